@@ -1,0 +1,1 @@
+"""One folder for each Lambda function, named after its operation."""

@@ -1,0 +1,29 @@
+"""DeleteFaces: face records and their vectors are removed for good."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from facedex.api.operation import Request, Response, operation
+from facedex.services import Services
+from facedex.store import collections, faces
+
+
+def delete_faces(request: Request, services: Services) -> Response:
+    """Remove faces from a collection."""
+    # Each id once, in the order in which they were given.
+    wanted = list(dict.fromkeys(UUID(face_id) for face_id in request["FaceIds"]))
+    with services.database.transaction() as connection:
+        collection = collections.find(connection, request["CollectionId"], keep=True)
+        removed = faces.delete(connection, collection, wanted)
+    return {
+        "DeletedFaces": [face_id for face_id in wanted if face_id in removed],
+        "UnsuccessfulFaceDeletions": [
+            {"FaceId": face_id, "Reasons": ["FACE_NOT_FOUND"]}
+            for face_id in wanted
+            if face_id not in removed
+        ],
+    }
+
+
+lambda_handler = operation("DeleteFaces", delete_faces)

@@ -1,0 +1,106 @@
+"""The service model's constraints on single values, in the words that AWS's services use."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from facedex.api.errors import ValidationException
+from facedex.api.model import Shape
+
+# Where a value stands: (parent location, member name or one-based index), or None for the root.
+Location = tuple[Any, str] | None
+
+Constraint = Callable[[Any], str | None]
+
+_MOST_SHOWN = 10
+
+
+class Violations:
+    """The broken constraints of one document, gathered so that all are reported at once."""
+
+    def __init__(self) -> None:
+        self._sentences: list[str] = []
+
+    def add(self, value: Any, location: Location, demand: str) -> None:
+        """Note that ``value`` at ``location`` does not satisfy ``demand``."""
+        self._sentences.append(
+            f"Value {_show(value)} at '{spell(location)}' failed to satisfy constraint: {demand}"
+        )
+
+    def raise_if_any(self) -> None:
+        """Raise one error for all of them.
+
+        Raises:
+            ValidationException: there is at least one.
+        """
+        count = len(self._sentences)
+        if count:
+            errors = "error" if count == 1 else "errors"
+            shown = "; ".join(self._sentences[:_MOST_SHOWN])
+            raise ValidationException(f"{count} validation {errors} detected: {shown}")
+
+
+def spell(location: Location) -> str:
+    """Write a location as AWS does: ``image.s3Object.bucket``, ``faceIds.2.member``."""
+    parts: list[str] = []
+    while location is not None:
+        location, step = location
+        parts.append(f"{step}.member" if step.isdecimal() else step[:1].lower() + step[1:])
+    return ".".join(reversed(parts))
+
+
+def _show(value: Any) -> str:
+    # Never the content of a blob: it is somebody's photo.
+    if isinstance(value, bytes):
+        return f"of {len(value)} bytes"
+    if value is None:
+        return "null"
+    if isinstance(value, list | dict):
+        return f"of {len(value)} members"
+    text = str(value)
+    return f"'{text[:80]}…'" if len(text) > 80 else f"'{text}'"
+
+
+def constraints_of(shape: Shape) -> tuple[Constraint, ...]:
+    """Checks for values of this shape; each returns what is demanded when it is not met."""
+    return tuple(_constraints_of(shape))
+
+
+def _constraints_of(shape: Shape) -> Iterator[Constraint]:
+    sized = shape["type"] not in ("integer", "long", "float", "double")
+    if "enum" in shape:
+        allowed = tuple(shape["enum"])
+        demand = f"Member must satisfy enum value set: [{', '.join(allowed)}]"
+        yield lambda value: None if value in allowed else demand
+    if "pattern" in shape:
+        pattern = re.compile(shape["pattern"])
+        wanted = f"Member must satisfy regular expression pattern: {shape['pattern']}"
+        yield lambda value: None if pattern.fullmatch(value) else wanted
+    if "min" in shape:
+        yield _at_least(shape["min"], sized)
+    if "max" in shape:
+        yield _at_most(shape["max"], sized)
+
+
+def _at_least(low: float, sized: bool) -> Constraint:
+    demand = f"Member must have {_measure(sized)} greater than or equal to {_spell_number(low)}"
+    if sized:
+        return lambda value: None if len(value) >= low else demand
+    return lambda value: None if value >= low else demand
+
+
+def _at_most(high: float, sized: bool) -> Constraint:
+    demand = f"Member must have {_measure(sized)} less than or equal to {_spell_number(high)}"
+    if sized:
+        return lambda value: None if len(value) <= high else demand
+    return lambda value: None if value <= high else demand
+
+
+def _measure(sized: bool) -> str:
+    return "length" if sized else "value"
+
+
+def _spell_number(number: float) -> str:
+    return str(int(number)) if number == int(number) else str(number)

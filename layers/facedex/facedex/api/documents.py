@@ -1,0 +1,73 @@
+"""Faces in the words of the service model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from facedex.store.faces import StoredFace
+    from facedex.store.search import Match
+    from facedex.vision.calibration import Calibration
+    from facedex.vision.faces import Face
+
+# Rekognition's default, and its most, for a search.
+FACE_MATCH_THRESHOLD: Final = 80.0
+MOST_MATCHES: Final = 4096
+
+_LANDMARKS: Final = ("eyeLeft", "eyeRight", "nose", "mouthLeft", "mouthRight")
+
+
+def bounding_box(left: float, top: float, width: float, height: float) -> dict[str, float]:
+    """A ``BoundingBox``: ratios of the image."""
+    return {"Width": width, "Height": height, "Left": left, "Top": top}
+
+
+def face_detail(face: Face) -> dict[str, Any]:
+    """A ``FaceDetail`` with the default attributes."""
+    return {
+        "BoundingBox": bounding_box(*face.box),
+        "Confidence": face.confidence,
+        "Landmarks": [
+            {"Type": name, "X": float(x), "Y": float(y)}
+            for name, (x, y) in zip(_LANDMARKS, face.landmarks, strict=True)
+        ],
+        "Pose": {
+            "Roll": face.pose.roll,
+            "Yaw": face.pose.yaw,
+            "Pitch": face.pose.pitch,
+        },
+        "Quality": {
+            "Brightness": face.quality.brightness,
+            "Sharpness": face.quality.sharpness,
+        },
+    }
+
+
+def face_document(face: StoredFace, model_version: str | None = None) -> dict[str, Any]:
+    """A ``Face``: what a collection keeps of one.
+
+    Args:
+        model_version: its IndexFacesModelVersion, where the operation tells it.
+    """
+    return {
+        "FaceId": face.face_id,
+        "BoundingBox": bounding_box(*face.box),
+        "ImageId": face.image_id,
+        "ExternalImageId": face.external_image_id,
+        "Confidence": face.confidence,
+        "IndexFacesModelVersion": model_version,
+    }
+
+
+def face_matches(
+    matches: Iterable[Match], calibration: Calibration, model_version: str
+) -> list[dict[str, Any]]:
+    """``FaceMatches``, in the order of ``matches``."""
+    return [
+        {
+            "Similarity": float(calibration.similarity(match.score)),
+            "Face": face_document(match.face, model_version),
+        }
+        for match in matches
+    ]

@@ -1,0 +1,32 @@
+"""What the inner rooms raise, as the errors that Rekognition has for it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from facedex.api import errors
+from facedex.settings import SettingError
+from facedex.store import errors as store
+from facedex.vision import errors as vision
+
+_ERRORS: Final[dict[type[Exception], type[errors.ServiceError]]] = {
+    store.CollectionExists: errors.ResourceAlreadyExistsException,
+    store.CollectionNotFound: errors.ResourceNotFoundException,
+    store.DatabaseUnavailable: errors.InternalServerError,
+    store.FaceNotFound: errors.InvalidParameterException,
+    store.ModelMismatch: errors.InvalidParameterException,
+    vision.ImageTooLarge: errors.ImageTooLargeException,
+    vision.InvalidImage: errors.InvalidImageFormatException,
+    vision.PackMissing: errors.InternalServerError,
+    SettingError: errors.InternalServerError,
+}
+
+
+def service_error(raised: Exception) -> errors.ServiceError:
+    """The error to answer with; for what nobody foresaw, one that says nothing of the inside."""
+    if isinstance(raised, errors.ServiceError):
+        return raised
+    for kind in type(raised).__mro__:
+        if kind in _ERRORS:
+            return _ERRORS[kind](str(raised))
+    return errors.InternalServerError("An internal fault; the request may be repeated.")

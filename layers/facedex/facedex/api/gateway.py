@@ -1,0 +1,86 @@
+"""API Gateway's proxy events (REST APIs, payload version 1.0) as calls, and answers as replies.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import uuid4
+
+from aws_lambda_powertools import Logger
+
+from facedex.api import errors
+from facedex.api.arns import Owner
+from facedex.api.faults import service_error
+from facedex.api.writing import write_error
+from facedex.settings import settings
+
+JSON_1_1: Final = "application/x-amz-json-1.1"
+JSON: Final = "application/json"
+
+logger = Logger(service="facedex")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request as it came through API Gateway.
+
+    Attributes:
+        headers: by lower-case name.
+        path: the path parameters of the route.
+        query: every value of every query parameter.
+        body: text, or bytes where API Gateway passed it in base64.
+    """
+
+    request_id: str
+    owner: Owner
+    headers: Mapping[str, str]
+    path: Mapping[str, str]
+    query: Mapping[str, Sequence[str]]
+    body: str | bytes
+
+
+def answer(
+    event: Mapping[str, Any], content_type: str, act: Callable[[Call], bytes]
+) -> dict[str, Any]:
+    """Answer an event: with what ``act`` returns, or with the error that it raises.
+
+    Args:
+        event: a REST proxy event.
+        content_type: of the answer, errors included.
+        act: makes the body of the successful answer.
+    """
+    request_id = (event.get("requestContext") or {}).get("requestId") or str(uuid4())
+    try:
+        status, body = 200, act(_read_call(event, request_id))
+        headers = {}
+    except Exception as raised:
+        error = service_error(raised)
+        if isinstance(error, errors.InternalServerError):
+            # The traceback names code, never data: arguments are not printed.
+            logger.exception("request failed", request_id=request_id)
+        status, body = error.status, write_error(error)
+        headers = {"x-amzn-ErrorType": error.code}
+    return {
+        "statusCode": status,
+        "headers": {"Content-Type": content_type, "x-amzn-RequestId": request_id, **headers},
+        "body": body.decode(),
+        "isBase64Encoded": False,
+    }
+
+
+def _read_call(event: Mapping[str, Any], request_id: str) -> Call:
+    context = event.get("requestContext") or {}
+    body = event.get("body") or ""
+    return Call(
+        request_id=request_id,
+        owner=Owner(context.get("accountId") or settings().account, settings().region),
+        headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
+        path=event.get("pathParameters") or {},
+        query=event.get("multiValueQueryStringParameters") or {},
+        body=b64decode(body) if event.get("isBase64Encoded") else body,
+    )

@@ -1,0 +1,56 @@
+"""AWS's own service model of Rekognition, as botocore ships it.
+
+The file is read directly: importing botocore costs a cold start about 0.1 s, and a function that
+only validates needs nothing else of it. Shapes stay the plain dicts of the file, described in
+https://smithy.io/2.0/guides/model-translations/ and botocore's ``model.py``.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Mapping
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+API_VERSION: Final = "2016-06-27"
+Shape = Mapping[str, Any]
+
+
+@cache
+def service_model() -> Mapping[str, Any]:
+    """The whole model: ``metadata``, ``operations``, ``shapes``.
+
+    Raises:
+        FileNotFoundError: botocore is not installed or has no Rekognition model.
+    """
+    package = find_spec("botocore")
+    if package is None or package.origin is None:
+        raise FileNotFoundError("botocore, which carries Rekognition's service model, is missing.")
+    folder = Path(package.origin).parent / "data" / "rekognition" / API_VERSION
+    packed = folder / "service-2.json.gz"
+    if packed.exists():
+        document = gzip.decompress(packed.read_bytes())
+    else:
+        document = (folder / "service-2.json").read_bytes()
+    model: Mapping[str, Any] = orjson.loads(document)
+    return model
+
+
+def shape(name: str) -> Shape:
+    """The shape of that name."""
+    found: Shape = service_model()["shapes"][name]
+    return found
+
+
+def input_shape(operation: str) -> str:
+    """Name of the operation's request shape."""
+    return str(service_model()["operations"][operation]["input"]["shape"])
+
+
+def output_shape(operation: str) -> str:
+    """Name of the operation's response shape."""
+    return str(service_model()["operations"][operation]["output"]["shape"])

@@ -1,0 +1,121 @@
+"""Requests: what arrives as JSON, as Python values that keep the service model's constraints."""
+
+from __future__ import annotations
+
+import binascii
+import math
+from base64 import b64decode
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import orjson
+
+from facedex.api.constraints import Location, spell
+from facedex.api.errors import SerializationException
+from facedex.api.model import input_shape
+from facedex.api.translation import Translator
+
+
+def parse_json(body: bytes | str) -> dict[str, Any]:
+    """Parse the body of a request, which is one JSON object (an empty body is an empty object).
+
+    Raises:
+        SerializationException: it is not JSON (NaN and Infinity are not JSON) or not an object.
+    """
+    if not body or body.isspace():
+        return {}
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise SerializationException(
+            f"The request's body is not valid JSON: {error.msg} at character {error.pos}."
+        ) from None
+    if not isinstance(document, dict):
+        raise SerializationException("The request's body must be one JSON object.")
+    return document
+
+
+def read_request(operation: str, document: dict[str, Any]) -> dict[str, Any]:
+    """Check a request and turn its blobs into bytes; members that the model lacks are dropped.
+
+    Args:
+        operation: the operation's name in the service model.
+        document: the parsed JSON object.
+
+    Raises:
+        SerializationException: a member has the wrong type.
+        ValidationException: members are missing or break constraints.
+    """
+    return _REQUESTS.translate(input_shape(operation), document)
+
+
+def _whole(bits: int) -> Callable[[Any], int | None]:
+    bound = 2 ** (bits - 1)
+
+    def convert(value: Any) -> int | None:
+        number = _number(value)
+        if number is None or number != int(number) or not -bound <= number < bound:
+            return None
+        return int(value)
+
+    return convert
+
+
+def _number(value: Any) -> float | None:
+    # bool is an int to Python, not to JSON.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def _blob(value: Any) -> bytes | None:
+    # A raw body that a REST route took for a blob is bytes already.
+    if isinstance(value, bytes):
+        return value
+    if not isinstance(value, str):
+        return None
+    try:
+        return b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
+def _timestamp(value: Any) -> datetime | None:
+    seconds = _number(value)
+    try:
+        return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
+def _refuse(value: Any, wanted: str, location: Location) -> SerializationException:
+    place = f"'{spell(location)}'" if location else "The request"
+    got = _JSON_TYPES.get(type(value), "null")
+    return SerializationException(f"{place} must be {wanted}, not {got}.")
+
+
+_JSON_TYPES: Final = {
+    bool: "a boolean",
+    bytes: "a blob",
+    dict: "a structure",
+    float: "this number",
+    int: "this number",
+    list: "a list",
+    str: "this string",
+}
+
+_REQUESTS: Final = Translator(
+    {
+        "string": (lambda value: value if isinstance(value, str) else None, "a string"),
+        "boolean": (lambda value: value if isinstance(value, bool) else None, "true or false"),
+        "integer": (_whole(32), "a whole number of 32 bits"),
+        "long": (_whole(64), "a whole number of 64 bits"),
+        "float": (_number, "a finite number"),
+        "double": (_number, "a finite number"),
+        "blob": (_blob, "a blob in base64"),
+        "timestamp": (_timestamp, "a timestamp in seconds since 1970"),
+    },
+    _refuse,
+    strict=False,
+)

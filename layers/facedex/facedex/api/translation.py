@@ -1,0 +1,143 @@
+"""Documents of the service model, translated member by member and checked on the way.
+
+Each shape is compiled once per process into a closure, so that a document costs a walk over its
+own members and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from facedex.api.constraints import Location, Violations, constraints_of
+from facedex.api.model import shape
+
+Translation = Callable[[Any, Location, Violations], Any]
+
+
+class Translator:
+    """Translates whole documents with a table of scalar conversions.
+
+    Args:
+        scalars: for each scalar type of the service model, a conversion that returns None for
+            what it cannot convert, and what to call that type in a message.
+        refuse: makes the error for a value of the wrong type: value, type wanted, location.
+        strict: whether a structure's unknown members are refused (else they are dropped).
+    """
+
+    def __init__(
+        self,
+        scalars: Mapping[str, tuple[Callable[[Any], Any], str]],
+        refuse: Callable[[Any, str, Location], Exception],
+        *,
+        strict: bool,
+    ) -> None:
+        self._scalars = scalars
+        self._refuse = refuse
+        self._strict = strict
+        self._compiled: dict[str, Translation] = {}
+
+    def translate(self, shape_name: str, document: Any) -> dict[str, Any]:
+        """Translate a document of the named structure.
+
+        Raises:
+            ValidationException: members are missing or break constraints, all of them named.
+            Exception: what ``refuse`` makes, for a member of the wrong type.
+        """
+        violations = Violations()
+        translated: dict[str, Any] = self._of(shape_name)(document, None, violations)
+        violations.raise_if_any()
+        return translated
+
+    def _of(self, name: str) -> Translation:
+        if name not in self._compiled:
+            self._compiled[name] = self._compile(name)
+        return self._compiled[name]
+
+    def _compile(self, name: str) -> Translation:
+        definition = shape(name)
+        match definition["type"]:
+            case "structure":
+                convert = self._structure(name)
+            case "list":
+                convert = self._list(definition["member"]["shape"])
+            case "map":
+                convert = self._map(definition["key"]["shape"], definition["value"]["shape"])
+            case kind:
+                convert = self._scalar(kind)
+        constraints = constraints_of(definition)
+        if not constraints:
+            return convert
+
+        def checked(value: Any, location: Location, violations: Violations) -> Any:
+            converted = convert(value, location, violations)
+            for constraint in constraints:
+                demand = constraint(converted)
+                if demand is not None:
+                    violations.add(converted, location, demand)
+            return converted
+
+        return checked
+
+    def _structure(self, name: str) -> Translation:
+        definition = shape(name)
+        required = tuple(definition.get("required", ()))
+        members = {member: body["shape"] for member, body in definition["members"].items()}
+
+        def structure(value: Any, location: Location, violations: Violations) -> dict[str, Any]:
+            if not isinstance(value, Mapping):
+                raise self._refuse(value, "a structure", location)
+            translated: dict[str, Any] = {}
+            for member, item in value.items():
+                if item is None:
+                    continue
+                if member in members:
+                    # Compiled on first use, because shapes may contain themselves.
+                    translate = self._of(members[member])
+                    translated[member] = translate(item, (location, member), violations)
+                elif self._strict:
+                    absent = f"absent: {name} has no such member"
+                    raise self._refuse(item, absent, (location, member))
+            for member in required:
+                if member not in translated:
+                    violations.add(None, (location, member), "Member must not be null")
+            return translated
+
+        return structure
+
+    def _list(self, member: str) -> Translation:
+        def items(value: Any, location: Location, violations: Violations) -> list[Any]:
+            if not isinstance(value, list | tuple):
+                raise self._refuse(value, "a list", location)
+            translate = self._of(member)
+            return [
+                translate(item, (location, str(index)), violations)
+                for index, item in enumerate(value, start=1)
+            ]
+
+        return items
+
+    def _map(self, key: str, member: str) -> Translation:
+        def entries(value: Any, location: Location, violations: Violations) -> dict[str, Any]:
+            if not isinstance(value, Mapping):
+                raise self._refuse(value, "a map", location)
+            translate_key, translate = self._of(key), self._of(member)
+            return {
+                translate_key(name, (location, str(name)), violations): translate(
+                    item, (location, str(name)), violations
+                )
+                for name, item in value.items()
+            }
+
+        return entries
+
+    def _scalar(self, kind: str) -> Translation:
+        convert, wanted = self._scalars[kind]
+
+        def scalar(value: Any, location: Location, _violations: Violations) -> Any:
+            converted = convert(value)
+            if converted is None:
+                raise self._refuse(value, wanted, location)
+            return converted
+
+        return scalar

@@ -1,0 +1,79 @@
+"""Responses: what a handler answers, as JSON that keeps the service model's constraints."""
+
+from __future__ import annotations
+
+import math
+from base64 import b64encode
+from collections.abc import Mapping
+from datetime import datetime
+from numbers import Real
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+
+from facedex.api.constraints import Location, spell
+from facedex.api.errors import ServiceError, ValidationException
+from facedex.api.model import output_shape
+from facedex.api.translation import Translator
+
+
+class ResponseError(RuntimeError):
+    """A handler's answer is not what the service model promises: a fault of ours."""
+
+
+def write_response(operation: str, response: Mapping[str, Any]) -> bytes:
+    """Serialise a handler's answer as AWS JSON; members that are None are left out.
+
+    Raises:
+        ResponseError: the answer breaks the service model.
+    """
+    try:
+        return orjson.dumps(_RESPONSES.translate(output_shape(operation), response))
+    except ValidationException as error:
+        raise ResponseError(f"{operation}: {error}") from None
+
+
+def write_error(error: ServiceError) -> bytes:
+    """Serialise an error as AWS JSON 1.1 does."""
+    return orjson.dumps({"__type": error.code, "Message": error.message})
+
+
+def _string(value: Any) -> str | None:
+    return str(value) if isinstance(value, str | UUID) else None
+
+
+def _number(value: Any) -> float | None:
+    # NumPy's scalars are registered as Real; bool is too, and is not a number here.
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def _whole(value: Any) -> int | None:
+    return int(value) if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _timestamp(value: Any) -> float | None:
+    # Rekognition's timestamps resolve milliseconds.
+    return round(value.timestamp(), 3) if isinstance(value, datetime) else None
+
+
+def _refuse(value: Any, wanted: str, location: Location) -> ResponseError:
+    return ResponseError(f"'{spell(location)}' must be {wanted}, not {type(value).__name__}.")
+
+
+_RESPONSES: Final = Translator(
+    {
+        "string": (_string, "a string"),
+        "boolean": (lambda value: value if isinstance(value, bool) else None, "true or false"),
+        "integer": (_whole, "a whole number"),
+        "long": (_whole, "a whole number"),
+        "float": (_number, "a finite number"),
+        "double": (_number, "a finite number"),
+        "blob": (lambda value: b64encode(value).decode(), "bytes"),
+        "timestamp": (_timestamp, "a datetime"),
+    },
+    _refuse,
+    strict=True,
+)

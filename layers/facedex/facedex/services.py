@@ -1,0 +1,127 @@
+"""What handlers stand on: made on first use, kept for the life of the process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final
+
+from facedex.api.arns import Owner
+from facedex.api.errors import InvalidParameterException
+from facedex.api.objects import image_bytes
+from facedex.api.pages import PageTokens
+from facedex.settings import Settings, settings
+from facedex.store.database import Database
+
+if TYPE_CHECKING:
+    from facedex.vision.faces import Face
+    from facedex.vision.images import Image
+    from facedex.vision.packs import Pack
+
+# Rekognition's smallest image, in pixels of either side.
+_SMALLEST_SIDE: Final = 80
+
+# Rekognition looks at the 100 largest faces of an image.
+_MOST_FACES: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A caller's image and the faces in it.
+
+    Attributes:
+        digest: SHA-256 of the image's bytes.
+        faces: at most 100, the largest first.
+    """
+
+    digest: bytes
+    image: Image
+    faces: list[Face]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The services of one request.
+
+    Attributes:
+        owner: in whose name it is answered.
+    """
+
+    owner: Owner
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of this process."""
+        return settings()
+
+    @property
+    def database(self) -> Database:
+        """The database of this process."""
+        return database()
+
+    @property
+    def pack(self) -> Pack:
+        """The model pack of this process; its networks are loaded when first run."""
+        return pack()
+
+    def page_tokens(self, *listing: str) -> PageTokens:
+        """The tokens of one listing, filters included."""
+        return PageTokens(self.database.signing_secret, *listing)
+
+    def picture(self, document: Mapping[str, Any]) -> Picture:
+        """Read the service model's ``Image`` and find the faces in it.
+
+        Raises:
+            ServiceError: it cannot be had.
+            InvalidImage: it is not a whole JPEG or PNG.
+            ImageTooLarge: it has too many pixels.
+        """
+        from facedex.vision.images import decode
+
+        data = image_bytes(document)
+        image = decode(data, max_pixels=self.settings.max_pixels)
+        if min(image.width, image.height) < _SMALLEST_SIDE:
+            raise InvalidParameterException(
+                f"The image has {image.width} x {image.height} pixels; either side must have at"
+                f" least {_SMALLEST_SIDE}."
+            )
+        faces = self.pack.find(image, longest_side=self.settings.detection_side)
+        return Picture(sha256(data).digest(), image, faces[:_MOST_FACES])
+
+
+# Requests run in parallel threads: without it two first requests would each load the networks.
+_making = Lock()
+
+
+def database() -> Database:
+    """The database of this process."""
+    with _making:
+        return _database()
+
+
+def pack() -> Pack:
+    """The model pack of this process."""
+    with _making:
+        return _pack()
+
+
+@cache
+def _database() -> Database:
+    current = settings()
+    return Database(
+        current.database_url,
+        connections=current.connections,
+        statement_timeout=current.statement_timeout,
+    )
+
+
+@cache
+def _pack() -> Pack:
+    # Imported here: functions that need no pack need no NumPy either.
+    from facedex.vision import packs
+
+    current = settings()
+    return packs.load(current.models / current.pack, threads=current.threads)

@@ -1,0 +1,147 @@
+"""Collections: galleries that faces are put into and searched in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from psycopg.errors import UniqueViolation
+
+from facedex.store.database import Connection, Database
+from facedex.store.errors import CollectionExists, CollectionNotFound, DatabaseUnavailable
+
+# Rows removed in one transaction, so that none runs into the statement timeout.
+_BATCH: Final = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A collection as the store knows it.
+
+    Attributes:
+        key: the store's own key; never used again, even if the name is.
+        collection_id: the name its users gave it.
+        model_version: the pack, and its version, that made every vector in it.
+        created_at: when, with time zone.
+    """
+
+    key: int
+    collection_id: str
+    model_version: str
+    created_at: datetime
+
+
+def create(connection: Connection, collection_id: str, model_version: str) -> Collection:
+    """Make an empty collection.
+
+    Raises:
+        CollectionExists: the name is taken.
+    """
+    try:
+        row = connection.execute(
+            "INSERT INTO collections (collection_id, model_version) VALUES (%s, %s)"
+            " RETURNING collection_key, created_at",
+            (collection_id, model_version),
+        ).fetchone()
+    except UniqueViolation:
+        raise CollectionExists(f"The collection id: {collection_id} already exists") from None
+    assert row is not None
+    return Collection(row.collection_key, collection_id, model_version, row.created_at)
+
+
+def find(connection: Connection, collection_id: str, *, keep: bool = False) -> Collection:
+    """The collection of that name.
+
+    Args:
+        keep: hold off a deletion until the transaction ends; for writers. Writers do not hold
+            off each other.
+
+    Raises:
+        CollectionNotFound: there is none.
+    """
+    row = connection.execute(
+        "SELECT collection_key, collection_id, model_version, created_at FROM collections"
+        " WHERE collection_id = %s AND deleted_at IS NULL" + (" FOR SHARE" if keep else ""),
+        (collection_id,),
+    ).fetchone()
+    if row is None:
+        raise CollectionNotFound(f"The collection id: {collection_id} does not exist")
+    return _collection(row)
+
+
+def page(connection: Connection, *, after: int, count: int) -> list[Collection]:
+    """At most ``count`` collections in the order of their creation, from behind key ``after``."""
+    rows = connection.execute(
+        "SELECT collection_key, collection_id, model_version, created_at FROM collections"
+        " WHERE collection_key > %s AND deleted_at IS NULL ORDER BY collection_key LIMIT %s",
+        (after, count),
+    )
+    return [_collection(row) for row in rows]
+
+
+def count_faces(connection: Connection, key: int) -> int:
+    """Number of faces in the collection, from the counters: its cost does not grow with them."""
+    row = connection.execute(
+        "SELECT coalesce(sum(faces), 0)::bigint AS faces FROM face_counts"
+        " WHERE collection_key = %s",
+        (key,),
+    ).fetchone()
+    assert row is not None
+    return int(row.faces)
+
+
+def delete(database: Database, collection_id: str) -> None:
+    """Delete a collection: unfindable at once, its rows removed for good.
+
+    Should the removal be cut off, the collection stays unfindable and the next :func:`sweep`, by
+    whichever process, finishes it.
+
+    Raises:
+        CollectionNotFound: there is none.
+        DatabaseUnavailable: nothing was deleted.
+    """
+    with database.transaction() as connection:
+        row = connection.execute(
+            "UPDATE collections SET deleted_at = now()"
+            " WHERE collection_id = %s AND deleted_at IS NULL RETURNING collection_key",
+            (collection_id,),
+        ).fetchone()
+        if row is None:
+            raise CollectionNotFound(f"The collection id: {collection_id} does not exist")
+    try:
+        sweep(database)
+    except DatabaseUnavailable:
+        # The deletion itself is committed; answering with an error would have the caller repeat
+        # it and be told that the collection does not exist.
+        return
+
+
+def sweep(database: Database) -> None:
+    """Remove every row of deleted collections for good."""
+    while _remove_some(database):
+        pass
+
+
+def _remove_some(database: Database) -> bool:
+    with database.transaction() as connection:
+        row = connection.execute(
+            "SELECT collection_key FROM collections WHERE deleted_at IS NOT NULL"
+            " ORDER BY collection_key LIMIT 1 FOR UPDATE SKIP LOCKED"
+        ).fetchone()
+        if row is None:
+            return False
+        key = (row.collection_key,)
+        removed = connection.execute(
+            "DELETE FROM faces WHERE collection_key = %s AND face_id IN"
+            f" (SELECT face_id FROM faces WHERE collection_key = %s LIMIT {_BATCH})",
+            key + key,
+        ).rowcount
+        if removed < _BATCH:
+            connection.execute("DELETE FROM face_counts WHERE collection_key = %s", key)
+            connection.execute("DELETE FROM collections WHERE collection_key = %s", key)
+        return True
+
+
+def _collection(row: Any) -> Collection:
+    return Collection(row.collection_key, row.collection_id, row.model_version, row.created_at)

@@ -1,0 +1,90 @@
+"""The connection to Postgres: one pool per process, every fault turned into one error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any, Final
+
+import psycopg
+from psycopg.rows import namedtuple_row
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from facedex.store.errors import DatabaseUnavailable
+
+Connection = psycopg.Connection[Any]
+
+# Seconds that a request waits for a connection: few, because the caller's SDK repeats the request.
+_PATIENCE: Final = 3.0
+
+# The pool gives up a failing attempt after this many seconds and starts afresh with the next
+# request, so that it is back as soon as the database is, whatever its backoff had grown to.
+_RECONNECT: Final = 1.0
+
+
+class Database:
+    """A Postgres database with the schema of ``migrations/``.
+
+    Args:
+        url: libpq connection string.
+        connections: the most that this process opens.
+        statement_timeout: seconds after which Postgres gives up a statement.
+    """
+
+    def __init__(self, url: str, *, connections: int = 8, statement_timeout: float = 20.0) -> None:
+        self._statement_timeout = statement_timeout
+        self._pool: ConnectionPool[Connection] = ConnectionPool(
+            url,
+            min_size=0,
+            max_size=connections,
+            timeout=_PATIENCE,
+            reconnect_timeout=_RECONNECT,
+            kwargs={"row_factory": namedtuple_row, "connect_timeout": 5},
+            configure=self._configure,
+            check=ConnectionPool.check_connection,
+            open=True,
+        )
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A connection in a transaction: committed at the end, rolled back on any exception.
+
+        Raises:
+            DatabaseUnavailable: no connection could be had, it broke, or a timeout struck.
+        """
+        try:
+            with self._pool.connection() as connection:
+                yield connection
+        except (PoolTimeout, psycopg.OperationalError) as error:
+            raise DatabaseUnavailable(
+                f"The database did not answer ({type(error).__name__}); try again."
+            ) from error
+
+    def ping(self) -> None:
+        """Make sure that the database answers.
+
+        Raises:
+            DatabaseUnavailable: it does not.
+        """
+        with self.transaction() as connection:
+            connection.execute("SELECT 1")
+
+    @cached_property
+    def signing_secret(self) -> bytes:
+        """The deployment's own random key, the same for every process on this database."""
+        with self.transaction() as connection:
+            row = connection.execute("SELECT value FROM secrets WHERE name = 'signing'").fetchone()
+        if row is None:
+            raise DatabaseUnavailable("The database has no schema yet; run its migrations.")
+        return bytes(row.value)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._pool.close()
+
+    def _configure(self, connection: Connection) -> None:
+        milliseconds = int(self._statement_timeout * 1000)
+        connection.execute(f"SET statement_timeout = {milliseconds}")
+        connection.execute(f"SET idle_in_transaction_session_timeout = {milliseconds}")
+        connection.commit()

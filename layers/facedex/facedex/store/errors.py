@@ -1,0 +1,27 @@
+"""What can go wrong in the store, in the store's own words."""
+
+from __future__ import annotations
+
+
+class StoreError(Exception):
+    """Anything below."""
+
+
+class DatabaseUnavailable(StoreError):
+    """The database cannot be reached or did not answer in time; worth repeating."""
+
+
+class CollectionExists(StoreError):
+    """The collection's name is taken."""
+
+
+class CollectionNotFound(StoreError):
+    """There is no such collection."""
+
+
+class FaceNotFound(StoreError):
+    """There is no such face in the collection."""
+
+
+class ModelMismatch(StoreError):
+    """The vectors come from another model pack than the collection's."""

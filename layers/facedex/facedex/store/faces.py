@@ -1,0 +1,233 @@
+"""Face records: what is kept of a face, which is never its picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID, uuid4, uuid5
+
+from facedex.store.collections import Collection
+from facedex.store.database import Connection
+from facedex.store.errors import FaceNotFound, ModelMismatch
+from facedex.store.vectors import to_text
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+# Counter rows of a collection. Writers in different slots never wait for each other.
+_SLOTS: Final = 32
+
+_IMAGES: Final = UUID("6f2b4a5e-8d0f-5c57-9a3e-5a1c2f6f0b11")
+
+COLUMNS: Final = (
+    "face_id, image_id, external_image_id, box_left, box_top, box_width, box_height, confidence"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFace:
+    """A face record.
+
+    Attributes:
+        box: left, top, width, height as ratios of the image.
+        confidence: percent, that it is a face.
+    """
+
+    face_id: UUID
+    image_id: UUID
+    external_image_id: str | None
+    box: tuple[float, float, float, float]
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class NewFace:
+    """A face to be stored.
+
+    Attributes:
+        number: its place among the faces of its image, largest first.
+        box: left, top, width, height as ratios of the image.
+        confidence: percent.
+        vector: (d,) float, unit length.
+    """
+
+    number: int
+    box: tuple[float, float, float, float]
+    confidence: float
+    vector: NDArray[np.float32]
+
+
+def image_id(collection: Collection, digest: bytes, external_image_id: str | None) -> UUID:
+    """The ImageId of a picture: the same for the same bytes, external id and collection."""
+    return uuid5(_IMAGES, f"{collection.key}/{digest.hex()}/{external_image_id or ''}")
+
+
+def add(
+    connection: Connection,
+    collection: Collection,
+    *,
+    model_version: str,
+    digest: bytes,
+    external_image_id: str | None,
+    faces: Sequence[NewFace],
+) -> list[StoredFace]:
+    """Store the faces of one image, or find them where they are stored already.
+
+    Args:
+        collection: held with ``collections.find(..., keep=True)`` in this transaction.
+        model_version: the pack that made the vectors.
+        digest: SHA-256 of the image's bytes.
+
+    Returns:
+        The face records in the order of ``faces``.
+
+    Raises:
+        ModelMismatch: the collection's vectors come from another pack.
+    """
+    require_model(collection, model_version)
+    if not faces:
+        return []
+    image = image_id(collection, digest, external_image_id)
+    rows = connection.execute(
+        _ADD,
+        {
+            "collection": collection.key,
+            "image": image,
+            "digest": digest,
+            "external": external_image_id,
+            "ids": [uuid4() for _ in faces],
+            "numbers": [face.number for face in faces],
+            "lefts": [face.box[0] for face in faces],
+            "tops": [face.box[1] for face in faces],
+            "widths": [face.box[2] for face in faces],
+            "heights": [face.box[3] for face in faces],
+            "confidences": [face.confidence for face in faces],
+            "vectors": [to_text(face.vector) for face in faces],
+        },
+    )
+    stored = {row.face_number: stored_face(row) for row in rows}
+    return [stored[face.number] for face in faces]
+
+
+# A row that is there already is "updated" to itself, so that RETURNING names it and a concurrent
+# twin of this request waits for it. Only rows that are new are counted: those have no xmax.
+_ADD: Final = f"""
+WITH added AS (
+    INSERT INTO faces (collection_key, face_id, image_id, image_digest, external_image_id,
+        face_number, box_left, box_top, box_width, box_height, confidence, vector)
+    SELECT %(collection)s, face.id, %(image)s, %(digest)s, %(external)s,
+        face.number, face.l, face.t, face.w, face.h, face.confidence, face.vector::halfvec
+    FROM unnest(
+        %(ids)s::uuid[], %(numbers)s::smallint[], %(lefts)s::real[], %(tops)s::real[],
+        %(widths)s::real[], %(heights)s::real[], %(confidences)s::real[], %(vectors)s::text[]
+    ) AS face (id, number, l, t, w, h, confidence, vector)
+    ORDER BY face.number
+    ON CONFLICT (collection_key, image_id, face_number)
+        DO UPDATE SET image_id = excluded.image_id
+    RETURNING {COLUMNS}, face_number, (xmax = 0) AS is_new
+), counted AS (
+    INSERT INTO face_counts (collection_key, slot, faces)
+    SELECT %(collection)s, pg_backend_pid() %% {_SLOTS}, count(*) FROM added
+    WHERE is_new HAVING count(*) > 0
+    ON CONFLICT (collection_key, slot) DO UPDATE SET faces = face_counts.faces + excluded.faces
+)
+SELECT {COLUMNS}, face_number FROM added
+"""
+
+
+def delete(connection: Connection, collection: Collection, face_ids: Sequence[UUID]) -> set[UUID]:
+    """Remove faces for good; ids that are not there are passed over.
+
+    Returns:
+        The ids of the faces that were removed.
+    """
+    rows = connection.execute(
+        f"""
+        WITH removed AS (
+            DELETE FROM faces WHERE collection_key = %(collection)s AND face_id = ANY(%(ids)s)
+            RETURNING face_id
+        ), counted AS (
+            INSERT INTO face_counts (collection_key, slot, faces)
+            SELECT %(collection)s, pg_backend_pid() %% {_SLOTS}, -count(*) FROM removed
+            HAVING count(*) > 0
+            ON CONFLICT (collection_key, slot)
+                DO UPDATE SET faces = face_counts.faces + excluded.faces
+        )
+        SELECT face_id FROM removed
+        """,
+        {"collection": collection.key, "ids": list(face_ids)},
+    )
+    return {row.face_id for row in rows}
+
+
+def page(
+    connection: Connection,
+    collection: Collection,
+    *,
+    after: UUID | None,
+    count: int,
+    only: Sequence[UUID] | None = None,
+) -> list[StoredFace]:
+    """At most ``count`` faces in the order of their ids, from behind id ``after``.
+
+    Args:
+        only: if given, none but these.
+    """
+    rows = connection.execute(
+        f"SELECT {COLUMNS} FROM faces WHERE collection_key = %(collection)s"
+        + (" AND face_id > %(after)s" if after else "")
+        + (" AND face_id = ANY(%(only)s)" if only is not None else "")
+        + " ORDER BY face_id LIMIT %(count)s",
+        {
+            "collection": collection.key,
+            "after": after,
+            "count": count,
+            "only": None if only is None else list(only),
+        },
+    )
+    return [stored_face(row) for row in rows]
+
+
+def vector(connection: Connection, collection: Collection, face_id: UUID) -> NDArray[np.float32]:
+    """The vector of one face: (d,) float32.
+
+    Raises:
+        FaceNotFound: the collection has no such face.
+    """
+    row = connection.execute(
+        "SELECT vector::real[] AS vector FROM faces WHERE collection_key = %s AND face_id = %s",
+        (collection.key, face_id),
+    ).fetchone()
+    if row is None:
+        raise FaceNotFound(f"The face id: {face_id} does not exist")
+    import numpy as np
+
+    return np.asarray(row.vector, dtype=np.float32)
+
+
+def require_model(collection: Collection, model_version: str) -> None:
+    """Make sure that vectors of this model may be put into, or compared with, the collection.
+
+    Raises:
+        ModelMismatch: they may not.
+    """
+    if collection.model_version != model_version:
+        raise ModelMismatch(
+            f"The collection {collection.collection_id} was made with the model"
+            f" {collection.model_version}; this service runs {model_version}, and vectors of"
+            " different models cannot be compared. Make a new collection and index the photos"
+            f" again, or run {collection.model_version}."
+        )
+
+
+def stored_face(row: Any) -> StoredFace:
+    """The record in a row that has :data:`COLUMNS`."""
+    return StoredFace(
+        row.face_id,
+        row.image_id,
+        row.external_image_id,
+        (row.box_left, row.box_top, row.box_width, row.box_height),
+        row.confidence,
+    )

@@ -1,0 +1,57 @@
+"""Which faces are good enough to be recognised: the quality filter and its reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from facedex.vision.faces import Face
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """The least that a face must be.
+
+    Attributes:
+        confidence, brightness, sharpness: percent.
+        turn: most degrees of yaw or pitch, either way.
+        side: fewest pixels of the shorter side of the face's box.
+    """
+
+    confidence: float
+    brightness: float
+    sharpness: float
+    turn: float
+    side: float
+
+
+# AUTO is the bar of everyday use; a service's own choice of bar may differ between versions.
+BARS: Final[dict[str, Bar]] = {
+    "LOW": Bar(confidence=50, brightness=10, sharpness=2, turn=75, side=20),
+    "MEDIUM": Bar(confidence=60, brightness=20, sharpness=6, turn=60, side=32),
+    "HIGH": Bar(confidence=70, brightness=30, sharpness=15, turn=45, side=48),
+}
+BARS["AUTO"] = BARS["LOW"]
+
+
+def shortcomings(face: Face, bar: Bar) -> list[str]:
+    """Why a face does not clear a bar, in Rekognition's words; empty if it does."""
+    reasons = []
+    if face.confidence < bar.confidence:
+        reasons.append("LOW_CONFIDENCE")
+    if min(face.size) < bar.side:
+        reasons.append("SMALL_BOUNDING_BOX")
+    if max(abs(face.pose.yaw), abs(face.pose.pitch)) > bar.turn:
+        reasons.append("EXTREME_POSE")
+    if face.quality.brightness < bar.brightness:
+        reasons.append("LOW_BRIGHTNESS")
+    if face.quality.sharpness < bar.sharpness:
+        reasons.append("LOW_SHARPNESS")
+    return reasons
+
+
+def screen(faces: Iterable[Face], quality_filter: str) -> list[tuple[Face, list[str]]]:
+    """Each face with its shortcomings under a ``QualityFilter``; under NONE there are none."""
+    bar = BARS.get(quality_filter)
+    return [(face, shortcomings(face, bar) if bar else []) for face in faces]

@@ -1,0 +1,315 @@
+"""Every kind of bad input gets a modelled error and a sentence, through a real boto3 client.
+
+boto3's own parameter checks are switched off, so that ours are reached.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from PIL import Image
+
+if TYPE_CHECKING:
+    from tests.conftest import Server
+
+UNCHECKED = Config(parameter_validation=False, retries={"total_max_attempts": 1})
+FACE = "11111111-2222-3333-4444-555555555555"
+
+
+@pytest.fixture
+def rekognition(server: Server) -> Any:
+    return server.client("rekognition", config=UNCHECKED)
+
+
+@pytest.fixture
+def collection(rekognition: Any) -> Iterator[str]:
+    name = f"bad-{uuid4().hex}"
+    rekognition.create_collection(CollectionId=name)
+    yield name
+    rekognition.delete_collection(CollectionId=name)
+
+
+def refused(client: Any, operation: str, **members: Any) -> tuple[str, str, int]:
+    with pytest.raises(ClientError) as caught:
+        getattr(client, operation)(**members)
+    error, metadata = (caught.value.response[part] for part in ("Error", "ResponseMetadata"))  # type: ignore[literal-required]
+    assert metadata["RequestId"]
+    return error["Code"], error["Message"], metadata["HTTPStatusCode"]
+
+
+def encoded(picture: Image.Image, kind: str = "JPEG") -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, kind)
+    return buffer.getvalue()
+
+
+def post(server: Server, body: bytes, **headers: str) -> tuple[int, dict[str, Any]]:
+    address = urlsplit(server.url)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=30)
+    connection.request(
+        "POST",
+        "/",
+        body=body,
+        headers={"Content-Type": "application/x-amz-json-1.1", **headers},
+    )
+    response = connection.getresponse()
+    assert response.headers["x-amzn-RequestId"]
+    answer = json.loads(response.read())
+    connection.close()
+    return response.status, answer
+
+
+@pytest.mark.parametrize("body", [b"{", b"[1]", b'"x"', b'{"MaxResults": NaN}', b"\xff\xfe"])
+def test_a_body_that_is_not_a_json_object(server: Server, body: bytes) -> None:
+    status, error = post(server, body, **{"X-Amz-Target": "RekognitionService.ListCollections"})
+    assert (status, error["__type"]) == (400, "SerializationException")
+    assert error["Message"]
+
+
+@pytest.mark.parametrize("name", ["DetectCats", "", "DetectFaces.x"])
+def test_an_unknown_target(server: Server, name: str) -> None:
+    status, error = post(server, b"{}", **{"X-Amz-Target": f"RekognitionService.{name}"})
+    assert (status, error["__type"]) == (400, "UnknownOperationException")
+    assert "IndexFaces" in error["Message"]
+
+
+def test_a_body_larger_than_any_valid_request(server: Server) -> None:
+    status, error = post(
+        server, b" " * 9_000_000, **{"X-Amz-Target": "RekognitionService.DetectFaces"}
+    )
+    assert (status, error["__type"]) == (413, "RequestEntityTooLargeException")
+
+
+@pytest.mark.parametrize(
+    ("operation", "members", "place"),
+    [
+        ("create_collection", {"CollectionId": 5}, "collectionId"),
+        ("list_collections", {"MaxResults": "ten"}, "maxResults"),
+        ("detect_faces", {"Image": "me.jpg"}, "image"),
+        ("delete_faces", {"CollectionId": "a", "FaceIds": FACE}, "faceIds"),
+        ("search_faces", {"CollectionId": "a", "FaceId": FACE, "FaceMatchThreshold": "9"}, "face"),
+    ],
+)
+def test_a_member_of_the_wrong_type(
+    rekognition: Any, operation: str, members: dict[str, Any], place: str
+) -> None:
+    code, message, status = refused(rekognition, operation, **members)
+    assert (code, status) == ("SerializationException", 400)
+    assert place in message
+
+
+def test_nan_is_not_a_number_in_json(rekognition: Any) -> None:
+    code, message, _ = refused(
+        rekognition,
+        "search_faces",
+        CollectionId="a",
+        FaceId=FACE,
+        FaceMatchThreshold=float("nan"),
+    )
+    assert code == "SerializationException"
+    assert "not valid JSON" in message
+
+
+@pytest.mark.parametrize(
+    ("operation", "members", "place"),
+    [
+        ("create_collection", {}, "collectionId"),
+        ("create_collection", {"CollectionId": ""}, "collectionId"),
+        ("create_collection", {"CollectionId": "a b"}, "collectionId"),
+        ("create_collection", {"CollectionId": "a" * 256}, "collectionId"),
+        ("list_faces", {"CollectionId": "a", "MaxResults": 4097}, "maxResults"),
+        ("list_faces", {"CollectionId": "a", "MaxResults": -1}, "maxResults"),
+        ("search_faces", {"CollectionId": "a", "FaceId": "nobody"}, "faceId"),
+        (
+            "search_faces",
+            {"CollectionId": "a", "FaceId": FACE, "FaceMatchThreshold": 101},
+            "faceMatchThreshold",
+        ),
+        ("search_faces", {"CollectionId": "a", "FaceId": FACE, "MaxFaces": 0}, "maxFaces"),
+        ("delete_faces", {"CollectionId": "a", "FaceIds": []}, "faceIds"),
+        ("detect_faces", {"Image": {"Bytes": b""}}, "image.bytes"),
+        ("detect_faces", {"Image": {"Bytes": b"\xff\xd8\xff" * 1_800_000}}, "image.bytes"),
+        ("detect_faces", {}, "image"),
+    ],
+)
+def test_a_member_that_breaks_a_constraint(
+    rekognition: Any, operation: str, members: dict[str, Any], place: str
+) -> None:
+    code, message, status = refused(rekognition, operation, **members)
+    assert (code, status) == ("ValidationException", 400)
+    assert f"'{place}'" in message
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"not an image", b"GIF89a" + b"\0" * 200, b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n" + b"\0" * 99],
+)
+def test_bytes_that_are_no_image(rekognition: Any, data: bytes) -> None:
+    code, message, _ = refused(rekognition, "detect_faces", Image={"Bytes": data})
+    assert code == "InvalidImageFormatException"
+    assert message
+
+
+@pytest.mark.parametrize("name", ["eileen", "grace"])
+@pytest.mark.parametrize("share", [0.3, 0.9])
+def test_an_image_that_is_cut_off(
+    rekognition: Any, portraits: dict[str, bytes], name: str, share: float
+) -> None:
+    photo = portraits[name]
+    code, message, _ = refused(
+        rekognition, "detect_faces", Image={"Bytes": photo[: int(len(photo) * share)]}
+    )
+    assert code == "InvalidImageFormatException"
+    assert "cut off" in message
+
+
+def test_an_image_too_small_to_hold_a_face(rekognition: Any) -> None:
+    photo = encoded(Image.new("RGB", (1, 1)), "PNG")
+    code, message, _ = refused(rekognition, "detect_faces", Image={"Bytes": photo})
+    assert code == "InvalidParameterException"
+    assert "1 x 1 pixels" in message
+
+
+def test_an_image_of_a_hundred_megapixels(rekognition: Any) -> None:
+    photo = encoded(Image.new("1", (10_000, 10_000)), "PNG")
+    assert len(photo) < 100_000
+    code, message, _ = refused(rekognition, "detect_faces", Image={"Bytes": photo})
+    assert code == "ImageTooLargeException"
+    assert "10000 x 10000" in message
+
+
+def test_an_image_without_a_face(rekognition: Any, collection: str) -> None:
+    blank = {"Bytes": encoded(Image.new("RGB", (300, 300), "steelblue"))}
+    assert rekognition.detect_faces(Image=blank)["FaceDetails"] == []
+    indexed = rekognition.index_faces(CollectionId=collection, Image=blank)
+    assert indexed["FaceRecords"] == indexed["UnindexedFaces"] == []
+    code, message, _ = refused(
+        rekognition, "search_faces_by_image", CollectionId=collection, Image=blank
+    )
+    assert code == "InvalidParameterException"
+    assert "no faces in the image" in message
+
+
+@pytest.mark.parametrize(
+    "image", [{}, {"Bytes": b"x", "S3Object": {"Bucket": "photos", "Name": "a.jpg"}}]
+)
+def test_an_image_given_twice_or_not_at_all(rekognition: Any, image: dict[str, Any]) -> None:
+    code, message, _ = refused(rekognition, "detect_faces", Image=image)
+    assert code == "InvalidParameterException"
+    assert "either Bytes or S3Object" in message
+
+
+def test_an_s3_object_that_cannot_be_had(server: Server, rekognition: Any) -> None:
+    bucket = f"bad-{uuid4().hex}"
+    server.client("s3").create_bucket(Bucket=bucket)
+    for place in (
+        {"Bucket": bucket, "Name": "missing.jpg"},
+        {"Bucket": "there-is-no-such-bucket", "Name": "a.jpg"},
+        {"Bucket": bucket},
+        {},
+    ):
+        code, message, status = refused(rekognition, "detect_faces", Image={"S3Object": place})
+        assert (code, status) == ("InvalidS3ObjectException", 400)
+        assert "Bucket" in message or "bucket" in message or "Name" in message
+
+
+def test_an_s3_object_over_fifteen_megabytes(server: Server, rekognition: Any) -> None:
+    bucket = f"bad-{uuid4().hex}"
+    s3 = server.client("s3")
+    s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key="big.jpg", Body=b"\xff\xd8\xff" + b"\0" * 15_728_640)
+    place = {"Bucket": bucket, "Name": "big.jpg"}
+    code, message, _ = refused(rekognition, "detect_faces", Image={"S3Object": place})
+    assert code == "ImageTooLargeException"
+    assert "15728643 bytes" in message
+
+
+@pytest.mark.parametrize(
+    ("operation", "members"),
+    [
+        ("describe_collection", {}),
+        ("delete_collection", {}),
+        ("list_faces", {}),
+        ("delete_faces", {"FaceIds": [FACE]}),
+        ("search_faces", {"FaceId": FACE}),
+        ("index_faces", {"Image": {"Bytes": b"not looked at"}}),
+        ("search_faces_by_image", {"Image": {"Bytes": b"not looked at"}}),
+    ],
+)
+def test_a_collection_that_does_not_exist(
+    rekognition: Any, operation: str, members: dict[str, Any]
+) -> None:
+    code, message, _ = refused(rekognition, operation, CollectionId="nowhere", **members)
+    assert code == "ResourceNotFoundException"
+    assert "nowhere" in message
+
+
+def test_a_collection_that_exists_already(rekognition: Any, collection: str) -> None:
+    code, message, _ = refused(rekognition, "create_collection", CollectionId=collection)
+    assert code == "ResourceAlreadyExistsException"
+    assert collection in message
+
+
+def test_a_face_that_does_not_exist(rekognition: Any, collection: str) -> None:
+    code, message, _ = refused(
+        rekognition, "search_faces", CollectionId=collection, FaceId=FACE
+    )
+    assert code == "InvalidParameterException"
+    assert FACE in message
+
+
+def test_a_user_that_does_not_exist(rekognition: Any, collection: str) -> None:
+    code, message, _ = refused(rekognition, "list_faces", CollectionId=collection, UserId="ann")
+    assert code == "ResourceNotFoundException"
+    assert "ann" in message
+
+
+@pytest.mark.parametrize("token", ["forged", "", "a.b", "é" * 9, "x" * 255])
+def test_a_forged_page_token(rekognition: Any, collection: str, token: str) -> None:
+    for operation, members in (("list_collections", {}), ("list_faces", {"CollectionId": collection})):
+        code, message, _ = refused(rekognition, operation, NextToken=token, **members)
+        assert code == "InvalidPaginationTokenException"
+        assert "NextToken" in message
+
+
+def test_a_page_token_of_a_collection_that_was_made_anew(
+    rekognition: Any, portraits: dict[str, bytes]
+) -> None:
+    name = f"bad-{uuid4().hex}"
+
+    def fill() -> None:
+        rekognition.create_collection(CollectionId=name)
+        for external in ("a", "b"):
+            rekognition.index_faces(
+                CollectionId=name,
+                Image={"Bytes": portraits["grace"]},
+                ExternalImageId=external,
+            )
+
+    fill()
+    token = rekognition.list_faces(CollectionId=name, MaxResults=1)["NextToken"]
+    rekognition.delete_collection(CollectionId=name)
+    fill()
+    code, _, _ = refused(rekognition, "list_faces", CollectionId=name, NextToken=token)
+    assert code == "InvalidPaginationTokenException"
+    code, _, _ = refused(rekognition, "list_collections", NextToken=token)
+    assert code == "InvalidPaginationTokenException"
+    rekognition.delete_collection(CollectionId=name)
+
+
+def test_a_refused_request_changes_nothing(
+    rekognition: Any, collection: str, portraits: dict[str, bytes]
+) -> None:
+    photo = {"Bytes": portraits["grace"]}
+    refused(rekognition, "index_faces", CollectionId=collection, Image=photo, ExternalImageId="a b")
+    refused(rekognition, "index_faces", CollectionId=collection, Image={"Bytes": photo["Bytes"][:999]})
+    assert rekognition.describe_collection(CollectionId=collection)["FaceCount"] == 0

@@ -1,0 +1,358 @@
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from threading import Barrier
+from uuid import UUID, uuid4
+
+import numpy as np
+import psycopg
+import pytest
+from facedex.store import collections, faces, schema
+from facedex.store.collections import Collection
+from facedex.store.database import Database
+from facedex.store.errors import (
+    CollectionExists,
+    CollectionNotFound,
+    DatabaseUnavailable,
+    FaceNotFound,
+    ModelMismatch,
+)
+from facedex.store.search import search
+from numpy.typing import NDArray
+
+MODEL = "test-1"
+Vectors = NDArray[np.float32]
+
+
+def unit_vectors(count: int, dimension: int = 128, seed: int = 1) -> Vectors:
+    drawn = np.random.default_rng(seed).standard_normal((count, dimension)).astype(np.float32)
+    unit: Vectors = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+    return unit
+
+
+def make(database: Database, name: str = "staff") -> Collection:
+    with database.transaction() as connection:
+        return collections.create(connection, name, MODEL)
+
+
+def index(
+    database: Database, name: str, image: bytes, vectors: Vectors, external: str | None = None
+) -> list[faces.StoredFace]:
+    with database.transaction() as connection:
+        return faces.add(
+            connection,
+            collections.find(connection, name, keep=True),
+            model_version=MODEL,
+            digest=sha256(image).digest(),
+            external_image_id=external,
+            faces=[
+                faces.NewFace(number, (0.1, 0.2, 0.3, 0.4), 99.5, vector)
+                for number, vector in enumerate(vectors)
+            ],
+        )
+
+
+def count(database: Database, collection: Collection) -> int:
+    with database.transaction() as connection:
+        return collections.count_faces(connection, collection.key)
+
+
+def test_migrating_again_changes_nothing(database: Database) -> None:
+    assert schema.migrate(database) == []
+
+
+def test_two_processes_may_migrate_at_once(database_url: str) -> None:
+    databases = [Database(database_url) for _ in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        applied = list(threads.map(schema.migrate, databases))
+    for each in databases:
+        each.close()
+    assert sorted(map(len, applied))[:3] == [0, 0, 0]
+    assert sum(map(len, applied)) >= 1
+
+
+def test_the_signing_secret_is_the_same_for_every_process_and_as_long_as_two_uuids(
+    database: Database, database_url: str
+) -> None:
+    other = Database(database_url)
+    assert other.signing_secret == database.signing_secret
+    assert len(database.signing_secret) == 32
+    other.close()
+
+
+def test_a_collection_name_can_be_taken_once(database: Database) -> None:
+    make(database)
+    with pytest.raises(CollectionExists, match="staff already exists"):
+        make(database)
+
+
+def test_of_many_who_make_the_same_collection_at_once_one_succeeds(database: Database) -> None:
+    def attempt(_: int) -> bool:
+        try:
+            make(database)
+        except CollectionExists:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(attempt, range(8))) == 1
+
+
+def test_the_same_image_gives_the_same_face_ids_and_is_counted_once(database: Database) -> None:
+    collection = make(database)
+    vectors = unit_vectors(3)
+    first = index(database, "staff", b"photo", vectors)
+    again = index(database, "staff", b"photo", vectors)
+    assert again == first
+    assert count(database, collection) == 3
+
+
+def test_another_external_id_makes_other_faces_of_the_same_image(database: Database) -> None:
+    collection = make(database)
+    first = index(database, "staff", b"photo", unit_vectors(1), "ann")
+    second = index(database, "staff", b"photo", unit_vectors(1), "ben")
+    assert first[0].face_id != second[0].face_id
+    assert first[0].image_id != second[0].image_id
+    assert count(database, collection) == 2
+
+
+def test_a_repeated_call_with_more_faces_adds_only_the_new_ones(database: Database) -> None:
+    collection = make(database)
+    vectors = unit_vectors(3)
+    (largest,) = index(database, "staff", b"photo", vectors[:1])
+    every = index(database, "staff", b"photo", vectors)
+    assert every[0].face_id == largest.face_id
+    assert count(database, collection) == 3
+
+
+def test_the_same_image_indexed_by_many_at_once_is_stored_once(database: Database) -> None:
+    collection = make(database)
+    vectors = unit_vectors(4)
+    start = Barrier(8)
+
+    def attempt(_: int) -> list[UUID]:
+        start.wait()
+        return [face.face_id for face in index(database, "staff", b"photo", vectors)]
+
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(attempt, range(8)))
+    assert all(answer == answers[0] for answer in answers)
+    assert count(database, collection) == 4
+
+
+def test_writers_into_one_collection_do_not_wait_for_each_other(database_url: str) -> None:
+    # Both transactions hold their locks at the same moment: were there one counter row, or an
+    # exclusive lock on the collection, the second would wait for the first to commit.
+    first, second = Database(database_url), Database(database_url)
+    schema.migrate(first)
+    collection = make(first)
+    with first.transaction() as one:
+        (slot,) = one.execute("SELECT pg_backend_pid() % 32").fetchone() or (0,)
+        held = collections.find(one, "staff", keep=True)
+        add = {"model_version": MODEL, "external_image_id": None}
+        new = [faces.NewFace(0, (0.0, 0.0, 0.1, 0.1), 99.0, unit_vectors(1)[0])]
+        faces.add(one, held, digest=b"a" * 32, faces=new, **add)  # type: ignore[arg-type]
+        with second.transaction() as two:
+            two.execute("SET LOCAL lock_timeout = '2s'")
+            (other,) = two.execute("SELECT pg_backend_pid() % 32").fetchone() or (0,)
+            held = collections.find(two, "staff", keep=True)
+            faces.add(two, held, digest=b"b" * 32, faces=new, **add)  # type: ignore[arg-type]
+    assert slot != other
+    assert count(first, collection) == 2
+    first.close()
+    second.close()
+
+
+def test_a_deleted_face_is_gone_and_an_unknown_one_is_passed_over(database: Database) -> None:
+    collection = make(database)
+    first, second = index(database, "staff", b"photo", unit_vectors(2))
+    with database.transaction() as connection:
+        assert faces.delete(connection, collection, [first.face_id, uuid4()]) == {first.face_id}
+    with database.transaction() as connection:
+        left = faces.page(connection, collection, after=None, count=10)
+    assert left == [second]
+    assert count(database, collection) == 1
+
+
+def test_a_deleted_collection_leaves_no_row_and_frees_its_name(database: Database) -> None:
+    collection = make(database)
+    index(database, "staff", b"photo", unit_vectors(5))
+    collections.delete(database, "staff")
+    with database.transaction() as connection:
+        for table in ("faces", "face_counts", "collections"):
+            rows = connection.execute(
+                f"SELECT 1 FROM {table} WHERE collection_key = %s", (collection.key,)
+            ).fetchall()
+            assert rows == []
+    assert count(database, make(database)) == 0
+
+
+def test_a_deletion_that_was_cut_off_is_finished_by_the_next_sweep(database: Database) -> None:
+    collection = make(database)
+    index(database, "staff", b"photo", unit_vectors(5))
+    with database.transaction() as connection:
+        connection.execute("UPDATE collections SET deleted_at = now()")
+    with database.transaction() as connection, pytest.raises(CollectionNotFound):
+        collections.find(connection, "staff")
+    collections.sweep(database)
+    with database.transaction() as connection:
+        assert connection.execute("SELECT 1 FROM faces").fetchall() == []
+    assert count(database, collection) == 0
+
+
+def test_an_index_that_races_a_deletion_leaves_no_face_behind(database: Database) -> None:
+    make(database)
+    start = Barrier(5)
+
+    def add(number: int) -> None:
+        start.wait()
+        for image in range(20):
+            try:
+                index(database, "staff", f"{number}/{image}".encode(), unit_vectors(2))
+            except CollectionNotFound:
+                return
+
+    def remove(_: int) -> None:
+        start.wait()
+        time.sleep(0.05)
+        collections.delete(database, "staff")
+
+    with ThreadPoolExecutor(5) as threads:
+        work = [threads.submit(add, number) for number in range(4)]
+        work.append(threads.submit(remove, 0))
+        for each in work:
+            each.result()
+    with database.transaction() as connection:
+        assert connection.execute("SELECT count(*) AS n FROM faces").fetchone() == (0,)
+
+
+def test_the_count_equals_the_rows_after_a_storm(database: Database) -> None:
+    collection = make(database)
+
+    def storm(number: int) -> None:
+        for turn in range(15):
+            stored = index(database, "staff", f"{number % 3}/{turn}".encode(), unit_vectors(3))
+            if turn % 2:
+                with database.transaction() as connection:
+                    faces.delete(connection, collection, [face.face_id for face in stored[:2]])
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(storm, range(8)))
+    with database.transaction() as connection:
+        row = connection.execute("SELECT count(*) AS n FROM faces").fetchone()
+    assert row is not None
+    assert row.n > 0
+    assert count(database, collection) == row.n
+
+
+def test_pages_hold_every_face_once_in_the_order_of_ids(database: Database) -> None:
+    collection = make(database)
+    for image in range(10):
+        index(database, "staff", str(image).encode(), unit_vectors(3, seed=image))
+    seen: list[UUID] = []
+    with database.transaction() as connection:
+        while page := faces.page(
+            connection, collection, after=seen[-1] if seen else None, count=7
+        ):
+            seen.extend(face.face_id for face in page)
+    assert len(seen) == 30
+    assert seen == sorted(set(seen))
+
+
+def test_search_ranks_as_the_inner_product_does(database: Database) -> None:
+    collection = make(database)
+    gallery = unit_vectors(200)
+    ids = [face.face_id for face in index(database, "staff", b"photo", gallery)]
+    probes = unit_vectors(3, seed=9)
+    with database.transaction() as connection:
+        found = search(connection, collection, list(probes), count=10, lowest_score=-1.0)
+    for probe, matches in zip(probes, found, strict=True):
+        scores = gallery @ probe
+        expected = np.argsort(-scores)[:10]
+        assert [match.face.face_id for match in matches] == [ids[i] for i in expected]
+        assert [match.score for match in matches] == pytest.approx(scores[expected], abs=2e-3)
+
+
+def test_search_keeps_to_the_lowest_score_the_count_and_the_one_left_out(
+    database: Database,
+) -> None:
+    collection = make(database)
+    gallery = unit_vectors(50)
+    stored = index(database, "staff", b"photo", gallery)
+    scores = gallery @ gallery[7]
+    floor = float(np.sort(scores)[-6] - 1e-3)
+    with database.transaction() as connection:
+        probe = faces.vector(connection, collection, stored[7].face_id)
+        (matches,) = search(
+            connection,
+            collection,
+            [probe],
+            count=3,
+            lowest_score=floor,
+            leave_out=stored[7].face_id,
+        )
+        (every,) = search(connection, collection, [probe], count=50, lowest_score=floor)
+    assert len(matches) == 3
+    assert stored[7].face_id not in {match.face.face_id for match in matches}
+    assert len(every) == 6
+    assert every[0].face.face_id == stored[7].face_id
+
+
+def test_search_sees_one_collection_only(database: Database) -> None:
+    staff, guests = make(database), make(database, "guests")
+    index(database, "staff", b"photo", unit_vectors(3))
+    with database.transaction() as connection:
+        (found,) = search(connection, guests, [unit_vectors(3)[0]], count=9, lowest_score=-1.0)
+        assert found == []
+        (found,) = search(connection, staff, [unit_vectors(3)[0]], count=9, lowest_score=-1.0)
+        assert len(found) == 3
+
+
+def test_vectors_of_another_model_are_refused(database: Database) -> None:
+    make(database)
+    with (
+        database.transaction() as connection,
+        pytest.raises(ModelMismatch, match=r"staff was made with the model test-1.*other-2"),
+    ):
+        faces.add(
+            connection,
+            collections.find(connection, "staff", keep=True),
+            model_version="other-2",
+            digest=b"",
+            external_image_id=None,
+            faces=[],
+        )
+
+
+def test_the_vector_of_an_unknown_face_is_an_error(database: Database) -> None:
+    collection = make(database)
+    with database.transaction() as connection, pytest.raises(FaceNotFound):
+        faces.vector(connection, collection, uuid4())
+
+
+def test_a_connection_that_the_server_cut_is_replaced(database: Database) -> None:
+    make(database)
+    with database.transaction() as connection:
+        connection.execute("SELECT 1")
+        (pid,) = connection.execute("SELECT pg_backend_pid()").fetchone() or (0,)
+    with psycopg.connect(connection.info.dsn, autocommit=True) as admin:
+        admin.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
+    with database.transaction() as connection:
+        assert collections.find(connection, "staff").collection_id == "staff"
+
+
+def test_a_statement_that_takes_too_long_is_given_up(database_url: str) -> None:
+    hasty = Database(database_url, statement_timeout=0.2)
+    with pytest.raises(DatabaseUnavailable), hasty.transaction() as connection:
+        connection.execute("SELECT pg_sleep(30)")
+    hasty.ping()
+    hasty.close()
+
+
+def test_a_database_that_is_not_there_is_said_to_be_unavailable() -> None:
+    nowhere = Database("postgresql://127.0.0.1:1/none")
+    with pytest.raises(DatabaseUnavailable, match="try again"):
+        nowhere.ping()
+    nowhere.close()

@@ -1,0 +1,55 @@
+"""The catalog and what is derived from it agree."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from facedex.api.catalog import OPERATIONS, Operation
+from facedex.api.model import input_shape, service_model, shape
+from facedex.api.operation import Endpoint
+
+ROOT = Path(__file__).resolve().parents[2]
+ROWS = pytest.mark.parametrize("row", OPERATIONS.values(), ids=lambda row: row.name)
+NOT_OPERATIONS = {"front_door"}
+
+
+@ROWS
+def test_every_operation_is_one_of_the_service_model(row: Operation) -> None:
+    assert row.name in service_model()["operations"]
+
+
+@ROWS
+def test_every_operation_has_a_handler_of_its_own_name(row: Operation) -> None:
+    assert row.function == re.sub(r"(?<!^)(?=[A-Z])", "_", row.name).lower()
+    assert isinstance(row.endpoint, Endpoint)
+    assert row.endpoint.name == row.name
+
+
+@ROWS
+def test_every_placeholder_is_a_required_member_of_the_request(row: Operation) -> None:
+    required = shape(input_shape(row.name)).get("required", [])
+    assert set(re.findall(r"{(\w+)}", row.path)) <= set(required)
+
+
+@ROWS
+def test_every_operation_has_a_sample_event_of_its_route(row: Operation) -> None:
+    event = json.loads((ROOT / "events" / f"{row.function}.json").read_text())
+    assert (event["httpMethod"], event["resource"]) == (row.method, row.path)
+    placeholders = set(re.findall(r"{(\w+)}", row.path))
+    assert set(event["pathParameters"] or {}) == placeholders
+
+
+def test_no_two_operations_share_a_route() -> None:
+    routes = [(row.method, row.path) for row in OPERATIONS.values()]
+    assert len(set(routes)) == len(routes)
+
+
+def test_no_folder_and_no_event_is_without_a_row() -> None:
+    functions = {row.function for row in OPERATIONS.values()} | NOT_OPERATIONS
+    folders = {path.parent.name for path in (ROOT / "functions").glob("*/handler.py")}
+    events = {path.stem for path in (ROOT / "events").glob("*.json")}
+    assert folders == functions
+    assert events == functions

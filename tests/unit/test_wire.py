@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import base64
+import json
+from datetime import UTC, datetime
+from uuid import UUID
+
+import numpy as np
+import pytest
+from facedex.api import errors
+from facedex.api.pages import PageTokens
+from facedex.api.reading import parse_json, read_request
+from facedex.api.writing import ResponseError, write_error, write_response
+
+IMAGE = {"Bytes": base64.b64encode(b"\xff\xd8 photo").decode()}
+
+
+def refusal(operation: str, **members: object) -> str:
+    with pytest.raises(errors.ValidationException) as caught:
+        read_request(operation, dict(members))
+    return str(caught.value)
+
+
+def test_blobs_arrive_as_bytes_and_unknown_members_are_dropped() -> None:
+    request = read_request("DetectFaces", {"Image": IMAGE, "Colour": "red"})
+    assert request == {"Image": {"Bytes": b"\xff\xd8 photo"}}
+
+
+def test_null_members_count_as_absent() -> None:
+    request = read_request("ListFaces", {"CollectionId": "staff", "NextToken": None})
+    assert request == {"CollectionId": "staff"}
+
+
+def test_a_missing_member_is_named_as_aws_names_it() -> None:
+    assert refusal("CreateCollection") == (
+        "1 validation error detected: Value null at 'collectionId' failed to satisfy constraint:"
+        " Member must not be null"
+    )
+
+
+def test_a_pattern_must_fit_the_whole_value() -> None:
+    message = refusal("CreateCollection", CollectionId="staff/guests")
+    assert "Value 'staff/guests' at 'collectionId'" in message
+    assert r"regular expression pattern: [a-zA-Z0-9_.\-]+" in message
+    assert "collectionId" in refusal("CreateCollection", CollectionId="staff\n")
+
+
+def test_every_broken_constraint_is_reported_at_once() -> None:
+    message = refusal(
+        "IndexFaces",
+        CollectionId="",
+        Image={"S3Object": {"Bucket": "no", "Name": ""}},
+        MaxFaces=0,
+        QualityFilter="BEST",
+    )
+    assert message.startswith("6 validation errors detected")
+    for place in ("collectionId", "image.s3Object.bucket", "image.s3Object.name", "maxFaces"):
+        assert f"'{place}'" in message
+    assert "enum value set: [NONE, AUTO, LOW, MEDIUM, HIGH]" in message
+
+
+def test_a_list_member_is_named_by_its_place() -> None:
+    good = "11111111-2222-3333-4444-555555555555"
+    message = refusal("DeleteFaces", CollectionId="staff", FaceIds=[good, "BAD"])
+    assert "Value 'BAD' at 'faceIds.2.member'" in message
+    assert "faceIds" in refusal("DeleteFaces", CollectionId="staff", FaceIds=[])
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 100.1, 1e300])
+def test_a_threshold_is_a_percentage(threshold: float) -> None:
+    message = refusal(
+        "SearchFaces",
+        CollectionId="staff",
+        FaceId="11111111-2222-3333-4444-555555555555",
+        FaceMatchThreshold=threshold,
+    )
+    assert "'faceMatchThreshold'" in message
+
+
+def test_a_photo_over_five_megabytes_is_refused_without_being_shown() -> None:
+    big = base64.b64encode(b"secret" * 900_000).decode()
+    message = refusal("DetectFaces", Image={"Bytes": big})
+    assert "Value of 5400000 bytes at 'image.bytes'" in message
+    assert "less than or equal to 5242880" in message
+    assert "secret" not in message
+
+
+@pytest.mark.parametrize(
+    ("operation", "members", "place"),
+    [
+        ("CreateCollection", {"CollectionId": 7}, "'collectionId' must be a string"),
+        ("CreateCollection", {"CollectionId": ["staff"]}, "'collectionId' must be a string"),
+        ("ListCollections", {"MaxResults": "7"}, "'maxResults' must be a whole number"),
+        ("ListCollections", {"MaxResults": 7.5}, "'maxResults' must be a whole number"),
+        ("ListCollections", {"MaxResults": True}, "'maxResults' must be a whole number"),
+        ("ListCollections", {"MaxResults": 2**40}, "'maxResults' must be a whole number"),
+        ("DeleteFaces", {"CollectionId": "a", "FaceIds": "x"}, "'faceIds' must be a list"),
+        ("DetectFaces", {"Image": "photo.jpg"}, "'image' must be a structure"),
+        ("DetectFaces", {"Image": {"Bytes": "%%%"}}, "'image.bytes' must be a blob in base64"),
+    ],
+)
+def test_a_member_of_the_wrong_type_is_named(
+    operation: str, members: dict[str, object], place: str
+) -> None:
+    with pytest.raises(errors.SerializationException, match=place):
+        read_request(operation, members)
+
+
+@pytest.mark.parametrize("body", ["{", "[]", '"text"', '{"MaxResults": NaN}', "{'a': 1}", b"\xff"])
+def test_a_body_that_is_no_json_object_is_refused(body: str | bytes) -> None:
+    with pytest.raises(errors.SerializationException):
+        parse_json(body)
+
+
+def test_an_empty_body_is_an_empty_request() -> None:
+    assert parse_json("") == parse_json(b" \n") == {}
+
+
+def test_responses_carry_ids_as_text_and_times_as_epoch_seconds() -> None:
+    body = write_response(
+        "DescribeCollection",
+        {"FaceCount": 3, "CreationTimestamp": datetime(2020, 1, 1, 0, 0, 0, 125_000, UTC)},
+    )
+    assert json.loads(body) == {"FaceCount": 3, "CreationTimestamp": 1577836800.125}
+    face_id = UUID("11111111-2222-3333-4444-555555555555")
+    body = write_response("DeleteFaces", {"DeletedFaces": [face_id]})
+    assert json.loads(body) == {"DeletedFaces": [str(face_id)]}
+
+
+def test_responses_take_numpy_scalars_and_leave_out_none() -> None:
+    body = write_response(
+        "SearchFacesByImage",
+        {"SearchedFaceConfidence": np.float32(99.5), "SearchedFaceBoundingBox": None},
+    )
+    assert json.loads(body) == {"SearchedFaceConfidence": 99.5}
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        {"FaceCount": "3"},
+        {"FaceCount": -1},
+        {"CreationTimestamp": 5},
+        {"Faces": 3},
+    ],
+)
+def test_an_answer_that_breaks_the_service_model_is_a_fault(response: dict[str, object]) -> None:
+    with pytest.raises(ResponseError):
+        write_response("DescribeCollection", response)
+
+
+def test_an_error_says_its_code_and_message() -> None:
+    error = errors.ResourceNotFoundException("No such collection.")
+    assert json.loads(write_error(error)) == {
+        "__type": "ResourceNotFoundException",
+        "Message": "No such collection.",
+    }
+
+
+def test_a_page_token_is_read_back() -> None:
+    tokens = PageTokens(b"key", "ListFaces", "7")
+    assert tokens.read(tokens.write("last")) == "last"
+
+
+@pytest.mark.parametrize(
+    "other", [PageTokens(b"other", "ListFaces", "7"), PageTokens(b"key", "ListFaces", "8")]
+)
+def test_a_page_token_of_another_listing_or_deployment_is_refused(other: PageTokens) -> None:
+    with pytest.raises(errors.InvalidPaginationTokenException):
+        PageTokens(b"key", "ListFaces", "7").read(other.write("last"))
+
+
+def test_a_page_token_that_was_changed_is_refused() -> None:
+    tokens = PageTokens(b"key", "ListFaces", "7")
+    token = tokens.write("last")
+    for index, letter in enumerate(token[:-1]):
+        changed = token[:index] + ("A" if letter != "A" else "B") + token[index + 1 :]
+        with pytest.raises(errors.InvalidPaginationTokenException):
+            tokens.read(changed)
