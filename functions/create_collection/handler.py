@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from facedex.api.operation import Request, Response, operation
 from facedex.services import Services
-from facedex.store import collections
+from facedex.store import collections, tags
 
 
 def create_collection(request: Request, services: Services) -> Response:
@@ -13,6 +13,7 @@ def create_collection(request: Request, services: Services) -> Response:
         collection = collections.create(
             connection, request["CollectionId"], services.pack.model_version
         )
+        tags.put(connection, collection, request.get("Tags", {}))
     return {
         "StatusCode": 200,
         "CollectionArn": services.owner.collection_arn(collection.collection_id),

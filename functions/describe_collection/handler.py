@@ -1,19 +1,20 @@
-"""DescribeCollection: how many faces a gallery has, and which model made them."""
+"""DescribeCollection: how many faces and users a gallery has, and which model made them."""
 
 from __future__ import annotations
 
 from facedex.api.operation import Request, Response, operation
 from facedex.services import Services
-from facedex.store import collections
+from facedex.store import collections, counting
 
 
 def describe_collection(request: Request, services: Services) -> Response:
     """Describe one collection."""
     with services.database.transaction() as connection:
         collection = collections.find(connection, request["CollectionId"])
-        faces = collections.count_faces(connection, collection.key)
+        faces, users = counting.count(connection, collection)
     return {
         "FaceCount": faces,
+        "UserCount": users,
         "FaceModelVersion": collection.model_version,
         "CollectionARN": services.owner.collection_arn(collection.collection_id),
         "CreationTimestamp": collection.created_at,

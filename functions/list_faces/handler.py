@@ -5,25 +5,28 @@ from __future__ import annotations
 from uuid import UUID
 
 from facedex.api.documents import face_document
-from facedex.api.errors import ResourceNotFoundException
 from facedex.api.operation import Request, Response, operation
 from facedex.api.pages import LARGEST_PAGE
 from facedex.services import Services
-from facedex.store import collections, faces
+from facedex.store import collections, faces, users
 
 
 def list_faces(request: Request, services: Services) -> Response:
     """List one page of a collection's faces."""
-    if "UserId" in request:
-        raise ResourceNotFoundException(f"The user id: {request['UserId']} does not exist")
     only = [UUID(face_id) for face_id in request["FaceIds"]] if "FaceIds" in request else None
     with services.database.transaction() as connection:
         collection = collections.find(connection, request["CollectionId"])
-        listing = ("ListFaces", str(collection.key), *sorted(request.get("FaceIds", ())))
-        tokens = services.page_tokens(*listing)
+        user_id = request.get("UserId")
+        if user_id is not None:
+            users.find(connection, collection, user_id)
+        tokens = services.page_tokens(
+            "ListFaces", str(collection.key), user_id or "", *sorted(request.get("FaceIds", ()))
+        )
         after = UUID(tokens.read(request["NextToken"])) if "NextToken" in request else None
         count = request.get("MaxResults") or LARGEST_PAGE
-        found = faces.page(connection, collection, after=after, count=count + 1, only=only)
+        found = faces.page(
+            connection, collection, after=after, count=count + 1, only=only, user_id=user_id
+        )
     page = found[:count]
     return {
         "Faces": [face_document(face, collection.model_version) for face in page],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from facedex.api.documents import FACE_MATCH_THRESHOLD, MOST_MATCHES, face_matches
+from facedex.api.documents import MATCH_THRESHOLD, MOST_MATCHES, face_matches
 from facedex.api.operation import Request, Response, operation
 from facedex.services import Services
 from facedex.store import collections, faces
@@ -23,9 +23,7 @@ def search_faces(request: Request, services: Services) -> Response:
             collection,
             [faces.vector(connection, collection, probe)],
             count=request.get("MaxFaces", MOST_MATCHES),
-            lowest_score=calibration.cosine(
-                request.get("FaceMatchThreshold", FACE_MATCH_THRESHOLD)
-            ),
+            lowest_score=calibration.cosine(request.get("FaceMatchThreshold", MATCH_THRESHOLD)),
             leave_out=probe,
         )
     return {

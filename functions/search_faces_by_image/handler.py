@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from facedex.api.documents import (
-    FACE_MATCH_THRESHOLD,
+    MATCH_THRESHOLD,
     MOST_MATCHES,
     bounding_box,
     face_matches,
@@ -39,9 +39,7 @@ def search_faces_by_image(request: Request, services: Services) -> Response:
             collection,
             list(services.pack.embed(picture.image, [face])),
             count=request.get("MaxFaces", MOST_MATCHES),
-            lowest_score=calibration.cosine(
-                request.get("FaceMatchThreshold", FACE_MATCH_THRESHOLD)
-            ),
+            lowest_score=calibration.cosine(request.get("FaceMatchThreshold", MATCH_THRESHOLD)),
         )
     return {
         "SearchedFaceBoundingBox": bounding_box(*face.box),

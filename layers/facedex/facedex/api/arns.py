@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import Final
+
+from facedex.api.errors import InvalidParameterException, ResourceNotFoundException
+
+_COLLECTION: Final = re.compile(r"arn:aws[a-z-]*:rekognition:([^:]*):([^:]*):collection/(.+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,3 +21,20 @@ class Owner:
     def collection_arn(self, collection_id: str) -> str:
         """ARN of a collection, in the form of Rekognition's documentation."""
         return f"arn:aws:rekognition:{self.region}:{self.account}:collection/{collection_id}"
+
+    def collection_id(self, arn: str) -> str:
+        """The collection that an ARN names.
+
+        Raises:
+            InvalidParameterException: it is not the ARN of a collection.
+            ResourceNotFoundException: it belongs to another account or region.
+        """
+        found = _COLLECTION.fullmatch(arn)
+        if found is None:
+            raise InvalidParameterException(
+                f"{arn} is not the ARN of a collection, which looks like"
+                f" {self.collection_arn('NAME')}."
+            )
+        if (found[1], found[2]) != (self.region, self.account):
+            raise ResourceNotFoundException(f"The resource {arn} does not exist")
+        return found[3]

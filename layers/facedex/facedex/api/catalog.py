@@ -8,6 +8,7 @@ event in ``events/`` and its tests.
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -55,74 +56,51 @@ class Operation:
         return cast("Endpoint", module.lambda_handler)
 
 
-def _table(*rows: Operation) -> Mapping[str, Operation]:
-    return {row.name: row for row in rows}
-
-
-_ROWS = frozenset({Need.DATABASE})
+_RECORDS = frozenset({Need.DATABASE})
 _SEARCH = frozenset({Need.DATABASE, Need.PACK})
 _PIXELS = frozenset({Need.MODELS, Need.S3})
-_FACES = _ROWS | _PIXELS
+_FACES = _RECORDS | _PIXELS
 
-OPERATIONS: Final[Mapping[str, Operation]] = _table(
-    Operation("CreateCollection", "create_collection", "POST", "/v1/collections", _SEARCH, 256, 10),
-    Operation("ListCollections", "list_collections", "GET", "/v1/collections", _ROWS, 256, 10),
-    Operation(
-        "DescribeCollection",
-        "describe_collection",
-        "GET",
-        "/v1/collections/{CollectionId}",
-        _ROWS,
-        256,
-        10,
-    ),
-    Operation(
-        "DeleteCollection",
-        "delete_collection",
-        "DELETE",
-        "/v1/collections/{CollectionId}",
-        _ROWS,
-        256,
-        29,
-    ),
-    Operation(
-        "IndexFaces",
-        "index_faces",
-        "POST",
-        "/v1/collections/{CollectionId}/faces",
-        _FACES,
-        1769,
-        29,
-    ),
-    Operation(
-        "ListFaces", "list_faces", "GET", "/v1/collections/{CollectionId}/faces", _ROWS, 256, 10
-    ),
-    Operation(
-        "DeleteFaces",
-        "delete_faces",
-        "POST",
-        "/v1/collections/{CollectionId}/faces/delete",
-        _ROWS,
-        256,
-        10,
-    ),
-    Operation(
-        "SearchFaces",
-        "search_faces",
-        "GET",
-        "/v1/collections/{CollectionId}/faces/{FaceId}/matches",
-        _SEARCH,
-        256,
-        29,
-    ),
-    Operation(
-        "SearchFacesByImage",
-        "search_faces_by_image",
-        "POST",
-        "/v1/collections/{CollectionId}/search",
-        _FACES,
-        1769,
-        29,
-    ),
-    Operation("DetectFaces", "detect_faces", "POST", "/v1/faces/detect", _PIXELS, 1769, 29),
-)
+# Lambda gives a whole core from 1,769 MiB on.
+_SMALL: Final = 256
+_LARGE: Final = 1769
+
+_COLLECTIONS: Final = "/v1/collections"
+_COLLECTION: Final = "/v1/collections/{CollectionId}"
+_USER: Final = "/v1/collections/{CollectionId}/users/{UserId}"
+
+
+def _row(
+    name: str, route: str, needs: frozenset[Need], memory: int = _SMALL, timeout: int = 10
+) -> Operation:
+    method, _, path = route.partition(" ")
+    function = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+    return Operation(name, function, method, path, needs, memory, timeout)
+
+
+OPERATIONS: Final[Mapping[str, Operation]] = {
+    row.name: row
+    for row in (
+        _row("CreateCollection", f"POST {_COLLECTIONS}", _SEARCH),
+        _row("ListCollections", f"GET {_COLLECTIONS}", _RECORDS),
+        _row("DescribeCollection", f"GET {_COLLECTION}", _RECORDS),
+        _row("DeleteCollection", f"DELETE {_COLLECTION}", _RECORDS, timeout=29),
+        _row("IndexFaces", f"POST {_COLLECTION}/faces", _FACES, _LARGE, 29),
+        _row("ListFaces", f"GET {_COLLECTION}/faces", _RECORDS),
+        _row("DeleteFaces", f"POST {_COLLECTION}/faces/delete", _RECORDS),
+        _row("SearchFaces", f"GET {_COLLECTION}/faces/{{FaceId}}/matches", _SEARCH, timeout=29),
+        _row("SearchFacesByImage", f"POST {_COLLECTION}/search", _FACES, _LARGE, 29),
+        _row("CreateUser", f"POST {_COLLECTION}/users", _RECORDS),
+        _row("ListUsers", f"GET {_COLLECTION}/users", _RECORDS),
+        _row("DeleteUser", f"DELETE {_USER}", _RECORDS),
+        _row("AssociateFaces", f"POST {_USER}/faces", _SEARCH),
+        _row("DisassociateFaces", f"POST {_USER}/faces/delete", _RECORDS),
+        _row("SearchUsers", f"POST {_COLLECTION}/users/search", _SEARCH, timeout=29),
+        _row("SearchUsersByImage", f"POST {_COLLECTION}/users/search-by-image", _FACES, _LARGE, 29),
+        _row("DetectFaces", "POST /v1/faces/detect", _PIXELS, _LARGE, 29),
+        _row("CompareFaces", "POST /v1/faces/compare", _PIXELS, _LARGE, 29),
+        _row("TagResource", "POST /v1/tags/{ResourceArn}", _RECORDS),
+        _row("UntagResource", "DELETE /v1/tags/{ResourceArn}", _RECORDS),
+        _row("ListTagsForResource", "GET /v1/tags/{ResourceArn}", _RECORDS),
+    )
+}

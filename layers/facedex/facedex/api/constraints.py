@@ -75,13 +75,25 @@ def _constraints_of(shape: Shape) -> Iterator[Constraint]:
         demand = f"Member must satisfy enum value set: [{', '.join(allowed)}]"
         yield lambda value: None if value in allowed else demand
     if "pattern" in shape:
-        pattern = re.compile(shape["pattern"])
+        pattern = _compile(shape["pattern"])
         wanted = f"Member must satisfy regular expression pattern: {shape['pattern']}"
         yield lambda value: None if pattern.fullmatch(value) else wanted
     if "min" in shape:
         yield _at_least(shape["min"], sized)
     if "max" in shape:
         yield _at_most(shape["max"], sized)
+
+
+def _compile(pattern: str) -> re.Pattern[str]:
+    r"""Compile a pattern of the service model, which are Java's.
+
+    Those of tags have Unicode categories, which Python's ``re`` lacks: letters and numbers
+    (``\\p{L}\\p{N}``) are its ``\\w``, which adds the underscore that tags may have anyway, and
+    separators (``\\p{Z}``) its ``\\s``.
+    """
+    return re.compile(
+        pattern.replace(r"\p{L}", r"\w").replace(r"\p{N}", r"\w").replace(r"\p{Z}", r"\s")
+    )
 
 
 def _at_least(low: float, sized: bool) -> Constraint:

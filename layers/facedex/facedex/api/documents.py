@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from facedex.store.faces import StoredFace
-    from facedex.store.search import Match
+    from facedex.store.search import Match, UserMatch
+    from facedex.store.users import User
     from facedex.vision.calibration import Calibration
     from facedex.vision.faces import Face
 
 # Rekognition's default, and its most, for a search.
-FACE_MATCH_THRESHOLD: Final = 80.0
+MATCH_THRESHOLD: Final = 80.0
 MOST_MATCHES: Final = 4096
+MOST_USERS: Final = 500
 
 _LANDMARKS: Final = ("eyeLeft", "eyeRight", "nose", "mouthLeft", "mouthRight")
 
@@ -57,6 +59,7 @@ def face_document(face: StoredFace, model_version: str | None = None) -> dict[st
         "ExternalImageId": face.external_image_id,
         "Confidence": face.confidence,
         "IndexFacesModelVersion": model_version,
+        "UserId": face.user_id,
     }
 
 
@@ -68,6 +71,27 @@ def face_matches(
         {
             "Similarity": float(calibration.similarity(match.score)),
             "Face": face_document(match.face, model_version),
+        }
+        for match in matches
+    ]
+
+
+def user_status(user: User) -> str:
+    """A ``UserStatus``: associations are complete when they are answered, so never UPDATING."""
+    return "ACTIVE" if user.has_faces else "CREATED"
+
+
+def user_document(user: User) -> dict[str, Any]:
+    """A ``User``."""
+    return {"UserId": user.user_id, "UserStatus": user_status(user)}
+
+
+def user_matches(matches: Iterable[UserMatch], calibration: Calibration) -> list[dict[str, Any]]:
+    """``UserMatches``, in the order of ``matches``; only users with faces can match."""
+    return [
+        {
+            "Similarity": float(calibration.similarity(match.score)),
+            "User": {"UserId": match.user_id, "UserStatus": "ACTIVE"},
         }
         for match in matches
     ]

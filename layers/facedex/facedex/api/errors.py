@@ -29,6 +29,14 @@ class ServiceError(Exception):
         return str(self)
 
 
+class ConflictException(ServiceError):
+    """The user exists already."""
+
+
+class IdempotentParameterMismatchException(ServiceError):
+    """The ClientRequestToken was used before, with other parameters."""
+
+
 class ImageTooLargeException(ServiceError):
     """The image has more bytes or pixels than are allowed."""
 
@@ -61,6 +69,10 @@ class ResourceAlreadyExistsException(ServiceError):
 
 class ResourceNotFoundException(ServiceError):
     """There is no such collection, face or user."""
+
+
+class ServiceQuotaExceededException(ServiceError):
+    """There would be more of something than there may be."""
 
 
 class RequestEntityTooLargeException(ServiceError):

@@ -80,17 +80,6 @@ def page(connection: Connection, *, after: int, count: int) -> list[Collection]:
     return [_collection(row) for row in rows]
 
 
-def count_faces(connection: Connection, key: int) -> int:
-    """Number of faces in the collection, from the counters: its cost does not grow with them."""
-    row = connection.execute(
-        "SELECT coalesce(sum(faces), 0)::bigint AS faces FROM face_counts"
-        " WHERE collection_key = %s",
-        (key,),
-    ).fetchone()
-    assert row is not None
-    return int(row.faces)
-
-
 def delete(database: Database, collection_id: str) -> None:
     """Delete a collection: unfindable at once, its rows removed for good.
 
@@ -132,14 +121,17 @@ def _remove_some(database: Database) -> bool:
         if row is None:
             return False
         key = (row.collection_key,)
-        removed = connection.execute(
-            "DELETE FROM faces WHERE collection_key = %s AND face_id IN"
-            f" (SELECT face_id FROM faces WHERE collection_key = %s LIMIT {_BATCH})",
-            key + key,
-        ).rowcount
-        if removed < _BATCH:
-            connection.execute("DELETE FROM face_counts WHERE collection_key = %s", key)
-            connection.execute("DELETE FROM collections WHERE collection_key = %s", key)
+        # Faces before users, whom they name.
+        for table, column in (("faces", "face_id"), ("users", "user_id")):
+            removed = connection.execute(
+                f"DELETE FROM {table} WHERE collection_key = %s AND {column} IN"
+                f" (SELECT {column} FROM {table} WHERE collection_key = %s LIMIT {_BATCH})",
+                key + key,
+            ).rowcount
+            if removed == _BATCH:
+                return True
+        connection.execute("DELETE FROM collection_counts WHERE collection_key = %s", key)
+        connection.execute("DELETE FROM collections WHERE collection_key = %s", key)
         return True
 
 

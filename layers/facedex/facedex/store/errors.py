@@ -23,5 +23,25 @@ class FaceNotFound(StoreError):
     """There is no such face in the collection."""
 
 
+class UserExists(StoreError):
+    """The user's name is taken in the collection."""
+
+
+class UserNotFound(StoreError):
+    """There is no such user in the collection."""
+
+
+class TooManyFaces(StoreError):
+    """The user has all the faces that it may have."""
+
+
+class TooManyTags(StoreError):
+    """The collection would have more tags than it may."""
+
+
+class RequestMismatch(StoreError):
+    """A ClientRequestToken came again, with another request."""
+
+
 class ModelMismatch(StoreError):
     """The vectors come from another model pack than the collection's."""

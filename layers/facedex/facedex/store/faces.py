@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID, uuid4, uuid5
 
 from facedex.store.collections import Collection
+from facedex.store.counting import COUNTED
 from facedex.store.database import Connection
 from facedex.store.errors import FaceNotFound, ModelMismatch
 from facedex.store.vectors import to_text
@@ -16,13 +17,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# Counter rows of a collection. Writers in different slots never wait for each other.
-_SLOTS: Final = 32
-
 _IMAGES: Final = UUID("6f2b4a5e-8d0f-5c57-9a3e-5a1c2f6f0b11")
 
 COLUMNS: Final = (
-    "face_id, image_id, external_image_id, box_left, box_top, box_width, box_height, confidence"
+    "face_id, image_id, external_image_id, box_left, box_top, box_width, box_height, confidence,"
+    " user_id"
 )
 
 
@@ -33,6 +32,7 @@ class StoredFace:
     Attributes:
         box: left, top, width, height as ratios of the image.
         confidence: percent, that it is a face.
+        user_id: the user that it is associated with.
     """
 
     face_id: UUID
@@ -40,6 +40,7 @@ class StoredFace:
     external_image_id: str | None
     box: tuple[float, float, float, float]
     confidence: float
+    user_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,18 +128,15 @@ WITH added AS (
     ON CONFLICT (collection_key, image_id, face_number)
         DO UPDATE SET image_id = excluded.image_id
     RETURNING {COLUMNS}, face_number, (xmax = 0) AS is_new
-), counted AS (
-    INSERT INTO face_counts (collection_key, slot, faces)
-    SELECT %(collection)s, pg_backend_pid() %% {_SLOTS}, count(*) FROM added
-    WHERE is_new HAVING count(*) > 0
-    ON CONFLICT (collection_key, slot) DO UPDATE SET faces = face_counts.faces + excluded.faces
-)
+), changed AS (
+    SELECT 1 AS faces, 0 AS users FROM added WHERE is_new
+), counted AS ({COUNTED})
 SELECT {COLUMNS}, face_number FROM added
 """
 
 
 def delete(connection: Connection, collection: Collection, face_ids: Sequence[UUID]) -> set[UUID]:
-    """Remove faces for good; ids that are not there are passed over.
+    """Remove faces for good; those of users, and ids that are not there, are passed over.
 
     Returns:
         The ids of the faces that were removed.
@@ -146,15 +144,12 @@ def delete(connection: Connection, collection: Collection, face_ids: Sequence[UU
     rows = connection.execute(
         f"""
         WITH removed AS (
-            DELETE FROM faces WHERE collection_key = %(collection)s AND face_id = ANY(%(ids)s)
+            DELETE FROM faces
+            WHERE collection_key = %(collection)s AND face_id = ANY(%(ids)s) AND user_id IS NULL
             RETURNING face_id
-        ), counted AS (
-            INSERT INTO face_counts (collection_key, slot, faces)
-            SELECT %(collection)s, pg_backend_pid() %% {_SLOTS}, -count(*) FROM removed
-            HAVING count(*) > 0
-            ON CONFLICT (collection_key, slot)
-                DO UPDATE SET faces = face_counts.faces + excluded.faces
-        )
+        ), changed AS (
+            SELECT -1 AS faces, 0 AS users FROM removed
+        ), counted AS ({COUNTED})
         SELECT face_id FROM removed
         """,
         {"collection": collection.key, "ids": list(face_ids)},
@@ -169,25 +164,40 @@ def page(
     after: UUID | None,
     count: int,
     only: Sequence[UUID] | None = None,
+    user_id: str | None = None,
 ) -> list[StoredFace]:
     """At most ``count`` faces in the order of their ids, from behind id ``after``.
 
     Args:
         only: if given, none but these.
+        user_id: if given, none but this user's.
     """
     rows = connection.execute(
         f"SELECT {COLUMNS} FROM faces WHERE collection_key = %(collection)s"
         + (" AND face_id > %(after)s" if after else "")
         + (" AND face_id = ANY(%(only)s)" if only is not None else "")
+        + (" AND user_id = %(user)s" if user_id is not None else "")
         + " ORDER BY face_id LIMIT %(count)s",
         {
             "collection": collection.key,
             "after": after,
             "count": count,
             "only": None if only is None else list(only),
+            "user": user_id,
         },
     )
     return [stored_face(row) for row in rows]
+
+
+def users_of(
+    connection: Connection, collection: Collection, face_ids: Sequence[UUID]
+) -> dict[UUID, str | None]:
+    """The user, or None, of each of these faces that is in the collection."""
+    rows = connection.execute(
+        "SELECT face_id, user_id FROM faces WHERE collection_key = %s AND face_id = ANY(%s)",
+        (collection.key, list(face_ids)),
+    )
+    return {row.face_id: row.user_id for row in rows}
 
 
 def vector(connection: Connection, collection: Collection, face_id: UUID) -> NDArray[np.float32]:
@@ -230,4 +240,5 @@ def stored_face(row: Any) -> StoredFace:
         row.external_image_id,
         (row.box_left, row.box_top, row.box_width, row.box_height),
         row.confidence,
+        row.user_id,
     )

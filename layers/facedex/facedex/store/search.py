@@ -29,6 +29,18 @@ class Match:
     score: float
 
 
+@dataclass(frozen=True, slots=True)
+class UserMatch:
+    """A user of the gallery that resembles a probe.
+
+    Attributes:
+        score: inner product of the two unit vectors, -1 to 1.
+    """
+
+    user_id: str
+    score: float
+
+
 def search(
     connection: Connection,
     collection: Collection,
@@ -51,7 +63,7 @@ def search(
     """
     found: list[list[Match]] = [[] for _ in probes]
     rows = connection.execute(
-        _SEARCH,
+        _FACES,
         {
             "collection": collection.key,
             "probes": [to_text(probe) for probe in probes],
@@ -65,20 +77,58 @@ def search(
     return found
 
 
-# The limit comes before the lowest score: whichever order, the rows are the same, and in this one
-# each distance is computed once. No index orders the scan: on face galleries an HNSW index loses
-# one true match in five.
-_SEARCH: Final = f"""
-SELECT probe.number AS probe, -nearest.distance AS score, {COLUMNS}
-FROM unnest(%(probes)s::text[]::halfvec[]) WITH ORDINALITY AS probe (vector, number)
-CROSS JOIN LATERAL (
-    SELECT {COLUMNS}, faces.vector <#> probe.vector AS distance
-    FROM faces
-    WHERE collection_key = %(collection)s
-        AND (%(leave_out)s::uuid IS NULL OR face_id <> %(leave_out)s::uuid)
-    ORDER BY distance, face_id
-    LIMIT %(count)s
-) AS nearest
-WHERE nearest.distance <= -%(lowest)s::float8
-ORDER BY probe.number, nearest.distance, face_id
-"""
+def search_users(
+    connection: Connection,
+    collection: Collection,
+    probe: NDArray[np.float32],
+    *,
+    count: int,
+    lowest_score: float,
+    leave_out: str | None = None,
+) -> list[UserMatch]:
+    """The gallery's users most like a probe, best first; exact.
+
+    Args:
+        probe: (d,) unit vector of the collection's model.
+        count: at most so many matches.
+        lowest_score: none below this inner product.
+        leave_out: id of a user that never matches: the probe's own.
+    """
+    rows = connection.execute(
+        _USERS,
+        {
+            "collection": collection.key,
+            "probes": [to_text(probe)],
+            "count": count,
+            "lowest": lowest_score,
+            "leave_out": leave_out,
+        },
+    )
+    return [UserMatch(row.user_id, row.score) for row in rows]
+
+
+def _nearest(table: str, key: str, columns: str) -> str:
+    """The query behind the seam.
+
+    The limit comes before the lowest score: whichever order, the rows are the same, and in this
+    one each distance is computed once. No index orders the scan: on face galleries an HNSW index
+    loses one true match in five.
+    """
+    return f"""
+    SELECT probe.number AS probe, -nearest.distance AS score, {columns}
+    FROM unnest(%(probes)s::text[]::halfvec[]) WITH ORDINALITY AS probe (vector, number)
+    CROSS JOIN LATERAL (
+        SELECT {columns}, gallery.vector <#> probe.vector AS distance
+        FROM {table} AS gallery
+        WHERE collection_key = %(collection)s AND gallery.vector IS NOT NULL
+            AND {key} IS DISTINCT FROM %(leave_out)s
+        ORDER BY distance, {key}
+        LIMIT %(count)s
+    ) AS nearest
+    WHERE nearest.distance <= -%(lowest)s::float8
+    ORDER BY probe.number, nearest.distance, {key}
+    """
+
+
+_FACES: Final = _nearest("faces", "face_id", COLUMNS)
+_USERS: Final = _nearest("users", "user_id", "user_id")

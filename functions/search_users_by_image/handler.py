@@ -1,0 +1,54 @@
+"""SearchUsersByImage: people of a gallery who resemble the largest face of a photo."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from facedex.api.documents import MATCH_THRESHOLD, MOST_USERS, face_detail, user_matches
+from facedex.api.operation import Request, Response, operation
+from facedex.services import Services
+from facedex.store import collections, faces
+from facedex.store.search import search_users as search
+from facedex.vision.screening import screen
+
+
+def search_users_by_image(request: Request, services: Services) -> Response:
+    """Search with a photo, of which nothing is kept; without a face in it, nobody is found."""
+    with services.database.transaction() as connection:
+        # Before the costly part, so that a wrong name is answered at once.
+        collection = collections.find(connection, request["CollectionId"])
+        faces.require_model(collection, services.pack.model_version)
+    picture = services.picture(request["Image"])
+    probe = None
+    unsearched: list[dict[str, Any]] = []
+    for face, shortcomings in screen(picture.faces, request.get("QualityFilter", "NONE")):
+        reasons = shortcomings or ([] if probe is None else ["FACE_NOT_LARGEST"])
+        if reasons:
+            unsearched.append({"FaceDetails": face_detail(face), "Reasons": reasons})
+        else:
+            probe = face
+    response: Response = {
+        "UserMatches": [],
+        "FaceModelVersion": collection.model_version,
+        "UnsearchedFaces": unsearched,
+    }
+    if probe is None:
+        return response
+    (vector,) = services.pack.embed(picture.image, [probe])
+    calibration = services.pack.calibration
+    with services.database.transaction() as connection:
+        matches = search(
+            connection,
+            collections.find(connection, request["CollectionId"]),
+            vector,
+            count=request.get("MaxUsers", MOST_USERS),
+            lowest_score=calibration.cosine(request.get("UserMatchThreshold", MATCH_THRESHOLD)),
+        )
+    return {
+        **response,
+        "UserMatches": user_matches(matches, calibration),
+        "SearchedFace": {"FaceDetail": face_detail(probe)},
+    }
+
+
+lambda_handler = operation("SearchUsersByImage", search_users_by_image)

@@ -1,0 +1,64 @@
+"""Timing of two things side by side: what every benchmark would repeat."""
+
+from __future__ import annotations
+
+import io
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+from local import portraits
+
+
+def machine() -> str:
+    """The machine that the figures were taken on."""
+    names = [
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+        if line.startswith("model name")
+    ]
+    processor = names[0] if names else platform.processor()
+    return f"{os.cpu_count()} x {processor}, Python {platform.python_version()}"
+
+
+def side_by_side(
+    programs: Sequence[Callable[[], object]], *, rounds: int, warm_up: int = 3
+) -> list[list[float]]:
+    """Times of each program in seconds, taken in turn, so that noise strikes all alike."""
+    times: list[list[float]] = [[] for _ in programs]
+    for turn in range(-warm_up, rounds):
+        for program, taken in zip(programs, times, strict=True):
+            start = time.perf_counter()
+            program()
+            if turn >= 0:
+                taken.append(time.perf_counter() - start)
+    return times
+
+
+def milliseconds(times: Sequence[float]) -> str:
+    """The median of times in seconds, in milliseconds."""
+    return f"{1000 * statistics.median(times):.1f} ms"
+
+
+def ratio(slow: Sequence[float], fast: Sequence[float]) -> float:
+    """How many of the fast fit into one of the slow, by their medians."""
+    return statistics.median(slow) / statistics.median(fast)
+
+
+def report(title: str, *lines: str) -> None:
+    """Print a benchmark's figures with the machine."""
+    print(title, *(f"  {line}" for line in lines), f"  on {machine()}", sep="\n")
+
+
+def portrait(width: int = 640, height: int = 480) -> bytes:
+    """A portrait of that size as a JPEG."""
+    with Image.open(io.BytesIO(portraits.fetch()["eileen"])) as picture:
+        fitted = ImageOps.pad(picture.convert("RGB"), (width, height), color="grey")
+    buffer = io.BytesIO()
+    fitted.save(buffer, "JPEG", quality=92)
+    return buffer.getvalue()

@@ -1,0 +1,48 @@
+"""SearchFacesByImage through boto3 against the bare vision pipeline, in a gallery of 10,000 faces."""
+
+from __future__ import annotations
+
+import sys
+
+from facedex.vision import packs
+from facedex.vision.images import decode
+from facedex_models import installing
+from tests.bench.galleries import fill
+from tests.bench.measuring import milliseconds, portrait, ratio, report, side_by_side
+from tests.serving import serving
+
+THREADS = 2
+SIDE = 1024
+
+
+def main(faces: int) -> None:
+    photo = portrait()
+    pack = packs.load(installing.pull(), threads=THREADS)
+
+    def bare() -> None:
+        image = decode(photo)
+        pack.embed(image, pack.find(image, longest_side=SIDE)[:1])
+
+    with serving(FACEDEX_THREADS=str(THREADS), FACEDEX_DETECTION_SIDE=str(SIDE)) as server:
+        client = server.client("rekognition")
+        client.create_collection(CollectionId="bench")
+        client.index_faces(CollectionId="bench", Image={"Bytes": photo})
+        fill(server.database_url, "bench", faces)
+
+        def ours() -> None:
+            answer = client.search_faces_by_image(CollectionId="bench", Image={"Bytes": photo})
+            assert answer["FaceMatches"]
+
+        pipeline, searched, described = side_by_side(
+            [bare, ours, lambda: client.describe_collection(CollectionId="bench")], rounds=40
+        )
+    report(
+        f"SearchFacesByImage through boto3, {faces:,} faces in the collection",
+        f"bare vision pipeline {milliseconds(pipeline)}",
+        f"SearchFacesByImage {milliseconds(searched)}: {ratio(searched, pipeline):.2f} x",
+        f"DescribeCollection {milliseconds(described)}",
+    )
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000)
