@@ -51,7 +51,7 @@ def associate_faces(request: Request, services: Services) -> Response:
                         {
                             "FaceId": face_id,
                             "UserId": user_id,
-                            "Confidence": float(calibration.similarity(score)),
+                            "Confidence": calibration.similarity(score),
                             "Reasons": ["LOW_MATCH_CONFIDENCE"],
                         }
                         for face_id, score in outcome.unlike.items()

@@ -21,7 +21,7 @@ def compare_faces(request: Request, services: Services) -> Response:
     gallery = _good_faces(target, quality_filter, "target")
     (vector,) = services.pack.embed(source.image, [probe])
     scores = services.pack.embed(target.image, gallery) @ vector
-    similarities = [float(s) for s in services.pack.calibration.similarity(scores)]
+    similarities = services.pack.calibration.similarities(scores).tolist()
     ranked = sorted(zip(similarities, gallery, strict=True), key=lambda pair: -pair[0])
     threshold = request.get("SimilarityThreshold", MATCH_THRESHOLD)
     matched: list[dict[str, Any]] = []

@@ -38,7 +38,7 @@ def index_faces(request: Request, services: Services) -> Response:
             digest=picture.digest,
             external_image_id=request.get("ExternalImageId"),
             faces=[
-                faces.NewFace(number, tuple(face.box), face.confidence, vector)
+                faces.NewFace(number, face.box, face.confidence, vector)
                 for (number, face), vector in zip(chosen, vectors, strict=True)
             ],
         )

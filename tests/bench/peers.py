@@ -23,7 +23,7 @@ _LANDMARKS = PypiSource(
 
 
 class Recipe:
-    """HOG detector, five landmarks, descriptor: the steps of ``face_recognition.face_encodings``."""
+    """HOG detector, five landmarks, descriptor: as ``face_recognition`` has it."""
 
     def __init__(self) -> None:
         embedder = manifest("dlib").embedder.source

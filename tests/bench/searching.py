@@ -1,4 +1,4 @@
-"""SearchFacesByImage through boto3 against the bare vision pipeline, in a gallery of 10,000 faces."""
+"""SearchFacesByImage through boto3 against the bare vision pipeline, among 10,000 faces."""
 
 from __future__ import annotations
 

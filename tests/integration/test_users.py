@@ -8,6 +8,8 @@ from uuid import UUID, uuid4
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
 from facedex.store import collections, counting, faces, tags, users
 from facedex.store.collections import Collection
 from facedex.store.database import Database
@@ -21,7 +23,6 @@ from facedex.store.errors import (
 )
 from facedex.store.requests import once
 from facedex.store.search import search_users
-from numpy.typing import NDArray
 
 MODEL = "test-1"
 

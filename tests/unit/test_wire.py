@@ -126,6 +126,7 @@ def test_responses_carry_ids_as_text_and_times_as_epoch_seconds() -> None:
     face_id = UUID("11111111-2222-3333-4444-555555555555")
     body = write_response("DeleteFaces", {"DeletedFaces": [face_id]})
     assert json.loads(body) == {"DeletedFaces": [str(face_id)]}
+    assert json.loads(write_response("DeleteFaces", {"DeletedFaces": []})) == {"DeletedFaces": []}
 
 
 def test_responses_take_numpy_scalars_and_leave_out_none() -> None:

@@ -50,7 +50,7 @@ def face_document(face: StoredFace, model_version: str | None = None) -> dict[st
     """A ``Face``: what a collection keeps of one.
 
     Args:
-        model_version: its IndexFacesModelVersion, where the operation tells it.
+        model_version: what made its vector, where the operation tells it.
     """
     return {
         "FaceId": face.face_id,
@@ -58,9 +58,14 @@ def face_document(face: StoredFace, model_version: str | None = None) -> dict[st
         "ImageId": face.image_id,
         "ExternalImageId": face.external_image_id,
         "Confidence": face.confidence,
-        "IndexFacesModelVersion": model_version,
+        "IndexFacesModelVersion": model_version and _version_number(model_version),
         "UserId": face.user_id,
     }
+
+
+def _version_number(model_version: str) -> str:
+    # Unlike FaceModelVersion, the service model lets this one have digits and dots only.
+    return model_version.rpartition("-")[2]
 
 
 def face_matches(
@@ -69,7 +74,7 @@ def face_matches(
     """``FaceMatches``, in the order of ``matches``."""
     return [
         {
-            "Similarity": float(calibration.similarity(match.score)),
+            "Similarity": calibration.similarity(match.score),
             "Face": face_document(match.face, model_version),
         }
         for match in matches
@@ -90,7 +95,7 @@ def user_matches(matches: Iterable[UserMatch], calibration: Calibration) -> list
     """``UserMatches``, in the order of ``matches``; only users with faces can match."""
     return [
         {
-            "Similarity": float(calibration.similarity(match.score)),
+            "Similarity": calibration.similarity(match.score),
             "User": {"UserId": match.user_id, "UserStatus": "ACTIVE"},
         }
         for match in matches

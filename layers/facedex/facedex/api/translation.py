@@ -65,7 +65,11 @@ class Translator:
                 convert = self._map(definition["key"]["shape"], definition["value"]["shape"])
             case kind:
                 convert = self._scalar(kind)
-        constraints = constraints_of(definition)
+        # Shapes are shared: that FaceIds must not be empty is said of requests and holds for
+        # DeletedFaces too, which AWS itself answers empty. So a list's minimum binds requests only.
+        bound = {key: value for key, value in definition.items() if key != "min"}
+        shortened = self._strict and definition["type"] == "list"
+        constraints = constraints_of(bound if shortened else definition)
         if not constraints:
             return convert
 
