@@ -7,13 +7,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.bench.measuring import portrait, report
-from tests.serving import Server, serving
+from tests.bench.serving import Product, serving
 
 ROUNDS = 5
 REQUESTS = 30
 
 
-def index(server: Server, photo: bytes, names: str) -> None:
+def index(server: Product, photo: bytes, names: str) -> None:
     """One client's work."""
     client = server.client("rekognition")
     for number in range(REQUESTS):
@@ -22,7 +22,7 @@ def index(server: Server, photo: bytes, names: str) -> None:
         )
 
 
-def throughput(server: Server, photo: bytes, clients: int, name: str) -> float:
+def throughput(server: Product, photo: bytes, clients: int, name: str) -> float:
     """Photos a second with so many clients at once."""
     with ThreadPoolExecutor(clients) as pool:
         start = time.perf_counter()

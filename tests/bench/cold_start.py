@@ -17,7 +17,7 @@ import time
 from facedex.api.catalog import OPERATIONS
 from facedex_models.installing import models_directory
 from tests.bench.measuring import portrait, report
-from tests.serving import Server, serving
+from tests.bench.serving import Product, serving
 
 ROUNDS = 7
 
@@ -38,7 +38,7 @@ print(json.dumps([ready, time.time() - begun, status]))
 
 
 def first_answer(
-    function: str, needs: frozenset[str], event: str, server: Server
+    function: str, needs: frozenset[str], event: str, server: Product
 ) -> tuple[float, float]:
     """Seconds until ready, and until the first answer."""
     # Compiled bytecode, as in an installed package.

@@ -10,7 +10,7 @@ from PIL import Image
 
 from tests.bench.measuring import milliseconds, portrait, ratio, report, side_by_side
 from tests.bench.peers import Recipe
-from tests.serving import serving
+from tests.bench.serving import serving
 
 
 def main() -> None:

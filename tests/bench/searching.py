@@ -9,7 +9,7 @@ from facedex.vision.images import decode
 from facedex_models import installing
 from tests.bench.galleries import fill
 from tests.bench.measuring import milliseconds, portrait, ratio, report, side_by_side
-from tests.serving import serving
+from tests.bench.serving import serving
 
 THREADS = 2
 SIDE = 1024

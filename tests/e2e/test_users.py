@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from PIL import Image, ImageOps
 
 if TYPE_CHECKING:
-    from tests.serving import Server
+    from tests.conftest import Server
 
 Portraits = dict[str, bytes]
 

@@ -24,6 +24,10 @@ COLUMNS: Final = (
     " user_id"
 )
 
+# The end of a query that locks faces. Everyone locks them in this order, in which indexing an image
+# again meets them, so that no two requests with faces in common wait for each other.
+LOCKED: Final = "ORDER BY faces.image_id, faces.face_number FOR UPDATE OF faces"
+
 
 @dataclass(frozen=True, slots=True)
 class StoredFace:
@@ -145,7 +149,12 @@ def delete(connection: Connection, collection: Collection, face_ids: Sequence[UU
         f"""
         WITH removed AS (
             DELETE FROM faces
-            WHERE collection_key = %(collection)s AND face_id = ANY(%(ids)s) AND user_id IS NULL
+            WHERE collection_key = %(collection)s AND face_id IN (
+                SELECT face_id FROM faces
+                WHERE collection_key = %(collection)s AND face_id = ANY(%(ids)s)
+                    AND user_id IS NULL
+                {LOCKED}
+            )
             RETURNING face_id
         ), changed AS (
             SELECT -1 AS faces, 0 AS users FROM removed

@@ -17,6 +17,7 @@ from facedex.store.collections import Collection
 from facedex.store.counting import COUNTED
 from facedex.store.database import Connection
 from facedex.store.errors import TooManyFaces, UserExists, UserNotFound
+from facedex.store.faces import LOCKED
 
 if TYPE_CHECKING:
     import numpy as np
@@ -101,8 +102,14 @@ def delete(connection: Connection, collection: Collection, user_id: str) -> None
     _lock(connection, collection, user_id)
     names = {"collection": collection.key, "user": user_id}
     connection.execute(
-        "UPDATE faces SET user_id = NULL"
-        " WHERE collection_key = %(collection)s AND user_id = %(user)s",
+        f"""
+        UPDATE faces SET user_id = NULL
+        WHERE collection_key = %(collection)s AND face_id IN (
+            SELECT face_id FROM faces
+            WHERE collection_key = %(collection)s AND user_id = %(user)s
+            {LOCKED}
+        )
+        """,
         names,
     )
     connection.execute(
@@ -248,14 +255,13 @@ def _lock(connection: Connection, collection: Collection, user_id: str) -> None:
 def _candidates(
     connection: Connection, collection: Collection, user_id: str, face_ids: Sequence[UUID]
 ) -> dict[UUID, Any]:
-    # Locked in the order of their ids, so that requests with faces in common cannot deadlock.
     rows = connection.execute(
-        """
+        f"""
         SELECT faces.face_id, faces.user_id, -(faces.vector <#> users.vector) AS score
         FROM faces JOIN users ON users.collection_key = faces.collection_key
         WHERE faces.collection_key = %(collection)s AND faces.face_id = ANY(%(ids)s)
             AND users.user_id = %(user)s
-        ORDER BY faces.face_id FOR UPDATE OF faces
+        {LOCKED}
         """,
         {"collection": collection.key, "ids": list(face_ids), "user": user_id},
     )
