@@ -28,7 +28,7 @@ event = json.load(sys.stdin)
 handler = importlib.import_module(sys.argv[2]).lambda_handler
 from facedex import services
 if sys.argv[3] == "models":
-    services.pack().warm_up()
+    services.pack().open()
 if sys.argv[4] == "database":
     services.database().ping()
 ready = time.time() - begun

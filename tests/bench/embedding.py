@@ -22,9 +22,9 @@ def main() -> None:
     peer, one, both, batch = side_by_side(
         [
             lambda: recipe.embed(chip),
-            lambda: embedder.describe(chips[:1]),
+            lambda: embedder.network.run(chips[:1]),
             lambda: embedder.embed(chips[:1]),
-            lambda: embedder.describe(chips),
+            lambda: embedder.network.run(chips),
         ],
         rounds=30,
     )

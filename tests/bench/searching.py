@@ -12,7 +12,6 @@ from tests.bench.measuring import milliseconds, portrait, ratio, report, side_by
 from tests.bench.serving import serving
 
 THREADS = 2
-SIDE = 1024
 
 
 def main(faces: int) -> None:
@@ -21,9 +20,9 @@ def main(faces: int) -> None:
 
     def bare() -> None:
         image = decode(photo)
-        pack.embed(image, pack.find(image, longest_side=SIDE)[:1])
+        pack.embed(image, pack.find(image)[:1])
 
-    with serving(FACEDEX_THREADS=str(THREADS), FACEDEX_DETECTION_SIDE=str(SIDE)) as server:
+    with serving(FACEDEX_THREADS=str(THREADS)) as server:
         client = server.client("rekognition")
         client.create_collection(CollectionId="bench")
         client.index_faces(CollectionId="bench", Image={"Bytes": photo})

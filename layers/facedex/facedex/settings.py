@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cache
 from pathlib import Path
+from typing import Final
 
 
 class SettingError(RuntimeError):
     """A setting is missing or cannot be read; the message says which and what it takes."""
+
+
+class Auth(StrEnum):
+    """Who may call.
+
+    ``none``: anybody, with any credentials or none. ``keys``: whoever signs with an access key of
+    the product. ``iam``: whom API Gateway's own IAM authorizer has let through.
+    """
+
+    NONE = "none"
+    KEYS = "keys"
+    IAM = "iam"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +41,10 @@ class Settings:
         connections: most database connections of one process.
         statement_timeout: seconds after which Postgres gives up a statement.
         account, region: for ARNs, where the request itself does not say.
+        auth: who may call.
+        keys_secret: what the access keys' secrets are encrypted under: the text itself, or
+            ``file:PATH``; empty where there are no access keys.
+        keys_cache: seconds for which an access key is used without another look at it.
     """
 
     database_url: str
@@ -39,6 +57,9 @@ class Settings:
     statement_timeout: int
     account: str
     region: str
+    auth: Auth = Auth.NONE
+    keys_secret: str = field(default="", repr=False)
+    keys_cache: int = 30
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -53,12 +74,15 @@ class Settings:
             models=Path(read.text("FACEDEX_MODELS")),
             pack=read.text("FACEDEX_PACK", "dlib"),
             threads=read.whole("FACEDEX_THREADS", min(2, os.cpu_count() or 1)),
-            detection_side=read.whole("FACEDEX_DETECTION_SIDE", 1024),
+            detection_side=read.whole("FACEDEX_DETECTION_SIDE", 1280),
             max_pixels=read.whole("FACEDEX_MAX_PIXELS", 64_000_000),
             connections=read.whole("FACEDEX_CONNECTIONS", 8),
             statement_timeout=read.whole("FACEDEX_STATEMENT_TIMEOUT", 20),
             account=read.text("FACEDEX_ACCOUNT", "123456789012"),
             region=read.text("AWS_REGION", "us-east-1"),
+            auth=read.auth("FACEDEX_AUTH"),
+            keys_secret=environment.get("FACEDEX_KEYS_SECRET", ""),
+            keys_cache=read.whole("FACEDEX_KEYS_CACHE", 30),
         )
 
 
@@ -79,6 +103,41 @@ class _Reader:
         if not value.isdecimal() or int(value) < 1:
             raise SettingError(f"{name} must be a whole number of at least 1, not {value!r}.")
         return int(value)
+
+    def auth(self, name: str) -> Auth:
+        value = self._environment.get(name) or Auth.NONE
+        try:
+            return Auth(value)
+        except ValueError:
+            raise SettingError(f"{name} must be one of {', '.join(Auth)}, not {value!r}.") from None
+
+
+_FILE: Final = "file:"
+_SHORTEST_SECRET: Final = 32  # characters: 192 bits of base64
+
+
+def read_keys_secret(source: str) -> str:
+    """What the access keys' secrets are encrypted under, from where the setting says.
+
+    Args:
+        source: the value of ``FACEDEX_KEYS_SECRET``: the text itself, or ``file:PATH``.
+
+    Raises:
+        SettingError: there is none, or it is too short to be one.
+    """
+    secret = source.strip()
+    if secret.startswith(_FILE):
+        path = Path(secret.removeprefix(_FILE))
+        try:
+            secret = path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            raise SettingError(f"FACEDEX_KEYS_SECRET names {path}, which cannot be read.") from None
+    if len(secret) < _SHORTEST_SECRET:
+        raise SettingError(
+            f"FACEDEX_KEYS_SECRET must have at least {_SHORTEST_SECRET} random characters, such as"
+            " those of: openssl rand -base64 32"
+        )
+    return secret
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -69,15 +69,13 @@ def _version_number(model_version: str) -> str:
 
 
 def face_matches(
-    matches: Iterable[Match], calibration: Calibration, model_version: str
+    matches: Sequence[Match], calibration: Calibration, model_version: str
 ) -> list[dict[str, Any]]:
     """``FaceMatches``, in the order of ``matches``."""
+    similarities = calibration.similarities([match.score for match in matches]).tolist()
     return [
-        {
-            "Similarity": calibration.similarity(match.score),
-            "Face": face_document(match.face, model_version),
-        }
-        for match in matches
+        {"Similarity": similarity, "Face": face_document(match.face, model_version)}
+        for match, similarity in zip(matches, similarities, strict=True)
     ]
 
 
@@ -91,12 +89,10 @@ def user_document(user: User) -> dict[str, Any]:
     return {"UserId": user.user_id, "UserStatus": user_status(user)}
 
 
-def user_matches(matches: Iterable[UserMatch], calibration: Calibration) -> list[dict[str, Any]]:
+def user_matches(matches: Sequence[UserMatch], calibration: Calibration) -> list[dict[str, Any]]:
     """``UserMatches``, in the order of ``matches``; only users with faces can match."""
+    similarities = calibration.similarities([match.score for match in matches]).tolist()
     return [
-        {
-            "Similarity": calibration.similarity(match.score),
-            "User": {"UserId": match.user_id, "UserStatus": "ACTIVE"},
-        }
-        for match in matches
+        {"Similarity": similarity, "User": {"UserId": match.user_id, "UserStatus": "ACTIVE"}}
+        for match, similarity in zip(matches, similarities, strict=True)
     ]

@@ -89,7 +89,7 @@ class Translator:
         members = {member: body["shape"] for member, body in definition["members"].items()}
 
         def structure(value: Any, location: Location, violations: Violations) -> dict[str, Any]:
-            if not isinstance(value, Mapping):
+            if not isinstance(value, dict):
                 raise self._refuse(value, "a structure", location)
             translated: dict[str, Any] = {}
             for member, item in value.items():
@@ -123,7 +123,7 @@ class Translator:
 
     def _map(self, key: str, member: str) -> Translation:
         def entries(value: Any, location: Location, violations: Violations) -> dict[str, Any]:
-            if not isinstance(value, Mapping):
+            if not isinstance(value, dict):
                 raise self._refuse(value, "a map", location)
             translate_key, translate = self._of(key), self._of(member)
             return {

@@ -44,10 +44,11 @@ def _string(value: Any) -> str | None:
 
 
 def _number(value: Any) -> float | None:
-    # NumPy's scalars are registered as Real; bool is too, and is not a number here.
-    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+    # The type itself first: a search may answer with thousands, and an abstract class is slow to
+    # ask. NumPy's scalars are registered as Real; bool is too, and is not a number here.
+    if type(value) is not float and (isinstance(value, bool) or not isinstance(value, Real)):
         return None
-    return float(value)
+    return float(value) if math.isfinite(value) else None
 
 
 def _whole(value: Any) -> int | None:

@@ -1,0 +1,105 @@
+"""Bytes to upright RGB pixels."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags
+from PIL import Image as pillow
+
+from facedex.vision.errors import ImageTooLarge, InvalidImage
+
+FORMATS = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG"}
+LONGEST_SIDE = 1920
+MAX_PIXELS = 64_000_000
+
+# EXIF 2.32, tag 0x0112: what turns a picture stored in that orientation upright.
+UPRIGHT = {
+    2: pillow.Transpose.FLIP_LEFT_RIGHT,
+    3: pillow.Transpose.ROTATE_180,
+    4: pillow.Transpose.FLIP_TOP_BOTTOM,
+    5: pillow.Transpose.TRANSPOSE,
+    6: pillow.Transpose.ROTATE_270,
+    7: pillow.Transpose.TRANSVERSE,
+    8: pillow.Transpose.ROTATE_90,
+}
+TURNED = frozenset({5, 6, 7, 8})  # orientations that exchange width and height
+
+
+@dataclass(frozen=True)
+class Image:
+    """An upright picture: `pixels` may be smaller than the original by a power of two."""
+
+    pixels: NDArray[np.uint8]  # (rows, columns, 3) RGB
+    width: int  # of the upright original, in pixels
+    height: int
+
+
+def decode(data: bytes, *, longest_side: int = LONGEST_SIDE, max_pixels: int = MAX_PIXELS) -> Image:
+    """Decode a JPEG or PNG image, told by its content, and turn it upright by its EXIF orientation.
+
+    A JPEG whose longest side is at least twice `longest_side` is decoded at 1/2, 1/4 or 1/8 of its
+    size; the result's longest side stays at or above `longest_side`. Transparent pixels are laid
+    on white, the background that cut-out portraits are made for. `max_pixels` is held against the
+    header before anything is decoded.
+
+    Raises InvalidImage for anything that is not a whole JPEG or PNG, ImageTooLarge above
+    `max_pixels`, and nothing else.
+    """
+    kind = next((name for magic, name in FORMATS.items() if data.startswith(magic)), None)
+    if kind is None:
+        raise InvalidImage("The image is neither JPEG nor PNG; send one of these formats.")
+    try:
+        return _decode(data, kind, longest_side, max_pixels)
+    except ImageTooLarge:
+        raise
+    except (pillow.DecompressionBombError, pillow.DecompressionBombWarning) as error:
+        raise ImageTooLarge(f"The image is too large; send at most {max_pixels} pixels.") from error
+    except Exception as error:  # damaged files make Pillow raise almost anything
+        raise InvalidImage(f"The {kind} image is damaged or cut off; send a whole file.") from error
+
+
+def _decode(data: bytes, kind: str, longest_side: int, max_pixels: int) -> Image:
+    with pillow.open(io.BytesIO(data), formats=(kind,)) as source:
+        width, height = source.size
+        if width * height > max_pixels:
+            raise ImageTooLarge(
+                f"The image has {width} x {height} pixels; send at most {max_pixels} pixels."
+            )
+        reduction = next((n for n in (8, 4, 2) if max(width, height) // n >= longest_side), 1)
+        if reduction > 1:
+            source.draft(None, (max(1, width // reduction), max(1, height // reduction)))
+        source.load()
+        picture = _to_rgb(source)
+        orientation = _orientation(source)
+    if orientation in UPRIGHT:
+        picture = picture.transpose(UPRIGHT[orientation])
+    if orientation in TURNED:
+        width, height = height, width
+    return Image(pixels=np.asarray(picture), width=width, height=height)
+
+
+def _to_rgb(source: pillow.Image) -> pillow.Image:
+    if source.mode == "RGB" and not source.has_transparency_data:
+        return source
+    if source.mode.startswith("I"):  # 16-bit grey, which Pillow's own conversion would clip
+        eight_bits = (np.asarray(source).astype(np.int32).clip(0, 65535) >> 8).astype(np.uint8)
+        return pillow.fromarray(eight_bits).convert("RGB")
+    if not source.has_transparency_data:
+        return source.convert("RGB")
+    layered = source.convert("RGBA")
+    flat = pillow.new("RGB", layered.size, "white")
+    flat.paste(layered, mask=layered.getchannel("A"))
+    return flat
+
+
+def _orientation(source: pillow.Image) -> int:
+    """Return the EXIF orientation, 1 where there is none that can be read."""
+    try:
+        value = source.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # the block is an addition to the image: damage to it spoils no pixel
+        return 1
+    return value if isinstance(value, int) else 1

@@ -1,0 +1,53 @@
+"""The one owner of ONNX Runtime sessions."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from onnxruntime import InferenceSession
+
+_lock = threading.Lock()
+_opened: dict[tuple[Path, int], InferenceSession] = {}
+
+
+class Network:
+    """A network with one input, opened when first run, once per process and thread count.
+
+    It may be run by several threads at once.
+    """
+
+    def __init__(self, path: Path, *, threads: int) -> None:
+        self._key = path.resolve(), threads
+
+    def run(self, batch: NDArray[Any]) -> list[NDArray[Any]]:
+        """Return every output for the input `batch`."""
+        session = self.open()
+        outputs: list[NDArray[Any]] = session.run(None, {session.get_inputs()[0].name: batch})
+        return outputs
+
+    def open(self) -> InferenceSession:
+        """Return the session, loading the file if that has not been done yet."""
+        with _lock:
+            if self._key not in _opened:
+                _opened[self._key] = _open(*self._key)
+            return _opened[self._key]
+
+
+def _open(path: Path, threads: int) -> InferenceSession:
+    # Imported here, so that functions without images never pay for it.
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # A thread that waits by spinning takes the core from the next request.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(
+        str(path), sess_options=options, providers=["CPUExecutionProvider"]
+    )

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import csv
+import io
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from facedex.vision import images, packs
+from facedex.vision.errors import PackMissing
+from facedex.vision.packs import Pack
+
+CHANGES = {
+    "mirrored": lambda picture: picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+    "turned by 15 degrees": lambda picture: picture.rotate(15, Image.Resampling.BICUBIC),
+    "half its size": lambda picture: picture.reduce(2),
+    "twice its size": lambda picture: picture.resize((picture.width * 2, picture.height * 2)),
+}
+
+
+@pytest.fixture(scope="module")
+def pack(pack_directory: Path) -> Pack:
+    return packs.load(pack_directory)
+
+
+def vector(pack: Pack, photo: bytes) -> NDArray[np.float32]:
+    """Return the vector of the largest face."""
+    image = images.decode(photo)
+    return np.asarray(pack.embed(image, pack.find(image)[:1])[0])
+
+
+def jpeg(picture: Image.Image, quality: int = 90) -> bytes:
+    buffer = io.BytesIO()
+    picture.convert("RGB").save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+def test_vectors_are_float32_of_unit_length_and_the_packs_dimension(
+    pack: Pack, portraits: dict[str, bytes]
+) -> None:
+    image = images.decode(portraits["grace"])
+    vectors = pack.embed(image, pack.find(image))
+    assert vectors.shape == (1, pack.dimension) == (1, 128)
+    assert vectors.dtype == np.float32
+    assert np.linalg.norm(vectors) == pytest.approx(1, abs=1e-6)
+    assert pack.embed(image, []).shape == (0, 128)
+
+
+@pytest.mark.parametrize("name", ["eileen", "grace"])
+@pytest.mark.parametrize("change", [*CHANGES, "strongly compressed"])
+def test_a_changed_copy_is_the_same_person_above_99(
+    pack: Pack, portraits: dict[str, bytes], name: str, change: str
+) -> None:
+    picture = Image.open(io.BytesIO(portraits[name])).convert("RGB")
+    copy = jpeg(CHANGES[change](picture)) if change in CHANGES else jpeg(picture, 40)
+    cosine = float(vector(pack, portraits[name]) @ vector(pack, copy))
+    assert pack.calibration.similarity(cosine) > 99
+
+
+def test_two_people_do_not_reach_80(pack: Pack, portraits: dict[str, bytes]) -> None:
+    cosine = float(vector(pack, portraits["eileen"]) @ vector(pack, portraits["grace"]))
+    assert pack.calibration.similarity(cosine) < 80
+
+
+def test_a_chip_and_its_mirror_image_have_one_vector(pack: Pack) -> None:
+    chips = np.random.default_rng(1).integers(0, 256, (1, 150, 150, 3), dtype=np.uint8)
+    one, other = pack.embedder.embed(chips), pack.embedder.embed(chips[:, :, ::-1])
+    assert np.abs(one - other).max() < 1e-5
+
+
+def test_a_face_has_the_same_vector_alone_and_in_a_crowd(pack: Pack) -> None:
+    chips = np.random.default_rng(2).integers(0, 256, (11, 150, 150, 3), dtype=np.uint8)
+    together = pack.embedder.embed(chips)
+    alone = np.concatenate([pack.embedder.embed(chip[None]) for chip in chips])
+    assert np.abs(together - alone).max() < 1e-5
+
+
+def test_several_threads_get_what_one_gets(pack: Pack, portraits: dict[str, bytes]) -> None:
+    photos = [portraits["eileen"], portraits["grace"]] * 3
+    expected = [vector(pack, photo) for photo in photos[:2]] * 3
+    with ThreadPoolExecutor(4) as workers:
+        found = list(workers.map(lambda photo: vector(pack, photo), photos))
+    assert all(np.allclose(a, b, atol=1e-5) for a, b in zip(found, expected, strict=True))
+
+
+def test_one_threshold_tells_all_labelled_pairs_apart(pack: Pack, data: Path) -> None:
+    photos = sorted((data / "pairs").glob("*.jpg"))
+    vectors = {photo.name: vector(pack, photo.read_bytes()) for photo in photos}
+    with (data / "pairs" / "pairs.csv").open(encoding="utf-8") as table:
+        rows = list(csv.DictReader(table))
+    cosines = np.array([float(vectors[row["file_x"]] @ vectors[row["file_y"]]) for row in rows])
+    same = np.array([row["Decision"] == "Yes" for row in rows])
+    assert cosines[same].min() > cosines[~same].max()
+    assert pack.calibration.similarity(float(cosines[same].min())) > 80
+
+
+def test_faces_come_largest_first_and_in_ratios_of_the_upright_picture(
+    pack: Pack, data: Path
+) -> None:
+    image = images.decode((data / "groups" / "selfie-many-people.jpg").read_bytes())
+    faces = pack.find(image)
+    areas = [face.box.width * face.box.height for face in faces]
+    assert areas == sorted(areas, reverse=True)
+    for face in faces:
+        assert 0 < face.confidence <= 100
+        width, height = face.size
+        assert abs(width - face.box.width * image.width) <= 1
+        assert abs(height - face.box.height * image.height) <= 1
+
+
+def test_a_pack_is_loaded_once_and_names_its_version(pack: Pack, pack_directory: Path) -> None:
+    assert packs.load(pack_directory) is pack
+    assert pack.model_version == "dlib-1"
+
+
+def test_a_missing_or_unknown_pack_is_named_with_the_remedy(
+    tmp_path: Path, pack_directory: Path
+) -> None:
+    with pytest.raises(PackMissing, match="facedex models pull"):
+        packs.load(tmp_path / "nowhere")
+    manifest = (pack_directory / "pack.toml").read_text(encoding="utf-8")
+    (tmp_path / "pack.toml").write_text(manifest, encoding="utf-8")
+    with pytest.raises(PackMissing, match="no whole model pack"):
+        packs.load(tmp_path)
+    other = tmp_path / "other"
+    other.mkdir()
+    unknown = manifest.replace('kind = "centerface"', 'kind = "crystal-ball"')
+    (other / "pack.toml").write_text(unknown, encoding="utf-8")
+    with pytest.raises(PackMissing, match="crystal-ball"):
+        packs.load(other)

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import ExifTags, Image
+
+from facedex.vision import images
+from facedex.vision.errors import ImageTooLarge, InvalidImage
+
+
+def encode(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def gradient(width: int = 64, height: int = 48) -> Image.Image:
+    """Red grows to the right, green downwards."""
+    across, down = np.meshgrid(np.linspace(0, 255, width), np.linspace(0, 255, height))
+    return Image.fromarray(np.stack([across, down, np.full_like(down, 90)], 2).astype(np.uint8))
+
+
+JPEG = encode(gradient(), "JPEG", quality=80)
+PNG = encode(gradient())
+
+
+def test_a_png_comes_back_pixel_for_pixel() -> None:
+    image = images.decode(PNG)
+    assert np.array_equal(image.pixels, np.asarray(gradient()))
+    assert (image.width, image.height) == (64, 48)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_exif_orientation_comes_out_upright(orientation: int) -> None:
+    turn_back = {5: 5, 6: 8, 7: 7, 8: 6}.get(orientation, orientation)
+    upright = gradient()
+    stored = (
+        upright.transpose(images.UPRIGHT[turn_back]) if turn_back in images.UPRIGHT else upright
+    )
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    image = images.decode(encode(stored, "JPEG", exif=exif, quality=95, subsampling=0))
+    assert (image.width, image.height) == (64, 48)
+    assert np.abs(image.pixels.astype(int) - np.asarray(upright)).max() < 12
+
+
+def test_damaged_exif_does_not_spoil_the_picture() -> None:
+    whole = encode(gradient(), "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff\0\1")
+    assert images.decode(whole).pixels.shape == (48, 64, 3)
+
+
+@pytest.mark.parametrize(
+    ("width", "longest_side", "expected"),
+    [(4000, 1920, 2000), (3839, 1920, 3839), (8000, 1000, 1000), (900, 1920, 900)],
+)
+def test_a_large_jpeg_is_decoded_smaller_but_never_below_the_side_asked_for(
+    width: int, longest_side: int, expected: int
+) -> None:
+    data = encode(gradient(width, 300), "JPEG")
+    image = images.decode(data, longest_side=longest_side)
+    assert image.pixels.shape[1] == expected
+    assert (image.width, image.height) == (width, 300)
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda: Image.new("L", (8, 8), 77), (77, 77, 77)),
+        (lambda: Image.new("1", (8, 8), 1), (255, 255, 255)),
+        (lambda: Image.new("LA", (8, 8), (10, 0)), (255, 255, 255)),
+        (lambda: Image.new("RGBA", (8, 8), (200, 0, 0, 0)), (255, 255, 255)),
+        (lambda: Image.new("RGBA", (8, 8), (200, 10, 30, 255)), (200, 10, 30)),
+        (lambda: Image.new("RGB", (8, 8), (9, 80, 200)).quantize(4), (9, 80, 200)),
+        (lambda: Image.fromarray(np.full((8, 8), 0x8040, np.uint16)), (128, 128, 128)),
+    ],
+    ids=["grey", "bilevel", "grey-alpha", "transparent", "opaque", "palette", "16-bit-grey"],
+)
+def test_every_png_mode_becomes_rgb_with_transparency_on_white(
+    make: Callable[[], Image.Image], expected: tuple[int, int, int]
+) -> None:
+    pixels = images.decode(encode(make())).pixels
+    assert pixels.shape == (8, 8, 3)
+    assert pixels.dtype == np.uint8
+    assert (pixels == expected).all()
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK"])
+def test_grey_and_cmyk_jpegs_become_rgb(mode: str) -> None:
+    picture = Image.new("RGB", (16, 16), (120, 120, 120)).convert(mode)
+    pixels = images.decode(encode(picture, "JPEG", quality=95)).pixels
+    assert np.abs(pixels.astype(int) - 120).max() <= 3
+
+
+def test_the_format_is_told_by_content_and_others_are_refused() -> None:
+    for kind in ("GIF", "BMP", "TIFF", "WEBP"):
+        with pytest.raises(InvalidImage, match="neither JPEG nor PNG"):
+            images.decode(encode(gradient(), kind))
+    for nothing in (b"", b"\xff\xd8\xff", b"hello"):
+        with pytest.raises(InvalidImage):
+            images.decode(nothing)
+
+
+def test_a_pixel_bomb_is_refused_by_its_header() -> None:
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        )
+
+    for side in (20_000, 10_000):  # above and below Pillow's own limit
+        header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+        bomb = PNG[:8] + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+        with pytest.raises(ImageTooLarge, match="64000000"):
+            images.decode(bomb)
+    with pytest.raises(ImageTooLarge, match="64 x 48"):
+        images.decode(PNG, max_pixels=64 * 48 - 1)
+    assert images.decode(PNG, max_pixels=64 * 48).width == 64
+
+
+@pytest.mark.parametrize("whole", [JPEG, PNG], ids=["jpeg", "png"])
+def test_a_file_cut_off_in_the_middle_is_refused(whole: bytes) -> None:
+    with pytest.raises(InvalidImage, match="send a whole file"):
+        images.decode(whole[: len(whole) // 2])
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    whole=st.sampled_from([JPEG, PNG]),
+    places=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), max_size=12),
+    end=st.integers(0, 10**6),
+)
+def test_mutated_files_raise_nothing_but_the_two_errors(
+    whole: bytes, places: list[tuple[int, int]], end: int
+) -> None:
+    mutated = bytearray(whole)
+    for place, value in places:
+        mutated[place % len(mutated)] = value
+    try:
+        image = images.decode(bytes(mutated[: 1 + end % (2 * len(mutated))]))
+    except (InvalidImage, ImageTooLarge):
+        return
+    assert image.pixels.ndim == 3
+    assert image.pixels.dtype == np.uint8
