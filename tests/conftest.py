@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
-import threading
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from local import portraits as public_portraits
 
 # A first start may have to download the model pack.
 _STARTUP = 600.0
+_READY = re.compile(r"^ready (\S+)$", re.MULTILINE)
 _CHOICES = ("FACEDEX_DATABASE_URL", "FACEDEX_DATA_DIR", "FACEDEX_PACK", "AWS_ENDPOINT_URL")
 
 
@@ -34,19 +36,18 @@ class Server:
         """Start it on a data directory and a free port, and wait until it is ready."""
         self.log = directory.with_name(f"{directory.name}.log")
         self.process = start(directory, *arguments, log=self.log, environment=environment)
-        overdue = threading.Timer(_STARTUP, self.process.kill)
-        overdue.start()
-        try:
-            self.url = self._read_url()
-        finally:
-            overdue.cancel()
+        self.url = self._wait_until_ready(directory)
 
-    def _read_url(self) -> str:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            if line.startswith("ready "):
-                return line.split()[1]
-        raise AssertionError(f"facedex up ended before it was ready: {self.log.read_text()}")
+    def _wait_until_ready(self, directory: Path) -> str:
+        deadline = time.monotonic() + _STARTUP
+        while time.monotonic() < deadline:
+            if ready := _READY.search(said(directory)):
+                return ready[1]
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.02)
+        self.process.kill()
+        raise AssertionError(f"facedex up did not become ready: {self.log.read_text()}")
 
     def client(self, service: str, **options: Any) -> Any:
         """An unmodified boto3 client that talks to it."""
@@ -66,19 +67,28 @@ class Server:
 
 def start(
     directory: Path, *arguments: str, log: Path, environment: Mapping[str, str] | None = None
-) -> subprocess.Popen[str]:
+) -> subprocess.Popen[bytes]:
     """Start ``facedex up`` on a data directory, on a free port unless the arguments name one."""
     inherited = {name: value for name, value in os.environ.items() if name not in _CHOICES}
     command = [str(Path(sys.executable).with_name("facedex")), "up", f"--data-dir={directory}"]
-    with log.open("a") as errors:
+    # Files, not pipes: nobody would empty those while a test is busy.
+    with log.open("a") as errors, _output(directory).open("w") as output:
         return subprocess.Popen(
             [*command, *(arguments or ("--port=0",))],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=output,
             stderr=errors,
             env={**inherited, **(environment or {})},
-            text=True,
         )
+
+
+def said(directory: Path) -> str:
+    """What the last ``facedex up`` on a data directory has printed."""
+    return _output(directory).read_text()
+
+
+def _output(directory: Path) -> Path:
+    return directory.with_name(f"{directory.name}.out")
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from typing import Any
 from facedex.api.catalog import OPERATIONS
 from facedex.api.errors import UnknownOperationException
 from facedex.api.gateway import JSON_1_1, Call, answer
+from facedex.api.operation import Request
 from facedex.api.reading import parse_json
 
 
@@ -27,4 +28,8 @@ def _act(call: Call) -> bytes:
             f"X-Amz-Target {target[:80]!r} names no operation of this service; it has"
             f" {', '.join(OPERATIONS)}."
         )
-    return OPERATIONS[name].endpoint.perform(parse_json(call.body), call.owner)
+    return OPERATIONS[name].endpoint.perform(call, _read)
+
+
+def _read(call: Call) -> Request:
+    return parse_json(call.body)

@@ -1,29 +1,31 @@
-"""SearchFacesByImage: faces of a gallery that resemble the largest face of a photo."""
+"""SearchFacesByImage: faces of a gallery that resemble the largest face of a photo.
+
+With ``?faces=all`` on its REST route, an extension, the search is for every face of the photo.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 from facedex.api.documents import (
     MATCH_THRESHOLD,
     MOST_MATCHES,
     bounding_box,
+    face_detail,
     face_matches,
 )
 from facedex.api.errors import InvalidParameterException
 from facedex.api.operation import Request, Response, operation
-from facedex.services import Services
+from facedex.services import Picture, Services
 from facedex.store import collections, faces
 from facedex.store.search import search
+from facedex.vision.faces import Face
 from facedex.vision.screening import screen
 
 
 def search_faces_by_image(request: Request, services: Services) -> Response:
-    """Search with a photo, of which nothing is kept."""
-    with services.database.transaction() as connection:
-        # Before the costly part, so that a wrong name is answered at once.
-        collection = collections.find(connection, request["CollectionId"])
-        faces.require_model(collection, services.pack.model_version)
-    picture = services.picture(request["Image"])
-    screened = screen(picture.faces, request.get("QualityFilter", "NONE"))
+    """Search with the largest face of a photo, of which nothing is kept."""
+    picture, screened = _look(request, services)
     face = next((face for face, reasons in screened if not reasons), None)
     if face is None:
         raise InvalidParameterException(
@@ -31,22 +33,63 @@ def search_faces_by_image(request: Request, services: Services) -> Response:
             if not picture.faces
             else "There are no faces in the image that clear the quality filter."
         )
-    calibration = services.pack.calibration
-    with services.database.transaction() as connection:
-        collection = collections.find(connection, request["CollectionId"])
-        (matches,) = search(
-            connection,
-            collection,
-            list(services.pack.embed(picture.image, [face])),
-            count=request.get("MaxFaces", MOST_MATCHES),
-            lowest_score=calibration.cosine(request.get("FaceMatchThreshold", MATCH_THRESHOLD)),
-        )
+    model_version, (found,) = _search(request, services, picture, [face])
+    return {**found, "FaceModelVersion": model_version}
+
+
+def search_all_faces_by_image(request: Request, services: Services) -> Response:
+    """Search with every face of a photo, of which nothing is kept; without one, find nothing."""
+    picture, screened = _look(request, services)
+    probes = [face for face, reasons in screened if not reasons]
+    model_version, found = _search(request, services, picture, probes)
     return {
-        "SearchedFaceBoundingBox": bounding_box(*face.box),
-        "SearchedFaceConfidence": face.confidence,
-        "FaceMatches": face_matches(matches, calibration, collection.model_version),
-        "FaceModelVersion": collection.model_version,
+        "SearchedFaces": found,
+        "UnsearchedFaces": [
+            {"FaceDetails": face_detail(face), "Reasons": reasons}
+            for face, reasons in screened
+            if reasons
+        ],
+        "FaceModelVersion": model_version,
     }
 
 
-lambda_handler = operation("SearchFacesByImage", search_faces_by_image)
+def _look(request: Request, services: Services) -> tuple[Picture, list[tuple[Face, list[str]]]]:
+    """The photo and its faces, largest first, each with why it does not clear the filter."""
+    with services.database.transaction() as connection:
+        # Before the costly part, so that a wrong name is answered at once.
+        collection = collections.find(connection, request["CollectionId"])
+        faces.require_model(collection, services.pack.model_version)
+    picture = services.picture(request["Image"])
+    return picture, screen(picture.faces, request.get("QualityFilter", "NONE"))
+
+
+def _search(
+    request: Request, services: Services, picture: Picture, probes: list[Face]
+) -> tuple[str, list[dict[str, Any]]]:
+    """The collection's model version, and for each probe what was found."""
+    calibration = services.pack.calibration
+    vectors = list(services.pack.embed(picture.image, probes))
+    with services.database.transaction() as connection:
+        collection = collections.find(connection, request["CollectionId"])
+        found = search(
+            connection,
+            collection,
+            vectors,
+            count=request.get("MaxFaces", MOST_MATCHES),
+            lowest_score=calibration.cosine(request.get("FaceMatchThreshold", MATCH_THRESHOLD)),
+        )
+    return collection.model_version, [
+        {
+            "SearchedFaceBoundingBox": bounding_box(*face.box),
+            "SearchedFaceConfidence": face.confidence,
+            "FaceMatches": face_matches(matches, calibration, collection.model_version),
+        }
+        for face, matches in zip(probes, found, strict=True)
+    ]
+
+
+lambda_handler = operation(
+    "SearchFacesByImage",
+    search_faces_by_image,
+    SearchAllFacesByImage=search_all_faces_by_image,
+)

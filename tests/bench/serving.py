@@ -21,7 +21,7 @@ class Product:
         database_url: of its embedded Postgres.
     """
 
-    server: Product
+    server: Server
     database_url: str
 
     def client(self, service: str) -> Any:

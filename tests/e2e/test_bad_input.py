@@ -41,7 +41,8 @@ def collection(rekognition: Any) -> Iterator[str]:
 def refused(client: Any, operation: str, **members: Any) -> tuple[str, str, int]:
     with pytest.raises(ClientError) as caught:
         getattr(client, operation)(**members)
-    error, metadata = (caught.value.response[part] for part in ("Error", "ResponseMetadata"))  # type: ignore[literal-required]
+    response: dict[str, Any] = {**caught.value.response}
+    error, metadata = response["Error"], response["ResponseMetadata"]
     assert metadata["RequestId"]
     return error["Code"], error["Message"], metadata["HTTPStatusCode"]
 

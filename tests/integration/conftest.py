@@ -7,9 +7,9 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+
 from facedex.store import schema
 from facedex.store.database import Database
-
 from local.postgres import Postgres
 
 

@@ -240,12 +240,14 @@ def test_twins_with_one_token_are_done_once(database: Database, collection: Coll
     done: list[int] = []
     start = Barrier(8)
 
+    def act() -> dict[str, object]:
+        done.append(1)
+        return {"x": 1}
+
     def twin(_: int) -> dict[str, object]:
         start.wait()
         with database.transaction() as connection:
-            return once(
-                connection, collection, "Op", "token", {}, lambda: done.append(1) or {"x": 1}
-            )
+            return once(connection, collection, "Op", "token", {}, act)
 
     with ThreadPoolExecutor(8) as threads:
         assert list(threads.map(twin, range(8))) == [{"x": 1}] * 8

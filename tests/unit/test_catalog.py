@@ -15,6 +15,18 @@ from facedex.api.operation import Endpoint
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = pytest.mark.parametrize("row", OPERATIONS.values(), ids=lambda row: row.name)
 NOT_OPERATIONS = {"front_door"}
+CHANGES = {
+    "AssociateFaces",
+    "CreateCollection",
+    "CreateUser",
+    "DeleteCollection",
+    "DeleteFaces",
+    "DeleteUser",
+    "DisassociateFaces",
+    "IndexFaces",
+    "TagResource",
+    "UntagResource",
+}
 
 
 @ROWS
@@ -33,6 +45,11 @@ def test_every_operation_has_a_handler_of_its_own_name(row: Operation) -> None:
 def test_every_placeholder_is_a_required_member_of_the_request(row: Operation) -> None:
     required = shape(input_shape(row.name)).get("required", [])
     assert set(re.findall(r"{(\w+)}", row.path)) <= set(required)
+
+
+@ROWS
+def test_every_operation_says_whether_it_changes_anything(row: Operation) -> None:
+    assert row.changes is (row.name in CHANGES)
 
 
 @ROWS

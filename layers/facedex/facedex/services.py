@@ -13,10 +13,11 @@ from facedex.api.arns import Owner
 from facedex.api.errors import InvalidParameterException
 from facedex.api.objects import image_bytes
 from facedex.api.pages import PageTokens
-from facedex.settings import Settings, settings
+from facedex.settings import Settings, read_keys_secret, settings
 from facedex.store.database import Database
 
 if TYPE_CHECKING:
+    from facedex.store.keyring import KeyRing
     from facedex.vision.faces import Face
     from facedex.vision.images import Image
     from facedex.vision.packs import Pack
@@ -102,6 +103,12 @@ def database() -> Database:
         return _database()
 
 
+def keyring() -> KeyRing:
+    """The access keys of this process."""
+    with _making:
+        return _keyring()
+
+
 def pack() -> Pack:
     """The model pack of this process."""
     with _making:
@@ -116,6 +123,16 @@ def _database() -> Database:
         connections=current.connections,
         statement_timeout=current.statement_timeout,
     )
+
+
+@cache
+def _keyring() -> KeyRing:
+    from facedex.store.encryption import Cipher
+    from facedex.store.keyring import KeyRing
+
+    current = settings()
+    cipher = Cipher(read_keys_secret(current.keys_secret))
+    return KeyRing(_database(), cipher, seconds=current.keys_cache)
 
 
 @cache

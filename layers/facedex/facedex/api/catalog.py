@@ -39,6 +39,7 @@ class Operation:
         needs: what it must be able to reach.
         memory: MiB of its Lambda function; Lambda's share of CPU follows it.
         timeout: seconds; API Gateway itself gives up after 29.
+        changes: whether it may change something, which a read-only access key must not.
     """
 
     name: str
@@ -48,12 +49,32 @@ class Operation:
     needs: frozenset[Need]
     memory: int
     timeout: int
+    changes: bool
 
     @property
     def endpoint(self) -> Endpoint:
         """The operation's Lambda handler, imported on first use."""
         module = importlib.import_module(f"functions.{self.function}.handler")
         return cast("Endpoint", module.lambda_handler)
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """An extension: another way to call an operation, by a query parameter on its REST route.
+
+    Attributes:
+        name: the extension's name in ``facedex.api.extensions``.
+        operation: the operation on whose route and function it is.
+        parameter: name of the query parameter.
+        value: what chooses the extension.
+        default: what chooses the operation itself, as does leaving the parameter out.
+    """
+
+    name: str
+    operation: str
+    parameter: str
+    value: str
+    default: str
 
 
 _RECORDS = frozenset({Need.DATABASE})
@@ -65,6 +86,9 @@ _FACES = _RECORDS | _PIXELS
 _SMALL: Final = 256
 _LARGE: Final = 1769
 
+# AWS's verbs of operations that change nothing; what is called otherwise counts as a change.
+_READING: Final = ("Compare", "Describe", "Detect", "Get", "List", "Search")
+
 _COLLECTIONS: Final = "/v1/collections"
 _COLLECTION: Final = "/v1/collections/{CollectionId}"
 _USER: Final = "/v1/collections/{CollectionId}/users/{UserId}"
@@ -75,7 +99,8 @@ def _row(
 ) -> Operation:
     method, _, path = route.partition(" ")
     function = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
-    return Operation(name, function, method, path, needs, memory, timeout)
+    changes = not name.startswith(_READING)
+    return Operation(name, function, method, path, needs, memory, timeout, changes)
 
 
 OPERATIONS: Final[Mapping[str, Operation]] = {
@@ -103,4 +128,9 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
         _row("UntagResource", "DELETE /v1/tags/{ResourceArn}", _RECORDS),
         _row("ListTagsForResource", "GET /v1/tags/{ResourceArn}", _RECORDS),
     )
+}
+
+VARIANTS: Final[Mapping[str, Variant]] = {
+    row.name: row
+    for row in (Variant("SearchAllFacesByImage", "SearchFacesByImage", "faces", "all", "largest"),)
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from facedex.api.errors import ValidationException
 from facedex.api.model import Shape
@@ -88,12 +88,16 @@ def _compile(pattern: str) -> re.Pattern[str]:
     r"""Compile a pattern of the service model, which are Java's.
 
     Those of tags have Unicode categories, which Python's ``re`` lacks: letters and numbers
-    (``\\p{L}\\p{N}``) are its ``\\w``, which adds the underscore that tags may have anyway, and
-    separators (``\\p{Z}``) its ``\\s``.
+    (``\\p{L}\\p{N}``) are its ``\\w``, which adds the underscore that tags may have anyway. Its
+    ``\\s`` is more than the separators (``\\p{Z}``): it has tabs and line ends too.
     """
     return re.compile(
-        pattern.replace(r"\p{L}", r"\w").replace(r"\p{N}", r"\w").replace(r"\p{Z}", r"\s")
+        pattern.replace(r"\p{L}", r"\w").replace(r"\p{N}", r"\w").replace(r"\p{Z}", _SEPARATORS)
     )
+
+
+# All of Unicode's categories Zs, Zl and Zp.
+_SEPARATORS: Final = r" \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 
 
 def _at_least(low: float, sized: bool) -> Constraint:

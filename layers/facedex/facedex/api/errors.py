@@ -75,6 +75,26 @@ class ServiceQuotaExceededException(ServiceError):
     """There would be more of something than there may be."""
 
 
+class AccessDeniedException(ServiceError):
+    """The caller is known and may not do this."""
+
+
+class IncompleteSignatureException(ServiceError):
+    """The signature lacks a part, or a part has the wrong form."""
+
+
+class InvalidSignatureException(ServiceError):
+    """The signature is not that of this request, now, for this service."""
+
+
+class MissingAuthenticationTokenException(ServiceError):
+    """The request is not signed."""
+
+
+class UnrecognizedClientException(ServiceError):
+    """There is no such access key, or it is disabled."""
+
+
 class RequestEntityTooLargeException(ServiceError):
     """The request is larger than any valid one could be."""
 

@@ -20,6 +20,7 @@ _ERRORS: Final[dict[type[Exception], type[errors.ServiceError]]] = {
     store.TooManyTags: errors.ServiceQuotaExceededException,
     store.UserExists: errors.ConflictException,
     store.UserNotFound: errors.ResourceNotFoundException,
+    store.WrongKeysSecret: errors.InternalServerError,
     vision.ImageTooLarge: errors.ImageTooLargeException,
     vision.InvalidImage: errors.InvalidImageFormatException,
     vision.PackMissing: errors.InternalServerError,

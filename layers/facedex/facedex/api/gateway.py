@@ -15,6 +15,7 @@ from aws_lambda_powertools import Logger
 
 from facedex.api import errors
 from facedex.api.arns import Owner
+from facedex.api.authentication import Caller, authenticate
 from facedex.api.faults import service_error
 from facedex.api.writing import write_error
 from facedex.settings import settings
@@ -27,9 +28,10 @@ logger = Logger(service="facedex")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request as it came through API Gateway.
+    """A request as it came through API Gateway, from a caller who may call.
 
     Attributes:
+        caller: who sent it.
         headers: by lower-case name.
         path: the path parameters of the route.
         query: every value of every query parameter.
@@ -38,6 +40,7 @@ class Call:
 
     request_id: str
     owner: Owner
+    caller: Caller
     headers: Mapping[str, str]
     path: Mapping[str, str]
     query: Mapping[str, Sequence[str]]
@@ -75,12 +78,15 @@ def answer(
 
 def _read_call(event: Mapping[str, Any], request_id: str) -> Call:
     context = event.get("requestContext") or {}
-    body = event.get("body") or ""
+    text = event.get("body") or ""
+    body = b64decode(text) if event.get("isBase64Encoded") else text
+    sent = body if isinstance(body, bytes) else body.encode("utf-8", "surrogatepass")
     return Call(
         request_id=request_id,
         owner=Owner(context.get("accountId") or settings().account, settings().region),
+        caller=authenticate(event, sent),
         headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
         path=event.get("pathParameters") or {},
         query=event.get("multiValueQueryStringParameters") or {},
-        body=b64decode(body) if event.get("isBase64Encoded") else body,
+        body=body,
     )

@@ -1,4 +1,4 @@
-"""AWS's own service model of Rekognition, as botocore ships it.
+"""AWS's own service model of Rekognition, as botocore ships it, with our extensions laid over it.
 
 The file is read directly: importing botocore costs a cold start about 0.1 s, and a function that
 only validates needs nothing else of it. Shapes stay the plain dicts of the file, described in
@@ -16,13 +16,15 @@ from typing import Any, Final
 
 import orjson
 
+from facedex.api import extensions
+
 API_VERSION: Final = "2016-06-27"
 Shape = Mapping[str, Any]
 
 
 @cache
 def service_model() -> Mapping[str, Any]:
-    """The whole model: ``metadata``, ``operations``, ``shapes``.
+    """The whole model: ``metadata``, ``operations``, ``shapes``, extensions included.
 
     Raises:
         FileNotFoundError: botocore is not installed or has no Rekognition model.
@@ -36,8 +38,12 @@ def service_model() -> Mapping[str, Any]:
         document = gzip.decompress(packed.read_bytes())
     else:
         document = (folder / "service-2.json").read_bytes()
-    model: Mapping[str, Any] = orjson.loads(document)
-    return model
+    model: dict[str, Any] = orjson.loads(document)
+    return {
+        **model,
+        "operations": {**model["operations"], **extensions.OPERATIONS},
+        "shapes": {**model["shapes"], **extensions.SHAPES},
+    }
 
 
 def shape(name: str) -> Shape:

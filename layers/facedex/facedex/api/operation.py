@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
-from facedex.api.arns import Owner
 from facedex.api.gateway import JSON, Call, answer
 from facedex.api.reading import read_request
-from facedex.api.rest import read_members
+from facedex.api.rest import choose_variant, read_members
 from facedex.api.writing import write_response
 from facedex.services import Services
 
@@ -23,29 +23,41 @@ class Endpoint:
     Args:
         name: the operation's name in the service model.
         handle: takes the checked request, in AWS's field names, and returns the response.
+        variants: the same for each extension on its REST route, by the extension's name.
     """
 
-    def __init__(self, name: str, handle: Handler) -> None:
+    def __init__(self, name: str, handle: Handler, variants: Mapping[str, Handler]) -> None:
         self.name = name
-        self._handle = handle
+        self._handlers = {name: handle, **variants}
 
     def __call__(self, event: Mapping[str, Any], _context: object) -> dict[str, Any]:
         """Lambda's entry: an API Gateway event of the operation's REST route."""
         return answer(event, JSON, self._act)
 
-    def perform(self, members: Request, owner: Owner) -> bytes:
-        """Check the request, handle it, check and serialise the response.
+    def perform(
+        self, call: Call, read: Callable[[Call], Request], variant: str | None = None
+    ) -> bytes:
+        """Check the caller and the request, handle it, check and serialise the response.
+
+        Args:
+            call: the request as it came.
+            read: gives its members in JSON's types; used only once the caller is known to be
+                allowed.
+            variant: name of the extension that is wanted instead of the operation itself.
 
         Raises:
             Exception: see ``facedex.api.faults`` for what each means to the caller.
         """
-        request = read_request(self.name, members)
-        return write_response(self.name, self._handle(request, Services(owner)))
+        call.caller.require(self.name)
+        name = variant or self.name
+        request = read_request(name, read(call))
+        return write_response(name, self._handlers[name](request, Services(call.owner)))
 
     def _act(self, call: Call) -> bytes:
-        return self.perform(read_members(self.name, call), call.owner)
+        name = choose_variant(self.name, call)
+        return self.perform(call, partial(read_members, self.name), name)
 
 
-def operation(name: str, handle: Handler) -> Endpoint:
-    """Make a handler an operation of the service."""
-    return Endpoint(name, handle)
+def operation(name: str, handle: Handler, **variants: Handler) -> Endpoint:
+    """Make a handler an operation of the service, with its extensions by their names."""
+    return Endpoint(name, handle, variants)

@@ -2,73 +2,136 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
+from urllib.parse import unquote
 
+import orjson
+
+from facedex.api.catalog import VARIANTS, Variant
 from facedex.api.errors import SerializationException, ValidationException
 from facedex.api.gateway import Call
 from facedex.api.model import input_shape, shape
 from facedex.api.reading import parse_json
 
 _RAW: Final = ("image/", "application/octet-stream")
+_MOST_SHOWN: Final = 80
+
+
+def choose_variant(operation: str, call: Call) -> str:
+    """The name of what a call on the operation's route wants: the operation, or an extension.
+
+    Raises:
+        ValidationException: the parameter that chooses has another value.
+    """
+    for variant in _variants(operation):
+        chosen = _single(variant.parameter, call.query.get(variant.parameter, [variant.default]))
+        if chosen == variant.value:
+            return variant.name
+        if chosen != variant.default:
+            raise ValidationException(
+                f"The query parameter {variant.parameter} must be {variant.default} or"
+                f" {variant.value}, not {chosen[:_MOST_SHOWN]!r}."
+            )
+    return operation
 
 
 def read_members(operation: str, call: Call) -> dict[str, Any]:
     """Join path, query and body into the members of a request.
 
-    A body of type ``image/*`` is the request's ``Image.Bytes``; any other is a JSON object. A
-    member given in two places must not differ.
+    A body of type ``image/*`` or ``application/octet-stream`` is the request's ``Image.Bytes``;
+    any other is a JSON object. A member given in two places must not differ.
 
     Raises:
-        SerializationException: the body is not JSON, or a query parameter has the wrong type.
+        SerializationException: the body is neither JSON nor a photo where one is wanted, or a
+            query parameter has the wrong type.
         ValidationException: a query parameter is unknown, or a member is given twice.
     """
-    members = _body_members(call)
-    for name, value in {**_query_members(operation, call), **call.path}.items():
+    known = shape(input_shape(operation))["members"]
+    given = _body_members(operation, known, call)
+    members = {name: value for name, value in given.items() if value is not None}
+    for name, value in (*_query_members(operation, known, call), *_path_members(call)):
         if members.setdefault(name, value) != value:
             raise ValidationException(f"{name} is given twice, with different values.")
     return members
 
 
-def _body_members(call: Call) -> dict[str, Any]:
-    if call.headers.get("content-type", "").lower().startswith(_RAW):
-        body = call.body
-        return {"Image": {"Bytes": body if isinstance(body, bytes) else body.encode("latin-1")}}
-    return parse_json(call.body)
+def _variants(operation: str) -> list[Variant]:
+    return [variant for variant in VARIANTS.values() if variant.operation == operation]
 
 
-def _query_members(operation: str, call: Call) -> dict[str, Any]:
-    known = shape(input_shape(operation))["members"]
-    members: dict[str, Any] = {}
+def _body_members(operation: str, known: Mapping[str, Any], call: Call) -> dict[str, Any]:
+    if not call.headers.get("content-type", "").lower().startswith(_RAW):
+        return parse_json(call.body)
+    if "Image" not in known:
+        raise SerializationException(
+            f"{operation} takes no photo as its body; send a JSON object (application/json)."
+        )
+    if isinstance(call.body, str) and call.body:
+        raise SerializationException(
+            "The photo came through API Gateway as text, which spoils it; its type must be among"
+            " the API's binary media types."
+        )
+    return {"Image": {"Bytes": call.body or b""}}
+
+
+def _path_members(call: Call) -> list[tuple[str, str]]:
+    # API Gateway hands on path parameters as they were sent. Nothing that a path can name has a
+    # percent sign, so decoding what somebody has decoded already changes nothing.
+    return [(name, unquote(value)) for name, value in call.path.items()]
+
+
+def _query_members(operation: str, known: Mapping[str, Any], call: Call) -> list[tuple[str, Any]]:
+    choosing = {variant.parameter for variant in _variants(operation)}
+    members: list[tuple[str, Any]] = []
     for name, values in call.query.items():
+        # A presigned request carries its signature there.
+        if name in choosing or name.lower().startswith("x-amz-"):
+            continue
         if name not in known:
             raise ValidationException(
-                f"{operation} has no query parameter {name!r}; it has {', '.join(known)}."
+                f"{operation} has no query parameter {name[:_MOST_SHOWN]!r}; it has"
+                f" {', '.join((*choosing, *known))}."
             )
-        members[name] = _query_value(name, values, shape(known[name]["shape"])["type"])
+        members.append((name, _query_value(name, values, shape(known[name]["shape"])["type"])))
     return members
 
 
 def _query_value(name: str, values: Sequence[str], kind: str) -> Any:
     if kind == "list":
         return list(values)
+    value = _single(name, values)
+    if kind == "string":
+        return value
+    if kind not in _PARSERS:
+        raise SerializationException(f"{name} cannot be given as a query parameter.")
+    parsed, wanted = _PARSERS[kind](value), "true or false" if kind == "boolean" else "a number"
+    if parsed is None:
+        raise SerializationException(
+            f"The query parameter {name} must be {wanted}, not {value[:_MOST_SHOWN]!r}."
+        )
+    return parsed
+
+
+def _single(name: str, values: Sequence[str]) -> str:
     if len(values) != 1:
         raise ValidationException(f"The query parameter {name} is given {len(values)} times.")
-    if kind not in _PARSERS:
-        if kind != "string":
-            raise SerializationException(f"{name} cannot be given as a query parameter.")
-        return values[0]
+    return values[0]
+
+
+def _number(text: str) -> int | float | None:
+    # As in a JSON body: Python's own int() would take "1_000" and other scripts' digits.
     try:
-        return _PARSERS[kind](values[0])
-    except ValueError:
-        raise SerializationException(
-            f"The query parameter {name} must be a number, not {values[0][:80]!r}."
-        ) from None
+        number = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    return number if type(number) in (int, float) else None
 
 
 _PARSERS: Final[dict[str, Callable[[str], Any]]] = {
-    "integer": int,
-    "long": int,
-    "float": float,
-    "double": float,
+    "boolean": {"true": True, "false": False}.get,
+    "integer": _number,
+    "long": _number,
+    "float": _number,
+    "double": _number,
 }

@@ -45,3 +45,11 @@ class RequestMismatch(StoreError):
 
 class ModelMismatch(StoreError):
     """The vectors come from another model pack than the collection's."""
+
+
+class AccessKeyNotFound(StoreError):
+    """There is no such access key."""
+
+
+class WrongKeysSecret(StoreError):
+    """The secrets of the access keys cannot be read: they were stored under another secret."""

@@ -1,0 +1,155 @@
+"""The product's own access keys: what an SDK signs its requests with."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from facedex.store.database import Connection
+from facedex.store.encryption import Cipher
+from facedex.store.errors import AccessKeyNotFound
+
+# As long as AWS's ids, which SDKs and policies measure, and told apart from them at a glance.
+_PREFIX: Final = "FDX"
+_LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"  # RFC 4648, section 6
+_FORM: Final = re.compile(r"FDX[A-Z2-7]{17}")
+
+_COLUMNS: Final = "access_key_id, name, permission, created_at, disabled_at"
+
+
+class Permission(StrEnum):
+    """What a key may do."""
+
+    ALL = "all"
+    READ_ONLY = "read-only"
+
+
+@dataclass(frozen=True, slots=True)
+class AccessKey:
+    """A key as the store knows it.
+
+    Attributes:
+        access_key_id: its public half.
+        name: what its users call it; may be empty.
+        created_at, disabled_at: when, with time zone; ``disabled_at`` is None while it works.
+    """
+
+    access_key_id: str
+    name: str
+    permission: Permission
+    created_at: datetime
+    disabled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Both halves of a key.
+
+    Attributes:
+        secret: the half that signs; never part of a representation, so that no log has it.
+    """
+
+    key: AccessKey
+    secret: str = field(repr=False)
+
+
+def create(
+    connection: Connection, cipher: Cipher, permission: Permission, name: str = ""
+) -> Credentials:
+    """Make a key; this is the only time that its secret leaves the store for somebody to see."""
+    access_key_id = _PREFIX + "".join(secrets.choice(_LETTERS) for _ in range(17))
+    secret = secrets.token_urlsafe(30)  # 40 characters, as AWS's
+    row = connection.execute(
+        "INSERT INTO access_keys (access_key_id, name, encrypted_secret, permission)"
+        f" VALUES (%s, %s, %s, %s) RETURNING {_COLUMNS}",
+        (access_key_id, name, cipher.encrypt(secret, bound_to=access_key_id), permission),
+    ).fetchone()
+    return Credentials(_access_key(row), secret)
+
+
+def read(connection: Connection, cipher: Cipher, access_key_id: str) -> Credentials:
+    """A key with its secret, for checking a signature.
+
+    Raises:
+        AccessKeyNotFound: there is none.
+        WrongKeysSecret: its secret was encrypted under another key than the cipher's.
+    """
+    _require_form(access_key_id)
+    row = connection.execute(
+        f"SELECT {_COLUMNS}, encrypted_secret FROM access_keys WHERE access_key_id = %s",
+        (access_key_id,),
+    ).fetchone()
+    if row is None:
+        raise _not_found(access_key_id)
+    secret = cipher.decrypt(bytes(row.encrypted_secret), bound_to=access_key_id)
+    return Credentials(_access_key(row), secret)
+
+
+def list_all(connection: Connection) -> list[AccessKey]:
+    """Every key, the oldest first."""
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} FROM access_keys ORDER BY created_at, access_key_id"
+    )
+    return [_access_key(row) for row in rows]
+
+
+def disable(connection: Connection, access_key_id: str) -> None:
+    """Make a key stop working; one that is disabled already stays so since the first time.
+
+    Raises:
+        AccessKeyNotFound: there is none.
+    """
+    _change(
+        connection,
+        "UPDATE access_keys SET disabled_at = coalesce(disabled_at, now())",
+        access_key_id,
+    )
+
+
+def enable(connection: Connection, access_key_id: str) -> None:
+    """Make a disabled key work again.
+
+    Raises:
+        AccessKeyNotFound: there is none.
+    """
+    _change(connection, "UPDATE access_keys SET disabled_at = NULL", access_key_id)
+
+
+def delete(connection: Connection, access_key_id: str) -> None:
+    """Remove a key for good.
+
+    Raises:
+        AccessKeyNotFound: there is none.
+    """
+    _change(connection, "DELETE FROM access_keys", access_key_id)
+
+
+def _change(connection: Connection, statement: str, access_key_id: str) -> None:
+    _require_form(access_key_id)
+    changed = connection.execute(f"{statement} WHERE access_key_id = %s", (access_key_id,)).rowcount
+    if not changed:
+        raise _not_found(access_key_id)
+
+
+def _require_form(access_key_id: str) -> None:
+    # An id of another form was not made here, so the database need not be asked about it.
+    if not _FORM.fullmatch(access_key_id):
+        raise _not_found(access_key_id)
+
+
+def _not_found(access_key_id: str) -> AccessKeyNotFound:
+    return AccessKeyNotFound(f"There is no access key {access_key_id[:40]!r}")
+
+
+def _access_key(row: Any) -> AccessKey:
+    return AccessKey(
+        row.access_key_id,
+        row.name,
+        Permission(row.permission),
+        row.created_at,
+        row.disabled_at,
+    )

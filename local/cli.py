@@ -1,0 +1,30 @@
+"""The ``facedex`` command."""
+
+from __future__ import annotations
+
+import click
+
+from local.commands.demo import demo
+from local.commands.keys import keys
+from local.commands.models import models
+from local.commands.up import up
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="facedex", prog_name="facedex")
+def main() -> None:
+    """Amazon Rekognition's face collections on this machine.
+
+    \b
+    facedex demo    see it work: index two portraits and find them in altered copies
+    facedex up      start it, and point any AWS SDK or the AWS CLI at it
+
+    The first start downloads the model pack (about 30 MB to keep). Nothing is uploaded
+    anywhere, and no image is ever stored.
+    """
+
+
+main.add_command(up)
+main.add_command(demo)
+main.add_command(models)
+main.add_command(keys)

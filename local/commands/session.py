@@ -1,0 +1,82 @@
+"""Running the machine under a command: signals, failures in one sentence, the words when ready."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import click
+
+from facedex.settings import Auth, SettingError
+from facedex.store.errors import StoreError
+from facedex_models.errors import ModelError
+from local import surroundings
+from local.commands.models import progress_bar
+from local.errors import StartFailed
+from local.machine import Machine, Options, running
+
+_SIGNALS = tuple(
+    number
+    for name in ("SIGINT", "SIGTERM", "SIGHUP")
+    if (number := getattr(signal, name, None)) is not None  # Windows has no SIGHUP
+)
+
+
+@contextmanager
+def session(options: Options) -> Iterator[Machine]:
+    """Run the machine while the block does.
+
+    Ctrl-C, SIGTERM and a closed terminal end both, and the command, with exit status 0.
+    """
+    with _interruptible():
+        try:
+            with running(options, progress_bar) as machine:
+                yield machine
+        except (StartFailed, ModelError, SettingError, StoreError) as error:
+            raise click.ClickException(str(error)) from error
+        except KeyboardInterrupt:
+            click.echo("stopped", err=True)
+            raise SystemExit(0) from None
+
+
+def announce(machine: Machine) -> None:
+    """Say where the machine answers and what clients need to know."""
+    click.echo(f"ready {machine.url}")
+    anybody = machine.auth is Auth.NONE
+    for name, value in surroundings.describe_client(machine.url, credentials=anybody).items():
+        click.echo(f"  export {name}={value}")
+    if not anybody:
+        click.echo("  and an access key, which you make with: facedex keys create")
+
+
+def wait() -> None:
+    """Wait for the end, which comes as KeyboardInterrupt."""
+    threading.Event().wait()
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Turn the first signal into KeyboardInterrupt and ignore those that follow.
+
+    So a second Ctrl-C does not break off the orderly stop that the first began.
+    """
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        for each in _SIGNALS:
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = {
+        each: signal.signal(each, interrupt)
+        for each in _SIGNALS
+        # Under nohup a closed terminal is not to end anything.
+        if each is signal.SIGINT or signal.getsignal(each) is not signal.SIG_IGN
+    }
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

@@ -1,0 +1,43 @@
+"""``facedex up``: the product on one machine."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+import click
+
+from facedex.settings import Auth
+from local.commands.options import machine_options
+from local.commands.session import announce, session, wait
+from local.machine import Options
+
+
+@click.command()
+@machine_options(log=True)
+@click.option(
+    "--auth",
+    type=click.Choice([Auth.NONE, Auth.KEYS]),
+    envvar="FACEDEX_AUTH",
+    default=Auth.NONE,
+    show_default=True,
+    help="Whether the face API asks for an access key of `facedex keys create`. S3 and the other"
+    " services of moto on the same port never do.",
+)
+def up(options: Options, auth: Auth) -> None:
+    """Start the API, its database and S3 on one port, until Ctrl-C.
+
+    Requests that are signed for Rekognition are answered here; all other services (S3, SQS,
+    SNS, ...) are answered by moto, whose data is gone with the process. Faces stay, in the data
+    directory.
+
+    \b
+    aws rekognition create-collection --collection-id friends
+    aws rekognition index-faces --collection-id friends \\
+        --image-bytes fileb://photo.jpg --external-image-id ann
+    aws rekognition search-faces-by-image --collection-id friends --image-bytes fileb://other.jpg
+    """
+    with session(replace(options, auth=Auth(auth))) as machine:
+        announce(machine)
+        sys.stdout.flush()
+        wait()

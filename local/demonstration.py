@@ -1,0 +1,188 @@
+"""The demo's calls: index two portraits, find them in altered copies and in a photo of many."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from PIL import Image, ImageOps
+
+if TYPE_CHECKING:
+    from mypy_boto3_rekognition import RekognitionClient
+
+COLLECTION: Final = "facedex-demo"
+_GROUP: Final = "group"
+_THRESHOLD: Final = 80.0  # Rekognition's own default
+_MOST_BYTES: Final = 5 * 1024 * 1024  # of an image inside a request
+_LONGEST_SIDE: Final = 2400  # pixels, of a photo that has to be made smaller
+
+Picture: TypeAlias = Image.Image
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A face in a picture.
+
+    Attributes:
+        box: left, top, width, height as ratios of the picture.
+        key: the portrait that it matches, or None.
+        similarity: of that match, 0 to 100.
+    """
+
+    box: tuple[float, float, float, float]
+    key: str | None
+    similarity: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of one picture.
+
+    Attributes:
+        picture: the picture, upright.
+        title: what it is.
+        expected: the portrait it was made from, or None for a photo of the user's.
+        faces: those that were looked for.
+        milliseconds: what the call took, HTTP included.
+    """
+
+    picture: Picture
+    title: str
+    expected: str | None
+    faces: list[Found]
+    milliseconds: float
+
+
+ALTERATIONS: Final[Mapping[str, Callable[[Picture], Picture]]] = {
+    "mirrored": ImageOps.mirror,
+    "turned 15°": lambda picture: picture.rotate(
+        15, Image.Resampling.BICUBIC, expand=True, fillcolor="#d8dce2"
+    ),
+    "half size": lambda picture: picture.resize(
+        (picture.width // 2, picture.height // 2), Image.Resampling.LANCZOS
+    ),
+    "JPEG quality 40": lambda picture: open_picture(encode(picture, quality=40)),
+}
+
+
+def begin(client: RekognitionClient) -> None:
+    """Make the demo's collection, empty, whatever an earlier demo left."""
+    with contextlib.suppress(client.exceptions.ResourceNotFoundException):
+        client.delete_collection(CollectionId=COLLECTION)
+    client.create_collection(CollectionId=COLLECTION)
+
+
+def index(client: RekognitionClient, portraits: Mapping[str, bytes]) -> Iterator[Result]:
+    """Index each portrait under its key."""
+    for key, data in portraits.items():
+        answer, took = _timed(
+            client.index_faces,
+            CollectionId=COLLECTION,
+            Image={"Bytes": data},
+            ExternalImageId=key,
+            MaxFaces=1,
+        )
+        faces = [Found(_box(each["Face"]["BoundingBox"]), key) for each in answer["FaceRecords"]]
+        yield Result(open_picture(data), "indexed", key, faces, took)
+
+
+def search(client: RekognitionClient, portraits: Mapping[str, bytes]) -> Iterator[Result]:
+    """Look for each portrait's altered copies in the collection."""
+    for key, data in portraits.items():
+        original = open_picture(data)
+        for title, alter in ALTERATIONS.items():
+            copy = alter(original)
+            content = encode(copy, quality=40 if "JPEG" in title else 95)
+            answer, took = _timed(
+                client.search_faces_by_image,
+                CollectionId=COLLECTION,
+                Image={"Bytes": content},
+                FaceMatchThreshold=_THRESHOLD,
+                MaxFaces=1,
+            )
+            box = _box(answer["SearchedFaceBoundingBox"])
+            yield Result(copy, title, key, [_best(box, answer["FaceMatches"])], took)
+
+
+def search_everyone(client: RekognitionClient, title: str, content: bytes) -> Result:
+    """Look for every face of a photo in the collection.
+
+    The photo's faces are indexed, searched for one by one, and deleted again: SearchFacesByImage
+    would look for the largest face alone.
+    """
+    indexed, took = _timed(
+        client.index_faces,
+        CollectionId=COLLECTION,
+        Image={"Bytes": content},
+        ExternalImageId=_GROUP,
+        QualityFilter="NONE",
+    )
+    records = [record["Face"] for record in indexed["FaceRecords"]]
+    faces = []
+    for record in records:
+        answer, more = _timed(
+            client.search_faces,
+            CollectionId=COLLECTION,
+            FaceId=record["FaceId"],
+            FaceMatchThreshold=_THRESHOLD,
+        )
+        took += more
+        others = [m for m in answer["FaceMatches"] if m["Face"].get("ExternalImageId") != _GROUP]
+        faces.append(_best(_box(record["BoundingBox"]), others))
+    if records:
+        client.delete_faces(
+            CollectionId=COLLECTION, FaceIds=[record["FaceId"] for record in records]
+        )
+    return Result(open_picture(content), title, None, faces, took)
+
+
+def open_picture(data: bytes) -> Picture:
+    """Decode a picture and turn it upright, in RGB.
+
+    Raises:
+        OSError: it is not a picture.
+    """
+    with Image.open(io.BytesIO(data)) as picture:
+        return ImageOps.exif_transpose(picture).convert("RGB")
+
+
+def encode(picture: Picture, *, quality: int) -> bytes:
+    """A picture as JPEG."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+def fit(data: bytes) -> bytes:
+    """A photo of the user's as a request can carry it: JPEG or PNG of at most 5 MB.
+
+    Raises:
+        OSError: it is not a picture that can be read.
+    """
+    with Image.open(io.BytesIO(data)) as picture:
+        if picture.format in ("JPEG", "PNG") and len(data) <= _MOST_BYTES:
+            return data
+    smaller = open_picture(data)
+    smaller.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
+    return encode(smaller, quality=90)
+
+
+def _best(box: tuple[float, float, float, float], matches: Any) -> Found:
+    if not matches:
+        return Found(box, None)
+    best = max(matches, key=lambda match: match["Similarity"])
+    return Found(box, best["Face"]["ExternalImageId"], best["Similarity"])
+
+
+def _box(document: Any) -> tuple[float, float, float, float]:
+    return (document["Left"], document["Top"], document["Width"], document["Height"])
+
+
+def _timed(call: Callable[..., Any], **members: Any) -> tuple[Any, float]:
+    started = time.perf_counter()
+    answer = call(**members)
+    return answer, (time.perf_counter() - started) * 1000

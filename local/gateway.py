@@ -1,0 +1,200 @@
+"""What API Gateway does on the way to a Lambda function and back.
+
+An HTTP request, here a WSGI environ, becomes a REST API proxy event (payload format 1.0), the
+function is called with a Lambda context, and its answer becomes an HTTP response. Field by field
+as in https://docs.aws.amazon.com/apigateway/latest/developerguide/
+set-up-lambda-proxy-integrations.html#api-gateway-simple-proxy-for-lambda-input-format.
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any, Final, TypeAlias
+from urllib.parse import parse_qsl
+
+Environ: TypeAlias = dict[str, Any]
+Event: TypeAlias = dict[str, Any]
+Handler: TypeAlias = Callable[[Event, Any], Mapping[str, Any]]
+
+ACCOUNT: Final = "123456789012"
+STAGE: Final = "local"
+_API: Final = "facedex"
+# The types that the deployed API declares as binary; every other body travels as text.
+_BINARY: Final = ("image/", "application/octet-stream")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The context object of a Lambda invocation."""
+
+    function_name: str
+    timeout: float  # seconds
+    memory_limit_in_mb: int
+    aws_request_id: str
+    function_version: str = "$LATEST"
+    identity: None = None
+    client_context: None = None
+    _started: float = field(default_factory=time.monotonic)
+
+    @property
+    def invoked_function_arn(self) -> str:
+        """ARN that the function was called by."""
+        return f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:{self.function_name}"
+
+    @property
+    def log_group_name(self) -> str:
+        """CloudWatch log group of the function."""
+        return f"/aws/lambda/{self.function_name}"
+
+    @property
+    def log_stream_name(self) -> str:
+        """CloudWatch log stream of this copy of the function."""
+        return STAGE
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Milliseconds until Lambda would end the invocation, never below zero."""
+        left = self.timeout - (time.monotonic() - self._started)
+        return max(0, int(left * 1000))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP response in the making."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+    @property
+    def line(self) -> str:
+        """Status code and reason, as WSGI wants it."""
+        return f"{self.status} {HTTPStatus(self.status).phrase}"
+
+
+def request_event(
+    environ: Environ, body: bytes, *, resource: str, parameters: Mapping[str, str] | None
+) -> Event:
+    """The proxy event for a request.
+
+    Args:
+        environ: the request, its target unparsed in ``REQUEST_URI``.
+        body: the whole body, already free of any transfer coding.
+        resource: path of the route that matched, with its ``{Placeholders}``.
+        parameters: the placeholders' values, decoded; None if the route has none.
+    """
+    headers = _headers(environ)
+    query = parse_qsl(environ["QUERY_STRING"], keep_blank_values=True)
+    # As sent: API Gateway decodes the query for its functions, and never the path.
+    path = raw_path(environ)
+    binary = environ.get("CONTENT_TYPE", "").lower().startswith(_BINARY)
+    text = base64.b64encode(body).decode("ascii") if binary else body.decode("utf-8", "replace")
+    return {
+        "resource": resource,
+        "path": path,
+        "httpMethod": environ["REQUEST_METHOD"],
+        "headers": headers,
+        "multiValueHeaders": {name: [value] for name, value in headers.items()},
+        # Where a name repeats, the last value counts and the multi-value field has them all.
+        "queryStringParameters": dict(query) or None,
+        "multiValueQueryStringParameters": _gather(query) or None,
+        "pathParameters": dict(parameters) if parameters else None,
+        "stageVariables": None,
+        "requestContext": _request_context(environ, headers, resource, path),
+        "body": text if body else None,
+        "isBase64Encoded": binary and bool(body),
+    }
+
+
+def invoke(handler: Handler, event: Event, *, function: str, timeout: float, memory: int) -> Answer:
+    """Call a function and read its answer as API Gateway does.
+
+    An answer that is not a proxy response, or an exception, is the function's fault and
+    becomes API Gateway's own 502.
+    """
+    context = Context(
+        function_name=f"facedex-{function}",
+        timeout=timeout,
+        memory_limit_in_mb=memory,
+        aws_request_id=str(uuid.uuid4()),
+    )
+    answer = handler(event, context)
+    status = int(answer["statusCode"])
+    headers = [
+        *((name, str(value)) for name, value in (answer.get("headers") or {}).items()),
+        *(
+            (name, str(value))
+            for name, values in (answer.get("multiValueHeaders") or {}).items()
+            for value in values
+        ),
+    ]
+    text = answer.get("body") or ""
+    body = base64.b64decode(text) if answer.get("isBase64Encoded") else text.encode()
+    return Answer(status, headers, body)
+
+
+def raw_path(environ: Environ) -> str:
+    """The request's path as it was sent, percent-encoding included."""
+    target: str = environ["REQUEST_URI"]
+    return target.partition("?")[0]
+
+
+def _request_context(
+    environ: Environ, headers: Mapping[str, str], resource: str, path: str
+) -> dict[str, Any]:
+    now = datetime.now(UTC)
+    host = headers.get("Host", "")
+    return {
+        "accountId": ACCOUNT,
+        "apiId": _API,
+        "domainName": host,
+        "domainPrefix": host.partition(".")[0],
+        "extendedRequestId": uuid.uuid4().hex[:16],
+        "httpMethod": environ["REQUEST_METHOD"],
+        "identity": {
+            "accessKey": None,
+            "accountId": None,
+            "caller": None,
+            "cognitoAuthenticationProvider": None,
+            "cognitoAuthenticationType": None,
+            "cognitoIdentityId": None,
+            "cognitoIdentityPoolId": None,
+            "principalOrgId": None,
+            "sourceIp": environ.get("REMOTE_ADDR", ""),
+            "user": None,
+            "userAgent": headers.get("User-Agent"),
+            "userArn": None,
+        },
+        "path": f"/{STAGE}{path}",
+        "protocol": environ["SERVER_PROTOCOL"],
+        "requestId": str(uuid.uuid4()),
+        "requestTime": now.strftime("%d/%b/%Y:%H:%M:%S +0000"),
+        "requestTimeEpoch": int(now.timestamp() * 1000),
+        "resourceId": "local",
+        "resourcePath": resource,
+        "stage": STAGE,
+    }
+
+
+def _headers(environ: Environ) -> dict[str, str]:
+    headers = {
+        name.removeprefix("HTTP_").replace("_", "-").title(): value
+        for name, value in environ.items()
+        if name.startswith("HTTP_") or name in ("CONTENT_TYPE", "CONTENT_LENGTH")
+    }
+    headers.setdefault("X-Forwarded-For", environ.get("REMOTE_ADDR", ""))
+    headers.setdefault("X-Forwarded-Port", environ.get("SERVER_PORT", ""))
+    headers.setdefault("X-Forwarded-Proto", environ.get("wsgi.url_scheme", "http"))
+    return headers
+
+
+def _gather(pairs: list[tuple[str, str]]) -> dict[str, list[str]]:
+    gathered: dict[str, list[str]] = {}
+    for name, value in pairs:
+        gathered.setdefault(name, []).append(value)
+    return gathered

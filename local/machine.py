@@ -1,0 +1,216 @@
+"""The whole product on one machine: database, models, S3 and API, started and stopped as one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import psycopg
+
+from facedex.settings import Auth
+from local import directory as data_directory
+from local import routes, secret, surroundings
+from local.errors import DatabaseFailed
+from local.listener import Listener
+from local.moto_app import Moto
+from local.server import Server
+
+# Threads of the private S3 listener: callers are our own functions, one S3 read each.
+_S3_THREADS: Final = 8
+
+
+Downloads = Callable[[], AbstractContextManager[Callable[[str, int, int], None]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user chose.
+
+    Attributes:
+        directory: the data directory.
+        host, port: what to listen on; port 0 is any free one.
+        database_url: a Postgres of the user's own, or None for the embedded one.
+        pack: model pack of new collections.
+        threads: requests that are answered at once.
+        log: whether a line per request goes to stderr.
+        auth: who may call the face API.
+    """
+
+    directory: Path
+    host: str = "127.0.0.1"
+    port: int = 9000
+    database_url: str | None = None
+    pack: str = "dlib"
+    threads: int = 16
+    log: bool = True
+    auth: Auth = Auth.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A running product.
+
+    Attributes:
+        url: where it answers.
+        auth: who may call.
+    """
+
+    url: str
+    auth: Auth
+
+
+@contextmanager
+def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
+    """Start everything, yield when requests are answered, and stop everything at the end.
+
+    An exception that strikes while it starts, KeyboardInterrupt included, stops what was started.
+
+    Args:
+        options: what the user chose.
+        downloads: shows progress while a model pack is pulled.
+
+    Raises:
+        StartFailed: it cannot run here.
+        ModelError: the model pack cannot be had.
+        StoreError: the database cannot be brought to this version's schema.
+    """
+    with ExitStack() as stack:
+        directory = stack.enter_context(data_directory.hold(options.directory))
+        moto = Moto()
+        # Functions read S3 through a port of their own: on the public one, requests that fill
+        # every thread and each wait for S3 would wait for each other.
+        s3 = Listener(moto, host="127.0.0.1", port=0, threads=_S3_THREADS)
+        stack.callback(s3.release)
+        health = _Health()
+        public = Listener(
+            Server(elsewhere=moto, health=health, log=options.log),
+            host=options.host,
+            port=options.port,
+            threads=options.threads,
+        )
+        stack.callback(public.release)
+        pack = _have_pack(options.pack, downloads)
+        surroundings.settle(
+            models=pack.parent,
+            pack=options.pack,
+            own_url=public.url,
+            s3_url=s3.url,
+            auth=options.auth,
+            keys_secret=secret.source(directory) if options.auth is Auth.KEYS else "",
+        )
+        _start_parts(stack, options, directory, pack, health)
+        for listener in (s3, public):
+            listener.start()
+            stack.callback(listener.stop)
+        data_directory.announce(directory, url=public.url)
+        yield Machine(public.url, options.auth)
+
+
+class _Health:
+    """State of the parts, as ``GET /health`` reports it."""
+
+    def __init__(self) -> None:
+        self.model_version = ""
+
+    def __call__(self) -> dict[str, str]:
+        from facedex import services
+        from facedex.store.errors import DatabaseUnavailable
+
+        try:
+            services.database().ping()
+        except DatabaseUnavailable as error:
+            status, database = "down", f"down: {error}"
+        else:
+            status, database = "ok", "ok"
+        return {
+            "status": status,
+            "database": database,
+            "models": self.model_version,
+            "version": version("facedex"),
+        }
+
+
+def _have_pack(name: str, downloads: Downloads) -> Path:
+    """The pulled pack's directory; pulled now if it is not there or not this version's."""
+    from facedex_models import installing, manifests
+
+    found = installing.installed(name)
+    if found and (found / "pack.toml").read_text("utf-8") == manifests.manifest(name).text:
+        return found
+    with downloads() as report:
+        return installing.pull(name, progress=report)
+
+
+def _start_parts(
+    stack: ExitStack, options: Options, directory: Path, pack: Path, health: _Health
+) -> None:
+    """Start the database and load the code at the same time: each takes about a second."""
+    pool = ThreadPoolExecutor(2, thread_name_prefix="start")
+    stack.callback(pool.shutdown)
+    start_database: Callable[[], str]
+    if options.database_url is None:
+        from local.postgres import Postgres
+
+        postgres = Postgres(directory)
+        # At the end this comes before waiting for the pool: a start under way is called off.
+        stack.callback(postgres.stop)
+        start_database = postgres.start
+    else:
+        start_database = partial(_reach, options.database_url)
+    database = pool.submit(_prepare_database, start_database)
+    code = pool.submit(_load_code, pack)
+    for part in as_completed((database, code)):
+        part.result()
+    health.model_version = code.result()
+    stack.callback(_close_database)
+
+
+def _reach(url: str) -> str:
+    """Make sure that a database of the user's own answers."""
+    try:
+        psycopg.connect(url, connect_timeout=10).close()
+    except psycopg.Error as error:
+        reason = " ".join(str(error).split())
+        raise DatabaseFailed(f"The database of --database-url cannot be used: {reason}") from None
+    return url
+
+
+def _prepare_database(start: Callable[[], str]) -> None:
+    url = start()
+    os.environ["FACEDEX_DATABASE_URL"] = url
+    from facedex.store.database import Database
+    from facedex.store.schema import migrate
+
+    database = Database(url)
+    try:
+        migrate(database)
+    finally:
+        database.close()
+
+
+def _load_code(pack: Path) -> str:
+    """Import every handler and load the pack, so that the first request does not wait for it."""
+    from facedex.api.catalog import OPERATIONS
+    from facedex.settings import Settings
+    from facedex.vision import packs
+
+    unset = {"FACEDEX_DATABASE_URL": "not known yet"}
+    threads = Settings.from_environment({**unset, **os.environ}).threads
+    loaded = packs.load(pack, threads=threads)
+    loaded.open()
+    for function in (routes.FRONT_DOOR, *(row.function for row in OPERATIONS.values())):
+        routes.load(function)
+    return loaded.model_version
+
+
+def _close_database() -> None:
+    from facedex import services
+
+    services.database().close()

@@ -1,0 +1,55 @@
+"""S3 and every other AWS service that is not ours: moto, in this process, loaded when needed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from local.listener import HEADER_NAMES, Application
+
+# moto's own name for what its server tells it about header names; see PRESERVED_HEADER_NAMES.
+_METADATA = "x-amz-meta-"
+
+
+class Moto:
+    """moto's server as a WSGI application.
+
+    It is imported by the first request that needs it (about half a second), so that a start
+    without S3 does not wait for it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._application: Application | None = None
+        self._names_key = ""
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        """Answer as AWS would."""
+        application = self._application or self._load()
+        environ[self._names_key] = _underscored_metadata(environ[HEADER_NAMES])
+        return application(environ, start_response)
+
+    def _load(self) -> Application:
+        with self._lock:
+            if self._application is None:
+                from moto.core.request import PRESERVED_HEADER_NAMES_ENVIRON_KEY
+                from moto.moto_server.werkzeug_app import (
+                    DomainDispatcherApplication,
+                    create_backend_app,
+                )
+
+                self._names_key = PRESERVED_HEADER_NAMES_ENVIRON_KEY
+                self._application = DomainDispatcherApplication(create_backend_app)
+            return self._application
+
+
+def _underscored_metadata(names: list[str]) -> dict[str, str]:
+    """S3 metadata headers with an underscore, which WSGI would turn into a dash."""
+    return {
+        f"HTTP_{name.upper().replace('-', '_')}": name
+        for name in names
+        if "_" in name and name.lower().startswith(_METADATA)
+    }

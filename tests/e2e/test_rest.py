@@ -1,0 +1,406 @@
+"""Every operation by its REST route, through plain HTTP requests and no SDK."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import io
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode, urlsplit
+from uuid import uuid4
+
+import pytest
+from PIL import Image
+
+from facedex.api.catalog import OPERATIONS
+
+if TYPE_CHECKING:
+    from tests.conftest import Server
+
+Portraits = dict[str, bytes]
+FACE = "11111111-2222-3333-4444-555555555555"
+
+
+class Rest:
+    """Asks the server by HTTP and remembers which routes have answered with success."""
+
+    def __init__(self, url: str) -> None:
+        address = urlsplit(url)
+        self._connection = http.client.HTTPConnection(
+            address.hostname or "", address.port, timeout=60
+        )
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        kind: str = "application/json",
+        query: Any = (),
+    ) -> tuple[int, Any]:
+        target = f"{path}?{urlencode(query, doseq=True)}" if query else path
+        headers = {"Content-Type": kind} if body is not None else {}
+        self._connection.request(method, target, body=body, headers=headers)
+        response = self._connection.getresponse()
+        answer = json.loads(response.read())
+        assert response.headers["x-amzn-RequestId"]
+        assert response.status >= 400 or response.headers["Content-Type"] == "application/json"
+        if response.status >= 400:
+            assert set(answer) == {"__type", "Message"}
+        return response.status, answer
+
+    def call(
+        self, operation: str, members: Mapping[str, Any], photo: bytes | None = None, **query: Any
+    ) -> tuple[int, Any]:
+        """Call an operation by its row of the catalog.
+
+        Members that the path has stand there; the others are the JSON body, or the query string
+        where a photo is the body or the method has none.
+        """
+        row = OPERATIONS[operation]
+        quoted = {name: quote(str(value), safe="") for name, value in members.items()}
+        rest = {name: value for name, value in members.items() if f"{{{name}}}" not in row.path}
+        path = row.path.format_map(quoted)
+        if photo is not None:
+            return self.ask(row.method, path, photo, "image/jpeg", {**rest, **query})
+        if row.method == "POST":
+            return self.ask(row.method, path, json.dumps(rest).encode(), query=query)
+        return self.ask(row.method, path, query={**rest, **query})
+
+    def good(self, operation: str, *arguments: Any, **members: Any) -> Any:
+        status, answer = self.call(operation, members, *arguments)
+        assert status == 200, answer
+        return answer
+
+    def bad(self, *arguments: Any, **options: Any) -> tuple[str, str]:
+        status, answer = self.ask(*arguments, **options)
+        assert 400 <= status < 500
+        return answer["__type"], answer["Message"]
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+@pytest.fixture
+def rest(server: Server) -> Iterator[Rest]:
+    client = Rest(server.url)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def collection(rest: Rest) -> Iterator[str]:
+    name = f"rest-{uuid4().hex}"
+    rest.good("CreateCollection", CollectionId=name)
+    yield name
+    rest.good("DeleteCollection", CollectionId=name)
+
+
+def beside(*photos: bytes) -> bytes:
+    """One JPEG with the photos side by side, each a little smaller than the one before it."""
+    pictures = [Image.open(io.BytesIO(photo)).convert("RGB") for photo in photos]
+    for index, picture in enumerate(pictures):
+        picture.thumbnail((480 - 80 * index, 480 - 80 * index))
+    group = Image.new("RGB", (sum(each.width for each in pictures), 480), "white")
+    left = 0
+    for picture in pictures:
+        group.paste(picture, (left, 0))
+        left += picture.width
+    buffer = io.BytesIO()
+    group.save(buffer, "JPEG", quality=92)
+    return buffer.getvalue()
+
+
+def inline(photo: bytes) -> dict[str, str]:
+    return {"Bytes": base64.b64encode(photo).decode()}
+
+
+def test_a_collections_life(rest: Rest) -> None:
+    name = f"rest-{uuid4().hex}"
+    created = rest.good("CreateCollection", CollectionId=name, Tags={"team": "flight"})
+    assert created["CollectionArn"].endswith(f"collection/{name}")
+    assert rest.good("DescribeCollection", CollectionId=name)["FaceCount"] == 0
+    assert name in rest.good("ListCollections", MaxResults=4096)["CollectionIds"]
+    assert rest.good("DeleteCollection", CollectionId=name) == {"StatusCode": 200}
+    status, error = rest.call("DescribeCollection", {"CollectionId": name})
+    assert (status, error["__type"]) == (400, "ResourceNotFoundException")
+
+
+def test_faces_by_json(rest: Rest, collection: str, portraits: Portraits) -> None:
+    image = inline(portraits["eileen"])
+    indexed = rest.good(
+        "IndexFaces", CollectionId=collection, Image=image, ExternalImageId="eileen", MaxFaces=1
+    )
+    (face,) = (record["Face"]["FaceId"] for record in indexed["FaceRecords"])
+    (listed,) = rest.good("ListFaces", CollectionId=collection)["Faces"]
+    assert (listed["FaceId"], listed["ExternalImageId"]) == (face, "eileen")
+    found = rest.good("SearchFacesByImage", CollectionId=collection, Image=image)
+    assert [match["Face"]["FaceId"] for match in found["FaceMatches"]] == [face]
+    alone = rest.good("SearchFaces", CollectionId=collection, FaceId=face, FaceMatchThreshold=90)
+    assert alone["FaceMatches"] == []
+    gone = rest.good("DeleteFaces", CollectionId=collection, FaceIds=[face])
+    assert gone["DeletedFaces"] == [face]
+
+
+def test_a_photo_as_the_body(rest: Rest, collection: str, portraits: Portraits) -> None:
+    photo = portraits["grace"]
+    indexed = rest.good(
+        "IndexFaces",
+        photo,
+        CollectionId=collection,
+        ExternalImageId="grace",
+        MaxFaces=1,
+        QualityFilter="NONE",
+        DetectionAttributes=["DEFAULT", "ALL"],
+    )
+    (record,) = indexed["FaceRecords"]
+    assert record["Face"]["ExternalImageId"] == "grace"
+    by_json = rest.good("SearchFacesByImage", CollectionId=collection, Image=inline(photo))
+    by_photo = rest.good(
+        "SearchFacesByImage", photo, CollectionId=collection, FaceMatchThreshold=99.5, MaxFaces=1
+    )
+    assert by_photo == by_json
+    assert len(rest.good("DetectFaces", photo)["FaceDetails"]) == 1
+    people = rest.good("SearchUsersByImage", photo, CollectionId=collection, MaxUsers=3)
+    assert people["UserMatches"] == []
+
+
+def test_a_png_and_bytes_of_no_said_kind_as_the_body(rest: Rest, portraits: Portraits) -> None:
+    buffer = io.BytesIO()
+    Image.open(io.BytesIO(portraits["grace"])).save(buffer, "PNG")
+    found = [
+        rest.ask("POST", "/v1/faces/detect", buffer.getvalue(), kind)
+        for kind in ("image/png", "application/octet-stream", "IMAGE/PNG; charset=binary")
+    ]
+    assert found[0][0] == 200
+    assert len(found[0][1]["FaceDetails"]) == 1
+    assert found[0] == found[1] == found[2]
+
+
+def test_users(rest: Rest, collection: str, portraits: Portraits) -> None:
+    user = {"CollectionId": collection, "UserId": "eileen:1"}
+    (record,) = rest.good("IndexFaces", portraits["eileen"], CollectionId=collection, MaxFaces=1)[
+        "FaceRecords"
+    ]
+    face = record["Face"]["FaceId"]
+    assert rest.good("CreateUser", **user) == {}
+    associated = rest.good("AssociateFaces", **user, FaceIds=[face])
+    assert associated["AssociatedFaces"] == [{"FaceId": face}]
+    assert rest.good("ListUsers", CollectionId=collection)["Users"] == [
+        {"UserId": "eileen:1", "UserStatus": "ACTIVE"}
+    ]
+    (found,) = rest.good("SearchUsers", CollectionId=collection, FaceId=face)["UserMatches"]
+    assert found["User"]["UserId"] == "eileen:1"
+    (found,) = rest.good("SearchUsersByImage", portraits["eileen"], CollectionId=collection)[
+        "UserMatches"
+    ]
+    assert found["User"]["UserId"] == "eileen:1"
+    assert rest.good("DisassociateFaces", **user, FaceIds=[face])["UserStatus"] == "CREATED"
+    assert rest.good("DeleteUser", **user, ClientRequestToken="once") == {}
+
+
+def test_comparing(rest: Rest, portraits: Portraits) -> None:
+    photo = inline(portraits["eileen"])
+    answer = rest.good("CompareFaces", SourceImage=photo, TargetImage=photo)
+    assert answer["FaceMatches"][0]["Similarity"] > 99
+    code, message = rest.bad("POST", "/v1/faces/compare", portraits["eileen"], "image/jpeg")
+    assert code == "SerializationException"
+    assert "takes no photo as its body" in message
+
+
+@pytest.mark.parametrize("safe", ["", ":"])
+def test_tags_of_an_arn_in_the_path(rest: Rest, collection: str, safe: str) -> None:
+    arn = f"arn:aws:rekognition:us-east-1:123456789012:collection/{collection}"
+    path = f"/v1/tags/{quote(arn, safe=safe)}"
+    tags = {"team": "flight", "Büro": "東京 1"}
+    assert rest.ask("POST", path, json.dumps({"Tags": tags}).encode()) == (200, {})
+    assert rest.ask("GET", path) == (200, {"Tags": tags})
+    assert rest.ask("DELETE", path, query={"TagKeys": ["team", "Büro"]}) == (200, {})
+    assert rest.good("ListTagsForResource", ResourceArn=arn) == {"Tags": {}}
+
+
+def test_paging_by_query_parameters(rest: Rest, collection: str) -> None:
+    users = [f"user-{number}" for number in range(5)]
+    for user in users:
+        rest.good("CreateUser", CollectionId=collection, UserId=user)
+    path, listed, query = f"/v1/collections/{collection}/users", [], {"MaxResults": "2"}
+    for _ in range(3):
+        _, page = rest.ask("GET", path, query=query)
+        listed += [user["UserId"] for user in page["Users"]]
+        query["NextToken"] = page.get("NextToken", "")
+    assert sorted(listed) == users
+    assert query["NextToken"] == ""
+    code, _ = rest.bad("GET", path, query={"NextToken": "forged"})
+    assert code == "InvalidPaginationTokenException"
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "words"),
+    [
+        ("Colour=red", "ValidationException", "has no query parameter 'Colour'"),
+        ("MaxResults=1&MaxResults=1", "ValidationException", "MaxResults is given 2 times"),
+        ("MaxResults=ten", "SerializationException", "MaxResults must be a number"),
+        ("MaxResults=1_0", "SerializationException", "MaxResults must be a number"),
+        ("MaxResults=NaN", "SerializationException", "MaxResults must be a number"),
+        ("MaxResults=true", "SerializationException", "MaxResults must be a number"),
+        ("MaxResults=", "SerializationException", "MaxResults must be a number"),
+        ("MaxResults=1.5", "SerializationException", "'maxResults' must be a whole number"),
+        ("MaxResults=5000", "ValidationException", "'maxResults'"),
+        ("FaceIds=a&FaceIds=b", "ValidationException", "'faceIds.2.member'"),
+        ("CollectionId=other", "ValidationException", "CollectionId is given twice"),
+        ("UserId=nobody", "ResourceNotFoundException", "nobody"),
+    ],
+)
+def test_query_parameters_that_are_wrong(
+    rest: Rest, collection: str, query: str, code: str, words: str
+) -> None:
+    found, message = rest.bad("GET", f"/v1/collections/{collection}/faces?{query}")
+    assert (found, words in message) == (code, True), message
+
+
+def test_a_query_parameter_cannot_be_a_structure(rest: Rest) -> None:
+    code, message = rest.bad("POST", "/v1/faces/detect?Image=x", b"", "image/png")
+    assert (code, "Image cannot be given" in message) == ("SerializationException", True)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "code"),
+    [
+        (b"{", "application/json", "SerializationException"),
+        (b"[]", "application/json", "SerializationException"),
+        (b"Image=x", "application/x-www-form-urlencoded", "SerializationException"),
+        (b"", "application/json", "ValidationException"),
+        (b'{"Image": 5}', "application/json", "SerializationException"),
+        (b"", "image/jpeg", "ValidationException"),
+        (b"not a photo", "image/jpeg", "InvalidImageFormatException"),
+        (b"\xff\xd8\xff\xe0", "application/octet-stream", "InvalidImageFormatException"),
+    ],
+)
+def test_bodies_that_are_wrong(rest: Rest, body: bytes, kind: str, code: str) -> None:
+    assert rest.bad("POST", "/v1/faces/detect", body, kind)[0] == code
+
+
+def test_a_member_in_two_places_may_say_the_same_and_no_more(rest: Rest, collection: str) -> None:
+    path = f"/v1/collections/{collection}/users"
+    same = json.dumps({"CollectionId": collection, "UserId": "ann"}).encode()
+    assert rest.ask("POST", path, same, query={"UserId": "ann"}) == (200, {})
+    for body in ({"CollectionId": "other", "UserId": "bob"}, {"UserId": "bob"}):
+        code, message = rest.bad("POST", path, json.dumps(body).encode(), query={"UserId": "carol"})
+        assert (code, "is given twice" in message) == ("ValidationException", True)
+    code, _ = rest.bad("POST", path, b'{"CollectionId": null, "UserId": null}')
+    assert code == "ValidationException"
+
+
+def test_a_path_that_is_wrong(rest: Rest, collection: str) -> None:
+    for path in (f"/v1/collections/{collection}%2Fx", "/v1/collections/a%20b"):
+        assert rest.bad("GET", path)[0] == "ValidationException"
+    for path in ("/v1/collections/%00", "/v1/collections/%ff"):
+        assert rest.bad("GET", path)[0] == "ValidationException"
+    assert rest.ask("GET", "/v1/nothing")[0] == 404
+    assert rest.ask("PUT", f"/v1/collections/{collection}")[0] == 405
+
+
+def test_searching_with_every_face_of_a_photo(
+    rest: Rest, collection: str, portraits: Portraits
+) -> None:
+    for name in ("eileen", "grace"):
+        rest.good("IndexFaces", portraits[name], CollectionId=collection, ExternalImageId=name)
+    group = beside(portraits["grace"], portraits["eileen"])
+    path = f"/v1/collections/{collection}/search"
+    status, answer = rest.ask("POST", path, group, "image/jpeg", {"faces": "all"})
+    assert status == 200
+    assert set(answer) == {"SearchedFaces", "UnsearchedFaces", "FaceModelVersion"}
+    named = [
+        [match["Face"]["ExternalImageId"] for match in face["FaceMatches"]]
+        for face in answer["SearchedFaces"]
+    ]
+    assert sorted(named) == [["eileen"], ["grace"]]
+    widths = [face["SearchedFaceBoundingBox"]["Width"] for face in answer["SearchedFaces"]]
+    assert widths == sorted(widths, reverse=True)
+    # The largest face's result is what AWS's own operation answers.
+    by_json = json.dumps({"Image": inline(group)}).encode()
+    _, largest = rest.ask("POST", path, by_json, query={"faces": "largest"})
+    assert largest == {**answer["SearchedFaces"][0], "FaceModelVersion": answer["FaceModelVersion"]}
+    assert rest.ask("POST", path, by_json) == (200, largest)
+    assert rest.ask("POST", path, by_json, query={"faces": "all"}) == (200, answer)
+
+
+def test_searching_with_every_face_keeps_the_options_of_the_operation(
+    rest: Rest, collection: str, portraits: Portraits
+) -> None:
+    for copy in ("a", "b"):
+        rest.good("IndexFaces", portraits["grace"], CollectionId=collection, ExternalImageId=copy)
+    path = f"/v1/collections/{collection}/search"
+    query = {"faces": "all", "MaxFaces": "1", "FaceMatchThreshold": "99"}
+    group = beside(portraits["grace"], portraits["eileen"])
+    _, answer = rest.ask("POST", path, group, "image/jpeg", query)
+    assert sorted(len(face["FaceMatches"]) for face in answer["SearchedFaces"]) == [0, 1]
+    tiny = Image.open(io.BytesIO(portraits["grace"])).resize((120, 120))
+    buffer = io.BytesIO()
+    tiny.save(buffer, "PNG")
+    _, answer = rest.ask(
+        "POST", path, buffer.getvalue(), "image/png", {"faces": "all", "QualityFilter": "HIGH"}
+    )
+    reasons = [face["Reasons"] for face in answer["UnsearchedFaces"]]
+    assert (answer["SearchedFaces"], len(reasons)) == ([], 1)
+    assert "SMALL_BOUNDING_BOX" in reasons[0]
+
+
+def test_searching_with_every_face_of_a_photo_without_one(rest: Rest, collection: str) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (300, 300), "steelblue").save(buffer, "JPEG")
+    path = f"/v1/collections/{collection}/search"
+    _, answer = rest.ask("POST", path, buffer.getvalue(), "image/jpeg", {"faces": "all"})
+    assert answer["SearchedFaces"] == answer["UnsearchedFaces"] == []
+    code, _ = rest.bad("POST", path, buffer.getvalue(), "image/jpeg")
+    assert code == "InvalidParameterException"
+
+
+def test_the_faces_option_is_checked(rest: Rest, collection: str) -> None:
+    path = f"/v1/collections/{collection}/search"
+    for query in ("faces=some", "faces=", "faces=all&faces=all"):
+        assert rest.bad("POST", f"{path}?{query}", b"{}")[0] == "ValidationException"
+    elsewhere = rest.bad("POST", "/v1/faces/detect?faces=all", b"", "image/jpeg")
+    assert elsewhere[0] == "ValidationException"
+    gone = rest.bad("POST", "/v1/collections/nowhere/search?faces=all", b"x", "image/jpeg")
+    assert gone[0] == "ResourceNotFoundException"
+
+
+def test_the_aws_api_knows_no_extension(rest: Rest, collection: str, portraits: Portraits) -> None:
+    image = inline(portraits["grace"])
+    body = json.dumps({"CollectionId": collection, "faces": "all", "Image": image})
+
+    def ask(operation: str) -> Any:
+        target = {"X-Amz-Target": f"RekognitionService.{operation}"}
+        rest._connection.request("POST", "/?faces=all", body=body, headers=target)
+        return json.loads(rest._connection.getresponse().read())
+
+    assert ask("SearchAllFacesByImage")["__type"] == "UnknownOperationException"
+    assert set(ask("SearchFacesByImage")) == {
+        "SearchedFaceBoundingBox",
+        "SearchedFaceConfidence",
+        "FaceMatches",
+        "FaceModelVersion",
+    }
+
+
+def test_every_face_of_a_couple(rest: Rest, collection: str, data: Path) -> None:
+    photo = (data / "groups" / "couple.jpg").read_bytes()
+    indexed = rest.good("IndexFaces", photo, CollectionId=collection)["FaceRecords"]
+    assert len(indexed) == 2
+    path = f"/v1/collections/{collection}/search"
+    _, answer = rest.ask("POST", path, photo, "image/jpeg", {"faces": "all"})
+    found = [face["FaceMatches"][0]["Face"]["FaceId"] for face in answer["SearchedFaces"]]
+    assert found == [record["Face"]["FaceId"] for record in indexed]
+
+
+def test_the_document_and_the_docs_are_served(rest: Rest) -> None:
+    rest._connection.request("GET", "/openapi.json")
+    response = rest._connection.getresponse()
+    assert json.loads(response.read())["openapi"] == "3.1.0"
+    rest._connection.request("GET", "/docs")
+    response = rest._connection.getresponse()
+    assert b"swagger-ui-bundle.js" in response.read()

@@ -1,0 +1,182 @@
+"""The embedded Postgres: it starts, survives what may befall it, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from local import directory
+from local.errors import DatabaseFailed, DirectoryInUse
+from local.postgres import Postgres
+
+_HOLDER = """
+import sys, time
+from pathlib import Path
+from local import directory
+from local.postgres import Postgres
+with directory.hold(Path(sys.argv[1])) as held:
+    directory.announce(held, url="http://127.0.0.1:9000")
+    Postgres(held).start()
+    print("up", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def postgres(tmp_path: Path) -> Iterator[Postgres]:
+    server = Postgres(tmp_path)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that holds the directory and runs its Postgres."""
+    command = [sys.executable, "-c", _HOLDER, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+        yield process
+        process.kill()
+    Postgres(tmp_path).stop()
+
+
+def execute(url: str, statement: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(url, autocommit=True) as connection:
+        cursor = connection.execute(statement)
+        return cursor.fetchall() if cursor.description else []
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def processes_of(cluster: Path) -> list[str]:
+    listed = subprocess.run(
+        ["ps", "-axww", "-o", "command="], capture_output=True, text=True, check=True
+    )
+    return [line for line in listed.stdout.splitlines() if str(cluster) in line]
+
+
+def test_it_has_pgvector_and_commits_to_disk(postgres: Postgres) -> None:
+    url = postgres.start()
+    execute(url, "CREATE EXTENSION vector")
+    assert execute(url, "SELECT '[3,4]'::halfvec <#> '[3,4]'") == [(-25.0,)]
+    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+        assert execute(url, f"SHOW {setting}") == [("on",)]
+
+
+def test_nobody_reaches_it_over_the_network(postgres: Postgres) -> None:
+    url = postgres.start()
+    assert execute(url, "SHOW listen_addresses") == [("",)]
+    assert execute(url, "SHOW unix_socket_permissions") == [("0700",)]
+
+
+def test_rows_survive_a_restart_and_no_process_is_left(tmp_path: Path) -> None:
+    first = Postgres(tmp_path)
+    execute(first.start(), "CREATE TABLE kept AS SELECT 7 AS number")
+    first.stop()
+    assert processes_of(first.cluster) == []
+    second = Postgres(tmp_path)
+    assert execute(second.start(), "SELECT number FROM kept") == [(7,)]
+    second.stop()
+    assert processes_of(second.cluster) == []
+
+
+def test_a_server_left_running_by_a_killed_process_is_taken_over(
+    tmp_path: Path, holder: subprocess.Popen[str]
+) -> None:
+    left = Postgres(tmp_path)
+    execute(left.url, "CREATE TABLE kept AS SELECT 7 AS number")
+    pid = left.pid
+    holder.kill()
+    holder.wait()
+    with directory.hold(tmp_path) as held:
+        postgres = Postgres(held)
+        assert execute(postgres.start(), "SELECT number FROM kept") == [(7,)]
+        assert postgres.pid == pid
+        postgres.stop()
+    assert processes_of(postgres.cluster) == []
+
+
+def test_a_second_start_is_refused_and_told_by_whom(
+    tmp_path: Path, holder: subprocess.Popen[str]
+) -> None:
+    with pytest.raises(DirectoryInUse) as refused, directory.hold(tmp_path):
+        pass
+    assert str(refused.value) == (
+        f"facedex is already running on {tmp_path} (process {holder.pid}, http://127.0.0.1:9000); "
+        "stop it first, or give this one a directory of its own with --data-dir."
+    )
+
+
+def test_a_killed_server_is_started_again_with_every_committed_row(postgres: Postgres) -> None:
+    url = postgres.start()
+    execute(url, "CREATE TABLE kept AS SELECT 7 AS number")
+    killed = postgres.pid
+    assert killed
+    os.kill(killed, signal.SIGKILL)
+
+    def is_back() -> bool:
+        try:
+            return execute(url, "SELECT number FROM kept") == [(7,)] and postgres.pid != killed
+        except psycopg.OperationalError:
+            return False
+
+    eventually(is_back)
+
+
+def test_a_stale_pid_file_does_not_hinder_a_start(tmp_path: Path) -> None:
+    first = Postgres(tmp_path)
+    first.start()
+    pid_file = first.cluster / "postmaster.pid"
+    stale = pid_file.read_text().splitlines()
+    first.stop()
+    # After a power cut another program may have the process id.
+    other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    pid_file.write_text("\n".join([str(other.pid), *stale[1:]]) + "\n")
+    second = Postgres(tmp_path)
+    try:
+        assert execute(second.start(), "SELECT 1") == [(1,)]
+        assert second.pid != other.pid
+        assert other.poll() is None
+    finally:
+        second.stop()
+        other.communicate()
+
+
+def test_a_set_up_that_was_killed_is_begun_anew(postgres: Postgres) -> None:
+    remains = postgres.cluster.with_name("postgres.new")
+    remains.mkdir()
+    (remains / "PG_VERSION").write_text("18\n")
+    assert execute(postgres.start(), "SELECT 1") == [(1,)]
+    assert not remains.exists()
+
+
+def test_a_directory_with_a_long_name_is_no_obstacle(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 60) / ("e" * 60)
+    deep.mkdir(parents=True)
+    postgres = Postgres(deep)
+    try:
+        assert execute(postgres.start(), "SELECT 1") == [(1,)]
+    finally:
+        postgres.stop()
+
+
+def test_a_cluster_of_another_version_is_left_alone(postgres: Postgres) -> None:
+    postgres.cluster.mkdir()
+    (postgres.cluster / "PG_VERSION").write_text("16\n")
+    with pytest.raises(DatabaseFailed, match="written by Postgres 16 and this is Postgres 18"):
+        postgres.start()
+    assert [path.name for path in postgres.cluster.iterdir()] == ["PG_VERSION"]

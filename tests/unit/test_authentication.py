@@ -1,0 +1,107 @@
+"""Who may call is a setting, and a caller that may only read changes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from facedex.api.authentication import Caller
+from facedex.api.catalog import OPERATIONS
+from facedex.api.errors import AccessDeniedException
+from facedex.settings import SettingError, read_keys_secret, settings
+from functions.front_door.handler import lambda_handler
+
+_ARN = "arn:aws:iam::123456789012:user/ann"
+
+
+@pytest.fixture
+def configure(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Set the settings of this process for the length of a test."""
+
+    def configure(**environment: str) -> None:
+        monkeypatch.setenv("FACEDEX_DATABASE_URL", "postgresql://127.0.0.1:1/none")
+        monkeypatch.setenv("FACEDEX_MODELS", "/none")
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        settings.cache_clear()
+
+    yield configure
+    settings.cache_clear()
+
+
+def ask(**context: Any) -> tuple[int, str]:
+    """What the front door answers to an unsigned request for an operation that it has not."""
+    answer = lambda_handler(
+        {
+            "httpMethod": "POST",
+            "path": "/",
+            "resource": "/",
+            "headers": {"X-Amz-Target": "RekognitionService.Nothing"},
+            "body": "this is not JSON",
+            "requestContext": context,
+        },
+        None,
+    )
+    return answer["statusCode"], json.loads(answer["body"])["__type"]
+
+
+def test_anybody_may_call_unless_the_setting_says_otherwise(
+    configure: Callable[..., None],
+) -> None:
+    configure()
+    assert ask() == (400, "UnknownOperationException")
+
+
+def test_with_keys_an_unsigned_request_is_refused_before_it_is_looked_at(
+    configure: Callable[..., None],
+) -> None:
+    configure(FACEDEX_AUTH="keys", FACEDEX_KEYS_SECRET="x" * 32)
+    assert ask() == (400, "MissingAuthenticationTokenException")
+    assert ask(identity={"userArn": _ARN}) == (400, "MissingAuthenticationTokenException")
+
+
+def test_with_keys_and_no_secret_nobody_gets_in(configure: Callable[..., None]) -> None:
+    configure(FACEDEX_AUTH="keys", FACEDEX_KEYS_SECRET="")
+    assert ask() == (500, "InternalServerError")
+
+
+def test_with_iam_the_gateway_must_have_named_the_caller(configure: Callable[..., None]) -> None:
+    configure(FACEDEX_AUTH="iam")
+    assert ask(identity={"userArn": _ARN}) == (400, "UnknownOperationException")
+    assert ask(identity={"userArn": None}) == (400, "MissingAuthenticationTokenException")
+    assert ask() == (400, "MissingAuthenticationTokenException")
+
+
+def test_an_unknown_way_to_authenticate_lets_nobody_in(configure: Callable[..., None]) -> None:
+    configure(FACEDEX_AUTH="key")
+    assert ask()[0] == 500
+    with pytest.raises(SettingError, match="none, keys, iam"):
+        settings()
+
+
+@pytest.mark.parametrize("row", OPERATIONS.values(), ids=lambda row: row.name)
+def test_a_reader_may_call_what_changes_nothing(row: Any) -> None:
+    Caller("writer").require(row.name)
+    reader = Caller("reader", read_only=True)
+    if row.changes:
+        with pytest.raises(AccessDeniedException, match=f"rekognition:{row.name} "):
+            reader.require(row.name)
+    else:
+        reader.require(row.name)
+
+
+def test_the_keys_secret_is_text_or_a_file(tmp_path: Path) -> None:
+    secret = "0123456789abcdef0123456789abcdef"
+    (tmp_path / "secret").write_text(f"{secret}\n")
+    assert read_keys_secret(secret) == read_keys_secret(f"file:{tmp_path}/secret") == secret
+
+
+def test_a_short_or_missing_keys_secret_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="at least 32 random characters"):
+        read_keys_secret("short")
+    with pytest.raises(SettingError, match="cannot be read"):
+        read_keys_secret(f"file:{tmp_path}/missing")
