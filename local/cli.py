@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from local.commands.demo import demo
+from local.commands.import_ import import_
 from local.commands.keys import keys
 from local.commands.models import models
 from local.commands.up import up
@@ -26,5 +27,6 @@ def main() -> None:
 
 main.add_command(up)
 main.add_command(demo)
+main.add_command(import_)
 main.add_command(models)
 main.add_command(keys)

@@ -66,6 +66,16 @@ def announce(directory: Path, *, url: str | None) -> None:
     draft.replace(directory / _HOLDER)
 
 
+def announced(directory: Path) -> str | None:
+    """Where the process that holds ``directory`` answers; None if there is none, or not yet."""
+    try:
+        holder = json.loads((directory.expanduser() / _HOLDER).read_text(encoding="utf-8"))
+        url = holder["url"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return url if isinstance(url, str) else None
+
+
 def _describe_holder(directory: Path) -> str:
     try:
         holder = json.loads((directory / _HOLDER).read_text(encoding="utf-8"))

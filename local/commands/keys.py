@@ -69,8 +69,8 @@ def create(read_only: bool, name: str, data_dir: Path, database_url: str | None)
     """Make an access key and print it, ready for a shell.
 
     The secret is shown this once: it is stored encrypted, and nothing gives it out again. What it
-    is encrypted under is FACEDEX_KEYS_SECRET, or else the file keys.secret in the data directory;
-    without that, a copy of the database is of no use to anybody, so keep the two apart.
+    is encrypted under is FACEDEX_KEYS_SECRET, or else the file keys.secret in the data directory:
+    a dump of the database alone gives no secret away.
     """
     permission = Permission.READ_ONLY if read_only else Permission.ALL
     with _transaction(data_dir, database_url) as connection:

@@ -17,14 +17,14 @@ from local.machine import Options
 @machine_options(log=True)
 @click.option(
     "--auth",
-    type=click.Choice([Auth.NONE, Auth.KEYS]),
+    type=click.Choice([Auth.NONE.value, Auth.KEYS.value]),
     envvar="FACEDEX_AUTH",
-    default=Auth.NONE,
+    default=Auth.NONE.value,
     show_default=True,
     help="Whether the face API asks for an access key of `facedex keys create`. S3 and the other"
     " services of moto on the same port never do.",
 )
-def up(options: Options, auth: Auth) -> None:
+def up(options: Options, auth: str) -> None:
     """Start the API, its database and S3 on one port, until Ctrl-C.
 
     Requests that are signed for Rekognition are answered here; all other services (S3, SQS,

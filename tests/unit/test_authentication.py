@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from facedex import services
 from facedex.api.authentication import Caller
 from facedex.api.catalog import OPERATIONS
 from facedex.api.errors import AccessDeniedException
@@ -27,10 +28,19 @@ def configure(monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setenv("FACEDEX_MODELS", "/none")
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        settings.cache_clear()
+        forget()
 
     yield configure
+    forget()
+
+
+def forget() -> None:
+    """Let this process read its settings again, and stand on nothing made by the old ones."""
     settings.cache_clear()
+    services._keyring.cache_clear()
+    if services._database.cache_info().currsize:
+        services.database().close()
+        services._database.cache_clear()
 
 
 def ask(**context: Any) -> tuple[int, str]:

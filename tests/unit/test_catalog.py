@@ -65,6 +65,14 @@ def test_no_two_operations_share_a_route() -> None:
     assert len(set(routes)) == len(routes)
 
 
+def test_no_word_of_a_path_stands_where_another_path_has_a_placeholder() -> None:
+    """API Gateway would take a user named like the word for the word, and find no method."""
+    paths = sorted({row.path for row in OPERATIONS.values()})
+    for path in paths:
+        pattern = re.compile(re.sub(r"{\w+}", "[^/]+", path))
+        assert [other for other in paths if pattern.fullmatch(other)] == [path]
+
+
 def test_no_folder_and_no_event_is_without_a_row() -> None:
     functions = {row.function for row in OPERATIONS.values()} | NOT_OPERATIONS
     folders = {path.parent.name for path in (ROOT / "functions").glob("*/handler.py")}

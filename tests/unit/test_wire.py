@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from facedex.api import errors
+from facedex.api.arns import Owner
 from facedex.api.pages import PageTokens
 from facedex.api.reading import parse_json, read_request
 from facedex.api.writing import ResponseError, write_error, write_response
@@ -58,6 +59,24 @@ def test_every_broken_constraint_is_reported_at_once() -> None:
     for place in ("collectionId", "image.s3Object.bucket", "image.s3Object.name", "maxFaces"):
         assert f"'{place}'" in message
     assert "enum value set: [NONE, AUTO, LOW, MEDIUM, HIGH]" in message
+
+
+@pytest.mark.parametrize("value", ["a\tb", "a\nb", "a\x1fb", "a!b", "a\0b"])
+def test_tags_have_letters_numbers_and_spaces_and_no_other_white_space(value: str) -> None:
+    arn = "arn:aws:rekognition:us-east-1:123456789012:collection/staff"
+    for tags in ({"team": value}, {value: "team"}):
+        assert "regular expression" in refusal("TagResource", ResourceArn=arn, Tags=tags)
+    good = {"Büro 東京\u3000٣": "a+b=c/d:e@f_g-h.i j"}
+    request = read_request("TagResource", {"ResourceArn": arn, "Tags": good})
+    assert request["Tags"] == good
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a\n", "a/b", "", "ä"])
+def test_an_arn_names_what_a_collection_can_be_called(name: str) -> None:
+    owner = Owner("123456789012", "us-east-1")
+    assert owner.collection_id(owner.collection_arn("staff.1-2_3")) == "staff.1-2_3"
+    with pytest.raises(errors.InvalidParameterException, match="is not the ARN of a collection"):
+        owner.collection_id(owner.collection_arn(name))
 
 
 def test_a_list_member_is_named_by_its_place() -> None:

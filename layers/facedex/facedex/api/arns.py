@@ -8,7 +8,10 @@ from typing import Final
 
 from facedex.api.errors import InvalidParameterException, ResourceNotFoundException
 
-_COLLECTION: Final = re.compile(r"arn:aws[a-z-]*:rekognition:([^:]*):([^:]*):collection/(.+)")
+# Its end is the service model's pattern for CollectionId: nothing else can name a collection.
+_COLLECTION: Final = re.compile(
+    r"arn:aws[a-z-]*:rekognition:([^:]*):([^:]*):collection/([a-zA-Z0-9_.\-]+)"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,12 +37,12 @@ class Caller:
             )
 
 
-def authenticate(event: Mapping[str, Any], body: bytes) -> Caller:
+def authenticate(event: Mapping[str, Any], body: str | bytes) -> Caller:
     """Find out who sent a request, as the setting ``FACEDEX_AUTH`` wants it known.
 
     Args:
         event: a REST proxy event of API Gateway.
-        body: the request's body, as it was sent.
+        body: the request's body, free of the event's base64.
 
     Raises:
         ServiceError: nobody who may call.
@@ -58,7 +58,8 @@ def authenticate(event: Mapping[str, Any], body: bytes) -> Caller:
             from facedex.services import keyring
             from facedex.store.access_keys import Permission
 
-            key = verify(event, body, keyring().find)
+            sent = body if isinstance(body, bytes) else body.encode("utf-8", "surrogatepass")
+            key = verify(event, sent, keyring().find)
             return Caller(key.access_key_id, read_only=key.permission is Permission.READ_ONLY)
 
 

@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy
 
 from __future__ import annotations
 
+import sys
 from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ from facedex.settings import settings
 JSON_1_1: Final = "application/x-amz-json-1.1"
 JSON: Final = "application/json"
 
-logger = Logger(service="facedex")
+# Standard error: what a program answers is on the other one.
+logger = Logger(service="facedex", stream=sys.stderr)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +82,10 @@ def _read_call(event: Mapping[str, Any], request_id: str) -> Call:
     context = event.get("requestContext") or {}
     text = event.get("body") or ""
     body = b64decode(text) if event.get("isBase64Encoded") else text
-    sent = body if isinstance(body, bytes) else body.encode("utf-8", "surrogatepass")
     return Call(
         request_id=request_id,
         owner=Owner(context.get("accountId") or settings().account, settings().region),
-        caller=authenticate(event, sent),
+        caller=authenticate(event, body),
         headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
         path=event.get("pathParameters") or {},
         query=event.get("multiValueQueryStringParameters") or {},

@@ -17,12 +17,15 @@ from facedex.api.schemas import Components, Schema, describe
 PHOTO_TYPES: Final = ("image/jpeg", "image/png", "application/octet-stream")
 _IMAGE: Final = "Image"
 _LONGEST_DESCRIPTION: Final = 380
+# FaceIds that fit into the 10,240 bytes that API Gateway takes of request line and headers.
+_MOST_IN_QUERY: Final = 100
 
 # The last prefix of a path that fits says where the operation is filed.
 _TAGS: Final = (
     ("/v1/collections", "Collections", "Galleries of faces."),
     ("/v1/collections/{CollectionId}/", "Faces", "Face records of a collection."),
     ("/v1/collections/{CollectionId}/users", "Users", "People of a collection, and their faces."),
+    ("/v1/collections/{CollectionId}/search/users", "Users", ""),
     ("/v1/faces", "Photos", "Faces in photos, of which nothing is kept."),
     ("/v1/tags", "Tags", "Names and values of your own on collections."),
 )
@@ -60,7 +63,7 @@ def document(version: str) -> dict[str, Any]:
         "servers": [{"url": "/"}],
         # Signing is optional until the service is told to ask for it.
         "security": [{}, {"sigv4": []}],
-        "tags": [{"name": name, "description": text} for _, name, text in _TAGS],
+        "tags": [{"name": name, "description": text} for _, name, text in _TAGS if text],
         "paths": paths,
         "components": {
             "schemas": dict(sorted(schemas.items())),
@@ -142,13 +145,17 @@ def _parameter(
     about = describe(definition.get("documentation", ""))
     if member == "ResourceArn":
         about += " In a path its slash is written %2F."
+    schema = components.refer(definition["shape"])
+    if place == "query" and schema.get("maxItems", 0) > _MOST_IN_QUERY:
+        schema["maxItems"] = _MOST_IN_QUERY
+        about += f" A URL has room for {_MOST_IN_QUERY}."
     example = {"example": examples.PARAMETERS[member]} if member in examples.PARAMETERS else {}
     return {
         "name": member,
         "in": place,
         "required": required,
         "description": about,
-        "schema": components.refer(definition["shape"]),
+        "schema": schema,
         **(example if required else {}),
     }
 

@@ -1,0 +1,63 @@
+"""What `facedex keys` and `facedex up --auth` stand on, without a database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from facedex.settings import read_keys_secret
+from local import directory, secret, surroundings
+from local.cli import main
+from local.errors import DirectoryUnusable
+
+
+def test_the_secret_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
+    source = secret.source(tmp_path / "data", {})
+    assert source == f"file:{tmp_path}/data/keys.secret"
+    assert (tmp_path / "data" / "keys.secret").stat().st_mode & 0o777 == 0o600
+    first = read_keys_secret(source)
+    assert read_keys_secret(secret.source(tmp_path / "data", {})) == first
+    assert read_keys_secret(secret.source(tmp_path / "other", {})) != first
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["keys.secret"]
+
+
+def test_a_secret_that_the_user_chose_stays(tmp_path: Path) -> None:
+    assert secret.source(tmp_path, {"FACEDEX_KEYS_SECRET": "file:/mine"}) == "file:/mine"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_that_cannot_hold_the_secret_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DirectoryUnusable, match="set FACEDEX_KEYS_SECRET instead"):
+        secret.source(tmp_path / "file", {})
+
+
+def test_a_running_product_with_a_database_elsewhere_wants_it_named(tmp_path: Path) -> None:
+    with directory.hold(tmp_path):
+        refused = CliRunner().invoke(main, ["keys", "list", f"--data-dir={tmp_path}"])
+    assert refused.exit_code == 1
+    assert refused.output == (
+        "Error: facedex runs on this data directory and no database of its own answers there: it"
+        " is still starting, or was given --database-url, which this command then needs too.\n"
+    )
+
+
+def test_keys_are_asked_for_only_where_the_command_says_so() -> None:
+    def settled(**chosen: str) -> dict[str, str]:
+        environment = {"FACEDEX_AUTH": "keys"}
+        surroundings.settle(
+            models=Path("/models"),
+            pack="dlib",
+            own_url="http://127.0.0.1:9000",
+            s3_url="http://127.0.0.1:40000",
+            environment=environment,
+            **chosen,
+        )
+        return environment
+
+    assert settled()["FACEDEX_AUTH"] == "none"
+    guarded = settled(auth="keys", keys_secret="file:/data/keys.secret")
+    assert guarded["FACEDEX_AUTH"] == "keys"
+    assert guarded["FACEDEX_KEYS_SECRET"] == "file:/data/keys.secret"
