@@ -25,7 +25,6 @@ BODY_LIMIT: Final = 8 * 1024 * 1024
 # What is read and thrown away of a longer body, so that its sender comes to read the answer.
 _DISCARDED: Final = 256 * 1024 * 1024
 _PIECE: Final = 256 * 1024
-_JSON: Final = ("Content-Type", "application/x-amz-json-1.1")
 
 
 class Health(Protocol):
@@ -105,6 +104,7 @@ def _operate(route: routes.Route, environ: Environ) -> Answer:
     body = _read_body(environ)
     if body is None:
         return _error(
+            environ,
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             "RequestEntityTooLargeException",
             f"The request has more than {BODY_LIMIT} bytes; "
@@ -125,6 +125,7 @@ def _operate(route: routes.Route, environ: Environ) -> Answer:
     except Exception:
         _logger.exception("The function %s failed.", route.function)
         return _error(
+            environ,
             HTTPStatus.INTERNAL_SERVER_ERROR,
             "InternalServerError",
             f"The function {route.function} failed; the server's log says where.",
@@ -152,21 +153,27 @@ def _nothing_there(environ: Environ) -> Answer:
     allowed = ", ".join(routes.methods(environ))
     if allowed:
         answer = _error(
+            environ,
             HTTPStatus.METHOD_NOT_ALLOWED,
             "UnknownOperationException",
             f"There is no operation at {asked}; the path takes {allowed}.",
         )
         return replace(answer, headers=[*answer.headers, ("Allow", allowed)])
     return _error(
+        environ,
         HTTPStatus.NOT_FOUND,
         "UnknownOperationException",
         f"There is no operation at {asked}.",
     )
 
 
-def _error(status: HTTPStatus, code: str, message: str) -> Answer:
-    body = json.dumps({"__type": code, "Message": message}).encode()
-    return Answer(status, [_JSON, ("x-amzn-RequestId", str(uuid.uuid4()))], body)
+def _error(environ: Environ, status: HTTPStatus, code: str, message: str) -> Answer:
+    by_rest = gateway.raw_path(environ) not in ("", "/")
+    headers = [
+        ("Content-Type", "application/json" if by_rest else "application/x-amz-json-1.1"),
+        ("x-amzn-RequestId", str(uuid.uuid4())),
+    ]
+    return Answer(status, headers, json.dumps({"__type": code, "Message": message}).encode())
 
 
 def _asks_for_health(environ: Environ) -> bool:

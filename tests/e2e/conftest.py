@@ -1,0 +1,29 @@
+"""What tests by plain HTTP requests need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+
+from tests.e2e.plain_http import Rest
+
+if TYPE_CHECKING:
+    from tests.conftest import Server
+
+
+@pytest.fixture
+def rest(server: Server) -> Iterator[Rest]:
+    client = Rest(server.url)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def collection(rest: Rest) -> Iterator[str]:
+    name = f"rest-{uuid4().hex}"
+    rest.good("CreateCollection", CollectionId=name)
+    yield name
+    rest.good("DeleteCollection", CollectionId=name)

@@ -1,0 +1,95 @@
+// Every operation through the AWS SDK for JavaScript v3, as one story. A line of JSON for each
+// call: {"operation", "output"} or {"operation", "error"}. Arguments: a unique word, then the
+// paths of two portraits. The endpoint and the credentials come from the environment.
+
+import { readFile } from "node:fs/promises";
+import * as rekognition from "@aws-sdk/client-rekognition";
+import { CreateBucketCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
+
+const [unique, ...paths] = process.argv.slice(2);
+const [eileen, grace] = await Promise.all(paths.map((path) => readFile(path)));
+const client = new rekognition.RekognitionClient({});
+const s3 = new S3Client({ forcePathStyle: true });
+const CollectionId = `js-${unique}`;
+
+function tell(operation, outcome) {
+  console.log(JSON.stringify({ operation, ...outcome }));
+}
+
+async function call(operation, input = {}) {
+  const output = await client.send(new rekognition[`${operation}Command`](input));
+  tell(operation, { output });
+  return output;
+}
+
+async function pages(operation, input, pageSize) {
+  const found = [];
+  for await (const page of rekognition[`paginate${operation}`]({ client, pageSize }, input)) {
+    found.push(page);
+  }
+  tell(operation, { output: { pages: found } });
+}
+
+async function refused(operation, input) {
+  try {
+    await client.send(new rekognition[`${operation}Command`](input));
+    tell(operation, { error: null });
+  } catch (error) {
+    tell(operation, {
+      error: {
+        name: error.name,
+        message: error.message,
+        modelled: error instanceof rekognition.RekognitionServiceException,
+        status: error.$metadata?.httpStatusCode,
+      },
+    });
+  }
+}
+
+const made = await call("CreateCollection", { CollectionId, Tags: { team: "flight" } });
+const described = await call("DescribeCollection", { CollectionId });
+tell("CreationTimestamp", { output: { date: described.CreationTimestamp instanceof Date } });
+await pages("ListCollections", {}, 1);
+
+const stored = { Bucket: `js-${unique}`, Key: "a/grace.jpg" };
+await s3.send(new CreateBucketCommand({ Bucket: stored.Bucket }));
+await s3.send(new PutObjectCommand({ ...stored, Body: grace }));
+const faces = {};
+for (const [name, Image] of Object.entries({
+  eileen: { Bytes: eileen },
+  grace: { S3Object: { Bucket: stored.Bucket, Name: stored.Key } },
+})) {
+  const input = { CollectionId, Image, ExternalImageId: name, DetectionAttributes: ["ALL"] };
+  faces[name] = (await call("IndexFaces", input)).FaceRecords[0].Face.FaceId;
+}
+await call("DetectFaces", { Image: { Bytes: eileen } });
+await pages("ListFaces", { CollectionId }, 1);
+await call("SearchFaces", { CollectionId, FaceId: faces.eileen, FaceMatchThreshold: 0 });
+await call("SearchFacesByImage", { CollectionId, Image: { Bytes: grace } });
+await call("CompareFaces", {
+  SourceImage: { Bytes: grace },
+  TargetImage: { Bytes: eileen },
+  SimilarityThreshold: 0,
+});
+
+for (const [UserId, FaceId] of Object.entries(faces)) {
+  await call("CreateUser", { CollectionId, UserId });
+  await call("AssociateFaces", { CollectionId, UserId, FaceIds: [FaceId] });
+}
+await pages("ListUsers", { CollectionId }, 1);
+await call("SearchUsers", { CollectionId, UserId: "grace", UserMatchThreshold: 0 });
+await call("SearchUsersByImage", { CollectionId, Image: { Bytes: eileen } });
+await call("DisassociateFaces", { CollectionId, UserId: "grace", FaceIds: [faces.grace] });
+await call("DeleteUser", { CollectionId, UserId: "grace" });
+await call("DeleteFaces", { CollectionId, FaceIds: [faces.grace] });
+
+const ResourceArn = made.CollectionArn;
+await call("TagResource", { ResourceArn, Tags: { site: "north" } });
+await call("UntagResource", { ResourceArn, TagKeys: ["team"] });
+await call("ListTagsForResource", { ResourceArn });
+
+await refused("CreateCollection", { CollectionId });
+await refused("IndexFaces", { CollectionId, Image: { Bytes: Buffer.from("not an image") } });
+await refused("ListFaces", { CollectionId, NextToken: "forged" });
+await call("DeleteCollection", { CollectionId });
+await refused("DescribeCollection", { CollectionId });

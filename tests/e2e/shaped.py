@@ -1,0 +1,163 @@
+"""Requests made from the shapes of the service model: right ones, and ones that are just wrong.
+
+Strings that start with "@" stand for what only a running server knows, such as a FaceId; whoever
+sends the request puts it in their place.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from facedex.api.model import Shape, input_shape, shape
+
+Values = SearchStrategy[Any]
+
+FACES = ("@face:0", "@face:1")
+USERS = ("@user:0", "@user:1")
+PHOTOS = ("@photo:face", "@photo:face", "@photo:blank", "@photo:cut", "@photo:tiny", "@photo:text")
+
+# What there is, what there is not, and for the rest the shape itself.
+_KNOWN: dict[str, tuple[str, ...]] = {
+    "CollectionId": ("@collection", "@collection", "@collection", "nowhere"),
+    "FaceId": (*FACES, *FACES, "11111111-2222-3333-4444-555555555555"),
+    "UserId": (*USERS, *USERS, "nobody"),
+    "ResourceArn": (
+        "@arn",
+        "@arn",
+        "arn:aws:rekognition:us-east-1:123456789012:collection/nowhere",
+        "arn:aws:rekognition:us-east-1:123456789012:collection/\0",
+        "arn:aws:rekognition:eu-west-1:999999999999:collection/elsewhere",
+        "arn:aws:s3:::a-bucket-and-no-collection",
+    ),
+    "ImageBlob": PHOTOS,
+    "ClientRequestToken": ("once", "twice"),
+    "PaginationToken": ("", "forged", "a.b.c", "\0"),
+}
+# These have no other good values: others would not be found, or not be photos.
+_ONLY_KNOWN = ("FaceId", "ImageBlob", "PaginationToken", "ResourceArn")
+_MOST_ITEMS = 4
+
+# One or more of each type of JSON, and numbers at the edge of what any member takes.
+_ANYTHING: tuple[Any, ...] = (
+    *(None, True, 0, -1, 2**31, 2**63, 0.5, 1e308, "", "0", "\0", "ä€😀", "x" * 5000),
+    *([], [None], [[]], ["@collection"], {}, {"": None}, {"Bytes": {}}),
+)
+
+
+@cache
+def good(name: str) -> Values:
+    """Values of the named shape that keep its constraints."""
+    definition = shape(name)
+    if name == "Image":
+        # Its shape allows both members or none, the service exactly one.
+        photo = st.fixed_dictionaries({"Bytes": good("ImageBlob")})
+        other = _of_type(definition)
+        return st.integers(1, 10).flatmap(lambda number: photo if number <= 8 else other)
+    if name not in _KNOWN:
+        return _of_type(definition)
+    known = st.sampled_from(_KNOWN[name])
+    if name in _ONLY_KNOWN:
+        return known
+    other = _of_type(definition)
+    # Mostly what is known: a request about nothing that exists is refused early.
+    return st.integers(1, 10).flatmap(lambda number: known if number <= 8 else other)
+
+
+def _of_type(definition: Shape) -> Values:
+    low, high = definition.get("min"), definition.get("max")
+    match definition["type"]:
+        case "structure":
+            members = {name: good(body["shape"]) for name, body in definition["members"].items()}
+            required = definition.get("required", ())
+            return st.fixed_dictionaries(
+                {name: members[name] for name in required},
+                optional={name: value for name, value in members.items() if name not in required},
+            )
+        case "list":
+            member = good(definition["member"]["shape"])
+            return st.lists(member, min_size=low or 0, max_size=_MOST_ITEMS)
+        case "map":
+            key, value = (good(definition[part]["shape"]) for part in ("key", "value"))
+            return st.dictionaries(key, value, min_size=low or 0, max_size=_MOST_ITEMS)
+        case "integer" | "long":
+            edges = [edge for edge in (low, high) if edge is not None]
+            inside = st.integers(low if low is not None else -(2**31), high or 2**31 - 1)
+            return st.one_of(st.sampled_from(edges), inside) if edges else inside
+        case "float" | "double":
+            return st.one_of(st.sampled_from([low, high]), st.floats(low, high))
+        case "boolean":
+            return st.booleans()
+        case _:
+            return _text(definition)
+
+
+def _text(definition: Shape) -> Values:
+    if "enum" in definition:
+        return st.sampled_from(definition["enum"])
+    low, high = definition.get("min", 0), definition.get("max", 1000)
+    if "pattern" not in definition:
+        return st.text(min_size=low, max_size=min(high, 20))
+    pattern = definition["pattern"].replace(r"\p{L}", "a-zà").replace(r"\p{N}", "0-9")
+    matching = st.from_regex(pattern.replace(r"\p{Z}", " "), fullmatch=True)
+    longest = st.just("a" * high) if high <= 255 else st.nothing()
+    return st.one_of(matching.filter(lambda text: low <= len(text) <= high), longest)
+
+
+def near(name: str) -> Values:
+    """Values that are no value of the named shape, or one at its very border."""
+    definition = shape(name)
+    low, high = definition.get("min"), definition.get("max")
+    wrong: list[Values] = [st.sampled_from(_ANYTHING)]
+    match definition["type"]:
+        case "integer" | "long" | "float" | "double":
+            beyond = [edge + step for edge in (low, high) if edge is not None for step in (-1, 1)]
+            wrong.append(st.sampled_from([*beyond, str(low or 0), 0.5]))
+        case "list":
+            member = definition["member"]["shape"]
+            wrong.append(st.lists(near(member), min_size=1, max_size=2))
+            if high:
+                more = good(member).map(lambda value: [value] * (high + 1))
+                wrong.append(more)
+        case "map":
+            key, value = definition["key"]["shape"], definition["value"]["shape"]
+            wrong.append(st.dictionaries(good(key), near(value), min_size=1, max_size=2))
+        case "structure":
+            wrong.append(_damaged(name))
+        case "string":
+            lengths = [length for length in (low, high) if length is not None and length <= 4096]
+            wrong.append(
+                st.sampled_from([*("a" * (length + 1) for length in lengths), "a/b", "a b", "\n"])
+            )
+            wrong.append(good(name).map(lambda value: f"{value}\n".replace("@", "")))
+        case "blob":
+            wrong.append(st.sampled_from(["%%%", "YQ", "YQ==\n", "é", "YWE" * 3]))
+    return st.one_of(wrong)
+
+
+@st.composite
+def _damaged(draw: st.DrawFn, name: str) -> Any:
+    """A structure with a member or two wrong, missing or unheard of."""
+    document = dict(draw(good(name)))
+    members = sorted(shape(name)["members"])
+    for _ in range(draw(st.integers(1, 2))):
+        member = draw(st.sampled_from(members))
+        match draw(st.sampled_from(("wrong", "wrong", "missing", "extra"))):
+            case "wrong":
+                document[member] = draw(near(shape(name)["members"][member]["shape"]))
+            case "missing":
+                document.pop(member, None)
+            case _:
+                document[draw(st.sampled_from(("", "faces", "__type", member.lower())))] = draw(
+                    st.sampled_from(_ANYTHING)
+                )
+    return document
+
+
+def requests(operation: str) -> Values:
+    """Requests of an operation: one good for each that is nearly so."""
+    name = input_shape(operation)
+    return st.one_of(good(name), _damaged(name))

@@ -1,0 +1,180 @@
+"""Whatever is asked: never a fault, always a modelled error, and a refusal changes nothing.
+
+Valid and nearly valid requests, made from the service model's shapes, for every operation.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import io
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageOps
+
+from facedex.api import errors
+from facedex.api.catalog import OPERATIONS
+from facedex.api.model import service_model
+from tests.e2e import shaped
+
+if TYPE_CHECKING:
+    from tests.conftest import Server
+
+EXAMPLES = 60
+PROTOCOL = {kind.__name__ for kind in errors.ServiceError.__subclasses__()} - set(
+    service_model()["shapes"]
+)
+
+
+class Gallery:
+    """A collection with two faces, two users and a tag, and a connection to ask about it."""
+
+    def __init__(self, server: Server, photos: dict[str, bytes]) -> None:
+        address = urlsplit(server.url)
+        self._connection = http.client.HTTPConnection(
+            address.hostname or "", address.port, timeout=60
+        )
+        self._photos = photos
+        self.collection = f"fuzz-{uuid4().hex}"
+        self.arn = f"arn:aws:rekognition:us-east-1:123456789012:collection/{self.collection}"
+        self.names = {"@collection": self.collection, "@arn": self.arn}
+        for name, photo in photos.items():
+            self.names[f"@photo:{name}"] = base64.b64encode(photo).decode()
+
+    def ask(self, operation: str, members: Any) -> tuple[int, dict[str, Any]]:
+        self._connection.request(
+            "POST",
+            "/",
+            body=json.dumps(members),
+            headers={
+                "Content-Type": "application/x-amz-json-1.1",
+                "X-Amz-Target": f"RekognitionService.{operation}",
+            },
+        )
+        response = self._connection.getresponse()
+        return response.status, json.loads(response.read())
+
+    def good(self, operation: str, **members: Any) -> dict[str, Any]:
+        status, answer = self.ask(operation, members)
+        assert status == 200, answer
+        return answer
+
+    def fill(self) -> None:
+        here = {"CollectionId": self.collection}
+        self.good("CreateCollection", **here, Tags={"team": "flight"})
+        for number, photo in enumerate(("face", "mirrored")):
+            image = {"Bytes": base64.b64encode(self._photos[photo]).decode()}
+            records = self.good("IndexFaces", **here, Image=image, MaxFaces=1)["FaceRecords"]
+            self.names[f"@face:{number}"] = records[0]["Face"]["FaceId"]
+            self.names[f"@user:{number}"] = f"user-{number}"
+            self.good("CreateUser", **here, UserId=f"user-{number}")
+        face = [self.names["@face:0"]]
+        self.good("AssociateFaces", **here, UserId="user-0", FaceIds=face)
+
+    def state(self) -> list[tuple[int, dict[str, Any]]]:
+        """All that the service tells of the collection."""
+        here = {"CollectionId": self.collection}
+        return [
+            self.ask("DescribeCollection", here),
+            self.ask("ListFaces", here),
+            self.ask("ListUsers", here),
+            self.ask("ListTagsForResource", {"ResourceArn": self.arn}),
+        ]
+
+    def put_names(self, document: Any) -> Any:
+        if isinstance(document, dict):
+            return {name: self.put_names(value) for name, value in document.items()}
+        if isinstance(document, list):
+            return [self.put_names(value) for value in document]
+        return self.names.get(document, document) if isinstance(document, str) else document
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+@pytest.fixture(scope="module")
+def photos(portraits: dict[str, bytes]) -> dict[str, bytes]:
+    def encoded(picture: Image.Image) -> bytes:
+        buffer = io.BytesIO()
+        picture.save(buffer, "JPEG", quality=85)
+        return buffer.getvalue()
+
+    face = Image.open(io.BytesIO(portraits["grace"])).convert("RGB")
+    face.thumbnail((320, 320))
+    return {
+        "face": encoded(face),
+        "mirrored": encoded(ImageOps.mirror(face)),
+        "blank": encoded(Image.new("RGB", (90, 90), "steelblue")),
+        "cut": encoded(face)[:5000],
+        "tiny": encoded(Image.new("RGB", (1, 1))),
+        "text": b"not a photo",
+    }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def traces(server: Server) -> Iterator[None]:
+    """Remove what was made, and see that no traceback was logged."""
+    client = server.client("rekognition")
+    before = set(client.list_collections()["CollectionIds"])
+    logged = len(server.log.read_text())
+    yield
+    for made in set(client.list_collections()["CollectionIds"]) - before:
+        client.delete_collection(CollectionId=made)
+    assert "Traceback" not in server.log.read_text()[logged:]
+
+
+@pytest.fixture
+def gallery(server: Server, photos: dict[str, bytes]) -> Iterator[Gallery]:
+    filled = Gallery(server, photos)
+    filled.fill()
+    yield filled
+    filled.close()
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_any_request_is_answered_or_refused_without_a_trace(
+    gallery: Gallery, operation: str
+) -> None:
+    modelled = {error["shape"] for error in service_model()["operations"][operation]["errors"]}
+    known = modelled | PROTOCOL
+    before = gallery.state()
+    answered = refused = 0
+
+    @settings(
+        max_examples=EXAMPLES,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.data())
+    def ask(data: st.DataObject) -> None:
+        nonlocal before, answered, refused
+        members = gallery.put_names(data.draw(shaped.requests(operation)))
+        status, answer = gallery.ask(operation, members)
+        after = gallery.state()
+        if status == 200:
+            answered += 1
+            if after[0][0] != 200:
+                gallery.fill()  # it was deleted, as it may be
+                after = gallery.state()
+        else:
+            refused += 1
+            assert 400 <= status < 500, answer
+            assert set(answer) == {"__type", "Message"}
+            assert answer["__type"] in known
+            assert answer["Message"]
+            assert after == before
+        before = after
+
+    ask()
+    # Else the requests would say little about the operation.
+    assert answered
+    assert refused
