@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -105,13 +106,17 @@ class Postgres:
             if self._watcher.is_alive():
                 self._watcher.join()
         pid = self._process.pid if self._process else self.pid
-        if pid is None or not self._runs(pid):
-            return
-        # SIGINT is Postgres's fast shutdown: open transactions roll back, the log is flushed.
-        send(pid, signal.SIGINT)
-        if not self._wait_for_end(pid, _SHUTDOWN):
-            send(pid, signal.SIGQUIT)
-            self._wait_for_end(pid, 5.0)
+        if pid is not None and self._runs(pid):
+            # SIGINT is Postgres's fast shutdown: open transactions roll back, the log is flushed.
+            send(pid, signal.SIGINT)
+            if not self._wait_for_end(pid, _SHUTDOWN):
+                send(pid, signal.SIGQUIT)
+                self._wait_for_end(pid, 5.0)
+        sockets = self._socket_directory()
+        if sockets != self.cluster:
+            # Not empty if the server had to be killed; then the next one's socket replaces its.
+            with suppress(OSError):
+                sockets.rmdir()
 
     def _create_cluster(self) -> None:
         if (self.cluster / "PG_VERSION").exists():
