@@ -160,7 +160,7 @@ def test_the_cli_indexes_files_and_s3_objects_and_lists_them_page_by_page(
 
 
 def test_the_cli_finds_people_by_face_by_photo_and_as_users(story: dict[str, list[Any]]) -> None:
-    eileen, grace = story["faces"]
+    _, grace = story["faces"]
     (by_face,), (by_photo,) = story["SearchFaces"], story["SearchFacesByImage"]
     assert [match["Face"]["FaceId"] for match in by_face["FaceMatches"]] == [grace]
     assert [match["Face"]["FaceId"] for match in by_photo["FaceMatches"]] == [grace]

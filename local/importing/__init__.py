@@ -1,0 +1,1 @@
+"""Bulk import: photos of a folder or of S3 into a collection, through IndexFaces."""

@@ -1,0 +1,173 @@
+"""Every operation through the AWS SDK for JavaScript v3 (``javascript/story.js``)."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections import defaultdict
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+from uuid import uuid4
+
+import platformdirs
+import pytest
+
+from facedex.api.catalog import OPERATIONS
+
+if TYPE_CHECKING:
+    from tests.conftest import Server
+
+_SCRIPTS = Path(__file__).with_name("javascript")
+_OLDEST_NODE = 20  # that the SDK runs on
+_UNREACHABLE = re.compile(
+    r"\b(EAI_AGAIN|ECONNREFUSED|ECONNRESET|ENOTFOUND|ETIMEDOUT|ENETUNREACH)\b"
+)
+
+
+def do_without(reason: str) -> NoReturn:
+    """Skip, except in CI, where what is needed has to be there."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="module")
+def installed() -> Path:
+    """The scripts' folder with the SDK in it, installed once for each lock file."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if not node or not npm:
+        do_without("node and npm are not installed")
+    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
+    if int(version.removeprefix("v").partition(".")[0]) < _OLDEST_NODE:
+        do_without(f"node is {version.strip()}, and the AWS SDK needs {_OLDEST_NODE} or newer")
+    lock = (_SCRIPTS / "package-lock.json").read_bytes()
+    shelf = platformdirs.user_cache_path("facedex") / "tests"
+    folder = shelf / f"javascript-{sha256(lock).hexdigest()[:16]}"
+    if not folder.exists():
+        install(npm, shelf, folder)
+    shutil.copy(_SCRIPTS / "story.js", folder)
+    return folder
+
+
+def install(npm: str, shelf: Path, folder: Path) -> None:
+    """Make the folder, whole or not at all."""
+    shelf.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=shelf) as draft:
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(_SCRIPTS / name, draft)
+        done = subprocess.run(
+            [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+            cwd=draft,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        if done.returncode and _UNREACHABLE.search(done.stderr):
+            do_without(f"npm's registry cannot be reached: {done.stderr}")
+        assert done.returncode == 0, done.stderr
+        Path(draft).rename(folder)
+        Path(draft).mkdir()  # for the end of the block to remove
+
+
+@pytest.fixture(scope="module")
+def story(
+    server: Server,
+    installed: Path,
+    portraits: dict[str, bytes],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, list[Any]]:
+    """What each operation answered, in the order of its calls."""
+    photos = [tmp_path_factory.mktemp("javascript") / name for name in ("eileen", "grace")]
+    for photo in photos:
+        photo.write_bytes(portraits[photo.name])
+    done = subprocess.run(
+        ["node", "story.js", uuid4().hex, *map(str, photos)],
+        cwd=installed,
+        # Nothing of the AWS settings that this machine may have.
+        env={name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        | {
+            "AWS_ENDPOINT_URL": server.url,
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_REGION": "us-east-1",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    told: dict[str, list[Any]] = defaultdict(list)
+    for line in map(json.loads, done.stdout.splitlines()):
+        told[line["operation"]].append(line["output"] if "output" in line else line["error"])
+    return dict(told)
+
+
+def test_every_operation_of_the_catalog_is_in_the_story(story: dict[str, list[Any]]) -> None:
+    assert set(story) - {"CreationTimestamp"} == set(OPERATIONS)
+
+
+def test_javascript_reads_every_kind_of_value(story: dict[str, list[Any]]) -> None:
+    made, described = story["CreateCollection"][0], story["DescribeCollection"][0]
+    assert described["CollectionARN"] == made["CollectionArn"]
+    assert story["CreationTimestamp"] == [{"date": True}]
+    face = story["IndexFaces"][0]["FaceRecords"][0]["FaceDetail"]
+    assert 0 < face["BoundingBox"]["Width"] < 1
+    assert len(face["Landmarks"]) == 5
+    assert story["ListTagsForResource"][0]["Tags"] == {"site": "north"}
+    assert story["DetectFaces"][0]["$metadata"]["requestId"]
+
+
+def test_javascript_paginators_go_through_every_page(story: dict[str, list[Any]]) -> None:
+    (collections,), (faces,), (users,) = (
+        story[f"List{kind}"][:1] for kind in ("Collections", "Faces", "Users")
+    )
+    listed = [name for page in collections["pages"] for name in page.get("CollectionIds", [])]
+    arn = story["CreateCollection"][0]["CollectionArn"]
+    assert arn.rpartition("/")[2] in listed
+    assert all(len(page["Faces"]) <= 1 for page in faces["pages"])
+    names = [face["ExternalImageId"] for page in faces["pages"] for face in page["Faces"]]
+    assert sorted(names) == ["eileen", "grace"]
+    ids = [user["UserId"] for page in users["pages"] for user in page["Users"]]
+    assert sorted(ids) == ["eileen", "grace"]
+
+
+def test_javascript_finds_people(story: dict[str, list[Any]]) -> None:
+    eileen, grace = (
+        answer["FaceRecords"][0]["Face"]["FaceId"] for answer in story["IndexFaces"][:2]
+    )
+    (by_photo,), (by_face,) = story["SearchFacesByImage"], story["SearchFaces"]
+    assert [match["Face"]["FaceId"] for match in by_photo["FaceMatches"]] == [grace]
+    assert [match["Face"]["FaceId"] for match in by_face["FaceMatches"]] == [grace]
+    assert by_face["SearchedFaceId"] == eileen
+    assert story["CompareFaces"][0]["FaceMatches"][0]["Similarity"] < 80
+    (by_user,), (users,) = story["SearchUsers"], story["SearchUsersByImage"]
+    assert [match["User"]["UserId"] for match in by_user["UserMatches"]] == ["eileen"]
+    assert [match["User"]["UserId"] for match in users["UserMatches"]] == ["eileen"]
+    assert [answer["UserStatus"] for answer in story["AssociateFaces"]] == ["ACTIVE", "ACTIVE"]
+    assert story["DeleteFaces"][0]["DeletedFaces"] == [grace]
+
+
+@pytest.mark.parametrize(
+    ("operation", "name"),
+    [
+        ("CreateCollection", "ResourceAlreadyExistsException"),
+        ("IndexFaces", "InvalidImageFormatException"),
+        ("ListFaces", "InvalidPaginationTokenException"),
+        ("DescribeCollection", "ResourceNotFoundException"),
+    ],
+)
+def test_javascript_throws_modelled_errors(
+    story: dict[str, list[Any]], operation: str, name: str
+) -> None:
+    error = story[operation][-1]
+    assert (error["name"], error["modelled"], error["status"]) == (name, True, 400)
+    assert error["message"]
