@@ -77,7 +77,9 @@ class Indexer:
         except (ImageTooLarge, TooLarge) as error:
             result, message = Result.TOO_LARGE, str(error)
         except (EndpointConnectionError, ConnectTimeoutError, NoCredentialsError) as error:
-            raise ImportStopped(f"The import cannot go on: {error}") from error
+            raise ImportStopped(
+                f"The import cannot go on: {error}; the same command goes on where this one ended."
+            ) from error
         except ClientError as error:
             result, message = self._read_refusal(error, job.photo)
         except (BotoCoreError, OSError) as error:

@@ -28,7 +28,7 @@ from tests.bench.serving import serving
 
 ROUNDS = 7
 PHOTOS = 60
-CONCURRENCIES = (1, 2, 3, 4, 8)
+CONCURRENCIES = (1, 2, 3, 4)
 
 
 def make_photos(folder: Path) -> None:

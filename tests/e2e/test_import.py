@@ -30,6 +30,7 @@ class Importer:
 
     Attributes:
         collection: the collection, which the first import makes.
+        environment: the command's environment variables.
     """
 
     def __init__(self, server: Server, folder: Path) -> None:
@@ -43,7 +44,7 @@ class Importer:
             f"--data-dir={folder / 'data'}",
             f"--report={self._report}",
         ]
-        self._environment = {
+        self.environment = {
             name: value for name, value in os.environ.items() if not name.startswith("AWS_")
         } | {"AWS_ENDPOINT_URL": server.url, "AWS_CONFIG_FILE": os.devnull}
 
@@ -51,7 +52,7 @@ class Importer:
         """Begin an import."""
         return subprocess.Popen(
             [*self._command, str(source), *options],
-            env=self._environment,
+            env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -240,6 +241,21 @@ def test_an_s3_prefix_is_imported_without_a_byte_through_this_machine(
         "notes.jpg",
         "grace.jpg",
     }
+
+
+def test_the_running_server_is_found_by_its_data_directory_and_s3_beside_it(
+    server: Server, importer: Importer, portraits: dict[str, bytes]
+) -> None:
+    bucket = f"import-{uuid4().hex}"
+    s3 = server.client("s3")
+    s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key="grace.jpg", Body=portraits["grace"])
+    del importer.environment["AWS_ENDPOINT_URL"]
+    rows = importer(
+        f"s3://{bucket}", "--external-id=folder", f"--data-dir={server.log.with_suffix('')}"
+    )
+    assert results(rows) == {"grace.jpg": "indexed"}
+    assert importer.external_ids() == [bucket]
 
 
 def test_an_interrupted_import_goes_on_where_it_ended(
