@@ -86,6 +86,16 @@ def test_a_collection_lives_from_create_to_delete(rekognition: RekognitionClient
     assert name not in rekognition.list_collections()["CollectionIds"]
 
 
+def test_arns_name_the_region_that_the_client_is_set_to(server: Server) -> None:
+    client = server.client("rekognition", region_name="eu-west-1")
+    name = f"region-{uuid4().hex}"
+    arn = client.create_collection(CollectionId=name, Tags={"team": "flight"})["CollectionArn"]
+    assert arn == f"arn:aws:rekognition:eu-west-1:123456789012:collection/{name}"
+    assert client.list_tags_for_resource(ResourceArn=arn)["Tags"] == {"team": "flight"}
+    assert client.describe_collection(CollectionId=name)["CollectionARN"] == arn
+    client.delete_collection(CollectionId=name)
+
+
 def test_collections_are_listed_page_by_page(rekognition: RekognitionClient) -> None:
     names = [f"page-{uuid4().hex}" for _ in range(5)]
     for name in names:

@@ -13,6 +13,17 @@ _COLLECTION: Final = re.compile(
     r"arn:aws[a-z-]*:rekognition:([^:]*):([^:]*):collection/([a-zA-Z0-9_.\-]+)"
 )
 
+_SCOPE: Final = re.compile(r"Credential=[^/,\s]{1,128}/[0-9]{8}/([a-z]{2}[a-z0-9-]{1,30})/")
+
+
+def signed_region(authorization: str) -> str | None:
+    """The region that a request was signed for, by its Authorization header; None if unsigned.
+
+    The ARNs that a client reads are those of the region it is set to, as at AWS.
+    """
+    found = _SCOPE.search(authorization)
+    return found[1] if found else None
+
 
 @dataclass(frozen=True, slots=True)
 class Owner:

@@ -15,7 +15,7 @@ from uuid import uuid4
 from aws_lambda_powertools import Logger
 
 from facedex.api import errors
-from facedex.api.arns import Owner
+from facedex.api.arns import Owner, signed_region
 from facedex.api.authentication import Caller, authenticate
 from facedex.api.faults import service_error
 from facedex.api.writing import write_error
@@ -82,11 +82,15 @@ def _read_call(event: Mapping[str, Any], request_id: str) -> Call:
     context = event.get("requestContext") or {}
     text = event.get("body") or ""
     body = b64decode(text) if event.get("isBase64Encoded") else text
+    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
     return Call(
         request_id=request_id,
-        owner=Owner(context.get("accountId") or settings().account, settings().region),
+        owner=Owner(
+            account=context.get("accountId") or settings().account,
+            region=signed_region(headers.get("authorization", "")) or settings().region,
+        ),
         caller=authenticate(event, body),
-        headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
+        headers=headers,
         path=event.get("pathParameters") or {},
         query=event.get("multiValueQueryStringParameters") or {},
         body=body,

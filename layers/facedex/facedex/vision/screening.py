@@ -28,8 +28,8 @@ class Bar:
 
 # AUTO is the bar of everyday use; a service's own choice of bar may differ between versions.
 BARS: Final[dict[str, Bar]] = {
-    "LOW": Bar(confidence=50, brightness=10, sharpness=2, turn=75, side=20),
-    "MEDIUM": Bar(confidence=60, brightness=20, sharpness=6, turn=60, side=32),
+    "LOW": Bar(confidence=50, brightness=10, sharpness=2, turn=88, side=20),
+    "MEDIUM": Bar(confidence=60, brightness=20, sharpness=6, turn=65, side=32),
     "HIGH": Bar(confidence=70, brightness=30, sharpness=15, turn=45, side=48),
 }
 BARS["AUTO"] = BARS["LOW"]
