@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -24,6 +25,8 @@ from local.server import Server
 
 # Threads of the private S3 listener: callers are our own functions, one S3 read each.
 _S3_THREADS: Final = 8
+
+_SWEEP: Final = 5.0  # seconds between looks for rows of deleted collections
 
 
 Downloads = Callable[[], AbstractContextManager[Callable[[str, int, int], None]]]
@@ -170,6 +173,7 @@ def _start_parts(
         part.result()
     health.model_version = code.result()
     stack.callback(_close_database)
+    stack.enter_context(_sweeping())
 
 
 def _reach(url: str) -> str:
@@ -208,6 +212,29 @@ def _load_code(pack: Path) -> str:
     for function in (routes.FRONT_DOOR, *(row.function for row in OPERATIONS.values())):
         routes.load(function)
     return loaded.model_version
+
+
+@contextmanager
+def _sweeping() -> Iterator[None]:
+    """Now and then remove what a deletion that was cut off has left."""
+    from facedex import services
+    from facedex.store import collections
+    from facedex.store.errors import DatabaseUnavailable
+
+    ended = threading.Event()
+
+    def sweep() -> None:
+        while not ended.wait(_SWEEP):
+            with suppress(DatabaseUnavailable):
+                collections.sweep(services.database(), seconds=_SWEEP)
+
+    sweeper = threading.Thread(target=sweep, name="sweep", daemon=True)
+    sweeper.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        sweeper.join()
 
 
 def _close_database() -> None:

@@ -27,7 +27,7 @@ def index_faces(request: Request, services: Services) -> Response:
     chosen, unindexed = _choose(
         picture.faces, request.get("QualityFilter", "AUTO"), request.get("MaxFaces")
     )
-    vectors = services.pack.embed(picture.image, [face for _, face in chosen])
+    vectors = services.pack.embed(picture.image, chosen)
     with services.database.transaction() as connection:
         # The name may have changed hands meanwhile: what counts is the collection it names now.
         collection = collections.find(connection, request["CollectionId"], keep=True)
@@ -38,14 +38,14 @@ def index_faces(request: Request, services: Services) -> Response:
             digest=picture.digest,
             external_image_id=request.get("ExternalImageId"),
             faces=[
-                faces.NewFace(number, face.box, face.confidence, vector)
-                for (number, face), vector in zip(chosen, vectors, strict=True)
+                faces.NewFace(face.box, face.confidence, vector)
+                for face, vector in zip(chosen, vectors, strict=True)
             ],
         )
     return {
         "FaceRecords": [
             {"Face": face_document(record), "FaceDetail": face_detail(face)}
-            for record, (_, face) in zip(stored, chosen, strict=True)
+            for record, face in zip(stored, chosen, strict=True)
         ],
         "FaceModelVersion": collection.model_version,
         "UnindexedFaces": unindexed,
@@ -54,17 +54,17 @@ def index_faces(request: Request, services: Services) -> Response:
 
 def _choose(
     found: list[Face], quality_filter: str, max_faces: int | None
-) -> tuple[list[tuple[int, Face]], list[dict[str, Any]]]:
-    """Split the faces, largest first, into those to index, with their numbers, and the others."""
-    chosen: list[tuple[int, Face]] = []
+) -> tuple[list[Face], list[dict[str, Any]]]:
+    """Split the faces, largest first, into those to index and the others."""
+    chosen: list[Face] = []
     unindexed: list[dict[str, Any]] = []
-    for number, (face, shortcomings) in enumerate(screen(found, quality_filter)):
+    for face, shortcomings in screen(found, quality_filter):
         full = max_faces is not None and len(chosen) >= max_faces
         reasons = shortcomings or (["EXCEEDS_MAX_FACES"] if full else [])
         if reasons:
             unindexed.append({"Reasons": reasons, "FaceDetail": face_detail(face)})
         else:
-            chosen.append((number, face))
+            chosen.append(face)
     return chosen, unindexed
 
 

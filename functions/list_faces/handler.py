@@ -14,13 +14,14 @@ from facedex.store import collections, faces, users
 def list_faces(request: Request, services: Services) -> Response:
     """List one page of a collection's faces."""
     only = [UUID(face_id) for face_id in request["FaceIds"]] if "FaceIds" in request else None
+    tokens = services.page_tokens("ListFaces")
     with services.database.transaction() as connection:
         collection = collections.find(connection, request["CollectionId"])
         user_id = request.get("UserId")
         if user_id is not None:
             users.find(connection, collection, user_id)
-        tokens = services.page_tokens(
-            "ListFaces", str(collection.key), user_id or "", *sorted(request.get("FaceIds", ()))
+        tokens = tokens.narrow(
+            str(collection.key), user_id or "", *sorted(request.get("FaceIds", ()))
         )
         after = UUID(tokens.read(request["NextToken"])) if "NextToken" in request else None
         count = request.get("MaxResults") or LARGEST_PAGE

@@ -11,9 +11,10 @@ from facedex.store import collections, users
 def list_users(request: Request, services: Services) -> Response:
     """List one page of a collection's users."""
     count = request.get("MaxResults", MOST_USERS)
+    tokens = services.page_tokens("ListUsers")
     with services.database.transaction() as connection:
         collection = collections.find(connection, request["CollectionId"])
-        tokens = services.page_tokens("ListUsers", str(collection.key))
+        tokens = tokens.narrow(str(collection.key))
         after = tokens.read(request["NextToken"]) if "NextToken" in request else None
         found = users.page(connection, collection, after=after, count=count + 1)
     page = found[:count]

@@ -13,23 +13,37 @@ import statistics
 import subprocess
 import sys
 import time
+from typing import Any
 
-from facedex.api.catalog import OPERATIONS
+from facedex.api.catalog import OPERATIONS, Need
 from facedex_models.installing import models_directory
 from tests.bench.measuring import portrait, report
 from tests.bench.serving import Product, serving
 
 ROUNDS = 7
 
+# Operations that change nothing when repeated, of each kind: records, search, pixels.
+MEASURED = (
+    "ListCollections",
+    "DescribeCollection",
+    "ListFaces",
+    "SearchFaces",
+    "DetectFaces",
+    "IndexFaces",
+    "SearchFacesByImage",
+)
+
 PROGRAM = """
 import importlib, json, sys, time
-begun = float(sys.argv[1])
+begun, module, needs = float(sys.argv[1]), sys.argv[2], sys.argv[3].split(",")
 event = json.load(sys.stdin)
-handler = importlib.import_module(sys.argv[2]).lambda_handler
+handler = importlib.import_module(module).lambda_handler
 from facedex import services
-if sys.argv[3] == "models":
-    services.pack().open()
-if sys.argv[4] == "database":
+if "pack" in needs or "models" in needs:
+    pack = services.pack()
+if "models" in needs:
+    pack.open()
+if "database" in needs:
     services.database().ping()
 ready = time.time() - begun
 status = handler(event, None)["statusCode"]
@@ -38,61 +52,86 @@ print(json.dumps([ready, time.time() - begun, status]))
 
 
 def first_answer(
-    function: str, needs: frozenset[str], event: str, server: Product
+    function: str, needs: frozenset[Need], event: dict[str, Any], product: Product
 ) -> tuple[float, float]:
     """Seconds until ready, and until the first answer."""
-    # Compiled bytecode, as in an installed package.
-    environment = {
-        **os.environ,
-        "FACEDEX_DATABASE_URL": server.database_url,
-        "FACEDEX_MODELS": str(models_directory()),
-        "PYTHONDONTWRITEBYTECODE": "",
-    }
-    models = "models" if "models" in needs else "none"
-    database = "database" if "database" in needs else "none"
-    module = f"functions.{function}.handler"
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(time.time()), module, models, database],
-        input=event,
+        [
+            *(sys.executable, "-c", PROGRAM),
+            *(str(time.time()), f"functions.{function}.handler", ",".join(needs)),
+        ],
+        input=json.dumps(event),
         capture_output=True,
         text=True,
         check=True,
-        env=environment,
+        env={
+            **os.environ,
+            "FACEDEX_AUTH": "none",
+            "FACEDEX_DATABASE_URL": product.database_url,
+            "FACEDEX_MODELS": str(models_directory()),
+            # Compiled bytecode, as in an installed package.
+            "PYTHONDONTWRITEBYTECODE": "",
+        },
     )
     ready, answered, status = json.loads(done.stdout.splitlines()[-1])
-    assert status == 200, done.stdout
+    assert status == 200, done.stderr
     return ready, answered
+
+
+def rest_event(name: str, face_id: str, photo: str) -> dict[str, Any]:
+    """An API Gateway event of the operation's own route."""
+    row = OPERATIONS[name]
+    values = {"CollectionId": "staff", "FaceId": face_id}
+    looks = Need.MODELS in row.needs
+    return {
+        "httpMethod": row.method,
+        "resource": row.path,
+        "path": row.path.format(**values),
+        "pathParameters": {key: value for key, value in values.items() if f"{{{key}}}" in row.path},
+        "headers": {"Content-Type": "image/jpeg"} if looks else {},
+        "body": photo if looks else None,
+        "isBase64Encoded": looks,
+    }
+
+
+def front_door_event(name: str, **members: Any) -> dict[str, Any]:
+    """An API Gateway event of ``POST /``."""
+    return {
+        "httpMethod": "POST",
+        "resource": "/",
+        "path": "/",
+        "headers": {"X-Amz-Target": f"RekognitionService.{name}"},
+        "body": json.dumps(members),
+    }
 
 
 def main() -> None:
     photo = base64.b64encode(portrait()).decode()
     lines = []
-    with serving() as server:
-        client = server.client("rekognition")
+    with serving() as product:
+        client = product.client("rekognition")
         client.create_collection(CollectionId="staff")
         indexed = client.index_faces(CollectionId="staff", Image={"Bytes": base64.b64decode(photo)})
         face_id = indexed["FaceRecords"][0]["Face"]["FaceId"]
-        for row in OPERATIONS.values():
-            if row.name in ("CreateCollection", "DeleteCollection", "DeleteFaces"):
-                continue
-            event = {
-                "httpMethod": row.method,
-                "resource": row.path,
-                "pathParameters": {
-                    name: value
-                    for name, value in {"CollectionId": "staff", "FaceId": face_id}.items()
-                    if f"{{{name}}}" in row.path
-                },
-                "headers": {"Content-Type": "image/jpeg"} if "models" in row.needs else {},
-                "body": photo if "models" in row.needs else None,
-                "isBase64Encoded": "models" in row.needs,
-            }
-            taken = [
-                first_answer(row.function, row.needs, json.dumps(event), server)
-                for _ in range(ROUNDS)
-            ]
+        cases = [
+            (
+                name,
+                OPERATIONS[name].function,
+                OPERATIONS[name].needs,
+                rest_event(name, face_id, photo),
+            )
+            for name in MEASURED
+        ]
+        for name, members in (
+            ("ListCollections", {}),
+            ("IndexFaces", {"CollectionId": "staff", "Image": {"Bytes": photo}}),
+        ):
+            event = front_door_event(name, **members)
+            cases.append((f"front door, {name}", "front_door", OPERATIONS[name].needs, event))
+        for title, function, needs, event in cases:
+            taken = [first_answer(function, needs, event, product) for _ in range(ROUNDS)]
             ready, answered = (statistics.median(part) for part in zip(*taken, strict=True))
-            lines.append(f"{row.name:20} ready {ready:.2f} s, first answer {answered:.2f} s")
+            lines.append(f"{title:27} ready {ready:.2f} s, first answer {answered:.2f} s")
     report("Cold start of a handler, median", *lines)
 
 

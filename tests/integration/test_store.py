@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
-from threading import Barrier
+from threading import Barrier, Event
 from uuid import UUID, uuid4
 
 import numpy as np
@@ -38,6 +37,11 @@ def make(database: Database, name: str = "staff") -> Collection:
         return collections.create(connection, name, MODEL)
 
 
+def place(number: int) -> faces.Box:
+    """A place in the picture of its own for each face."""
+    return (number % 20 / 20, number // 20 / 20, 0.04, 0.04)
+
+
 def index(
     database: Database, name: str, image: bytes, vectors: Vectors, external: str | None = None
 ) -> list[faces.StoredFace]:
@@ -49,8 +53,7 @@ def index(
             digest=sha256(image).digest(),
             external_image_id=external,
             faces=[
-                faces.NewFace(number, (0.1, 0.2, 0.3, 0.4), 99.5, vector)
-                for number, vector in enumerate(vectors)
+                faces.NewFace(place(number), 99.5, vector) for number, vector in enumerate(vectors)
             ],
         )
 
@@ -129,6 +132,30 @@ def test_a_repeated_call_with_more_faces_adds_only_the_new_ones(database: Databa
     assert count(database, collection) == 3
 
 
+def test_a_face_keeps_its_id_when_the_detector_ranks_or_places_it_a_little_differently(
+    database: Database,
+) -> None:
+    make(database)
+    first, second = index(database, "staff", b"photo", unit_vectors(2))
+
+    def moved(face: faces.StoredFace) -> faces.NewFace:
+        left, top, width, height = face.box
+        return faces.NewFace((left + 0.003, top, width * 1.1, height), 99.0, unit_vectors(1)[0])
+
+    elsewhere = faces.NewFace((0.5, 0.5, 0.1, 0.1), 99.0, unit_vectors(1)[0])
+    with database.transaction() as connection:
+        again = faces.add(
+            connection,
+            collections.find(connection, "staff", keep=True),
+            model_version=MODEL,
+            digest=sha256(b"photo").digest(),
+            external_image_id=None,
+            faces=[moved(second), elsewhere, moved(first)],
+        )
+    assert (again[0], again[2]) == (second, first)
+    assert again[1].face_id not in (first.face_id, second.face_id)
+
+
 def test_the_same_image_indexed_by_many_at_once_is_stored_once(database: Database) -> None:
     collection = make(database)
     vectors = unit_vectors(4)
@@ -144,17 +171,33 @@ def test_the_same_image_indexed_by_many_at_once_is_stored_once(database: Databas
     assert count(database, collection) == 4
 
 
+def other_slot(database_url: str, first: Database) -> Database:
+    """A connection whose counter row is another than the first one's."""
+    tried: list[Database] = []
+    while True:
+        tried.append(Database(database_url))
+        pids = []
+        for each in (first, tried[-1]):
+            with each.transaction() as connection:
+                pids.append(connection.info.backend_pid % 32)
+        if pids[0] != pids[1]:
+            for each in tried[:-1]:
+                each.close()
+            return tried[-1]
+
+
 def test_writers_into_one_collection_do_not_wait_for_each_other(database_url: str) -> None:
     # Both transactions hold their locks at the same moment: were there one counter row, or an
     # exclusive lock on the collection, the second would wait for the first to commit.
-    first, second = Database(database_url), Database(database_url)
+    first = Database(database_url)
     schema.migrate(first)
     collection = make(first)
+    second = other_slot(database_url, first)
     with first.transaction() as one:
         (slot,) = one.execute("SELECT pg_backend_pid() % 32").fetchone() or (0,)
         held = collections.find(one, "staff", keep=True)
         add = {"model_version": MODEL, "external_image_id": None}
-        new = [faces.NewFace(0, (0.0, 0.0, 0.1, 0.1), 99.0, unit_vectors(1)[0])]
+        new = [faces.NewFace((0.0, 0.0, 0.1, 0.1), 99.0, unit_vectors(1)[0])]
         faces.add(one, held, digest=b"a" * 32, faces=new, **add)  # type: ignore[arg-type]
         with second.transaction() as two:
             two.execute("SET LOCAL lock_timeout = '2s'")
@@ -206,26 +249,25 @@ def test_a_deletion_that_was_cut_off_is_finished_by_the_next_sweep(database: Dat
 
 def test_an_index_that_races_a_deletion_leaves_no_face_behind(database: Database) -> None:
     make(database)
-    start = Barrier(5)
+    under_way = Event()
 
-    def add(number: int) -> None:
-        start.wait()
-        for image in range(20):
+    def add(number: int) -> int:
+        for image in range(10_000):
             try:
                 index(database, "staff", f"{number}/{image}".encode(), unit_vectors(2))
             except CollectionNotFound:
-                return
+                return image
+            under_way.set()
+        raise AssertionError("the collection was never deleted")
 
-    def remove(_: int) -> None:
-        start.wait()
-        time.sleep(0.05)
+    def remove() -> None:
+        under_way.wait()
         collections.delete(database, "staff")
 
     with ThreadPoolExecutor(5) as threads:
-        work = [threads.submit(add, number) for number in range(4)]
-        work.append(threads.submit(remove, 0))
-        for each in work:
-            each.result()
+        writers = [threads.submit(add, number) for number in range(4)]
+        threads.submit(remove).result()
+        assert sum(writer.result() for writer in writers) > 0
     with database.transaction() as connection:
         assert connection.execute("SELECT count(*) AS n FROM faces").fetchone() == (0,)
 

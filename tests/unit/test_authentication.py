@@ -59,11 +59,17 @@ def ask(**context: Any) -> tuple[int, str]:
     return answer["statusCode"], json.loads(answer["body"])["__type"]
 
 
-def test_anybody_may_call_unless_the_setting_says_otherwise(
-    configure: Callable[..., None],
-) -> None:
-    configure()
+def test_anybody_may_call_where_the_setting_says_so(configure: Callable[..., None]) -> None:
+    configure(FACEDEX_AUTH="none")
     assert ask() == (400, "UnknownOperationException")
+
+
+@pytest.mark.parametrize("setting", [{}, {"FACEDEX_AUTH": ""}, {"FACEDEX_AUTH": "nobody"}])
+def test_nobody_may_call_where_the_setting_is_missing_or_wrong(
+    configure: Callable[..., None], setting: dict[str, str]
+) -> None:
+    configure(**setting)
+    assert ask() == (500, "InternalServerError")
 
 
 def test_with_keys_an_unsigned_request_is_refused_before_it_is_looked_at(

@@ -57,7 +57,7 @@ class Settings:
     statement_timeout: int
     account: str
     region: str
-    auth: Auth = Auth.NONE
+    auth: Auth
     keys_secret: str = field(default="", repr=False)
     keys_cache: int = 30
 
@@ -105,7 +105,8 @@ class _Reader:
         return int(value)
 
     def auth(self, name: str) -> Auth:
-        value = self._environment.get(name) or Auth.NONE
+        # No default: a deployment that forgot to say who may call is shut, not open.
+        value = self.text(name)
         try:
             return Auth(value)
         except ValueError:

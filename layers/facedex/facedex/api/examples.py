@@ -58,12 +58,12 @@ RESPONSES: Final[Mapping[str, Mapping[str, Any]]] = {
     "CreateCollection": {
         "StatusCode": 200,
         "CollectionArn": "arn:aws:rekognition:us-east-1:123456789012:collection/staff",
-        "FaceModelVersion": "dlib-1",
+        "FaceModelVersion": "dlib-2",
     },
-    "SearchFacesByImage": {**_FOUND, "FaceModelVersion": "dlib-1"},
+    "SearchFacesByImage": {**_FOUND, "FaceModelVersion": "dlib-2"},
     "SearchAllFacesByImage": {
         "SearchedFaces": [_FOUND],
         "UnsearchedFaces": [],
-        "FaceModelVersion": "dlib-1",
+        "FaceModelVersion": "dlib-2",
     },
 }

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from facedex.api import errors
-from facedex.settings import SettingError
 from facedex.store import errors as store
 from facedex.vision import errors as vision
 
@@ -20,16 +19,18 @@ _ERRORS: Final[dict[type[Exception], type[errors.ServiceError]]] = {
     store.TooManyTags: errors.ServiceQuotaExceededException,
     store.UserExists: errors.ConflictException,
     store.UserNotFound: errors.ResourceNotFoundException,
-    store.WrongKeysSecret: errors.InternalServerError,
     vision.ImageTooLarge: errors.ImageTooLargeException,
     vision.InvalidImage: errors.InvalidImageFormatException,
-    vision.PackMissing: errors.InternalServerError,
-    SettingError: errors.InternalServerError,
+    vision.Uncalibrated: errors.InternalServerError,
 }
 
 
 def service_error(raised: Exception) -> errors.ServiceError:
-    """The error to answer with; for what nobody foresaw, one that says nothing of the inside."""
+    """The error to answer with.
+
+    For what nobody foresaw, and for what only whoever runs the service can mend (a missing setting,
+    secret or pack), one that says nothing of the inside; the log has the rest.
+    """
     if isinstance(raised, errors.ServiceError):
         return raised
     for kind in type(raised).__mro__:

@@ -77,4 +77,13 @@ def _client() -> S3Client:
     from botocore.config import Config
 
     # Path addressing works wherever AWS_ENDPOINT_URL_S3 points, names that are not DNS included.
-    return boto3.client("s3", config=Config(s3={"addressing_style": "path"}))
+    # It gives up well before the caller's own request does, so that a sentence says what is wrong.
+    return boto3.client(
+        "s3",
+        config=Config(
+            s3={"addressing_style": "path"},
+            connect_timeout=3,
+            read_timeout=10,
+            retries={"total_max_attempts": 2},
+        ),
+    )

@@ -21,7 +21,12 @@ class PageTokens:
     """
 
     def __init__(self, secret: bytes, *listing: str) -> None:
+        self._secret, self._listing = secret, listing
         self._serializer = URLSafeSerializer(secret, salt="/".join(("page", *listing)))
+
+    def narrow(self, *listing: str) -> PageTokens:
+        """The tokens of a part of the listing: of one collection, or under a filter."""
+        return PageTokens(self._secret, *self._listing, *listing)
 
     def write(self, last: str | int) -> str:
         """The token of the page that starts behind the item with key ``last``."""

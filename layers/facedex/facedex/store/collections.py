@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from math import inf
+from time import monotonic
 from typing import Any, Final
 
 from psycopg.errors import UniqueViolation
@@ -13,6 +15,9 @@ from facedex.store.errors import CollectionExists, CollectionNotFound, DatabaseU
 
 # Rows removed in one transaction, so that none runs into the statement timeout.
 _BATCH: Final = 20_000
+
+# Seconds that a deletion works on the rows before it is answered; API Gateway waits for 29.
+_PATIENCE: Final = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +104,17 @@ def delete(database: Database, collection_id: str) -> None:
         if row is None:
             raise CollectionNotFound(f"The collection id: {collection_id} does not exist")
     try:
-        sweep(database)
+        sweep(database, seconds=_PATIENCE)
     except DatabaseUnavailable:
         # The deletion itself is committed; answering with an error would have the caller repeat
         # it and be told that the collection does not exist.
         return
 
 
-def sweep(database: Database) -> None:
-    """Remove every row of deleted collections for good."""
-    while _remove_some(database):
+def sweep(database: Database, *, seconds: float = inf) -> None:
+    """Remove rows of deleted collections for good, until there are none or the time is over."""
+    end = monotonic() + seconds
+    while monotonic() < end and _remove_some(database):
         pass
 
 

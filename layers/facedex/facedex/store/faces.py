@@ -24,8 +24,15 @@ COLUMNS: Final = (
     " user_id"
 )
 
-# The end of a query that locks faces. Everyone locks them in this order, in which indexing an image
-# again meets them, so that no two requests with faces in common wait for each other.
+# Left, top, width, height as ratios of the image.
+Box = tuple[float, float, float, float]
+
+# Intersection over union of two boxes from which on they are one face's. The detector's own are
+# kept apart at 0.3.
+_SAME_PLACE: Final = 0.5
+
+# The end of a query that locks faces. Everyone locks them in this order, so that no two requests
+# with faces in common wait for each other.
 LOCKED: Final = "ORDER BY faces.image_id, faces.face_number FOR UPDATE OF faces"
 
 
@@ -42,7 +49,7 @@ class StoredFace:
     face_id: UUID
     image_id: UUID
     external_image_id: str | None
-    box: tuple[float, float, float, float]
+    box: Box
     confidence: float
     user_id: str | None
 
@@ -52,14 +59,12 @@ class NewFace:
     """A face to be stored.
 
     Attributes:
-        number: its place among the faces of its image, largest first.
         box: left, top, width, height as ratios of the image.
         confidence: percent.
         vector: (d,) float, unit length.
     """
 
-    number: int
-    box: tuple[float, float, float, float]
+    box: Box
     confidence: float
     vector: NDArray[np.float32]
 
@@ -95,15 +100,68 @@ def add(
     if not faces:
         return []
     image = image_id(collection, digest, external_image_id)
+    # Twins of this request wait here; nobody else does.
+    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (str(image),))
     rows = connection.execute(
-        _ADD,
+        f"SELECT {COLUMNS}, face_number FROM faces"
+        " WHERE collection_key = %s AND image_id = %s ORDER BY face_number FOR SHARE",
+        (collection.key, image),
+    ).fetchall()
+    records: list[StoredFace | None] = _recognise(faces, [stored_face(row) for row in rows])
+    new = [face for face, record in zip(faces, records, strict=True) if record is None]
+    first_number = rows[-1].face_number + 1 if rows else 0
+    added = iter(
+        _insert(connection, collection, image, digest, external_image_id, first_number, new)
+        if new
+        else ()
+    )
+    return [record or next(added) for record in records]
+
+
+def _recognise(faces: Sequence[NewFace], stored: Sequence[StoredFace]) -> list[StoredFace | None]:
+    """The record of each face that is stored already, by where it lies in the picture.
+
+    Not by its rank or an exact place: both change a little with the detector's settings, and a
+    FaceId must stay with its face.
+    """
+    left = list(stored)
+    found: list[StoredFace | None] = []
+    for face in faces:
+        record = max(left, key=lambda each: _overlap(face.box, each.box), default=None)
+        if record is not None and _overlap(face.box, record.box) >= _SAME_PLACE:
+            left.remove(record)
+        else:
+            record = None
+        found.append(record)
+    return found
+
+
+def _overlap(one: Box, other: Box) -> float:
+    """Intersection over union of two boxes."""
+    width = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
+    height = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
+    shared = max(width, 0.0) * max(height, 0.0)
+    return shared / max(one[2] * one[3] + other[2] * other[3] - shared, 1e-12)
+
+
+def _insert(
+    connection: Connection,
+    collection: Collection,
+    image: UUID,
+    digest: bytes,
+    external_image_id: str | None,
+    first_number: int,
+    faces: Sequence[NewFace],
+) -> list[StoredFace]:
+    rows = connection.execute(
+        _INSERT,
         {
             "collection": collection.key,
             "image": image,
             "digest": digest,
             "external": external_image_id,
             "ids": [uuid4() for _ in faces],
-            "numbers": [face.number for face in faces],
+            "numbers": list(range(first_number, first_number + len(faces))),
             "lefts": [face.box[0] for face in faces],
             "tops": [face.box[1] for face in faces],
             "widths": [face.box[2] for face in faces],
@@ -112,13 +170,10 @@ def add(
             "vectors": [to_text(face.vector) for face in faces],
         },
     )
-    stored = {row.face_number: stored_face(row) for row in rows}
-    return [stored[face.number] for face in faces]
+    return [stored_face(row) for row in rows]
 
 
-# A row that is there already is "updated" to itself, so that RETURNING names it and a concurrent
-# twin of this request waits for it. Only rows that are new are counted: those have no xmax.
-_ADD: Final = f"""
+_INSERT: Final = f"""
 WITH added AS (
     INSERT INTO faces (collection_key, face_id, image_id, image_digest, external_image_id,
         face_number, box_left, box_top, box_width, box_height, confidence, vector)
@@ -128,14 +183,11 @@ WITH added AS (
         %(ids)s::uuid[], %(numbers)s::smallint[], %(lefts)s::real[], %(tops)s::real[],
         %(widths)s::real[], %(heights)s::real[], %(confidences)s::real[], %(vectors)s::text[]
     ) AS face (id, number, l, t, w, h, confidence, vector)
-    ORDER BY face.number
-    ON CONFLICT (collection_key, image_id, face_number)
-        DO UPDATE SET image_id = excluded.image_id
-    RETURNING {COLUMNS}, face_number, (xmax = 0) AS is_new
+    RETURNING {COLUMNS}, face_number
 ), changed AS (
-    SELECT 1 AS faces, 0 AS users FROM added WHERE is_new
+    SELECT 1 AS faces, 0 AS users FROM added
 ), counted AS ({COUNTED})
-SELECT {COLUMNS}, face_number FROM added
+SELECT {COLUMNS} FROM added ORDER BY face_number
 """
 
 

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from facedex.vision import packs
+from facedex_models import manifests
+from local.commands.models import models
+
+
+@pytest.fixture
+def people(data: Path, tmp_path: Path) -> Path:
+    """Return a folder with three photos of each of six people, and a file that is no photo."""
+    folder = tmp_path / "people"
+    for person in range(1, 7):
+        (folder / f"s{person}").mkdir(parents=True)
+        for number in (1, 4, 7):
+            photo = data / "att_faces" / f"s{person}" / f"{number}.pgm"
+            shutil.copy(photo, folder / f"s{person}" / photo.name)
+    (folder / "s1" / "broken.png").write_bytes(b"no photo")
+    return folder
+
+
+@pytest.fixture
+def own_pack(pack_directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a copy of the default pack that a test may calibrate."""
+    monkeypatch.setenv("FACEDEX_MODELS", str(tmp_path / "models"))
+    copy = tmp_path / "models" / "dlib"
+    shutil.copytree(pack_directory, copy, ignore=shutil.ignore_patterns(packs.CALIBRATION))
+    return copy
+
+
+@pytest.mark.usefixtures("own_pack")
+def test_a_folder_per_person_gives_rates_and_pictures(people: Path, tmp_path: Path) -> None:
+    pictures = tmp_path / "pictures"
+    run = CliRunner().invoke(models, ["evaluate", str(people), "--json", "--plots", str(pictures)])
+    assert run.exit_code == 0, run.output
+    found = json.loads(run.stdout)
+    assert found["model"] == manifests.manifest("dlib").model_version
+    assert (found["photos"], found["people"]) == (19, 6)
+    assert [Path(path).name for path in found["failuresToEnrol"]] == ["broken.png"]
+    assert found["comparisons"] == {"samePerson": 18, "differentPeople": 135}
+    rates = {at["falseMatchRate"]: at for at in found["falseNonMatchRateAtFalseMatchRate"]}
+    assert rates[0.01]["falseNonMatchRate"]["count"] == 18
+    assert rates[1e-5]["falseNonMatchRate"] is None  # 135 comparisons cannot tell
+    assert [at["similarity"] for at in found["atSimilarity"]] == [80, 90, 99]
+    assert found["rankOneIdentificationRate"]["value"] > 0.8
+    assert {path.name for path in pictures.iterdir()} == {"det.png", "scores.png"}
+
+
+@pytest.mark.usefixtures("own_pack")
+def test_a_pairs_file_is_evaluated_without_identification(people: Path) -> None:
+    rows = ["s1/1.pgm,s1/4.pgm,Yes", "s2/1.pgm,s2/7.pgm,Yes", "s1/1.pgm,s2/1.pgm,No"]
+    (people / "pairs.csv").write_text("\n".join(["file_x,file_y,Decision", *rows]))
+    run = CliRunner().invoke(models, ["evaluate", str(people / "pairs.csv")])
+    assert run.exit_code == 0, run.output
+    assert "2 comparisons of one person, 1 of different people" in " ".join(run.stdout.split())
+    assert "Best match" not in run.stdout
+
+
+@pytest.mark.usefixtures("own_pack")
+def test_too_few_people_are_refused_in_one_sentence(people: Path, tmp_path: Path) -> None:
+    run = CliRunner().invoke(models, ["calibrate", str(people)])
+    assert run.exit_code == 1
+    assert "too few to calibrate" in run.output
+    assert "Traceback" not in run.output
+    (tmp_path / "empty").mkdir()
+    run = CliRunner().invoke(models, ["evaluate", str(tmp_path / "empty")])
+    assert run.exit_code == 1
+    assert "a folder for each of two or more people" in run.output
+
+
+def test_a_calibration_is_used_from_then_on_and_survives_a_pull(
+    data: Path, own_pack: Path, tmp_path: Path
+) -> None:
+    shipped = packs.load(own_pack).calibration.cosine(99)
+    crops = tmp_path / "crops"
+    with zipfile.ZipFile(data / "lfw_crops_80.zip") as archive:
+        names = sorted(name for name in archive.namelist() if name.endswith(".jpg"))
+        for name in names[::9][:455]:
+            archive.extract(name, crops)
+    for photo in sorted(crops.rglob("*.jpg")):
+        photo.replace(crops / photo.name)
+    run = CliRunner().invoke(models, ["calibrate", str(crops)])
+    assert run.exit_code == 0, run.output
+    assert run.stdout == f"{own_pack / packs.CALIBRATION}\n"
+    text = (own_pack / packs.CALIBRATION).read_text()
+    assert "455 photos of 455 people in crops" in text
+    assert "impostor_pairs = 1032" in text
+    assert CliRunner().invoke(models, ["pull"]).exit_code == 0
+    packs.load.cache_clear()
+    own = packs.load(own_pack).calibration.cosine(99)
+    assert own != shipped
+    assert own == pytest.approx(shipped, abs=0.01)  # the same people as the shipped one's

@@ -1,0 +1,107 @@
+"""A collection keeps to the model pack that it was made with."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image as pillow
+
+from facedex_models.manifests import manifest
+from tests.unit import tiny_networks
+
+# Runs one function as its own process, as another deployment with another pack would be.
+_CALL = """
+import json, sys
+from importlib import import_module
+from local.gateway import Context
+function, event = sys.argv[1], json.load(sys.stdin)
+handler = import_module(f"functions.{function}.handler").lambda_handler
+print(json.dumps(handler(event, Context(function, 30, 1024, "request"))))
+"""
+_EVENTS = Path(__file__).parents[2] / "events"
+
+
+@pytest.fixture
+def models(pack_directory: Path, tmp_path: Path) -> Path:
+    """Return a models directory with the default pack and one whose networks are made here."""
+    (tmp_path / "dlib").symlink_to(pack_directory)
+    other = tmp_path / "buffalo_l"
+    other.mkdir()
+    (other / "pack.toml").write_text(manifest("buffalo_l").text, encoding="utf-8")
+    tiny_networks.scrfd(other / "detector.onnx")
+    tiny_networks.embedder(other / "embedder.onnx", 512)
+    return tmp_path
+
+
+def call(
+    function: str, pack: str, models: Path, database_url: str, image: bytes | None = None
+) -> tuple[int, dict[str, Any]]:
+    """Run a function with a pack on its sample event; return the status and the body.
+
+    An image stands in for the one in S3 that the event names.
+    """
+    event = json.loads((_EVENTS / f"{function}.json").read_text(encoding="utf-8"))
+    if image:
+        event["body"] = json.dumps({"Image": {"Bytes": base64.b64encode(image).decode()}})
+    run = subprocess.run(
+        [sys.executable, "-c", _CALL, function],
+        input=json.dumps(event),
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=_EVENTS.parent,
+        env={
+            **os.environ,
+            "FACEDEX_DATABASE_URL": database_url,
+            "FACEDEX_MODELS": str(models),
+            "FACEDEX_PACK": pack,
+        },
+    )
+    answer = json.loads(run.stdout.splitlines()[-1])
+    return answer["statusCode"], json.loads(answer["body"])
+
+
+@pytest.mark.usefixtures("database")
+def test_another_pack_is_refused_by_a_collection_that_dlib_filled(
+    models: Path, database_url: str, portraits: dict[str, bytes]
+) -> None:
+    dlib = manifest("dlib").model_version
+    status, made = call("create_collection", "dlib", models, database_url)
+    assert (status, made["FaceModelVersion"]) == (200, dlib)
+    for function in ("index_faces", "search_faces_by_image"):
+        status, refused = call(function, "buffalo_l", models, database_url)
+        assert (status, refused["__type"]) == (400, "InvalidParameterException")
+        assert refused["Message"] == (
+            f"The collection staff was made with the model {dlib}; this service runs buffalo_l-1, "
+            "and vectors of different models cannot be compared. Make a new collection and index "
+            f"the photos again, or run {dlib}."
+        )
+    status, indexed = call("index_faces", "dlib", models, database_url, portraits["grace"])
+    assert status == 200, indexed
+    assert len(indexed["FaceRecords"]) == 1
+
+
+@pytest.mark.usefixtures("database")
+def test_a_pack_without_a_calibration_indexes_but_does_not_search(
+    models: Path, database_url: str
+) -> None:
+    status, made = call("create_collection", "buffalo_l", models, database_url)
+    assert (status, made["FaceModelVersion"]) == (200, "buffalo_l-1")
+    picture, png = np.full((320, 320, 3), 100, dtype=np.uint8), io.BytesIO()
+    tiny_networks.paint(picture, 32, 4, 4)
+    pillow.fromarray(picture).save(png, "PNG")
+    status, indexed = call("index_faces", "buffalo_l", models, database_url, png.getvalue())
+    assert status == 200, indexed
+    assert len(indexed["FaceRecords"]) == 1
+    status, refused = call("search_faces", "buffalo_l", models, database_url)
+    assert (status, refused["__type"]) == (500, "InternalServerError")
+    assert "facedex models calibrate buffalo_l" in refused["Message"]
