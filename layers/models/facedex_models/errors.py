@@ -15,7 +15,7 @@ class UnknownPack(ModelError):
 
 
 class FetchFailed(ModelError):
-    """pip could not hand over the archive: no network, no such release, or a full disk."""
+    """The file or archive cannot be had: no network, no such release, or a full disk."""
 
 
 class WrongHash(ModelError):
@@ -32,3 +32,7 @@ class StorageFailed(ModelError):
 
 class DamagedPack(ModelError):
     """A pulled pack is incomplete, altered, or does not load."""
+
+
+class LicenceNotAccepted(ModelError):
+    """The pack's licence restricts its use, and the user has not accepted it."""

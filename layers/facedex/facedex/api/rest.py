@@ -62,7 +62,14 @@ def _variants(operation: str) -> list[Variant]:
 
 def _body_members(operation: str, known: Mapping[str, Any], call: Call) -> dict[str, Any]:
     if not call.headers.get("content-type", "").lower().startswith(_RAW):
-        return parse_json(call.body)
+        try:
+            return parse_json(call.body)
+        except SerializationException as error:
+            if "Image" not in known:
+                raise
+            raise SerializationException(
+                f"{error} To send a photo as it is, say Content-Type: image/jpeg or image/png."
+            ) from None
     if "Image" not in known:
         raise SerializationException(
             f"{operation} takes no photo as its body; send a JSON object (application/json)."

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import threading
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,11 +12,17 @@ from numpy.typing import NDArray
 from PIL import ExifTags
 from PIL import Image as pillow
 
+from facedex.vision import jpeg
 from facedex.vision.errors import ImageTooLarge, InvalidImage
 
 FORMATS = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG"}
 LONGEST_SIDE = 1920
 MAX_PIXELS = 64_000_000
+
+# Decoding takes up to 6 bytes for each pixel of the file, so that few large ones run at once.
+LARGE = 16_000_000  # pixels
+LARGE_AT_ONCE = 2
+STRIP = 1_000_000  # pixels that are converted together
 
 # EXIF 2.32, tag 0x0112: what turns a picture stored in that orientation upright.
 UPRIGHT = {
@@ -27,6 +35,8 @@ UPRIGHT = {
     8: pillow.Transpose.ROTATE_90,
 }
 TURNED = frozenset({5, 6, 7, 8})  # orientations that exchange width and height
+
+_large = threading.BoundedSemaphore(LARGE_AT_ONCE)
 
 
 @dataclass(frozen=True)
@@ -41,20 +51,21 @@ class Image:
 def decode(data: bytes, *, longest_side: int = LONGEST_SIDE, max_pixels: int = MAX_PIXELS) -> Image:
     """Decode a JPEG or PNG image, told by its content, and turn it upright by its EXIF orientation.
 
-    A JPEG whose longest side is at least twice `longest_side` is decoded at 1/2, 1/4 or 1/8 of its
-    size; the result's longest side stays at or above `longest_side`. Transparent pixels are laid
-    on white, the background that cut-out portraits are made for. `max_pixels` is held against the
-    header before anything is decoded.
+    A picture whose longest side is at least twice `longest_side` is reduced to 1/2, 1/4 or 1/8 of
+    its size; the result's longest side stays at or above `longest_side`. Transparent pixels are
+    laid on white, the background that cut-out portraits are made for. `max_pixels` is held against
+    the header before anything is decoded. At most two pictures above 16 megapixels are decoded at
+    once; others wait.
 
-    Raises InvalidImage for anything that is not a whole JPEG or PNG, ImageTooLarge above
-    `max_pixels`, and nothing else.
+    Raises InvalidImage for anything that is not a whole JPEG or PNG and for a JPEG of more scans
+    than an encoder makes, ImageTooLarge above `max_pixels`, and nothing else.
     """
     kind = next((name for magic, name in FORMATS.items() if data.startswith(magic)), None)
     if kind is None:
         raise InvalidImage("The image is neither JPEG nor PNG; send one of these formats.")
     try:
         return _decode(data, kind, longest_side, max_pixels)
-    except ImageTooLarge:
+    except (ImageTooLarge, InvalidImage):
         raise
     except (pillow.DecompressionBombError, pillow.DecompressionBombWarning) as error:
         raise ImageTooLarge(f"The image is too large; send at most {max_pixels} pixels.") from error
@@ -63,23 +74,46 @@ def decode(data: bytes, *, longest_side: int = LONGEST_SIDE, max_pixels: int = M
 
 
 def _decode(data: bytes, kind: str, longest_side: int, max_pixels: int) -> Image:
+    # Before Pillow, which is slow at walking through many small segments.
+    scans = jpeg.count_scans(data) if kind == "JPEG" else 1
     with pillow.open(io.BytesIO(data), formats=(kind,)) as source:
         width, height = source.size
         if width * height > max_pixels:
             raise ImageTooLarge(
                 f"The image has {width} x {height} pixels; send at most {max_pixels} pixels."
             )
+        jpeg.check_scans(scans, width, height)
         reduction = next((n for n in (8, 4, 2) if max(width, height) // n >= longest_side), 1)
         if reduction > 1:
             source.draft(None, (max(1, width // reduction), max(1, height // reduction)))
-        source.load()
-        picture = _to_rgb(source)
+            if source.size != (width, height):
+                reduction = 1  # a JPEG's decoder does it
+        with _large if width * height > LARGE else nullcontext():
+            source.load()
+            picture = _reduce(source, reduction)
         orientation = _orientation(source)
     if orientation in UPRIGHT:
         picture = picture.transpose(UPRIGHT[orientation])
     if orientation in TURNED:
         width, height = height, width
     return Image(pixels=np.asarray(picture), width=width, height=height)
+
+
+def _reduce(source: pillow.Image, factor: int) -> pillow.Image:
+    """Return the picture as RGB at a whole fraction of its size.
+
+    It is converted strip by strip: at once, conversions take several times the memory of the file's
+    own pixels.
+    """
+    width, height = source.size
+    if source.mode == "RGB" and factor == 1:
+        return _to_rgb(source)
+    reduced = pillow.new("RGB", (-(-width // factor), -(-height // factor)))
+    rows = factor * max(1, STRIP // (width * factor))
+    for top in range(0, height, rows):
+        strip = _to_rgb(source.crop((0, top, width, min(top + rows, height))))
+        reduced.paste(strip.reduce(factor) if factor > 1 else strip, (0, top // factor))
+    return reduced
 
 
 def _to_rgb(source: pillow.Image) -> pillow.Image:

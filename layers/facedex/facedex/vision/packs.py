@@ -7,21 +7,30 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facedex.vision import alignment, pose, quality
+from facedex.vision.alignment import View
+from facedex.vision.arcface import ArcFace, SFace
 from facedex.vision.calibration import Calibration
-from facedex.vision.detection import LONGEST_SIDE, CenterFace, Detections
+from facedex.vision.centerface import CenterFace
+from facedex.vision.detection import LONGEST_SIDE, Detections
 from facedex.vision.embedding import DlibResnet
-from facedex.vision.errors import PackMissing
+from facedex.vision.errors import PackMissing, Uncalibrated
 from facedex.vision.faces import Box, Face
-from facedex.vision.images import Image
+from facedex.vision.scrfd import Scrfd
 from facedex.vision.sessions import Network
+from facedex.vision.yunet import YuNet
+
+if TYPE_CHECKING:  # not at run time: what needs only a pack's version does without Pillow
+    from facedex.vision.images import Image
 
 Floats = NDArray[np.float32]
+
+MOST_FACES = 100
 
 
 class Detector(Protocol):
@@ -35,17 +44,37 @@ class Detector(Protocol):
 
 
 class Embedder(Protocol):
-    """Turns aligned chips (n, s, s, 3) into unit vectors (n, dimension)."""
+    """Turns aligned chips into unit vectors (n, dimension).
+
+    It is given chips (views · n, s, s, 3): all faces in its first view, then all in its next.
+    """
 
     network: Network
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """How each face is cut out."""
+        ...
 
     def embed(self, chips: NDArray[np.uint8]) -> Floats:
         """Return the vectors in the order of the chips."""
         ...
 
 
-DETECTORS: Mapping[str, Callable[..., Detector]] = {"centerface": CenterFace}
-EMBEDDERS: Mapping[str, Callable[..., Embedder]] = {"dlib-resnet": DlibResnet}
+DETECTORS: Mapping[str, Callable[..., Detector]] = {
+    "centerface": CenterFace,
+    "yunet": YuNet,
+    "scrfd": Scrfd,
+}
+EMBEDDERS: Mapping[str, Callable[..., Embedder]] = {
+    "dlib-resnet": DlibResnet,
+    "sface": SFace,
+    "arcface": ArcFace,
+}
+
+# A calibration of the user's own, beside the manifest; it comes before the manifest's. Its keys
+# are those of the manifest's section [calibration].
+CALIBRATION = "calibration.toml"
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +86,7 @@ class Pack:
     dimension: int
     chip_size: int
     template: Floats  # (5, 2) x y, pixels of the chip
-    calibration: Calibration
+    measured: Calibration | None  # none where nobody has compared vectors of this pack yet
     detector: Detector
     embedder: Embedder
 
@@ -66,17 +95,36 @@ class Pack:
         """FaceModelVersion on the wire, such as dlib-1."""
         return f"{self.name}-{self.version}"
 
+    @property
+    def calibration(self) -> Calibration:
+        """What turns cosines of this pack's vectors into similarities.
+
+        Raises Uncalibrated where there is none.
+        """
+        if self.measured is None:
+            raise Uncalibrated(
+                f"The model pack {self.name} has no calibration, so a Similarity would mean"
+                f" nothing; measure one with `facedex models calibrate FOLDER --pack {self.name}`,"
+                " the folder holding photos of some 450 different people, and start Facedex again."
+            )
+        return self.measured
+
     def open(self) -> None:
         """Load both networks now instead of with the first picture."""
         self.detector.network.open()
         self.embedder.network.open()
 
-    def find(self, image: Image, *, longest_side: int = LONGEST_SIDE) -> list[Face]:
-        """Return the faces of a picture, the largest first.
+    def find(
+        self, image: Image, *, longest_side: int = LONGEST_SIDE, most: int = MOST_FACES
+    ) -> list[Face]:
+        """Return at most `most` faces of a picture, the largest of all, the largest first.
 
         The picture is searched at a size of at most `longest_side` pixels.
         """
         found = self.detector.detect(image.pixels, longest_side=longest_side)
+        # Before the work on each face: a picture may hold a thousand.
+        areas = (found.boxes[:, 2:] - found.boxes[:, :2]).prod(axis=1)
+        found = found.take(np.argsort(-areas, kind="stable")[:most])
         rows, columns = image.pixels.shape[:2]
         whole = np.array([columns, rows], dtype=np.float32)
         corners = found.boxes[:, :2] / whole
@@ -108,23 +156,27 @@ class Pack:
         rows, columns = image.pixels.shape[:2]
         places = np.array([face.landmarks for face in faces], dtype=np.float32).reshape(-1, 5, 2)
         landmarks = places * np.array([columns, rows], dtype=np.float32)
-        chips = alignment.align(image.pixels, landmarks, self.template, self.chip_size)
-        return self.embedder.embed(chips)
+        chips = [
+            alignment.align(image.pixels, landmarks, self.template, self.chip_size, view)
+            for view in self.embedder.views
+        ]
+        return self.embedder.embed(np.concatenate(chips))
 
 
 @functools.cache
 def load(directory: Path, *, threads: int = 1) -> Pack:
     """Return the pack in a directory, made once per process; `threads` work on each picture.
 
-    Raises PackMissing where the directory holds no whole pack, or one of a kind unknown here.
+    Only the manifest and the calibration are read: the networks are when first run, and missing
+    then if they are.
+
+    Raises PackMissing where the directory holds no pack, or one of a kind unknown here.
     """
     try:
         manifest = tomllib.loads((directory / "pack.toml").read_text(encoding="utf-8"))
         return _build(directory, manifest, threads)
     except FileNotFoundError as error:
-        raise PackMissing(
-            f"There is no whole model pack in {directory}; fetch one with `facedex models pull`."
-        ) from error
+        raise PackMissing.at(directory) from error
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
         raise PackMissing(
             f"The model pack in {directory} cannot be used ({error!r}); fetch it again."
@@ -139,19 +191,32 @@ def _build(directory: Path, manifest: Mapping[str, Any], threads: int) -> Pack:
                 f"The model pack in {directory} needs {part['kind']!r}; this version of Facedex "
                 f"runs {', '.join(kinds)}. Take a newer version of Facedex or another pack."
             )
-    paths = directory / "detector.onnx", directory / "embedder.onnx"
-    for path in paths:
-        path.stat()
-    calibration = manifest["calibration"]
     return Pack(
         name=manifest["name"],
         version=manifest["version"],
         dimension=embedder["dimension"],
         chip_size=embedder["chip_size"],
         template=np.array(embedder["template"], dtype=np.float32).reshape(5, 2),
-        calibration=Calibration(calibration["cosine"], calibration["false_match_rate"]),
-        detector=DETECTORS[detector["kind"]](paths[0], threads=threads),
+        measured=_calibration(directory, manifest),
+        detector=DETECTORS[detector["kind"]](directory / "detector.onnx", threads=threads),
         embedder=EMBEDDERS[embedder["kind"]](
-            paths[1], dimension=embedder["dimension"], threads=threads
+            directory / "embedder.onnx", dimension=embedder["dimension"], threads=threads
         ),
     )
+
+
+def _calibration(directory: Path, manifest: Mapping[str, Any]) -> Calibration | None:
+    own = directory / CALIBRATION
+    if not own.is_file():
+        return _curve(manifest["calibration"]) if "calibration" in manifest else None
+    try:
+        return _curve(tomllib.loads(own.read_text(encoding="utf-8")))
+    except (KeyError, TypeError, ValueError) as error:
+        raise PackMissing(
+            f"The calibration {own} cannot be used ({error!r}); delete it, or measure another with"
+            " `facedex models calibrate`."
+        ) from error
+
+
+def _curve(values: Mapping[str, Any]) -> Calibration:
+    return Calibration(values["cosine"], values["false_match_rate"])

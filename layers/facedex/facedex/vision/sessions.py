@@ -6,6 +6,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from facedex.vision.errors import PackMissing
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from onnxruntime import InferenceSession
@@ -29,8 +31,32 @@ class Network:
         outputs: list[NDArray[Any]] = session.run(None, {session.get_inputs()[0].name: batch})
         return outputs
 
+    def run_by_name(self, batch: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        """Return every output for the input `batch` under the name that the network gives it."""
+        names = [output.name for output in self.open().get_outputs()]
+        return dict(zip(names, self.run(batch), strict=True))
+
+    @property
+    def axes(self) -> list[int | str | None]:
+        """The axes that the input declares; one of free length is no number."""
+        axes: list[int | str | None] = self.open().get_inputs()[0].shape
+        return axes
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Rows and columns of the pictures it takes, or None where it takes any."""
+        rows, columns = self.axes[2:]
+        return (rows, columns) if isinstance(rows, int) and isinstance(columns, int) else None
+
+    def fit(self, side: int) -> int:
+        """Return the longest side, at most `side`, of a picture that it can take."""
+        return min(side, *self.size) if self.size else side
+
     def open(self) -> InferenceSession:
-        """Return the session, loading the file if that has not been done yet."""
+        """Return the session, loading the file if that has not been done yet.
+
+        Raises PackMissing where there is no file.
+        """
         with _lock:
             if self._key not in _opened:
                 _opened[self._key] = _open(*self._key)
@@ -38,6 +64,8 @@ class Network:
 
 
 def _open(path: Path, threads: int) -> InferenceSession:
+    if not path.is_file():
+        raise PackMissing.at(path.parent)
     # Imported here, so that functions without images never pay for it.
     import onnxruntime
 

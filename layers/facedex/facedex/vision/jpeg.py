@@ -1,0 +1,56 @@
+"""What a JPEG file will cost, told by its markers before any pixel is decoded."""
+
+from __future__ import annotations
+
+import re
+
+from facedex.vision.errors import InvalidImage
+
+# A progressive JPEG comes in about 10 scans, and decoding one passes over every pixel again,
+# however few bytes it has.
+MOST_SCANS = 100
+MOST_SCANNED = 2_000_000_000  # pixels times scans: 31 scans of 64 megapixels, 1.5 to 2 seconds
+MOST_SEGMENTS = 10_000  # colour profiles and depth maps come in segments of 64 kB
+
+# ITU-T T.81, annex B. In compressed data FF 00 is a byte and FF D0..D7 are points of restart; FF 01
+# has no length either, and in a run of FF only the last one counts. Between segments decoders skip
+# what is no marker, so that one expression serves both.
+_MARKER = re.compile(rb"\xff([\x02-\xcf\xd8-\xfe])")
+_START, _END, _SCAN = b"\xd8", b"\xd9", b"\xda"
+
+
+def count_scans(data: bytes) -> int:
+    """Return the number of scans of a JPEG file, up to its end or to where it is cut off.
+
+    Raises InvalidImage for more scans or segments than an encoder makes.
+    """
+    scans = segments = 0
+    place = 0
+    while (marker := _MARKER.search(data, place)) and marker[1] != _END:
+        place = marker.end()
+        if marker[1] == _START:
+            continue
+        segments += 1
+        scans += marker[1] == _SCAN
+        if scans > MOST_SCANS:
+            raise InvalidImage(
+                f"The JPEG image has more than {MOST_SCANS} scans; save it again with an ordinary"
+                " encoder."
+            )
+        if segments > MOST_SEGMENTS:
+            raise InvalidImage(
+                f"The JPEG image has more than {MOST_SEGMENTS} segments; save it again without its"
+                " metadata."
+            )
+        # The length counts its own two bytes; decoders take a smaller one for two.
+        place += max(2, int.from_bytes(data[place : place + 2], "big"))
+    return scans
+
+
+def check_scans(scans: int, width: int, height: int) -> None:
+    """Raise InvalidImage where so many scans of so many pixels would take too long."""
+    if scans * width * height > MOST_SCANNED:
+        raise InvalidImage(
+            f"The JPEG image of {width} x {height} pixels has {scans} scans; send at most"
+            f" {MOST_SCANNED // (width * height)}, or a baseline JPEG."
+        )

@@ -1,0 +1,123 @@
+"""Releases on PyPI, downloaded by the user's own pip.
+
+pip, rather than a download of our own, because its settings are the user's: index, mirror, proxy,
+certificates, credentials.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from facedex_models.errors import FetchFailed, WrongHash
+from facedex_models.manifests import PypiSource
+from facedex_models.storage import NO_ROOM
+
+_SDIST_BACKEND = Path(__file__).parent / "sdist_backend"
+_PROGRESS = re.compile(r"Progress (\d+) of (\d+)")
+_UNREACHABLE = re.compile(r"Retrying \(|Connection|timed out|Temporary failure|SSLError|ProxyError")
+
+
+def download(source: PypiSource, folder: Path, progress: Callable[[int, int], None]) -> Path:
+    """Return a release's archive, downloaded into folder; nothing of it is built or run.
+
+    Where the source names no archive hash, pip chooses the wheel for this platform. Where it does,
+    pip has checked it. progress is told the bytes so far and in all.
+
+    Raises FetchFailed, or WrongHash where the index has another archive than the source names.
+    """
+    requirements, downloaded = folder / "requirements.txt", folder / "downloaded"
+    if source.archive_sha256:
+        # With the hash given, pip picks that very file where the index offers several.
+        requirements.write_text(f"{source.pypi} --hash=sha256:{source.archive_sha256}\n", "utf-8")
+        wheels_only = ":none:"
+    else:
+        requirements.write_text(f"{source.pypi}\n", "utf-8")
+        wheels_only = ":all:"
+    lines, status = _run_pip(
+        [
+            "download",
+            "--no-deps",
+            "--no-build-isolation",
+            "--no-binary=:none:",
+            f"--only-binary={wheels_only}",
+            "--no-input",
+            # The pulled pack is the cache. Besides, pip takes a disk that fills up while it writes
+            # to its own for a broken connection.
+            "--no-cache-dir",
+            "--disable-pip-version-check",
+            "--progress-bar=raw",
+            f"--dest={downloaded}",
+            f"--requirement={requirements}",
+        ],
+        temporary=folder,
+        progress=progress,
+    )
+    if status:
+        raise _failure(source, lines)
+    (archive,) = downloaded.iterdir()
+    return archive
+
+
+def _run_pip(
+    arguments: Sequence[str], *, temporary: Path, progress: Callable[[int, int], None]
+) -> tuple[list[str], int]:
+    """Run pip; return what it printed, without the progress, and its exit status."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(
+            filter(None, (str(_SDIST_BACKEND), os.environ.get("PYTHONPATH")))
+        ),
+        "PYTHONUNBUFFERED": "1",
+        # Before 25.3 pip ran setup.py itself where setuptools was importable. An environment
+        # variable, because an option that a later pip drops would be an error.
+        "PIP_USE_PEP517": "1",
+        # pip unpacks here, so a killed pull leaves nothing outside the folder that is swept.
+        "TMPDIR": str(temporary),
+    }
+    lines: list[str] = []
+    with subprocess.Popen(  # noqa: S603 - this interpreter, and arguments made above
+        [sys.executable, "-m", "pip", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=environment,
+        encoding="utf-8",
+        errors="replace",
+    ) as pip:
+        assert pip.stdout is not None
+        try:
+            for line in pip.stdout:
+                if found := _PROGRESS.fullmatch(line.strip()):
+                    progress(int(found[1]), int(found[2]))
+                else:
+                    lines.append(line.strip())
+        except BaseException:
+            pip.terminate()
+            raise
+    return lines, pip.returncode
+
+
+def _failure(source: PypiSource, lines: Sequence[str]) -> FetchFailed | WrongHash:
+    output = "\n".join(lines)
+    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+    if any(f"[Errno {number}]" in output for number in NO_ROOM):
+        reason = "the disk is full; free about 500 MB"
+    elif "DO NOT MATCH THE HASHES" in output:
+        return WrongHash(
+            f"The package index offers another {source.pypi} than the pack names (SHA-256 "
+            f"{source.archive_sha256}); it was not used. Check where pip downloads from "
+            "(pip config list)."
+        )
+    elif "No module named pip" in output:
+        reason = f"{sys.executable} has no pip; install it (python -m ensurepip, or uv pip install)"
+    elif _UNREACHABLE.search(output):
+        reason = "the package index cannot be reached; check the network and pip's index settings"
+    else:
+        last = (errors or [line for line in lines if line] or ["it gave no reason"])[-1]
+        reason = f"{last.rstrip('.')}; check pip's index settings (pip config list)"
+    return FetchFailed(f"pip could not download {source.pypi}: {reason}, then try again.")

@@ -1,0 +1,201 @@
+"""Error rates of face recognition with their confidence intervals: pure functions on arrays.
+
+Terms are those of ISO/IEC 19795-1. A comparison is accepted where its score is above a threshold.
+
+Intervals are 95 percent. Comparisons are not independent, for a person takes part in many, so
+people are drawn (bootstrap, with replacement), not comparisons: a comparison counts as often as
+the persons in it were drawn. Where no error was seen that gives none; the upper end is then 3 in
+the number of people (rule of three).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Doubles = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
+ROUNDS = 500
+CONFIDENCE = 0.95
+# A rate is only looked up where it allows so many false matches of those compared.
+FEWEST_ABOVE = 1
+BLOCK = 200_000  # comparisons at a time: some hundred megabytes
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A share with its interval: so many events of so many."""
+
+    value: float
+    low: float
+    high: float
+    events: int
+    count: int
+
+
+@dataclass(frozen=True)
+class Comparisons:
+    """Scores of pairs of photos and whose the two photos are."""
+
+    scores: Doubles  # (n,)
+    one: Indices  # (n,) the person in the one photo, 0..people - 1
+    other: Indices  # (n,)
+
+    @property
+    def same(self) -> NDArray[np.bool_]:
+        """Which comparisons are of one person."""
+        return np.asarray(self.one == self.other)
+
+    @property
+    def genuine(self) -> Doubles:
+        """Scores of comparisons of one person."""
+        return self.scores[self.same]
+
+    @property
+    def impostor(self) -> Doubles:
+        """Scores of comparisons of different people."""
+        return self.scores[~self.same]
+
+
+def products(vectors: NDArray[np.float32], one: Indices, other: Indices) -> Doubles:
+    """Return the inner products of pairs of vectors (n, d), given by their indices."""
+    scores = np.empty(len(one))
+    for start in range(0, len(one), BLOCK):
+        part = slice(start, start + BLOCK)
+        scores[part] = np.einsum("nd,nd->n", vectors[one[part]], vectors[other[part]])
+    return scores
+
+
+def threshold_at(impostor: Doubles, rate: float) -> float | None:
+    """Return the lowest threshold above which at most that share of the scores lies.
+
+    None where the scores are too few to say.
+    """
+    allowed = int(np.floor(impostor.size * rate + 1e-9))
+    if allowed < FEWEST_ABOVE:
+        return None
+    return float(np.partition(impostor, -(allowed + 1))[-(allowed + 1)])
+
+
+def non_match_at(comparisons: Comparisons, rate: float, *, seed: int = 0) -> Rate | None:
+    """Return the false non-match rate where the false match rate is `rate`, or None.
+
+    Each draw of people has its own threshold, so the interval holds the threshold's uncertainty.
+    """
+    threshold = threshold_at(comparisons.impostor, rate)
+    genuine = comparisons.genuine
+    if threshold is None or not genuine.size:
+        return None
+    same = comparisons.same
+    order = np.argsort(-comparisons.impostor, kind="stable")
+    # Only the top can be the threshold: beyond ten times the rate no draw of people reaches.
+    order = order[: min(order.size, max(1000, int(10 * rate * order.size)))]
+    top = comparisons.impostor[order]
+    one, other = comparisons.one[~same], comparisons.other[~same]
+    own = comparisons.one[same]
+
+    def share(drawn: Doubles) -> float:
+        total = float((drawn[one] * drawn[other]).sum())
+        above = np.cumsum(drawn[one[order]] * drawn[other[order]])
+        place = min(int(np.searchsorted(above, rate * total, side="right")), top.size - 1)
+        weights = drawn[own]
+        return _share(weights, genuine <= top[place])
+
+    return _rate(genuine <= threshold, share, own, seed)
+
+
+def match_rate(comparisons: Comparisons, threshold: float, *, seed: int = 0) -> Rate | None:
+    """Return the false match rate at a threshold that is reached or passed."""
+    same = comparisons.same
+    one, other = comparisons.one[~same], comparisons.other[~same]
+    if not one.size:
+        return None
+    wrong = comparisons.scores[~same] >= threshold
+    # Draws only change how often an error counts; the others are known in all.
+    hits = np.flatnonzero(wrong)
+    people = int(max(one.max(), other.max())) + 1
+    pairs = np.zeros((people, people))
+    np.add.at(pairs, (one, other), 1.0)
+
+    def share(drawn: Doubles) -> float:
+        total = float(drawn @ pairs @ drawn)
+        return float((drawn[one[hits]] * drawn[other[hits]]).sum()) / total if total else 0.0
+
+    return _rate(wrong, share, np.concatenate([one, other]), seed)
+
+
+def non_match_rate(comparisons: Comparisons, threshold: float, *, seed: int = 0) -> Rate | None:
+    """Return the false non-match rate at a threshold that is to be reached."""
+    own = comparisons.one[comparisons.same]
+    if not own.size:
+        return None
+    wrong = comparisons.genuine < threshold
+    return _rate(wrong, lambda drawn: _share(drawn[own], wrong), own, seed)
+
+
+def identify(vectors: NDArray[np.float32], people: Indices) -> tuple[Doubles, Doubles, Indices]:
+    """Search each person's photos but the first among everybody's first ones.
+
+    Returns for each probe its score with its own person, the highest with anybody else, and whose
+    it is.
+    """
+    _, first = np.unique(people, return_index=True)
+    probes = np.setdiff1d(np.arange(len(people)), first)
+    scores = (vectors[probes] @ vectors[first].T).astype(np.float64)
+    owner = np.searchsorted(people[first], people[probes])
+    rows = np.arange(len(probes))
+    own = scores[rows, owner].copy()
+    scores[rows, owner] = -np.inf
+    others = scores.max(axis=1) if len(first) > 1 else np.full(len(probes), -np.inf)
+    return own, others, people[probes]
+
+
+def share_of(wrong: NDArray[np.bool_], people: Indices, *, seed: int = 0) -> Rate | None:
+    """Return the share of probes for which something holds; `people` tells whose they are."""
+    if not wrong.size:
+        return None
+    return _rate(wrong, lambda drawn: _share(drawn[people], wrong), people, seed)
+
+
+def detection_error_tradeoff(
+    comparisons: Comparisons, points: int = 400
+) -> tuple[Doubles, Doubles]:
+    """Return false match and false non-match rates along thresholds, for a DET curve."""
+    impostor, genuine = np.sort(comparisons.impostor), np.sort(comparisons.genuine)
+    lowest = 1 / max(impostor.size, 1)
+    shares = np.geomspace(lowest, 1, points)
+    allowed = np.unique(np.floor(shares * impostor.size).astype(int).clip(1, impostor.size))
+    thresholds = impostor[-allowed]
+    missed = np.searchsorted(genuine, thresholds, side="left") / genuine.size
+    return allowed / impostor.size, missed
+
+
+def _share(weights: Doubles, wrong: NDArray[np.bool_]) -> float:
+    total = float(weights.sum())
+    return float(weights[wrong].sum()) / total if total else 0.0
+
+
+def _rate(
+    wrong: NDArray[np.bool_],
+    share: Callable[[Doubles], float],
+    people: Indices | Sequence[int],
+    seed: int,
+) -> Rate:
+    drawn_from = np.unique(np.asarray(people))
+    errors, count = int(wrong.sum()), int(wrong.size)
+    if not errors:
+        return Rate(0.0, 0.0, min(3 / len(drawn_from), 1.0), 0, count)
+    generator = np.random.default_rng(seed)
+    shares = np.empty(ROUNDS)
+    for turn in range(ROUNDS):
+        drawn = np.zeros(int(drawn_from[-1]) + 1)
+        picks = generator.integers(0, len(drawn_from), len(drawn_from))
+        np.add.at(drawn, drawn_from[picks], 1.0)
+        shares[turn] = share(drawn)
+    low, high = np.quantile(shares, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    value = errors / count
+    return Rate(value, min(float(low), value), max(float(high), value), errors, count)

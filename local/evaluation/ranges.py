@@ -1,0 +1,121 @@
+"""The ranges of a network's activations, measured on photos: what its 8 bits have to span.
+
+For those who make packs: `python -m local.evaluation.ranges PACK PHOTOS...` writes the files that
+the pack's manifest names, and prints their hashes for it. Users of a pack never need it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+
+from facedex.vision import alignment, images
+from facedex.vision.packs import Pack, load
+from facedex_models import installing, manifests, quantising
+from local.evaluation import photos
+
+# Of the values of one photo. The few beyond cost less than coarser steps for all others would:
+# CenterFace's landmarks then move by half as much.
+WITHIN = 0.9999
+# How many activations stay in floats, from the first and to the last. In CenterFace small faces
+# are lost in the first ones (of faces of 32 pixels, a third), and landmarks are read from the last.
+IN_FLOATS = {"centerface": (10, 2)}
+
+
+def measure(network: bytes, batches: Iterable[NDArray[Any]]) -> dict[str, list[float]]:
+    """Return the range of each activation: the widest of all batches."""
+    model = quantising.prepare(network)
+    names = quantising.activations(model)
+    inputs = {value.name for value in model.graph.input}
+    outputs = {value.name for value in model.graph.output}
+    wanted = [name for name in names if name not in inputs]
+    for name in wanted:
+        if name not in outputs:
+            model.graph.output.append(
+                onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
+            )
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    entry = session.get_inputs()[0].name
+    found = {name: [0.0, 0.0] for name in names}
+    for batch in batches:
+        values = dict(zip(wanted, session.run(wanted, {entry: batch}), strict=True))
+        for name, value in {entry: batch, **values}.items():
+            if name in found:
+                low, high = found[name]
+                ends = np.quantile(value, [1 - WITHIN, WITHIN])
+                found[name] = [min(low, float(ends[0])), max(high, float(ends[1]))]
+    return {name: [float(f"{end:.4g}") for end in ends] for name, ends in found.items()}
+
+
+def inputs(pack: Pack, pictures: Sequence[images.Image]) -> tuple[list[Any], list[Any]]:
+    """Return what the detector and the embedder are given for the pictures."""
+    seen: list[Any] = []
+    run = pack.detector.network.run
+
+    def listen(batch: NDArray[Any]) -> list[NDArray[Any]]:
+        seen.append(batch)
+        return run(batch)
+
+    pack.detector.network.run = listen  # type: ignore[method-assign]
+    chips = []
+    for picture in pictures:
+        whole = np.array([picture.pixels.shape[1], picture.pixels.shape[0]], np.float32)
+        faces = [face.landmarks * whole for face in pack.find(picture)]
+        marks = np.array(faces, np.float32).reshape(-1, 5, 2)
+        chips += [
+            alignment.align(picture.pixels, marks, pack.template, pack.chip_size, view)
+            for view in pack.embedder.views
+        ]
+    return seen, [chip for chip in chips if len(chip)]
+
+
+@click.command()
+@click.argument("pack")
+@click.argument("sources", nargs=-1, type=click.Path(exists=True, path_type=Path))
+def main(pack: str, sources: tuple[Path, ...]) -> None:
+    """Measure PACK's activations on photos (folders or files) and write the files."""
+    shipped = manifests.manifest(pack)
+    parts = (shipped.detector, shipped.embedder)
+    whole = replace(
+        shipped,
+        name=f"{pack}-float",
+        detector=replace(parts[0], ranges=None),
+        embedder=replace(parts[1], ranges=None),
+    )
+    directory = installing.install(whole)
+    pictures = [photos.read(path) for path in _files(sources)]
+    given = inputs(load(directory, threads=2), pictures)
+    for part, file, batches in zip(parts, ("detector.onnx", "embedder.onnx"), given, strict=True):
+        assert part.ranges is not None
+        ranges = measure((directory / file).read_bytes(), batches)
+        first, last = IN_FLOATS.get(part.kind, (0, 0))
+        names = list(ranges)[first : len(ranges) - last]
+        ranges = {name: ranges[name] for name in names}
+        document = {"network": part.kind, "photos": len(pictures), "ranges": ranges}
+        content = (json.dumps(document, indent=1) + "\n").encode()
+        path = Path(manifests.__file__).parent / "packs" / part.ranges.file
+        path.write_bytes(content)
+        click.echo(f"{path}: sha256 {hashlib.sha256(content).hexdigest()}")
+
+
+def _files(sources: Iterable[Path]) -> Iterator[Path]:
+    for source in sources:
+        yield from photos.below(source) if source.is_dir() else [source]
+
+
+if __name__ == "__main__":
+    main()

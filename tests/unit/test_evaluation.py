@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from local.evaluation import calibrating, metrics, plots, sets
+from local.evaluation.errors import EvaluationError
+from local.evaluation.metrics import Comparisons
+
+# Two people with two photos each, and one with one: genuine 0.9 and 0.5.
+SCORES = Comparisons(
+    scores=np.array([0.9, 0.5, 0.6, 0.4, 0.3, 0.2, 0.1, 0.05, 0.0, -0.1]),
+    one=np.array([0, 1, 0, 0, 0, 0, 0, 0, 1, 1]),
+    other=np.array([0, 1, 1, 1, 1, 1, 2, 2, 2, 2]),
+)
+
+
+def test_the_threshold_at_a_rate_lets_exactly_that_share_pass() -> None:
+    impostor = SCORES.impostor
+    assert metrics.threshold_at(impostor, 1 / 8) == 0.4  # 0.6 alone is above it
+    assert metrics.threshold_at(impostor, 0.5) == 0.1
+    assert metrics.threshold_at(impostor, 0.1) is None  # not even one in eight
+
+
+def test_false_non_matches_are_the_genuine_scores_not_above_the_threshold() -> None:
+    found = metrics.non_match_at(SCORES, 1 / 8)
+    assert found is not None
+    assert (found.value, found.events, found.count) == (0.0, 0, 2)
+    assert (found.low, found.high) == (0.0, 1.0)  # three in two people is everybody
+    tightest = metrics.threshold_at(SCORES.impostor, 0.125)
+    assert tightest is not None
+    assert metrics.non_match_rate(SCORES, 0.55).value == 0.5  # type: ignore[union-attr]
+
+
+def test_false_matches_at_a_threshold_are_counted_from_it_on() -> None:
+    found = metrics.match_rate(SCORES, 0.4)
+    assert found is not None
+    assert (found.value, found.events, found.count) == (0.25, 2, 8)
+    assert found.low <= 0.25 <= found.high
+    none = metrics.match_rate(SCORES, 0.7)
+    assert none is not None
+    assert (none.value, none.low, none.high) == (0.0, 0.0, 1.0)
+
+
+def test_an_interval_is_as_wide_as_the_people_are_few_and_the_same_each_time() -> None:
+    generator = np.random.default_rng(3)
+
+    def drawn(people: int) -> metrics.Rate:
+        # Each person's ten comparisons fail together or not at all.
+        wrong = np.repeat(generator.random(people) < 0.3, 10)
+        found = metrics.share_of(wrong, np.repeat(np.arange(people), 10))
+        assert found == metrics.share_of(wrong, np.repeat(np.arange(people), 10))
+        assert found is not None
+        return found
+
+    few, many = drawn(20), drawn(2000)
+    assert many.low < 0.3 < many.high
+    assert many.high - many.low == pytest.approx(4 * np.sqrt(0.21 / 2000), rel=0.25)
+    assert few.high - few.low > 5 * (many.high - many.low)
+
+
+def test_identification_searches_every_photo_but_the_first_among_the_first_ones() -> None:
+    vectors = np.array([[1, 0], [0.8, 0.6], [0, 1], [0.8, 0.6]], dtype=np.float32)
+    own, others, owners = metrics.identify(vectors, np.array([0, 0, 7, 7]))
+    assert own == pytest.approx([0.8, 0.6])
+    assert others == pytest.approx([0.6, 0.8])
+    assert owners.tolist() == [0, 7]
+
+
+def test_the_trade_off_never_rises_and_ends_with_everything_accepted() -> None:
+    matched, missed = metrics.detection_error_tradeoff(SCORES)
+    assert (np.diff(matched) > 0).all()
+    assert (np.diff(missed) <= 0).all()
+    assert (matched[-1], missed[-1]) == (1.0, 0.0)
+    assert (matched[0], missed[0]) == (0.125, 0.5)  # threshold 0.6: of 0.9 and 0.5 one is lost
+
+
+def test_pictures_are_png_files(tmp_path: Path) -> None:
+    for path in plots.draw(SCORES, "a title", tmp_path / "new"):
+        assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def photo(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"")
+    return path
+
+
+def test_a_folder_is_a_person_and_so_is_a_photo_without_one(tmp_path: Path) -> None:
+    for name in ("ann/1.jpg", "ann/deep/2.PGM", "bob/1.png", "carl.jpg", "notes.txt", ".x/1.jpg"):
+        photo(tmp_path / name)
+    found = sets.read(tmp_path)
+    assert [path.name for path in found.photos] == ["1.jpg", "2.PGM", "1.png", "carl.jpg"]
+    assert found.people.tolist() == [0, 0, 1, 2]
+    assert found.pairs is None
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "file_x,file_y,Decision\n1.jpg,2.jpg,Yes\n2.jpg,3.jpg,Yes\n3.jpg,4.jpg,No\n",
+        "one,other,same\n1.jpg,2.jpg,1\n2.jpg,3.jpg,true\n3.jpg,4.jpg,0\n",
+    ],
+)
+def test_pairs_that_hang_together_are_one_person(tmp_path: Path, table: str) -> None:
+    for number in range(1, 5):
+        photo(tmp_path / f"{number}.jpg")
+    (tmp_path / "pairs.csv").write_text(table)
+    found = sets.read(tmp_path / "pairs.csv")
+    assert len(set(found.people[:3].tolist())) == 1
+    assert len(set(found.people.tolist())) == 2
+    assert found.pairs is not None
+    assert found.pairs.tolist() == [[0, 1], [1, 2], [2, 3]]
+
+
+@pytest.mark.parametrize(
+    ("table", "complaint"),
+    [
+        ("a.jpg;b.jpg\n", "heading"),
+        ("", "heading"),
+        ("one,other,same\n1.jpg,2.jpg,perhaps\n", "line 2"),
+        ("one,other,same\n1.jpg,9.jpg,1\n", "9.jpg, which is not there"),
+        ("one,other,same\n1.jpg,2.jpg,1\n2.jpg,1.jpg,0\n", "contradicts itself"),
+    ],
+)
+def test_a_pairs_file_that_says_nothing_clear_is_refused(
+    tmp_path: Path, table: str, complaint: str
+) -> None:
+    for number in (1, 2):
+        photo(tmp_path / f"{number}.jpg")
+    (tmp_path / "pairs.csv").write_text(table)
+    with pytest.raises(EvaluationError, match=complaint):
+        sets.read(tmp_path / "pairs.csv")
+
+
+def test_a_calibration_of_few_people_is_refused() -> None:
+    with pytest.raises(EvaluationError, match="too few"):
+        calibrating.calibrate(np.eye(20, dtype=np.float32), np.arange(20))
+
+
+def test_one_photo_in_two_folders_does_not_spoil_a_calibration() -> None:
+    generator = np.random.default_rng(8)
+    vectors = generator.normal(size=(500, 64)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    clean = calibrating.calibrate(vectors, np.arange(500))
+    vectors = np.concatenate([vectors, vectors[:1] + np.float32(1e-4)])
+    found = calibrating.calibrate(vectors, np.arange(501))
+    assert [(one, other) for one, other, _ in found.twins] == [(0, 500)]
+    assert clean.twins == []
+    assert np.abs(np.array(found.cosine[:10]) - clean.cosine[:10]).max() < 0.01

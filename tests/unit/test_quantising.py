@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from facedex.vision import alignment, centerface, detection, images, packs
+from facedex_models import installing, quantising
+from facedex_models.errors import ModelError, UnreadableModel
+from facedex_models.fetching import fetch_member
+from facedex_models.manifests import Network, Ranges, manifest, read_ranges
+
+PACK = manifest("dlib")
+
+
+@pytest.fixture(scope="module")
+def floats() -> dict[str, bytes]:
+    """Return the two networks of the default pack before they are quantised."""
+    return {
+        network.kind: installing.CONVERTERS[network.kind](fetch_member(network.source))
+        for network in (PACK.detector, PACK.embedder)
+    }
+
+
+def ranges_of(network: Network) -> dict[str, list[float]]:
+    assert network.ranges is not None
+    return read_ranges(network.ranges)
+
+
+def run(network: bytes, batch: NDArray[np.generic]) -> list[NDArray[np.float32]]:
+    session = onnxruntime.InferenceSession(network, providers=["CPUExecutionProvider"])
+    outputs: list[NDArray[np.float32]] = session.run(None, {session.get_inputs()[0].name: batch})
+    return outputs
+
+
+def test_vectors_in_8_bits_are_nearly_those_in_floats(
+    floats: dict[str, bytes], pack_directory: Path, portraits: dict[str, bytes]
+) -> None:
+    pack = packs.load(pack_directory)
+    for photo in portraits.values():
+        image = images.decode(photo)
+        rows, columns = image.pixels.shape[:2]
+        marks = pack.find(image)[0].landmarks * np.array([columns, rows], np.float32)
+        chips = alignment.align(image.pixels, marks[None], pack.template, pack.chip_size)
+        exact = run(floats["dlib-resnet"], chips)[0][0]
+        short = run((pack_directory / "embedder.onnx").read_bytes(), chips)[0][0]
+        cosine = exact @ short / np.linalg.norm(exact) / np.linalg.norm(short)
+        assert 0.999 < cosine < 0.999999  # the lower end: as good; the upper: it is in 8 bits
+
+
+def test_faces_found_in_8_bits_are_nearly_where_they_were_in_floats(
+    floats: dict[str, bytes], pack_directory: Path, portraits: dict[str, bytes]
+) -> None:
+    for photo in portraits.values():
+        picture = Image.open(io.BytesIO(photo)).convert("RGB")
+        picture.thumbnail((480, 480))
+        batch = detection.to_batch(np.asarray(picture))
+        exact, short = (
+            centerface.decode_peaks(*run(network, batch))
+            for network in (floats["centerface"], (pack_directory / "detector.onnx").read_bytes())
+        )
+        assert len(exact.scores) == len(short.scores) == 1
+        assert abs(exact.scores[0] - short.scores[0]) < 0.01
+        eyes = np.linalg.norm(exact.landmarks[0, 0] - exact.landmarks[0, 1])
+        assert np.abs(exact.landmarks - short.landmarks).max() < 0.08 * eyes
+
+
+def test_a_network_is_quantised_to_the_same_bytes_each_time(floats: dict[str, bytes]) -> None:
+    for network in (PACK.detector, PACK.embedder):
+        built = [quantising.quantise(floats[network.kind], ranges_of(network)) for _ in range(2)]
+        assert built[0] == built[1]
+        assert len(built[0]) < len(floats[network.kind]) / 3
+
+
+def test_weights_keep_one_bit_free_for_processors_without_vnni(pack_directory: Path) -> None:
+    for name in ("detector.onnx", "embedder.onnx"):
+        graph = onnx.load(pack_directory / name).graph
+        weights = [
+            onnx.numpy_helper.to_array(constant)
+            for constant in graph.initializer
+            if constant.data_type == onnx.TensorProto.INT8
+        ]
+        assert max(int(np.abs(values).max()) for values in weights if values.ndim == 4) == 63
+
+
+def test_ranges_of_another_network_are_refused(floats: dict[str, bytes]) -> None:
+    with pytest.raises(UnreadableModel, match="no activation"):
+        quantising.quantise(floats["centerface"], ranges_of(PACK.embedder))
+
+
+def test_altered_ranges_are_refused() -> None:
+    assert PACK.detector.ranges is not None
+    with pytest.raises(ModelError, match="install Facedex again"):
+        read_ranges(Ranges(PACK.detector.ranges.file, "0" * 64))

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+PROGRAM = "import {package}; import onnxruntime; onnxruntime.SessionOptions()"
+
+
+def test_nothing_is_kept_for_anybody_else(tmp_path: Path) -> None:
+    """ONNX Runtime keeps a device id and events in the user's home unless it is told not to."""
+    for package in ("facedex", "facedex_models"):
+        environment = {
+            name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"
+        }
+        subprocess.run(
+            [sys.executable, "-c", PROGRAM.format(package=package)],
+            check=True,
+            env={**environment, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")},
+        )
+        assert not list(tmp_path.rglob("*nnxruntime*"))
