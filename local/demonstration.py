@@ -9,15 +9,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+import requests
 from PIL import Image, ImageOps
 
 if TYPE_CHECKING:
     from mypy_boto3_rekognition import RekognitionClient
 
 COLLECTION: Final = "facedex-demo"
-_GROUP: Final = "group"
 _THRESHOLD: Final = 80.0  # Rekognition's own default
 _MOST_BYTES: Final = 5 * 1024 * 1024  # of an image inside a request
+_PATIENCE: Final = 60  # seconds
 _LONGEST_SIDE: Final = 2400  # pixels, of a photo that has to be made smaller
 
 Picture: TypeAlias = Image.Image
@@ -108,35 +109,36 @@ def search(client: RekognitionClient, portraits: Mapping[str, bytes]) -> Iterato
             yield Result(copy, title, key, [_best(box, answer["FaceMatches"])], took)
 
 
-def search_everyone(client: RekognitionClient, title: str, content: bytes) -> Result:
-    """Look for every face of a photo in the collection.
+def search_everyone(url: str, title: str, content: bytes) -> Result:
+    """Look for every face of a photo in the collection, keeping none.
 
-    The photo's faces are indexed, searched for one by one, and deleted again: SearchFacesByImage
-    would look for the largest face alone.
+    It is a call of the REST route, for SearchFacesByImage looks for the largest face alone.
+
+    Args:
+        url: where the server answers.
+        title: what the photo is called.
+        content: JPEG or PNG.
+
+    Raises:
+        requests.RequestException: it was not answered, or with an error.
     """
-    indexed, took = _timed(
-        client.index_faces,
-        CollectionId=COLLECTION,
-        Image={"Bytes": content},
-        ExternalImageId=_GROUP,
-        QualityFilter="NONE",
-    )
-    records = [record["Face"] for record in indexed["FaceRecords"]]
-    faces = []
-    for record in records:
-        answer, more = _timed(
-            client.search_faces,
-            CollectionId=COLLECTION,
-            FaceId=record["FaceId"],
-            FaceMatchThreshold=_THRESHOLD,
+    started = time.perf_counter()
+    with requests.Session() as session:
+        session.trust_env = False  # no proxy is between us and this machine
+        answer = session.post(
+            f"{url}/v1/collections/{COLLECTION}/search",
+            params={"faces": "all", "FaceMatchThreshold": str(_THRESHOLD), "MaxFaces": "1"},
+            data=content,
+            headers={"Content-Type": "image/jpeg" if content[:2] == b"\xff\xd8" else "image/png"},
+            timeout=_PATIENCE,
         )
-        took += more
-        others = [m for m in answer["FaceMatches"] if m["Face"].get("ExternalImageId") != _GROUP]
-        faces.append(_best(_box(record["BoundingBox"]), others))
-    if records:
-        client.delete_faces(
-            CollectionId=COLLECTION, FaceIds=[record["FaceId"] for record in records]
-        )
+    took = (time.perf_counter() - started) * 1000
+    if not answer.ok:
+        raise requests.HTTPError(answer.text, response=answer)
+    faces = [
+        _best(_box(found["SearchedFaceBoundingBox"]), found["FaceMatches"])
+        for found in answer.json()["SearchedFaces"]
+    ]
     return Result(open_picture(content), title, None, faces, took)
 
 

@@ -114,8 +114,9 @@ def request_event(
 def invoke(handler: Handler, event: Event, *, function: str, timeout: float, memory: int) -> Answer:
     """Call a function and read its answer as API Gateway does.
 
-    An answer that is not a proxy response, or an exception, is the function's fault and
-    becomes API Gateway's own 502.
+    What a function raises, or what comes of an answer that is not a proxy response, is raised
+    here. API Gateway has an unmodelled 502 for both; our server answers InternalServerError (500),
+    which SDKs know and repeat just so.
     """
     context = Context(
         function_name=f"facedex-{function}",

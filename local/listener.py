@@ -13,6 +13,8 @@ from urllib.parse import unquote_to_bytes
 from cheroot import wsgi
 from cheroot.server import HTTPConnection, HTTPRequest
 
+from local import bodies
+from local.bodies import Chunks
 from local.errors import PortTaken
 from local.gateway import raw_path
 
@@ -20,6 +22,8 @@ Application: TypeAlias = Callable[[dict[str, Any], Callable[..., Any]], Iterable
 
 # Header names as they were sent, for those that WSGI cannot tell apart ("_" and "-").
 HEADER_NAMES: Final = "facedex.header_names"
+# The address that the request came in on.
+LISTENING: Final = "facedex.listening"
 _BACKLOG: Final = 256
 _IDLE: Final = 65  # seconds; longer than the 60 s for which SDKs keep idle connections
 
@@ -72,22 +76,42 @@ class Listener:
 
 
 class _Request(HTTPRequest):
+    malformed_length: bytes | None = None
+
+    def header_reader(self, source: Any, headers: dict[bytes, bytes]) -> None:
+        """Read the headers, and keep from cheroot a length that it would misread.
+
+        It would read -1 as all that ever comes. The application hears of it, and has no body.
+        """
+        HTTPRequest.header_reader(source, headers)
+        declared = headers.get(b"Content-Length", b"0")
+        try:
+            bodies.read_length(declared.decode("latin-1"))
+        except bodies.MalformedBody:
+            headers[b"Content-Length"] = b"0"
+            self.malformed_length = declared
+
+    def send_headers(self) -> None:
+        if self.malformed_length is not None:
+            # Nobody knows where the next request begins.
+            self.close_connection = True
+        if not self.chunked_read:
+            self._drop_body()
+        super().send_headers()
+
     def respond(self) -> None:
         super().respond()
-        if self.chunked_read:
-            self._finish_chunks()
+        # Left in the stream it would be taken for the start of the next request.
+        if self.chunked_read and not self.rfile.finish():
+            self.close_connection = True
 
-    def _finish_chunks(self) -> None:
-        """Read what the application left of a chunked body, down to the last line of its end.
-
-        Left in the stream it would be taken for the start of the next request.
-        """
-        body = self.rfile
-        while not body.closed:
-            if not body.read(1 << 16):
-                break
-        for _trailer in body.read_trailer_lines():
-            pass
+    def _drop_body(self) -> None:
+        """Read what the application left of the body, which cheroot would hold as a whole."""
+        left = bodies.DISCARDED
+        while left > 0 and (piece := self.rfile.read(1 << 16)):
+            left -= len(piece)
+        if self.rfile.remaining:
+            self.close_connection = True
 
 
 class _Connection(HTTPConnection):
@@ -97,10 +121,15 @@ class _Connection(HTTPConnection):
 class _Gateway(wsgi.Gateway_10):
     # cheroot's stubs say that it returns nothing.
     def get_environ(self) -> dict[str, Any]:  # type: ignore[override]
+        if self.req.chunked_read:
+            self.req.rfile = Chunks(self.req.conn.rfile)
         environ: dict[str, Any] = super().get_environ()  # type: ignore[no-untyped-call]
         # Cheroot leaves "%2F" encoded; WSGI wants the path decoded as a whole.
         environ["PATH_INFO"] = unquote_to_bytes(raw_path(environ)).decode("latin-1")
         environ["RAW_URI"] = environ["REQUEST_URI"]
+        if self.req.malformed_length is not None:
+            environ["CONTENT_LENGTH"] = self.req.malformed_length.decode("latin-1")
+        environ[LISTENING] = self.req.server.bind_addr[0]
         environ[HEADER_NAMES] = [name.decode("latin-1") for name in self.req.inheaders]
         return environ
 

@@ -93,7 +93,12 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
         stack.callback(s3.release)
         health = _Health()
         public = Listener(
-            Server(elsewhere=moto, health=health, log=options.log),
+            Server(
+                elsewhere=moto,
+                health=health,
+                log=options.log,
+                guarded=options.auth is Auth.KEYS,
+            ),
             host=options.host,
             port=options.port,
             threads=options.threads,

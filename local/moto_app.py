@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from typing import Any
 
 from local.listener import HEADER_NAMES, Application
+from local.refusals import refuse
 
 # moto's own name for what its server tells it about header names; see PRESERVED_HEADER_NAMES.
 _METADATA = "x-amz-meta-"
@@ -28,6 +30,16 @@ class Moto:
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         """Answer as AWS would."""
+        # By this path, whoever asks, moto empties and reseeds every service.
+        if environ["PATH_INFO"].lstrip("/").startswith("moto-api"):
+            answer = refuse(
+                environ,
+                HTTPStatus.NOT_FOUND,
+                "UnknownOperationException",
+                "moto's own API is not offered here; a restart empties S3 and its other services.",
+            )
+            start_response(answer.line, answer.headers)
+            return [answer.body]
         application = self._application or self._load()
         environ[self._names_key] = _underscored_metadata(environ[HEADER_NAMES])
         return application(environ, start_response)

@@ -8,15 +8,11 @@ run directly instead, in a session of its own, so that Ctrl-C in the terminal re
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
-import os
 import shutil
 import signal
-import stat
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from contextlib import suppress
@@ -26,15 +22,12 @@ from urllib.parse import quote
 
 import psycopg
 
-from local import account
+from local import account, sockets
 from local.errors import DatabaseFailed
 from local.postmaster import Postmaster, drop_foreign_lock, process_exists, send
 
 MAJOR: Final = 18
 DATABASE: Final = "facedex"
-# Longest path that fits a socket's address, its closing zero left out (Linux 108, macOS 104 bytes).
-_SOCKET_PATH: Final = 103
-_SOCKET: Final = ".s.PGSQL.5432"
 _STARTUP: Final = 600.0  # seconds; recovery replays the log since the last checkpoint
 _PREDECESSOR: Final = 30.0  # seconds in which the children of a killed postmaster end
 _SHUTDOWN: Final = 60.0
@@ -112,11 +105,11 @@ class Postgres:
             if not self._wait_for_end(pid, _SHUTDOWN):
                 send(pid, signal.SIGQUIT)
                 self._wait_for_end(pid, 5.0)
-        sockets = self._socket_directory()
-        if sockets != self.cluster:
+        directory = self._socket_directory()
+        if directory != self.cluster:
             # Not empty if the server had to be killed; then the next one's socket replaces its.
             with suppress(OSError):
-                sockets.rmdir()
+                directory.rmdir()
 
     def _create_cluster(self) -> None:
         if (self.cluster / "PG_VERSION").exists():
@@ -182,8 +175,7 @@ class Postgres:
         return postmaster is not None and postmaster.answers(binaries())
 
     def _launch(self) -> None:
-        sockets = self._socket_directory()
-        options = {**_OPTIONS, "unix_socket_directories": str(sockets)}
+        options = {**_OPTIONS, "unix_socket_directories": str(self._socket_directory())}
         command = [str(binaries() / "postgres"), "-D", str(self.cluster)]
         command += [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         self._account.own(self.cluster, binaries())
@@ -239,21 +231,11 @@ class Postgres:
 
     def _url(self, database: str) -> str:
         postmaster = Postmaster.read(self.cluster)
-        sockets = postmaster.socket_directory if postmaster else self._socket_directory()
-        return f"postgresql://postgres@/{database}?host={quote(str(sockets), safe='')}"
+        directory = postmaster.socket_directory if postmaster else self._socket_directory()
+        return f"postgresql://postgres@/{database}?host={quote(str(directory), safe='')}"
 
     def _socket_directory(self) -> Path:
-        """The cluster itself, or a private place with a shorter name if that one's is too long."""
-        if len(os.fsencode(self.cluster / _SOCKET)) <= _SOCKET_PATH:
-            return self.cluster
-        digest = hashlib.sha256(os.fsencode(self.cluster)).hexdigest()[:12]
-        directory = Path(tempfile.gettempdir()) / f"facedex-{digest}"
-        directory.mkdir(mode=0o700, exist_ok=True)
-        self._account.own(directory, binaries())
-        found = directory.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != self._account.uid:
-            raise DatabaseFailed(f"{directory} belongs to somebody else; remove it.")
-        return directory
+        return sockets.find_directory(self.cluster, self._account, binaries())
 
     def _watch(self) -> None:
         while not self._stopping.wait(0.5):

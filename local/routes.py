@@ -26,7 +26,7 @@ class Route:
     """A function of ours and how the request reaches it.
 
     Attributes:
-        name: what the access log calls it.
+        name: the operation, or "-" if there is none of the name that was asked for.
         function: folder in ``functions/``.
         resource: API Gateway's resource path, with ``{Placeholders}``.
         parameters: values of the placeholders, percent-decoded.
@@ -63,7 +63,10 @@ def is_ours(environ: Environ) -> bool:
         return target.startswith(TARGET) or signed_for(environ) == _SERVICE
     service = signed_for(environ)
     if service in (None, _GATEWAY):
-        return raw_path(environ).startswith(_PREFIXES)
+        path = raw_path(environ)
+        # A browser asks without a signature whether it may POST /, and moto would let any page.
+        asks_first = environ["REQUEST_METHOD"] == "OPTIONS" and path in ("", "/")
+        return asks_first or path.startswith(_PREFIXES)
     return service == _SERVICE
 
 
@@ -84,8 +87,8 @@ def find(environ: Environ) -> Route | None:
     if path in ("", "/"):
         if method != "POST":
             return None
-        target = environ.get("HTTP_X_AMZ_TARGET", "")
-        return Route(target.removeprefix(TARGET) or "-", FRONT_DOOR, "/", {})
+        name = environ.get("HTTP_X_AMZ_TARGET", "").removeprefix(TARGET)
+        return Route(name if name in OPERATIONS else "-", FRONT_DOOR, "/", {})
     for operation in OPERATIONS.values():
         if operation.method != method:
             continue

@@ -6,25 +6,24 @@ import json
 import logging
 import sys
 import time
-import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final, Protocol
 
-from local import gateway, pages, routes
+from local import door, gateway, pages, routes
+from local.bodies import Chunks, MalformedBody, read_length
 from local.gateway import Answer, Environ
 from local.listener import Application
+from local.refusals import deny, refuse
 
 _logger = logging.getLogger("facedex")
 
 StartResponse = Callable[..., Any]
 
-# 5 MB of image are 7 MB of base64 in a JSON body; more than this no valid request has.
-BODY_LIMIT: Final = 8 * 1024 * 1024
-# What is read and thrown away of a longer body, so that its sender comes to read the answer.
-_DISCARDED: Final = 256 * 1024 * 1024
-_PIECE: Final = 256 * 1024
+# CompareFaces has two images of 5 MB, which are 14 MB of base64 in a JSON body; more than this no
+# valid request has.
+BODY_LIMIT: Final = 15 * 1024 * 1024
 
 
 class Health(Protocol):
@@ -37,36 +36,55 @@ class Health(Protocol):
 class Server:
     """WSGI application that decides, by how a request is signed and targeted, who answers it."""
 
-    def __init__(self, *, elsewhere: Application, health: Health, log: bool) -> None:
+    def __init__(
+        self, *, elsewhere: Application, health: Health, log: bool, guarded: bool = False
+    ) -> None:
         """Make the endpoint.
 
         Args:
             elsewhere: answers what is not ours.
             health: asked by ``GET /health``.
             log: whether a line per request goes to stderr.
+            guarded: whether the API asks for keys, so that what asks for none stays on loopback.
         """
         self._elsewhere = elsewhere
         self._health = health
         self._log = log
+        self._guarded = guarded
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         started = time.perf_counter()
-        if routes.is_ours(environ):
-            route = routes.find(environ)
-            answer = _operate(route, environ) if route else _nothing_there(environ)
-            name = route.name if route else "-"
-        elif _asks_for_health(environ):
-            answer, name = self._report_health(), "-"
-        elif page := pages.find(environ):
-            answer, name = page, "-"
-        else:
+        name, answer = self._answer(environ)
+        if answer is None:
             return self._pass_on(environ, start_response, started)
         self._note(environ, name, str(answer.status), started)
         length = ("Content-Length", str(len(answer.body)))
         headers = [header for header in answer.headers if header[0].lower() != "content-length"]
         start_response(answer.line, [*headers, length])
         return [answer.body]
+
+    def _answer(self, environ: Environ) -> tuple[str, Answer | None]:
+        """What the access log calls a request, and its answer, or None if moto has it."""
+        if routes.is_ours(environ):
+            route = routes.find(environ)
+            name = route.name if route else "-"
+            if reason := door.judge_name(environ) or door.judge_origin(environ):
+                return name, deny(environ, reason)
+            return name, _operate(route, environ) if route else _nothing_there(environ)
+        page = self._report_health() if _asks_for_health(environ) else pages.find(environ)
+        if page:
+            reason = door.judge_name(environ)
+            return "-", deny(environ, reason) if reason else page
+        if self._guarded and (reason := door.judge_caller(environ)):
+            return "-", deny(environ, reason)
+        try:
+            read_length(environ.get("CONTENT_LENGTH", ""))
+        except MalformedBody as error:
+            return "-", refuse(
+                environ, HTTPStatus.BAD_REQUEST, "SerializationException", str(error)
+            )
+        return "-", None
 
     def _pass_on(
         self, environ: Environ, start_response: StartResponse, started: float
@@ -97,13 +115,21 @@ class Server:
                 f"{(time.perf_counter() - started) * 1000:.0f} ms",
             )
         )
-        print(line, file=sys.stderr, flush=True)
+        print(_escape(line), file=sys.stderr, flush=True)
+
+
+def _escape(line: str) -> str:
+    """A line without what a terminal would obey: a request can have any byte in its path."""
+    return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in line)
 
 
 def _operate(route: routes.Route, environ: Environ) -> Answer:
-    body = _read_body(environ)
+    try:
+        body = _read_body(environ)
+    except MalformedBody as error:
+        return refuse(environ, HTTPStatus.BAD_REQUEST, "SerializationException", str(error))
     if body is None:
-        return _error(
+        return refuse(
             environ,
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             "RequestEntityTooLargeException",
@@ -124,7 +150,7 @@ def _operate(route: routes.Route, environ: Environ) -> Answer:
         )
     except Exception:
         _logger.exception("The function %s failed.", route.function)
-        return _error(
+        return refuse(
             environ,
             HTTPStatus.INTERNAL_SERVER_ERROR,
             "InternalServerError",
@@ -133,18 +159,20 @@ def _operate(route: routes.Route, environ: Environ) -> Answer:
 
 
 def _read_body(environ: Environ) -> bytes | None:
-    """The request's body, or None if it is over the limit (it is then read and dropped)."""
+    """The request's body, or None if it is over the limit; the listener drops what is not read.
+
+    Raises:
+        MalformedBody: its length or coding is broken.
+    """
     stream = environ["wsgi.input"]
-    chunked = environ.get("wsgi.input_terminated", False)
-    declared = BODY_LIMIT + 1 if chunked else int(environ.get("CONTENT_LENGTH") or 0)
-    if declared <= BODY_LIMIT or chunked:
-        body: bytes = stream.read(declared)
-        if len(body) <= BODY_LIMIT:
-            return body
-    left = _DISCARDED
-    while left > 0 and (piece := stream.read(_PIECE)):
-        left -= len(piece)
-    return None
+    if environ.get("wsgi.input_terminated"):
+        chunks: Chunks = stream
+        return chunks.read_within(BODY_LIMIT)
+    declared = read_length(environ.get("CONTENT_LENGTH", ""))
+    if declared > BODY_LIMIT:
+        return None
+    body: bytes = stream.read(declared)
+    return body
 
 
 def _nothing_there(environ: Environ) -> Answer:
@@ -152,14 +180,14 @@ def _nothing_there(environ: Environ) -> Answer:
     asked = f"{environ['REQUEST_METHOD']} {gateway.raw_path(environ)}"
     allowed = ", ".join(routes.methods(environ))
     if allowed:
-        answer = _error(
+        answer = refuse(
             environ,
             HTTPStatus.METHOD_NOT_ALLOWED,
             "UnknownOperationException",
             f"There is no operation at {asked}; the path takes {allowed}.",
         )
         return replace(answer, headers=[*answer.headers, ("Allow", allowed)])
-    return _error(
+    return refuse(
         environ,
         HTTPStatus.NOT_FOUND,
         "UnknownOperationException",
@@ -167,18 +195,9 @@ def _nothing_there(environ: Environ) -> Answer:
     )
 
 
-def _error(environ: Environ, status: HTTPStatus, code: str, message: str) -> Answer:
-    by_rest = gateway.raw_path(environ) not in ("", "/")
-    headers = [
-        ("Content-Type", "application/json" if by_rest else "application/x-amz-json-1.1"),
-        ("x-amzn-RequestId", str(uuid.uuid4())),
-    ]
-    return Answer(status, headers, json.dumps({"__type": code, "Message": message}).encode())
-
-
 def _asks_for_health(environ: Environ) -> bool:
     return (
-        environ["REQUEST_METHOD"] == "GET"
+        environ["REQUEST_METHOD"] in ("GET", "HEAD")
         and gateway.raw_path(environ) == "/health"
         and routes.signed_for(environ) is None
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import boto3
 import click
+import requests
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
@@ -49,7 +50,7 @@ def demo(options: Options, image: Path | None, output: Path, leave: bool) -> Non
             pictures = portraits.fetch(report)
         try:
             rows, wide = _demonstrate(machine.url, pictures, photo)
-        except (BotoCoreError, ClientError) as error:
+        except (BotoCoreError, ClientError, requests.RequestException) as error:
             raise click.ClickException(f"The demo could not go on: {error}") from error
         names = portraits.names()
         _save(sheet.draw(rows, wide, names), output)
@@ -79,7 +80,7 @@ def _demonstrate(
     rows = {result.expected: [result] for result in demonstration.index(client, pictures)}
     for result in demonstration.search(client, pictures):
         rows[result.expected].append(result)
-    wide = demonstration.search_everyone(client, *photo) if photo else None
+    wide = demonstration.search_everyone(url, *photo) if photo else None
     return list(rows.values()), wide
 
 

@@ -22,7 +22,7 @@ from local.machine import Options
     default=Auth.NONE.value,
     show_default=True,
     help="Whether the face API asks for an access key of `facedex keys create`. S3 and the other"
-    " services of moto on the same port never do.",
+    " services of moto on the same port never do; with keys they answer on loopback only.",
 )
 def up(options: Options, auth: str) -> None:
     """Start the API, its database and S3 on one port, until Ctrl-C.

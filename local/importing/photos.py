@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from facedex.vision.images import FORMATS
-from local.importing.errors import NotAnImage
+from local.importing.errors import NotAnImage, TooLarge
 from local.importing.reducing import MOST_BYTES, reduce
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _MAGIC: Final = max(map(len, FORMATS))
+_MOST_READ: Final = 200_000_000  # bytes of a file; a photo of a hundred megapixels has fewer
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,10 @@ class Folder:
         self.name = self._root.name
 
     def find(self) -> Iterator[Photo | Unreadable]:
-        """Every file that is not hidden; links are followed, and a folder is read once."""
+        """Every file that is not hidden; links are followed, and a folder is read once.
+
+        Pipes, sockets and devices are no files, behind links either.
+        """
         failures: list[OSError] = []
         seen: set[tuple[int, int]] = set()
         for folder, folders, files in os.walk(
@@ -122,17 +127,26 @@ class Folder:
             except OSError as error:
                 yield Unreadable(str(path), error.strerror or str(error))
                 continue
+            if not stat.S_ISREG(found.st_mode):
+                continue  # a pipe would be waited for without end
             relative = path.relative_to(self._root).as_posix()
             version = f"{found.st_size}-{found.st_mtime_ns}"
             yield Photo(str(path), relative, version, found.st_size)
 
     def prepare(self, photo: Photo) -> Prepared:
-        """The file's bytes, made smaller where they do not fit into a request."""
+        """The file's bytes, made smaller where they do not fit into a request.
+
+        Raises:
+            TooLarge: besides, it has more bytes than are read.
+        """
         with Path(photo.place).open("rb") as file:
             start = file.read(_MAGIC)
             if not _is_image(start):
                 raise NotAnImage(f"{photo.place} is neither JPEG nor PNG.")
-            data = start + file.read()
+            size = os.fstat(file.fileno()).st_size
+            if size > _MOST_READ:
+                raise TooLarge(f"It has {size} bytes; a photo may have {_MOST_READ}.")
+            data = start + file.read(_MOST_READ)
         if len(data) > MOST_BYTES:
             return Prepared({"Bytes": reduce(data)}, smaller=True)
         return Prepared({"Bytes": data})

@@ -11,7 +11,7 @@ from pgvector import HalfVector
 _BATCH = 20_000
 
 
-def fill(database_url: str, collection_id: str, faces: int, dimension: int = 128) -> None:
+def fill(database_url: str, collection_id: str, faces: int, dimension: int) -> None:
     """Add ``faces`` random unit vectors to a collection; exact search costs the same on any."""
     drawn = np.random.default_rng(1)
     with psycopg.connect(database_url) as connection:

@@ -11,22 +11,20 @@ from tests.bench.galleries import fill
 from tests.bench.measuring import milliseconds, portrait, ratio, report, side_by_side
 from tests.bench.serving import serving
 
-THREADS = 2
 
-
-def main(faces: int) -> None:
+def main(faces: int, threads: int) -> None:
     photo = portrait()
-    pack = packs.load(installing.pull(), threads=THREADS)
+    pack = packs.load(installing.pull(), threads=threads)
 
     def bare() -> None:
         image = decode(photo)
         pack.embed(image, pack.find(image)[:1])
 
-    with serving(FACEDEX_THREADS=str(THREADS)) as server:
+    with serving(FACEDEX_THREADS=str(threads)) as server:
         client = server.client("rekognition")
         client.create_collection(CollectionId="bench")
         client.index_faces(CollectionId="bench", Image={"Bytes": photo})
-        fill(server.database_url, "bench", faces)
+        fill(server.database_url, "bench", faces, pack.dimension)
 
         def ours() -> None:
             answer = client.search_faces_by_image(CollectionId="bench", Image={"Bytes": photo})
@@ -36,7 +34,7 @@ def main(faces: int) -> None:
             [bare, ours, lambda: client.describe_collection(CollectionId="bench")], rounds=40
         )
     report(
-        f"SearchFacesByImage through boto3, {faces:,} faces in the collection",
+        f"SearchFacesByImage through boto3, {faces:,} faces, inference threads: {threads}",
         f"bare vision pipeline {milliseconds(pipeline)}",
         f"SearchFacesByImage {milliseconds(searched)}: {ratio(searched, pipeline):.2f} x",
         f"DescribeCollection {milliseconds(described)}",
@@ -44,4 +42,5 @@ def main(faces: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000)
+    for threads in (1, 2):
+        main(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000, threads)

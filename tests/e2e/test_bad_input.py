@@ -85,7 +85,7 @@ def test_an_unknown_target(server: Server, name: str) -> None:
 
 def test_a_body_larger_than_any_valid_request(server: Server) -> None:
     status, error = post(
-        server, b" " * 9_000_000, **{"X-Amz-Target": "RekognitionService.DetectFaces"}
+        server, b" " * 16_000_000, **{"X-Amz-Target": "RekognitionService.DetectFaces"}
     )
     assert (status, error["__type"]) == (413, "RequestEntityTooLargeException")
 

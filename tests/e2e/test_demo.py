@@ -53,8 +53,11 @@ def test_the_demo_finds_everyone_and_can_be_repeated(
     monkeypatch.setenv("COLUMNS", "120")
     for _repeated in range(2):
         output = tmp_path / "facedex-demo.png"
-        done = run(tmp_path / "data", output, f"--image={side_by_side}")
+        done = run(tmp_path / "data", output, f"--image={side_by_side}", "--log")
         assert done.returncode == 0, done.stderr
+        # Nobody on the photo is kept, not even for a moment.
+        assert done.stderr.count(" IndexFaces 200 ") == len(portraits)
+        assert "DeleteFaces" not in done.stderr
         for name in ("Eileen Collins", "Grace Hopper"):
             copies = re.findall(
                 rf"{name} +│ ([^│]+?) +│ {name} +│ +([\d.]+)",

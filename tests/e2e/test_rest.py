@@ -196,7 +196,7 @@ def test_a_path_that_is_wrong(rest: Rest, collection: str) -> None:
         assert rest.bad("GET", path)[0] == "ValidationException"
     for path in ("/v1/collections/%00", "/v1/collections/%ff"):
         assert rest.bad("GET", path)[0] == "ValidationException"
-    huge = rest.ask("POST", "/v1/faces/detect", bytes(9_000_000), "image/jpeg")
+    huge = rest.ask("POST", "/v1/faces/detect", bytes(16_000_000), "image/jpeg")
     assert (huge[0], huge[1]["__type"]) == (413, "RequestEntityTooLargeException")
     assert rest.ask("GET", "/v1/nothing")[0] == 404
     assert rest.ask("PUT", f"/v1/collections/{collection}")[0] == 405

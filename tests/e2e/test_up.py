@@ -102,7 +102,7 @@ def test_a_chunked_upload_leaves_the_connection_usable(server: Server) -> None:
         connection.sendall(
             b"PUT /chunks/key HTTP/1.1\r\nHost: s3\r\nTransfer-Encoding: chunked\r\n\r\n"
             b"5\r\nhello\r\n0\r\n\r\n"
-            b"GET /health HTTP/1.1\r\nHost: s3\r\nConnection: close\r\n\r\n"
+            b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
         )
         text = answers.read().decode()
     assert text.count("HTTP/1.1 200 OK") == 2

@@ -61,6 +61,7 @@ def call(
         cwd=_EVENTS.parent,
         env={
             **os.environ,
+            "FACEDEX_AUTH": "none",
             "FACEDEX_DATABASE_URL": database_url,
             "FACEDEX_MODELS": str(models),
             "FACEDEX_PACK": pack,

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from facedex.vision import packs
+from facedex.vision import alignment, packs
 from facedex.vision.arcface import ArcFace, SFace
 from facedex.vision.images import Image
 from facedex_models.manifests import manifest
@@ -71,3 +72,33 @@ def test_a_pack_of_insightface_finds_and_embeds_faces(tmp_path: Path, name: str)
     assert vectors.shape == (2, pack.dimension) == (2, 512)
     assert np.linalg.norm(vectors[0]) == pytest.approx(1)
     assert pack.model_version == f"{name}-1"
+
+
+def test_only_the_largest_faces_are_looked_at_closely(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pack.toml").write_text(manifest("buffalo_l").text, encoding="utf-8")
+    tiny_networks.scrfd(tmp_path / "detector.onnx")
+    tiny_networks.embedder(tmp_path / "embedder.onnx", 512)
+    pixels = np.zeros((480, 480, 3), dtype=np.uint8)
+    for row in range(28, 58, 6):
+        for column in range(4, 58, 6):
+            tiny_networks.paint(pixels, 8, row, column)
+    tiny_networks.paint(pixels, 32, 3, 4)
+    pack = packs.load(tmp_path)
+    cut: list[int] = []
+    align = alignment.align
+
+    def listen(*given: Any) -> Chips:
+        cut.append(len(given[1]))
+        return align(*given)
+
+    monkeypatch.setattr(alignment, "align", listen)
+    image = Image(pixels, width=480, height=480)
+    found = pack.find(image, most=1000)
+    assert len(found) == 46
+    for most in (1, 40):
+        chosen = pack.find(image, most=most)
+        assert [face.box for face in chosen] == [face.box for face in found[:most]]
+    assert found[0].size[0] == 4 * found[1].size[0]
+    assert cut == [len(found), 1, 40]

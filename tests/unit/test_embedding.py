@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import csv
 import io
+import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -128,6 +131,26 @@ def test_faces_come_largest_first_and_in_ratios_of_the_upright_picture(
         assert abs(height - face.box.height * image.height) <= 1
 
 
+# Stops at the first of the modules that only pictures need.
+_WITHOUT_PICTURES = """
+import sys
+from pathlib import Path
+sys.modules |= dict.fromkeys(("PIL", "onnxruntime"))
+from facedex.vision import packs
+pack = packs.load(Path(sys.argv[1]))
+print(pack.model_version, round(pack.calibration.similarity(1.0)))
+"""
+
+
+def test_version_and_calibration_need_the_manifest_but_no_networks_and_no_pillow(
+    tmp_path: Path, pack_directory: Path
+) -> None:
+    shutil.copy(pack_directory / "pack.toml", tmp_path)
+    command = [sys.executable, "-c", _WITHOUT_PICTURES, str(tmp_path)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (run.stdout, run.stderr) == ("dlib-2 100\n", "")
+
+
 def test_a_pack_is_loaded_once_and_names_its_version(pack: Pack, pack_directory: Path) -> None:
     assert packs.load(pack_directory) is pack
     assert pack.model_version == "dlib-2"
@@ -140,8 +163,13 @@ def test_a_missing_or_unknown_pack_is_named_with_the_remedy(
         packs.load(tmp_path / "nowhere")
     manifest = (pack_directory / "pack.toml").read_text(encoding="utf-8")
     (tmp_path / "pack.toml").write_text(manifest, encoding="utf-8")
-    with pytest.raises(PackMissing, match="no whole model pack"):
-        packs.load(tmp_path)
+    pack = packs.load(tmp_path)
+    for network in (pack.detector.network, pack.embedder.network):
+        with pytest.raises(PackMissing) as raised:
+            network.open()
+        assert str(raised.value) == (
+            f"There is no whole model pack in {tmp_path}; fetch one with `facedex models pull`."
+        )
     other = tmp_path / "other"
     other.mkdir()
     unknown = manifest.replace('kind = "centerface"', 'kind = "crystal-ball"')

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable
 
@@ -69,7 +71,7 @@ def test_a_large_jpeg_is_decoded_smaller_but_never_below_the_side_asked_for(
     assert (image.width, image.height) == (width, 300)
 
 
-@pytest.mark.parametrize(
+MODES = pytest.mark.parametrize(
     ("make", "expected"),
     [
         (lambda: Image.new("L", (8, 8), 77), (77, 77, 77)),
@@ -82,6 +84,9 @@ def test_a_large_jpeg_is_decoded_smaller_but_never_below_the_side_asked_for(
     ],
     ids=["grey", "bilevel", "grey-alpha", "transparent", "opaque", "palette", "16-bit-grey"],
 )
+
+
+@MODES
 def test_every_png_mode_becomes_rgb_with_transparency_on_white(
     make: Callable[[], Image.Image], expected: tuple[int, int, int]
 ) -> None:
@@ -89,6 +94,54 @@ def test_every_png_mode_becomes_rgb_with_transparency_on_white(
     assert pixels.shape == (8, 8, 3)
     assert pixels.dtype == np.uint8
     assert (pixels == expected).all()
+
+
+@MODES
+def test_a_large_png_of_every_mode_is_reduced_as_a_jpeg_is(
+    make: Callable[[], Image.Image], expected: tuple[int, int, int]
+) -> None:
+    data = encode(make().resize((1203, 1001), Image.Resampling.NEAREST))
+    image = images.decode(data, longest_side=300)
+    assert (image.width, image.height) == (1203, 1001)
+    assert image.pixels.shape == (251, 301, 3)
+    assert (image.pixels == expected).all()
+
+
+def test_a_png_is_reduced_to_means_of_its_pixels_across_strips() -> None:
+    picture = gradient(1600, 1200)
+    assert picture.width * picture.height > images.STRIP
+    whole = np.asarray(picture).reshape(300, 4, 400, 4, 3).mean(axis=(1, 3))
+    reduced = images.decode(encode(picture), longest_side=400).pixels
+    assert np.abs(reduced - whole).max() <= 0.5
+    translucent = picture.copy()
+    translucent.putalpha(128)
+    on_white = whole * (128 / 255) + 127
+    reduced = images.decode(encode(translucent), longest_side=400).pixels
+    assert np.abs(reduced - on_white).max() <= 1.5
+
+
+# Prints the memory in MiB that decoding took beyond what the process had before.
+_MEMORY = """
+import resource, sys
+from concurrent.futures import ThreadPoolExecutor
+from facedex.vision import images
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+data, before, times = sys.stdin.buffer.read(), peak(), int(sys.argv[1])
+with ThreadPoolExecutor(times) as workers:
+    assert all(image.width == 5000 for image in workers.map(images.decode, [data] * times))
+print(peak() - before)
+"""
+
+
+@pytest.mark.parametrize(("times", "most"), [(1, 180), (8, 400)])
+def test_large_pngs_take_little_more_memory_than_two_files_of_raw_pixels(
+    times: int, most: int
+) -> None:
+    data = encode(Image.new("RGBA", (5000, 5000), (200, 10, 30, 128)))  # 95 MiB of pixels
+    command = [sys.executable, "-c", _MEMORY, str(times)]
+    run = subprocess.run(command, input=data, capture_output=True, check=True)
+    assert int(run.stdout) < most
 
 
 @pytest.mark.parametrize("mode", ["L", "CMYK"])

@@ -39,12 +39,12 @@ def test_a_pack_without_a_calibration_says_how_to_measure_one(directory: Path) -
         _ = pack.calibration
     assert str(raised.value) == (
         "The model pack buffalo_l has no calibration, so a Similarity would mean nothing; measure "
-        "one with `facedex models calibrate buffalo_l` on photos of some hundred different people, "
-        "and start Facedex again."
+        "one with `facedex models calibrate FOLDER --pack buffalo_l`, the folder holding photos of "
+        "some 450 different people, and start Facedex again."
     )
     answer = service_error(raised.value)
     assert type(answer).__name__ == "InternalServerError"
-    assert "facedex models calibrate buffalo_l" in str(answer)
+    assert "facedex models calibrate FOLDER --pack buffalo_l" in str(answer)
 
 
 def test_the_users_own_calibration_is_used(directory: Path) -> None:

@@ -71,6 +71,23 @@ def test_faces_found_in_8_bits_are_nearly_where_they_were_in_floats(
         assert np.abs(exact.landmarks - short.landmarks).max() < 0.08 * eyes
 
 
+def test_small_faces_are_found_in_8_bits(pack_directory: Path, portraits: dict[str, bytes]) -> None:
+    detector = packs.load(pack_directory).detector
+    board = Image.new("RGB", (1200, 800), (120, 120, 120))
+    for number in range(24):
+        picture = Image.open(io.BytesIO(portraits[("eileen", "grace")[number % 2]])).convert("RGB")
+        box = detector.detect(np.asarray(picture), longest_side=1280).boxes[0]
+        middle, reach = (box[:2] + box[2:]) / 2, 0.6 * (box[2:] - box[:2]).max()
+        left, top, right, bottom = (
+            round(float(edge)) for edge in (*(middle - reach), *(middle + reach))
+        )
+        side = round(1.2 * (36 + number // 2))  # faces of 36 to 47 pixels
+        head = picture.crop((left, top, right, bottom))
+        place = 60 + number % 6 * 190, 60 + number // 6 * 150
+        board.paste(head.resize((side, side), Image.Resampling.LANCZOS), place)
+    assert len(detector.detect(np.asarray(board), longest_side=1280).scores) == 24
+
+
 def test_a_network_is_quantised_to_the_same_bytes_each_time(floats: dict[str, bytes]) -> None:
     for network in (PACK.detector, PACK.embedder):
         built = [quantising.quantise(floats[network.kind], ranges_of(network)) for _ in range(2)]

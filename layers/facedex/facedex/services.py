@@ -89,9 +89,7 @@ class Services:
                 f"The image has {image.width} x {image.height} pixels; either side must have at"
                 f" least {_SMALLEST_SIDE}."
             )
-        faces = self.pack.find(
-            image, longest_side=self.settings.detection_side, most=_MOST_FACES
-        )
+        faces = self.pack.find(image, longest_side=self.settings.detection_side, most=_MOST_FACES)
         return Picture(sha256(data).digest(), image, faces)
 
 

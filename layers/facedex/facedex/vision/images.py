@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-import threading
-from contextlib import nullcontext
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,7 +35,9 @@ UPRIGHT = {
 }
 TURNED = frozenset({5, 6, 7, 8})  # orientations that exchange width and height
 
-_large = threading.BoundedSemaphore(LARGE_AT_ONCE)
+# Threads of their own, because the memory that a thread has freed stays with that thread: sixteen
+# threads would keep what sixteen pictures took, though they took turns.
+_large = ThreadPoolExecutor(LARGE_AT_ONCE, thread_name_prefix="large-images")
 
 
 @dataclass(frozen=True)
@@ -88,15 +89,25 @@ def _decode(data: bytes, kind: str, longest_side: int, max_pixels: int) -> Image
             source.draft(None, (max(1, width // reduction), max(1, height // reduction)))
             if source.size != (width, height):
                 reduction = 1  # a JPEG's decoder does it
-        with _large if width * height > LARGE else nullcontext():
-            source.load()
-            picture = _reduce(source, reduction)
-        orientation = _orientation(source)
-    if orientation in UPRIGHT:
-        picture = picture.transpose(UPRIGHT[orientation])
+        if width * height > LARGE:
+            pixels, orientation = _large.submit(_upright, source, reduction).result()
+        else:
+            pixels, orientation = _upright(source, reduction)
     if orientation in TURNED:
         width, height = height, width
-    return Image(pixels=np.asarray(picture), width=width, height=height)
+    return Image(pixels=pixels, width=width, height=height)
+
+
+def _upright(source: pillow.Image, reduction: int) -> tuple[NDArray[np.uint8], int]:
+    """Decode and close the picture; return its pixels (rows, columns, 3) and its orientation."""
+    source.load()
+    orientation = _orientation(source)
+    picture = _reduce(source, reduction)
+    if orientation in UPRIGHT:
+        picture = picture.transpose(UPRIGHT[orientation])
+    pixels = np.asarray(picture)
+    source.close()  # before the next one starts, which may be before the caller goes on
+    return pixels, orientation
 
 
 def _reduce(source: pillow.Image, factor: int) -> pillow.Image:

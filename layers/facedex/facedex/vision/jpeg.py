@@ -11,6 +11,7 @@ from facedex.vision.errors import InvalidImage
 MOST_SCANS = 100
 MOST_SCANNED = 2_000_000_000  # pixels times scans: 31 scans of 64 megapixels, 1.5 to 2 seconds
 MOST_SEGMENTS = 10_000  # colour profiles and depth maps come in segments of 64 kB
+MOST_FILLING = 100_000  # bytes between two segments; Pillow walks through them one by one
 
 # ITU-T T.81, annex B. In compressed data FF 00 is a byte and FF D0..D7 are points of restart; FF 01
 # has no length either, and in a run of FF only the last one counts. Between segments decoders skip
@@ -22,14 +23,19 @@ _START, _END, _SCAN = b"\xd8", b"\xd9", b"\xda"
 def count_scans(data: bytes) -> int:
     """Return the number of scans of a JPEG file, up to its end or to where it is cut off.
 
-    Raises InvalidImage for more scans or segments than an encoder makes.
+    Raises InvalidImage for more scans, segments or filling than an encoder makes.
     """
     scans = segments = 0
     place = 0
-    while (marker := _MARKER.search(data, place)) and marker[1] != _END:
+    while True:
+        marker = _MARKER.search(data, place)
+        if not scans and (marker.start() if marker else len(data)) - place > MOST_FILLING:
+            raise InvalidImage(
+                "The JPEG image is damaged: it is mostly filling; send a whole file."
+            )
+        if not marker or marker[1] == _END:
+            return scans
         place = marker.end()
-        if marker[1] == _START:
-            continue
         segments += 1
         scans += marker[1] == _SCAN
         if scans > MOST_SCANS:
@@ -42,9 +48,9 @@ def count_scans(data: bytes) -> int:
                 f"The JPEG image has more than {MOST_SEGMENTS} segments; save it again without its"
                 " metadata."
             )
-        # The length counts its own two bytes; decoders take a smaller one for two.
-        place += max(2, int.from_bytes(data[place : place + 2], "big"))
-    return scans
+        if marker[1] != _START:
+            # The length counts its own two bytes; decoders take a smaller one for two.
+            place += max(2, int.from_bytes(data[place : place + 2], "big"))
 
 
 def check_scans(scans: int, width: int, height: int) -> None:

@@ -122,15 +122,16 @@ class Pack:
         The picture is searched at a size of at most `longest_side` pixels.
         """
         found = self.detector.detect(image.pixels, longest_side=longest_side)
-        # Before the work on each face: a picture may hold a thousand.
-        areas = (found.boxes[:, 2:] - found.boxes[:, :2]).prod(axis=1)
-        found = found.take(np.argsort(-areas, kind="stable")[:most])
         rows, columns = image.pixels.shape[:2]
         whole = np.array([columns, rows], dtype=np.float32)
         corners = found.boxes[:, :2] / whole
         extents = found.boxes[:, 2:] / whole - corners
+        # Before the work on each face: a picture may hold a thousand.
+        areas = extents.prod(axis=1, dtype=np.float64)
+        largest = np.argsort(-areas, kind="stable")[:most]
+        found, corners, extents = found.take(largest), corners[largest], extents[largest]
         chips = alignment.align(image.pixels, found.landmarks, self.template, self.chip_size)
-        faces = [
+        return [
             Face(
                 box=Box(left, top, width, height),
                 confidence=confidence,
@@ -149,7 +150,6 @@ class Pack:
                 strict=True,
             )
         ]
-        return sorted(faces, key=lambda face: face.box.width * face.box.height, reverse=True)
 
     def embed(self, image: Image, faces: Sequence[Face]) -> Floats:
         """Return unit vectors (n, dimension) of faces that were found in this picture."""

@@ -1,0 +1,38 @@
+"""An import reads files, and of each a bounded part."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from local.importing.errors import TooLarge
+from local.importing.photos import Folder, Photo
+
+
+def test_what_is_no_file_is_skipped_behind_links_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe.jpg")
+    Path("linked pipe.jpg").symlink_to("pipe.jpg")
+    Path("zeros.jpg").symlink_to("/dev/zero")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("socket.jpg")
+        Path("photo.jpg").write_bytes(b"")
+        Path("linked photo.jpg").symlink_to("photo.jpg")
+        found = [photo for photo in Folder(tmp_path).find() if isinstance(photo, Photo)]
+    assert [photo.relative for photo in found] == ["linked photo.jpg", "photo.jpg"]
+
+
+def test_a_file_that_is_larger_than_any_photo_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "huge.jpg"
+    path.write_bytes(b"\xff\xd8\xff")
+    os.truncate(path, 200_000_001)
+    folder = Folder(tmp_path)
+    (photo,) = folder.find()
+    assert isinstance(photo, Photo)
+    with pytest.raises(TooLarge, match="200000001 bytes"):
+        folder.prepare(photo)
