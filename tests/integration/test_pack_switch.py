@@ -105,4 +105,4 @@ def test_a_pack_without_a_calibration_indexes_but_does_not_search(
     assert len(indexed["FaceRecords"]) == 1
     status, refused = call("search_faces", "buffalo_l", models, database_url)
     assert (status, refused["__type"]) == (500, "InternalServerError")
-    assert "facedex models calibrate buffalo_l" in refused["Message"]
+    assert "facedex models calibrate FOLDER --pack buffalo_l" in refused["Message"]
