@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from math import inf
+from time import monotonic
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg.rows import namedtuple_row
@@ -22,6 +25,10 @@ _PATIENCE: Final = 3.0
 # request, so that it is back as soon as the database is, whatever its backoff had grown to.
 _RECONNECT: Final = 1.0
 
+# Seconds after its last use in which a connection is taken to work: asking it costs a round trip,
+# and one that broke so lately means one repeated request.
+_TRUSTED: Final = 0.25
+
 
 class Database:
     """A Postgres database with the schema of ``migrations/``.
@@ -34,6 +41,7 @@ class Database:
 
     def __init__(self, url: str, *, connections: int = 8, statement_timeout: float = 20.0) -> None:
         self._statement_timeout = statement_timeout
+        self._used: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             url,
             min_size=0,
@@ -42,7 +50,7 @@ class Database:
             reconnect_timeout=_RECONNECT,
             kwargs={"row_factory": namedtuple_row, "connect_timeout": 5},
             configure=self._configure,
-            check=ConnectionPool.check_connection,
+            check=self._check,
             open=True,
         )
 
@@ -56,6 +64,7 @@ class Database:
         try:
             with self._pool.connection() as connection:
                 yield connection
+                self._used[connection] = monotonic()
         except (PoolTimeout, psycopg.OperationalError) as error:
             raise DatabaseUnavailable(
                 f"The database did not answer ({type(error).__name__}); try again."
@@ -82,6 +91,11 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self._pool.close()
+
+    def _check(self, connection: Connection) -> None:
+        """Make sure that a connection still works, unless it did a moment ago."""
+        if monotonic() - self._used.get(connection, -inf) > _TRUSTED:
+            ConnectionPool.check_connection(connection)
 
     def _configure(self, connection: Connection) -> None:
         milliseconds = int(self._statement_timeout * 1000)
