@@ -11,9 +11,9 @@ from aws_cdk import App, RemovalPolicy, Stack
 from aws_cdk.aws_logs import LogGroup, RetentionDays
 from constructs import Construct
 
-from facedex.api.catalog import OPERATIONS
+from facedex.api.catalog import OPERATIONS, WORKERS
 
-_NAMES: Final = ("front_door", *(row.function for row in OPERATIONS.values()))
+_NAMES: Final = (*WORKERS, *(row.function for row in OPERATIONS.values()))
 
 
 class Facedex(Stack):

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from facedex.api.catalog import OPERATIONS, Operation
+from facedex.api.catalog import OPERATIONS, WORKERS, Operation
 from facedex.api.model import input_shape, service_model, shape
 from facedex.api.operation import Endpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = pytest.mark.parametrize("row", OPERATIONS.values(), ids=lambda row: row.name)
-NOT_OPERATIONS = {"front_door"}
 CHANGES = {
     "AssociateFaces",
     "CreateCollection",
@@ -60,6 +59,10 @@ def test_every_operation_has_a_sample_event_of_its_route(row: Operation) -> None
     assert set(event["pathParameters"] or {}) == placeholders
 
 
+def test_every_worker_has_a_handler() -> None:
+    assert all(callable(row.handler) for row in WORKERS.values())
+
+
 def test_no_two_operations_share_a_route() -> None:
     routes = [(row.method, row.path) for row in OPERATIONS.values()]
     assert len(set(routes)) == len(routes)
@@ -74,7 +77,7 @@ def test_no_word_of_a_path_stands_where_another_path_has_a_placeholder() -> None
 
 
 def test_no_folder_and_no_event_is_without_a_row() -> None:
-    functions = {row.function for row in OPERATIONS.values()} | NOT_OPERATIONS
+    functions = {row.function for row in OPERATIONS.values()} | set(WORKERS)
     folders = {path.parent.name for path in (ROOT / "functions").glob("*/handler.py")}
     events = {path.stem for path in (ROOT / "events").glob("*.json")}
     assert folders == functions

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 if TYPE_CHECKING:
     from facedex.api.operation import Endpoint
+
+
+LambdaHandler: TypeAlias = Callable[[Mapping[str, Any], Any], Any]
 
 
 class Need(StrEnum):
@@ -25,6 +28,34 @@ class Need(StrEnum):
     MODELS = "models"  # the pack's ONNX files: pixels are looked at
     PACK = "pack"  # the pack's manifest only: version and calibration
     S3 = "s3"  # read access to the caller's images
+
+
+class Trigger(StrEnum):
+    """What calls a function that is no operation."""
+
+    GATEWAY = "gateway"  # API Gateway: POST /
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A function that is no operation of the service.
+
+    Attributes:
+        function: its folder in ``functions/`` and the stem of its Lambda function's name.
+        trigger: what calls it.
+        needs, memory, timeout: as an operation's.
+    """
+
+    function: str
+    trigger: Trigger
+    needs: frozenset[Need]
+    memory: int
+    timeout: int
+
+    @property
+    def handler(self) -> LambdaHandler:
+        """Its Lambda handler, imported on first use."""
+        return cast("LambdaHandler", _handler(self.function))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +85,7 @@ class Operation:
     @property
     def endpoint(self) -> Endpoint:
         """The operation's Lambda handler, imported on first use."""
-        module = importlib.import_module(f"functions.{self.function}.handler")
-        return cast("Endpoint", module.lambda_handler)
+        return cast("Endpoint", _handler(self.function))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +105,10 @@ class Variant:
     parameter: str
     value: str
     default: str
+
+
+def _handler(function: str) -> object:
+    return importlib.import_module(f"functions.{function}.handler").lambda_handler
 
 
 _RECORDS = frozenset({Need.DATABASE})
@@ -133,4 +167,12 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
 VARIANTS: Final[Mapping[str, Variant]] = {
     row.name: row
     for row in (Variant("SearchAllFacesByImage", "SearchFacesByImage", "faces", "all", "largest"),)
+}
+
+WORKERS: Final[Mapping[str, Worker]] = {
+    row.function: row
+    for row in (
+        # It answers for every operation, so it needs what any of them needs.
+        Worker("front_door", Trigger.GATEWAY, _FACES, _LARGE, 29),
+    )
 }
