@@ -29,11 +29,13 @@ class Server:
 
     Attributes:
         url: where it answers.
+        directory: its data directory.
         process: the process.
     """
 
     def __init__(self, directory: Path, *arguments: str, **environment: str) -> None:
         """Start it on a data directory and a free port, and wait until it is ready."""
+        self.directory = directory
         self.log = directory.with_name(f"{directory.name}.log")
         self.process = start(directory, *arguments, log=self.log, environment=environment)
         self.url = self._wait_until_ready(directory)

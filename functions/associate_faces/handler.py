@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from facedex.api.documents import user_status
+from facedex.api.documents import unsuccessful_faces, user_status
 from facedex.api.operation import Request, Response, operation
 from facedex.services import Services
 from facedex.store import collections, faces, users
@@ -35,18 +35,7 @@ def associate_faces(request: Request, services: Services) -> Response:
             return {
                 "AssociatedFaces": [{"FaceId": face_id} for face_id in outcome.associated],
                 "UnsuccessfulFaceAssociations": [
-                    *(
-                        {"FaceId": face_id, "Reasons": ["FACE_NOT_FOUND"]}
-                        for face_id in outcome.missing
-                    ),
-                    *(
-                        {
-                            "FaceId": face_id,
-                            "UserId": other,
-                            "Reasons": ["ASSOCIATED_TO_A_DIFFERENT_USER"],
-                        }
-                        for face_id, other in outcome.taken.items()
-                    ),
+                    *unsuccessful_faces(outcome.missing, outcome.taken),
                     *(
                         {
                             "FaceId": face_id,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from facedex.api.documents import user_status
+from facedex.api.documents import unsuccessful_faces, user_status
 from facedex.api.operation import Request, Response, operation
 from facedex.services import Services
 from facedex.store import collections, users
@@ -22,20 +22,9 @@ def disassociate_faces(request: Request, services: Services) -> Response:
             outcome = users.disassociate(connection, collection, user_id, wanted)
             return {
                 "DisassociatedFaces": [{"FaceId": face_id} for face_id in outcome.disassociated],
-                "UnsuccessfulFaceDisassociations": [
-                    *(
-                        {"FaceId": face_id, "Reasons": ["FACE_NOT_FOUND"]}
-                        for face_id in outcome.missing
-                    ),
-                    *(
-                        {
-                            "FaceId": face_id,
-                            "UserId": other,
-                            "Reasons": ["ASSOCIATED_TO_A_DIFFERENT_USER"],
-                        }
-                        for face_id, other in outcome.taken.items()
-                    ),
-                ],
+                "UnsuccessfulFaceDisassociations": unsuccessful_faces(
+                    outcome.missing, outcome.taken
+                ),
                 "UserStatus": user_status(users.find(connection, collection, user_id)),
             }
 

@@ -1,4 +1,4 @@
-"""What tests by plain HTTP requests need."""
+"""What several end-to-end tests need."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 
 from tests.e2e.plain_http import Rest
+from tests.e2e.tables import Tables
 
 if TYPE_CHECKING:
     from tests.conftest import Server
@@ -27,3 +28,10 @@ def collection(rest: Rest) -> Iterator[str]:
     rest.good("CreateCollection", CollectionId=name)
     yield name
     rest.good("DeleteCollection", CollectionId=name)
+
+
+@pytest.fixture(scope="session")
+def tables(server: Server) -> Iterator[Tables]:
+    opened = Tables(server)
+    yield opened
+    opened.close()

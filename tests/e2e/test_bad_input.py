@@ -88,6 +88,7 @@ def test_a_body_larger_than_any_valid_request(server: Server) -> None:
         server, b" " * 16_000_000, **{"X-Amz-Target": "RekognitionService.DetectFaces"}
     )
     assert (status, error["__type"]) == (413, "RequestEntityTooLargeException")
+    assert "bytes" in error["Message"]
 
 
 @pytest.mark.parametrize(
@@ -115,13 +116,10 @@ def test_a_member_of_the_wrong_type(
     assert f"'{place}'" in error["Message"]
 
 
-def test_nan_is_not_a_number(rekognition: Any) -> None:
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+def test_a_threshold_that_is_no_number(rekognition: Any, number: float) -> None:
     code, message, _ = refused(
-        rekognition,
-        "search_faces",
-        CollectionId="a",
-        FaceId=FACE,
-        FaceMatchThreshold=float("nan"),
+        rekognition, "search_faces", CollectionId="a", FaceId=FACE, FaceMatchThreshold=number
     )
     assert code == "SerializationException"
     assert "'faceMatchThreshold' must be a finite number" in message
@@ -142,7 +140,13 @@ def test_nan_is_not_a_number(rekognition: Any) -> None:
             {"CollectionId": "a", "FaceId": FACE, "FaceMatchThreshold": 101},
             "faceMatchThreshold",
         ),
+        (
+            "search_faces",
+            {"CollectionId": "a", "FaceId": FACE, "FaceMatchThreshold": -0.5},
+            "faceMatchThreshold",
+        ),
         ("search_faces", {"CollectionId": "a", "FaceId": FACE, "MaxFaces": 0}, "maxFaces"),
+        ("search_faces", {"CollectionId": "a", "FaceId": FACE, "MaxFaces": 4097}, "maxFaces"),
         ("delete_faces", {"CollectionId": "a", "FaceIds": []}, "faceIds"),
         ("detect_faces", {"Image": {"Bytes": b""}}, "image.bytes"),
         ("detect_faces", {"Image": {"Bytes": b"\xff\xd8\xff" * 1_800_000}}, "image.bytes"),
@@ -308,10 +312,10 @@ def test_a_page_token_of_a_collection_that_was_made_anew(
     token = rekognition.list_faces(CollectionId=name, MaxResults=1)["NextToken"]
     rekognition.delete_collection(CollectionId=name)
     fill()
-    code, _, _ = refused(rekognition, "list_faces", CollectionId=name, NextToken=token)
-    assert code == "InvalidPaginationTokenException"
-    code, _, _ = refused(rekognition, "list_collections", NextToken=token)
-    assert code == "InvalidPaginationTokenException"
+    for operation, members in (("list_faces", {"CollectionId": name}), ("list_collections", {})):
+        code, message, _ = refused(rekognition, operation, NextToken=token, **members)
+        assert code == "InvalidPaginationTokenException"
+        assert "repeat the listing from its start" in message
     rekognition.delete_collection(CollectionId=name)
 
 

@@ -233,8 +233,12 @@ def test_a_database_that_is_down_is_told_and_met_again_when_it_is_back(
     assert report["database"].startswith("down: ")
     with pytest.raises(ClientError) as refused:
         client.list_faces(CollectionId="staff")
+    error = refused.value.response["Error"]
     metadata = refused.value.response["ResponseMetadata"]
-    assert metadata["HTTPStatusCode"] >= 500
+    assert error["Code"] == "InternalServerError"
+    assert "The database did not answer" in error["Message"]
+    assert "try again" in error["Message"]
+    assert metadata["HTTPStatusCode"] == 500
     assert metadata["RetryAttempts"] == 1
     again = Postgres(elsewhere)
     again.start()

@@ -201,7 +201,7 @@ def test_tags_are_put_replaced_removed_and_limited(
         tags.remove(connection, collection, ["site", "unknown"])
         assert tags.read(connection, collection) == {"team": "ground"}
     with pytest.raises(TooManyTags), database.transaction() as connection:
-        tags.put(connection, collection, {str(number): "" for number in range(200)})
+        tags.put(connection, collection, {str(number): "" for number in range(50)})
     with database.transaction() as connection:
         assert tags.read(connection, collection) == {"team": "ground"}
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from facedex.store.faces import StoredFace
     from facedex.store.search import Match, UserMatch
     from facedex.store.users import User
@@ -27,22 +29,39 @@ def bounding_box(left: float, top: float, width: float, height: float) -> dict[s
 
 def face_detail(face: Face) -> dict[str, Any]:
     """A ``FaceDetail`` with the default attributes."""
+    return numbered_face(face_numbers(face))
+
+
+def face_numbers(face: Face) -> list[float]:
+    """What is known of a face as 20 numbers, as a video's sightings are stored.
+
+    Box (4), confidence, landmarks (10), roll, yaw, pitch, brightness, sharpness.
+    """
+    return [
+        *face.box,
+        face.confidence,
+        *face.landmarks.ravel().tolist(),
+        face.pose.roll,
+        face.pose.yaw,
+        face.pose.pitch,
+        face.quality.brightness,
+        face.quality.sharpness,
+    ]
+
+
+def numbered_face(numbers: Sequence[float]) -> dict[str, Any]:
+    """A ``FaceDetail`` with the default attributes, of what :func:`face_numbers` gave."""
+    left, top, width, height, confidence, *places = numbers[:15]
+    roll, yaw, pitch, brightness, sharpness = numbers[15:]
     return {
-        "BoundingBox": bounding_box(*face.box),
-        "Confidence": face.confidence,
+        "BoundingBox": bounding_box(left, top, width, height),
+        "Confidence": confidence,
         "Landmarks": [
-            {"Type": name, "X": float(x), "Y": float(y)}
-            for name, (x, y) in zip(_LANDMARKS, face.landmarks, strict=True)
+            {"Type": name, "X": x, "Y": y}
+            for name, x, y in zip(_LANDMARKS, places[::2], places[1::2], strict=True)
         ],
-        "Pose": {
-            "Roll": face.pose.roll,
-            "Yaw": face.pose.yaw,
-            "Pitch": face.pose.pitch,
-        },
-        "Quality": {
-            "Brightness": face.quality.brightness,
-            "Sharpness": face.quality.sharpness,
-        },
+        "Pose": {"Roll": roll, "Yaw": yaw, "Pitch": pitch},
+        "Quality": {"Brightness": brightness, "Sharpness": sharpness},
     }
 
 
@@ -95,4 +114,20 @@ def user_matches(matches: Sequence[UserMatch], calibration: Calibration) -> list
     return [
         {"Similarity": similarity, "User": {"UserId": match.user_id, "UserStatus": "ACTIVE"}}
         for match, similarity in zip(matches, similarities, strict=True)
+    ]
+
+
+def unsuccessful_faces(missing: Sequence[UUID], taken: Mapping[UUID, str]) -> list[dict[str, Any]]:
+    """The faces that could be neither given to a user nor taken from it, with their reasons.
+
+    Args:
+        missing: not in the collection.
+        taken: those of another user, with its id.
+    """
+    return [
+        *({"FaceId": face_id, "Reasons": ["FACE_NOT_FOUND"]} for face_id in missing),
+        *(
+            {"FaceId": face_id, "UserId": user_id, "Reasons": ["ASSOCIATED_TO_A_DIFFERENT_USER"]}
+            for face_id, user_id in taken.items()
+        ),
     ]

@@ -9,7 +9,8 @@ from facedex.store.collections import Collection
 from facedex.store.database import Connection
 from facedex.store.errors import TooManyTags
 
-MOST_TAGS: Final = 200  # the service model's limit for a resource
+# What AWS lets any resource have (its Tagging guide); the service model's 200 bounds a request.
+MOST_TAGS: Final = 50
 
 
 def put(connection: Connection, collection: Collection, tags: Mapping[str, str]) -> None:

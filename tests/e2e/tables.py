@@ -1,0 +1,41 @@
+"""What stands in a running product's database, for tests that must not take its word for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import sql
+
+from local.postgres import Postgres
+
+if TYPE_CHECKING:
+    from tests.conftest import Server
+
+
+class Tables:
+    """The tables of a server's embedded Postgres, read past the product."""
+
+    def __init__(self, server: Server) -> None:
+        self._connection = psycopg.connect(Postgres(server.directory).url, autocommit=True)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """What a query of the test's own finds."""
+        return self._connection.execute(query.encode()).fetchall()
+
+    def digests(self) -> dict[str, str | None]:
+        """A digest of all rows of each table, by its name."""
+        names = [
+            name
+            for (name,) in self.rows(
+                "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename"
+            )
+        ]
+        digest = sql.SQL("SELECT {}, md5(string_agg(t::text, ' ' ORDER BY t::text)) FROM {} AS t")
+        query = sql.SQL(" UNION ALL ").join(
+            digest.format(sql.Literal(name), sql.Identifier(name)) for name in names
+        )
+        return dict(self._connection.execute(query).fetchall())
+
+    def close(self) -> None:
+        self._connection.close()

@@ -1,0 +1,61 @@
+"""Similarity can be recomputed by anybody from what is stored: vectors and the calibration."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import numpy as np
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conftest import Server
+    from tests.e2e.tables import Tables
+
+
+def test_similarities_follow_from_the_stored_vectors_and_the_packs_calibration(
+    server: Server, tables: Tables, data: Path, pack_directory: Path
+) -> None:
+    client = server.client("rekognition")
+    name = f"similarity-{uuid4().hex}"
+    client.create_collection(CollectionId=name)
+    for photo in sorted((data / "pairs").glob("*.jpg")):
+        client.index_faces(
+            CollectionId=name,
+            Image={"Bytes": photo.read_bytes()},
+            ExternalImageId=photo.stem,
+            MaxFaces=1,
+        )
+    rows = tables.rows(
+        "SELECT face_id::text, vector::real[] FROM faces JOIN collections USING (collection_key)"
+        f" WHERE collection_id = '{name}'"
+    )
+    ids = [face_id for face_id, _ in rows]
+    vectors = np.array([vector for _, vector in rows], np.float64)
+    cosines = vectors @ vectors.T
+    # The definition: 100 - Similarity is the false matches in 10,000 comparisons; log10 of the
+    # rate is linear between the knots that stand in the pack.
+    table = tomllib.loads((pack_directory / "pack.toml").read_text())["calibration"]
+    knots, rates = np.array(table["cosine"]), np.log10(table["false_match_rate"])
+    expected = np.clip(100 - 10_000 * 10 ** np.interp(cosines, knots, rates), 0, 100)
+    told = 0
+    for row, face_id in enumerate(ids):
+        matches = client.search_faces(CollectionId=name, FaceId=face_id, FaceMatchThreshold=0)
+        found = {each["Face"]["FaceId"]: each["Similarity"] for each in matches["FaceMatches"]}
+        assert found.keys() == set(ids) - {face_id}
+        for column, other in enumerate(ids):
+            if other != face_id:
+                assert found[other] == pytest.approx(expected[row, column], abs=0.05)
+                told += 0 < expected[row, column] < 100
+        for threshold in (80, 90, 99):
+            held = client.search_faces(
+                CollectionId=name, FaceId=face_id, FaceMatchThreshold=threshold
+            )["FaceMatches"]
+            wanted = {each for each, similarity in found.items() if similarity >= threshold}
+            assert {match["Face"]["FaceId"] for match in held} == wanted
+    client.delete_collection(CollectionId=name)
+    assert len(ids) >= 20
+    # Else the comparisons would say little.
+    assert told > 2 * len(ids)

@@ -1,0 +1,170 @@
+"""Everything at once: whatever clients do to one collection, its records agree afterwards."""
+
+from __future__ import annotations
+
+import io
+import time
+from concurrent.futures import ThreadPoolExecutor
+from random import Random
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from PIL import Image
+
+if TYPE_CHECKING:
+    from tests.conftest import Server
+    from tests.e2e.tables import Tables
+
+CLIENTS = 8
+CALLS = 60
+USERS = tuple(f"user-{number}" for number in range(4))
+
+# What a client can be told when another was quicker.
+LATE = {
+    "ConflictException",
+    "InvalidParameterException",
+    "ResourceAlreadyExistsException",
+    "ResourceNotFoundException",
+}
+
+ORPHANS = """
+SELECT 'faces' FROM faces WHERE collection_key NOT IN (SELECT collection_key FROM collections)
+UNION ALL
+SELECT 'users' FROM users WHERE collection_key NOT IN (SELECT collection_key FROM collections)
+UNION ALL
+SELECT 'tags' FROM tags WHERE collection_key NOT IN (SELECT collection_key FROM collections)
+UNION ALL
+SELECT 'faces of no user' FROM faces WHERE user_id IS NOT NULL
+    AND (collection_key, user_id) NOT IN (SELECT collection_key, user_id FROM users)
+UNION ALL
+SELECT 'counts' FROM collection_counts
+    WHERE collection_key NOT IN (SELECT collection_key FROM collections)
+UNION ALL
+SELECT 'deleted' FROM collections WHERE deleted_at IS NOT NULL
+"""
+
+# Cosine of each user's vector with the mean of its faces' vectors; null on one side only is wrong.
+USERS_AND_MEANS = """
+SELECT users.vector IS NULL, mean.vector IS NULL, -(users.vector <#> l2_normalize(mean.vector)),
+    l2_norm(users.vector)
+FROM users CROSS JOIN LATERAL (
+    SELECT avg(faces.vector) AS vector FROM faces
+    WHERE faces.collection_key = users.collection_key AND faces.user_id = users.user_id
+) AS mean
+"""
+
+COUNTERS = """
+SELECT coalesce(sum(faces), 0), coalesce(sum(users), 0),
+    (SELECT count(*) FROM faces WHERE faces.collection_key = collections.collection_key),
+    (SELECT count(*) FROM users WHERE users.collection_key = collections.collection_key)
+FROM collections LEFT JOIN collection_counts USING (collection_key)
+GROUP BY collection_key
+"""
+
+
+@pytest.fixture(scope="module")
+def photo(portraits: dict[str, bytes]) -> bytes:
+    picture = Image.open(io.BytesIO(portraits["grace"])).convert("RGB")
+    picture.thumbnail((240, 240))
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
+class Client:
+    """One of the clients; notes what it was answered.
+
+    Attributes:
+        answered: operations that succeeded.
+        refused: codes of those that did not, with the HTTP status.
+    """
+
+    def __init__(self, server: Server, collection: str, photo: bytes, seed: int) -> None:
+        # No retries: every answer counts.
+        config = Config(retries={"total_max_attempts": 1}, read_timeout=120)
+        self._rekognition = server.client("rekognition", config=config)
+        self._collection = collection
+        self._photo = photo
+        self._random = Random(seed)
+        self.answered: set[str] = set()
+        self.refused: list[tuple[str, int]] = []
+
+    def ask(self, operation: str, **members: Any) -> dict[str, Any]:
+        try:
+            answer = getattr(self._rekognition, operation)(CollectionId=self._collection, **members)
+        except ClientError as error:
+            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            self.refused.append((error.response["Error"]["Code"], status))
+            return {}
+        self.answered.add(operation)
+        return dict(answer)
+
+    def work(self) -> None:
+        for number in range(CALLS):
+            listed = self.ask("list_faces", MaxResults=60).get("Faces", [])
+            faces = [face["FaceId"] for face in listed] or [str(uuid4())]
+            some = self._random.sample(faces, min(6, len(faces)))
+            user = self._random.choice(USERS)
+            match self._random.randrange(10):
+                case 0 | 1 | 2:
+                    self.ask(
+                        "index_faces",
+                        Image={"Bytes": self._photo},
+                        ExternalImageId=str(self._random.randrange(40)),
+                    )
+                case 3 | 4:
+                    self.ask("create_user", UserId=user)
+                    self.ask("associate_faces", UserId=user, FaceIds=some, UserMatchThreshold=0)
+                case 5:
+                    self.ask("disassociate_faces", UserId=user, FaceIds=some)
+                case 6:
+                    self.ask("delete_faces", FaceIds=some[:2])
+                case 7:
+                    self.ask("delete_user", UserId=user)
+                case 8:
+                    self.ask("search_faces", FaceId=some[0])
+                    self.ask("search_users", UserId=user)
+                case _:
+                    if number % 3 == 0:
+                        self.ask("delete_collection")
+                    self.ask("create_collection", Tags={"weather": "storm"})
+
+
+def test_records_agree_after_a_storm_in_which_the_collection_is_made_anew(
+    server: Server, tables: Tables, photo: bytes
+) -> None:
+    name = f"storm-{uuid4().hex}"
+    clients = [Client(server, name, photo, seed) for seed in range(CLIENTS)]
+    clients[0].ask("create_collection")
+    logged = len(server.log.read_text())
+    with ThreadPoolExecutor(CLIENTS) as threads:
+        for done in [threads.submit(client.work) for client in clients]:
+            done.result()
+
+    refused = [each for client in clients for each in client.refused]
+    assert [each for each in refused if each[1] >= 500] == []
+    assert {code for code, _ in refused} <= LATE
+    assert "Traceback" not in server.log.read_text()[logged:]
+    # Else it was no storm.
+    answered = set().union(*(client.answered for client in clients))
+    assert answered >= {
+        *("index_faces", "associate_faces", "disassociate_faces", "delete_faces", "delete_user"),
+        *("search_faces", "search_users", "delete_collection", "create_collection"),
+    }
+
+    # Two deletions may each leave the other's rows to it.
+    deadline = time.monotonic() + 60
+    while (orphans := tables.rows(ORPHANS)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert orphans == []
+    for no_vector, no_faces, cosine, length in tables.rows(USERS_AND_MEANS):
+        assert no_vector == no_faces
+        if not no_vector:
+            assert cosine == pytest.approx(1, abs=2e-3)
+            assert length == pytest.approx(1, abs=2e-3)
+    for faces, users, face_rows, user_rows in tables.rows(COUNTERS):
+        assert (faces, users) == (face_rows, user_rows)
+    clients[0].ask("delete_collection")
