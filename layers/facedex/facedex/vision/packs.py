@@ -156,11 +156,10 @@ class Pack:
         rows, columns = image.pixels.shape[:2]
         places = np.array([face.landmarks for face in faces], dtype=np.float32).reshape(-1, 5, 2)
         landmarks = places * np.array([columns, rows], dtype=np.float32)
-        chips = [
-            alignment.align(image.pixels, landmarks, self.template, self.chip_size, view)
-            for view in self.embedder.views
-        ]
-        return self.embedder.embed(np.concatenate(chips))
+        chips = alignment.cut(
+            image.pixels, landmarks, self.template, self.chip_size, self.embedder.views
+        )
+        return self.embedder.embed(chips.reshape(-1, *chips.shape[2:]))
 
 
 @functools.cache

@@ -26,6 +26,7 @@ HEAD = np.array(
 )
 _CENTRED = HEAD - HEAD.mean(axis=0)
 _FIT = np.linalg.pinv(_CENTRED)  # (3, 5)
+_MOMENTS = _CENTRED.T @ _CENTRED  # (3, 3)
 ROUNDS = 10  # from there on the mean difference to those angles stays the same
 
 
@@ -43,13 +44,15 @@ def estimate(landmarks: Floats) -> list[Pose]:
     left, size, right = np.linalg.svd((_FIT @ flat).transpose(0, 2, 1), full_matrices=False)
     across, down = np.moveaxis(left @ right, 1, 0)  # (n, 3) each: rows of the rotation
     scale = size.mean(axis=1)
+    # The landmarks with depth, (n, 3, 5), times the head, (5, 3): of it only the depths change.
+    product = np.empty((len(flat), 3, 3), dtype=flat.dtype)
+    product[:, :2] = flat.transpose(0, 2, 1) @ _CENTRED
     for _ in range(ROUNDS):
-        depth = scale[:, None] * (np.cross(across, down) @ _CENTRED.T)
-        solid = np.concatenate([flat, depth[:, :, None]], axis=2)  # (n, 5, 3)
-        left, size, right = np.linalg.svd(solid.transpose(0, 2, 1) @ _CENTRED)
+        product[:, 2] = scale[:, None] * (_cross(across, down) @ _MOMENTS)
+        left, size, right = np.linalg.svd(product)
         across, down = np.moveaxis((left @ right)[:, :2], 1, 0)
-        scale = size.sum(axis=1) / (_CENTRED**2).sum()
-    depth = np.cross(across, down)
+        scale = size.sum(axis=1) / np.trace(_MOMENTS)
+    depth = _cross(across, down)
     roll = np.arctan2(down[:, 0], across[:, 0])
     sine, cosine = np.sin(roll), np.cos(roll)
     # The nose points along -z of the head; its direction in the picture, before the roll.
@@ -59,3 +62,9 @@ def estimate(landmarks: Floats) -> list[Pose]:
     pitch = np.arcsin(np.clip(-nose_y, -1, 1))
     degrees = np.degrees(np.stack([roll, yaw, pitch], axis=1))
     return [Pose(*angles) for angles in degrees.tolist()]
+
+
+def _cross(first: Floats, second: Floats) -> Floats:
+    """Return the cross products of vectors (n, 3); np.cross takes five times as long on a few."""
+    turned, twice = [1, 2, 0], [2, 0, 1]
+    return first[:, turned] * second[:, twice] - first[:, twice] * second[:, turned]
