@@ -1,0 +1,141 @@
+"""The frames of a segment that are looked at, in the order in which they are shown."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator
+from typing import Final
+
+import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from facedex.media import orientation
+from facedex.media.errors import FilmError
+from facedex.media.opening import Clock, open_film
+from facedex.media.ranges import Source
+from facedex.media.segments import Grid, Segment
+from facedex.vision.images import Image
+
+# How far in front of a segment a key frame is looked for, ms, the nearest place first.
+STEPS_BACK: Final = (0, 1_000, 4_000, 15_000, 60_000, 300_000)
+LONG_BEFORE: Final = 10  # seconds
+MOST_AHEAD: Final = 32  # packets read before one is decoded: twice what H.264 reorders
+
+
+def sample(source: Source, segment: Segment, grid: Grid) -> Iterator[tuple[int, Image]]:
+    """Yield the time in ms and the picture of the first frame of each of the grid's cells.
+
+    Raises FilmError where the file cannot be opened or no frame of it can be decoded.
+    """
+    with open_film(source) as (container, stream):
+        clock = Clock(container, stream)
+        aspect = orientation.pixel_aspect(stream)
+        last: int | None = None
+        for frame in _decode(_packets(container, stream, clock, segment.start), clock, grid):
+            at = clock.milliseconds(frame.pts or 0)
+            if at >= segment.end:
+                break
+            cell = grid.cell(at)
+            if at >= segment.start and (last is None or cell > last):
+                last = cell
+                yield at, orientation.to_image(frame, pixel_aspect=aspect)
+
+
+def _packets(
+    container: InputContainer, stream: VideoStream, clock: Clock, start: int
+) -> Iterator[Packet[VideoStream]]:
+    """Yield the track's packets from a key frame on that is shown at `start` or before."""
+    for back in STEPS_BACK if start > 0 else ():
+        try:
+            container.seek(clock.ticks(max(0, start - back)), stream=stream)
+        except av.error.FFmpegError:  # the container cannot go there
+            break
+        packets = container.demux(stream)
+        for packet in packets:
+            if packet.is_keyframe and packet.pts is not None:
+                break
+        else:
+            continue
+        if clock.milliseconds(packet.pts) <= start:
+            yield packet
+            yield from packets
+            return
+        if start <= back:
+            break
+    if start > 0:
+        _rewind(container, stream)
+    yield from container.demux(stream)
+
+
+def _rewind(container: InputContainer, stream: VideoStream) -> None:
+    """Go to the first packet. It is decoded before it is shown, so some time before the start."""
+    begin = min(stream.start_time or 0, 0) - math.ceil(LONG_BEFORE / (stream.time_base or 1))
+    container.seek(begin, stream=stream)
+
+
+def _decode(
+    packets: Iterator[Packet[VideoStream]], clock: Clock, grid: Grid
+) -> Iterator[VideoFrame]:
+    """Decode packets, except frames that no other needs and that are not first in their cell.
+
+    Raises FilmError where there are packets and not one gives a frame.
+    """
+    failed, decoded = 0, 0
+    for packet, needed in _needed(packets, clock, grid):
+        context = packet.stream.codec_context
+        context.skip_frame = "DEFAULT" if needed else "NONREF"
+        try:
+            frames = context.decode(packet if packet.size else None)
+        except EOFError:
+            break
+        except av.error.FFmpegError:  # a damaged place: players go on behind it, too
+            failed += 1
+            continue
+        for frame in frames:
+            if frame.pts is not None:
+                decoded += 1
+                yield frame
+    if failed and not decoded:
+        raise FilmError("No frame of a part of the video can be decoded; the file is damaged.")
+
+
+def _needed(
+    packets: Iterator[Packet[VideoStream]], clock: Clock, grid: Grid
+) -> Iterator[tuple[Packet[VideoStream], bool]]:
+    """Yield each packet, and whether its frame may be the first that is shown in its cell.
+
+    Packets come in the order of decoding. All frames shown before a moment have been read once
+    that order has reached it.
+    """
+    waiting: deque[tuple[Packet[VideoStream], int | None]] = deque()
+    first: dict[int, int] = {}  # of each cell, the least timestamp read so far
+    for packet in packets:
+        pts, dts = packet.pts, packet.dts
+        waiting.append((packet, pts))
+        if pts is not None:
+            cell = grid.cell(clock.milliseconds(pts))
+            first[cell] = min(pts, first.get(cell, pts))
+        while waiting and (
+            len(waiting) > MOST_AHEAD
+            or (oldest := waiting[0][1]) is None
+            or (dts is not None and dts >= oldest)
+            or not packet.size
+        ):
+            yield _judge(waiting.popleft(), clock, grid, first)
+        if len(first) > 4 * MOST_AHEAD:
+            del first[min(first)]
+    while waiting:
+        yield _judge(waiting.popleft(), clock, grid, first)
+
+
+def _judge(
+    waiting: tuple[Packet[VideoStream], int | None], clock: Clock, grid: Grid, first: dict[int, int]
+) -> tuple[Packet[VideoStream], bool]:
+    packet, pts = waiting
+    if pts is None:
+        return packet, True
+    return packet, pts <= first.get(grid.cell(clock.milliseconds(pts)), pts)

@@ -1,0 +1,152 @@
+"""What the elements of a stream say: tracks, blocks, tags; and the few that are written here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from facedex.media.matroska import ebml
+from facedex.media.matroska.errors import Malformed
+from facedex.media.matroska.parsing import Element
+
+MILLISECOND: Final = 1_000_000  # nanoseconds; Matroska's own default for a unit of time
+_VIDEO: Final = 1
+_KEY: Final = 0x80
+_LACING: Final = 0x06
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """A track of a stream.
+
+    Attributes:
+        number: what blocks call it by.
+        video: whether it is one of pictures.
+        codec: Matroska's codec ID, such as ``V_MPEG4/ISO/AVC``.
+        private: what the decoder needs to know beforehand.
+        width, height: pixels, 0 where the stream does not say.
+        packed: whether its blocks are compressed or encrypted once more.
+    """
+
+    number: int
+    video: bool
+    codec: str
+    private: bytes
+    width: int = 0
+    height: int = 0
+    packed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A frame as it is stored: track, time since the cluster's, whether it is a key frame, bytes.
+
+    Attributes:
+        offset: in the stream's unit of time, from -32768 to 32767.
+    """
+
+    track: int
+    offset: int
+    key: bool
+    data: bytes
+
+
+def read_tracks(body: bytes) -> tuple[Track, ...]:
+    """The tracks in the body of a Tracks element.
+
+    Raises:
+        Malformed: it is broken.
+    """
+    entries = (entry for name, entry in ebml.children(body) if name == ebml.TRACK_ENTRY)
+    return tuple(_read_track(entry) for entry in entries)
+
+
+def _read_track(body: bytes) -> Track:
+    found = dict(ebml.children(body))
+    picture = dict(ebml.children(found.get(ebml.VIDEO, b"")))
+    return Track(
+        number=ebml.unsigned(found.get(ebml.TRACK_NUMBER, b"")),
+        video=ebml.unsigned(found.get(ebml.TRACK_TYPE, b"")) == _VIDEO,
+        codec=ebml.text(found.get(ebml.CODEC_ID, b"")),
+        private=found.get(ebml.CODEC_PRIVATE, b""),
+        width=ebml.unsigned(picture.get(ebml.PIXEL_WIDTH, b"")),
+        height=ebml.unsigned(picture.get(ebml.PIXEL_HEIGHT, b"")),
+        packed=ebml.CONTENT_ENCODINGS in found,
+    )
+
+
+def read_scale(body: bytes) -> int:
+    """Nanoseconds in the unit of time, from the body of an Info element.
+
+    Raises:
+        Malformed: it is broken, or the unit is none.
+    """
+    scale = MILLISECOND
+    for name, value in ebml.children(body):
+        if name == ebml.TIMESTAMP_SCALE:
+            scale = ebml.unsigned(value)
+    if not scale:
+        raise Malformed("The stream's unit of time is zero.")
+    return scale
+
+
+def read_tags(body: bytes) -> dict[str, str]:
+    """Names and texts in the body of a Tags element.
+
+    Raises:
+        Malformed: it is broken.
+    """
+    tags: dict[str, str] = {}
+    for outer, tag in ebml.children(body):
+        if outer != ebml.TAG:
+            continue
+        for inner, simple in ebml.children(tag):
+            if inner == ebml.SIMPLE_TAG:
+                found = dict(ebml.children(simple))
+                name = ebml.text(found.get(ebml.TAG_NAME, b""))
+                tags[name] = ebml.text(found.get(ebml.TAG_STRING, b""))
+    return tags
+
+
+def read_block(element: Element) -> Block:
+    """The frame in a SimpleBlock or a BlockGroup.
+
+    Raises:
+        Malformed: it is broken, or holds several frames, which no video does.
+    """
+    body, key = element.body, None
+    if element.id == ebml.BLOCK_GROUP:
+        found = dict(ebml.children(body))
+        body = found.get(ebml.BLOCK, b"")
+        key = ebml.REFERENCE_BLOCK not in found
+    track = ebml.read_size(body, 0)
+    if track is None or track[0] is None or len(body) < track[1] + 3:
+        raise Malformed("A block is too short to hold a frame.")
+    at = track[1]
+    flags = body[at + 2]
+    if flags & _LACING:
+        raise Malformed("A block holds several frames.")
+    return Block(
+        track[0],
+        int.from_bytes(body[at : at + 2], "big", signed=True),
+        bool(flags & _KEY) if key is None else key,
+        body[at + 3 :],
+    )
+
+
+def write_tags(tags: Mapping[str, str]) -> bytes:
+    """A Tags element with one Tag."""
+    simple = b"".join(
+        ebml.element(
+            ebml.SIMPLE_TAG,
+            ebml.string(ebml.TAG_NAME, name) + ebml.string(ebml.TAG_STRING, value),
+        )
+        for name, value in tags.items()
+    )
+    return ebml.element(ebml.TAGS, ebml.element(ebml.TAG, simple))
+
+
+def open_cluster(timestamp: int) -> bytes:
+    """The beginning of a cluster that ends where something else begins."""
+    return ebml.endless(ebml.CLUSTER) + ebml.number(ebml.TIMESTAMP, timestamp)

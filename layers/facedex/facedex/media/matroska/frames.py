@@ -1,0 +1,62 @@
+"""The pictures of a fragment."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Final
+
+import av
+from av.error import FFmpegError
+
+from facedex.media.matroska.errors import NoVideo, Undecodable
+from facedex.media.matroska.fragments import Fragment
+
+_MOST_PIXELS: Final = 64_000_000
+
+
+def frames(
+    fragment: Fragment, *, most_pixels: int = _MOST_PIXELS
+) -> Iterator[tuple[float, av.VideoFrame]]:
+    """Each picture of a fragment, with its time in seconds since the fragment's beginning.
+
+    Frames that are broken are left out.
+
+    Raises:
+        NoVideo: there is no video track, or its pictures are too large.
+        Undecodable: not one frame could be decoded.
+    """
+    video = next((track for track in fragment.tracks if track.video), None)
+    if video is None:
+        raise NoVideo("The fragment has no video track.")
+    if video.width * video.height > most_pixels:
+        raise NoVideo(
+            f"Its pictures have {video.width}×{video.height} pixels; {most_pixels} are allowed."
+        )
+    any_decoded = False
+    try:
+        data = io.BytesIO(fragment.data)
+        with av.open(data, "r", format="matroska", metadata_errors="replace") as container:
+            # Without a decoder a stream has no context, which PyAV's types do not say.
+            if not container.streams.video or not container.streams.video[0].codec_context:
+                raise NoVideo(f"There is no decoder for {video.codec}.")
+            stream = container.streams.video[0]
+            # ffmpeg refuses larger ones itself, whatever the header said.
+            stream.codec_context.options = {"max_pixels": str(most_pixels)}
+            for packet in container.demux(stream):
+                try:
+                    decoded = packet.decode()
+                except FFmpegError:
+                    continue
+                for frame in decoded:
+                    assert isinstance(frame, av.VideoFrame)
+                    if frame.pts is None or frame.time_base is None:
+                        continue
+                    any_decoded = True
+                    began = fragment.timestamp * fragment.scale / 1e9
+                    yield float(frame.pts * frame.time_base) - began, frame
+    except FFmpegError as error:
+        if not any_decoded:
+            raise Undecodable(f"The fragment cannot be opened ({error}).") from None
+    if not any_decoded:
+        raise Undecodable("No frame of the fragment could be decoded.")

@@ -1,0 +1,99 @@
+"""Files opened by FFmpeg, with nothing else within its reach."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from typing import Final, NoReturn
+
+import av
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from facedex.media import boxes, wholeness
+from facedex.media.errors import FilmError
+from facedex.media.ranges import Source
+
+# Containers of one file with timestamps. None of them names other files that FFmpeg would open:
+# playlists (HLS, DASH, concat) and numbered pictures are left out.
+FORMATS: Final = (*("mov", "matroska", "avi", "mpegts", "mpeg", "flv", "asf", "ogg", "mxf", "ivf"),)
+NAMES: Final = "MP4, MOV, MKV, WebM, AVI, MPEG-TS, MPEG-PS, FLV, ASF, Ogg, MXF and IVF"
+
+# H.264 ends at 35.6 megapixels (level 6.2); a frame of more is made to exhaust memory.
+MOST_PIXELS: Final = 8192 * 4352
+
+_OPTIONS: Final = {
+    "format_whitelist": ",".join(FORMATS),
+    "protocol_whitelist": "none",
+    "max_pixels": str(MOST_PIXELS),
+    "threads": "1",
+}
+
+
+@contextmanager
+def open_film(source: Source) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open a film and its first track of moving pictures.
+
+    Raises:
+        FilmError: it is not a film, or it is cut off or encrypted.
+    """
+    boxes.check_samples(source, wholeness.size_of(source))
+    source.seek(0)
+    try:
+        container = av.open(
+            source,
+            "r",
+            options=_OPTIONS,
+            io_open=_refuse,
+            metadata_errors="ignore",
+        )
+    except (av.error.FFmpegError, EOFError) as error:
+        raise FilmError(wholeness.why_unreadable(source, NAMES)) from error
+    with container:
+        yield container, _moving_pictures(container)
+
+
+def _refuse(*_: object) -> NoReturn:
+    raise FilmError("The video refers to another file; only a video in one file is read.")
+
+
+def _moving_pictures(container: InputContainer) -> VideoStream:
+    still = Disposition.attached_pic | Disposition.still_image
+    tracks = [track for track in container.streams.video if not track.disposition & still]
+    if not tracks:
+        raise FilmError("The file has no video track.")
+    # The codec context is missing where FFmpeg knows the codec but cannot decode it.
+    track = next((track for track in tracks if track.codec_context is not None), None)
+    if track is None or not track.codec_context.width:
+        raise FilmError("The video's codec is not one that can be decoded; H.264 always is.")
+    for other in container.streams:
+        if other.index != track.index:
+            other.discard = av.stream.Discard.all
+    track.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
+    track.codec_context.thread_count = 1
+    return track
+
+
+class Clock:
+    """The film's own time, in whole milliseconds, and the track's, in ticks.
+
+    The film's time begins where the earliest of its tracks does, as players count it.
+    """
+
+    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
+        self._tick = stream.time_base or Fraction(1, 1000)  # seconds
+        begin = Fraction(container.start_time or 0, av.time_base)
+        if begin < 0:  # the sound's decoder runs in before 0; pictures before 0 are shown
+            begin = min(Fraction(0), (stream.start_time or 0) * self._tick)
+        self._begin = begin
+
+    def milliseconds(self, ticks: int) -> int:
+        """Return the film's time of a timestamp of the track, rounded."""
+        return math.floor((ticks * self._tick - self._begin) * 1000 + Fraction(1, 2))
+
+    def ticks(self, milliseconds: int) -> int:
+        """Return the last timestamp of the track at or before a moment of the film."""
+        return math.floor((Fraction(milliseconds, 1000) + self._begin) / self._tick)

@@ -1,0 +1,78 @@
+"""Decoded frames to upright RGB pixels."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from facedex.vision.images import Image
+
+LONGEST_SIDE: Final = 1920  # pixels; larger frames are reduced while they are converted
+NARROWEST: Final = 0.25  # width of a pixel to its height
+
+
+def to_image(
+    frame: VideoFrame, *, pixel_aspect: float = 1, longest_side: int = LONGEST_SIDE
+) -> Image:
+    """Return a frame upright, with square pixels, and no larger than `longest_side`.
+
+    pixel_aspect: how much wider than high a pixel is shown.
+    """
+    width, height = frame.width * pixel_aspect, float(frame.height)
+    scale = min(1.0, longest_side / max(width, height))
+    columns, rows = max(1, round(width * scale)), max(1, round(height * scale))
+    same = (columns, rows) == (frame.width, frame.height)
+    rgb = frame.reformat(
+        columns,
+        rows,
+        "rgb24",
+        interpolation=Interpolation.FAST_BILINEAR if same else Interpolation.AREA,
+        threads=1,
+    )
+    upright_width, upright_height = upright_size(frame)
+    return Image(
+        turn(np.asarray(rgb.to_ndarray(), dtype=np.uint8), frame), upright_width, upright_height
+    )
+
+
+def upright_size(frame: VideoFrame) -> tuple[int, int]:
+    """Return a frame's width and height in pixels once it is turned upright."""
+    (a, _), (c, _) = _turn_of(frame)
+    return (frame.width, frame.height) if abs(a) >= abs(c) else (frame.height, frame.width)
+
+
+def pixel_aspect(stream: VideoStream) -> float:
+    """Return how much wider than high a track's pixels are shown; 1 where that is absurd."""
+    aspect = stream.codec_context.sample_aspect_ratio
+    return float(aspect) if aspect and NARROWEST <= aspect <= 1 / NARROWEST else 1.0
+
+
+def turn(pixels: NDArray[np.uint8], frame: VideoFrame) -> NDArray[np.uint8]:
+    """Turn and mirror pixels (rows, columns, 3) by a whole quarter, as the frame says."""
+    (a, b), (c, d) = _turn_of(frame)
+    if abs(a) < abs(c):  # rows become columns
+        pixels = pixels.transpose(1, 0, 2)
+        a, d = c, b
+    if a < 0:
+        pixels = pixels[:, ::-1]
+    if d < 0:
+        pixels = pixels[::-1]
+    return np.ascontiguousarray(pixels)
+
+
+def _turn_of(frame: VideoFrame) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return the matrix ((a, b), (c, d)) that takes x y to a·x + c·y, b·x + d·y.
+
+    ISO/IEC 14496-12, 6.2.2: the first two columns of a track's display matrix.
+    """
+    side_data: Any = frame.side_data.get("DISPLAYMATRIX")
+    if side_data is None:
+        return (1, 0), (0, 1)
+    matrix = np.frombuffer(bytes(side_data), dtype=np.int32, count=9)
+    a, b, c, d = (float(matrix[place]) for place in (0, 1, 3, 4))
+    return (a, b), (c, d)

@@ -1,0 +1,104 @@
+"""A file of which only those parts are fetched that are read."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final, Protocol
+
+BLOCK: Final = 64 * 1024  # bytes; what a look at one place costs
+LONGEST_RUN: Final = 4 * 1024 * 1024  # bytes fetched at once where a reader goes straight on
+KEPT: Final = 16 * 1024 * 1024  # bytes kept, of the runs that were read last
+
+
+class Source(Protocol):
+    """A seekable binary file: what a film is read from."""
+
+    def read(self, size: int = -1, /) -> bytes | None:
+        """Return at most `size` bytes from here on."""
+        ...
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Go to a place and return it."""
+        ...
+
+    def tell(self) -> int:
+        """Return the place of the next byte."""
+        ...
+
+
+class RangedFile(io.RawIOBase):
+    """A read-only, seekable file over a function that fetches byte ranges, such as S3's GetObject.
+
+    A read at a new place fetches one block; a read that goes on where an earlier run of bytes
+    ends fetches twice as much as that run had, up to `LONGEST_RUN`. So a glance at a header stays
+    cheap, and reading from end to end takes few requests; two places that are read in turns, as
+    picture and sound often are, both grow.
+
+    Attributes:
+        requests: ranges fetched so far.
+        fetched: bytes fetched so far.
+    """
+
+    def __init__(self, size: int, fetch: Callable[[int, int], bytes], *, kept: int = KEPT) -> None:
+        """Take the file's size in bytes and ``fetch(start, end)``, end exclusive.
+
+        What `fetch` raises, reads raise.
+        """
+        self._size = size
+        self._fetch = fetch
+        self._kept = kept
+        self._runs: OrderedDict[int, bytes] = OrderedDict()  # by their first byte's place
+        self._place = 0
+        self.requests = 0
+        self.fetched = 0
+
+    def readable(self) -> bool:
+        """Say that it can be read."""
+        return True
+
+    def seekable(self) -> bool:
+        """Say that it can be read from any place."""
+        return True
+
+    def tell(self) -> int:
+        """Return the place of the next byte."""
+        return self._place
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """Go to a place, counted from the start, from here or from the end."""
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._size}[whence]
+        if base + offset < 0:
+            raise ValueError("A place in a file cannot be negative.")
+        self._place = base + offset
+        return self._place
+
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
+        """Fill the buffer as far as one run reaches; 0 at the end."""
+        if self._place >= self._size or not len(buffer):
+            return 0
+        start, run = self._run(self._place)
+        part = memoryview(run)[self._place - start :][: len(buffer)]
+        buffer[: len(part)] = part
+        self._place += len(part)
+        return len(part)
+
+    def _run(self, place: int) -> tuple[int, bytes]:
+        for start, run in self._runs.items():
+            if start <= place < start + len(run):
+                self._runs.move_to_end(start)
+                return start, run
+        start = place // BLOCK * BLOCK
+        before = next((run for at, run in self._runs.items() if at + len(run) == start), b"")
+        end = min(self._size, start + max(BLOCK, min(2 * len(before), LONGEST_RUN)))
+        run = self._fetch(start, end)
+        if len(run) != end - start:
+            raise EOFError(f"Bytes {start} to {end} were asked for; {len(run)} of them came.")
+        self.requests += 1
+        self.fetched += len(run)
+        self._runs[start] = run
+        while len(self._runs) > 1 and sum(map(len, self._runs.values())) > self._kept:
+            self._runs.popitem(last=False)
+        return start, run

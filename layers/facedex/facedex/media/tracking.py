@@ -1,0 +1,233 @@
+"""Faces followed from frame to frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facedex.media import assignment, views
+from facedex.media.scenes import Miniature
+from facedex.media.views import Views
+from facedex.vision.faces import Face
+from facedex.vision.images import Image
+from facedex.vision.packs import Pack
+
+Floats = NDArray[np.float32]
+
+GAP: Final = 1000  # ms without a sighting after which a track ends
+FADING: Final = 0.5  # of the last step that the estimate of a face's motion keeps
+# Of a face seen only once or twice, the detector must be this sure, in percent: its mistakes do
+# not last.
+SURE: Final = 80.0
+BRIEF: Final = 2  # sightings
+DIFFERENT: Final = 1.0  # similarity below which two views are not of one person
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A face in one frame; `timestamp` in ms of the film."""
+
+    timestamp: int
+    face: Face
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Track:
+    """One face, followed through one shot.
+
+    Attributes:
+        sightings: in the order of time.
+        vector: (d,) unit; the normalised mean over its best views.
+        views: how many those are.
+        clear: those views show who it is; else the vector is that of any dark, blurred or averted
+            face, and nobody should be searched with it.
+        best: number of the best sighting.
+    """
+
+    sightings: tuple[Sighting, ...]
+    vector: Floats
+    views: int
+    clear: bool
+    best: int
+
+
+@dataclass(slots=True, eq=False)
+class _Live:
+    """A track that may go on."""
+
+    number: int
+    size: float  # pixels
+    landmarks: Floats  # (5, 2) pixels
+    sightings: list[Sighting] = field(default_factory=list)
+    motion: Floats = field(default_factory=lambda: np.zeros(2, dtype=np.float32))  # pixels per ms
+    views: Views = field(default_factory=Views)
+    jumps: list[float] = field(default_factory=list)  # cost of each sighting
+
+    @property
+    def seen(self) -> int:
+        return self.sightings[-1].timestamp
+
+    def expected(self, timestamp: int) -> Floats:
+        """Return the landmarks where the face will be if it moves on as before."""
+        return self.landmarks + self.motion * np.float32(timestamp - self.seen)
+
+    def add(self, timestamp: int, face: Face, landmarks: Floats, size: float, jump: float) -> None:
+        if self.sightings:
+            step = (landmarks - self.landmarks).mean(axis=0) / max(1, timestamp - self.seen)
+            self.motion = FADING * self.motion + (1 - FADING) * step
+        self.landmarks, self.size = landmarks, size
+        self.sightings.append(Sighting(timestamp, face))
+        self.jumps.append(jump)
+
+
+class Tracker:
+    """Follows faces through frames that are given in the order of time; for files and streams.
+
+    Its memory depends on how many faces are in view, not on how long it runs: of each it keeps
+    sightings and a few chips until the track ends.
+    """
+
+    def __init__(self, pack: Pack) -> None:
+        self._pack = pack
+        self._live: list[_Live] = []
+        self._ended: list[_Live] = []
+        self._miniature: Miniature | None = None
+        self._count = 0
+        # Without a calibration nobody knows which vectors differ: then places alone decide.
+        self._different = pack.measured.cosine(DIFFERENT) if pack.measured else -1.0
+
+    def see(self, timestamp: int, image: Image, faces: Sequence[Face]) -> list[int]:
+        """Take the faces found in the next frame; return the number of each one's track."""
+        miniature = Miniature(image.pixels)
+        if self._miniature is not None and miniature.is_other_shot(self._miniature):
+            self.cut()
+        self._miniature = miniature
+        self._end([track for track in self._live if timestamp - track.seen > GAP])
+        places, sizes = _measure(image, faces)
+        numbers = [-1] * len(faces)
+        costs = self._costs(timestamp, image, faces, places, sizes)
+        for row, column in assignment.assign(costs):
+            self._add(
+                self._live[row], timestamp, image, faces[column], places[column], sizes[column],
+                float(costs[row, column]),
+            )  # fmt: skip
+            numbers[column] = self._live[row].number
+        for column, face in enumerate(faces):
+            if numbers[column] < 0:
+                track = _Live(self._count, float(sizes[column]), places[column])
+                self._count += 1
+                self._live.append(track)
+                self._add(track, timestamp, image, face, places[column], sizes[column], 0.0)
+                numbers[column] = track.number
+        return numbers
+
+    def cut(self) -> None:
+        """End all tracks: the next frame is of another shot."""
+        self._end(list(self._live))
+
+    def take(self) -> list[Track]:
+        """Return the tracks that have ended since the last call, in order of appearance."""
+        ended, self._ended = sorted(self._ended, key=lambda track: track.number), []
+        return [track for live in ended for track in self._finish(live)]
+
+    def _end(self, tracks: list[_Live]) -> None:
+        self._live = [track for track in self._live if track not in tracks]
+        self._ended += [track for track in tracks if _is_credible(track)]
+
+    def _add(
+        self,
+        track: _Live,
+        timestamp: int,
+        image: Image,
+        face: Face,
+        landmarks: Floats,
+        size: float,
+        jump: float,
+    ) -> None:
+        track.add(timestamp, face, landmarks, float(size), jump)
+        track.views.offer(len(track.sightings) - 1, timestamp, face, image, self._pack)
+
+    def _costs(
+        self, timestamp: int, image: Image, faces: Sequence[Face], places: Floats, sizes: Floats
+    ) -> Floats:
+        """Return the costs (tracks, faces); where places leave doubt, vectors have their say."""
+        if not self._live or not faces:
+            return np.empty((0, 0), dtype=np.float32)
+        expected = np.stack([track.expected(timestamp) for track in self._live])
+        before = np.array([track.size for track in self._live], dtype=np.float32)
+        costs = assignment.distances(expected, before, places, sizes)
+        doubt = assignment.doubtful(costs)
+        if self._different <= -1 or not doubt.any():
+            return costs
+        known = {row: self._known(self._live[row]) for row in np.flatnonzero(doubt.any(axis=1))}
+        columns = [
+            c for c in np.flatnonzero(doubt.any(axis=0)).tolist() if views.is_clear(faces[c])
+        ]
+        vectors = self._pack.embed(image, [faces[column] for column in columns])
+        by_place = costs
+        costs = np.where(doubt & (costs > assignment.UNSURE), assignment.FORBIDDEN, costs)
+        for row, vector in known.items():
+            if vector is None:
+                continue
+            for column, likeness in zip(columns, vectors @ vector, strict=True):
+                if doubt[row, column]:
+                    # 1: as unlike as strangers.
+                    unlike = (1 - likeness) / (1 - self._different)
+                    mean = (by_place[row, column] + unlike) / 2
+                    costs[row, column] = mean if unlike <= 1 else assignment.FORBIDDEN
+        return costs
+
+    def _known(self, track: _Live) -> Floats | None:
+        """Return the vector of a track's best view so far, if that shows who it is."""
+        best = max(track.views.in_order(), key=lambda view: view.score)
+        return views.embed(self._pack, [best])[0] if best.clear else None
+
+    def _finish(self, live: _Live) -> list[Track]:
+        """Return an ended track, in pieces where its views are of different people."""
+        kept = live.views.in_order()
+        kept = [view for view in kept if view.clear] or kept
+        vectors = views.embed(self._pack, kept)
+        borders = [0]
+        for (before, after), likeness in zip(
+            pairwise(kept),
+            (vectors[:-1] * vectors[1:]).sum(axis=1),
+            strict=True,
+        ):
+            if before.clear and likeness < self._different:
+                between = live.jumps[before.sighting + 1 : after.sighting + 1]
+                borders.append(before.sighting + 1 + int(np.argmax(between)))
+        borders.append(len(live.sightings))
+        pieces = []
+        for start, end in pairwise(borders):
+            mine = [place for place, view in enumerate(kept) if start <= view.sighting < end]
+            if mine:
+                best = max(mine, key=lambda place: kept[place].score)
+                mean = vectors[mine].mean(axis=0)
+                pieces.append(
+                    Track(
+                        sightings=tuple(live.sightings[start:end]),
+                        vector=(mean / np.linalg.norm(mean)).astype(np.float32),
+                        views=len(mine),
+                        clear=kept[best].clear,
+                        best=kept[best].sighting - start,
+                    )
+                )
+        return pieces
+
+
+def _is_credible(track: _Live) -> bool:
+    surest = max(sighting.face.confidence for sighting in track.sightings)
+    return len(track.sightings) > BRIEF or surest >= SURE
+
+
+def _measure(image: Image, faces: Sequence[Face]) -> tuple[Floats, Floats]:
+    """Return landmarks (n, 5, 2) and sizes (n,), both in pixels of the original."""
+    whole = np.array([image.width, image.height], dtype=np.float32)
+    places = np.array([face.landmarks for face in faces], dtype=np.float32).reshape(-1, 5, 2)
+    extents = np.array([face.box[2:] for face in faces], dtype=np.float32).reshape(-1, 2)
+    return places * whole, np.sqrt((extents * whole).prod(axis=1)).clip(min=1)

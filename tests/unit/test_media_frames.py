@@ -1,0 +1,138 @@
+"""Which frames of a film are looked at, when they are shown, and which way up."""
+
+from __future__ import annotations
+
+import io
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from facedex.media import films, frames, segments
+from facedex.media.segments import FOREVER, Grid, Segment
+from tests.media import making
+
+WHOLE = Segment(0, 0, FOREVER)
+
+
+def looked_at(data: bytes, rate: float, segment: Segment = WHOLE) -> list[tuple[int, int]]:
+    """Return the time and the number of each frame that is looked at."""
+    seen = frames.sample(io.BytesIO(data), segment, Grid(rate))
+    return [(at, making.number_of(image.pixels)) for at, image in seen]
+
+
+def in_pieces(data: bytes, rate: float, seconds: float) -> tuple[int, list[tuple[int, int]]]:
+    pieces = segments.cut(films.probe(io.BytesIO(data)), seconds=seconds, rate=rate)
+    return len(pieces), [frame for piece in pieces for frame in looked_at(data, rate, piece)]
+
+
+def first_of_each_cell(times: list[int], rate: float) -> list[tuple[int, int]]:
+    cells: dict[int, tuple[int, int]] = {}
+    for number, time in enumerate(times):
+        cells.setdefault(int(time * rate // 1000), (time, number))
+    return list(cells.values())
+
+
+STEADY = making.steady(150)
+UNSTEADY = np.cumsum(np.random.default_rng(3).integers(5, 180, size=150)).tolist()
+UNSTEADY = [time - UNSTEADY[0] for time in UNSTEADY]
+CLOSED = {"g": "20", "bf": "2"}
+OPEN = {"g": "20", "bf": "3", "x264-params": "open-gop=1:b-pyramid=normal:scenecut=0"}
+
+
+@pytest.mark.parametrize("times", [STEADY, UNSTEADY], ids=["steady", "unsteady"])
+@pytest.mark.parametrize("rate", [1, 3, 5, 8])
+def test_the_first_frame_of_each_part_of_a_second_is_looked_at(times: list[int], rate: int) -> None:
+    data = making.film(times, codec_options=CLOSED)
+    assert looked_at(data, rate) == first_of_each_cell(times, rate)
+
+
+@pytest.mark.parametrize("seconds", [0.5, 1, 2.3])
+@pytest.mark.parametrize(
+    ("container", "codec", "options"),
+    [
+        ("mp4", "libx264", CLOSED),
+        ("mp4", "libx264", OPEN),
+        ("matroska", "libx264", OPEN),
+        ("mpegts", "libx264", OPEN),
+        ("mp4", "libx265", {"x265-params": "keyint=20:bframes=3:log-level=none"}),
+        ("webm", "libvpx-vp9", {"g": "20", "deadline": "realtime", "cpu-used": "8"}),
+    ],
+    ids=["closed", "open", "mkv", "ts", "hevc", "vp9"],
+)
+def test_however_a_film_is_cut_the_same_frames_are_looked_at(
+    container: str, codec: str, options: dict[str, str], seconds: float
+) -> None:
+    times = making.steady(150) if container == "mpegts" else UNSTEADY
+    data = making.film(times, container=container, codec=codec, codec_options=options)
+    count, pieces = in_pieces(data, 5, seconds)
+    assert count > 1
+    assert pieces == looked_at(data, 5)
+    assert len(pieces) >= 25
+
+
+def test_a_fragmented_film_is_cut_without_loss() -> None:
+    flags = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+    data = making.film(STEADY, codec_options=CLOSED, container_options=flags)
+    count, pieces = in_pieces(data, 5, 1)
+    assert count > 1
+    assert pieces == looked_at(data, 5) == first_of_each_cell(STEADY, 5)
+
+
+@pytest.mark.parametrize("container", ["mp4", "matroska", "mpegts"])
+def test_a_film_that_starts_late_is_timed_from_its_start(container: str) -> None:
+    data = making.film(making.steady(50, start=70_000), container=container)
+    assert looked_at(data, 5)[:2] == [(0, 0), (200, 5)]
+
+
+def test_pictures_that_follow_the_sound_keep_their_distance() -> None:
+    data = making.film(making.steady(50, start=500), sound=True)
+    assert looked_at(data, 5)[0] == (500, 0)
+
+
+def test_what_an_edit_list_leaves_out_is_not_looked_at() -> None:
+    data = making.skip_start(making.film(STEADY, codec_options=CLOSED), 520)
+    assert looked_at(data, 5)[:2] == [(0, 13), (200, 18)]
+    assert in_pieces(data, 5, 1)[1] == looked_at(data, 5)
+
+
+@pytest.mark.parametrize(
+    ("rotation", "flip"),
+    [(0, False), (90, False), (180, False), (-90, False), (90, True), (0, True)],
+)
+def test_frames_are_turned_as_players_turn_them(rotation: int, flip: bool) -> None:
+    data = making.film([0, 40], rotation=rotation, flip=flip)
+    (_, image), *_ = frames.sample(io.BytesIO(data), WHOLE, Grid(5))
+    stored = making.numbered()(0)
+    expected = np.rot90(stored, rotation // 90)
+    if flip:
+        expected = expected[:, ::-1]
+    assert image.pixels.shape == expected.shape
+    assert (image.width, image.height) == expected.shape[1::-1]
+    assert np.abs(image.pixels.astype(int) - expected.astype(int)).mean() < 12
+
+
+def test_large_frames_are_reduced_but_their_size_is_kept() -> None:
+    data = making.film([0, 40], making.numbered(2560, 1440), codec_options={"preset": "ultrafast"})
+    (_, image), *_ = frames.sample(io.BytesIO(data), WHOLE, Grid(5))
+    assert image.pixels.shape == (1080, 1920, 3)
+    assert (image.width, image.height) == (2560, 1440)
+
+
+def test_a_damaged_place_loses_only_what_lies_there() -> None:
+    data = bytearray(making.film(STEADY, codec_options={"g": "10", "bf": "0"}))
+    start, end = next(box[1:] for box in making.boxes(bytes(data)) if box[0] == "mdat")
+    middle = (start + end) // 2
+    data[middle : middle + 200] = bytes(200)
+    seen = dict(looked_at(bytes(data), 5))
+    assert len(seen) > 20
+    assert seen[0] == 0
+
+
+def test_segments_cover_a_film_without_gap_or_overlap() -> None:
+    film = films.probe(io.BytesIO(making.film(STEADY, codec_options=CLOSED)))
+    pieces = segments.cut(film, seconds=1, rate=3)
+    assert [piece.number for piece in pieces] == list(range(len(pieces)))
+    assert pieces[0].start == 0
+    assert pieces[-1].end == FOREVER
+    assert all(one.end == other.start for one, other in pairwise(pieces))
