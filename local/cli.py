@@ -9,6 +9,7 @@ from local.commands.import_ import import_
 from local.commands.keys import keys
 from local.commands.models import models
 from local.commands.up import up
+from local.commands.video import video
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -30,3 +31,4 @@ main.add_command(demo)
 main.add_command(import_)
 main.add_command(models)
 main.add_command(keys)
+main.add_command(video)

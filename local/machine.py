@@ -17,16 +17,18 @@ import psycopg
 
 from facedex.settings import Auth
 from local import directory as data_directory
-from local import routes, secret, surroundings
+from local import routes, secret, surroundings, video
 from local.errors import DatabaseFailed
 from local.listener import Listener
 from local.moto_app import Moto
 from local.server import Server
+from local.uploads import Gate, Uploads
 
-# Threads of the private S3 listener: callers are our own functions, one S3 read each.
-_S3_THREADS: Final = 8
+# Threads of the private S3 listener: callers are our own functions, and what polls
+# queues for them, a second each time.
+_S3_THREADS: Final = 16
 
-_SWEEP: Final = 5.0  # seconds between looks for rows of deleted collections
+_SWEEP: Final = 5.0  # seconds between looks for what others have left undone
 
 
 Downloads = Callable[[], AbstractContextManager[Callable[[str, int, int], None]]]
@@ -44,6 +46,7 @@ class Options:
         threads: requests that are answered at once.
         log: whether a line per request goes to stderr.
         auth: who may call the face API.
+        uploads: whether what is put into the uploads bucket is indexed.
     """
 
     directory: Path
@@ -54,6 +57,7 @@ class Options:
     threads: int = 16
     log: bool = True
     auth: Auth = Auth.NONE
+    uploads: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +96,10 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
         s3 = Listener(moto, host="127.0.0.1", port=0, threads=_S3_THREADS)
         stack.callback(s3.release)
         health = _Health()
+        gate = Gate(moto)
         public = Listener(
             Server(
-                elsewhere=moto,
+                elsewhere=gate,
                 health=health,
                 log=options.log,
                 guarded=options.auth is Auth.KEYS,
@@ -113,10 +118,19 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
             auth=options.auth,
             keys_secret=secret.source(directory) if options.auth is Auth.KEYS else "",
         )
+        video.settle()
+        arrivals = Uploads(s3.url, log=options.log) if options.uploads else None
         _start_parts(stack, options, directory, pack, health)
-        for listener in (s3, public):
-            listener.start()
-            stack.callback(listener.stop)
+        s3.start()
+        stack.callback(s3.stop)
+        if arrivals:
+            stack.enter_context(arrivals.indexing(gate))
+        else:
+            gate.open()
+        # It stops first: then nothing more is uploaded, and what was can be indexed.
+        public.start()
+        stack.callback(public.stop)
+        stack.enter_context(video.working())
         data_directory.announce(directory, url=public.url)
         yield Machine(public.url, options.auth)
 
@@ -221,8 +235,9 @@ def _load_code(pack: Path) -> str:
 
 @contextmanager
 def _sweeping() -> Iterator[None]:
-    """Now and then remove what a deletion that was cut off has left."""
-    from facedex import services
+    """Now and then remove what a deletion that was cut off has left, and keep video jobs going."""
+    from facedex import services, video
+    from facedex.settings import settings
     from facedex.store import collections
     from facedex.store.errors import DatabaseUnavailable
 
@@ -232,6 +247,7 @@ def _sweeping() -> Iterator[None]:
         while not ended.wait(_SWEEP):
             with suppress(DatabaseUnavailable):
                 collections.sweep(services.database(), seconds=_SWEEP)
+                video.sweep(services.database(), settings())
 
     sweeper = threading.Thread(target=sweep, name="sweep", daemon=True)
     sweeper.start()

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from local.listener import HEADER_NAMES, Application
+from local.moto_queues import lock_queues
 from local.refusals import refuse
 
 # moto's own name for what its server tells it about header names; see PRESERVED_HEADER_NAMES.
@@ -40,11 +41,12 @@ class Moto:
             )
             start_response(answer.line, answer.headers)
             return [answer.body]
-        application = self._application or self._load()
+        application = self._application or self.load()
         environ[self._names_key] = _underscored_metadata(environ[HEADER_NAMES])
         return application(environ, start_response)
 
-    def _load(self) -> Application:
+    def load(self) -> Application:
+        """Import moto now, unless it is."""
         with self._lock:
             if self._application is None:
                 from moto.core.request import PRESERVED_HEADER_NAMES_ENVIRON_KEY
@@ -53,6 +55,7 @@ class Moto:
                     create_backend_app,
                 )
 
+                pass  # lock_queues()
                 self._names_key = PRESERVED_HEADER_NAMES_ENVIRON_KEY
                 self._application = DomainDispatcherApplication(create_backend_app)
             return self._application

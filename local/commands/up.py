@@ -36,8 +36,13 @@ def up(options: Options, auth: str) -> None:
     aws rekognition index-faces --collection-id friends \\
         --image-bytes fileb://photo.jpg --external-image-id ann
     aws rekognition search-faces-by-image --collection-id friends --image-bytes fileb://other.jpg
+
+    What is put into the bucket "uploads" is indexed too.
+
+    \b
+    aws s3 cp photo.jpg s3://uploads/friends/ann.jpg
     """
-    with session(replace(options, auth=Auth(auth))) as machine:
+    with session(replace(options, auth=Auth(auth), uploads=True)) as machine:
         announce(machine)
         sys.stdout.flush()
         wait()

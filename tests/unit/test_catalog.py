@@ -23,6 +23,8 @@ CHANGES = {
     "DeleteUser",
     "DisassociateFaces",
     "IndexFaces",
+    "StartFaceDetection",
+    "StartFaceSearch",
     "TagResource",
     "UntagResource",
 }

@@ -13,8 +13,9 @@ from facedex.api.arns import Owner
 from facedex.api.errors import InvalidParameterException
 from facedex.api.objects import image_bytes
 from facedex.api.pages import PageTokens
-from facedex.settings import Settings, read_keys_secret, settings
+from facedex.settings import DatabaseAuth, Settings, read_keys_secret, settings
 from facedex.store.database import Database
+from facedex.store.iam import iam_password
 
 if TYPE_CHECKING:
     from facedex.store.keyring import KeyRing
@@ -118,8 +119,10 @@ def pack() -> Pack:
 @cache
 def _database() -> Database:
     current = settings()
+    by_token = current.database_auth is DatabaseAuth.IAM
     return Database(
         current.database_url,
+        password=iam_password(current.database_url, region=current.region) if by_token else None,
         connections=current.connections,
         statement_timeout=current.statement_timeout,
     )

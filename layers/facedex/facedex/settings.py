@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 
 class SettingError(RuntimeError):
@@ -24,6 +24,17 @@ class Auth(StrEnum):
 
     NONE = "none"
     KEYS = "keys"
+    IAM = "iam"
+
+
+class DatabaseAuth(StrEnum):
+    """How a function proves to the database who it is.
+
+    ``password``: as the connection string says. ``iam``: with a token of RDS, signed with the
+    function's own credentials, for every new connection.
+    """
+
+    PASSWORD = "password"  # noqa: S105 - a way, not a password
     IAM = "iam"
 
 
@@ -43,8 +54,20 @@ class Settings:
         account, region: for ARNs, where the request itself does not say.
         auth: who may call.
         keys_secret: what the access keys' secrets are encrypted under: the text itself, or
-            ``file:PATH``; empty where there are no access keys.
+            ``file:PATH``, or ``secretsmanager:ARN``; empty where there are no access keys.
         keys_cache: seconds for which an access key is used without another look at it.
+        database_auth: how connections to the database are authenticated.
+        uploads_dead_letters: URL of the queue for uploads that can never be indexed; empty where
+            there are no uploads.
+        uploads_delete_faces: whether an uploaded object that is deleted or replaced takes its
+            faces with it.
+        video_queue: URL of the queue that the work on stored video goes through; empty where
+            there is none.
+        video_rate: frames a second of a video that are looked at, at most.
+        video_segment: seconds of a video that one worker takes at a time.
+        video_jobs: video jobs that may be under way at once.
+        video_timeout: seconds without progress after which a video job fails.
+        video_expiry: days for which a video job and its results are kept.
     """
 
     database_url: str
@@ -60,6 +83,15 @@ class Settings:
     auth: Auth
     keys_secret: str = field(default="", repr=False)
     keys_cache: int = 30
+    database_auth: DatabaseAuth = DatabaseAuth.PASSWORD
+    uploads_dead_letters: str = ""
+    uploads_delete_faces: bool = False
+    video_queue: str = ""
+    video_rate: int = 5
+    video_segment: int = 30
+    video_jobs: int = 200
+    video_timeout: int = 3600
+    video_expiry: int = 7
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -83,6 +115,15 @@ class Settings:
             auth=read.auth("FACEDEX_AUTH"),
             keys_secret=environment.get("FACEDEX_KEYS_SECRET", ""),
             keys_cache=read.whole("FACEDEX_KEYS_CACHE", 30),
+            database_auth=read.database_auth("FACEDEX_DATABASE_AUTH"),
+            uploads_dead_letters=environment.get("FACEDEX_UPLOADS_DEAD_LETTERS", ""),
+            uploads_delete_faces=read.flag("FACEDEX_UPLOADS_DELETE_FACES"),
+            video_queue=environment.get("FACEDEX_VIDEO_QUEUE", ""),
+            video_rate=read.whole("FACEDEX_VIDEO_RATE", 5),
+            video_segment=read.whole("FACEDEX_VIDEO_SEGMENT", 30),
+            video_jobs=read.whole("FACEDEX_VIDEO_JOBS", 200),
+            video_timeout=read.whole("FACEDEX_VIDEO_TIMEOUT", 3600),
+            video_expiry=read.whole("FACEDEX_VIDEO_EXPIRY", 7),
         )
 
 
@@ -104,16 +145,32 @@ class _Reader:
             raise SettingError(f"{name} must be a whole number of at least 1, not {value!r}.")
         return int(value)
 
+    def flag(self, name: str) -> bool:
+        value = self._environment.get(name) or "false"
+        if value not in ("true", "false"):
+            raise SettingError(f"{name} must be true or false, not {value!r}.")
+        return value == "true"
+
     def auth(self, name: str) -> Auth:
         # No default: a deployment that forgot to say who may call is shut, not open.
-        value = self.text(name)
-        try:
-            return Auth(value)
-        except ValueError:
-            raise SettingError(f"{name} must be one of {', '.join(Auth)}, not {value!r}.") from None
+        return self._one_of(Auth, name, self.text(name))
 
+    def database_auth(self, name: str) -> DatabaseAuth:
+        return self._one_of(DatabaseAuth, name, self.text(name, DatabaseAuth.PASSWORD))
+
+    def _one_of(self, choices: type[_Choice], name: str, value: str) -> _Choice:
+        try:
+            return choices(value)
+        except ValueError:
+            raise SettingError(
+                f"{name} must be one of {', '.join(choices)}, not {value!r}."
+            ) from None
+
+
+_Choice = TypeVar("_Choice", bound=StrEnum)
 
 _FILE: Final = "file:"
+_SECRETS_MANAGER: Final = "secretsmanager:"
 _SHORTEST_SECRET: Final = 32  # characters: 192 bits of base64
 
 
@@ -121,10 +178,11 @@ def read_keys_secret(source: str) -> str:
     """What the access keys' secrets are encrypted under, from where the setting says.
 
     Args:
-        source: the value of ``FACEDEX_KEYS_SECRET``: the text itself, or ``file:PATH``.
+        source: the value of ``FACEDEX_KEYS_SECRET``: the text itself, ``file:PATH``, or
+            ``secretsmanager:ARN`` of a secret of AWS Secrets Manager.
 
     Raises:
-        SettingError: there is none, or it is too short to be one.
+        SettingError: there is none, it cannot be read, or it is too short to be one.
     """
     secret = source.strip()
     if secret.startswith(_FILE):
@@ -133,12 +191,31 @@ def read_keys_secret(source: str) -> str:
             secret = path.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError):
             raise SettingError(f"FACEDEX_KEYS_SECRET names {path}, which cannot be read.") from None
+    elif secret.startswith(_SECRETS_MANAGER):
+        secret = _secret_of(secret.removeprefix(_SECRETS_MANAGER))
     if len(secret) < _SHORTEST_SECRET:
         raise SettingError(
             f"FACEDEX_KEYS_SECRET must have at least {_SHORTEST_SECRET} random characters, such as"
             " those of: openssl rand -base64 32"
         )
     return secret
+
+
+def _secret_of(arn: str) -> str:
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    # Without a way to Secrets Manager, a call would otherwise hang for minutes.
+    hasty = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 3})
+    try:
+        client = boto3.client("secretsmanager", config=hasty)
+        secret: str = client.get_secret_value(SecretId=arn).get("SecretString", "")
+    except (BotoCoreError, ClientError) as error:
+        raise SettingError(
+            f"FACEDEX_KEYS_SECRET names the secret {arn}, which cannot be read: {error}"
+        ) from error
+    return secret.strip()
 
 
 @cache

@@ -27,13 +27,22 @@ class Need(StrEnum):
     DATABASE = "database"
     MODELS = "models"  # the pack's ONNX files: pixels are looked at
     PACK = "pack"  # the pack's manifest only: version and calibration
-    S3 = "s3"  # read access to the caller's images
+    S3 = "s3"  # read access to the caller's images and videos
+    UPLOADS = "uploads"  # the uploads bucket: reads, lists, tags; sends to its dead-letter queue
+    VIDEO = "video"  # PyAV and lap: films are decoded
+    VIDEO_QUEUE = "video-queue"  # sends work on stored video
+    TOPICS = "topics"  # publishes to the caller's SNS topics
 
 
 class Trigger(StrEnum):
     """What calls a function that is no operation."""
 
     GATEWAY = "gateway"  # API Gateway: POST /
+    UPLOADS = "uploads"  # SQS: notifications of the uploads bucket, ten at a time
+    VIDEO = "video"  # SQS: work on stored video, a message at a time
+    DEPLOYMENT = "deployment"  # CloudFormation: a custom resource of the stack
+    SCHEDULE = "schedule"  # EventBridge: every few hours
+    OPERATOR = "operator"  # by hand: aws lambda invoke
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +124,7 @@ _RECORDS = frozenset({Need.DATABASE})
 _SEARCH = frozenset({Need.DATABASE, Need.PACK})
 _PIXELS = frozenset({Need.MODELS, Need.S3})
 _FACES = _RECORDS | _PIXELS
+_VIDEO = frozenset({Need.DATABASE, Need.PACK, Need.S3, Need.VIDEO_QUEUE})
 
 # Lambda gives a whole core from 1,769 MiB on.
 _SMALL: Final = 256
@@ -126,6 +136,8 @@ _READING: Final = ("Compare", "Describe", "Detect", "Get", "List", "Search")
 _COLLECTIONS: Final = "/v1/collections"
 _COLLECTION: Final = "/v1/collections/{CollectionId}"
 _USER: Final = "/v1/collections/{CollectionId}/users/{UserId}"
+_FACE_SEARCH: Final = "/v1/video/face-search"
+_FACE_DETECTION: Final = "/v1/video/face-detection"
 
 
 def _row(
@@ -158,6 +170,10 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
         _row("SearchUsersByImage", f"POST {_COLLECTION}/search/users-by-image", _FACES, _LARGE, 29),
         _row("DetectFaces", "POST /v1/faces/detect", _PIXELS, _LARGE, 29),
         _row("CompareFaces", "POST /v1/faces/compare", _PIXELS, _LARGE, 29),
+        _row("StartFaceSearch", f"POST {_FACE_SEARCH}", _VIDEO, timeout=29),
+        _row("GetFaceSearch", f"GET {_FACE_SEARCH}/{{JobId}}", _RECORDS, timeout=29),
+        _row("StartFaceDetection", f"POST {_FACE_DETECTION}", _VIDEO, timeout=29),
+        _row("GetFaceDetection", f"GET {_FACE_DETECTION}/{{JobId}}", _RECORDS, timeout=29),
         _row("TagResource", "POST /v1/tags/{ResourceArn}", _RECORDS),
         _row("UntagResource", "DELETE /v1/tags/{ResourceArn}", _RECORDS),
         _row("ListTagsForResource", "GET /v1/tags/{ResourceArn}", _RECORDS),
@@ -172,7 +188,33 @@ VARIANTS: Final[Mapping[str, Variant]] = {
 WORKERS: Final[Mapping[str, Worker]] = {
     row.function: row
     for row in (
+        # An index over many faces can take minutes to build.
+        Worker("migrate", Trigger.DEPLOYMENT, _RECORDS, _SMALL, 900),
+        Worker(
+            "sweep",
+            Trigger.SCHEDULE,
+            _RECORDS | {Need.VIDEO_QUEUE, Need.TOPICS},
+            _SMALL,
+            300,
+        ),
+        Worker("access_keys", Trigger.OPERATOR, _RECORDS, _SMALL, 30),
         # It answers for every operation, so it needs what any of them needs.
-        Worker("front_door", Trigger.GATEWAY, _FACES, _LARGE, 29),
+        Worker("front_door", Trigger.GATEWAY, _FACES | _VIDEO, _LARGE, 29),
+        # Ten photos take some seconds; the rest is for large ones and for a database that wakes up.
+        Worker(
+            "index_upload",
+            Trigger.UPLOADS,
+            frozenset({Need.DATABASE, Need.MODELS, Need.UPLOADS}),
+            _LARGE,
+            60,
+        ),
+        # A segment of half a minute takes some seconds; ten times that is for films in 4K.
+        Worker(
+            "search_video_segment",
+            Trigger.VIDEO,
+            _FACES | _VIDEO | {Need.VIDEO, Need.TOPICS},
+            _LARGE,
+            300,
+        ),
     )
 }

@@ -63,6 +63,10 @@ class InvalidS3ObjectException(ServiceError):
     """The S3 object does not exist or may not be read."""
 
 
+class LimitExceededException(ServiceError):
+    """There are as many video jobs under way as there may be."""
+
+
 class ResourceAlreadyExistsException(ServiceError):
     """The name is taken."""
 
@@ -73,6 +77,10 @@ class ResourceNotFoundException(ServiceError):
 
 class ServiceQuotaExceededException(ServiceError):
     """There would be more of something than there may be."""
+
+
+class VideoTooLargeException(ServiceError):
+    """The video has more bytes than are allowed."""
 
 
 class AccessDeniedException(ServiceError):

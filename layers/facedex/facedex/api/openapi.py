@@ -235,7 +235,9 @@ def _failure(codes: Iterable[str]) -> dict[str, Any]:
 
 
 def _classes() -> dict[str, type[errors.ServiceError]]:
-    return {kind.__name__: kind for kind in errors.ServiceError.__subclasses__()}
+    # Other modules have errors of their own, which no caller of the API meets.
+    kinds = errors.ServiceError.__subclasses__()
+    return {kind.__name__: kind for kind in kinds if kind.__module__ == errors.__name__}
 
 
 def _protocol_errors() -> set[str]:

@@ -28,7 +28,7 @@ class PageTokens:
         """The tokens of a part of the listing: of one collection, or under a filter."""
         return PageTokens(self._secret, *self._listing, *listing)
 
-    def write(self, last: str | int) -> str:
+    def write(self, last: str | int | list[int]) -> str:
         """The token of the page that starts behind the item with key ``last``."""
         token = self._serializer.dumps(last)
         text = token if isinstance(token, str) else token.decode()

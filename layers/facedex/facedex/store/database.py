@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from math import inf
@@ -25,6 +25,9 @@ _PATIENCE: Final = 3.0
 # request, so that it is back as soon as the database is, whatever its backoff had grown to.
 _RECONNECT: Final = 1.0
 
+# For every connection.
+_OPTIONS: Final[dict[str, Any]] = {"row_factory": namedtuple_row, "connect_timeout": 5}
+
 # Seconds after its last use in which a connection is taken to work: asking it costs a round trip,
 # and one that broke so lately means one repeated request.
 _TRUSTED: Final = 0.25
@@ -35,11 +38,19 @@ class Database:
 
     Args:
         url: libpq connection string.
+        password: gives the password of each new connection, where the string has none.
         connections: the most that this process opens.
         statement_timeout: seconds after which Postgres gives up a statement.
     """
 
-    def __init__(self, url: str, *, connections: int = 8, statement_timeout: float = 20.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        password: Callable[[], str] | None = None,
+        connections: int = 8,
+        statement_timeout: float = 20.0,
+    ) -> None:
         self._statement_timeout = statement_timeout
         self._used: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
         self._pool: ConnectionPool[Connection] = ConnectionPool(
@@ -48,7 +59,7 @@ class Database:
             max_size=connections,
             timeout=_PATIENCE,
             reconnect_timeout=_RECONNECT,
-            kwargs={"row_factory": namedtuple_row, "connect_timeout": 5},
+            kwargs=lambda: _OPTIONS | ({"password": password()} if password else {}),
             configure=self._configure,
             check=self._check,
             open=True,

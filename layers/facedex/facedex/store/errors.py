@@ -53,3 +53,15 @@ class AccessKeyNotFound(StoreError):
 
 class WrongKeysSecret(StoreError):
     """The secrets of the access keys cannot be read: they were stored under another secret."""
+
+
+class JobNotFound(StoreError):
+    """There is no such video job, or its results have expired."""
+
+
+class TooManyJobs(StoreError):
+    """There are as many video jobs under way as there may be."""
+
+
+class LeaseLost(StoreError):
+    """A worker's task is another's by now, or its job is over."""

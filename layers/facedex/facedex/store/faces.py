@@ -218,6 +218,33 @@ def delete(connection: Connection, collection: Collection, face_ids: Sequence[UU
     return {row.face_id for row in rows}
 
 
+def delete_replaced(
+    connection: Connection,
+    collection: Collection,
+    external_image_id: str,
+    *,
+    kept: Sequence[bytes],
+) -> tuple[int, int]:
+    """Remove the faces under an external id that come from other images than those kept.
+
+    Faces of users stay, as with :func:`delete`.
+
+    Args:
+        kept: SHA-256 of each image whose faces stay.
+
+    Returns:
+        How many faces were removed, and how many stay because they are a user's.
+    """
+    rows = connection.execute(
+        "SELECT face_id FROM faces WHERE collection_key = %s AND external_image_id = %s"
+        " AND image_digest <> ALL(%s)",
+        (collection.key, external_image_id, list(kept)),
+    )
+    found = [row.face_id for row in rows]
+    removed = delete(connection, collection, found) if found else set()
+    return len(removed), len(found) - len(removed)
+
+
 def page(
     connection: Connection,
     collection: Collection,

@@ -1,0 +1,109 @@
+"""Messages to others: a job's work to its queue, its end to the caller's SNS topic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from facedex.store.jobs import Job
+    from facedex.store.tasks import Task
+
+_BATCH: Final = 10  # SQS takes no more at once
+_FIFO: Final = ".fifo"
+
+
+class NotSent(Exception):
+    """A message did not get to its queue or topic; worth repeating."""
+
+
+def send_tasks(queue: str, tasks: Iterable[Task]) -> None:
+    """Put a message for each task into the queue of that URL.
+
+    Raises:
+        NotSent: not all of them are in it.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    bodies = [orjson.dumps({"JobId": task.job_id, "Task": task.number}).decode() for task in tasks]
+    try:
+        for first in range(0, len(bodies), _BATCH):
+            batch = enumerate(bodies[first : first + _BATCH])
+            sent = _sqs().send_message_batch(
+                QueueUrl=queue,
+                Entries=[{"Id": str(number), "MessageBody": body} for number, body in batch],
+            )
+            if sent.get("Failed"):
+                raise NotSent(f"The queue refused {len(sent['Failed'])} messages.")
+    except (BotoCoreError, ClientError) as error:
+        raise NotSent(f"The queue cannot be reached ({type(error).__name__}).") from error
+
+
+def completion(job: Job) -> str:
+    """The message about a finished job, as Rekognition words it.
+
+    See "Reference: Video analysis results notification" in Rekognition's developer guide.
+    """
+    assert job.finished_at is not None
+    return orjson.dumps(
+        {
+            "JobId": job.job_id,
+            "Status": job.status,
+            "API": job.order.operation,
+            **({"JobTag": job.order.job_tag} if job.order.job_tag else {}),
+            "Timestamp": _milliseconds(job.finished_at),
+            "Video": {
+                "S3ObjectName": job.order.video.name,
+                "S3Bucket": job.order.video.bucket,
+            },
+        }
+    ).decode()
+
+
+def publish(topic_arn: str, job: Job) -> None:
+    """Publish that a job has ended.
+
+    A FIFO topic passes on one message for each job, however often this is repeated.
+
+    Raises:
+        NotSent: the topic did not take it.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    region = topic_arn.split(":")[3]
+    message = completion(job)
+    try:
+        if topic_arn.endswith(_FIFO):
+            _sns(region).publish(
+                TopicArn=topic_arn,
+                Message=message,
+                MessageGroupId=job.job_id,
+                MessageDeduplicationId=job.job_id,
+            )
+        else:
+            _sns(region).publish(TopicArn=topic_arn, Message=message)
+    except (BotoCoreError, ClientError) as error:
+        raise NotSent(f"The topic {topic_arn} did not take the message ({error}).") from error
+
+
+def _milliseconds(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
+
+
+@cache
+def _sqs() -> Any:
+    import boto3
+
+    return boto3.client("sqs")
+
+
+@cache
+def _sns(region: str) -> Any:
+    import boto3
+
+    return boto3.client("sns", region_name=region)

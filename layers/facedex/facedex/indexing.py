@@ -1,0 +1,90 @@
+"""Faces of a photo become face records: what IndexFaces and an upload have in common.
+
+The quality filter comes first, then MaxFaces takes the largest of what is left. The same bytes
+under the same ExternalImageId in the same collection give the same FaceIds back, so that a
+repeated call changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from facedex.services import Services
+from facedex.store import collections, faces
+from facedex.store.faces import StoredFace
+
+if TYPE_CHECKING:
+    from facedex.vision.faces import Face
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """What became of the faces of a photo.
+
+    Attributes:
+        model_version: of the collection.
+        records: the face records, each with the face it is of, largest first.
+        unindexed: the other faces, each with the reasons why it was left out.
+    """
+
+    model_version: str
+    records: Sequence[tuple[StoredFace, Face]]
+    unindexed: Sequence[tuple[Face, Sequence[str]]]
+
+
+def index(request: Mapping[str, Any], services: Services) -> Indexed:
+    """Find the faces in a photo and add them to a collection.
+
+    Args:
+        request: a checked request of IndexFaces, in the service model's names.
+        services: what it stands on.
+
+    Raises:
+        Exception: see ``facedex.api.faults`` for what each means.
+    """
+    with services.database.transaction() as connection:
+        # Before the costly part, so that a wrong name is answered at once.
+        collection = collections.find(connection, request["CollectionId"])
+        faces.require_model(collection, services.pack.model_version)
+    picture = services.picture(request["Image"])
+    chosen, unindexed = _choose(
+        picture.faces, request.get("QualityFilter", "AUTO"), request.get("MaxFaces")
+    )
+    vectors = services.pack.embed(picture.image, chosen)
+    with services.database.transaction() as connection:
+        # The name may have changed hands meanwhile: what counts is the collection it names now.
+        collection = collections.find(connection, request["CollectionId"], keep=True)
+        stored = faces.add(
+            connection,
+            collection,
+            model_version=services.pack.model_version,
+            digest=picture.digest,
+            external_image_id=request.get("ExternalImageId"),
+            faces=[
+                faces.NewFace(face.box, face.confidence, vector)
+                for face, vector in zip(chosen, vectors, strict=True)
+            ],
+        )
+    return Indexed(
+        collection.model_version, list(zip(stored, chosen, strict=True)), list(unindexed)
+    )
+
+
+def _choose(
+    found: Sequence[Face], quality_filter: str, max_faces: int | None
+) -> tuple[list[Face], list[tuple[Face, list[str]]]]:
+    """Split the faces, largest first, into those to index and the others."""
+    from facedex.vision.screening import screen
+
+    chosen: list[Face] = []
+    unindexed: list[tuple[Face, list[str]]] = []
+    for face, shortcomings in screen(found, quality_filter):
+        full = max_faces is not None and len(chosen) >= max_faces
+        reasons = shortcomings or (["EXCEEDS_MAX_FACES"] if full else [])
+        if reasons:
+            unindexed.append((face, reasons))
+        else:
+            chosen.append(face)
+    return chosen, unindexed

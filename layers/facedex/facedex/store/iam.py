@@ -1,0 +1,66 @@
+"""Passwords from IAM: a database of RDS takes a signed token, good for a quarter of an hour.
+
+https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/UsingWithRDS.IAMDBAuth.html
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from psycopg.conninfo import conninfo_to_dict
+
+if TYPE_CHECKING:
+    from botocore.credentials import Credentials
+
+_SECONDS: Final = 900  # for which RDS takes a token
+
+
+def iam_password(url: str, *, region: str) -> Callable[[], str]:
+    """What makes a password for each new connection: a token of the process's own credentials.
+
+    Args:
+        url: libpq connection string with host and user.
+        region: the database's.
+
+    Raises:
+        ValueError: the connection string names no host or no user.
+    """
+    place = conninfo_to_dict(url)
+    host, user = place.get("host"), place.get("user")
+    if not host or not user:
+        raise ValueError(
+            "FACEDEX_DATABASE_URL must name a host and a user where FACEDEX_DATABASE_AUTH is iam,"
+            " such as postgresql://facedex@database.example:5432/facedex"
+        )
+    address = f"{host}:{place.get('port') or 5432}"
+    return lambda: _token(address, str(user), region)
+
+
+def _token(address: str, user: str, region: str) -> str:
+    # Imported here: it takes a tenth of a second, and only a new connection needs it. The signer
+    # alone, without a client, spares the reading of service models.
+    from botocore.auth import SigV4QueryAuth
+    from botocore.awsrequest import AWSRequest
+
+    request = AWSRequest("GET", f"https://{address}/", params={"Action": "connect", "DBUser": user})
+    SigV4QueryAuth(_credentials(), "rds-db", region, expires=_SECONDS).add_auth(request)
+    return str(request.url).removeprefix("https://")
+
+
+def _credentials() -> Credentials:
+    from botocore.credentials import Credentials
+
+    key, secret = (os.environ.get(f"AWS_{name}") for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"))
+    if key and secret:
+        return Credentials(key, secret, os.environ.get("AWS_SESSION_TOKEN"))
+    # A function with SnapStart has them from an endpoint, and renews them.
+    from botocore.exceptions import NoCredentialsError
+    from botocore.session import Session
+
+    found = Session().get_credentials()
+    if found is None:
+        raise NoCredentialsError
+    frozen = found.get_frozen_credentials()
+    return Credentials(str(frozen.access_key), str(frozen.secret_key), frozen.token)

@@ -1,0 +1,254 @@
+"""Faces in stored video, as boto3, the AWS CLI and plain HTTP see them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.conftest import Server
+from tests.e2e.films import Studio, moving, names
+from tests.media.making import sound_only
+
+if TYPE_CHECKING:
+    from tests.e2e.plain_http import Rest
+
+ROLE = "arn:aws:iam::123456789012:role/AmazonRekognition"
+
+
+@pytest.fixture(scope="module")
+def studio(server: Server, portraits: dict[str, bytes]) -> Studio:
+    return Studio(server, portraits)
+
+
+@pytest.fixture(scope="module")
+def both(portraits: dict[str, bytes]) -> bytes:
+    """Three seconds of both people."""
+    return moving(portraits, *portraits)
+
+
+@pytest.fixture(scope="module")
+def found(studio: Studio, both: bytes) -> str:
+    """A finished search of it."""
+    job_id = studio.start(studio.put("both.mp4", both), JobTag="lobby")
+    answer = studio.wait(job_id)
+    assert answer["JobStatus"] == "SUCCEEDED", answer
+    return job_id
+
+
+def test_both_people_are_found_as_one_person_each(
+    studio: Studio, found: str, portraits: dict[str, bytes]
+) -> None:
+    answer = studio.rekognition.get_face_search(JobId=found)
+    assert list(names(answer["Persons"]).values()) == [{name} for name in portraits]
+    assert answer["JobTag"] == "lobby"
+    assert answer["Video"]["S3Object"]["Name"] == "both.mp4"
+    metadata = answer["VideoMetadata"]
+    assert (metadata["FrameWidth"], metadata["FrameHeight"]) == (640, 360)
+    assert metadata["Codec"] == "h264"
+    assert abs(metadata["DurationMillis"] - 3000) <= 100
+
+
+def test_a_person_is_listed_at_each_moment_that_is_looked_at(studio: Studio, found: str) -> None:
+    persons = studio.rekognition.get_face_search(JobId=found)["Persons"]
+    moments = [each["Timestamp"] for each in persons if each["Person"]["Index"] == 0]
+    assert moments == sorted(set(moments))
+    assert len(moments) == 15  # five times a second
+    lefts = [each["Person"]["BoundingBox"]["Left"] for each in persons[::2]]
+    assert lefts[-1] > lefts[0]
+    face = persons[0]["Person"]["Face"]
+    assert {"BoundingBox", "Confidence", "Landmarks", "Pose", "Quality"} == set(face)
+
+
+def test_pages_join_to_the_whole_in_either_order(studio: Studio, found: str) -> None:
+    for order in ("TIMESTAMP", "INDEX"):
+        whole = studio.rekognition.get_face_search(JobId=found, SortBy=order)["Persons"]
+        joined: list[Any] = []
+        token = ""
+        while True:
+            page = studio.rekognition.get_face_search(
+                JobId=found, SortBy=order, MaxResults=7, NextToken=token
+            )
+            joined += page["Persons"]
+            token = page.get("NextToken", "")
+            if not token:
+                break
+        assert joined == whole
+        key = "Timestamp" if order == "TIMESTAMP" else "Index"
+        values = [each.get(key, each["Person"].get(key)) for each in whole]
+        assert values == sorted(values)
+
+
+def test_a_page_token_of_one_order_is_refused_in_the_other(studio: Studio, found: str) -> None:
+    client = studio.rekognition
+    token = client.get_face_search(JobId=found, MaxResults=3)["NextToken"]
+    with pytest.raises(client.exceptions.InvalidPaginationTokenException):
+        client.get_face_search(JobId=found, SortBy="INDEX", NextToken=token)
+
+
+def test_faces_are_detected_without_a_collection(studio: Studio, both: bytes) -> None:
+    client = studio.rekognition
+    job_id = client.start_face_detection(Video=studio.put("faces.mp4", both))["JobId"]
+    answer = studio.wait(job_id, "get_face_detection")
+    assert answer["JobStatus"] == "SUCCEEDED"
+    assert len(answer["Faces"]) == 30
+    with pytest.raises(client.exceptions.ResourceNotFoundException):
+        client.get_face_search(JobId=job_id)
+
+
+def test_a_threshold_above_every_similarity_leaves_persons_without_matches(
+    studio: Studio, both: bytes
+) -> None:
+    answer = studio.wait(studio.start(studio.put("strict.mp4", both), FaceMatchThreshold=100))
+    assert all("FaceMatches" not in each or each["FaceMatches"] for each in answer["Persons"])
+    assert len(names(answer["Persons"])) == 2
+
+
+def test_the_end_is_published_once_in_rekognitions_words(studio: Studio, both: bytes) -> None:
+    sns, sqs = studio.server.client("sns"), studio.server.client("sqs")
+    topic = sns.create_topic(Name=f"AmazonRekognition-{studio.name}")["TopicArn"]
+    queue = sqs.create_queue(QueueName=studio.name)["QueueUrl"]
+    attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=attributes["Attributes"]["QueueArn"])
+    channel = {"SNSTopicArn": topic, "RoleArn": ROLE}
+    good = studio.start(studio.put("told.mp4", both), NotificationChannel=channel, JobTag="tagged")
+    bad = studio.start(studio.put("none.mp4", b""), NotificationChannel=channel)
+    messages: dict[str, list[Any]] = {}
+    quiet = 0
+    while len(messages) < 2 or quiet < 2:
+        answer = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=3, MaxNumberOfMessages=10)
+        quiet = 0 if "Messages" in answer else quiet + 1
+        assert quiet < 60
+        for each in answer.get("Messages", ()):
+            message = json.loads(json.loads(each["Body"])["Message"])
+            messages.setdefault(message["JobId"], []).append(message)
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=each["ReceiptHandle"])
+    assert {job: len(told) for job, told in messages.items()} == {good: 1, bad: 1}
+    told = messages[good][0]
+    assert told.pop("Timestamp") > 1_600_000_000_000
+    assert told == {
+        "JobId": good,
+        "Status": "SUCCEEDED",
+        "API": "StartFaceSearch",
+        "JobTag": "tagged",
+        "Video": {"S3ObjectName": "told.mp4", "S3Bucket": studio.name},
+    }
+    assert messages[bad][0]["Status"] == "FAILED"
+
+
+def test_a_repeated_token_starts_nothing_new(studio: Studio, both: bytes) -> None:
+    client = studio.rekognition
+    video = studio.put("token.mp4", both)
+    token = f"token-{studio.name[-20:]}"
+    first = studio.start(video, ClientRequestToken=token)
+    assert studio.start(video, ClientRequestToken=token) == first
+    with pytest.raises(client.exceptions.IdempotentParameterMismatchException):
+        studio.start(video, ClientRequestToken=token, FaceMatchThreshold=99)
+    studio.wait(first)
+
+
+def test_what_cannot_be_started_is_refused_at_once(studio: Studio, both: bytes) -> None:
+    client = studio.rekognition
+    video = studio.put("there.mp4", both)
+    nowhere = {"S3Object": {"Bucket": studio.name, "Name": "not-there.mp4"}}
+    with pytest.raises(client.exceptions.InvalidS3ObjectException):
+        studio.start(nowhere)
+    with pytest.raises(client.exceptions.ResourceNotFoundException):
+        studio.start(video, CollectionId="nobody")
+    with pytest.raises(client.exceptions.InvalidParameterException):
+        studio.start({})
+    with pytest.raises(client.exceptions.ResourceNotFoundException):
+        client.get_face_search(JobId="0" * 64)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "empty"),
+        (b"this is a letter and no film" * 50, ""),
+        (sound_only(), "video"),
+        (None, ""),
+    ],
+    ids=["empty", "text", "sound", "cut off"],
+)
+def test_a_film_that_cannot_be_analysed_fails_with_a_reason(
+    studio: Studio, both: bytes, content: bytes | None, said: str
+) -> None:
+    data = both[: len(both) // 2] if content is None else content
+    answer = studio.wait(studio.start(studio.put("bad.mp4", data)))
+    assert answer["JobStatus"] == "FAILED"
+    assert said in answer["StatusMessage"].lower()
+    assert answer["StatusMessage"].endswith(".")
+    assert answer["Persons"] == []
+
+
+def test_forty_jobs_at_once_all_end_right(studio: Studio, portraits: dict[str, bytes]) -> None:
+    name = next(iter(portraits))
+    video = studio.put("short.mp4", moving(portraits, name, seconds=1))
+    with ThreadPoolExecutor(8) as pool:
+        started = list(pool.map(lambda _: studio.start(video), range(40)))
+    assert len(set(started)) == 40
+    for job_id in started:
+        answer = studio.wait(job_id)
+        assert answer["JobStatus"] == "SUCCEEDED"
+        assert names(answer["Persons"]) == {0: {name}}
+        assert len(answer["Persons"]) == 5
+
+
+def test_the_rest_routes_say_the_same(rest: Rest, studio: Studio, both: bytes) -> None:
+    video = studio.put("rest.mp4", both)
+    job_id = rest.good("StartFaceSearch", Video=video, CollectionId=studio.name)["JobId"]
+    whole = studio.wait(job_id)
+    answer = rest.good("GetFaceSearch", JobId=job_id)
+    assert answer["JobStatus"] == "SUCCEEDED"
+    assert len(answer["Persons"]) == len(whole["Persons"])
+
+
+def test_the_aws_cli_gets_the_results(studio: Studio, found: str) -> None:
+    command = [str(Path(sys.executable).with_name("aws")), "rekognition", "get-face-search"]
+    done = subprocess.run(
+        [*command, "--job-id", found, "--endpoint-url", studio.server.url],
+        env={
+            **os.environ,
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        },
+        capture_output=True,
+        check=True,
+    )
+    assert json.loads(done.stdout)["JobStatus"] == "SUCCEEDED"
+
+
+def test_the_command_searches_a_file_and_writes_a_page(
+    studio: Studio, both: bytes, tmp_path: Path, portraits: dict[str, bytes]
+) -> None:
+    film, page = tmp_path / "my <film>.mp4", tmp_path / "report.html"
+    film.write_bytes(both)
+    command = [str(Path(sys.executable).with_name("facedex")), "video"]
+    arguments = ["search", str(film), "--collection", studio.name, "--out", str(page)]
+    done = subprocess.run(
+        [*command, *arguments, "--url", studio.server.url],
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    for name in portraits:
+        assert name in done.stdout
+    html = page.read_text("utf-8")
+    assert html.count("data:image/jpeg;base64,") == 2
+    assert "my &lt;film&gt;.mp4" in html
+    assert "http" not in html.replace("http://www.w3.org", "")
+    job_id = done.stdout.split("job ")[1].split()[0]
+    again = ["report", job_id, "--out", str(page), "--url", studio.server.url]
+    subprocess.run([*command, *again], check=True, capture_output=True)
+    assert "data:image" not in page.read_text("utf-8")
+    kept = studio.s3.list_objects_v2(Bucket="facedex-video-search")
+    assert kept["KeyCount"] == 0

@@ -1,0 +1,287 @@
+"""What holds of video jobs whatever workers do: each task once, each job ended once."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import UUID, uuid4
+
+import numpy as np
+import pytest
+
+from facedex.store import jobs, tasks, timelines
+from facedex.store.database import Database
+from facedex.store.errors import JobNotFound, LeaseLost, RequestMismatch, TooManyJobs
+from facedex.store.faces import StoredFace
+from facedex.store.jobs import PLANNING, Gallery, Order, VideoObject
+from facedex.store.tasks import Task
+from facedex.store.timelines import SeenTrack, SimilarFace
+
+VIDEO = VideoObject("videos", "film.mp4", None, '"etag"', 1000)
+TOPIC = "arn:aws:sns:us-east-1:123456789012:AmazonRekognitionDone"
+
+
+def order(**changes: Any) -> Order:
+    values: dict[str, Any] = {
+        "operation": "StartFaceSearch",
+        "video": VIDEO,
+        "gallery": Gallery(7, "staff", 80.0),
+        "model_version": "dlib-2",
+        "topic_arn": TOPIC,
+        "job_tag": "lobby",
+    }
+    return Order(**{**values, **changes})
+
+
+def start(database: Database, token: str | None = None, most: int = 100, **request: Any) -> str:
+    with database.transaction() as connection:
+        return jobs.start(connection, order(), token=token, request=request, most=most, days=7)
+
+
+def planned(database: Database, count: int) -> str:
+    """A job with so many segments of a second."""
+    job_id = start(database)
+    with database.transaction() as connection:
+        lease = tasks.take(connection, Task(job_id, PLANNING))
+        assert lease is not None
+        assert jobs.lock(connection, job_id)
+        tasks.add(connection, job_id, ((n, 1000 * n, 1000 * n + 1000) for n in range(count)))
+        assert not tasks.complete(connection, lease)
+    return job_id
+
+
+def take(database: Database, job_id: str, number: int) -> tasks.Lease | None:
+    with database.transaction() as connection:
+        return tasks.take(connection, Task(job_id, number))
+
+
+def let_lapse(database: Database, job_id: str) -> None:
+    with database.transaction() as connection:
+        connection.execute(
+            "UPDATE video_tasks SET leased_until = now() - interval '1 second',"
+            " send_after = now() WHERE job_id = %s AND lease IS NOT NULL",
+            (job_id,),
+        )
+
+
+def status(database: Database, job_id: str) -> tuple[str, str | None]:
+    with database.transaction() as connection:
+        job = jobs.find(connection, job_id)
+    return job.status, job.status_message
+
+
+def track(*moments: int, matches: list[SimilarFace] | None = None, left: float = 0.5) -> SeenTrack:
+    vector = np.zeros(4, np.float32).tobytes()
+    faces = [[left, *map(float, range(1, 20))] for _ in moments]
+    return SeenTrack(moments, faces, vector, 3, True, matches or [])
+
+
+def face(number: int, similarity: float) -> SimilarFace:
+    stored = StoredFace(UUID(int=number), uuid4(), f"face{number}", (0, 0, 1, 1), 99.0, None)
+    return SimilarFace(stored, similarity)
+
+
+def test_a_repeated_token_gives_the_same_job(database: Database) -> None:
+    first = start(database, "t", film="a")
+    assert start(database, "t", film="a") == first
+    assert start(database, "u", film="a") != first
+    with pytest.raises(RequestMismatch):
+        start(database, "t", film="b")
+
+
+def test_twins_of_a_request_at_the_same_time_start_one_job(database: Database) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        started = set(pool.map(lambda _: start(database, "t", film="a"), range(16)))
+    assert len(started) == 1
+    with database.transaction() as connection:
+        assert len(tasks.claim_sends(connection)) == 1
+
+
+def test_more_jobs_than_allowed_are_refused_until_one_ends(database: Database) -> None:
+    first = start(database, most=2)
+    start(database, most=2)
+    with pytest.raises(TooManyJobs):
+        start(database, most=2)
+    with database.transaction() as connection:
+        jobs.end(connection, first, failure="for the test")
+    start(database, most=2)
+
+
+def test_a_task_delivered_many_times_at_once_has_one_worker(database: Database) -> None:
+    job_id = planned(database, 1)
+    with ThreadPoolExecutor(8) as pool:
+        leases = list(pool.map(lambda _: take(database, job_id, 0), range(16)))
+    assert sum(lease is not None for lease in leases) == 1
+
+
+def test_a_worker_that_died_loses_its_task_and_cannot_finish_it_later(database: Database) -> None:
+    job_id = planned(database, 1)
+    dead = take(database, job_id, 0)
+    assert dead is not None
+    let_lapse(database, job_id)
+    with database.transaction() as connection:
+        assert tasks.claim_sends(connection) == [Task(job_id, 0)]
+    alive = take(database, job_id, 0)
+    assert alive is not None
+    assert alive.attempts == 2
+    with pytest.raises(LeaseLost), database.transaction() as connection:
+        tasks.extend(connection, dead)
+
+    def finish(lease: tasks.Lease) -> bool:
+        with database.transaction() as connection:
+            jobs.lock(connection, job_id)
+            timelines.add_tracks(connection, job_id, 0, [track(0)])
+            return tasks.complete(connection, lease)
+
+    with pytest.raises(LeaseLost):
+        finish(dead)
+    assert finish(alive)
+    with database.transaction() as connection:
+        assert len(timelines.track_ends(connection, job_id)) == 1
+
+
+def test_exactly_one_of_many_workers_finishes_last(database: Database) -> None:
+    job_id = planned(database, 12)
+
+    def work(number: int) -> bool:
+        lease = take(database, job_id, number)
+        assert lease is not None
+        with database.transaction() as connection:
+            jobs.lock(connection, job_id)
+            return tasks.complete(connection, lease)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(work, range(12))) == 1
+
+
+def test_a_task_that_is_worked_on_is_not_sent_again(database: Database) -> None:
+    job_id = planned(database, 2)
+    with database.transaction() as connection:
+        assert tasks.claim_sends(connection) == [Task(job_id, 0), Task(job_id, 1)]
+        assert tasks.claim_sends(connection) == []
+    assert take(database, job_id, 0)
+    with database.transaction() as connection:
+        tasks.send_again(connection)
+        assert tasks.claim_sends(connection) == [Task(job_id, 1)]
+
+
+def test_a_job_ends_once_and_what_its_work_needed_is_gone(database: Database) -> None:
+    job_id = planned(database, 1)
+    with database.transaction() as connection:
+        timelines.add_tracks(connection, job_id, 0, [track(0)])
+        assert jobs.end(connection, job_id, failure="The video is not there any more.")
+        assert not jobs.end(connection, job_id)
+        assert not jobs.lock(connection, job_id)
+        assert timelines.track_ends(connection, job_id) == []
+    assert status(database, job_id) == ("FAILED", "The video is not there any more.")
+    assert take(database, job_id, 0) is None
+
+
+def test_an_end_is_announced_by_one_process(database: Database) -> None:
+    job_id = start(database)
+    with database.transaction() as connection:
+        assert jobs.claim_announcement(connection) is None
+        jobs.end(connection, job_id)
+
+    def claim(_: int) -> bool:
+        with database.transaction() as connection:
+            return jobs.claim_announcement(connection) is not None
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(claim, range(16))) == 1
+
+
+def test_an_announcement_of_a_process_that_died_is_due_again_until_it_is_noted(
+    database: Database,
+) -> None:
+    job_id = start(database)
+
+    def claim() -> bool:
+        with database.transaction() as connection:
+            connection.execute("UPDATE video_jobs SET notify_after = now()")
+            return jobs.claim_announcement(connection, job_id) is not None
+
+    with database.transaction() as connection:
+        jobs.end(connection, job_id)
+    assert claim()
+    assert claim()
+    with database.transaction() as connection:
+        jobs.mark_announced(connection, job_id)
+    assert not claim()
+
+
+def test_a_job_without_progress_fails_and_one_that_waits_its_turn_does_not(
+    database: Database,
+) -> None:
+    stalled, waiting, busy = start(database), start(database), start(database)
+
+    def age(job_id: str, seconds: int) -> None:
+        with database.transaction() as connection:
+            connection.execute(
+                "UPDATE video_jobs SET progressed_at = now() - make_interval(secs => %s),"
+                " created_at = now() - interval '10 hours' WHERE job_id = %s",
+                (seconds, job_id),
+            )
+
+    def give_up() -> list[str]:
+        with database.transaction() as connection:
+            return jobs.fail_stalled(connection, seconds=3600)
+
+    age(waiting, 7200)
+    age(stalled, 7200)
+    age(busy, 10)
+    assert give_up() == []
+    age(busy, 7200)
+    assert set(give_up()) == {stalled, waiting, busy}
+    assert "3600 seconds" in str(status(database, stalled)[1])
+
+
+def test_an_expired_job_is_gone_with_its_results(database: Database) -> None:
+    job_id = start(database)
+    with database.transaction() as connection:
+        timelines.add_tracks(connection, job_id, 0, [track(0, 200)])
+        timelines.write(connection, job_id, [timelines.track_ends(connection, job_id)])
+        jobs.end(connection, job_id)
+        connection.execute("UPDATE video_jobs SET expires_at = now()")
+    with pytest.raises(JobNotFound), database.transaction() as connection:
+        jobs.find(connection, job_id)
+    with database.transaction() as connection:
+        assert jobs.expire(connection) == 1
+        for table in ("video_jobs", "video_persons", "video_sightings"):
+            assert connection.execute(f"SELECT 1 FROM {table}").fetchone() is None
+
+
+def test_a_persons_matches_are_the_best_of_all_its_tracks(database: Database) -> None:
+    job_id = start(database)
+    with database.transaction() as connection:
+        timelines.add_tracks(
+            connection,
+            job_id,
+            0,
+            [
+                track(0, 200, matches=[face(1, 90.0), face(2, 85.0)], left=0.1),
+                track(0, 200, left=0.2),
+            ],
+        )
+        timelines.add_tracks(
+            connection, job_id, 1, [track(400, matches=[face(2, 99.5), face(1, 81.0)], left=0.3)]
+        )
+        one, other, later = timelines.track_ends(connection, job_id)
+        timelines.write(connection, job_id, [[one, later], [other]])
+        found = timelines.matches(connection, job_id, [0, 1])
+        seen = timelines.by_time(connection, job_id, after=0, count=10)
+        paged = timelines.by_person(connection, job_id, after=(0, seen[0].number), count=2)
+    assert [(match.face.external_image_id, match.similarity) for match in found[0]] == [
+        ("face2", 99.5),
+        ("face1", 90.0),
+    ]
+    assert found[1] == []
+    assert [(each.moment, each.person, round(each.face[0], 3)) for each in seen] == [
+        (0, 0, 0.1),
+        (0, 1, 0.2),
+        (200, 0, 0.1),
+        (200, 1, 0.2),
+        (400, 0, 0.3),
+    ]
+    assert all(list(each.face[1:]) == list(range(1, 20)) for each in seen)
+    assert [(each.moment, each.person) for each in paged] == [(200, 0), (400, 0)]
