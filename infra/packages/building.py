@@ -1,0 +1,223 @@
+"""Layers and functions' code as directories, made once for the same input.
+
+They lie in the user's cache directory under the digest of what they are made of. Equal input gives
+equal bytes: sorted, without bytecode, timestamps or an installer's notes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import platformdirs
+from filelock import FileLock
+
+from facedex.api.catalog import OPERATIONS, WORKERS, Trigger
+from facedex_models import installing
+from facedex_models.errors import ModelError
+from infra.packages import distributions, elf
+from infra.packages.errors import PackageError
+from infra.packages.layout import Layer, layout
+from infra.packages.targets import Target
+
+_ROOT: Final = Path(__file__).parents[2]
+_SOURCES: Final = {"facedex": _ROOT / "layers" / "facedex" / "facedex"}
+_FUNCTIONS: Final = _ROOT / "functions"
+# Lambda's limit of a function and its layers, unzipped.
+LARGEST: Final = 250 * 1024 * 1024
+# What the vision package reads of a pulled pack; the last is there if the user has calibrated it.
+_PACK_FILES: Final = ("pack.toml", "detector.onnx", "embedder.onnx", "calibration.toml")
+_UNUSED: Final = 30 * 24 * 3600.0  # seconds after which what nobody asked for is removed
+# PyAV's wheel for x86_64 is so large that a video function would exceed Lambda's limit. That for
+# arm64 is not, and its libraries are left as they were published.
+_COMPACTED: Final = ("x86_64",)
+_BUILD: Final = 3  # raised when the same input is to give other files than before
+
+Say = Callable[[str], None]
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def cache_directory() -> Path:
+    """Where built packages are kept."""
+    return platformdirs.user_cache_path("facedex") / "packages"
+
+
+def layers(
+    target: Target, *, pack: str, directory: Path | None = None, say: Say = _say
+) -> Mapping[str, Path]:
+    """The layers by name: directories to be laid out under ``/opt``, built where they are not yet.
+
+    Args:
+        target: what they are for.
+        pack: name of the model pack that they carry.
+        directory: where they are kept, if not in the user's cache directory.
+        say: is told what is being built.
+
+    Raises:
+        PackageError: no network, no wheel for the target, no such pack, or a full disk.
+    """
+    kept = directory or cache_directory()
+    return {
+        name: _model_layer(name, pack, kept, say)
+        if not row.packages
+        else _package_layer(name, row, target, kept, say)
+        for name, row in layout().items()
+    }
+
+
+def function(name: str, *, directory: Path | None = None) -> Path:
+    """The directory of one function's own code, to be laid out under ``/var/task``.
+
+    Args:
+        name: a function of the catalog.
+        directory: where it is kept, if not in the user's cache directory.
+
+    Raises:
+        PackageError: the catalog has no such function, or it cannot be written.
+    """
+    operations = {row.function for row in OPERATIONS.values()}
+    if name not in operations | set(WORKERS):
+        raise PackageError(f"The catalog has no function {name!r}.")
+    reached = {name}
+    if name in WORKERS and WORKERS[name].trigger is Trigger.GATEWAY:
+        reached |= operations
+    sources = {"functions/__init__.py": _FUNCTIONS / "__init__.py"} | {
+        f"functions/{path.relative_to(_FUNCTIONS).as_posix()}": path
+        for folder in sorted(reached)
+        for path in _files(_FUNCTIONS / folder)
+    }
+    fill = partial(_copy, sources)
+    return _have(directory or cache_directory(), name, _digests(sources), fill, lambda _: None)
+
+
+def _package_layer(name: str, row: Layer, target: Target, kept: Path, say: Say) -> Path:
+    requirements = distributions.pins(row.packages, target)
+    own = {
+        f"python/{row.source}/{path.relative_to(source).as_posix()}": path
+        for source in ([_SOURCES[row.source]] if row.source else [])
+        for path in _files(source)
+    }
+    table = {key: sorted(value) for key, value in asdict(row).items()}
+    made_of = [requirements, asdict(target), table, _digests(own)]
+    title = f"{name}-{target.architecture}-{target.python}"
+
+    def fill(folder: Path) -> None:
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".pip-") as scratch:
+            installed = Path(scratch) / "installed"
+            distributions.install(requirements, target, installed, scratch=Path(scratch))
+            _require_complete(installed, name, target)
+            wanted = {
+                f"python/{path.relative_to(installed).as_posix()}": path
+                for path in _files(installed)
+                if row.takes(path.relative_to(installed).as_posix())
+            }
+            if target.architecture in _COMPACTED:
+                for path in filter(elf.is_shared_library, wanted.values()):
+                    path.write_bytes(elf.compact(path.read_bytes()))
+            _copy(wanted | own, folder)
+
+    return _have(kept, title, made_of, fill, say)
+
+
+def _require_complete(installed: Path, name: str, target: Target) -> None:
+    rows = layout().values()
+    given = [each for row in rows for each in (*row.packages, *row.without)]
+    missing = distributions.unmet(installed, target, given=given)
+    if missing:
+        wanted = "; ".join(f"{each}, for {', '.join(by)}" for each, by in missing.items())
+        raise PackageError(
+            f"The layer {name} needs what no layer has: {wanted}. Add it to packages, or to"
+            " without, in infra/packages/layers.toml."
+        )
+
+
+def _model_layer(name: str, pack: str, kept: Path, say: Say) -> Path:
+    try:
+        if installing.installed(pack) is None:
+            say(f"fetching the model pack {pack} …")
+        pulled = installing.pull(pack)
+    except ModelError as error:
+        raise PackageError(str(error)) from error
+    sources = {
+        f"models/{pack}/{file}": pulled / file for file in _PACK_FILES if (pulled / file).is_file()
+    }
+    return _have(kept, f"{name}-{pack}", _digests(sources), partial(_copy, sources), say)
+
+
+def _have(kept: Path, title: str, made_of: object, fill: Callable[[Path], None], say: Say) -> Path:
+    """The directory of this title and input, filled where it is not there yet."""
+    text = json.dumps([_BUILD, title, made_of], sort_keys=True)
+    built = kept / f"{title}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    try:
+        kept.mkdir(parents=True, exist_ok=True)
+        if not built.is_dir():
+            with FileLock(kept / f".{title}.lock"):
+                if not built.is_dir():
+                    _build(built, title, fill, say)
+                    _forget(kept, title)
+        os.utime(built)
+    except OSError as error:
+        raise PackageError(
+            f"{error.filename or kept} cannot be written ({error.strerror}); free some room, or"
+            " name another cache directory with XDG_CACHE_HOME."
+        ) from error
+    return built
+
+
+def _build(built: Path, title: str, fill: Callable[[Path], None], say: Say) -> None:
+    begun = time.monotonic()
+    say(f"building {title} …")
+    with tempfile.TemporaryDirectory(dir=built.parent, prefix=f".{title}-") as draft:
+        folder = Path(draft) / "built"
+        folder.mkdir()
+        fill(folder)
+        folder.chmod(0o755)
+        folder.rename(built)  # whole or not at all
+    say(f"built {title}: {size(built) / 1e6:.0f} MB in {time.monotonic() - begun:.0f} s")
+
+
+def _forget(kept: Path, title: str) -> None:
+    """Remove what was built of other input and nobody has asked for since long."""
+    for old in kept.glob(f"{title}-*"):
+        if time.time() - old.stat().st_mtime > _UNUSED:
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _copy(sources: Mapping[str, Path], folder: Path) -> None:
+    """Copy files to their places, with the same modes wherever they come from."""
+    for place, source in sorted(sources.items()):
+        copied = folder / place
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, copied)
+        copied.chmod(0o644)
+    for inner in folder.rglob("*/"):
+        inner.chmod(0o755)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Every file of a source folder but for bytecode, in a fixed order."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            yield path
+
+
+def _digests(sources: Mapping[str, Path]) -> dict[str, str]:
+    return {place: hashlib.sha256(path.read_bytes()).hexdigest() for place, path in sources.items()}
+
+
+def size(folder: Path) -> int:
+    """Bytes of all files under a folder, as Lambda counts them against its limit."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

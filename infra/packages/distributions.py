@@ -1,0 +1,118 @@
+"""Distributions from the package index, for the target's platform and Python.
+
+By the user's own pip, because its settings are the user's: index, mirror, proxy, certificates,
+credentials. It chooses wheels for other platforms than its own; only the markers of the pins are
+read here, as pip would read them for the Python that it runs on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Final
+
+from packaging.markers import UndefinedEnvironmentName
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from facedex_models.package_index import explain, run_pip
+from infra.packages.errors import PackageError
+from infra.packages.targets import Target
+
+CONSTRAINTS: Final = Path(__file__).parents[2] / "constraints.txt"
+_NO_WHEEL: Final = re.compile(r"No matching distribution found for (\S+)")
+
+
+def pins(names: Iterable[str], target: Target) -> list[str]:
+    """The pinned requirements of distributions, ``name==version``, as they hold on the target.
+
+    Raises:
+        PackageError: constraints.txt pins one of them not at all.
+    """
+    pinned = _read_pins(target)
+    missing = [name for name in names if name not in pinned]
+    if missing:
+        raise PackageError(
+            f"{CONSTRAINTS.name} pins no version of {', '.join(missing)} for Python"
+            f" {target.python}; add one."
+        )
+    return [pinned[name] for name in names]
+
+
+def install(requirements: list[str], target: Target, folder: Path, *, scratch: Path) -> None:
+    """Put wheels for the target into a folder; nothing of them is built or run.
+
+    Args:
+        requirements: ``name==version``; nothing that they need is added.
+        scratch: an empty folder for pip to work in.
+
+    Raises:
+        PackageError: there is no network, or no wheel for the target.
+    """
+    lines, status = run_pip(
+        [
+            "install",
+            "--no-deps",
+            "--no-compile",
+            "--only-binary=:all:",
+            "--implementation=cp",
+            f"--python-version={target.python}",
+            *(f"--platform={name}" for name in target.platforms),
+            "--no-input",
+            "--disable-pip-version-check",
+            "--progress-bar=off",
+            "--root-user-action=ignore",
+            f"--target={folder}",
+            *requirements,
+        ],
+        temporary=scratch,
+    )
+    if not status:
+        return
+    if found := _NO_WHEEL.search("\n".join(lines)):
+        raise PackageError(
+            f"The package index has no wheel of {found[1]} for Python {target.python} on"
+            f" {target.architecture}; choose another Python version or architecture, or another"
+            f" version in {CONSTRAINTS.name}."
+        )
+    raise PackageError(f"The packages could not be downloaded: {explain(lines)}, then try again.")
+
+
+def unmet(folder: Path, target: Target, *, given: Iterable[str]) -> dict[str, list[str]]:
+    """What installed distributions need on the target and is not among those given.
+
+    Returns:
+        by the name of the missing one, which distributions need it.
+    """
+    there = {canonicalize_name(name) for name in given}
+    missing: dict[str, list[str]] = {}
+    for distribution in distributions(path=[str(folder)]):
+        for text in distribution.requires or ():
+            requirement = Requirement(text)
+            if (
+                _holds(requirement, target.markers)
+                and canonicalize_name(requirement.name) not in there
+            ):
+                missing.setdefault(requirement.name, []).append(distribution.name)
+    return missing
+
+
+def _read_pins(target: Target) -> Mapping[str, str]:
+    lines = CONSTRAINTS.read_text("utf-8").splitlines()
+    written = (Requirement(line) for line in lines if line and not line.startswith("#"))
+    return {
+        canonicalize_name(pin.name): f"{pin.name}{pin.specifier}"
+        for pin in written
+        if _holds(pin, target.markers)
+    }
+
+
+def _holds(requirement: Requirement, markers: Mapping[str, str]) -> bool:
+    if requirement.marker is None:
+        return True
+    try:
+        return requirement.marker.evaluate(dict(markers))
+    except UndefinedEnvironmentName:
+        return False

@@ -1,0 +1,299 @@
+"""Lambda, as far as a function notices: its file system, its environment, its Runtime API.
+
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import files
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+from uuid import uuid4
+
+from infra.packages import HANDLER
+
+_PATIENCE: Final = 120.0  # seconds for an answer, on a machine that has much else to do
+_RUNTIME: Final = ("awslambdaric", "simplejson", "snapshot-restore-py")
+_PREFIX: Final = "/2018-06-01/runtime/"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one function answered in a process of its own, and what it took.
+
+    Attributes:
+        answer: what its handler returned.
+        started: seconds from the start of the process until it asked for an event.
+        answered: seconds from the start of the process to its answer.
+        peak: MiB of memory at most.
+        libraries: files mapped into its memory.
+        log: what it printed.
+    """
+
+    answer: Any
+    started: float
+    answered: float
+    peak: float
+    libraries: frozenset[str]
+    log: str
+
+
+class FunctionFailed(AssertionError):
+    """The function could not be started, or its handler raised."""
+
+
+def lay_out(layers: list[Path], opt: Path) -> None:
+    """Lay layers over each other, as under ``/opt``."""
+    for layer in layers:
+        shutil.copytree(layer, opt, copy_function=_link, dirs_exist_ok=True)
+
+
+def copy_runtime(folder: Path) -> None:
+    """Copy AWS's runtime client and what it needs, which Lambda has beside the layers."""
+    for name in _RUNTIME:
+        for file in files(name) or ():
+            # Scripts are outside the folder that is on the path.
+            if ".." not in file.parts and file.suffix != ".pyc":
+                place = folder / file
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(str(file.locate()), place)
+
+
+def run(
+    name: str,
+    event: object,
+    *,
+    task: Path,
+    opt: Path,
+    runtime: Path,
+    memory: int,
+    timeout: int,
+    settings: Mapping[str, str],
+) -> Run:
+    """Start a function as Lambda does, on nothing but its packages, and give it one event.
+
+    Args:
+        task: its code, as under ``/var/task``.
+        opt: its layers, as under ``/opt``.
+        runtime: a folder that holds the runtime client.
+        memory: MiB that it is told it has.
+        timeout: seconds that it is told it has.
+        settings: its environment variables.
+
+    Raises:
+        FunctionFailed: with what it printed.
+    """
+    with _RuntimeApi(event, timeout) as api:
+        environment = {
+            "PATH": os.defpath,
+            "LANG": "en_US.UTF-8",
+            "TZ": ":UTC",
+            "LD_LIBRARY_PATH": f"{opt / 'lib'}",
+            # In Lambda these folders are read-only.
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONPATH": os.pathsep.join(map(str, (task, opt / "python", runtime))),
+            "LAMBDA_TASK_ROOT": str(task),
+            "LAMBDA_RUNTIME_DIR": str(runtime),
+            "AWS_EXECUTION_ENV": f"AWS_Lambda_python3.{sys.version_info.minor}",
+            "AWS_LAMBDA_RUNTIME_API": api.address,
+            "AWS_LAMBDA_FUNCTION_NAME": f"facedex-{name}",
+            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(memory),
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+            "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/facedex-{name}",
+            "AWS_LAMBDA_LOG_STREAM_NAME": "2026/01/01/[$LATEST]0",
+            "_HANDLER": HANDLER.format(name=name),
+            **settings,
+        }
+        # Not the virtual environment's interpreter, and without its own site-packages.
+        interpreter = Path(sys.base_prefix, "bin", f"python3.{sys.version_info.minor}")
+        begun = time.monotonic()
+        process = subprocess.Popen(
+            [
+                str(interpreter),
+                "-sS",
+                "-X",
+                "faulthandler",
+                "-m",
+                "awslambdaric",
+                environment["_HANDLER"],
+            ],
+            cwd=task,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        said: list[str] = []
+        assert process.stdout is not None
+        reader = threading.Thread(target=said.extend, args=[process.stdout])
+        reader.start()
+        try:
+            kind, body, answered = api.wait_for_answer(process)
+            there = kind == "response"
+            peak = _memory(process.pid) if there else 0.0
+            libraries = _libraries(process.pid) if there else frozenset[str]()
+        finally:
+            process.kill()
+            process.wait()
+            reader.join()
+            process.stdout.close()
+    if kind != "response":
+        raise FunctionFailed(f"{name} failed: {body.decode()}\n{''.join(said)}")
+    return Run(
+        json.loads(body), api.asked - begun, answered - begun, peak, libraries, "".join(said)
+    )
+
+
+class _RuntimeApi:
+    """The Runtime API of one function that gets one event."""
+
+    def __init__(self, event: object, timeout: int) -> None:
+        self._event = json.dumps(event).encode()
+        self._answers: queue.Queue[tuple[str, bytes, float]] = queue.Queue()
+        self._ended = threading.Event()
+        self.asked = 0.0
+        service = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                assert self.path == f"{_PREFIX}invocation/next"
+                if service.asked:
+                    service._ended.wait()
+                    self.close_connection = True
+                    return
+                service.asked = time.monotonic()
+                self._send(
+                    200,
+                    service._event,
+                    {
+                        "Content-Type": "application/json",
+                        "Lambda-Runtime-Aws-Request-Id": str(uuid4()),
+                        "Lambda-Runtime-Deadline-Ms": str(int((time.time() + timeout) * 1000)),
+                        "Lambda-Runtime-Invoked-Function-Arn": (
+                            "arn:aws:lambda:us-east-1:123456789012:function:facedex"
+                        ),
+                        "Lambda-Runtime-Trace-Id": "Root=1-00000000-000000000000000000000000",
+                    },
+                )
+
+            def do_POST(self) -> None:
+                answered = time.monotonic()
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                # invocation/ID/response, invocation/ID/error or init/error
+                *where, kind = self.path.removeprefix(_PREFIX).split("/")
+                service._answers.put(("init" if where == ["init"] else kind, body, answered))
+                self._send(202, b"", {})
+
+            def _send(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=[0.05])
+
+    def wait_for_answer(self, process: subprocess.Popen[str]) -> tuple[str, bytes, float]:
+        """What the function posted: its kind, its body, and when."""
+        deadline = time.monotonic() + _PATIENCE
+        while time.monotonic() < deadline:
+            try:
+                return self._answers.get(timeout=0.1)
+            except queue.Empty:
+                if process.poll() is not None and self._answers.empty():
+                    return "exit", f"it ended with {process.returncode}".encode(), 0.0
+        return "timeout", f"no answer in {_PATIENCE:.0f} s".encode(), 0.0
+
+    def __enter__(self) -> _RuntimeApi:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._ended.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class Receiver:
+    """An address that takes one PUT of JSON, as the one that a custom resource answers to.
+
+    Attributes:
+        received: what came.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.received: dict[str, Any] = {}
+
+
+@contextmanager
+def put_receiver() -> Iterator[Receiver]:
+    """Take PUTs on a loopback address meanwhile."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            receiver.received = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        receiver = Receiver(f"http://127.0.0.1:{server.server_port}/answer")
+        thread = threading.Thread(target=server.serve_forever, args=[0.05])
+        thread.start()
+        try:
+            yield receiver
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def _memory(pid: int) -> float:
+    """The most memory that a process has had, in MiB."""
+    lines = Path(f"/proc/{pid}/status").read_text("utf-8").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+
+
+def _libraries(pid: int) -> frozenset[str]:
+    lines = Path(f"/proc/{pid}/maps").read_text("utf-8").splitlines()
+    fields = (line.split(maxsplit=5) for line in lines)
+    return frozenset(field[5] for field in fields if len(field) == 6 and field[5][0] == "/")
+
+
+def _link(source: str, destination: str) -> None:
+    """A hard link where that can be, which it cannot from one disk to another."""
+    try:
+        os.link(source, destination)
+    except OSError:
+        shutil.copyfile(source, destination)

@@ -1,0 +1,93 @@
+"""Packages fit into Lambda, and the same input gives the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from infra.packages import DEFAULT, PackageError, Target, function, layers, layers_of
+from infra.packages.building import LARGEST, size
+from infra.packages.distributions import pins
+from infra.packages.layout import layout
+from tests.packages.deployment import ROWS
+
+TARGETS = pytest.mark.parametrize(
+    "target", [DEFAULT, Target("x86_64", DEFAULT.python)], ids=lambda each: each.architecture
+)
+
+
+@TARGETS
+def test_every_function_fits_into_lambda_with_its_layers(target: Target) -> None:
+    built = {name: size(path) for name, path in layers(target, pack="dlib").items()}
+    for name, row in ROWS.items():
+        used = layers_of(row.needs)
+        assert len(used) <= 5
+        unzipped = size(function(name)) + sum(built[each] for each in used)
+        print(f"{name:26} {unzipped / 2**20:6.1f} of {LARGEST / 2**20:.0f} MiB: {', '.join(used)}")
+        assert unzipped <= LARGEST, f"{name} has {unzipped} bytes"
+
+
+def test_the_same_input_gives_the_same_bytes(
+    tmp_path: Path, target: Target, built: dict[str, Path]
+) -> None:
+    one = {**built, "front_door": function("front_door")}
+    other = {
+        **layers(target, pack="dlib", directory=tmp_path),
+        "front_door": function("front_door", directory=tmp_path),
+    }
+    assert one.keys() == other.keys()
+    for name, place in one.items():
+        assert place.name == other[name].name
+        assert _contents(place) == _contents(other[name])
+
+
+def test_nothing_is_packaged_that_only_an_installer_or_a_compiler_reads(
+    built: dict[str, Path],
+) -> None:
+    paths = [path for folder in built.values() for path in folder.rglob("*")]
+    unwanted = {"RECORD", "INSTALLER", "direct_url.json", "__pycache__"}
+    assert not [path for path in paths if path.name in unwanted or path.suffix == ".pyc"]
+
+
+def test_a_functions_code_has_no_other_functions_in_it() -> None:
+    folders = {path.name for path in (function("index_faces") / "functions").glob("*/")}
+    assert folders == {"index_faces"}
+
+
+def test_a_mistake_is_one_clear_sentence() -> None:
+    with pytest.raises(PackageError, match="no packages for the architecture 'mips'"):
+        Target("mips", "3.14")
+    with pytest.raises(PackageError, match=r"Python '2.7'; it must be one of"):
+        Target("arm64", "2.7")
+    with pytest.raises(PackageError, match="no function 'nothing'"):
+        function("nothing")
+    with pytest.raises(PackageError, match="nobody"):
+        layers(DEFAULT, pack="nobody")
+    with pytest.raises(PackageError, match=r"pins no version of left-pad"):
+        pins(["left-pad"], DEFAULT)
+
+
+def test_a_pin_is_the_one_for_the_targets_python_and_not_for_ours() -> None:
+    old, new = (pins(["numpy"], Target("arm64", python)) for python in ("3.11", "3.14"))
+    assert old != new
+
+
+def test_what_is_left_out_of_a_layer_is_said_file_by_file() -> None:
+    code = layout()["code"]
+    assert not code.takes("botocore/data/ec2/2016-11-15/service-2.json.gz")
+    assert code.takes("botocore/data/rekognition/2016-06-27/service-2.json.gz")
+    assert code.takes("botocore/data/endpoints.json")
+    assert not code.takes("numpy-2.0.0.dist-info/RECORD")
+    assert code.takes("psycopg-3.0.0.dist-info/METADATA")
+
+
+def _contents(folder: Path) -> dict[str, tuple[int, str]]:
+    return {
+        path.relative_to(folder).as_posix(): (
+            path.stat().st_mode,
+            hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "",
+        )
+        for path in sorted(folder.rglob("*"))
+    }
