@@ -1,42 +1,51 @@
 """The CDK app: ``cdk synth`` writes the template of everything that is deployed.
 
-So far that is where the functions log to; functions, database and API follow.
+A mistake in the settings ends it with one sentence.
 """
 
 from __future__ import annotations
 
-from typing import Final
+import sys
+from collections.abc import Mapping
+from typing import Any
 
-from aws_cdk import App, RemovalPolicy, Stack
-from aws_cdk.aws_logs import LogGroup, RetentionDays
-from constructs import Construct
+from aws_cdk import App
 
-from facedex.api.catalog import OPERATIONS, WORKERS
-
-_NAMES: Final = (*WORKERS, *(row.function for row in OPERATIONS.values()))
-
-
-class Facedex(Stack):
-    """Everything that is deployed."""
-
-    def __init__(self, scope: Construct, name: str) -> None:
-        super().__init__(scope, name, description="Amazon Rekognition's face collections, your own")
-        for function in _NAMES:
-            LogGroup(
-                self,
-                f"{function}_log",
-                log_group_name=f"/aws/lambda/{name}-{function}",
-                retention=RetentionDays.ONE_MONTH,
-                removal_policy=RemovalPolicy.DESTROY,
-            )
+from infra.errors import SettingsError
+from infra.packages import PackageError
+from infra.settings import StackSettings
+from infra.stack import Facedex
 
 
-def app() -> App:
-    """The app with its one stack."""
-    made = App()
-    Facedex(made, "facedex")
+def app(context: Mapping[str, Any] | None = None, outdir: str | None = None) -> App:
+    """The app with its one stack.
+
+    Args:
+        context: settings, beside those that the ``cdk`` command gives.
+        outdir: where the template and the packages go to, if not where the command says.
+
+    Raises:
+        SettingsError: see :class:`StackSettings`.
+        PackageError: a layer or a function's code cannot be built.
+    """
+    made = App(context=dict(context or {}), outdir=outdir)
+    Facedex(made, StackSettings.from_context(made.node.get_all_context()))
     return made
 
 
+def main() -> int:
+    """Synthesise.
+
+    Returns:
+        the exit status.
+    """
+    try:
+        app().synth()
+    except (SettingsError, PackageError) as error:
+        print(f"facedex: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
 if __name__ == "__main__":
-    app().synth()
+    sys.exit(main())

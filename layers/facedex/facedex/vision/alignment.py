@@ -39,7 +39,8 @@ def align(
     pixels: (rows, columns, 3); landmarks: (n, 5, 2) x y in these pixels; template: (5, 2) where
     the landmarks come to lie in the upright chip. What lies outside the picture is black.
     """
-    return cut(pixels, landmarks, template, chip_size, (view,))[0]
+    chips: NDArray[np.uint8] = cut(pixels, landmarks, template, chip_size, (view,))[0]
+    return chips
 
 
 def cut(

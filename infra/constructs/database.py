@@ -1,0 +1,235 @@
+"""Aurora PostgreSQL Serverless v2 with pgvector: encrypted, entered with IAM tokens alone."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aws_cdk import ArnFormat, CfnDeletionPolicy, Duration, RemovalPolicy, Stack
+from aws_cdk.aws_ec2 import Port, SecurityGroup, SubnetSelection, SubnetType
+from aws_cdk.aws_iam import PolicyStatement, Role, ServicePrincipal
+from aws_cdk.aws_logs import LogGroup
+from aws_cdk.aws_rds import (
+    AuroraPostgresEngineVersion,
+    BackupProps,
+    CfnDBCluster,
+    ClusterInstance,
+    Credentials,
+    DatabaseCluster,
+    DatabaseClusterEngine,
+    DatabaseProxy,
+    DefaultAuthScheme,
+    ParameterGroup,
+    ProxyTarget,
+)
+from aws_cdk.custom_resources import (
+    AwsCustomResource,
+    AwsCustomResourcePolicy,
+    AwsSdkCall,
+    PhysicalResourceId,
+)
+from constructs import Construct
+
+from infra.constructs.network import POSTGRES, Network
+from infra.constructs.review import accept
+from infra.settings import Retention, StackSettings
+
+NAME: Final = "facedex"  # of the database, and of the role that the functions are
+_MASTER: Final = "postgres"
+CERTIFICATES: Final = "/opt/database-ca/bundle.pem"
+
+# The first with pgvector 0.8 is 17.4; Data API and pausing need 17.4 too.
+_VERSION: Final = AuroraPostgresEngineVersion.VER_17_7
+
+# Once, as the master: the role that the functions are, which owns nothing but what it makes. One
+# statement, because the Data API takes no more at a time; safe to repeat.
+PREPARATION: Final = f"""\
+DO $$ BEGIN
+IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{NAME}') THEN CREATE ROLE {NAME} LOGIN; END IF;
+GRANT rds_iam TO {NAME};
+GRANT USAGE, CREATE ON SCHEMA public TO {NAME};
+CREATE EXTENSION IF NOT EXISTS vector;
+END $$"""
+
+
+_REMOVAL: Final = {
+    Retention.DESTROY: RemovalPolicy.DESTROY,
+    Retention.SNAPSHOT: RemovalPolicy.SNAPSHOT,
+    Retention.RETAIN: RemovalPolicy.RETAIN,
+}
+
+
+class Database(Construct):
+    """The cluster, prepared for the functions' role.
+
+    Attributes:
+        cluster: the cluster.
+        url: what functions connect to; without a password, as they have IAM's.
+        ready: what has to be there before the schema can be.
+    """
+
+    def __init__(
+        self, scope: Construct, name: str, settings: StackSettings, network: Network, log: LogGroup
+    ) -> None:
+        super().__init__(scope, name)
+        group = SecurityGroup(
+            self, "Group", vpc=network.vpc, description="Database", allow_all_outbound=False
+        )
+        self.cluster = self._cluster(settings, network, group)
+        self._keep(settings)
+        self.proxy = self._proxy(settings, network) if settings.proxy else None
+        if self.proxy is None:
+            group.add_ingress_rule(network.clients, Port.tcp(POSTGRES), "Functions")
+            network.clients.add_egress_rule(group, Port.tcp(POSTGRES), "Database")
+        self.ready = self._prepare(log)
+        self.url = self._url(settings)
+
+    @property
+    def permission(self) -> PolicyStatement:
+        """Connecting as the functions' role, and as no other."""
+        stack = Stack.of(self)
+        # A proxy's own id is the last part of its ARN.
+        resource = (
+            self.cluster.cluster_resource_identifier
+            if self.proxy is None
+            else stack.split_arn(
+                self.proxy.db_proxy_arn, ArnFormat.COLON_RESOURCE_NAME
+            ).resource_name
+        )
+        return PolicyStatement(
+            actions=["rds-db:connect"],
+            resources=[
+                stack.format_arn(
+                    service="rds-db",
+                    resource="dbuser",
+                    resource_name=f"{resource}/{NAME}",
+                    arn_format=ArnFormat.COLON_RESOURCE_NAME,
+                )
+            ],
+        )
+
+    def _cluster(
+        self, settings: StackSettings, network: Network, group: SecurityGroup
+    ) -> DatabaseCluster:
+        engine = DatabaseClusterEngine.aurora_postgres(version=_VERSION)
+        cluster = DatabaseCluster(
+            self,
+            "Cluster",
+            engine=engine,
+            vpc=network.vpc,
+            vpc_subnets=SubnetSelection(subnet_type=SubnetType.PRIVATE_ISOLATED),
+            security_groups=[group],
+            writer=ClusterInstance.serverless_v2("Writer"),
+            readers=[
+                # As large as the writer at any time, so that one of them can take over.
+                ClusterInstance.serverless_v2(f"Reader{number}", scale_with_writer=True)
+                for number in range(1, settings.readers + 1)
+            ],
+            serverless_v2_min_capacity=settings.min_capacity,
+            serverless_v2_max_capacity=settings.max_capacity,
+            serverless_v2_auto_pause_duration=(
+                Duration.seconds(settings.pause_after) if settings.min_capacity == 0 else None
+            ),
+            # RDS makes it, keeps it in Secrets Manager and changes it every week.
+            manage_master_user_password=True,
+            credentials=Credentials.from_username(_MASTER),
+            default_database_name=NAME,
+            parameter_group=ParameterGroup(
+                self, "Parameters", engine=engine, parameters={"rds.force_ssl": "1"}
+            ),
+            iam_authentication=True,
+            storage_encrypted=True,
+            enable_data_api=True,
+            backup=BackupProps(retention=Duration.days(settings.backup_days)),
+            copy_tags_to_snapshot=True,
+            deletion_protection=settings.retention is Retention.RETAIN,
+            removal_policy=_REMOVAL[settings.retention],
+        )
+        accept(
+            cluster,
+            {
+                "AwsSolutions-RDS10": "Deletion protection comes with retention=retain; otherwise"
+                " the stack is to be destroyed without being asked twice.",
+                "AwsSolutions-RDS11": "The port is no secret: only the functions' security group"
+                " can reach it.",
+                "AwsSolutions-SMG4": "RDS makes and rotates the master's password.",
+            },
+        )
+        return cluster
+
+    def _keep(self, settings: StackSettings) -> None:
+        resource = self.cluster.node.default_child
+        assert isinstance(resource, CfnDBCluster)
+        # A change that replaces the cluster never loses what was in it, whatever the setting.
+        resource.cfn_options.update_replace_policy = (
+            CfnDeletionPolicy.RETAIN
+            if settings.retention is Retention.RETAIN
+            else CfnDeletionPolicy.SNAPSHOT
+        )
+
+    def _proxy(self, settings: StackSettings, network: Network) -> DatabaseProxy:
+        own = SecurityGroup(
+            self, "ProxyGroup", vpc=network.vpc, description="Proxy", allow_all_outbound=False
+        )
+        network.clients.add_egress_rule(own, Port.tcp(POSTGRES), "Database proxy")
+        own.add_ingress_rule(network.clients, Port.tcp(POSTGRES), "Functions")
+        # Its own way to the database it opens by itself.
+        role = Role(self, "ProxyRole", assumed_by=ServicePrincipal("rds.amazonaws.com"))
+        self.cluster.grant_connect(role, NAME)
+        return DatabaseProxy(
+            self,
+            "Proxy",
+            db_proxy_name=settings.stack,
+            proxy_target=ProxyTarget.from_cluster(self.cluster),
+            vpc=network.vpc,
+            vpc_subnets=SubnetSelection(subnet_type=SubnetType.PRIVATE_ISOLATED),
+            security_groups=[own],
+            # With IAM's tokens from end to end there is no password that the proxy would keep.
+            default_auth_scheme=DefaultAuthScheme.IAM_AUTH,
+            require_tls=True,
+            role=role,
+        )
+
+    def _prepare(self, log: LogGroup) -> AwsCustomResource:
+        resource = self.cluster.node.default_child
+        assert isinstance(resource, CfnDBCluster)
+        secret = resource.attr_master_user_secret_secret_arn
+        call = AwsSdkCall(
+            service="rds-data",
+            action="executeStatement",
+            parameters={
+                "resourceArn": self.cluster.cluster_arn,
+                "secretArn": secret,
+                "database": NAME,
+                "sql": PREPARATION,
+            },
+            physical_resource_id=PhysicalResourceId.of("preparation"),
+        )
+        prepared = AwsCustomResource(
+            self,
+            "Preparation",
+            on_create=call,
+            on_update=call,
+            install_latest_aws_sdk=False,
+            timeout=Duration.minutes(2),
+            log_group=log,
+            policy=AwsCustomResourcePolicy.from_statements(
+                [
+                    PolicyStatement(
+                        actions=["rds-data:ExecuteStatement"], resources=[self.cluster.cluster_arn]
+                    ),
+                    PolicyStatement(actions=["secretsmanager:GetSecretValue"], resources=[secret]),
+                ]
+            ),
+        )
+        # The cluster alone has nothing that could answer.
+        prepared.node.add_dependency(self.cluster)
+        return prepared
+
+    def _url(self, settings: StackSettings) -> str:
+        host = self.proxy.endpoint if self.proxy else self.cluster.cluster_endpoint.hostname
+        tls = (
+            f"sslmode=verify-full&sslrootcert={CERTIFICATES}"
+            if settings.database_ca
+            else "sslmode=require"
+        )
+        return f"postgresql://{NAME}@{host}:{POSTGRES}/{NAME}?{tls}"

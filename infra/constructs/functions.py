@@ -1,0 +1,308 @@
+"""One Lambda function for each row of the catalog, allowed what its row says that it needs."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk.aws_ec2 import SecurityGroup, SubnetSelection, SubnetType
+from aws_cdk.aws_iam import (
+    Effect,
+    PolicyDocument,
+    PolicyStatement,
+    Role,
+    ServicePrincipal,
+)
+from aws_cdk.aws_lambda import (
+    Alias,
+    Architecture,
+    Code,
+    Function,
+    IFunction,
+    LayerVersion,
+    Runtime,
+    RuntimeFamily,
+    SnapStartConf,
+    Tracing,
+)
+from aws_cdk.aws_logs import LogGroup
+from constructs import Construct
+
+from facedex.api.catalog import OPERATIONS, WORKERS, Need, Operation, Trigger, Worker
+from infra import packages
+from infra.constructs.database import CERTIFICATES, Database
+from infra.constructs.logs import log_group
+from infra.constructs.network import Network
+from infra.constructs.review import accept
+from infra.settings import Auth, StackSettings
+
+Row = Operation | Worker
+
+_CORE: Final = 1769  # MiB with which Lambda gives a whole core
+_NETWORK_INTERFACES: Final = (
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+)
+# Needs, and operations, that a deployment has only with a setting.
+_VIDEO_NEEDS: Final = frozenset({Need.VIDEO, Need.VIDEO_QUEUE})
+_VIDEO_ROUTES: Final = "/v1/video/"
+
+
+def deployed(settings: StackSettings) -> Iterator[Row]:
+    """The rows of the catalog that a deployment with these settings has."""
+    for operation in OPERATIONS.values():
+        if settings.video or not operation.path.startswith(_VIDEO_ROUTES):
+            yield operation
+    absent = {
+        Trigger.UPLOADS: not settings.uploads,
+        Trigger.VIDEO: not settings.video,
+        Trigger.OPERATOR: settings.auth is not Auth.KEYS,
+    }
+    for worker in WORKERS.values():
+        if not absent.get(worker.trigger, False):
+            yield worker
+
+
+def answers_requests(row: Row) -> bool:
+    """Whether it is called by API Gateway."""
+    return isinstance(row, Operation) or row.trigger is Trigger.GATEWAY
+
+
+def needs(row: Row, settings: StackSettings) -> frozenset[Need]:
+    """What a row needs in a deployment with these settings."""
+    wanted = row.needs
+    if settings.auth is Auth.KEYS and answers_requests(row):
+        wanted |= {Need.DATABASE}  # where the access keys are
+    if not settings.video:
+        wanted -= _VIDEO_NEEDS
+    if not settings.topics:
+        wanted -= {Need.TOPICS}
+    return wanted
+
+
+class Functions(Construct):
+    """Every function of the deployment.
+
+    Attributes:
+        by_name: the functions by their names in the catalog.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        settings: StackSettings,
+        network: Network,
+        database: Database,
+    ) -> None:
+        super().__init__(scope, name)
+        self._settings = settings
+        self._network = network
+        self._database = database
+        self._layers = self._make_layers()
+        self._environment = {
+            "FACEDEX_ACCOUNT": Stack.of(self).account,
+            "FACEDEX_AUTH": settings.auth.value,
+            "FACEDEX_CONNECTIONS": "2",  # a copy of a function answers one request at a time
+            "FACEDEX_DATABASE_AUTH": "iam",
+            "FACEDEX_DATABASE_URL": database.url,
+            "FACEDEX_MODELS": "/opt/models",
+            "FACEDEX_PACK": settings.pack,
+        }
+        self.by_name: dict[str, Function] = {
+            row.function: self._function(row) for row in deployed(settings)
+        }
+        self._entries: dict[str, IFunction] = {}
+
+    def entry(self, name: str) -> IFunction:
+        """What callers call: the function, or its published version where a setting needs one."""
+        settings = self._settings
+        copies = settings.provisioned if name == "front_door" else 0
+        function = self.by_name[name]
+        if not settings.snapstart and not copies:
+            return function
+        if name not in self._entries:
+            self._entries[name] = Alias(
+                self,
+                f"{name}_live",
+                alias_name="live",
+                version=function.current_version,
+                provisioned_concurrent_executions=copies or None,
+            )
+        return self._entries[name]
+
+    def _make_layers(self) -> dict[str, LayerVersion]:
+        settings = self._settings
+        target = packages.Target(settings.architecture, settings.python)
+        directories = dict(packages.layers(target, pack=settings.pack))
+        used = {
+            each for row in deployed(settings) for each in packages.layers_of(needs(row, settings))
+        }
+        directories = {name: path for name, path in directories.items() if name in used}
+        if settings.database_ca:
+            directories[_CERTIFICATES_LAYER] = _certificates(Path(settings.database_ca))
+        return {
+            name: LayerVersion(
+                self,
+                f"{name}_layer",
+                layer_version_name=f"{settings.stack}-{name}",
+                code=Code.from_asset(str(path)),
+                compatible_architectures=[self._architecture],
+                compatible_runtimes=[self._runtime],
+                removal_policy=RemovalPolicy.DESTROY,
+            )
+            for name, path in directories.items()
+        }
+
+    @property
+    def _architecture(self) -> Architecture:
+        return {"arm64": Architecture.ARM_64, "x86_64": Architecture.X86_64}[
+            self._settings.architecture
+        ]
+
+    @property
+    def _runtime(self) -> Runtime:
+        return Runtime(
+            f"python{self._settings.python}", RuntimeFamily.PYTHON, supports_snap_start=True
+        )
+
+    def _function(self, row: Row) -> Function:
+        settings = self._settings
+        wanted = needs(row, settings)
+        in_network = Need.DATABASE in wanted
+        layers = [*packages.layers_of(wanted)]
+        if in_network and settings.database_ca:
+            layers.append(_CERTIFICATES_LAYER)
+        name = f"{settings.stack}-{row.function}"
+        log = log_group(self, f"{row.function}_log", f"/aws/lambda/{name}", settings)
+        function = Function(
+            self,
+            row.function,
+            function_name=name,
+            description=f"Facedex: {row.name if isinstance(row, Operation) else row.trigger}",
+            runtime=self._runtime,
+            architecture=self._architecture,
+            handler=packages.HANDLER.format(name=row.function),
+            code=Code.from_asset(str(packages.function(row.function))),
+            layers=[self._layers[each] for each in layers],
+            memory_size=row.memory,
+            timeout=Duration.seconds(row.timeout),
+            environment=self._environment | {"FACEDEX_THREADS": str(max(1, row.memory // _CORE))},
+            role=self._role(row, wanted, log),
+            log_group=log,
+            tracing=Tracing.ACTIVE,
+            snap_start=(
+                SnapStartConf.ON_PUBLISHED_VERSIONS
+                if settings.snapstart and answers_requests(row)
+                else None
+            ),
+            vpc=self._network.vpc if in_network else None,
+            vpc_subnets=(
+                SubnetSelection(subnet_type=SubnetType.PRIVATE_ISOLATED) if in_network else None
+            ),
+            security_groups=self._groups(row, wanted) if in_network else None,
+        )
+        accept(
+            function,
+            {
+                "AwsSolutions-L1": "The newest Python for which every dependency has wheels, or"
+                " the one that the setting python names."
+            },
+        )
+        return function
+
+    def _groups(self, row: Row, wanted: frozenset[Need]) -> list[SecurityGroup]:
+        calls = bool(wanted & {Need.S3, Need.VIDEO_QUEUE, Need.TOPICS})
+        # A custom resource answers to an address in S3; access keys are encrypted under a secret.
+        calls |= isinstance(row, Worker) and row.trigger in (Trigger.DEPLOYMENT, Trigger.UPLOADS)
+        calls |= self._settings.auth is Auth.KEYS and uses_keys(row)
+        return [self._network.clients, *([self._network.callers] if calls else [])]
+
+    def _role(self, row: Row, wanted: frozenset[Need], log: LogGroup) -> Role:
+        settings = self._settings
+        role = Role(
+            self,
+            f"{row.function}_role",
+            assumed_by=ServicePrincipal("lambda.amazonaws.com"),
+            description=f"Of the function {settings.stack}-{row.function}",
+            inline_policies={
+                "logs": PolicyDocument(
+                    statements=[
+                        # Not to make the group anew after the stack is gone.
+                        PolicyStatement(
+                            actions=["logs:CreateLogStream", "logs:PutLogEvents"],
+                            resources=[log.log_group_arn],
+                        )
+                    ]
+                )
+            },
+        )
+        findings = {
+            "AwsSolutions-IAM5[Resource::*]": "Traces of X-Ray and network interfaces of Lambda"
+            " are not resources that a policy could name.",
+        }
+        if Need.DATABASE in wanted:
+            role.add_to_policy(self._database.permission)
+            for statement in _network_interfaces(self, f"{settings.stack}-{row.function}"):
+                role.add_to_policy(statement)
+        if Need.S3 in wanted:
+            partition = Stack.of(self).partition
+            for bucket in settings.image_buckets:
+                role.add_to_policy(
+                    PolicyStatement(
+                        actions=["s3:GetObject", "s3:GetObjectVersion"],
+                        resources=[f"arn:{partition}:s3:::{bucket}/*"],
+                    )
+                )
+                findings[f"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:s3:::{bucket}/*]"] = (
+                    "Callers name images by bucket and object; the bucket is one of the setting"
+                    " image_buckets."
+                )
+        if Need.TOPICS in wanted:
+            role.add_to_policy(
+                PolicyStatement(actions=["sns:Publish"], resources=list(settings.topics))
+            )
+        accept(role, findings)
+        return role
+
+
+def uses_keys(row: Row) -> bool:
+    """Whether a row reads access keys where a deployment has them."""
+    return answers_requests(row) or (isinstance(row, Worker) and row.trigger is Trigger.OPERATOR)
+
+
+_CERTIFICATES_LAYER: Final = "database-ca"
+
+
+def _certificates(bundle: Path) -> Path:
+    """A directory for a layer that has the file where the connection string says."""
+    folder = Path(tempfile.mkdtemp(prefix="facedex-database-ca-"))
+    place = folder / Path(CERTIFICATES).relative_to("/opt")
+    place.parent.mkdir(parents=True)
+    shutil.copyfile(bundle, place)
+    return folder
+
+
+def _network_interfaces(scope: Construct, function: str) -> list[PolicyStatement]:
+    """Lambda itself may put the function into the network; the function's own code may not.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-best-practice
+    """
+    arn = Stack.of(scope).format_arn(service="lambda", resource=f"function:{function}")
+    return [
+        PolicyStatement(actions=list(_NETWORK_INTERFACES), resources=["*"]),
+        PolicyStatement(
+            effect=Effect.DENY,
+            actions=list(_NETWORK_INTERFACES),
+            resources=["*"],
+            conditions={"ArnEquals": {"lambda:SourceFunctionArn": arn}},
+        ),
+    ]

@@ -1,0 +1,126 @@
+"""The database's network: no way in from the internet and none out.
+
+Only functions that need the database are in it. What they need of AWS they reach through
+endpoints: S3 through a gateway, which costs nothing; others, by the hour, where a setting needs
+them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from aws_cdk import Stack
+from aws_cdk.aws_ec2 import (
+    GatewayVpcEndpointAwsService,
+    InterfaceVpcEndpointAwsService,
+    IpAddresses,
+    Peer,
+    Port,
+    SecurityGroup,
+    SubnetConfiguration,
+    SubnetSelection,
+    SubnetType,
+    Vpc,
+)
+from aws_cdk.aws_iam import AnyPrincipal, PolicyStatement
+from constructs import Construct
+
+from infra.constructs.review import accept
+from infra.settings import Auth, StackSettings
+
+_ZONES: Final = 2  # the fewest that Aurora takes
+HTTPS: Final = 443
+POSTGRES: Final = 5432
+
+
+class Network(Construct):
+    """A VPC of isolated subnets.
+
+    Attributes:
+        clients: security group of functions that connect to the database.
+        callers: security group of functions that call other services too.
+        s3: gateway endpoint.
+    """
+
+    def __init__(self, scope: Construct, name: str, settings: StackSettings) -> None:
+        super().__init__(scope, name)
+        self.vpc = Vpc(
+            self,
+            "Vpc",
+            ip_addresses=IpAddresses.cidr(settings.cidr),
+            max_azs=_ZONES,
+            nat_gateways=0,
+            subnet_configuration=[
+                SubnetConfiguration(name="isolated", subnet_type=SubnetType.PRIVATE_ISOLATED)
+            ],
+        )
+        accept(
+            self.vpc,
+            {
+                "AwsSolutions-VPC7": "No subnet has a route to the internet; what could be logged"
+                " is the functions' traffic to the database and to AWS's endpoints."
+            },
+        )
+        self.clients = self._group("Clients", "Functions that connect to the database")
+        self.callers = self._group("Callers", "Functions that call other services of AWS")
+        # Through the gateway S3 has public addresses, which change; no other route leads to any.
+        self.callers.add_egress_rule(Peer.any_ipv4(), Port.tcp(HTTPS), "S3, interface endpoints")
+        self.s3 = self.vpc.add_gateway_endpoint("S3", service=GatewayVpcEndpointAwsService.S3)
+        self._add_interface_endpoints(settings)
+
+    def allow_in_s3(self, actions: Sequence[str], resources: Sequence[str]) -> None:
+        """Let functions do something in S3 through the gateway; what is not said is refused."""
+        self.s3.add_to_policy(
+            PolicyStatement(
+                principals=[AnyPrincipal()], actions=list(actions), resources=list(resources)
+            )
+        )
+
+    def _group(self, name: str, description: str) -> SecurityGroup:
+        return SecurityGroup(
+            self, name, vpc=self.vpc, description=description, allow_all_outbound=False
+        )
+
+    def _add_interface_endpoints(self, settings: StackSettings) -> None:
+        # What functions do there, and whether a deployment with these settings has such functions.
+        wanted = (
+            (
+                "SecretsManager",
+                InterfaceVpcEndpointAwsService.SECRETS_MANAGER,
+                "secretsmanager:GetSecretValue",
+                settings.auth is Auth.KEYS,
+            ),
+            (
+                "Sqs",
+                InterfaceVpcEndpointAwsService.SQS,
+                "sqs:SendMessage",
+                settings.uploads or settings.video,
+            ),
+            ("Sns", InterfaceVpcEndpointAwsService.SNS, "sns:Publish", bool(settings.topics)),
+        )
+        chosen = [row[:3] for row in wanted if row[3]]
+        if not chosen:
+            return
+        doors = self._group("Endpoints", "Interface endpoints")
+        doors.add_ingress_rule(self.callers, Port.tcp(HTTPS), "Functions")
+        account = Stack.of(self).account
+        for name, service, action in chosen:
+            endpoint = self.vpc.add_interface_endpoint(
+                name,
+                service=service,
+                open=False,
+                security_groups=[doors],
+                subnets=SubnetSelection(
+                    subnets=self.vpc.isolated_subnets[: settings.endpoint_zones]
+                ),
+            )
+            # Nobody else's credentials get data out this way; what ours may do, their roles say.
+            endpoint.add_to_policy(
+                PolicyStatement(
+                    principals=[AnyPrincipal()],
+                    actions=[action],
+                    resources=["*"],
+                    conditions={"StringEquals": {"aws:PrincipalAccount": account}},
+                )
+            )

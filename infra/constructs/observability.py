@@ -1,0 +1,168 @@
+"""What wakes somebody up, and what they look at then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk.aws_cloudwatch import (
+    Alarm,
+    ComparisonOperator,
+    Dashboard,
+    GraphWidget,
+    IMetric,
+    MathExpression,
+    Stats,
+    TreatMissingData,
+)
+from aws_cdk.aws_cloudwatch_actions import SnsAction
+from aws_cdk.aws_iam import PolicyStatement, ServicePrincipal
+from aws_cdk.aws_kms import Key
+from aws_cdk.aws_lambda import Function
+from aws_cdk.aws_sns import ITopic, Topic
+from aws_cdk.aws_sns_subscriptions import EmailSubscription
+from aws_cdk.aws_sqs import Queue
+from constructs import Construct
+
+from infra.constructs.api import Api
+from infra.constructs.database import Database
+from infra.settings import StackSettings
+
+_PERIOD: Final = Duration.minutes(5)
+_WIDTH, _ACROSS = 8, 3  # a dashboard has 24 columns
+_FULL: Final = 90.0  # percent of the largest capacity
+
+
+class Observability(Construct):
+    """Alarms, and a dashboard of the same figures.
+
+    Args:
+        functions: those whose faults no caller of the API sees, ten at most.
+        queues: by what they are called, each with its dead letters.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        settings: StackSettings,
+        api: Api,
+        database: Database,
+        functions: Sequence[Function],
+        queues: dict[str, tuple[Queue, Queue]],
+    ) -> None:
+        super().__init__(scope, name)
+        self._functions = functions
+        self._topic = self._make_topic(settings)
+        rest, cluster = api.rest, database.cluster
+        server_errors = rest.metric_server_error(period=_PERIOD, statistic=Stats.SUM)
+        errors = self._total("Errors")
+        throttles = self._total("Throttles")
+        capacity = cluster.metric_acu_utilization(period=_PERIOD, statistic=Stats.AVERAGE)
+        connections = cluster.metric_database_connections(period=_PERIOD, statistic=Stats.MAXIMUM)
+        self._alarm("ServerErrors", server_errors, 5, "The API answers with errors of its own.")
+        self._alarm("FunctionErrors", errors, 5, "Functions end with an exception or a timeout.")
+        self._alarm("Throttles", throttles, 1, "Lambda has no copies of functions to spare.")
+        self._alarm("Capacity", capacity, _FULL, "The database is at its max_capacity.", periods=3)
+        for title, (_, dead_letters) in queues.items():
+            waiting = dead_letters.metric_approximate_number_of_messages_visible(
+                period=_PERIOD, statistic=Stats.MAXIMUM
+            )
+            self._alarm(f"{title}DeadLetters", waiting, 1, f"{title}: something can never work.")
+        if settings.dashboard:
+            rows: list[tuple[str, list[IMetric]]] = [
+                (
+                    "Requests",
+                    [
+                        rest.metric_count(period=_PERIOD),
+                        server_errors,
+                        rest.metric_client_error(period=_PERIOD, statistic=Stats.SUM),
+                    ],
+                ),
+                (
+                    "Answered in, ms",
+                    [
+                        rest.metric_latency(period=_PERIOD, statistic=statistic)
+                        for statistic in ("p50", "p99")
+                    ],
+                ),
+                ("Functions", [errors, throttles]),
+                ("Database, % of max_capacity", [capacity]),
+                ("Database connections", [connections]),
+                *((title, list(_waiting(each))) for title, each in queues.items()),
+            ]
+            Dashboard(
+                self,
+                "Dashboard",
+                dashboard_name=settings.stack,
+                widgets=[
+                    [
+                        GraphWidget(title=title, left=metrics, width=8)
+                        for title, metrics in rows[i : i + 3]
+                    ]
+                    for i in range(0, len(rows), 3)
+                ],
+            )
+
+    def _total(self, metric: str) -> MathExpression:
+        each = {
+            f"{metric.lower()}{number}": function.metric(
+                metric, period=_PERIOD, statistic=Stats.SUM
+            )
+            for number, function in enumerate(self._functions)
+        }
+        return MathExpression(
+            expression="+".join(f"FILL({name}, 0)" for name in each),
+            using_metrics=dict(each),
+            label=metric,
+            period=_PERIOD,
+        )
+
+    def _alarm(
+        self, name: str, metric: IMetric, threshold: float, meaning: str, periods: int = 1
+    ) -> None:
+        alarm = Alarm(
+            self,
+            name,
+            metric=metric,
+            threshold=threshold,
+            evaluation_periods=periods,
+            comparison_operator=ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            treat_missing_data=TreatMissingData.NOT_BREACHING,
+            alarm_description=meaning,
+        )
+        if self._topic:
+            alarm.add_alarm_action(SnsAction(self._topic))
+
+    def _make_topic(self, settings: StackSettings) -> ITopic | None:
+        if settings.alarm_topic:
+            return Topic.from_topic_arn(self, "Topic", settings.alarm_topic)
+        if not settings.alarm_email:
+            return None
+        # CloudWatch may not use the key that AWS manages for SNS.
+        key = Key(
+            self,
+            "Key",
+            description=f"Alarms of {settings.stack}",
+            enable_key_rotation=True,
+            pending_window=Duration.days(7),
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        key.add_to_resource_policy(
+            PolicyStatement(
+                principals=[ServicePrincipal("cloudwatch.amazonaws.com")],
+                actions=["kms:Decrypt", "kms:GenerateDataKey"],
+                resources=["*"],
+            )
+        )
+        topic = Topic(self, "Topic", master_key=key, enforce_ssl=True)
+        topic.add_subscription(EmailSubscription(settings.alarm_email))
+        return topic
+
+
+def _waiting(queues: tuple[Queue, Queue]) -> Iterator[IMetric]:
+    for queue, label in zip(queues, ("waiting", "dead letters"), strict=True):
+        yield queue.metric_approximate_number_of_messages_visible(
+            period=_PERIOD, statistic=Stats.MAXIMUM, label=label
+        )

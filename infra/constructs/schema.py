@@ -1,0 +1,46 @@
+"""The database's schema, brought up to date by a function before newer code runs on it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Final
+
+from aws_cdk import CustomResource, Duration
+from aws_cdk.aws_lambda import Function
+from constructs import Construct
+
+import facedex.store
+from infra.constructs.database import Database
+from infra.constructs.network import Network
+
+_MIGRATIONS: Final = Path(str(facedex.store.__file__)).parent / "migrations"
+_SPARE: Final = 60  # seconds that CloudFormation waits for an answer beyond the function's own time
+
+
+class Schema(Construct):
+    """A custom resource; whatever needs the schema depends on it."""
+
+    def __init__(
+        self, scope: Construct, name: str, database: Database, network: Network, migrate: Function
+    ) -> None:
+        super().__init__(scope, name)
+        assert migrate.timeout is not None
+        resource = CustomResource(
+            self,
+            "Resource",
+            resource_type="Custom::FacedexSchema",
+            service_token=migrate.function_arn,
+            # Changed files are what makes CloudFormation ask for a migration.
+            properties={"Migrations": _digest()},
+            service_timeout=Duration.seconds(migrate.timeout.to_seconds() + _SPARE),
+        )
+        # On the way in the database must be there, and on the way out the way to answer.
+        resource.node.add_dependency(database.ready, network.vpc, network.callers, network.clients)
+
+
+def _digest() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(_MIGRATIONS.glob("*.sql")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()

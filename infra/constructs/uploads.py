@@ -1,0 +1,131 @@
+"""The uploads bucket: what is put into it gets indexed, through a queue that nothing can block."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk.aws_iam import PolicyStatement, ServicePrincipal
+from aws_cdk.aws_lambda import Function
+from aws_cdk.aws_s3 import (
+    BlockPublicAccess,
+    Bucket,
+    BucketEncryption,
+    CfnBucket,
+    LifecycleRule,
+    ObjectOwnership,
+)
+from aws_cdk.aws_sqs import Queue
+from constructs import Construct
+
+from infra.constructs.queues import queue_with_dead_letters, work_off
+from infra.constructs.review import accept
+from infra.settings import Retention, StackSettings
+
+_EVENTS: Final = ("s3:ObjectCreated:*", "s3:ObjectRemoved:*")
+# What following the uploads takes. The bucket keeps no versions, so nothing names one.
+OF_OBJECTS: Final = ("s3:GetObject", "s3:GetObjectTagging", "s3:PutObjectTagging")
+OF_BUCKET: Final = ("s3:ListBucket",)
+_BATCH: Final = 10
+
+
+class Uploads(Construct):
+    """The bucket, its queue, and the queue for what can never be indexed.
+
+    Attributes:
+        name_of_bucket: the bucket's name, known before the bucket is there.
+    """
+
+    def __init__(self, scope: Construct, name: str, settings: StackSettings, timeout: int) -> None:
+        super().__init__(scope, name)
+        stack = Stack.of(self)
+        # A name that can be told beforehand: the queue's policy has to be there before the bucket.
+        self.name_of_bucket = f"{settings.stack}-uploads-{stack.account}-{stack.region}"
+        self.arn_of_bucket = f"arn:{stack.partition}:s3:::{self.name_of_bucket}"
+        self.queue, self.dead_letters = queue_with_dead_letters(self, timeout=timeout)
+        self._admit_bucket(self.queue)
+        self.bucket = self._bucket(settings)
+
+    def attach(self, function: Function) -> None:
+        """Have a function work off what is uploaded."""
+        work_off(self.queue, function, batch=_BATCH)
+        self.dead_letters.grant_send_messages(function)
+        self.grant(function, *OF_OBJECTS)
+        # To tell an object that is gone from one that may not be read.
+        function.add_to_role_policy(
+            PolicyStatement(actions=list(OF_BUCKET), resources=[self.arn_of_bucket])
+        )
+
+    def grant(self, function: Function, *actions: str) -> None:
+        """Let a function do something with the bucket's objects."""
+        function.add_to_role_policy(
+            PolicyStatement(actions=list(actions), resources=[f"{self.arn_of_bucket}/*"])
+        )
+        assert function.role is not None
+        accept(
+            function.role,
+            {
+                f"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:s3:::{Stack.of(self).stack_name}"
+                "-uploads-<AWS::AccountId>-<AWS::Region>/*]": "The objects of the uploads bucket,"
+                " whose names their uploaders choose."
+            },
+        )
+
+    def _admit_bucket(self, queue: Queue) -> None:
+        queue.add_to_resource_policy(
+            PolicyStatement(
+                principals=[ServicePrincipal("s3.amazonaws.com")],
+                actions=["sqs:SendMessage"],
+                resources=[queue.queue_arn],
+                conditions={
+                    "ArnEquals": {"aws:SourceArn": self.arn_of_bucket},
+                    "StringEquals": {"aws:SourceAccount": Stack.of(self).account},
+                },
+            )
+        )
+
+    def _bucket(self, settings: StackSettings) -> Bucket:
+        ends = settings.retention is Retention.DESTROY
+        bucket = Bucket(
+            self,
+            "Bucket",
+            bucket_name=self.name_of_bucket,
+            block_public_access=BlockPublicAccess.BLOCK_ALL,
+            object_ownership=ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            encryption=BucketEncryption.S3_MANAGED,
+            enforce_ssl=True,
+            minimum_tls_version=1.2,
+            # Without versions: a photo that its owner deletes is gone.
+            versioned=False,
+            lifecycle_rules=[
+                LifecycleRule(
+                    abort_incomplete_multipart_upload_after=Duration.days(1),
+                    expiration=(
+                        Duration.days(settings.uploads_days) if settings.uploads_days else None
+                    ),
+                )
+            ],
+            removal_policy=RemovalPolicy.DESTROY if ends else RemovalPolicy.RETAIN,
+            auto_delete_objects=ends,
+        )
+        accept(
+            bucket,
+            {
+                "AwsSolutions-S1": "A bucket for access logs would outlive the stack; CloudTrail's"
+                " data events tell who read and wrote what, where that is wanted."
+            },
+        )
+        # Said by the bucket itself: the CDK's own way needs another function, with a permission
+        # to change any bucket's notifications.
+        resource = bucket.node.default_child
+        assert isinstance(resource, CfnBucket)
+        resource.notification_configuration = CfnBucket.NotificationConfigurationProperty(
+            queue_configurations=[
+                CfnBucket.QueueConfigurationProperty(event=event, queue=self.queue.queue_arn)
+                for event in _EVENTS
+            ]
+        )
+        # S3 tries whether it may send before it takes the configuration.
+        policy = self.queue.node.find_child("Policy")
+        resource.node.add_dependency(policy)
+        return bucket

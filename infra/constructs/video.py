@@ -1,0 +1,25 @@
+"""The queue that the work on stored videos goes through, a piece of a film at a time."""
+
+from __future__ import annotations
+
+from aws_cdk.aws_lambda import Function
+from constructs import Construct
+
+from infra.constructs.queues import queue_with_dead_letters, work_off
+
+
+class VideoWork(Construct):
+    """A queue, worked off by as many copies of the worker as there are pieces."""
+
+    def __init__(self, scope: Construct, name: str, timeout: int) -> None:
+        super().__init__(scope, name)
+        self.queue, self.dead_letters = queue_with_dead_letters(self, timeout=timeout)
+
+    def attach(self, function: Function) -> None:
+        """Have a function work off the queue."""
+        work_off(self.queue, function, batch=1)
+
+    def admit(self, function: Function) -> None:
+        """Let a function put work into the queue."""
+        self.queue.grant_send_messages(function)
+        function.add_environment("FACEDEX_VIDEO_QUEUE", self.queue.queue_url)

@@ -1,0 +1,1 @@
+"""What a deployment costs a month, against Rekognition: ``python -m infra.costs``."""

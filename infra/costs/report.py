@@ -1,0 +1,113 @@
+"""docs/cost.md, computed."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from infra.costs.model import Use, break_even, ours, rekognition, table, total
+
+_VOLUMES: Final = (10_000, 100_000, 1_000_000, 10_000_000)
+_OPERATIONS: Final = {"index_faces": "IndexFaces", "search_faces_by_image": "SearchFacesByImage"}
+_FACES: Final = 100_000
+
+
+def report() -> str:
+    """The page as Markdown."""
+    prices, measured = table("prices"), table("measured")
+    busy = Use("search_faces_by_image", 1_000_000, _FACES)
+    parts = "\n".join(f"| {name} | {dollars:.2f} |" for name, dollars in ours(busy).items())
+    return f"""# What it costs
+
+Computed by `python -m infra.costs` from AWS's public prices in {prices["region"]} ({prices["as_of"]},
+`infra/costs/prices.toml`, without free tiers and discounts) and from measured durations and memory
+(`infra/costs/measured.toml`). Dollars a month; {_FACES:,} faces in the collection unless said
+otherwise.
+
+## Against Rekognition
+
+| operation | images a month | Facedex | Rekognition | Facedex / Rekognition |
+| --- | ---: | ---: | ---: | ---: |
+{_comparison()}
+
+| operation | faces | break-even, images a month |
+| --- | ---: | ---: |
+{_break_evens()}
+
+Below the break-even Rekognition is cheaper: a deployment has a floor, mostly the database's
+smallest capacity. With `minimum_acu = 0` the database pauses when nobody calls, at the price of
+some fifteen seconds for the first call after it.
+
+## For 1,000 images, and for a million faces
+
+| | Facedex, each image besides the floor | Facedex, everything, at 1,000,000 a month | Rekognition |
+| --- | ---: | ---: | ---: |
+{_thousands()}
+| a million faces stored, a month | {_stored():.2f} | | {_rekognition_stored():.2f} |
+
+## Where a month's money goes
+
+1,000,000 SearchFacesByImage over {_FACES:,} faces:
+
+| | dollars |
+| --- | ---: |
+{parts}
+| **in all** | **{total(busy):.2f}** |
+
+## What is assumed
+
+- A function takes {measured["machine"]["lambda_factor"]:.0f} times as long on Lambda as measured here; nobody has measured it there yet.
+- The calls are spread over the month, so that the database stays near its smallest capacity
+  ({measured["deployment"]["minimum_acu"]} ACU); what searches add is counted by their measured time, {measured["store"]["acus_per_core"]:.0f} ACUs to a core. Bursts scale
+  the database up for longer than they last.
+- Every request is traced. Images come as bytes or from S3 in the same region; S3's own price is not
+  counted, nor at Rekognition. Data out is a few kilobytes an answer and not counted. No WAF, no RDS
+  Proxy.
+- A search reads the whole collection: over 1,000,000 faces it takes a quarter of a second of one core,
+  and 1,000,000 such searches a month cost {_large():.0f} dollars in all.
+"""
+
+
+def _comparison() -> str:
+    rows = []
+    for operation, name in _OPERATIONS.items():
+        for images in _VOLUMES:
+            use = Use(operation, images, _FACES)
+            mine, theirs = total(use), rekognition(use)
+            rows.append(
+                f"| {name} | {images:,} | {mine:,.0f} | {theirs:,.0f} | {mine / theirs:.2f} |"
+            )
+    return "\n".join(rows)
+
+
+def _break_evens() -> str:
+    return "\n".join(
+        f"| {name} | {faces:,} | {_rounded(break_even(operation, faces)):,} |"
+        for operation, name in _OPERATIONS.items()
+        for faces in (10_000, _FACES, 1_000_000)
+    )
+
+
+def _rounded(images: int) -> int:
+    return round(images, -3)
+
+
+def _thousands() -> str:
+    rows = []
+    for operation, name in _OPERATIONS.items():
+        use, none = Use(operation, 1_000_000, _FACES), Use(operation, 0, _FACES)
+        each = (total(use) - total(none)) / 1000
+        dear = rekognition(use) - rekognition(none)
+        rows.append(f"| {name} | {each:.3f} | {total(use) / 1000:.3f} | {dear / 1000:.2f} |")
+    return "\n".join(rows)
+
+
+def _stored() -> float:
+    return total(Use("index_faces", 0, 1_000_000)) - total(Use("index_faces", 0, 0))
+
+
+def _rekognition_stored() -> float:
+    return rekognition(Use("index_faces", 0, 1_000_000))
+
+
+def _large() -> float:
+    return total(Use("search_faces_by_image", 1_000_000, 1_000_000))

@@ -1,0 +1,209 @@
+"""The one stack: how its parts belong together."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack, Tags
+from aws_cdk.aws_events import Rule, Schedule
+from aws_cdk.aws_events_targets import LambdaFunction
+from aws_cdk.aws_iam import PolicyStatement
+from aws_cdk.aws_lambda import Function
+from aws_cdk.aws_secretsmanager import Secret, SecretStringGenerator
+from aws_cdk.aws_sqs import Queue
+from constructs import Construct
+
+from facedex.api.catalog import WORKERS, Need, Trigger, Worker
+from infra.constructs.api import Api
+from infra.constructs.database import Database
+from infra.constructs.firewall import Firewall
+from infra.constructs.functions import Functions, deployed, needs, uses_keys
+from infra.constructs.logs import log_group
+from infra.constructs.network import Network
+from infra.constructs.observability import Observability
+from infra.constructs.review import accept
+from infra.constructs.schema import Schema
+from infra.constructs.uploads import OF_BUCKET, OF_OBJECTS, Uploads
+from infra.constructs.video import VideoWork
+from infra.settings import Auth, Retention, StackSettings
+
+# CloudFormation takes its answers in buckets of this name, each region's own.
+_ANSWERS: Final = "cloudformation-custom-resource-response-*"
+_READING: Final = ("s3:GetObject", "s3:GetObjectVersion")
+
+
+class Facedex(Stack):
+    """Everything that is deployed."""
+
+    def __init__(self, scope: Construct, settings: StackSettings) -> None:
+        super().__init__(
+            scope,
+            settings.stack,
+            description="Facedex: Amazon Rekognition's face collections, your own",
+        )
+        self._settings = settings
+        # The construct library says twice that a function comes after its role; so for whoever
+        # runs cfn-lint on the template, too.
+        self.template_options.metadata = {"cfn-lint": {"config": {"ignore_checks": ["W3005"]}}}
+        Tags.of(self).add(
+            "facedex:environment",
+            settings.environment,
+            exclude_resource_types=["AWS::RDS::DBProxyTargetGroup"],  # it takes none
+        )
+        self.network = Network(self, "Network", settings)
+        preparation_log = log_group(
+            self, "PreparationLog", f"/facedex/{settings.stack}/preparation", settings
+        )
+        self.database = Database(self, "Database", settings, self.network, preparation_log)
+        self.functions = Functions(self, "Functions", settings, self.network, self.database)
+        self._add_schema()
+        self._add_keys()
+        queues = self._add_uploads() | self._add_video()
+        self._allow_in_s3()
+        self._add_schedule()
+        self.api = Api(self, "Api", settings, self.functions)
+        if settings.waf:
+            stage = self.api.rest.deployment_stage.stage_arn
+            Firewall(self, "Firewall", settings, stage)
+        workers = [
+            self.functions.by_name[name] for name in WORKERS if name in self.functions.by_name
+        ]
+        Observability(self, "Observability", settings, self.api, self.database, workers, queues)
+        self._accept_of_the_library()
+        self._tell()
+
+    def _add_schema(self) -> None:
+        for worker in WORKERS.values():
+            if worker.trigger is not Trigger.DEPLOYMENT:
+                continue
+            migrate = self.functions.by_name[worker.function]
+            schema = Schema(self, "Schema", self.database, self.network, migrate)
+            # New code never runs on an older schema.
+            for row in deployed(self._settings):
+                if Need.DATABASE in needs(row, self._settings) and row is not worker:
+                    self.functions.by_name[row.function].node.add_dependency(schema)
+
+    def _add_keys(self) -> None:
+        if self._settings.auth is not Auth.KEYS:
+            return
+        ends = self._settings.retention is Retention.DESTROY
+        secret = Secret(
+            self,
+            "KeysSecret",
+            description="What the access keys' secrets are encrypted under in the database",
+            generate_secret_string=SecretStringGenerator(
+                password_length=64, exclude_punctuation=True
+            ),
+            removal_policy=RemovalPolicy.DESTROY if ends else RemovalPolicy.RETAIN,
+        )
+        accept(
+            secret,
+            {
+                "AwsSolutions-SMG4": "Another secret would make every stored access key"
+                " unreadable; it is changed by making new keys."
+            },
+        )
+        for row in deployed(self._settings):
+            if uses_keys(row):
+                function = self.functions.by_name[row.function]
+                function.add_environment(
+                    "FACEDEX_KEYS_SECRET", f"secretsmanager:{secret.secret_arn}"
+                )
+                function.add_to_role_policy(
+                    PolicyStatement(
+                        actions=["secretsmanager:GetSecretValue"], resources=[secret.secret_arn]
+                    )
+                )
+
+    def _add_uploads(self) -> dict[str, tuple[Queue, Queue]]:
+        self._uploads: Uploads | None = None
+        queues = {}
+        for worker, function in self._workers(Trigger.UPLOADS):
+            uploads = self._uploads = Uploads(self, "Uploads", self._settings, worker.timeout)
+            uploads.attach(function)
+            function.add_environment("FACEDEX_UPLOADS_DEAD_LETTERS", uploads.dead_letters.queue_url)
+            function.add_environment(
+                "FACEDEX_UPLOADS_DELETE_FACES", str(self._settings.delete_faces).lower()
+            )
+            queues["Uploads"] = (uploads.queue, uploads.dead_letters)
+            for row in deployed(self._settings):
+                if Need.S3 in row.needs and row is not worker:
+                    uploads.grant(self.functions.by_name[row.function], *_READING)
+        return queues
+
+    def _add_video(self) -> dict[str, tuple[Queue, Queue]]:
+        queues = {}
+        for worker, function in self._workers(Trigger.VIDEO):
+            work = VideoWork(self, "Video", worker.timeout)
+            work.attach(function)
+            queues["Video"] = (work.queue, work.dead_letters)
+            for row in deployed(self._settings):
+                if Need.VIDEO_QUEUE in row.needs:
+                    work.admit(self.functions.by_name[row.function])
+        return queues
+
+    def _workers(self, trigger: Trigger) -> list[tuple[Worker, Function]]:
+        return [
+            (worker, self.functions.by_name[worker.function])
+            for worker in WORKERS.values()
+            if worker.trigger is trigger and worker.function in self.functions.by_name
+        ]
+
+    def _allow_in_s3(self) -> None:
+        named = [f"arn:{self.partition}:s3:::{each}/*" for each in self._settings.image_buckets]
+        if self._uploads:
+            named.append(f"{self._uploads.arn_of_bucket}/*")
+            self.network.allow_in_s3(OF_OBJECTS, [f"{self._uploads.arn_of_bucket}/*"])
+            self.network.allow_in_s3(OF_BUCKET, [self._uploads.arn_of_bucket])
+        if named:
+            self.network.allow_in_s3(_READING, named)
+        self.network.allow_in_s3(["s3:PutObject"], [f"arn:{self.partition}:s3:::{_ANSWERS}/*"])
+
+    def _add_schedule(self) -> None:
+        for _, function in self._workers(Trigger.SCHEDULE):
+            every = Schedule.rate(Duration.minutes(self._settings.sweep_minutes))
+            rule = Rule(self, "Sweeping", schedule=every, description="Calls Facedex's sweep")
+            rule.add_target(LambdaFunction(function))
+
+    def _accept_of_the_library(self) -> None:
+        """Functions that the construct library brings along, and their roles."""
+        reasons = {
+            "AwsSolutions-L1": "The construct library chooses the runtime of its own function.",
+            "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/"
+            "AWSLambdaBasicExecutionRole]": "The construct library's own function; AWS's policy"
+            " lets it write its log.",
+        }
+        for child in self.node.children:
+            if child.node.id.startswith(("AWS679", "Custom::S3AutoDelete")):
+                accept(child, reasons)
+
+    def _tell(self) -> None:
+        settings = self._settings
+        ways = {
+            Auth.IAM: "Sign as execute-api with IAM credentials that may execute-api:Invoke",
+            Auth.KEYS: "Sign with an access key made by the function access_keys",
+            Auth.NONE: "From behind the VPC endpoints, with any credentials",
+        }
+        self._output("Endpoint", self.api.url, "AWS_ENDPOINT_URL_REKOGNITION for every AWS SDK")
+        self._output("HowToCall", ways[settings.auth], "Who may call; docs/deploy.md shows code")
+        self._output(
+            "CallersMay",
+            self.api.rest.arn_for_execute_api("*", "/*", "live"),
+            "What a policy lets callers execute-api:Invoke",
+        )
+        if self._uploads:
+            self._output(
+                "UploadsBucket",
+                self._uploads.bucket.bucket_name,
+                "Put <CollectionId>/<ExternalImageId>.jpg here",
+            )
+        if settings.dashboard:
+            self._output(
+                "DashboardLink",
+                f"https://console.aws.amazon.com/cloudwatch/home?region={self.region}"
+                f"#dashboards/dashboard/{settings.stack}",
+                "Figures",
+            )
+
+    def _output(self, name: str, value: str, description: str) -> None:
+        CfnOutput(self, name, value=value, description=description)

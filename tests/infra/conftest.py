@@ -1,0 +1,89 @@
+"""The stack, synthesised once for each choice of settings that the tests look at."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from typing import Any, Final
+
+import pytest
+
+from tests.infra.synthesis import Synthesis, synthesise
+
+_TOPIC: Final = "arn:aws:sns:eu-central-1:111122223333:done"
+
+VARIANTS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "default": {},
+    # As the command line gives them: text.
+    "keys": {
+        "environment": "keys",
+        "auth": "keys",
+        "snapstart": "true",
+        "retention": "retain",
+        "architecture": "x86_64",
+    },
+    "private": {
+        "environment": "private",
+        "auth": "none",
+        "endpoint": "private",
+        "vpc_endpoints": ["vpce-0a1b2c3d"],
+        "uploads": False,
+        "min_capacity": 0.5,
+        "proxy": True,
+        "readers": 1,
+        "retention": "snapshot",
+        "dashboard": False,
+        "alarm_topic": _TOPIC,
+    },
+    "full": {
+        "environment": "full",
+        "waf": True,
+        "alarm_email": "somebody@example.com",
+        "video": True,
+        "topics": [_TOPIC],
+        "image_buckets": ["my-photos"],
+        "provisioned": 2,
+        "uploads_days": 30,
+        "delete_faces": True,
+        "endpoint_zones": 2,
+        "gateway_log_role": False,
+    },
+}
+
+
+@pytest.fixture(scope="session")
+def _syntheses() -> dict[str, Synthesis]:
+    return {}
+
+
+@pytest.fixture(scope="session")
+def synthesis_of(tmp_path_factory: pytest.TempPathFactory, _syntheses: dict[str, Synthesis]) -> Any:
+    """What a variant's settings give; made when first asked for."""
+    pytest.importorskip("aws_cdk", reason="the CDK is not installed; it comes with .[infra]")
+    if shutil.which("node") is None:
+        pytest.skip("the CDK needs node")
+
+    def find(name: str) -> Synthesis:
+        if name not in _syntheses:
+            directory = tmp_path_factory.mktemp("synthesis") / name
+            certificates = directory.with_name("bundle.pem")
+            certificates.write_text("a bundle of certificates")
+            more = {"database_ca": str(certificates)} if name == "keys" else {}
+            _syntheses[name] = synthesise({**VARIANTS[name], **more}, directory)
+        return _syntheses[name]
+
+    return find
+
+
+@pytest.fixture(params=VARIANTS)
+def synthesis(request: pytest.FixtureRequest, synthesis_of: Any) -> Synthesis:
+    """Each variant in turn."""
+    found: Synthesis = synthesis_of(request.param)
+    return found
+
+
+@pytest.fixture
+def default(synthesis_of: Any) -> Synthesis:
+    """What nothing chosen gives."""
+    found: Synthesis = synthesis_of("default")
+    return found

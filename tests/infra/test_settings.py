@@ -1,0 +1,110 @@
+"""A deployment's settings: what is taken, and what a mistake gets."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.errors import SettingsError
+from infra.settings import Auth, Retention, StackSettings
+
+PAGE = Path(__file__).parents[2] / "docs" / "deploy.md"
+
+
+def test_nothing_has_to_be_chosen() -> None:
+    assert StackSettings.from_context({}) == StackSettings()
+
+
+def test_text_of_the_command_line_and_json_mean_the_same() -> None:
+    text = StackSettings.from_context(
+        {
+            "auth": "keys",
+            "waf": "true",
+            "min_capacity": "0.5",
+            "readers": "1",
+            "image_buckets": "one-bucket, two-bucket",
+        }
+    )
+    assert text == StackSettings.from_context(
+        {
+            "auth": "keys",
+            "waf": True,
+            "min_capacity": 0.5,
+            "readers": 1,
+            "image_buckets": ["one-bucket", "two-bucket"],
+        }
+    )
+    assert text.auth is Auth.KEYS
+    assert text.image_buckets == ("one-bucket", "two-bucket")
+
+
+def test_the_cdks_own_context_is_left_alone() -> None:
+    context = {
+        "aws:cdk:enable-path-metadata": True,
+        "@aws-cdk/core:newStyleStackSynthesis": True,
+        "availability-zones:account=1:region=r": ["a"],
+        "retention": "snapshot",
+    }
+    assert StackSettings.from_context(context).retention is Retention.SNAPSHOT
+
+
+@pytest.mark.parametrize(
+    ("context", "sentence"),
+    [
+        ({"pak": "dlib"}, "There is no setting 'pak'; there are alarm_email, "),
+        ({"pack": "dilb"}, "There is no model pack 'dilb'; pack must be one of antelopev2, "),
+        ({"environment": "Prod"}, "environment must be 1 to 20 lower-case letters"),
+        ({"auth": "password"}, "auth must be one of iam, keys, none, not 'password'."),
+        ({"architecture": "i386"}, "architecture must be one of arm64, x86_64, not 'i386'."),
+        ({"python": "3.11"}, "python must be one of 3.12, 3.13, 3.14, not '3.11'."),
+        ({"waf": "yes"}, "waf must be true or false, not 'yes'."),
+        ({"readers": "two"}, "readers must be a whole number, not 'two'."),
+        ({"readers": True}, "readers must be a whole number, not True."),
+        ({"readers": 16}, "readers must be from 0 to 15, not 16."),
+        ({"min_capacity": "0,5"}, "min_capacity must be a number, not '0,5'."),
+        ({"min_capacity": 0.7}, "min_capacity and max_capacity come in halves, such as 0.5."),
+        (
+            {"min_capacity": 8},
+            "min_capacity (8) must not be above max_capacity (4).",
+        ),
+        ({"environment": 7}, "environment must be text, not 7."),
+        ({"image_buckets": [1]}, "image_buckets must be a list, or text with commas, not [1]."),
+        ({"image_buckets": "*"}, "image_buckets must be like my-photos, not '*'."),
+        ({"cidr": "10.0.0.0/8"}, "cidr must be like 10.60.0.0/22, not '10.0.0.0/8'."),
+        ({"log_days": 31}, "log_days must be one of 1, 3, 5, "),
+        ({"proxy": True}, "proxy does not go with min_capacity=0: "),
+        ({"auth": "none"}, "auth=none would let anybody in; it goes with endpoint=private alone."),
+        ({"endpoint": "private"}, "endpoint=private needs vpc_endpoints, "),
+        ({"vpc_endpoints": "vpce-0a1b2c3d"}, "vpc_endpoints goes with endpoint=private alone."),
+        ({"topics": "done"}, "topics must be like arn:aws:sns:"),
+        ({"uploads": False, "delete_faces": True}, "delete_faces and uploads_days go with "),
+        ({"database_ca": "nowhere.pem"}, "database_ca names nowhere.pem, where there is no file."),
+        ({"alarm_email": "me"}, "alarm_email must be an e-mail address, not 'me'."),
+        ({"snapstart": True, "provisioned": 1}, "snapstart and provisioned do not go together: "),
+    ],
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
+)
+def test_a_mistake_gets_one_clear_sentence(context: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        StackSettings.from_context(context)
+    assert str(raised.value).startswith(sentence)
+    assert str(raised.value).endswith(".")
+    assert "\n" not in str(raised.value)
+
+
+def test_the_page_for_users_lists_every_setting_with_its_default() -> None:
+    section = PAGE.read_text().partition("\n## Settings\n")[2].partition("\n## ")[0]
+    listed = dict(re.findall(r"^\| `(\w+)` \| `?([^|`]*)`? \|", section, re.MULTILINE))
+    assert listed == {field.name: _shown(field.default) for field in fields(StackSettings)}
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "–" if value in ("", ()) else str(value)

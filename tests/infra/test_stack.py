@@ -1,0 +1,389 @@
+"""The stack as a security reviewer reads it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from facedex.api.catalog import OPERATIONS, WORKERS, Need, Trigger
+from tests.infra.synthesis import Synthesis, listed, statements
+
+# Actions for which AWS knows no resource: https://docs.aws.amazon.com/service-authorization/
+UNNAMEABLE = {
+    "xray:PutTraceSegments",
+    "xray:PutTelemetryRecords",
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+}
+VIDEO = {row.function for row in OPERATIONS.values() if row.path.startswith("/v1/video/")}
+
+
+def test_every_row_of_the_catalog_is_a_function_on_its_route(synthesis_of: Any) -> None:
+    found = synthesis_of("full")
+    operators = {row.function for row in WORKERS.values() if row.trigger is Trigger.OPERATOR}
+    expected = {row.function for row in OPERATIONS.values()} | set(WORKERS)
+    assert found.function_names == expected - operators
+    routes = {route: called for route, (called, _) in _routes(found).items()}
+    assert routes == {
+        ("POST", "/"): "front_door",
+        **{(row.method, row.path): row.function for row in OPERATIONS.values()},
+    }
+
+
+def test_a_deployment_has_only_the_functions_that_its_settings_ask_for(synthesis_of: Any) -> None:
+    everything = {row.function for row in OPERATIONS.values()} | set(WORKERS)
+    video = VIDEO | {"search_video_segment"}
+    assert synthesis_of("default").function_names == everything - video - {"access_keys"}
+    assert synthesis_of("keys").function_names == everything - video
+    assert synthesis_of("private").function_names == (
+        everything - video - {"access_keys", "index_upload"}
+    )
+
+
+def test_functions_are_as_the_catalog_says(synthesis: Synthesis) -> None:
+    rows = {row.function: row for row in OPERATIONS.values()} | dict(WORKERS)
+    for name in synthesis.function_names:
+        function, row = synthesis.function(name), rows[name]
+        assert (function["MemorySize"], function["Timeout"]) == (row.memory, row.timeout)
+        assert function["Handler"] == f"functions.{name}.handler.lambda_handler"
+        assert function["TracingConfig"] == {"Mode": "Active"}
+        assert 1 <= len(function["Layers"]) <= 5
+        assert function["Environment"]["Variables"]["FACEDEX_MODELS"] == "/opt/models"
+
+
+def test_no_function_is_in_the_databases_network_without_need(synthesis: Synthesis) -> None:
+    by_keys = synthesis.path.name.startswith("facedex-keys")
+    rows = {row.function: row for row in OPERATIONS.values()} | dict(WORKERS)
+    for name in synthesis.function_names:
+        needed = Need.DATABASE in rows[name].needs or (by_keys and name in _ROUTED)
+        assert ("VpcConfig" in synthesis.function(name)) is needed, name
+        assert ("rds-db:connect" in synthesis.allowed(name)) is needed, name
+
+
+_ROUTED = {row.function for row in OPERATIONS.values()} | {"front_door"}
+
+
+def test_detect_faces_and_compare_faces_are_outside_of_the_network(default: Synthesis) -> None:
+    outside = {name for name in default.function_names if "VpcConfig" not in default.function(name)}
+    assert outside == {"detect_faces", "compare_faces"}
+
+
+def test_functions_connect_to_the_database_as_one_user_alone(synthesis: Synthesis) -> None:
+    for name in synthesis.function_names:
+        for statement in synthesis.statements_of(name):
+            if "rds-db:connect" in listed(statement["Action"]):
+                assert json.dumps(statement["Resource"]).endswith('"/facedex"]]}')
+                assert "*" not in json.dumps(statement["Resource"])
+
+
+def test_no_permission_has_a_wildcard_where_aws_knows_a_resource(synthesis: Synthesis) -> None:
+    for resource, statement in statements(synthesis.template):
+        if statement["Effect"] == "Deny" or "Principal" in statement:
+            continue  # what others may do with a resource is the next tests' concern
+        actions = set(listed(statement["Action"]))
+        assert not [action for action in actions if "*" in action], resource
+        if actions <= UNNAMEABLE:
+            continue
+        for target in listed(statement["Resource"]):
+            text = json.dumps(target)
+            objects = actions <= {
+                "s3:GetObject",
+                "s3:GetObjectVersion",
+                "s3:GetObjectTagging",
+                "s3:PutObjectTagging",
+            }
+            assert "*" not in (text.replace("/*", "") if objects else text), (resource, statement)
+
+
+def test_resources_of_ours_admit_no_stranger(synthesis: Synthesis) -> None:
+    for resource, statement in statements(synthesis.template):
+        anybody = statement.get("Principal") in ("*", {"AWS": "*"})
+        if statement["Effect"] == "Allow" and anybody:
+            kind = synthesis.template["Resources"][resource]["Type"]
+            # An endpoint's policy bounds what roles allow; a private API's has a Deny beside it.
+            assert kind in ("AWS::EC2::VPCEndpoint", "AWS::ApiGateway::RestApi"), resource
+
+
+def test_functions_read_no_bucket_but_those_of_the_settings(synthesis_of: Any) -> None:
+    reading = [
+        json.dumps(statement["Resource"])
+        for statement in synthesis_of("full").statements_of("detect_faces")
+        if "s3:GetObject" in listed(statement["Action"])
+    ]
+    assert len(reading) == 2
+    assert any("my-photos/*" in text for text in reading)
+    assert any("facedex-full-uploads-" in text for text in reading)
+    assert "s3:GetObject" not in synthesis_of("private").allowed("detect_faces")
+    assert "s3:GetObject" not in synthesis_of("full").allowed("list_faces")
+
+
+def test_code_of_functions_cannot_touch_the_network_that_it_is_in(default: Synthesis) -> None:
+    denied = [each for each in default.statements_of("list_faces") if each["Effect"] == "Deny"]
+    assert "ec2:CreateNetworkInterface" in denied[0]["Action"]
+    assert "lambda:SourceFunctionArn" in denied[0]["Condition"]["ArnEquals"]
+
+
+def test_the_network_has_no_way_to_the_internet(synthesis: Synthesis) -> None:
+    for kind in ("InternetGateway", "NatGateway", "EgressOnlyInternetGateway", "EIP", "Route"):
+        assert not synthesis.resources(f"AWS::EC2::{kind}"), kind
+    for subnet in synthesis.resources("AWS::EC2::Subnet").values():
+        assert subnet["MapPublicIpOnLaunch"] is False
+
+
+def test_the_database_takes_connections_from_functions_alone(synthesis: Synthesis) -> None:
+    for instance in synthesis.resources("AWS::RDS::DBInstance").values():
+        assert instance["PubliclyAccessible"] is False
+    groups = synthesis.resources("AWS::EC2::SecurityGroup").values()
+    assert not [rule for group in groups for rule in group.get("SecurityGroupIngress", ())]
+    for rule in synthesis.resources("AWS::EC2::SecurityGroupIngress").values():
+        assert "SourceSecurityGroupId" in rule
+        assert "CidrIp" not in rule
+        assert _ports(rule) in ({443}, {5432})
+    # EC2 refuses a rule that is there already, which no check of a template would notice.
+    for side in ("Ingress", "Egress"):
+        rules = [
+            json.dumps([rule["GroupId"], rule.get(_PEER[side]), *_ports(rule)])
+            for rule in synthesis.resources(f"AWS::EC2::SecurityGroup{side}").values()
+        ]
+        assert len(set(rules)) == len(rules)
+
+
+_PEER = {"Ingress": "SourceSecurityGroupId", "Egress": "DestinationSecurityGroupId"}
+
+
+def _ports(rule: dict[str, Any]) -> set[int]:
+    # The cluster's own port is the engine's.
+    ports = (rule["FromPort"], rule["ToPort"])
+    return {5432 if isinstance(port, dict) else port for port in ports}
+
+
+def test_endpoints_that_cost_are_there_only_where_needed(synthesis_of: Any) -> None:
+    def services(name: str) -> list[str]:
+        endpoints = synthesis_of(name).resources("AWS::EC2::VPCEndpoint").values()
+        names = [
+            json.dumps(each["ServiceName"])
+            for each in endpoints
+            if each["VpcEndpointType"] == "Interface"
+        ]
+        return sorted(re.findall(r"\.([a-z]+)\"", " ".join(names)))
+
+    assert services("private") == []
+    assert services("default") == ["sqs"]
+    assert services("keys") == ["secretsmanager", "sqs"]
+    assert services("full") == ["sns", "sqs"]
+
+
+def test_everything_that_is_stored_is_encrypted(synthesis: Synthesis) -> None:
+    (cluster,) = synthesis.resources("AWS::RDS::DBCluster").values()
+    assert cluster["StorageEncrypted"] is True
+    assert cluster["EnableIAMDatabaseAuthentication"] is True
+    assert cluster["ManageMasterUserPassword"] is True
+    assert "MasterUserPassword" not in cluster
+    for queue in synthesis.resources("AWS::SQS::Queue").values():
+        assert queue["SqsManagedSseEnabled"] is True
+    for topic in synthesis.resources("AWS::SNS::Topic").values():
+        assert "KmsMasterKeyId" in topic
+    for bucket in synthesis.resources("AWS::S3::Bucket").values():
+        assert "BucketEncryption" in bucket
+        assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+
+
+def test_nothing_goes_over_the_wire_in_the_clear(synthesis: Synthesis) -> None:
+    (parameters,) = synthesis.resources("AWS::RDS::DBClusterParameterGroup").values()
+    assert parameters["Parameters"]["rds.force_ssl"] == "1"
+    (api,) = synthesis.resources("AWS::ApiGateway::RestApi").values()
+    assert api["SecurityPolicy"].startswith("SecurityPolicy_TLS13_1_2_")
+    policies = [
+        *synthesis.resources("AWS::S3::BucketPolicy").values(),
+        *synthesis.resources("AWS::SQS::QueuePolicy").values(),
+    ]
+    kinds = ("AWS::S3::Bucket", "AWS::SQS::Queue")
+    assert len(policies) == sum(len(synthesis.resources(kind)) for kind in kinds)
+    for policy in policies:
+        refused = [
+            each for each in policy["PolicyDocument"]["Statement"] if each["Effect"] == "Deny"
+        ]
+        assert {"Bool": {"aws:SecureTransport": "false"}} in [each["Condition"] for each in refused]
+
+
+def test_the_databases_certificate_is_checked_where_it_is_given(synthesis_of: Any) -> None:
+    def url(name: str) -> str:
+        return json.dumps(synthesis_of(name).function("list_faces")["Environment"])
+
+    assert "sslmode=verify-full&sslrootcert=/opt/database-ca/bundle.pem" in url("keys")
+    assert "sslmode=require" in url("default")
+
+
+def test_callers_are_known(synthesis_of: Any) -> None:
+    for name, kind in {"default": "AWS_IAM", "keys": "NONE", "private": "NONE"}.items():
+        found = synthesis_of(name)
+        assert {how for _, how in _routes(found).values()} == {kind}
+        (told,) = {
+            each["Environment"]["Variables"]["FACEDEX_AUTH"] for each in found.functions.values()
+        }
+        assert told == {"AWS_IAM": "iam", "NONE": name if name == "keys" else "none"}[kind]
+
+
+def test_a_private_api_is_called_through_the_given_endpoints_alone(synthesis_of: Any) -> None:
+    (api,) = synthesis_of("private").resources("AWS::ApiGateway::RestApi").values()
+    assert api["EndpointConfiguration"]["Types"] == ["PRIVATE"]
+    refused = [each for each in api["Policy"]["Statement"] if each["Effect"] == "Deny"]
+    assert refused[0]["Condition"] == {"StringNotEquals": {"aws:SourceVpce": ["vpce-0a1b2c3d"]}}
+
+
+def test_access_logs_hold_no_body_and_no_path_of_a_caller(synthesis: Synthesis) -> None:
+    (stage,) = synthesis.resources("AWS::ApiGateway::Stage").values()
+    logged = json.loads(stage["AccessLogSetting"]["Format"]).values()
+    assert not {"$context.path", "$context.requestOverride.path"} & set(logged)
+    assert not [each for each in logged if "input" in each or "body" in each]
+    (every,) = stage["MethodSettings"]
+    assert every["DataTraceEnabled"] is False
+    assert every["LoggingLevel"] == "OFF"
+    assert (every["ThrottlingRateLimit"], every["ThrottlingBurstLimit"]) == (100, 200)
+
+
+def test_what_may_call_a_function_is_one_route_or_one_rule(synthesis: Synthesis) -> None:
+    for permission in synthesis.resources("AWS::Lambda::Permission").values():
+        assert permission["Principal"] in ("apigateway.amazonaws.com", "events.amazonaws.com")
+        assert "SourceArn" in permission
+        if permission["Principal"] == "apigateway.amazonaws.com":
+            parts = permission["SourceArn"]["Fn::Join"][1]
+            # One stage, by reference, and one method of one path; a "*" is a path's placeholder.
+            assert parts[-2]["Ref"] in synthesis.resources("AWS::ApiGateway::Stage")
+            assert re.match(r"/(GET|POST|DELETE)/", parts[-1])
+        else:
+            assert set(permission["SourceArn"]) == {"Fn::GetAtt"}
+
+
+def test_new_code_waits_for_its_schema(synthesis: Synthesis) -> None:
+    (schema,) = synthesis.resources("Custom::FacedexSchema")
+    resources = synthesis.template["Resources"]
+    for name, function in synthesis.functions.items():
+        waits = "VpcConfig" in function and not function["FunctionName"].endswith("-migrate")
+        assert (schema in resources[name]["DependsOn"]) is waits, name
+    assert resources[schema]["Properties"]["ServiceTimeout"] == "960"
+
+
+def test_a_replaced_database_is_never_lost_with_its_data(synthesis: Synthesis) -> None:
+    (cluster,) = _whole(synthesis, "AWS::RDS::DBCluster")
+    assert cluster["UpdateReplacePolicy"] in ("Snapshot", "Retain")
+
+
+def test_retention_says_what_outlives_the_stack(synthesis_of: Any) -> None:
+    for name, policy in {"default": "Delete", "private": "Snapshot", "keys": "Retain"}.items():
+        (cluster,) = _whole(synthesis_of(name), "AWS::RDS::DBCluster")
+        assert cluster["DeletionPolicy"] == policy
+        assert cluster["Properties"].get("DeletionProtection", False) is (policy == "Retain")
+    assert _whole(synthesis_of("default"), "Custom::S3AutoDeleteObjects")
+    assert not _whole(synthesis_of("keys"), "Custom::S3AutoDeleteObjects")
+    (bucket,) = _whole(synthesis_of("keys"), "AWS::S3::Bucket")
+    assert bucket["DeletionPolicy"] == "Retain"
+
+
+def test_by_default_nothing_outlives_the_stack_but_a_role(default: Synthesis) -> None:
+    kept = {
+        each["Type"]
+        for each in default.template["Resources"].values()
+        if each.get("DeletionPolicy", "Delete") != "Delete"
+    }
+    # The account's one role for logs of API Gateway, which costs nothing.
+    assert kept == {"AWS::IAM::Role", "AWS::ApiGateway::Account"}
+
+
+def test_every_log_ends_with_the_stack_and_forgets(synthesis: Synthesis) -> None:
+    groups = _whole(synthesis, "AWS::Logs::LogGroup")
+    assert len(groups) >= len(synthesis.functions) + 2
+    for group in groups:
+        assert group["DeletionPolicy"] == "Delete"
+        assert group["Properties"]["RetentionInDays"] == 30
+    for name in synthesis.function_names:
+        assert "logs:CreateLogGroup" not in synthesis.allowed(name)
+
+
+def test_uploads_go_through_a_queue_that_poison_cannot_block(default: Synthesis) -> None:
+    (bucket,) = default.resources("AWS::S3::Bucket").values()
+    events = bucket["NotificationConfiguration"]["QueueConfigurations"]
+    assert [each["Event"] for each in events] == ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"]
+    (source,) = default.resources("AWS::Lambda::EventSourceMapping").values()
+    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    queue = default.template["Resources"][source["EventSourceArn"]["Fn::GetAtt"][0]]["Properties"]
+    assert queue["RedrivePolicy"]["maxReceiveCount"] == 5
+    assert queue["VisibilityTimeout"] == 6 * default.function("index_upload")["Timeout"]
+    assert {"sqs:SendMessage", "s3:PutObjectTagging"} <= default.allowed("index_upload")
+
+
+def test_names_tell_environments_apart(synthesis_of: Any) -> None:
+    def names(name: str) -> set[str]:
+        fields = ("FunctionName", "LogGroupName", "BucketName", "DashboardName", "Name")
+        return {
+            text
+            for each in synthesis_of(name).template["Resources"].values()
+            for properties in [each.get("Properties", {})]
+            for field in fields
+            if field in properties
+            for text in [json.dumps(properties[field])]
+            if "facedex" in text
+        }
+
+    assert not names("default") & names("full")
+
+
+def test_a_firewall_logs_no_signature(synthesis_of: Any) -> None:
+    (logging,) = synthesis_of("full").resources("AWS::WAFv2::LoggingConfiguration").values()
+    redacted = {each["SingleHeader"]["Name"] for each in logging["RedactedFields"]}
+    assert redacted == {"authorization", "x-amz-security-token"}
+    assert not synthesis_of("default").resources("AWS::WAFv2::WebACL")
+
+
+def test_keys_are_encrypted_under_a_secret_that_functions_fetch(synthesis_of: Any) -> None:
+    found = synthesis_of("keys")
+    (secret,) = found.resources("AWS::SecretsManager::Secret")
+    for name in ("access_keys", "front_door", "detect_faces"):
+        variables = found.function(name)["Environment"]["Variables"]
+        assert variables["FACEDEX_KEYS_SECRET"] == {
+            "Fn::Join": ["", ["secretsmanager:", {"Ref": secret}]]
+        }
+        assert "secretsmanager:GetSecretValue" in found.allowed(name)
+    assert "secretsmanager:GetSecretValue" not in found.allowed("sweep")
+    assert not synthesis_of("default").resources("AWS::SecretsManager::Secret")
+
+
+def test_outputs_say_how_to_call(default: Synthesis) -> None:
+    outputs = default.template["Outputs"]
+    assert {"Endpoint", "UploadsBucket", "HowToCall", "CallersMay", "DashboardLink"} <= set(outputs)
+    assert "execute-api" in outputs["HowToCall"]["Value"]
+
+
+def _routes(found: Synthesis) -> dict[tuple[str, str], tuple[str, str]]:
+    """The catalog's name of the function that a route calls, and who may call it."""
+    resources = found.template["Resources"]
+    aliases = found.resources("AWS::Lambda::Alias")
+
+    def path(reference: Any) -> str:
+        if "Fn::GetAtt" in reference:
+            return ""
+        properties = resources[reference["Ref"]]["Properties"]
+        return f"{path(properties['ParentId'])}/{properties['PathPart']}"
+
+    def function(text: str) -> str:
+        (called,) = {name for name in (*found.functions, *aliases) if f'"{name}"' in text}
+        if called in aliases:
+            called = aliases[called]["FunctionName"]["Ref"]
+        return str(found.functions[called]["FunctionName"]).rsplit("-", 1)[-1]
+
+    return {
+        (method["HttpMethod"], path(method["ResourceId"]) or "/"): (
+            function(json.dumps(method["Integration"]["Uri"])),
+            method["AuthorizationType"],
+        )
+        for method in found.resources("AWS::ApiGateway::Method").values()
+    }
+
+
+def _whole(found: Synthesis, kind: str) -> list[dict[str, Any]]:
+    return [each for each in found.template["Resources"].values() if each["Type"] == kind]

@@ -1,0 +1,259 @@
+"""The functions of a deployment that are no operations, on a real Postgres."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any, ClassVar
+
+import psycopg
+import pytest
+
+from facedex import services, settings
+from facedex.store import access_keys, collections, schema
+from facedex.store.database import Database
+from facedex.store.encryption import Cipher
+from functions.access_keys.handler import lambda_handler as manage_keys
+from functions.migrate.handler import lambda_handler as migrate
+from functions.sweep.handler import lambda_handler as sweep
+from local.gateway import Context
+
+EVENTS = Path(__file__).parents[2] / "events"
+SECRET = "a secret of more than thirty-two characters"
+MIGRATIONS = schema._migrations()
+
+
+@pytest.fixture(autouse=True)
+def surroundings(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Settings of a function on an empty database."""
+    for name, value in {
+        "DATABASE_URL": database_url,
+        "MODELS": "/opt/models",
+        "AUTH": "keys",
+        "KEYS_SECRET": SECRET,
+    }.items():
+        monkeypatch.setenv(f"FACEDEX_{name}", value)
+    made = (settings.settings, services._database)
+    for each in made:
+        each.cache_clear()
+    yield
+    services.database().close()
+    for each in made:
+        each.cache_clear()
+
+
+@pytest.fixture
+def cloudformation() -> Iterator[CloudFormation]:
+    with HTTPServer(("127.0.0.1", 0), _Answers) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield CloudFormation(server)
+        server.shutdown()
+
+
+class CloudFormation:
+    """What asks a custom resource for something and takes its answer at an address."""
+
+    def __init__(self, server: HTTPServer) -> None:
+        self._address = f"http://127.0.0.1:{server.server_port}/answer?X-Amz-Signature=secret"
+
+    def ask(self, kind: str) -> dict[str, Any]:
+        event = json.loads((EVENTS / "migrate.json").read_text())
+        _Answers.taken.clear()
+        migrate(event | {"RequestType": kind, "ResponseURL": self._address}, None)
+        (answer,) = _Answers.taken
+        assert answer["content-type"] == ""
+        document: dict[str, Any] = json.loads(answer["body"])
+        assert document["PhysicalResourceId"] == "schema"
+        assert document["LogicalResourceId"] == event["LogicalResourceId"]
+        return document
+
+
+class _Answers(BaseHTTPRequestHandler):
+    taken: ClassVar[list[dict[str, str]]] = []
+
+    def do_PUT(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        self.taken.append({"content-type": self.headers["Content-Type"], "body": body})
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def test_a_new_stack_gets_the_whole_schema(cloudformation: CloudFormation) -> None:
+    answer = cloudformation.ask("Create")
+    assert answer["Status"] == "SUCCESS"
+    assert answer["Data"]["Applied"].split(", ") == [name for name, _ in MIGRATIONS]
+    with services.database().transaction() as connection:
+        collections.create(connection, "staff", "dlib")
+
+
+def test_repeating_an_update_changes_nothing(cloudformation: CloudFormation) -> None:
+    cloudformation.ask("Create")
+    for _ in range(2):
+        answer = cloudformation.ask("Update")
+        assert (answer["Status"], answer["Data"]) == ("SUCCESS", {"Applied": ""})
+
+
+def test_deleting_the_stack_touches_no_data(cloudformation: CloudFormation) -> None:
+    cloudformation.ask("Create")
+    _create_collection()
+    assert cloudformation.ask("Delete")["Status"] == "SUCCESS"
+    assert _collections() == ["staff"]
+
+
+def test_deleting_succeeds_without_a_database(
+    cloudformation: CloudFormation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACEDEX_DATABASE_URL", "postgresql://127.0.0.1:9/facedex")
+    assert cloudformation.ask("Delete")["Status"] == "SUCCESS"
+
+
+def test_a_failed_migration_says_why_and_leaves_the_data_as_it_was(
+    cloudformation: CloudFormation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloudformation.ask("Create")
+    _create_collection()
+    broken = "ALTER TABLE collections ADD COLUMN colour text; SELECT no_such_function();"
+    monkeypatch.setattr(schema, "_migrations", lambda: [*MIGRATIONS, ("9999_broken.sql", broken)])
+    answer = cloudformation.ask("Update")
+    assert answer["Status"] == "FAILED"
+    assert answer["Reason"].startswith("The migration 9999_broken.sql failed: function no_such_")
+    assert _collections() == ["staff"]
+    with services.database().transaction() as connection:
+        row = connection.execute(
+            "SELECT count(*) AS count FROM information_schema.columns"
+            " WHERE table_name = 'collections' AND column_name = 'colour'"
+        ).fetchone()
+    assert row is not None
+    assert row.count == 0
+
+
+def test_older_code_on_a_newer_schema_finds_nothing_to_do(
+    cloudformation: CloudFormation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloudformation.ask("Create")
+    _create_collection()
+    monkeypatch.setattr(schema, "_migrations", lambda: MIGRATIONS[:-1])
+    answer = cloudformation.ask("Update")
+    assert (answer["Status"], answer["Data"]) == ("SUCCESS", {"Applied": ""})
+    assert _collections() == ["staff"]
+
+
+def test_the_answers_address_is_not_logged(
+    cloudformation: CloudFormation, capfd: pytest.CaptureFixture[str]
+) -> None:
+    cloudformation.ask("Create")
+    assert "Signature" not in "".join(capfd.readouterr())
+
+
+def test_preparing_the_database_makes_a_role_that_can_migrate(
+    postgres: Any, database_url: str
+) -> None:
+    pytest.importorskip("aws_cdk", reason="the CDK is not installed; it comes with .[infra]")
+    from infra.constructs.database import PREPARATION
+
+    parameters = psycopg.conninfo.conninfo_to_dict(database_url)
+    name = parameters["dbname"]
+    with psycopg.connect(database_url, autocommit=True) as administrator:
+        # As at RDS: a master that is no superuser, owns the database, and may make roles.
+        administrator.execute("CREATE ROLE master LOGIN CREATEROLE")
+        # At RDS its master may do this; here that takes a superuser.
+        administrator.execute("CREATE EXTENSION vector")
+        administrator.execute("CREATE ROLE rds_iam")
+        administrator.execute("GRANT rds_iam TO master WITH ADMIN OPTION")
+        administrator.execute(f"ALTER DATABASE {name} OWNER TO master")
+        try:
+            as_master = psycopg.conninfo.make_conninfo(database_url, user="master")
+            for _ in range(2):
+                with psycopg.connect(as_master) as master:
+                    master.execute(PREPARATION)
+            url = psycopg.conninfo.make_conninfo(database_url, user="facedex")
+            database = Database(url)
+            assert schema.migrate(database) == [name for name, _ in MIGRATIONS]
+            with database.transaction() as connection:
+                collections.create(connection, "staff", "dlib")
+            database.close()
+        finally:
+            administrator.execute(f"ALTER DATABASE {name} OWNER TO CURRENT_USER")
+            roles = administrator.execute(
+                "SELECT rolname FROM pg_roles WHERE rolname IN ('facedex', 'master', 'rds_iam')"
+            )
+            for (role,) in roles.fetchall():
+                administrator.execute(f"DROP OWNED BY {role} CASCADE")
+                administrator.execute(f"DROP ROLE {role}")
+
+
+def test_the_sweep_removes_what_a_deletion_left() -> None:
+    database = services.database()
+    schema.migrate(database)
+    _create_collection()
+    with database.transaction() as connection:
+        connection.execute("UPDATE collections SET deleted_at = now()")
+    context = Context("facedex-sweep", timeout=300, memory_limit_in_mb=256, aws_request_id="r")
+    sweep(json.loads((EVENTS / "sweep.json").read_text()), context)
+    with database.transaction() as connection:
+        assert connection.execute("SELECT 1 FROM collections").fetchone() is None
+
+
+def test_a_key_made_by_hand_is_one_that_signatures_are_checked_with() -> None:
+    schema.migrate(services.database())
+    made = manage_keys({"Action": "create", "Name": "door", "ReadOnly": True}, None)
+    with services.database().transaction() as connection:
+        found = access_keys.read(connection, Cipher(SECRET), made["AccessKeyId"])
+    assert found.secret == made["SecretAccessKey"]
+    assert found.key.permission == made["Permission"] == "read-only"
+
+
+def test_keys_are_listed_without_secrets_disabled_enabled_and_deleted() -> None:
+    schema.migrate(services.database())
+    identifier = manage_keys({"Action": "create"}, None)["AccessKeyId"]
+
+    def listed() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = manage_keys({"Action": "list"}, None)["AccessKeys"]
+        return found
+
+    (key,) = listed()
+    assert (key["AccessKeyId"], key["DisabledAt"]) == (identifier, None)
+    assert "SecretAccessKey" not in key
+    answer = manage_keys({"Action": "disable", "AccessKeyId": identifier}, None)
+    assert answer == {"AccessKeyId": identifier}
+    assert listed()[0]["DisabledAt"]
+    manage_keys({"Action": "enable", "AccessKeyId": identifier}, None)
+    assert listed()[0]["DisabledAt"] is None
+    manage_keys({"Action": "delete", "AccessKeyId": identifier}, None)
+    assert listed() == []
+
+
+@pytest.mark.parametrize(
+    ("event", "sentence"),
+    [
+        ({}, "Action must be one of create, list, enable, disable, delete."),
+        ({"Action": "make"}, "Action must be one of create, list, enable, disable, delete."),
+        ({"Action": ["list"]}, "Action must be one of create, list, enable, disable, delete."),
+        ({"Action": "list", "Name": "x"}, "list takes nothing else, not Name."),
+        ({"Action": "create", "Nam": "x"}, "create takes Name and ReadOnly, not Nam."),
+        ({"Action": "create", "ReadOnly": "yes"}, "ReadOnly must be true or false."),
+        ({"Action": "create", "Name": 7}, "Name must be text."),
+        ({"Action": "delete", "AccessKeyId": "AKIA"}, "There is no access key 'AKIA'."),
+        ({"Action": "enable"}, "There is no access key ''."),
+    ],
+)
+def test_a_mistake_with_keys_gets_one_sentence(event: dict[str, Any], sentence: str) -> None:
+    schema.migrate(services.database())
+    assert manage_keys(event, None) == {"Error": sentence}
+
+
+def _create_collection() -> None:
+    with services.database().transaction() as connection:
+        collections.create(connection, "staff", "dlib")
+
+
+def _collections() -> list[str]:
+    with services.database().transaction() as connection:
+        rows = connection.execute("SELECT collection_id FROM collections")
+        return [row.collection_id for row in rows]

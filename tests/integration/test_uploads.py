@@ -1,0 +1,371 @@
+"""index_upload on a real Postgres, with moto's S3 and SQS behind it."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import boto3
+import pytest
+from PIL import Image
+
+from facedex import services, settings
+from facedex.api import dead_letters, objects
+from facedex.store import collections, faces, schema, users
+from facedex.store.database import Database
+from functions.index_upload.handler import lambda_handler
+from local.gateway import Context
+from local.listener import Listener
+from local.moto_app import Moto
+from local.postgres import Postgres
+
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_REGION": "us-east-1",
+    "AWS_DEFAULT_REGION": "us-east-1",
+}
+
+
+@dataclass
+class Bucket:
+    """A bucket, its dead-letter queue and the collection "staff", behind the function."""
+
+    name: str
+    s3: Any
+    sqs: Any
+    letters: str
+    database: Database
+
+    def put(self, key: str, body: bytes, **metadata: str) -> str | None:
+        named = {name.replace("_", "-"): value for name, value in metadata.items()}
+        answer = self.s3.put_object(Bucket=self.name, Key=key, Body=body, Metadata=named)
+        version: str | None = answer.get("VersionId")
+        return version
+
+    def tell(self, key: str, *, event: str = "ObjectCreated:Put", version: str = "") -> list[str]:
+        """Give the function a notification; return the ids of the messages that failed."""
+        thing = {"key": key, **({"versionId": version} if version else {})}
+        place = {"bucket": {"name": self.name}, "object": thing}
+        return self.send(json.dumps({"Records": [{"eventName": event, "s3": place}]}))
+
+    def send(self, body: str) -> list[str]:
+        event = {"Records": [{"messageId": "m", "eventSource": "aws:sqs", "body": body}]}
+        answer = lambda_handler(event, Context("index_upload", 60, 1769, "request"))
+        return [item["itemIdentifier"] for item in answer["batchItemFailures"]]
+
+    def delete(self, key: str) -> list[str]:
+        self.s3.delete_object(Bucket=self.name, Key=key)
+        return self.tell(key, event="ObjectRemoved:Delete")
+
+    def faces(self) -> list[tuple[str | None, str]]:
+        with self.database.transaction() as connection:
+            staff = collections.find(connection, "staff")
+            found = faces.page(connection, staff, after=None, count=100)
+        return sorted((face.external_image_id, str(face.face_id)) for face in found)
+
+    def names(self) -> list[str | None]:
+        return [name for name, _ in self.faces()]
+
+    def tags(self, key: str) -> dict[str, str]:
+        found = self.s3.get_object_tagging(Bucket=self.name, Key=key)["TagSet"]
+        return {tag["Key"]: tag["Value"] for tag in found}
+
+    def reasons(self) -> list[tuple[str, str]]:
+        """Code and reason of each dead letter, which are taken out."""
+        received = self.sqs.receive_message(
+            QueueUrl=self.letters, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+        )
+        found = []
+        for message in received.get("Messages", ()):
+            told = message["MessageAttributes"]
+            found.append((told["ErrorCode"]["StringValue"], told["Reason"]["StringValue"]))
+            self.sqs.delete_message(QueueUrl=self.letters, ReceiptHandle=message["ReceiptHandle"])
+        return found
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    listener = Listener(Moto(), host="127.0.0.1", port=0, threads=8)
+    listener.start()
+    yield listener.url
+    listener.stop()
+
+
+@pytest.fixture
+def function(
+    endpoint: str, database_url: str, pack_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Bucket]]:
+    """Makes a bucket and gives the function the settings for it."""
+    made = (
+        settings.settings,
+        services._database,
+        services._pack,
+        objects.client,
+        dead_letters._client,
+    )
+
+    def forget() -> None:
+        for each in made:
+            each.cache_clear()
+
+    def make(url: str = database_url, **more: str) -> Bucket:
+        named = {"DATABASE_URL": url, "AUTH": "none", "MODELS": str(pack_directory.parent), **more}
+        for name, value in named.items():
+            monkeypatch.setenv(f"FACEDEX_{name}", value)
+        places = {f"AWS_ENDPOINT_URL_{service}": endpoint for service in ("S3", "SQS")}
+        for name, value in {**CREDENTIALS, **places}.items():
+            monkeypatch.setenv(name, value)
+        s3, sqs = boto3.client("s3"), boto3.client("sqs")
+        name = f"uploads-{uuid4().hex}"
+        s3.create_bucket(Bucket=name)
+        letters = sqs.create_queue(QueueName=name)["QueueUrl"]
+        monkeypatch.setenv("FACEDEX_UPLOADS_DEAD_LETTERS", letters)
+        forget()
+        database = services.database()
+        schema.migrate(database)
+        with database.transaction() as connection:
+            collections.create(connection, "staff", services.pack().model_version)
+        return Bucket(name, s3, sqs, letters, database)
+
+    yield make
+    services.database().close()
+    forget()
+
+
+@pytest.fixture
+def bucket(function: Callable[..., Bucket]) -> Bucket:
+    return function()
+
+
+@pytest.fixture
+def mirror(function: Callable[..., Bucket]) -> Bucket:
+    """A bucket whose objects take their faces with them."""
+    return function(UPLOADS_DELETE_FACES="true")
+
+
+def test_a_message_that_comes_again_changes_nothing(
+    bucket: Bucket, portraits: dict[str, bytes]
+) -> None:
+    bucket.put("staff/grace.jpg", portraits["grace"])
+    assert bucket.tell("staff/grace.jpg") == []
+    before = bucket.faces()
+    assert [name for name, _ in before] == ["grace"]
+    assert bucket.tell("staff/grace.jpg") == []
+    assert bucket.faces() == before
+    assert bucket.tags("staff/grace.jpg") == {}
+
+
+@pytest.mark.parametrize(
+    ("key", "body", "code", "reason"),
+    [
+        ("staff/a.jpg", b"garbage", "InvalidImageFormatException", "neither JPEG nor PNG"),
+        ("staff/a.png", b"", "InvalidImageFormatException", "no bytes"),
+        ("staff/a.jpg", bytes(15 * 1024 * 1024 + 1), "ImageTooLargeException", "15728640"),
+        ("nobody/a.jpg", None, "ResourceNotFoundException", "nobody does not exist"),
+        ("staff/2026/a.jpg", None, "InvalidUploadKey", "with one slash"),
+        ("staff/Zoë.jpg", None, "InvalidUploadKey", "externalImageId"),
+    ],
+)
+def test_what_can_never_work_is_a_dead_letter_with_a_reason_and_tagged(
+    bucket: Bucket,
+    portraits: dict[str, bytes],
+    key: str,
+    body: bytes | None,
+    code: str,
+    reason: str,
+) -> None:
+    bucket.put(key, portraits["grace"] if body is None else body)
+    assert bucket.tell(key) == []
+    ((told, why),) = bucket.reasons()
+    assert told == code
+    assert reason in why
+    tags = bucket.tags(key)
+    assert (tags["facedex:status"], tags["facedex:error"]) == ("failed", code)
+    assert bucket.faces() == []
+
+
+def test_a_cut_off_photo_is_a_dead_letter(bucket: Bucket, portraits: dict[str, bytes]) -> None:
+    bucket.put("staff/a.png", portraits["eileen"][:-2000])
+    assert bucket.tell("staff/a.png") == []
+    assert [code for code, _ in bucket.reasons()] == ["InvalidImageFormatException"]
+
+
+def test_a_message_of_somebody_else_is_a_dead_letter_as_it_came(bucket: Bucket) -> None:
+    assert bucket.send("hello") == []
+    (message,) = bucket.sqs.receive_message(QueueUrl=bucket.letters)["Messages"]
+    assert message["Body"] == "hello"
+
+
+def test_metadata_chooses_faces_and_a_mistake_in_it_is_told(
+    bucket: Bucket, portraits: dict[str, bytes]
+) -> None:
+    bucket.put("staff/a.jpg", portraits["grace"], max_faces="1", quality_filter="NONE")
+    bucket.put("staff/b.jpg", portraits["grace"], max_faces="0")
+    assert bucket.tell("staff/a.jpg") == bucket.tell("staff/b.jpg") == []
+    assert bucket.names() == ["a"]
+    ((code, reason),) = bucket.reasons()
+    assert code == "InvalidUploadMetadata"
+    assert "maxFaces" in reason
+
+
+def test_tags_of_the_uploader_stay_and_ours_go_once_the_photo_is_indexed(
+    bucket: Bucket, portraits: dict[str, bytes]
+) -> None:
+    bucket.put("later/grace.jpg", portraits["grace"])
+    tags = {"TagSet": [{"Key": "team", "Value": "flight"}]}
+    bucket.s3.put_object_tagging(Bucket=bucket.name, Key="later/grace.jpg", Tagging=tags)
+    bucket.tell("later/grace.jpg")
+    assert bucket.tags("later/grace.jpg")["facedex:status"] == "failed"
+    assert bucket.tags("later/grace.jpg")["team"] == "flight"
+    with bucket.database.transaction() as connection:
+        collections.create(connection, "later", services.pack().model_version)
+    assert bucket.tell("later/grace.jpg") == []
+    assert bucket.tags("later/grace.jpg") == {"team": "flight"}
+
+
+def test_a_photo_without_a_face_is_told_by_a_tag(bucket: Bucket) -> None:
+    plain = io.BytesIO()
+    Image.new("RGB", (300, 300), "grey").save(plain, "PNG")
+    bucket.put("staff/wall.png", plain.getvalue())
+    assert bucket.tell("staff/wall.png") == []
+    assert bucket.reasons() == []
+    assert bucket.tags("staff/wall.png")["facedex:status"] == "no-face"
+
+
+def test_an_object_that_is_gone_meanwhile_is_nobodys_failure(bucket: Bucket) -> None:
+    assert bucket.tell("staff/gone.jpg") == []
+    assert bucket.tell("staff/gone.jpg", event="ObjectRemoved:Delete") == []
+    assert bucket.reasons() == []
+
+
+def test_the_version_of_the_notification_is_read(
+    bucket: Bucket, portraits: dict[str, bytes]
+) -> None:
+    versioning = {"Status": "Enabled"}
+    bucket.s3.put_bucket_versioning(Bucket=bucket.name, VersioningConfiguration=versioning)
+    first = bucket.put("staff/a.jpg", portraits["grace"])
+    bucket.put("staff/a.jpg", b"garbage")
+    assert first
+    assert bucket.tell("staff/a.jpg", version=first) == []
+    assert bucket.names() == ["a"]
+    assert bucket.reasons() == []
+
+
+def test_a_database_that_is_down_is_waited_for(
+    function: Callable[..., Bucket], tmp_path: Path, portraits: dict[str, bytes]
+) -> None:
+    postgres = Postgres(tmp_path)
+    bucket = function(postgres.start())
+    bucket.put("staff/grace.jpg", portraits["grace"])
+    postgres.stop()
+    assert bucket.tell("staff/grace.jpg") == ["m"]
+    assert bucket.reasons() == []
+    assert bucket.tags("staff/grace.jpg") == {}
+    again = Postgres(tmp_path)
+    again.start()
+    try:
+        assert bucket.tell("staff/grace.jpg") == []
+        assert bucket.names() == ["grace"]
+        bucket.database.close()
+    finally:
+        again.stop()
+
+
+def test_an_s3_that_does_not_answer_is_waited_for(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
+    objects.client.cache_clear()
+    assert bucket.tell("staff/grace.jpg") == ["m"]
+    assert bucket.reasons() == []
+
+
+def test_without_the_setting_deleting_an_object_leaves_its_faces(
+    bucket: Bucket, portraits: dict[str, bytes]
+) -> None:
+    bucket.put("staff/grace.jpg", portraits["grace"])
+    bucket.tell("staff/grace.jpg")
+    assert bucket.delete("staff/grace.jpg") == []
+    assert bucket.names() == ["grace"]
+
+
+def test_with_the_setting_a_deleted_object_takes_its_faces_with_it(
+    mirror: Bucket, portraits: dict[str, bytes]
+) -> None:
+    for name, photo in portraits.items():
+        mirror.put(f"staff/{name}.jpg", photo)
+        mirror.tell(f"staff/{name}.jpg")
+    assert mirror.names() == ["eileen", "grace"]
+    assert mirror.delete("staff/grace.jpg") == []
+    assert mirror.names() == ["eileen"]
+    # The first message, come once more and late.
+    assert mirror.tell("staff/grace.jpg") == []
+    assert mirror.names() == ["eileen"]
+    assert mirror.delete("nobody/grace.jpg") == mirror.delete("no/good/key.jpg") == []
+    assert mirror.reasons() == []
+
+
+def test_a_deletion_that_is_told_late_does_not_remove_what_was_uploaded_since(
+    mirror: Bucket, portraits: dict[str, bytes]
+) -> None:
+    mirror.put("staff/grace.jpg", portraits["grace"])
+    mirror.tell("staff/grace.jpg")
+    before = mirror.faces()
+    assert mirror.tell("staff/grace.jpg", event="ObjectRemoved:Delete") == []
+    assert mirror.faces() == before
+
+
+def test_with_the_setting_a_replaced_photo_gives_way_to_the_new_one(
+    mirror: Bucket, portraits: dict[str, bytes]
+) -> None:
+    mirror.put("staff/a.jpg", portraits["grace"])
+    mirror.tell("staff/a.jpg")
+    ((_, first),) = mirror.faces()
+    mirror.put("staff/a.jpg", portraits["eileen"])
+    assert mirror.tell("staff/a.jpg") == mirror.tell("staff/a.jpg") == []
+    ((_, second),) = mirror.faces()
+    assert first != second
+    mirror.put("staff/a.jpg", b"garbage")
+    assert mirror.tell("staff/a.jpg") == []
+    assert mirror.faces() == []
+    assert [code for code, _ in mirror.reasons()] == ["InvalidImageFormatException"]
+
+
+def test_another_object_of_the_same_name_keeps_its_faces(
+    mirror: Bucket, portraits: dict[str, bytes]
+) -> None:
+    for key, name in (("staff/a.jpg", "grace"), ("staff/a.png", "eileen")):
+        mirror.put(key, portraits[name])
+        mirror.tell(key)
+    assert mirror.names() == ["a", "a"]
+    assert mirror.delete("staff/a.jpg") == []
+    assert mirror.names() == ["a"]
+    assert mirror.delete("staff/a.png") == []
+    assert mirror.names() == []
+
+
+def test_faces_of_a_user_stay_and_that_is_told(mirror: Bucket, portraits: dict[str, bytes]) -> None:
+    mirror.put("staff/grace.jpg", portraits["grace"])
+    mirror.tell("staff/grace.jpg")
+    associate(mirror.database)
+    assert mirror.delete("staff/grace.jpg") == []
+    assert mirror.names() == ["grace"]
+    ((code, reason),) = mirror.reasons()
+    assert code == "ConflictException"
+    assert "disassociate them first" in reason
+
+
+def associate(database: Database) -> None:
+    """Make all faces of "staff" those of a user."""
+    with database.transaction() as connection:
+        staff = collections.find(connection, "staff", keep=True)
+        users.create(connection, staff, "grace")
+        found = faces.page(connection, staff, after=None, count=100)
+        wanted = [face.face_id for face in found]
+        users.associate(connection, staff, "grace", wanted, lowest_score=-1.0)
