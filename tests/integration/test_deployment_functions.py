@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -155,6 +156,8 @@ def test_preparing_the_database_makes_a_role_that_can_migrate(
     postgres: Any, database_url: str
 ) -> None:
     pytest.importorskip("aws_cdk", reason="the CDK is not installed; it comes with .[infra]")
+    if shutil.which("node") is None:
+        pytest.skip("the CDK needs node")
     from infra.constructs.database import PREPARATION
 
     parameters = psycopg.conninfo.conninfo_to_dict(database_url)

@@ -1,0 +1,92 @@
+"""What the stack would upload is what tests/packages has run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.packages import PackageError, Target, function, layers
+from tests.packages.deployment import ROWS
+
+pytest.importorskip("aws_cdk", reason="the CDK is not installed; it comes with .[infra]")
+
+
+@pytest.fixture(scope="module")
+def target() -> Target:
+    if shutil.which("node") is None:
+        pytest.skip("the CDK needs node")
+    try:
+        return Target.of_this_machine()
+    except PackageError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def assembly(target: Target, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Everything that can be uploaded, built for the machine that the tests run on."""
+    from aws_cdk import App
+
+    from infra.settings import StackSettings
+    from infra.stack import Facedex
+
+    folder = tmp_path_factory.mktemp("assembly")
+    made = App(outdir=str(folder))
+    chosen = StackSettings.from_context(
+        {"architecture": target.architecture, "auth": "keys", "video": "true"}
+    )
+    # Past the settings' own checks: the Python of this machine may be one that is not deployed.
+    object.__setattr__(chosen, "python", target.python)
+    Facedex(made, chosen)
+    made.synth()
+    return folder
+
+
+def test_every_functions_code_is_the_one_that_was_run(assembly: Path) -> None:
+    deployed = {
+        properties["Handler"].split(".")[1]: properties["Code"]
+        for properties in _resources(assembly, "AWS::Lambda::Function")
+        if properties["Handler"].startswith("functions.")
+    }
+    assert deployed.keys() == ROWS.keys()
+    for name, code in deployed.items():
+        assert _contents(_asset(assembly, code)) == _contents(function(name))
+
+
+def test_every_layer_is_the_one_that_was_run(assembly: Path, target: Target) -> None:
+    uploaded = [
+        _contents(_asset(assembly, properties["Content"]))
+        for properties in _resources(assembly, "AWS::Lambda::LayerVersion")
+    ]
+    built = [_contents(path) for path in layers(target, pack="dlib").values()]
+    assert len(uploaded) == len(built)
+    assert all(each in uploaded for each in built)
+
+
+def _resources(assembly: Path, kind: str) -> list[dict[str, Any]]:
+    (template,) = assembly.glob("*.template.json")
+    resources = json.loads(template.read_text())["Resources"].values()
+    return [each["Properties"] for each in resources if each["Type"] == kind]
+
+
+def _asset(assembly: Path, place: dict[str, Any]) -> Path:
+    (manifest,) = assembly.glob("*.assets.json")
+    (path,) = [
+        file["source"]["path"]
+        for file in json.loads(manifest.read_text())["files"].values()
+        for destination in file["destinations"].values()
+        if destination["objectKey"] == place["S3Key"]
+    ]
+    return assembly / str(path)
+
+
+def _contents(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }

@@ -1,0 +1,39 @@
+"""docs/cost.md is what its program computes, and the program computes what its prices say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from infra.costs.model import Use, break_even, ours, rekognition, table, total
+from infra.costs.report import report
+
+PAGE = Path(__file__).parents[2] / "docs" / "cost.md"
+
+
+def test_the_page_is_what_the_program_writes() -> None:
+    assert PAGE.read_text("utf-8") == report()
+
+
+@pytest.mark.parametrize(
+    ("images", "dollars"),
+    [(0, 0), (1_000_000, 1_000), (2_000_000, 1_800), (5_000_000, 4_200), (36_000_000, 22_600)],
+)
+def test_rekognitions_tiers_are_counted_each_at_its_price(images: int, dollars: float) -> None:
+    assert rekognition(Use("index_faces", images, 0)) == pytest.approx(dollars)
+
+
+def test_a_deployment_that_nobody_calls_costs_its_floor() -> None:
+    prices, fixed = table("prices"), table("measured")["deployment"]
+    parts = ours(Use("index_faces", 0, 0))
+    assert parts["Aurora, capacity"] == 730 * fixed["minimum_acu"] * prices["aurora"]["acu_hour"]
+    assert parts["Lambda"] == parts["API Gateway"] == 0
+
+
+@pytest.mark.parametrize("operation", ["index_faces", "search_faces_by_image"])
+def test_the_break_even_is_where_the_sides_change(operation: str) -> None:
+    images = break_even(operation, 100_000)
+    before, after = (Use(operation, count, 100_000) for count in (images - 1, images))
+    assert total(before) >= rekognition(before)
+    assert total(after) < rekognition(after)
