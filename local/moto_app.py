@@ -55,7 +55,7 @@ class Moto:
                     create_backend_app,
                 )
 
-                pass  # lock_queues()
+                lock_queues()
                 self._names_key = PRESERVED_HEADER_NAMES_ENVIRON_KEY
                 self._application = DomainDispatcherApplication(create_backend_app)
             return self._application

@@ -119,7 +119,8 @@ def test_what_kills_the_function_again_and_again_ends_in_the_dead_letter_queue(s
 
 def test_a_stop_waits_for_what_is_under_way_and_begins_nothing(sqs: Any) -> None:
     url = sqs.create_queue(QueueName="stopping")["QueueUrl"]
-    begun, go_on, done = threading.Event(), threading.Event(), []
+    begun, go_on = threading.Event(), threading.Event()
+    done: list[str] = []
 
     def handle(event: Any, _context: Any) -> None:
         begun.set()

@@ -12,7 +12,7 @@ from moto.sqs.models import SQSBackend
 
 from local.moto_app import Moto
 
-_MESSAGES = 1500
+_MESSAGES = 400
 
 
 @pytest.fixture

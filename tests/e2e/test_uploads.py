@@ -1,0 +1,258 @@
+"""What is put into the uploads bucket of a running ``facedex up`` can be found a moment later."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote_plus
+from uuid import uuid4
+
+import pytest
+from botocore.config import Config
+from PIL import Image
+
+from local.listener import Listener
+from local.moto_app import Moto
+from tests.conftest import Server
+
+_LONGEST = 60.0  # seconds until a photo is taken to be lost
+
+
+def wait_until(condition: Callable[[], Any]) -> Any:
+    """What the condition returns, once that is true."""
+    deadline = time.monotonic() + _LONGEST
+    while not (met := condition()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return met
+
+
+def named_faces(server: Server, collection: str) -> Counter[str]:
+    """How many faces the collection has under each ExternalImageId."""
+    pages = server.client("rekognition").get_paginator("list_faces")
+    return Counter(
+        face["ExternalImageId"]
+        for page in pages.paginate(CollectionId=collection)
+        for face in page["Faces"]
+    )
+
+
+def take_letters(server: Server) -> dict[str, str]:
+    """Keys of the dead letters, each with its error code; they are taken out."""
+    sqs = server.client("sqs")
+    url = sqs.get_queue_url(QueueName="facedex-uploads-dead-letters")["QueueUrl"]
+    found = {}
+    while messages := sqs.receive_message(
+        QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+    ).get("Messages"):
+        for message in messages:
+            key = json.loads(message["Body"])["Records"][0]["s3"]["object"]["key"]
+            found[unquote_plus(key)] = message["MessageAttributes"]["ErrorCode"]["StringValue"]
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    return found
+
+
+def variants(photo: bytes, count: int) -> list[bytes]:
+    """Photos of the same face that differ in their bytes."""
+    small = Image.open(io.BytesIO(photo)).convert("RGB").resize((240, 240))
+    found = []
+    for number in range(count):
+        buffer = io.BytesIO()
+        small.save(buffer, "JPEG", comment=str(number).encode())
+        found.append(buffer.getvalue())
+    return found
+
+
+@pytest.fixture
+def staff(server: Server) -> Iterator[str]:
+    name = f"staff-{uuid4().hex}"
+    client = server.client("rekognition")
+    client.create_collection(CollectionId=name)
+    yield name
+    client.delete_collection(CollectionId=name)
+
+
+@pytest.fixture
+def launch(
+    tmp_path: Path, pack_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Server]]:
+    monkeypatch.setenv("FACEDEX_MODELS", str(pack_directory.parent))
+    launched: list[Server] = []
+
+    def launch(**environment: str) -> Server:
+        launched.append(Server(tmp_path / "data", **environment))
+        return launched[-1]
+
+    yield launch
+    for server in launched:
+        if server.process.poll() is None:
+            server.stop()
+
+
+def test_an_upload_by_the_aws_cli_is_found(
+    server: Server, staff: str, portraits: dict[str, bytes], tmp_path: Path
+) -> None:
+    photo = tmp_path / "me.png"
+    photo.write_bytes(portraits["eileen"])
+    named = {
+        "AWS_ENDPOINT_URL": server.url,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+    }
+    aws = str(Path(sys.executable).with_name("aws"))
+    words = ["s3", "cp", str(photo), f"s3://uploads/{staff}/me.png", "--metadata", "max-faces=1"]
+    subprocess.run([aws, *words], check=True, capture_output=True, env={**os.environ, **named})
+    wait_until(lambda: named_faces(server, staff))
+    found = server.client("rekognition").search_faces_by_image(
+        CollectionId=staff, Image={"Bytes": portraits["eileen"]}
+    )
+    assert [match["Face"]["ExternalImageId"] for match in found["FaceMatches"]] == ["me"]
+    wait_until(lambda: f"uploads/{staff}/me.png indexed 1 face" in server.log.read_text())
+
+
+def test_an_upload_and_index_faces_give_the_same_face(
+    server: Server, staff: str, portraits: dict[str, bytes]
+) -> None:
+    server.client("s3").put_object(
+        Bucket="uploads", Key=f"{staff}/grace.jpg", Body=portraits["grace"]
+    )
+    wait_until(lambda: named_faces(server, staff))
+    client = server.client("rekognition")
+    (stored,) = client.list_faces(CollectionId=staff)["Faces"]
+    (record,) = client.index_faces(
+        CollectionId=staff, Image={"Bytes": portraits["grace"]}, ExternalImageId="grace"
+    )["FaceRecords"]
+    assert record["Face"]["FaceId"] == stored["FaceId"]
+
+
+def test_poison_blocks_nothing_and_duplicates_change_nothing(
+    server: Server, staff: str, portraits: dict[str, bytes]
+) -> None:
+    s3 = server.client("s3")
+    photos = variants(portraits["grace"], 10)
+    poison = {
+        "garbage.jpg": (b"garbage", "InvalidImageFormatException"),
+        "empty.png": (b"", "InvalidImageFormatException"),
+        "cut.png": (portraits["eileen"][:5000], "InvalidImageFormatException"),
+        "deep/er.jpg": (photos[0], "InvalidUploadKey"),
+        "text.txt": (b"hello", "InvalidUploadKey"),
+    }
+    puts: list[tuple[str, bytes]] = []
+    for number in range(10):
+        puts += [(f"{staff}/{name}", body) for name, (body, _) in poison.items()]
+        puts += [(f"{staff}/p{number}.jpg", photos[number])] * 2
+    puts += [(f"nobody-{staff}/p.jpg", photos[0]), (f"{staff}/", b"")]
+    with ThreadPoolExecutor(8) as pool:
+        list(
+            pool.map(lambda each: s3.put_object(Bucket="uploads", Key=each[0], Body=each[1]), puts)
+        )
+    expected = {f"p{number}": 1 for number in range(10)}
+    wait_until(lambda: len(named_faces(server, staff)) == len(expected))
+    codes = {f"{staff}/{name}": code for name, (_, code) in poison.items()}
+    codes[f"nobody-{staff}/p.jpg"] = "ResourceNotFoundException"
+    told: dict[str, str] = {}
+    wait_until(lambda: told.update(take_letters(server)) or len(told) >= len(codes))
+    assert told == codes
+    queue = server.client("sqs").get_queue_url(QueueName="facedex-uploads")["QueueUrl"]
+
+    def is_empty() -> bool:
+        answer = server.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])
+        return all(
+            answer["Attributes"][f"ApproximateNumberOfMessages{more}"] == "0"
+            for more in ("", "NotVisible")
+        )
+
+    wait_until(is_empty)
+    assert named_faces(server, staff) == expected
+    tags = s3.get_object_tagging(Bucket="uploads", Key=f"{staff}/garbage.jpg")["TagSet"]
+    assert {"Key": "facedex:status", "Value": "failed"} in tags
+
+
+def test_each_face_is_there_once_after_a_kill_in_the_midst_of_a_burst(
+    launch: Callable[..., Server], portraits: dict[str, bytes]
+) -> None:
+    count = 120
+    photos = variants(portraits["eileen"], count)
+
+    def upload(server: Server) -> None:
+        s3 = server.client("s3", config=Config(retries={"max_attempts": 0}))
+
+        def put(number: int) -> None:
+            s3.put_object(Bucket="uploads", Key=f"staff/p{number}.jpg", Body=photos[number])
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(put, range(count)))
+
+    first = launch()
+    first.client("rekognition").create_collection(CollectionId="staff")
+    upload(first)
+    before = wait_until(lambda: dict(named_faces(first, "staff")))
+    first.process.kill()
+    first.process.wait()
+    again = launch()
+    assert before.items() <= named_faces(again, "staff").items()
+    upload(again)
+    wait_until(lambda: len(named_faces(again, "staff")) == count)
+    assert again.stop() == 0
+    last = launch()
+    assert named_faces(last, "staff") == {f"p{number}": 1 for number in range(count)}
+
+
+def test_what_is_left_at_a_stop_is_told_and_what_a_deletion_leaves_is_chosen(
+    launch: Callable[..., Server], portraits: dict[str, bytes]
+) -> None:
+    server = launch(FACEDEX_UPLOADS_DELETE_FACES="true")
+    s3 = server.client("s3")
+    server.client("rekognition").create_collection(CollectionId="staff")
+    for name, photo in portraits.items():
+        s3.put_object(Bucket="uploads", Key=f"staff/{name}.jpg", Body=photo)
+    wait_until(lambda: len(named_faces(server, "staff")) == 2)
+    s3.delete_object(Bucket="uploads", Key="staff/grace.jpg")
+    wait_until(lambda: named_faces(server, "staff") == {"eileen": 1})
+    photos = variants(portraits["grace"], 250)
+    with ThreadPoolExecutor(8) as pool:
+        keys = [f"staff/p{number}.jpg" for number in range(len(photos))]
+        list(
+            pool.map(
+                lambda key, body: s3.put_object(Bucket="uploads", Key=key, Body=body), keys, photos
+            )
+        )
+    assert server.stop() == 0
+    done = len(named_faces(launch(), "staff")) - 1
+    told = server.log.read_text()
+    left = len(photos) - done
+    assert left == 0 or f"{left} uploads were still waiting" in told
+
+
+def test_uploads_to_an_s3_and_sqs_elsewhere_are_indexed(
+    launch: Callable[..., Server], portraits: dict[str, bytes]
+) -> None:
+    elsewhere = Listener(Moto(), host="127.0.0.1", port=0, threads=16)
+    elsewhere.start()
+    try:
+        server = launch(AWS_ENDPOINT_URL=elsewhere.url)
+        server.client("rekognition").create_collection(CollectionId="staff")
+        s3 = server.client("s3", endpoint_url=elsewhere.url)
+        s3.put_object(Bucket="uploads", Key="staff/grace.jpg", Body=portraits["grace"])
+        wait_until(lambda: named_faces(server, "staff") == {"grace": 1})
+        assert server.stop() == 0
+    finally:
+        elsewhere.stop()
+
+
+def test_an_s3_that_cannot_tell_the_queue_leaves_the_rest_running(
+    launch: Callable[..., Server],
+) -> None:
+    server = launch(AWS_ENDPOINT_URL_S3="http://127.0.0.1:1")
+    assert server.client("rekognition").list_collections()["CollectionIds"] == []
+    wait_until(lambda: "uploads are not indexed: S3 and SQS are at" in server.log.read_text())
