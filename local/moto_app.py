@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
@@ -13,6 +14,8 @@ from local.refusals import refuse
 
 # moto's own name for what its server tells it about header names; see PRESERVED_HEADER_NAMES.
 _METADATA = "x-amz-meta-"
+
+_logger = logging.getLogger("facedex")
 
 
 class Moto:
@@ -43,7 +46,20 @@ class Moto:
             return [answer.body]
         application = self._application or self.load()
         environ[self._names_key] = _underscored_metadata(environ[HEADER_NAMES])
-        return application(environ, start_response)
+        try:
+            return application(environ, start_response)
+        except Exception as error:
+            # Its dispatcher fails at requests that are for no service it knows.
+            _logger.warning("moto cannot answer a request: %s", type(error).__name__)
+            answer = refuse(
+                environ,
+                HTTPStatus.BAD_REQUEST,
+                "UnknownOperationException",
+                "moto, which stands in for S3 and the other services here, cannot tell what this"
+                " request is for.",
+            )
+            start_response(answer.line, answer.headers)
+            return [answer.body]
 
     def load(self) -> Application:
         """Import moto now, unless it is."""

@@ -15,7 +15,7 @@ from tests.media.making import film, steady
 if TYPE_CHECKING:
     from tests.conftest import Server
 
-PATIENCE = 180.0  # seconds; a loaded machine is slow
+PATIENCE = 480.0  # seconds; a loaded machine is slow
 
 
 def moving(portraits: dict[str, bytes], *cast: str, seconds: float = 3, rate: int = 10) -> bytes:

@@ -35,10 +35,12 @@ _KNOWN: dict[str, tuple[str, ...]] = {
     ),
     "ImageBlob": PHOTOS,
     "ClientRequestToken": ("once", "twice"),
+    "JobId": ("@job:search", "@job:search", "@job:faces", "@job:faces", "f" * 64),
     "PaginationToken": ("", "forged", "a.b.c", "\0"),
 }
 # These have no other good values: others would not be found, or not be photos.
-_ONLY_KNOWN = ("FaceId", "ImageBlob", "PaginationToken", "ResourceArn")
+_ONLY_KNOWN = ("FaceId", "ImageBlob", "JobId", "PaginationToken", "ResourceArn")
+_FILM = {"S3Object": {"Bucket": "@bucket", "Name": "@film"}}
 _MOST_ITEMS = 4
 
 # One or more of each type of JSON, and numbers at the edge of what any member takes.
@@ -57,6 +59,9 @@ def good(name: str) -> Values:
         photo = st.fixed_dictionaries({"Bytes": good("ImageBlob")})
         other = _of_type(definition)
         return st.integers(1, 10).flatmap(lambda number: photo if number <= 8 else other)
+    if name == "Video":
+        other = _of_type(definition)
+        return st.integers(1, 10).flatmap(lambda number: st.just(_FILM) if number <= 8 else other)
     if name not in _KNOWN:
         return _of_type(definition)
     known = st.sampled_from(_KNOWN[name])

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from uuid import uuid4
 import pytest
 
 from facedex.api.catalog import OPERATIONS
+from tests.e2e.films import PATIENCE, moving
 
 if TYPE_CHECKING:
     from tests.conftest import Server
@@ -78,6 +80,7 @@ def cli(
     folder = tmp_path_factory.mktemp("cli")
     for name, photo in portraits.items():
         (folder / f"{name}.jpg").write_bytes(photo)
+    (folder / "film.mp4").write_bytes(moving(portraits, "eileen", seconds=1))
     return Cli(server.url, folder)
 
 
@@ -89,7 +92,11 @@ def story(cli: Cli) -> dict[str, list[Any]]:
     made = cli(f"create-collection --collection-id {name} --tags team=flight")
     cli(f"describe-collection --collection-id {name}")
     cli("list-collections --page-size 1")
-    for words in (("mb", f"s3://{bucket}"), ("cp", "grace.jpg", f"s3://{bucket}/a/grace.jpg")):
+    for words in (
+        ("mb", f"s3://{bucket}"),
+        ("cp", "grace.jpg", f"s3://{bucket}/a/grace.jpg"),
+        ("cp", "film.mp4", f"s3://{bucket}/film.mp4"),
+    ):
         assert cli.run("s3", *words).returncode == 0
     index = f"index-faces --collection-id {name} --max-faces 1 --quality-filter AUTO"
     eileen, grace = (
@@ -122,6 +129,13 @@ def story(cli: Cli) -> dict[str, list[Any]]:
     cli(f"disassociate-faces --collection-id {name} --user-id grace --face-ids {grace}")
     cli(f"delete-user --collection-id {name} --user-id grace")
     cli(f"delete-faces --collection-id {name} --face-ids {grace} {uuid4()}")
+    video = f"--video S3Object={{Bucket={bucket},Name=film.mp4}}"
+    for kind, rest in (("search", f"--collection-id {name}"), ("detection", "")):
+        job = cli(f"start-face-{kind} {video} {rest}")["JobId"]
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            if cli(f"get-face-{kind} --job-id {job}")["JobStatus"] != "IN_PROGRESS":
+                break
     arn = made["CollectionArn"]
     cli(f"tag-resource --resource-arn {arn} --tags site=north")
     cli(f"untag-resource --resource-arn {arn} --tag-keys team")
@@ -132,6 +146,14 @@ def story(cli: Cli) -> dict[str, list[Any]]:
 
 def test_every_operation_of_the_catalog_is_in_the_story(story: dict[str, list[Any]]) -> None:
     assert set(story) - {"name", "faces"} == set(OPERATIONS)
+
+
+def test_the_cli_finds_who_is_in_a_film(story: dict[str, list[Any]]) -> None:
+    searched, detected = story["GetFaceSearch"][-1], story["GetFaceDetection"][-1]
+    assert searched["JobStatus"] == detected["JobStatus"] == "SUCCEEDED"
+    matches = [match for person in searched["Persons"] for match in person["FaceMatches"]]
+    assert {match["Face"]["ExternalImageId"] for match in matches} == {"eileen"}
+    assert detected["Faces"][0]["Timestamp"] == 0
 
 
 def test_the_cli_makes_and_describes_a_collection(story: dict[str, list[Any]]) -> None:

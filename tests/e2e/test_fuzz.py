@@ -23,6 +23,7 @@ from facedex.api import errors
 from facedex.api.catalog import OPERATIONS
 from facedex.api.model import service_model
 from tests.e2e import shaped
+from tests.e2e.films import Studio, moving
 
 if TYPE_CHECKING:
     from tests.conftest import Server
@@ -37,7 +38,7 @@ PROTOCOL = {kind.__name__ for kind in errors.ServiceError.__subclasses__()} - se
 class Gallery:
     """A collection with two faces, two users and a tag, and a connection to ask about it."""
 
-    def __init__(self, server: Server, photos: dict[str, bytes]) -> None:
+    def __init__(self, server: Server, photos: dict[str, bytes], jobs: dict[str, str]) -> None:
         address = urlsplit(server.url)
         self._connection = http.client.HTTPConnection(
             address.hostname or "", address.port, timeout=60
@@ -45,7 +46,7 @@ class Gallery:
         self._photos = photos
         self.collection = f"fuzz-{uuid4().hex}"
         self.arn = f"arn:aws:rekognition:us-east-1:123456789012:collection/{self.collection}"
-        self.names = {"@collection": self.collection, "@arn": self.arn}
+        self.names = {"@collection": self.collection, "@arn": self.arn, **jobs}
         for name, photo in photos.items():
             self.names[f"@photo:{name}"] = base64.b64encode(photo).decode()
 
@@ -125,9 +126,26 @@ def traces(server: Server) -> Iterator[None]:
     assert "Traceback" not in server.log.read_text()[logged:]
 
 
+@pytest.fixture(scope="module")
+def jobs(server: Server, portraits: dict[str, bytes]) -> dict[str, str]:
+    """A film, and a job of each kind on it that has ended, by the names that requests use."""
+    studio = Studio(server, portraits)
+    video = studio.put("film", moving(portraits, "grace", seconds=1))
+    search = studio.start(video)
+    faces = studio.rekognition.start_face_detection(Video=video)["JobId"]
+    assert studio.wait(search)["JobStatus"] == "SUCCEEDED"
+    assert studio.wait(faces, "get_face_detection")["JobStatus"] == "SUCCEEDED"
+    return {
+        "@bucket": studio.name,
+        "@film": "film",
+        "@job:search": search,
+        "@job:faces": str(faces),
+    }
+
+
 @pytest.fixture
-def gallery(server: Server, photos: dict[str, bytes]) -> Iterator[Gallery]:
-    filled = Gallery(server, photos)
+def gallery(server: Server, photos: dict[str, bytes], jobs: dict[str, str]) -> Iterator[Gallery]:
+    filled = Gallery(server, photos, jobs)
     filled.fill()
     yield filled
     filled.close()

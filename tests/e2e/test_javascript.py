@@ -18,6 +18,7 @@ import platformdirs
 import pytest
 
 from facedex.api.catalog import OPERATIONS
+from tests.e2e.films import moving
 
 if TYPE_CHECKING:
     from tests.conftest import Server
@@ -83,11 +84,13 @@ def story(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, list[Any]]:
     """What each operation answered, in the order of its calls."""
-    photos = [tmp_path_factory.mktemp("javascript") / name for name in ("eileen", "grace")]
-    for photo in photos:
-        photo.write_bytes(portraits[photo.name])
+    folder = tmp_path_factory.mktemp("javascript")
+    files = [folder / name for name in ("eileen", "grace", "film")]
+    contents = (portraits["eileen"], portraits["grace"], moving(portraits, "eileen", seconds=1))
+    for file, content in zip(files, contents, strict=True):
+        file.write_bytes(content)
     done = subprocess.run(
-        ["node", "story.js", uuid4().hex, *map(str, photos)],
+        ["node", "story.js", uuid4().hex, *map(str, files)],
         cwd=installed,
         # Nothing of the AWS settings that this machine may have.
         env={name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
@@ -102,7 +105,7 @@ def story(
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     told: dict[str, list[Any]] = defaultdict(list)
@@ -113,6 +116,14 @@ def story(
 
 def test_every_operation_of_the_catalog_is_in_the_story(story: dict[str, list[Any]]) -> None:
     assert set(story) - {"CreationTimestamp"} == set(OPERATIONS)
+
+
+def test_javascript_finds_who_is_in_a_film(story: dict[str, list[Any]]) -> None:
+    searched, detected = story["GetFaceSearch"][-1], story["GetFaceDetection"][-1]
+    assert searched["JobStatus"] == detected["JobStatus"] == "SUCCEEDED"
+    matches = [match for person in searched["Persons"] for match in person["FaceMatches"]]
+    assert {match["Face"]["ExternalImageId"] for match in matches} == {"eileen"}
+    assert detected["Faces"][0]["Timestamp"] == 0
 
 
 def test_javascript_reads_every_kind_of_value(story: dict[str, list[Any]]) -> None:

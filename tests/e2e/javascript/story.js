@@ -1,13 +1,13 @@
 // Every operation through the AWS SDK for JavaScript v3, as one story. A line of JSON for each
 // call: {"operation", "output"} or {"operation", "error"}. Arguments: a unique word, then the
-// paths of two portraits. The endpoint and the credentials come from the environment.
+// paths of two portraits and a film. The endpoint and the credentials come from the environment.
 
 import { readFile } from "node:fs/promises";
 import * as rekognition from "@aws-sdk/client-rekognition";
 import { CreateBucketCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 
 const [unique, ...paths] = process.argv.slice(2);
-const [eileen, grace] = await Promise.all(paths.map((path) => readFile(path)));
+const [eileen, grace, film] = await Promise.all(paths.map((path) => readFile(path)));
 const client = new rekognition.RekognitionClient({});
 const s3 = new S3Client({ forcePathStyle: true });
 const CollectionId = `js-${unique}`;
@@ -82,6 +82,18 @@ await call("SearchUsersByImage", { CollectionId, Image: { Bytes: eileen } });
 await call("DisassociateFaces", { CollectionId, UserId: "grace", FaceIds: [faces.grace] });
 await call("DeleteUser", { CollectionId, UserId: "grace" });
 await call("DeleteFaces", { CollectionId, FaceIds: [faces.grace] });
+
+const Video = { S3Object: { Bucket: stored.Bucket, Name: "film.mp4" } };
+await s3.send(new PutObjectCommand({ Bucket: stored.Bucket, Key: "film.mp4", Body: film }));
+for (const [kind, input] of Object.entries({ Search: { CollectionId }, Detection: {} })) {
+  const { JobId } = await call(`StartFace${kind}`, { Video, ...input });
+  const end = Date.now() + 100_000;
+  let status = "IN_PROGRESS";
+  while (status === "IN_PROGRESS" && Date.now() < end) {
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    status = (await call(`GetFace${kind}`, { JobId })).JobStatus;
+  }
+}
 
 const ResourceArn = made.CollectionArn;
 await call("TagResource", { ResourceArn, Tags: { site: "north" } });

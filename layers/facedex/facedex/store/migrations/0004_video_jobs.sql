@@ -15,7 +15,7 @@ CREATE TABLE video_jobs (
     -- Not a reference: a deleted collection's key is never used again, and the job says so.
     collection_key bigint,
     collection_id  text,
-    threshold      real,
+    threshold      double precision,
     model_version  text NOT NULL,
     topic_arn      text,
     job_tag        text,
