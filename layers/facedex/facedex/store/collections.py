@@ -103,8 +103,10 @@ def delete(database: Database, collection_id: str) -> None:
         ).fetchone()
         if row is None:
             raise CollectionNotFound(f"The collection id: {collection_id} does not exist")
+    end = monotonic() + _PATIENCE
     try:
-        sweep(database, seconds=_PATIENCE)
+        while monotonic() < end and _remove_some(database, row.collection_key):
+            pass
     except DatabaseUnavailable:
         # The deletion itself is committed; answering with an error would have the caller repeat
         # it and be told that the collection does not exist.
@@ -118,26 +120,36 @@ def sweep(database: Database, *, seconds: float = inf) -> None:
         pass
 
 
-def _remove_some(database: Database) -> bool:
+def _remove_some(database: Database, key: int | None = None) -> bool:
+    """Remove some rows of a deleted collection, whether there may be more.
+
+    Of the one with that key, waiting for writers who have yet to see that it is deleted; without
+    a key of any that nobody is at.
+    """
     with database.transaction() as connection:
         row = connection.execute(
             "SELECT collection_key FROM collections WHERE deleted_at IS NOT NULL"
-            " ORDER BY collection_key LIMIT 1 FOR UPDATE SKIP LOCKED"
+            + (
+                " ORDER BY collection_key LIMIT 1 FOR UPDATE SKIP LOCKED"
+                if key is None
+                else " AND collection_key = %(key)s FOR UPDATE"
+            ),
+            {"key": key},
         ).fetchone()
         if row is None:
             return False
-        key = (row.collection_key,)
+        parameters = (row.collection_key,)
         # Faces before users, whom they name.
         for table, column in (("faces", "face_id"), ("users", "user_id")):
             removed = connection.execute(
                 f"DELETE FROM {table} WHERE collection_key = %s AND {column} IN"
                 f" (SELECT {column} FROM {table} WHERE collection_key = %s LIMIT {_BATCH})",
-                key + key,
+                parameters * 2,
             ).rowcount
             if removed == _BATCH:
                 return True
-        connection.execute("DELETE FROM collection_counts WHERE collection_key = %s", key)
-        connection.execute("DELETE FROM collections WHERE collection_key = %s", key)
+        connection.execute("DELETE FROM collection_counts WHERE collection_key = %s", parameters)
+        connection.execute("DELETE FROM collections WHERE collection_key = %s", parameters)
         return True
 
 
