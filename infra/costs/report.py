@@ -34,8 +34,8 @@ otherwise.
 {_break_evens()}
 
 Below the break-even Rekognition is cheaper: a deployment has a floor, mostly the database's
-smallest capacity. With `minimum_acu = 0` the database pauses when nobody calls, at the price of
-some fifteen seconds for the first call after it.
+smallest capacity. The tables are for 0.5 ACU. With `min_capacity` 0, which is
+the stack's default, the database pauses when nobody calls, and the first call after it waits some fifteen seconds.
 
 ## For 1,000 images, and for a million faces
 
