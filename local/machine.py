@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -27,6 +28,8 @@ from local.uploads import Gate, Uploads
 # Threads of the private S3 listener: callers are our own functions, and what polls
 # queues for them, a second each time.
 _S3_THREADS: Final = 16
+
+_logger = logging.getLogger("facedex")
 
 _SWEEP: Final = 5.0  # seconds between looks for what others have left undone
 
@@ -245,9 +248,14 @@ def _sweeping() -> Iterator[None]:
 
     def sweep() -> None:
         while not ended.wait(_SWEEP):
-            with suppress(DatabaseUnavailable):
+            try:
                 collections.sweep(services.database(), seconds=_SWEEP)
                 video.sweep(services.database(), settings())
+            except DatabaseUnavailable:
+                continue
+            except Exception:
+                # The next round may fare better; without one, nothing would be swept any more.
+                _logger.exception("A sweep failed.")
 
     sweeper = threading.Thread(target=sweep, name="sweep", daemon=True)
     sweeper.start()

@@ -20,7 +20,13 @@ from aws_cdk.aws_apigateway import (
     StageOptions,
 )
 from aws_cdk.aws_ec2 import IInterfaceVpcEndpoint, InterfaceVpcEndpoint
-from aws_cdk.aws_iam import AnyPrincipal, Effect, PolicyDocument, PolicyStatement
+from aws_cdk.aws_iam import (
+    AccountRootPrincipal,
+    AnyPrincipal,
+    Effect,
+    PolicyDocument,
+    PolicyStatement,
+)
 from constructs import Construct
 
 from facedex.api.catalog import OPERATIONS, WORKERS, Trigger
@@ -159,10 +165,13 @@ class Api(Construct):
 def _only_through(settings: StackSettings) -> PolicyDocument:
     """A private API's policy: whoever comes through the endpoints of the setting, and no other."""
     every = "execute-api:/*"
+    # With IAM, allowing everybody here would let in what a caller's own policies do not: naming
+    # the account leaves it to them.
+    callers = AccountRootPrincipal() if settings.auth is Auth.IAM else AnyPrincipal()
     return PolicyDocument(
         statements=[
             PolicyStatement(
-                principals=[AnyPrincipal()], actions=["execute-api:Invoke"], resources=[every]
+                principals=[callers], actions=["execute-api:Invoke"], resources=[every]
             ),
             PolicyStatement(
                 effect=Effect.DENY,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk.aws_cloudwatch import (
     Alarm,
     ComparisonOperator,
@@ -157,6 +157,15 @@ class Observability(Construct):
             )
         )
         topic = Topic(self, "Topic", master_key=key, enforce_ssl=True)
+        # The rule that asks for TLS takes the place of SNS's own, which would let CloudWatch in.
+        topic.add_to_resource_policy(
+            PolicyStatement(
+                principals=[ServicePrincipal("cloudwatch.amazonaws.com")],
+                actions=["sns:Publish"],
+                resources=[topic.topic_arn],
+                conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
+            )
+        )
         topic.add_subscription(EmailSubscription(settings.alarm_email))
         return topic
 

@@ -6,6 +6,8 @@ import json
 import re
 from typing import Any
 
+import pytest
+
 from facedex.api.catalog import OPERATIONS, WORKERS, Need, Trigger
 from tests.infra.synthesis import Synthesis, listed, statements
 
@@ -387,3 +389,25 @@ def _routes(found: Synthesis) -> dict[tuple[str, str], tuple[str, str]]:
 
 def _whole(found: Synthesis, kind: str) -> list[dict[str, Any]]:
     return [each for each in found.template["Resources"].values() if each["Type"] == kind]
+
+
+def test_cloudwatch_may_send_alarms_to_the_topic(synthesis_of: Any) -> None:
+    (policy,) = synthesis_of("full").resources("AWS::SNS::TopicPolicy").values()
+    allowed = [each for each in policy["PolicyDocument"]["Statement"] if each["Effect"] == "Allow"]
+    assert [each["Principal"] for each in allowed] == [{"Service": "cloudwatch.amazonaws.com"}]
+    assert allowed[0]["Action"] == "sns:Publish"
+
+
+@pytest.mark.parametrize(("auth", "everybody"), [("iam", False), ("keys", True)])
+def test_a_private_api_leaves_it_to_iam_whom_it_lets_in(auth: str, everybody: bool) -> None:
+    from aws_cdk import App, Stack
+
+    from infra.constructs.api import _only_through
+    from infra.settings import StackSettings
+
+    settings = StackSettings.from_context(
+        {"auth": auth, "endpoint": "private", "vpc_endpoints": "vpce-0a1b2c3d"}
+    )
+    allow, deny = Stack(App(), "stack").resolve(_only_through(settings))["Statement"]
+    assert (allow["Principal"] == {"AWS": "*"}) is everybody
+    assert (deny["Effect"], deny["Principal"]) == ("Deny", {"AWS": "*"})
