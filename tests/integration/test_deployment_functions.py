@@ -158,7 +158,8 @@ def test_preparing_the_database_makes_a_role_that_can_migrate(
     pytest.importorskip("aws_cdk", reason="the CDK is not installed; it comes with .[infra]")
     if shutil.which("node") is None:
         pytest.skip("the CDK needs node")
-    from infra.constructs.database import PREPARATION
+    from infra.constructs.database import preparation
+    from infra.settings import StackSettings
 
     parameters = psycopg.conninfo.conninfo_to_dict(database_url)
     name = parameters["dbname"]
@@ -174,7 +175,7 @@ def test_preparing_the_database_makes_a_role_that_can_migrate(
             as_master = psycopg.conninfo.make_conninfo(database_url, user="master")
             for _ in range(2):
                 with psycopg.connect(as_master) as master:
-                    master.execute(PREPARATION)
+                    master.execute(preparation(StackSettings()))
             url = psycopg.conninfo.make_conninfo(database_url, user="facedex")
             database = Database(url)
             assert schema.migrate(database) == [name for name, _ in MIGRATIONS]

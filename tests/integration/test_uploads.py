@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from facedex import services, settings
-from facedex.api import dead_letters, objects
+from facedex.api import clients, objects
 from facedex.store import collections, faces, schema, users
 from facedex.store.database import Database
 from functions.index_upload.handler import lambda_handler
@@ -54,8 +54,8 @@ class Bucket:
         place = {"bucket": {"name": self.name}, "object": thing}
         return self.send(json.dumps({"Records": [{"eventName": event, "s3": place}]}))
 
-    def send(self, body: str) -> list[str]:
-        event = {"Records": [{"messageId": "m", "eventSource": "aws:sqs", "body": body}]}
+    def send(self, body: str, **more: Any) -> list[str]:
+        event = {"Records": [{"messageId": "m", "eventSource": "aws:sqs", "body": body, **more}]}
         answer = lambda_handler(event, Context("index_upload", 60, 1769, "request"))
         return [item["itemIdentifier"] for item in answer["batchItemFailures"]]
 
@@ -107,7 +107,7 @@ def function(
         services._database,
         services._pack,
         objects.client,
-        dead_letters._client,
+        clients.queues,
     )
 
     def forget() -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import orjson
+
+from facedex.api import clients
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -34,7 +35,7 @@ def send_tasks(queue: str, tasks: Iterable[Task]) -> None:
     try:
         for first in range(0, len(bodies), _BATCH):
             batch = enumerate(bodies[first : first + _BATCH])
-            sent = _sqs().send_message_batch(
+            sent = clients.queues().send_message_batch(
                 QueueUrl=queue,
                 Entries=[{"Id": str(number), "MessageBody": body} for number, body in batch],
             )
@@ -79,31 +80,17 @@ def publish(topic_arn: str, job: Job) -> None:
     message = completion(job)
     try:
         if topic_arn.endswith(_FIFO):
-            _sns(region).publish(
+            clients.topics(region).publish(
                 TopicArn=topic_arn,
                 Message=message,
                 MessageGroupId=job.job_id,
                 MessageDeduplicationId=job.job_id,
             )
         else:
-            _sns(region).publish(TopicArn=topic_arn, Message=message)
+            clients.topics(region).publish(TopicArn=topic_arn, Message=message)
     except (BotoCoreError, ClientError) as error:
         raise NotSent(f"The topic {topic_arn} did not take the message ({error}).") from error
 
 
 def _milliseconds(moment: datetime) -> int:
     return round(moment.timestamp() * 1000)
-
-
-@cache
-def _sqs() -> Any:
-    import boto3
-
-    return boto3.client("sqs")
-
-
-@cache
-def _sns(region: str) -> Any:
-    import boto3
-
-    return boto3.client("sns", region_name=region)

@@ -20,9 +20,7 @@ def put(connection: Connection, collection: Collection, tags: Mapping[str, str])
         TooManyTags: the collection would have more than it may.
     """
     # One request at a time counts what a collection has.
-    connection.execute(
-        "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"tags/{collection.key}",)
-    )
+    connection.execute("SELECT lock_name(%s)", (f"tags/{collection.key}",))
     with connection.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO tags (collection_key, tag_key, tag_value) VALUES (%s, %s, %s)"
