@@ -201,7 +201,7 @@ WORKERS: Final[Mapping[str, Worker]] = {
             _SMALL,
             300,
         ),
-        Worker("access_keys", Trigger.OPERATOR, _RECORDS, _SMALL, 30),
+        Worker("access_keys", Trigger.OPERATOR, _RECORDS, _SMALL, 60),
         # It answers for every operation, so it needs what any of them needs.
         Worker("front_door", Trigger.GATEWAY, _FACES | _VIDEO, _LARGE, _GATEWAY),
         # Ten photos take some seconds; the rest is for large ones and for a database that wakes up.
