@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Final
 
 from aws_cdk import Duration, Fn, Stack
@@ -59,15 +60,11 @@ class Uploads(Construct):
         self.queue.grant_send_messages(function)
         self.grant(function, *OF_OBJECTS)
         # To tell an object that is gone from one that may not be read.
-        function.add_to_role_policy(
-            PolicyStatement(actions=list(OF_BUCKET), resources=[self.arn_of_bucket])
-        )
+        self._allow(function, OF_BUCKET, self.arn_of_bucket)
 
     def grant(self, function: Function, *actions: str) -> None:
         """Let a function do something with the bucket's objects."""
-        function.add_to_role_policy(
-            PolicyStatement(actions=list(actions), resources=[f"{self.arn_of_bucket}/*"])
-        )
+        self._allow(function, actions, f"{self.arn_of_bucket}/*")
         assert function.role is not None
         unique = json.dumps(Stack.of(self).resolve(self._unique), separators=(",", ":"))
         accept(
@@ -77,6 +74,13 @@ class Uploads(Construct):
                 f"{self._settings.stack}-uploads-{unique}/*]": "The objects of the uploads bucket,"
                 " whose names their uploaders choose."
             },
+        )
+
+    def _allow(self, function: Function, actions: Sequence[str], resource: str) -> None:
+        # Were the bucket removed, somebody else could make one of that name.
+        account = {"StringEquals": {"s3:ResourceAccount": Stack.of(self).account}}
+        function.add_to_role_policy(
+            PolicyStatement(actions=list(actions), resources=[resource], conditions=account)
         )
 
     def _admit_bucket(self, queue: Queue) -> None:
