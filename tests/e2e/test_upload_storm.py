@@ -51,7 +51,7 @@ def test_a_kill_in_the_midst_of_a_storm_loses_no_upload_where_the_storage_lives_
     sqs = first.client("sqs", endpoint_url=storage)
     queue = sqs.get_queue_url(QueueName="facedex-uploads")["QueueUrl"]
     # What a killed process has in hand comes again after it; a minute otherwise.
-    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "10"})
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "6"})
     s3 = first.client("s3", endpoint_url=storage, config=Config(max_pool_connections=32))
 
     def put(each: tuple[str, bytes]) -> None:
