@@ -10,7 +10,7 @@ from facedex.store import collections, tags
 def list_tags_for_resource(request: Request, services: Services) -> Response:
     """List every tag of a collection."""
     collection_id = services.owner.collection_id(request["ResourceArn"])
-    with services.database.transaction() as connection:
+    with services.database.reading() as connection:
         collection = collections.find(connection, collection_id)
         return {"Tags": tags.read(connection, collection)}
 

@@ -29,8 +29,6 @@ def send_tasks(queue: str, tasks: Iterable[Task]) -> None:
     Raises:
         NotSent: not all of them are in it.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
-
     bodies = [orjson.dumps({"JobId": task.job_id, "Task": task.number}).decode() for task in tasks]
     try:
         for first in range(0, len(bodies), _BATCH):
@@ -41,7 +39,7 @@ def send_tasks(queue: str, tasks: Iterable[Task]) -> None:
             )
             if sent.get("Failed"):
                 raise NotSent(f"The queue refused {len(sent['Failed'])} messages.")
-    except (BotoCoreError, ClientError) as error:
+    except _failures() as error:
         raise NotSent(f"The queue cannot be reached ({type(error).__name__}).") from error
 
 
@@ -74,8 +72,6 @@ def publish(topic_arn: str, job: Job) -> None:
     Raises:
         NotSent: the topic did not take it.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
-
     region = topic_arn.split(":")[3]
     message = completion(job)
     try:
@@ -88,8 +84,17 @@ def publish(topic_arn: str, job: Job) -> None:
             )
         else:
             clients.topics(region).publish(TopicArn=topic_arn, Message=message)
-    except (BotoCoreError, ClientError) as error:
-        raise NotSent(f"The topic {topic_arn} did not take the message ({error}).") from error
+    except _failures() as error:
+        reason = type(error).__name__
+        raise NotSent(f"The topic {topic_arn} did not take the message ({reason}).") from error
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """What a call to AWS may raise, whoever answers it: a proxy's page is no answer of AWS."""
+    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
+
+    return BotoCoreError, ClientError, ResponseParserError
 
 
 def _milliseconds(moment: datetime) -> int:

@@ -87,6 +87,29 @@ class Database:
         Raises:
             DatabaseUnavailable: no connection could be had, it broke, or a timeout struck.
         """
+        with self._connection() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection for statements that change nothing: each sees what is committed by then.
+
+        As in a transaction, which reads what is committed too, but without the two round trips
+        that begin and end one.
+
+        Raises:
+            DatabaseUnavailable: as for a transaction.
+        """
+        with self._connection() as connection:
+            connection.autocommit = True
+            try:
+                yield connection
+            finally:
+                if not connection.closed:
+                    connection.autocommit = False
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
         try:
             connection = self._take()
             try:
@@ -106,13 +129,13 @@ class Database:
         Raises:
             DatabaseUnavailable: it does not.
         """
-        with self.transaction() as connection:
+        with self.reading() as connection:
             connection.execute("SELECT 1")
 
     @cached_property
     def signing_secret(self) -> bytes:
         """The deployment's own random key, the same for every process on this database."""
-        with self.transaction() as connection:
+        with self.reading() as connection:
             row = connection.execute("SELECT value FROM secrets WHERE name = 'signing'").fetchone()
         if row is None:
             raise DatabaseUnavailable("The database has no schema yet; run its migrations.")
