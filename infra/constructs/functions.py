@@ -24,6 +24,7 @@ from aws_cdk.aws_lambda import (
     Function,
     IFunction,
     LayerVersion,
+    RecursiveLoop,
     Runtime,
     RuntimeFamily,
     SnapStartConf,
@@ -214,6 +215,13 @@ class Functions(Construct):
             role=self._role(row, wanted, log),
             log_group=log,
             tracing=Tracing.ACTIVE,
+            # It puts messages that have to wait into the queue that they come from, later each time
+            # and for days; Lambda would take that for a loop after 16 times and stop it.
+            recursive_loop=(
+                RecursiveLoop.ALLOW
+                if isinstance(row, Worker) and row.trigger is Trigger.UPLOADS
+                else None
+            ),
             snap_start=(
                 SnapStartConf.ON_PUBLISHED_VERSIONS
                 if settings.snapstart and answers_requests(row)

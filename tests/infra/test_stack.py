@@ -372,6 +372,13 @@ def test_a_message_that_waits_for_the_database_goes_into_its_queue_again(
         if "sqs:SendMessage" in listed(each["Action"])
     ]
     assert {"Fn::GetAtt": [queue, "Arn"]} in sending
+    # Else Lambda would stop it after 16 times, as a loop.
+    allowed = {
+        name
+        for name in default.function_names
+        if default.function(name).get("RecursiveLoop", "Terminate") == "Allow"
+    }
+    assert allowed == {"index_upload"}
 
 
 def test_what_an_earlier_stack_has_left_is_in_no_names_way(synthesis_of: Any) -> None:
