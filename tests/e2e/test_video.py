@@ -13,13 +13,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.conftest import Server
-from tests.e2e.films import Studio, moving, names
+from tests.e2e.films import PATIENCE, Studio, moving, names
 from tests.media.making import sound_only
 
 if TYPE_CHECKING:
     from tests.e2e.plain_http import Rest
 
 ROLE = "arn:aws:iam::123456789012:role/AmazonRekognition"
+CREDENTIALS = {
+    **os.environ,
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_DEFAULT_REGION": "us-east-1",
+}
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +148,28 @@ def test_the_end_is_published_once_in_rekognitions_words(studio: Studio, both: b
     assert messages[bad][0]["Status"] == "FAILED"
 
 
+def test_amazons_python_example_runs_with_another_endpoint_alone(
+    studio: Studio, both: bytes
+) -> None:
+    studio.put("guide.mp4", both)
+    program = Path(__file__).with_name("sns_and_sqs.py")
+    done = subprocess.run(
+        [sys.executable, "-I", str(program), studio.name, "guide.mp4", studio.name, ROLE],
+        env={**CREDENTIALS, "AWS_ENDPOINT_URL": studio.server.url},
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("h264 3000 ")
+    assert sum(line.startswith("Person ") for line in lines) == 30
+    faces = {line.split()[1] for line in lines if line.startswith("Face ")}
+    listed = studio.rekognition.list_faces(CollectionId=studio.name)["Faces"]
+    assert faces == {face["FaceId"] for face in listed}
+
+
 def test_a_repeated_token_starts_nothing_new(studio: Studio, both: bytes) -> None:
     client = studio.rekognition
     video = studio.put("token.mp4", both)
@@ -214,12 +242,7 @@ def test_the_aws_cli_gets_the_results(studio: Studio, found: str) -> None:
     command = [str(Path(sys.executable).with_name("aws")), "rekognition", "get-face-search"]
     done = subprocess.run(
         [*command, "--job-id", found, "--endpoint-url", studio.server.url],
-        env={
-            **os.environ,
-            "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
-            "AWS_DEFAULT_REGION": "us-east-1",
-        },
+        env=CREDENTIALS,
         capture_output=True,
         check=True,
     )
