@@ -22,8 +22,7 @@ class VideoSearch:
     def __init__(self, bucket: str, video: str, collection: str, role: str) -> None:
         self.rekognition = boto3.client("rekognition")
         self.sns, self.sqs = boto3.client("sns"), boto3.client("sqs")
-        self.video = {"S3Object": {"Bucket": bucket, "Name": video}}
-        self.collection, self.role = collection, role
+        self.bucket, self.video, self.collection, self.role = bucket, video, collection, role
 
     def make_topic_and_queue(self) -> None:
         """Make a topic, and a queue that it may send to and is subscribed with."""
@@ -52,7 +51,7 @@ class VideoSearch:
     def start(self) -> None:
         """Start the search."""
         self.job = self.rekognition.start_face_search(
-            Video=self.video,
+            Video={"S3Object": {"Bucket": self.bucket, "Name": self.video}},
             CollectionId=self.collection,
             NotificationChannel={"RoleArn": self.role, "SNSTopicArn": self.topic},
         )["JobId"]

@@ -275,3 +275,28 @@ def test_the_command_searches_a_file_and_writes_a_page(
     assert "data:image" not in page.read_text("utf-8")
     kept = studio.s3.list_objects_v2(Bucket="facedex-video-search")
     assert kept["KeyCount"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--collection", "nobody-here"], "There is no collection nobody-here; fill one with"),
+        (["--collection", "x", "--url", "http://127.0.0.1:9"], "No server answers at http://127"),
+        (["--collection", "x", "--out", "not-there/page.html"], "There is no folder not-there"),
+    ],
+)
+def test_what_the_command_cannot_do_it_says_before_the_film_is_uploaded(
+    studio: Studio, tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    film = tmp_path / "film.mp4"
+    film.write_bytes(b"not looked at")
+    command = [str(Path(sys.executable).with_name("facedex")), "video", "search", str(film)]
+    done = subprocess.run(
+        [*command, "--url", studio.server.url, *arguments],
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"Error: {said}")
+    assert "Traceback" not in done.stderr
