@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import Server
 from tests.e2e.films import PATIENCE, Studio, moving, names
-from tests.media.making import sound_only
+from tests.media.making import film, prolong, rename_entry, sound_only, steady
 
 if TYPE_CHECKING:
     from tests.e2e.plain_http import Rest
@@ -201,9 +201,11 @@ def test_what_cannot_be_started_is_refused_at_once(studio: Studio, both: bytes) 
         (b"", "empty"),
         (b"this is a letter and no film" * 50, ""),
         (sound_only(), "video"),
+        (rename_entry(film(steady(5)), b"avc1", b"encv"), "encrypted"),
+        (prolong(film(steady(50)), 7 * 3_600_000), "hours"),
         (None, ""),
     ],
-    ids=["empty", "text", "sound", "cut off"],
+    ids=["empty", "text", "sound", "encrypted", "seven hours", "cut off"],
 )
 def test_a_film_that_cannot_be_analysed_fails_with_a_reason(
     studio: Studio, both: bytes, content: bytes | None, said: str
@@ -252,10 +254,10 @@ def test_the_aws_cli_gets_the_results(studio: Studio, found: str) -> None:
 def test_the_command_searches_a_file_and_writes_a_page(
     studio: Studio, both: bytes, tmp_path: Path, portraits: dict[str, bytes]
 ) -> None:
-    film, page = tmp_path / "my <film>.mp4", tmp_path / "report.html"
-    film.write_bytes(both)
+    path, page = tmp_path / "my <film>.mp4", tmp_path / "report.html"
+    path.write_bytes(both)
     command = [str(Path(sys.executable).with_name("facedex")), "video"]
-    arguments = ["search", str(film), "--collection", studio.name, "--out", str(page)]
+    arguments = ["search", str(path), "--collection", studio.name, "--out", str(page)]
     done = subprocess.run(
         [*command, *arguments, "--url", studio.server.url],
         capture_output=True,
@@ -288,9 +290,9 @@ def test_the_command_searches_a_file_and_writes_a_page(
 def test_what_the_command_cannot_do_it_says_before_the_film_is_uploaded(
     studio: Studio, tmp_path: Path, arguments: list[str], said: str
 ) -> None:
-    film = tmp_path / "film.mp4"
-    film.write_bytes(b"not looked at")
-    command = [str(Path(sys.executable).with_name("facedex")), "video", "search", str(film)]
+    path = tmp_path / "film.mp4"
+    path.write_bytes(b"not looked at")
+    command = [str(Path(sys.executable).with_name("facedex")), "video", "search", str(path)]
     done = subprocess.run(
         [*command, "--url", studio.server.url, *arguments],
         capture_output=True,

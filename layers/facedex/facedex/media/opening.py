@@ -40,7 +40,7 @@ def open_film(source: Source) -> Iterator[tuple[InputContainer, VideoStream]]:
     Raises:
         FilmError: it is not a film, or it is cut off or encrypted.
     """
-    boxes.check_samples(source, wholeness.size_of(source))
+    boxes.check(source, wholeness.size_of(source))
     source.seek(0)
     try:
         container = av.open(
