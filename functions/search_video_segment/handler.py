@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
+from time import perf_counter
 from typing import Any, BinaryIO, cast
 
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.batch import (
     BatchProcessor,
     EventType,
@@ -35,6 +38,9 @@ from facedex.store.errors import CollectionNotFound, LeaseLost, ModelMismatch
 from facedex.store.jobs import PLANNING, Job
 from facedex.store.tasks import Lease, Task
 from functions.search_video_segment import gallery, heartbeat, persons
+
+# Standard error: what a program answers is on the other one.
+logger = Logger(service="video", stream=sys.stderr)
 
 # What no repetition mends: the job fails, in their words.
 _FATAL = (FilmError, VideoGone, CollectionNotFound, ModelMismatch)
@@ -97,6 +103,7 @@ def _do(job: Job, lease: Lease) -> None:
 
 def _plan(job: Job, lease: Lease, source: BinaryIO, beat: heartbeat.Heartbeat) -> None:
     """Find out what the film is, and cut it into segments."""
+    begin = perf_counter()
     film = probe(source, heartbeat=beat)
     rate = float(settings().video_rate)
     pieces = segments.cut(film, seconds=settings().video_segment, rate=rate)
@@ -110,6 +117,12 @@ def _plan(job: Job, lease: Lease, source: BinaryIO, beat: heartbeat.Heartbeat) -
             connection, job.job_id, ((piece.number, piece.start, piece.end) for piece in pieces)
         )
         tasks.complete(connection, lease)
+    logger.info(
+        "A video is planned.",
+        job_id=job.job_id,
+        segments=len(pieces),
+        seconds=perf_counter() - begin,
+    )
     video.send(database, settings(), job.job_id)
 
 
@@ -124,11 +137,18 @@ def _look(job: Job, lease: Lease, source: BinaryIO, beat: heartbeat.Heartbeat) -
             return
         timelines.add_tracks(connection, job.job_id, lease.task.number, seen)
         if tasks.complete(connection, lease):
+            begin = perf_counter()
             # Hours of film may have thousands of tracks to compare meanwhile.
             connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
             ends = timelines.track_ends(connection, job.job_id)
             tell_apart = partial(persons.group, calibration=services.pack().calibration)
-            timelines.write(
-                connection, job.job_id, [ends] if job.order.gallery is None else tell_apart(ends)
-            )
+            people = [ends] if job.order.gallery is None else tell_apart(ends)
+            timelines.write(connection, job.job_id, people)
             jobs.end(connection, job.job_id)
+            logger.info(
+                "A video is searched.",
+                job_id=job.job_id,
+                tracks=len(ends),
+                persons=len(people),
+                seconds=perf_counter() - begin,
+            )

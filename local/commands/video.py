@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import click
-from botocore.exceptions import BotoCoreError, ClientError
+from boto3.exceptions import S3UploadFailedError
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -28,6 +30,7 @@ _BUCKET: Final = "facedex-video-search"
 _POLL: Final = 0.5  # seconds
 _SEGMENTS: Final = re.compile(r"(\d+) of (\d+)")
 _MOST_STAYS: Final = 4  # listed in the table
+_CONNECTIONS: Final = 4  # parts of a film that are uploaded at once
 
 _url = click.option(
     "--url", metavar="URL", help="Where the API is. [default: AWS_ENDPOINT_URL, else `facedex up`]"
@@ -83,11 +86,21 @@ def search(
 ) -> None:
     """Look for the people of a collection in a film, and say who is seen when.
 
+    The server must be running (`facedex up`), and the collection be made and filled before
+    (`facedex import PHOTOS --collection ID --create`).
+
     The film goes to the S3 beside the server (`facedex up` keeps it in memory) and is deleted there
     when the search is over.
+
+    \b
+    Example:
+      facedex video search lobby.mp4 --collection staff --out lobby.html
     """
+    if out:
+        _check_place(out)
     with _plain_errors():
-        clients = connection.connect(url, data_dir, 4)
+        clients = connection.connect(url, data_dir, _CONNECTIONS)
+        _check_collection(clients, collection)
         with _uploaded(clients, film, bucket) as key:
             job_id = clients.rekognition.start_face_search(
                 Video={"S3Object": {"Bucket": bucket, "Name": key}},
@@ -98,6 +111,8 @@ def search(
         found = persons.read(clients.rekognition, job_id)
         named = Film(found.job_id, film.name, found.metadata, found.persons)
         Console().print(_table(named))
+        if passing := sum(person.brief for person in named.persons):
+            click.echo(f"and {passing} more, each seen for less than a second and like nobody")
         click.echo(f"job {job_id}")
         if out:
             _write(named, out, film)
@@ -121,6 +136,7 @@ def report(job_id: str, out: Path, film: Path | None, url: str | None, data_dir:
     Pictures of the people are cut from your own copy of the film, on this machine; without it the
     page has none.
     """
+    _check_place(out)
     with _plain_errors():
         clients = connection.connect(url, data_dir, 1)
         _write(persons.read(clients.rekognition, job_id), out, film)
@@ -134,10 +150,33 @@ def _plain_errors() -> Iterator[None]:
         raise click.ClickException(str(error)) from error
     except ClientError as error:
         raise click.ClickException(error.response["Error"].get("Message", str(error))) from error
-    except BotoCoreError as error:
+    except EndpointConnectionError as error:
+        place = urlsplit(error.kwargs["endpoint_url"])
         raise click.ClickException(
-            f"{error} Start the server with: facedex up, or name another with --url."
+            f"No server answers at {place.scheme}://{place.netloc}; start one with `facedex up`, or"
+            " name another with --url."
         ) from error
+    except (BotoCoreError, S3UploadFailedError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _check_place(out: Path) -> None:
+    """Refuse, before hours of work, a page that cannot be written then."""
+    if not out.absolute().parent.is_dir():
+        raise click.ClickException(
+            f"There is no folder {out.parent} to write the page to; make it, or name another."
+        )
+
+
+def _check_collection(clients: Clients, collection: str) -> None:
+    """Refuse, before a film is uploaded, a collection that is not there."""
+    try:
+        clients.rekognition.describe_collection(CollectionId=collection)
+    except clients.rekognition.exceptions.ResourceNotFoundException:
+        raise click.ClickException(
+            f"There is no collection {collection}; fill one with"
+            f" `facedex import PHOTOS --collection {collection} --create`."
+        ) from None
 
 
 @contextmanager
@@ -159,7 +198,7 @@ def _uploaded(clients: Clients, film: Path, bucket: str) -> Iterator[str]:
 
 def _wait(clients: Clients, job_id: str) -> None:
     """Wait for the job, showing how far it is."""
-    with _bar("searching", 1) as advance:
+    with _bar("searching") as advance:
         shown = 0.0
         while True:
             answer: Any = clients.rekognition.get_face_search(JobId=job_id, MaxResults=1)
@@ -169,7 +208,8 @@ def _wait(clients: Clients, job_id: str) -> None:
             share = int(done[1]) / int(done[2]) if done else 0.0
             if answer["JobStatus"] == "SUCCEEDED":
                 share = 1.0
-            advance(share - shown)
+            if share:  # until then, the bar only shows that something is done
+                advance(share - shown)
             shown = share
             if answer["JobStatus"] == "SUCCEEDED":
                 return
@@ -177,28 +217,35 @@ def _wait(clients: Clients, job_id: str) -> None:
 
 
 @contextmanager
-def _bar(title: str, total: float) -> Iterator[Any]:
+def _bar(title: str, total: float | None = None) -> Iterator[Any]:
+    """Show a bar; yield what moves it on, by a part of `total` or, without one, of 1."""
     columns = (TextColumn(f"{title:<10}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
     bar = Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True))
     task = bar.add_task("", total=total)
+
+    def advance(step: float) -> None:
+        bar.update(task, total=total or 1, advance=step)
+
     with bar:
-        yield lambda step: bar.advance(task, step)
+        yield advance
 
 
 def _table(film: Film) -> Table:
     table = Table("Person", "Resembles", title=f"Who is in {film.name}", title_justify="left")
     table.add_column("Similarity", justify="right")
-    table.add_column("Seconds", justify="right")
+    table.add_column("Seen for", justify="right")
     table.add_column("Seen at")
     for person in film.persons:
+        if person.brief:
+            continue
         best = person.matches[0] if person.matches else None
-        stays = [f"{page.clock(start)}–{page.clock(end)}" for start, end in person.stays]
+        stays = [page.stay(start, end) for start, end in person.stays]
         more = len(stays) - _MOST_STAYS
         table.add_row(
             str(person.index),
             best.name if best else "nobody",
             f"{best.similarity:.2f}" if best else "",
-            f"{person.seconds:.1f}",
+            page.length(person),
             ", ".join(stays[:_MOST_STAYS]) + (f" and {more} more" if more > 0 else ""),
         )
     return table

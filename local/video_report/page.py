@@ -13,6 +13,8 @@ _STYLE: Final = Path(__file__).with_name("page.css")
 _TICKS: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)  # seconds apart
 _MOST_TICKS: Final = 10
 _NOBODY: Final = "Nobody in this film resembles a face of the collection."
+_BRIEFLY: Final = "more, each seen for less than a second"
+_FEW: Final = 6  # stays that are written out beside a timeline
 _NARROWEST: Final = 0.25  # percent of the timeline, so that a glimpse can be seen
 _ROW, _WIDTH = 28, 1000  # of a timeline's own coordinates
 
@@ -23,6 +25,17 @@ def clock(milliseconds: int) -> str:
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def stay(start: int, end: int) -> str:
+    """A stay in the picture as people write it: 0:04–0:08, or 0:04 where that is all."""
+    first, last = clock(start), clock(end)
+    return first if first == last else f"{first}–{last}"
+
+
+def length(person: Person) -> str:
+    """How long a person is seen, in words."""
+    return f"{person.seconds:.1f} s" if person.seconds else "a glimpse"
 
 
 def render(film: Film, pictures: Mapping[int, str]) -> str:
@@ -56,9 +69,10 @@ def render(film: Film, pictures: Mapping[int, str]) -> str:
 <footer>
 <p>A bar is a stay in the picture, a ring the moment when the face is seen best.
 <b>Similarity</b>: 100 minus it is the number of false matches to be expected in 10,000 comparisons
-of different people. A match is a resemblance, not a proof of identity.</p>
-<p>Job {escape(film.job_id)}. Pictures, if there are any, were cut from the film on this machine;
-the service keeps none.</p>
+of different people. A match is a resemblance, not a proof of identity.
+Faces too dark, blurred or averted to tell whose they are, are listed and not compared.</p>
+<p>Job {escape(film.job_id)}. Pictures, if there are any, were cut from the film on this machine,
+dark ones lightened; the service keeps none.</p>
 </footer>
 </body>
 </html>
@@ -84,9 +98,24 @@ def _section(
 ) -> str:
     if not persons and not empty:
         return ""
-    rows = "\n".join(_row(person, duration, pictures.get(person.index)) for person in persons)
-    content = f'{_axis(duration)}<ul class="people">{rows}</ul>' if persons else f"<p>{empty}</p>"
+    if not persons:
+        return f"<section><h2>{title}</h2><p>{empty}</p></section>"
+    lasting = [person for person in persons if not person.brief]
+    passing = [person for person in persons if person.brief]
+    content = _list(lasting, duration, pictures)
+    if passing:
+        content += (
+            f'<details class="brief"><summary>{len(passing)} {_BRIEFLY}</summary>'
+            f"{_list(passing, duration, pictures)}</details>"
+        )
     return f"<section><h2>{title}</h2>{content}</section>"
+
+
+def _list(persons: list[Person], duration: int, pictures: Mapping[int, str]) -> str:
+    if not persons:
+        return ""
+    rows = "\n".join(_row(person, duration, pictures.get(person.index)) for person in persons)
+    return f'{_axis(duration)}<ul class="people">{rows}</ul>'
 
 
 def _axis(duration: int) -> str:
@@ -112,17 +141,21 @@ def _row(person: Person, duration: int, picture: str | None) -> str:
         f" <b>{match.similarity:.2f}</b></li>"
         for match in person.matches
     )
-    stays = ", ".join(f"{clock(start)}–{clock(end)}" for start, end in person.stays)
-    count = len(person.stays)
     return f"""<li class="person">
 <div class="who">{face}<div><h3>{title}</h3>
-<p>{person.seconds:.1f} s in {count} {"stay" if count == 1 else "stays"};
-best seen at {clock(person.peak)}</p>
+<p>{length(person)}, best at {clock(person.peak)}</p>
 </div></div>
 <div class="when">{_timeline(person, duration, title)}
-<details><summary>{count} {"time" if count == 1 else "times"}</summary><p>{stays}</p></details>
+{_stays(person)}
 {f'<ul class="matches">{matches}</ul>' if matches else ""}</div>
 </li>"""
+
+
+def _stays(person: Person) -> str:
+    written = ", ".join(stay(start, end) for start, end in person.stays)
+    if len(person.stays) <= _FEW:
+        return f'<p class="stays">{written}</p>'
+    return f"<details><summary>{len(person.stays)} stays</summary><p>{written}</p></details>"
 
 
 def _timeline(person: Person, duration: int, title: str) -> str:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 # Sightings this far apart belong to one stay in the picture: a few sampled frames without the face.
 _GAP: Final = 1500  # ms
+_BRIEF: Final = 1.0  # seconds; who is seen for less may be anybody who passes
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,11 @@ class Person:
     def seconds(self) -> float:
         """How long the person is in the picture."""
         return sum(end - start for start, end in self.stays) / 1000
+
+    @property
+    def brief(self) -> bool:
+        """Whether it is somebody unknown who is seen for a moment."""
+        return not self.matches and self.seconds < _BRIEF
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import math
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from PIL import Image
+from PIL import Image, ImageStat
 
 from facedex.media.frames import sample
 from facedex.media.segments import Grid, Segment
@@ -16,6 +17,8 @@ from local.video_report.persons import Person
 
 _SIDE: Final = 160  # pixels
 _MARGIN: Final = 0.45  # of the face's size, around it
+_LIGHT: Final = 70  # mean luma, 0..255, that darker pictures are lightened to
+_STRONGEST: Final = 0.35  # exponent of the lightest curve: more shows nothing but noise
 _EVERY_FRAME: Final = 1000.0  # looks a second: each millisecond is a cell
 _PATIENCE: Final = 100  # ms after the moment in which a frame is looked for
 
@@ -45,5 +48,15 @@ def _data_url(frame: Image.Image, box: tuple[float, float, float, float]) -> str
     x, y = middle
     face = frame.crop((round(x - half), round(y - half), round(x + half), round(y + half)))
     file = io.BytesIO()
-    face.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS).save(file, "JPEG", quality=85)
+    small = _lighten(face.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS))
+    small.save(file, "JPEG", quality=85)
     return f"data:image/jpeg;base64,{b64encode(file.getvalue()).decode()}"
+
+
+def _lighten(picture: Image.Image) -> Image.Image:
+    """Lift a dark picture, so that one sees who it shows."""
+    mean = ImageStat.Stat(picture.convert("L")).mean[0]
+    if not 0 < mean < _LIGHT:
+        return picture
+    exponent = max(_STRONGEST, math.log(_LIGHT / 255) / math.log(mean / 255))
+    return picture.point([round(255 * (value / 255) ** exponent) for value in range(256)] * 3)

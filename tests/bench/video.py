@@ -2,8 +2,9 @@
 
     python -m tests.bench.video --data DIR [--minutes 10] [--film FILE]
 
-A film with a known truth (see ``tests.bench.films``) is searched through the API of a server of
-its own, with one portrait of each person enrolled.
+A film with a known truth (see ``tests.bench.films``; it is made once and kept) is searched
+through the API of a server of its own, with one portrait of each person enrolled. A minute of such
+a film is searched before, which shows how much memory a worker needs for little.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +26,35 @@ import psutil
 from facedex.vision import packs
 from facedex.vision.faces import Box
 from facedex_models import installing
-from tests.bench.films import gather, jpeg, make
-from tests.bench.measuring import machine
-from tests.bench.watching import _overlap as overlap
+from tests.bench.films import Portrait, gather, jpeg, kept
+from tests.bench.measuring import report
+from tests.bench.watching import overlap
 from tests.conftest import Server
 
 _THRESHOLD = 80.0
 _SAME_PLACE = 0.3  # intersection over union
+_SHORT = 1.0  # minutes
+_BUCKET, _COLLECTION = "films", "cast"
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A finished job.
+
+    Attributes:
+        seconds: from the request to the end.
+        planning, joining: seconds of those, as the workers' log tells them.
+        length: seconds of the film.
+        memory: bytes of the largest worker, at most.
+        persons: all entries of the answer.
+    """
+
+    seconds: float
+    planning: float
+    joining: float
+    length: float
+    memory: int
+    persons: list[Any]
 
 
 def main() -> None:
@@ -38,72 +63,87 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder of the test data")
     parser.add_argument("--film", type=Path, help="one that tests.bench.films made earlier")
     chosen = parser.parse_args()
-    pack = packs.load(installing.pull(), threads=1)
-    cast = gather(chosen.data, pack)
-    path = chosen.film or Path(tempfile.mkdtemp()) / "film.mp4"
-    if not chosen.film:
-        make(path, chosen.minutes, cast)
-    short = Path(tempfile.mkdtemp()) / "short.mp4"
-    make(short, 0.05, cast)
+    cast = gather(chosen.data, packs.load(installing.pull(), threads=1))
+    path = chosen.film or kept(chosen.minutes, cast)
+    short = kept(_SHORT, cast)
     truth = json.loads(path.with_suffix(".json").read_text("utf-8"))
-    print(machine())
+    lines, rates = [], []
     for workers in (1, 2):
-        server = Server(
-            Path(tempfile.mkdtemp()) / "data",
-            FACEDEX_MODELS=str(installing.pull().parent),
-            FACEDEX_VIDEO_WORKERS=str(workers),
-        )
-        try:
-            client, s3 = server.client("rekognition"), server.client("s3")
-            client.create_collection(CollectionId="cast")
-            for name, portraits in cast.items():
-                client.index_faces(
-                    CollectionId="cast",
-                    Image={"Bytes": jpeg(portraits[0])},
-                    ExternalImageId=Path(name).stem,
-                    MaxFaces=1,
-                )
-            s3.create_bucket(Bucket="films")
-            s3.upload_file(str(path), "films", path.name)
-            s3.upload_file(str(short), "films", short.name)
-            for _ in range(2 * workers):  # the first with each worker, which loads its networks
-                _search(client, short.name)
-            with _Memory(server.process.pid) as memory:
-                taken, planning, answer, persons = _search(client, path.name)
-        finally:
-            server.stop()
-        length = answer["VideoMetadata"]["DurationMillis"] / 1000
-        print(
-            f"{workers} worker(s): {taken:.1f} s for {length:.0f} s of film,"
-            f" {length / taken:.1f} x real time; planned in {planning:.2f} s"
-            f" ({planning / taken:.1%}); a worker's peak {memory.peak / 2**20:.0f} MiB"
-        )
-    print(_judge(truth, persons))
+        with _serving(workers, cast, path, short) as server:
+            # The first ones load the networks, in every worker.
+            for _ in range(2):
+                little = _search(server, short.name)
+            found = _search(server, path.name)
+        rates.append(found.length / found.seconds)
+        edges = (found.planning + found.joining) / found.seconds
+        lines += [
+            f"{workers} worker(s): {rates[-1]:.1f} x real time, {found.seconds:.1f} s for"
+            f" {found.length:.0f} s of film",
+            f"  planning {found.planning:.2f} s and putting together {found.joining:.2f} s:"
+            f" {edges:.1%}",
+            f"  a worker's memory: at most {found.memory / 2**20:.0f} MiB, with a film of"
+            f" {little.length:.0f} s {little.memory / 2**20:.0f} MiB",
+        ]
+    lines.append(f"two workers are {rates[1] / rates[0]:.2f} x as fast as one")
+    report(path.name, *lines, *judge(truth, found.persons))
 
 
-def _search(client: Any, name: str) -> tuple[float, float, Any, list[Any]]:
-    """Search the film; the seconds taken, and until it was planned, and the results."""
+@contextmanager
+def _serving(
+    workers: int, cast: Mapping[str, Sequence[Portrait]], *films: Path
+) -> Iterator[Server]:
+    """A server of its own that has the films, and a portrait of everybody in them."""
+    server = Server(
+        Path(tempfile.mkdtemp()) / "data",
+        FACEDEX_MODELS=str(installing.pull().parent),
+        FACEDEX_VIDEO_WORKERS=str(workers),
+        POWERTOOLS_LOG_LEVEL="INFO",
+    )
+    try:
+        client, s3 = server.client("rekognition"), server.client("s3")
+        client.create_collection(CollectionId=_COLLECTION)
+        for name, portraits in cast.items():
+            client.index_faces(
+                CollectionId=_COLLECTION,
+                Image={"Bytes": jpeg(portraits[0])},
+                ExternalImageId=Path(name).stem,
+                MaxFaces=1,
+            )
+        s3.create_bucket(Bucket=_BUCKET)
+        for path in films:
+            s3.upload_file(str(path), _BUCKET, path.name)
+        yield server
+    finally:
+        server.stop()
+
+
+def _search(server: Server, name: str) -> Search:
+    client = server.client("rekognition")
     begin = time.perf_counter()
-    job_id = client.start_face_search(
-        Video={"S3Object": {"Bucket": "films", "Name": name}},
-        CollectionId="cast",
-        FaceMatchThreshold=_THRESHOLD,
-    )["JobId"]
-    planning = 0.0
-    while True:
-        answer = client.get_face_search(JobId=job_id)
-        if not planning and "VideoMetadata" in answer:
-            planning = time.perf_counter() - begin
-        if answer["JobStatus"] != "IN_PROGRESS":
-            break
-        time.sleep(0.05)
+    with _Memory(server.process.pid) as memory:
+        job_id = client.start_face_search(
+            Video={"S3Object": {"Bucket": _BUCKET, "Name": name}},
+            CollectionId=_COLLECTION,
+            FaceMatchThreshold=_THRESHOLD,
+        )["JobId"]
+        while (answer := client.get_face_search(JobId=job_id))["JobStatus"] == "IN_PROGRESS":
+            time.sleep(0.2)
     taken = time.perf_counter() - begin
     assert answer["JobStatus"] == "SUCCEEDED", answer
     persons = list(answer["Persons"])
+    length = answer["VideoMetadata"]["DurationMillis"] / 1000
     while "NextToken" in answer:
         answer = client.get_face_search(JobId=job_id, NextToken=answer["NextToken"])
         persons += answer["Persons"]
-    return taken, planning, answer, persons
+    planning, joining = _told(server, job_id)
+    return Search(taken, planning, joining, length, memory.peak, persons)
+
+
+def _told(server: Server, job_id: str) -> list[float]:
+    """Seconds of each step that workers log: planning, and putting together."""
+    lines = server.log.read_text("utf-8").splitlines()
+    told = [json.loads(line) for line in lines if line.startswith("{") and job_id in line]
+    return [line["seconds"] for line in told if "seconds" in line]
 
 
 class _Memory:
@@ -129,8 +169,8 @@ class _Memory:
                     self.peak = max(self.peak, each.memory_info().rss)
 
 
-def _judge(truth: Mapping[str, Any], persons: list[Any]) -> str:
-    """Whether those who were found are those who are there."""
+def judge(truth: Mapping[str, Any], persons: list[Any]) -> list[str]:
+    """Say whether those who were found are those who are there."""
     really: dict[int, Counter[str]] = {}
     said: dict[int, set[str]] = {}
     for each in persons:
@@ -144,19 +184,22 @@ def _judge(truth: Mapping[str, Any], persons: list[Any]) -> str:
             match["Face"]["ExternalImageId"] for match in each.get("FaceMatches", ())
         )
     claims = [(index, name) for index, names in said.items() for name in names]
-    right = {
-        (index, name)
-        for index, name in claims
-        if name in {n for n, _ in really[index].most_common(1)}
-    }
+    right = [(index, name) for index, name in claims if [name] == _chief(really[index])]
     everybody = {Path(name).stem for faces in truth["frames"].values() for name, *_ in faces}
     found = {name for _, name in right}
     mixed = sum(len(names) > 1 for names in really.values())
-    return (
-        f"{len(really)} persons told apart of {len(everybody)}, {mixed} of them mixed;"
-        f" precision {len(right) / max(1, len(claims)):.3f},"
-        f" recall {len(found) / len(everybody):.3f} at {_THRESHOLD:.0f}"
-    )
+    nobody = [index for index in really if not _chief(really[index])]
+    unmatched = sum(not said[index] for index in really) - len(nobody)
+    return [
+        f"{len(really)} persons told apart where {len(everybody)} are: {mixed} mixed,"
+        f" {unmatched} without a match, {len(nobody)} where nobody is",
+        f"precision {len(right) / max(1, len(claims)):.3f},"
+        f" recall {len(found) / len(everybody):.3f} at {_THRESHOLD:.0f}",
+    ]
+
+
+def _chief(names: Counter[str]) -> list[str]:
+    return [name for name, _ in names.most_common(1)]
 
 
 if __name__ == "__main__":

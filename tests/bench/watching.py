@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -21,7 +20,7 @@ from facedex.vision import images, packs
 from facedex.vision.faces import Box
 from facedex.vision.packs import Pack
 from facedex_models import installing
-from tests.bench.films import Portrait, gather, jpeg, make
+from tests.bench.films import Portrait, gather, jpeg, kept
 from tests.bench.measuring import report
 
 SECONDS = 30.0
@@ -118,11 +117,11 @@ def _truly(truth: Mapping[str, Any], track: Track) -> set[str]:
         name
         for sighting in track.sightings
         for name, *box in truth["frames"].get(str(sighting.timestamp), ())
-        if _overlap(sighting.face.box, Box(*box)) > 0.3
+        if overlap(sighting.face.box, Box(*box)) > 0.3
     }
 
 
-def _overlap(one: Box, other: Box) -> float:
+def overlap(one: Box, other: Box) -> float:
     width = min(one.left + one.width, other.left + other.width) - max(one.left, other.left)
     height = min(one.top + one.height, other.top + other.height) - max(one.top, other.top)
     shared = max(0.0, width) * max(0.0, height)
@@ -140,9 +139,7 @@ def main() -> None:
     chosen = parser.parse_args()
     pack = packs.load(installing.pull(), threads=1)
     cast = gather(chosen.data, pack)
-    path = chosen.film or Path(tempfile.mkdtemp()) / "film.mp4"
-    if not chosen.film:
-        make(path, chosen.minutes, cast)
+    path = chosen.film or kept(chosen.minutes, cast)
     truth = json.loads(path.with_suffix(".json").read_text("utf-8"))
     lines: list[str] = []
 

@@ -13,13 +13,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.conftest import Server
-from tests.e2e.films import Studio, moving, names
-from tests.media.making import sound_only
+from tests.e2e.films import PATIENCE, Studio, moving, names
+from tests.media.making import film, prolong, rename_entry, sound_only, steady
 
 if TYPE_CHECKING:
     from tests.e2e.plain_http import Rest
 
 ROLE = "arn:aws:iam::123456789012:role/AmazonRekognition"
+CREDENTIALS = {
+    **os.environ,
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_DEFAULT_REGION": "us-east-1",
+}
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +148,28 @@ def test_the_end_is_published_once_in_rekognitions_words(studio: Studio, both: b
     assert messages[bad][0]["Status"] == "FAILED"
 
 
+def test_amazons_python_example_runs_with_another_endpoint_alone(
+    studio: Studio, both: bytes
+) -> None:
+    studio.put("guide.mp4", both)
+    program = Path(__file__).with_name("sns_and_sqs.py")
+    done = subprocess.run(
+        [sys.executable, "-I", str(program), studio.name, "guide.mp4", studio.name, ROLE],
+        env={**CREDENTIALS, "AWS_ENDPOINT_URL": studio.server.url},
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("h264 3000 ")
+    assert sum(line.startswith("Person ") for line in lines) == 30
+    faces = {line.split()[1] for line in lines if line.startswith("Face ")}
+    listed = studio.rekognition.list_faces(CollectionId=studio.name)["Faces"]
+    assert faces == {face["FaceId"] for face in listed}
+
+
 def test_a_repeated_token_starts_nothing_new(studio: Studio, both: bytes) -> None:
     client = studio.rekognition
     video = studio.put("token.mp4", both)
@@ -173,9 +201,11 @@ def test_what_cannot_be_started_is_refused_at_once(studio: Studio, both: bytes) 
         (b"", "empty"),
         (b"this is a letter and no film" * 50, ""),
         (sound_only(), "video"),
+        (rename_entry(film(steady(5)), b"avc1", b"encv"), "encrypted"),
+        (prolong(film(steady(50)), 7 * 3_600_000), "hours"),
         (None, ""),
     ],
-    ids=["empty", "text", "sound", "cut off"],
+    ids=["empty", "text", "sound", "encrypted", "seven hours", "cut off"],
 )
 def test_a_film_that_cannot_be_analysed_fails_with_a_reason(
     studio: Studio, both: bytes, content: bytes | None, said: str
@@ -214,12 +244,7 @@ def test_the_aws_cli_gets_the_results(studio: Studio, found: str) -> None:
     command = [str(Path(sys.executable).with_name("aws")), "rekognition", "get-face-search"]
     done = subprocess.run(
         [*command, "--job-id", found, "--endpoint-url", studio.server.url],
-        env={
-            **os.environ,
-            "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
-            "AWS_DEFAULT_REGION": "us-east-1",
-        },
+        env=CREDENTIALS,
         capture_output=True,
         check=True,
     )
@@ -229,10 +254,10 @@ def test_the_aws_cli_gets_the_results(studio: Studio, found: str) -> None:
 def test_the_command_searches_a_file_and_writes_a_page(
     studio: Studio, both: bytes, tmp_path: Path, portraits: dict[str, bytes]
 ) -> None:
-    film, page = tmp_path / "my <film>.mp4", tmp_path / "report.html"
-    film.write_bytes(both)
+    path, page = tmp_path / "my <film>.mp4", tmp_path / "report.html"
+    path.write_bytes(both)
     command = [str(Path(sys.executable).with_name("facedex")), "video"]
-    arguments = ["search", str(film), "--collection", studio.name, "--out", str(page)]
+    arguments = ["search", str(path), "--collection", studio.name, "--out", str(page)]
     done = subprocess.run(
         [*command, *arguments, "--url", studio.server.url],
         capture_output=True,
@@ -252,3 +277,28 @@ def test_the_command_searches_a_file_and_writes_a_page(
     assert "data:image" not in page.read_text("utf-8")
     kept = studio.s3.list_objects_v2(Bucket="facedex-video-search")
     assert kept["KeyCount"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--collection", "nobody-here"], "There is no collection nobody-here; fill one with"),
+        (["--collection", "x", "--url", "http://127.0.0.1:9"], "No server answers at http://127"),
+        (["--collection", "x", "--out", "not-there/page.html"], "There is no folder not-there"),
+    ],
+)
+def test_what_the_command_cannot_do_it_says_before_the_film_is_uploaded(
+    studio: Studio, tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    path = tmp_path / "film.mp4"
+    path.write_bytes(b"not looked at")
+    command = [str(Path(sys.executable).with_name("facedex")), "video", "search", str(path)]
+    done = subprocess.run(
+        [*command, "--url", studio.server.url, *arguments],
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"Error: {said}")
+    assert "Traceback" not in done.stderr

@@ -160,6 +160,38 @@ def skip_start(data: bytes, milliseconds: int) -> bytes:
     return bytes(edited)
 
 
+def rename_entry(data: bytes, name: bytes, other: bytes) -> bytes:
+    """Return an MP4 whose pictures are described as of another kind, such as ``encv``."""
+    at = data.index(name, data.index(b"stsd"))
+    return data[:at] + other + data[at + len(name) :]
+
+
+def prolong(data: bytes, milliseconds: int) -> bytes:
+    """Return an MP4 whose last frame is shown until so many milliseconds, by its headers alone."""
+    edited = bytearray(data)
+    movie = struct.unpack_from(">I", data, data.index(b"mvhd") + 16)[0]
+    media = struct.unpack_from(">I", data, data.index(b"mdhd") + 16)[0]
+    for box, place, scale in (
+        (b"mvhd", 20, movie),
+        (b"tkhd", 24, movie),
+        (b"elst", 12, movie),
+        (b"mdhd", 20, media),
+    ):
+        struct.pack_into(">I", edited, data.index(box) + place, milliseconds * scale // 1000)
+    # The table of durations: its last run of frames is as long as is missing.
+    table = data.index(b"stts") + 4
+    runs = struct.unpack_from(">I", data, table + 4)[0]
+    last = table + 8 + 8 * (runs - 1)
+    before = sum(
+        count * each
+        for count, each in (struct.unpack_from(">II", data, table + 8 + 8 * n) for n in range(runs))
+    )
+    count, each = struct.unpack_from(">II", data, last)
+    missing = milliseconds * media // 1000 - before
+    struct.pack_into(">II", edited, last, count, each + missing // count)
+    return bytes(edited)
+
+
 def save(data: bytes, path: Path) -> Path:
     """Write a film to a file and return its path."""
     path.write_bytes(data)

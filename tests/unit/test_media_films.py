@@ -87,6 +87,8 @@ ENCRYPTED = making.film(
         "encryption_kid": "1" * 32,
     },
 )
+LOCKED = making.rename_entry(WHOLE, b"avc1", b"encv")
+BOUGHT = making.rename_entry(WHOLE, b"avc1", b"drmi")
 MKV = making.film(making.steady(100), codec_options=GROUPS, container="matroska")
 
 
@@ -103,12 +105,22 @@ MKV = making.film(making.steady(100), codec_options=GROUPS, container="matroska"
         (INDEX_FIRST[: len(INDEX_FIRST) * 2 // 3], "cut off"),
         (MKV[: len(MKV) // 2], "cut off"),
         (ENCRYPTED, "encrypted"),
+        (LOCKED, "encrypted"),
+        (BOUGHT, "encrypted"),
         (making.sound_only(), "no video track"),
         (making.song_with_cover(JPEG.getvalue()), "no video track"),
     ],
     ids=[
         *("empty", "noise", "text", "photo", "playlist", "list-of-files", "index-missing"),
-        *("end-missing", "mkv-end-missing", "encrypted", "sound", "song-with-cover"),
+        *(
+            "end-missing",
+            "mkv-end-missing",
+            "encrypted",
+            "locked",
+            "bought",
+            "sound",
+            "song-with-cover",
+        ),
     ],
 )
 def test_what_is_no_whole_film_is_refused_in_a_sentence(data: bytes, words: str) -> None:
@@ -129,6 +141,12 @@ def test_a_file_of_more_than_10_gigabytes_is_refused_unread() -> None:
 def test_a_film_of_more_than_six_hours_is_refused() -> None:
     with pytest.raises(FilmError, match="hours"):
         look(making.film([0, 40, 7 * 3_600_000]))
+
+
+def test_a_film_whose_header_says_seven_hours_is_refused_without_reading_it_all() -> None:
+    data = making.prolong(WHOLE, 7 * 3_600_000)
+    with pytest.raises(FilmError, match=r"7\.0 hours"):
+        look(data)
 
 
 def test_a_small_file_that_claims_millions_of_frames_is_refused_before_memory_is_taken() -> None:

@@ -69,6 +69,19 @@ def test_the_page_needs_nothing_from_elsewhere_and_runs_nothing() -> None:
     assert tags.seen.count("rect") == 4
 
 
+def test_somebody_unknown_who_is_seen_for_a_moment_is_folded_away() -> None:
+    glimpse = Person(1, [(500, 500)], 1, [], 500, (0, 0, 1, 1))
+    known = Person(2, [(500, 500)], 1, [Match("ann", 99.5)], 500, (0, 0, 1, 1))
+    html = render(Film("job", "film.mp4", _METADATA, [known, person(0), glimpse]), {})
+    _read(html)
+    before, folded = html.split("<details")
+    assert "1 more, each seen for less than a second" in folded
+    assert "Person 1" in folded
+    assert "ann" in before
+    assert "Person 0" in before
+    assert html.count("a glimpse") == 2
+
+
 def test_names_of_films_and_people_are_text_and_nothing_else() -> None:
     evil = '<script>alert("x")</script>'
     film = Film(evil, evil, _METADATA, [person(0, Match(evil, 99.5))])

@@ -19,6 +19,9 @@ FIRST: Final = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", 
 # gigabytes.
 MOST_SAMPLES: Final = 6 * 3600 * 240
 
+# Sample entries of encrypted pictures: ISO/IEC 14496-12, 8.12, and FairPlay's.
+ENCRYPTED: Final = frozenset({b"encv", b"drmi"})
+
 
 class Box(NamedTuple):
     """A box's name, and where its content begins and ends."""
@@ -44,8 +47,8 @@ def inside(source: Source, start: int, end: int) -> Iterator[Box]:
         start += length
 
 
-def check_samples(source: Source, size: int) -> None:
-    """Raise FilmError where a track claims more samples than any film has."""
+def check(source: Source, size: int) -> None:
+    """Raise FilmError where pictures are encrypted, or more are claimed than any film has."""
     for movie in _named(source, Box(b"", 0, size), b"moov"):
         for media in _named(source, movie, b"trak", b"mdia"):
             sound = any(
@@ -53,18 +56,31 @@ def check_samples(source: Source, size: int) -> None:
                 for box in _named(source, media, b"hdlr")
             )
             for table in _named(source, media, b"minf", b"stbl"):
-                counts = [
-                    _number(source, box.start + (8 if box.name == b"stsz" else 4))
-                    for name in (b"stsz", b"stz2", b"stts", b"ctts")
-                    for box in _named(source, table, name)
-                    # Uncompressed sound counts every value as a sample; FFmpeg does not then.
-                    if not (sound and box.name == b"stsz")
-                ]
-                if max(counts, default=0) > MOST_SAMPLES:
-                    raise FilmError(
-                        f"The video's index claims {max(counts)} frames, more than six hours have;"
-                        " the file is damaged."
-                    )
+                _check_entry(source, table)
+                _check_count(source, table, sound=sound)
+
+
+def _check_entry(source: Source, table: Box) -> None:
+    """Look at the name of a sample table's first entry, behind a version and a count."""
+    for described in _named(source, table, b"stsd"):
+        source.seek(described.start + 12)
+        if source.read(4) in ENCRYPTED:
+            raise FilmError("The video is encrypted; upload it without DRM.")
+
+
+def _check_count(source: Source, table: Box, *, sound: bool) -> None:
+    counts = [
+        _number(source, box.start + (8 if box.name == b"stsz" else 4))
+        for name in (b"stsz", b"stz2", b"stts", b"ctts")
+        for box in _named(source, table, name)
+        # Uncompressed sound counts every value as a sample; FFmpeg does not then.
+        if not (sound and box.name == b"stsz")
+    ]
+    if max(counts, default=0) > MOST_SAMPLES:
+        raise FilmError(
+            f"The video's index claims {max(counts)} frames, more than six hours have;"
+            " the file is damaged."
+        )
 
 
 def _named(source: Source, within: Box, name: bytes, *deeper: bytes) -> Iterator[Box]:

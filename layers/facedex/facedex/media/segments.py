@@ -39,7 +39,7 @@ class Grid:
 
     def cell(self, milliseconds: int) -> int:
         """Return the number of the cell that a moment lies in."""
-        return math.floor(milliseconds * self._rate)
+        return milliseconds * self._rate.numerator // self._rate.denominator
 
     def start(self, cell: int) -> int:
         """Return the first whole millisecond of a cell."""
