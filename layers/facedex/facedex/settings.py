@@ -68,6 +68,9 @@ class Settings:
         video_jobs: video jobs that may be under way at once.
         video_timeout: seconds without progress after which a video job fails.
         video_expiry: days for which a video job and its results are kept.
+        stream_queue: URL of the queue that stream processors find their workers through; empty
+            where there is none.
+        stream_processors: stream processors that there may be.
     """
 
     database_url: str
@@ -92,6 +95,8 @@ class Settings:
     video_jobs: int = 200
     video_timeout: int = 3600
     video_expiry: int = 7
+    stream_queue: str = ""
+    stream_processors: int = 100
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -124,6 +129,8 @@ class Settings:
             video_jobs=read.whole("FACEDEX_VIDEO_JOBS", 200),
             video_timeout=read.whole("FACEDEX_VIDEO_TIMEOUT", 3600),
             video_expiry=read.whole("FACEDEX_VIDEO_EXPIRY", 7),
+            stream_queue=environment.get("FACEDEX_STREAM_QUEUE", ""),
+            stream_processors=read.whole("FACEDEX_STREAM_PROCESSORS", 100),
         )
 
 
