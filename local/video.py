@@ -1,4 +1,4 @@
-"""Stored video on one machine: the queue, and worker processes that do what is in it.
+"""Stored video on one machine: worker processes that do what is in its queue.
 
 Processes, not threads: tracking and drawing frames together hold Python's lock enough that two
 threads do 1.6 times the work of one, and two processes twice. They start with the first job and
@@ -12,30 +12,18 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-_QUEUE: Final = "facedex-video"
-_VISIBILITY: Final = 360  # seconds, as deployed: a minute more than the function may take
+from local.queues import STREAMS, VIDEO
+
 _LOOK: Final = 0.5  # seconds between looks for a first job, and for workers that died
 _PATIENCE: Final = 5.0  # seconds that a worker has to end
 
 _logger: Final = logging.getLogger(__name__)
-
-
-def settle(environment: MutableMapping[str, str] = os.environ) -> None:
-    """Name the queue of this machine, unless the user has named another.
-
-    Queues of moto have addresses that are known before they are made.
-    """
-    if "FACEDEX_VIDEO_QUEUE" not in environment:
-        place = environment.get("AWS_ENDPOINT_URL_SQS") or environment.get("AWS_ENDPOINT_URL")
-        if place:
-            environment["FACEDEX_VIDEO_QUEUE"] = f"{place}/123456789012/{_QUEUE}"
 
 
 @contextmanager
@@ -101,7 +89,10 @@ def _supervise(workers: _Workers, ended: threading.Event) -> None:
     made = started = False
     while not ended.wait(_LOOK):
         try:
-            made = made or _make_queue()
+            if not made:
+                VIDEO.make()
+                STREAMS.make()
+                made = True
             with services.database().transaction() as connection:
                 if not started and tasks.any_left(connection):
                     # What was in the queue of an earlier run is lost with it.
@@ -113,12 +104,3 @@ def _supervise(workers: _Workers, ended: threading.Event) -> None:
             continue
         if started:
             workers.keep()
-
-
-def _make_queue() -> bool:
-    """Make the machine's own queue; one that the user has named is there."""
-    url = os.environ.get("FACEDEX_VIDEO_QUEUE", "")
-    if url.endswith(f"/{_QUEUE}"):
-        client: Any = boto3.client("sqs")
-        client.create_queue(QueueName=_QUEUE, Attributes={"VisibilityTimeout": str(_VISIBILITY)})
-    return True
