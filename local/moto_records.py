@@ -33,7 +33,8 @@ def bound_records(*, most_bytes: int = _MOST_BYTES, seconds: float = _MOST_SECON
         records = shard.records
         number: int = next(reversed(records), 0) + 1
         records[number] = record(partition_key, data, number, explicit_hash_key)
-        held = getattr(shard, "held_bytes", 0) + len(data)
+        # A shard that was split or merged begins anew.
+        held = len(data) + (shard.held_bytes if number > 1 else 0)
         horizon = time.time() - seconds
         while len(records) > 1:
             oldest = next(iter(records.values()))

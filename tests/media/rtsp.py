@@ -147,7 +147,9 @@ class Camera:
         with suppress(OSError):
             connection.shutdown(socket.SHUT_RDWR)
 
-    def _transport(self, head: str, connection: socket.socket, lock: threading.Lock) -> tuple[Send, str]:
+    def _transport(
+        self, head: str, connection: socket.socket, lock: threading.Lock
+    ) -> tuple[Send, str]:
         asked = re.search(r"(?im)^transport: *(.*?)\r$", head)
         assert asked
         if "interleaved" in asked[1]:
