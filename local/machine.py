@@ -18,7 +18,7 @@ import psycopg
 
 from facedex.settings import Auth
 from local import directory as data_directory
-from local import queues, routes, secret, surroundings, video
+from local import live, queues, routes, secret, surroundings, video
 from local.errors import DatabaseFailed
 from local.kinesis_video.endpoint import KinesisVideo
 from local.kinesis_video.streams import Streams
@@ -143,7 +143,8 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
         stack.callback(public.stop)
         # Media that is being read or sent ends first; it would not end by itself.
         stack.enter_context(streams.open())
-        stack.enter_context(video.working())
+        stack.enter_context(video.workforce().working())
+        stack.enter_context(live.workforce().working())
         data_directory.announce(directory, url=public.url)
         yield Machine(public.url, options.auth)
 
