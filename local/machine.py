@@ -18,8 +18,10 @@ import psycopg
 
 from facedex.settings import Auth
 from local import directory as data_directory
-from local import queues, routes, secret, surroundings, video
+from local import live, queues, routes, secret, surroundings, video
 from local.errors import DatabaseFailed
+from local.kinesis_video.endpoint import KinesisVideo
+from local.kinesis_video.streams import Streams
 from local.listener import Listener
 from local.moto_app import Moto
 from local.server import Server
@@ -51,6 +53,7 @@ class Options:
         log: whether a line per request goes to stderr.
         auth: who may call the face API.
         uploads: whether what is put into the uploads bucket is indexed.
+        stream_megabytes: media that is held in memory for each Kinesis video stream.
     """
 
     directory: Path
@@ -62,6 +65,7 @@ class Options:
     log: bool = True
     auth: Auth = Auth.NONE
     uploads: bool = False
+    stream_megabytes: int = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +99,14 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
     with ExitStack() as stack:
         directory = stack.enter_context(data_directory.hold(options.directory))
         moto = Moto()
+        streams = Streams(moto, most_bytes=options.stream_megabytes << 20)
+        services = KinesisVideo(moto, streams)
         # Functions read S3 through a port of their own: on the public one, requests that fill
         # every thread and each wait for S3 would wait for each other.
-        s3 = Listener(moto, host="127.0.0.1", port=0, threads=_S3_THREADS)
+        s3 = Listener(services, host="127.0.0.1", port=0, threads=_S3_THREADS)
         stack.callback(s3.release)
         health = _Health()
-        gate = Gate(moto)
+        gate = Gate(services)
         public = Listener(
             Server(
                 elsewhere=gate,
@@ -135,7 +141,10 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
         # It stops first: then nothing more is uploaded, and what was can be indexed.
         public.start()
         stack.callback(public.stop)
-        stack.enter_context(video.working())
+        # Media that is being read or sent ends first; it would not end by itself.
+        stack.enter_context(streams.open())
+        stack.enter_context(video.workforce().working())
+        stack.enter_context(live.workforce().working())
         data_directory.announce(directory, url=public.url)
         yield Machine(public.url, options.auth)
 

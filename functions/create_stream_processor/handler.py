@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from facedex.api.cameras import camera_address
 from facedex.api.documents import MATCH_THRESHOLD
 from facedex.api.errors import InvalidParameterException
 from facedex.api.operation import Request, Response, operation
@@ -38,7 +39,8 @@ def create_stream_processor(request: Request, services: Services) -> Response:
     video_stream = _member(request, "Input", "KinesisVideoStream", "Arn")
     data_stream = _member(request, "Output", "KinesisDataStream", "Arn")
     collection_id = _member(request, "Settings", "FaceSearch", "CollectionId")
-    _require("Input.KinesisVideoStream.Arn", video_stream, _VIDEO_STREAM, "stream/NAME/CREATED")
+    if camera_address(video_stream, services.settings.rtsp_hosts) is None:
+        _require("Input.KinesisVideoStream.Arn", video_stream, _VIDEO_STREAM, "stream/NAME/CREATED")
     _require("Output.KinesisDataStream.Arn", data_stream, _DATA_STREAM, "stream/NAME")
     sharing = request.get("DataSharingPreference")
     with services.database.transaction() as connection:

@@ -32,6 +32,7 @@ class Need(StrEnum):
     VIDEO = "video"  # PyAV and lap: films are decoded
     VIDEO_QUEUE = "video-queue"  # sends work on stored video
     STREAM_QUEUE = "stream-queue"  # sends work on streaming video
+    STREAMS = "streams"  # reads the callers' video streams, writes to their data streams
     TOPICS = "topics"  # publishes to the caller's SNS topics
 
 
@@ -41,6 +42,7 @@ class Trigger(StrEnum):
     GATEWAY = "gateway"  # API Gateway: POST /
     UPLOADS = "uploads"  # SQS: notifications of the uploads bucket, ten at a time
     VIDEO = "video"  # SQS: work on stored video, a message at a time
+    STREAMS = "streams"  # SQS: stream processors that want a worker, one at a time
     DEPLOYMENT = "deployment"  # CloudFormation: a custom resource of the stack
     SCHEDULE = "schedule"  # EventBridge: every few hours
     OPERATOR = "operator"  # by hand: aws lambda invoke
@@ -226,6 +228,14 @@ WORKERS: Final[Mapping[str, Worker]] = {
             _FACES | _VIDEO | {Need.VIDEO, Need.TOPICS},
             _LARGE,
             300,
+        ),
+        # As long as Lambda lets it: each time it hands its stream over, some frames come twice.
+        Worker(
+            "run_stream_processor",
+            Trigger.STREAMS,
+            _STREAM | {Need.MODELS, Need.VIDEO, Need.STREAMS},
+            _LARGE,
+            900,
         ),
     )
 }
