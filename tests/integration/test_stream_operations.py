@@ -12,7 +12,7 @@ import boto3
 import pytest
 
 from facedex import services, settings, streams
-from facedex.api import notifications
+from facedex.api import clients
 from facedex.store import collections, schema, stream_runs
 from facedex.store.stream_runs import Lease
 from functions.front_door.handler import lambda_handler
@@ -130,7 +130,7 @@ def messages(
     }
     for name, value in chosen.items():
         monkeypatch.setenv(f"FACEDEX_{name}", value)
-    made = (settings.settings, services._database, services._pack, notifications._sqs)
+    made = (settings.settings, services._database, services._pack, clients.queues)
     for each in made:
         each.cache_clear()
     schema.migrate(services.database())
