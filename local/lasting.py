@@ -61,6 +61,10 @@ class LastingRequests:
 class Lasting:
     """A request's own way to last, and to read its body as it comes.
 
+    Attributes:
+        begun: whether it lasts.
+        closing: whether its connection is closed behind its answer.
+
     Args:
         request: cheroot's.
         others: those of its server.
@@ -68,6 +72,7 @@ class Lasting:
 
     def __init__(self, request: Any, others: LastingRequests) -> None:
         self.begun = False
+        self.closing = False
         self._request = request
         self._others = others
 
@@ -78,13 +83,17 @@ class Lasting:
         """
         if not self.begun and self._others.enter(self._request.conn):
             self.begun = True
-            self._request.close_connection = True
+            self.hang_up()
         return self.begun
+
+    def hang_up(self) -> None:
+        """Close the connection behind the answer, and do not wait for the rest of the body."""
+        self.closing = True
+        self._request.close_connection = True
 
     def arrived(self, seconds: float) -> bool:
         """Whether more of the body, or its end, has come; waits for it that long."""
-        body = self._request.rfile
-        if self._request.conn.rfile.has_data() or getattr(body, "buffer", b""):
+        if not self._unread() or self._request.conn.rfile.has_data():
             return True
         return _readable(self._request.conn.socket, seconds)
 
@@ -118,11 +127,10 @@ class Lasting:
 
     def finish(self) -> None:
         """End it, once its answer is complete."""
-        if self.begun:
-            try:
-                self._linger()
-            finally:
-                self._others.leave(self._request.conn)
+        try:
+            self._linger()
+        finally:
+            self.abandon()
 
     def abandon(self) -> None:
         """End it, its answer cut off."""
@@ -145,10 +153,11 @@ class Lasting:
             return
 
     def _unread(self) -> bool:
-        body = self._request.rfile
+        """Whether more of the body has to come."""
+        body: Any = self._request.rfile
         if isinstance(body, bodies.Chunks):
             return not body.closed
-        return bool(body.remaining)
+        return bool(body.remaining > 0)
 
 
 def _readable(connection: socket.socket, seconds: float) -> bool:

@@ -98,7 +98,7 @@ class _Request(HTTPRequest):
         if self.malformed_length is not None:
             # Nobody knows where the next request begins.
             self.close_connection = True
-        if not self.chunked_read and not self._lasts():
+        if not self.chunked_read and not self._hangs_up():
             self._drop_body()
         super().send_headers()
 
@@ -109,7 +109,7 @@ class _Request(HTTPRequest):
             if self.lasting:
                 self.lasting.abandon()
             raise
-        if self._lasts():
+        if self._hangs_up():
             assert self.lasting
             self.lasting.finish()
             return
@@ -117,8 +117,8 @@ class _Request(HTTPRequest):
         if self.chunked_read and not self.rfile.finish():
             self.close_connection = True
 
-    def _lasts(self) -> bool:
-        return self.lasting is not None and self.lasting.begun
+    def _hangs_up(self) -> bool:
+        return self.lasting is not None and self.lasting.closing
 
     def _drop_body(self) -> None:
         """Read what the application left of the body, which cheroot would hold as a whole."""

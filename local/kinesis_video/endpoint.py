@@ -59,6 +59,10 @@ class KinesisVideo:
         reason = door.judge_name(environ) or door.judge_origin(environ)
         if reason:
             return _send(deny(environ, reason), start_response)
+        lasting: Lasting | None = environ.get(LASTING)
+        if lasting and operation == self._put_media:
+            # A producer that is refused may go on sending, or wait, for ever.
+            lasting.hang_up()
         try:
             return operation(environ, start_response)
         except NoStream as error:

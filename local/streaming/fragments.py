@@ -62,14 +62,16 @@ class Muxer:
 
     def __init__(self, template: VideoStream, *, encode: bool, speed: float = 1.0) -> None:
         self.header = b""
-        self._template = template
         self._rate = template.average_rate or 25
         self._speed = speed
         self._encodes = encode or template.codec_context.name != "h264"
         self._sink = _Sink()
         sink: Any = self._sink
         self._output = av.open(sink, "w", format="matroska", options=_OPTIONS)
+        # Nothing of a template may be used once its container is closed.
         self._stream: VideoStream | None = None
+        if not self._encodes:
+            self._stream = self._output.add_stream_from_template(template)
         self._parser = Parser()
         self._head: list[bytes] = []
         self._base = 0
@@ -119,8 +121,7 @@ class Muxer:
         self._dts = max(self._dts + 1, self._milliseconds(dts * packet.time_base, shift))
         packet.pts = max(self._milliseconds(pts * packet.time_base, shift), self._dts)
         packet.dts, packet.time_base = self._dts, _MILLISECONDS
-        if self._stream is None:
-            self._stream = self._output.add_stream_from_template(self._template)
+        assert self._stream
         packet.stream = self._stream
         self._output.mux(packet)
 

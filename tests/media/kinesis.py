@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import av
+import numpy as np
 import requests
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -36,9 +37,13 @@ def matroska(film: bytes, *, start: int = 0) -> tuple[bytes, list[bytes]]:
     start: milliseconds that are added to its times.
     """
     written = io.BytesIO()
-    with av.open(io.BytesIO(film)) as source, av.open(written, "w", format="matroska") as output:
+    with (
+        av.open(io.BytesIO(film), "r") as source,
+        av.open(written, "w", format="matroska") as output,
+    ):
         template = source.streams[0]
         assert isinstance(template, av.VideoStream | av.AudioStream)
+        pictures = template.type == "video"
         stream = output.add_stream_from_template(template)
         for packet in source.demux(template):
             if packet.dts is not None:
@@ -58,7 +63,7 @@ def matroska(film: bytes, *, start: int = 0) -> tuple[bytes, list[bytes]]:
             case ebml.SIMPLE_BLOCK | ebml.BLOCK_GROUP:
                 block = contents.read_block(element)
                 time = base + block.offset
-                if not clusters or (block.key and template.type == "video"):
+                if not clusters or (block.key and pictures):
                     opened = time
                     clusters.append(contents.open_cluster(start + opened))
                 offset = (time - opened).to_bytes(2, "big", signed=True)
@@ -68,7 +73,7 @@ def matroska(film: bytes, *, start: int = 0) -> tuple[bytes, list[bytes]]:
 
 
 def put_media(endpoint: str, stream: str, body: bytes | Iterable[bytes], **headers: str) -> Any:
-    """Call PutMedia with a plain HTTP client, and return its response, with the acknowledgements."""
+    """Call PutMedia with a plain HTTP client and return its response."""
     chosen = {
         "x-amzn-stream-name": stream,
         "x-amzn-fragment-timecode-type": "ABSOLUTE",
@@ -90,7 +95,7 @@ def acknowledgements(response: Any) -> list[dict[str, Any]]:
 def numbers(found: Iterable[Fragment]) -> list[int]:
     """Return the numbers that the frames of `numbered_film` carry."""
     return [
-        making.number_of(frame.to_ndarray(format="rgb24"))
+        making.number_of(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8))
         for fragment in found
         for _, frame in frames(fragment)
     ]
@@ -98,4 +103,5 @@ def numbers(found: Iterable[Fragment]) -> list[int]:
 
 def read(payload: Any) -> Iterator[Fragment]:
     """Return the fragments of a GetMedia answer as they come."""
-    return read_fragments(iter(lambda: payload.read1(1 << 16) or payload.read(1), b""))
+    # boto3's body gives nothing until it has all that it is asked for.
+    return read_fragments(iter(lambda: payload.read(1), b""))

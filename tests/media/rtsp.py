@@ -123,7 +123,7 @@ class Camera:
         shift = 0.0
         with (
             suppress(OSError, av.error.FFmpegError),
-            av.open(_Packets(send), "w", format="rtp", options={"packetsize": "1400"}) as output,  # type: ignore[arg-type]
+            av.open(_Packets(send), "w", format="rtp", options={"packetsize": "1400"}) as output,
         ):
             stream: av.VideoStream | None = None
             for _ in range(self._loops):
