@@ -9,7 +9,7 @@ from facedex.store import stream_processors
 
 def describe_stream_processor(request: Request, services: Services) -> Response:
     """Describe a processor."""
-    with services.database.transaction() as connection:
+    with services.database.reading() as connection:
         processor = stream_processors.find(connection, request["Name"])
     definition = processor.definition
     sharing = definition.data_sharing

@@ -10,7 +10,7 @@ from facedex.store import tags
 
 def list_tags_for_resource(request: Request, services: Services) -> Response:
     """List every tag of a resource."""
-    with services.database.transaction() as connection:
+    with services.database.reading() as connection:
         resource = tagging.find(connection, services, request["ResourceArn"])
         return {"Tags": tags.read(connection, resource)}
 

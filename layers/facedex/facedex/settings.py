@@ -51,12 +51,20 @@ class Settings:
         max_pixels: pictures with more pixels than this are refused unread.
         connections: most database connections of one process.
         statement_timeout: seconds after which Postgres gives up a statement.
+        database_patience: seconds for which a connection is waited for, while an invocation has
+            them: a paused database takes fifteen to wake.
+        database_pooled: connections go through a proxy that shares them out; then the role has to
+            have its timeouts.
         account, region: for ARNs, where the request itself does not say.
         auth: who may call.
         keys_secret: what the access keys' secrets are encrypted under: the text itself, or
             ``file:PATH``, or ``secretsmanager:ARN``; empty where there are no access keys.
         keys_cache: seconds for which an access key is used without another look at it.
         database_auth: how connections to the database are authenticated.
+        log_names: whether the log may hold names of buckets, objects and collections.
+        topics: ARNs of the SNS topics that callers may have jobs announced to; None for any.
+        uploads_queue: URL of the queue that uploads come from: one that has to wait for something
+            is put there again; without it, it is left to the queue to deliver it again.
         uploads_dead_letters: URL of the queue for uploads that can never be indexed; empty where
             there are no uploads.
         uploads_delete_faces: whether an uploaded object that is deleted or replaced takes its
@@ -92,6 +100,11 @@ class Settings:
     keys_secret: str = field(default="", repr=False)
     keys_cache: int = 30
     database_auth: DatabaseAuth = DatabaseAuth.PASSWORD
+    database_patience: int = 3
+    database_pooled: bool = False
+    log_names: bool = False
+    topics: frozenset[str] | None = None
+    uploads_queue: str = ""
     uploads_dead_letters: str = ""
     uploads_delete_faces: bool = False
     video_queue: str = ""
@@ -131,6 +144,11 @@ class Settings:
             keys_secret=environment.get("FACEDEX_KEYS_SECRET", ""),
             keys_cache=read.whole("FACEDEX_KEYS_CACHE", 30),
             database_auth=read.database_auth("FACEDEX_DATABASE_AUTH"),
+            database_patience=read.whole("FACEDEX_DATABASE_PATIENCE", 3),
+            database_pooled=read.flag("FACEDEX_DATABASE_POOLED"),
+            log_names=read.flag("FACEDEX_LOG_NAMES"),
+            topics=read.topics("FACEDEX_TOPICS"),
+            uploads_queue=environment.get("FACEDEX_UPLOADS_QUEUE", ""),
             uploads_dead_letters=environment.get("FACEDEX_UPLOADS_DEAD_LETTERS", ""),
             uploads_delete_faces=read.flag("FACEDEX_UPLOADS_DELETE_FACES"),
             video_queue=environment.get("FACEDEX_VIDEO_QUEUE", ""),
@@ -176,6 +194,13 @@ class _Reader:
         if value not in ("true", "false"):
             raise SettingError(f"{name} must be true or false, not {value!r}.")
         return value == "true"
+
+    def topics(self, name: str) -> frozenset[str] | None:
+        value = self._environment.get(name)
+        if not value:
+            return None
+        # An empty value says nothing, so that none at all needs a word.
+        return frozenset() if value == "none" else frozenset(value.split(","))
 
     def auth(self, name: str) -> Auth:
         # No default: a deployment that forgot to say who may call is shut, not open.

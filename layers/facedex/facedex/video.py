@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
-from facedex.api.errors import InternalServerError
+from facedex.api.errors import InternalServerError, InvalidParameterException
 from facedex.api.notifications import NotSent, publish
 from facedex.api.videos import locate
 from facedex.outbox import RETRY, send_due
@@ -41,6 +41,12 @@ def begin(
         )
     token = request.get("ClientRequestToken")
     channel = request.get("NotificationChannel")
+    topic = channel and channel["SNSTopicArn"]
+    if topic and settings.topics is not None and topic not in settings.topics:
+        raise InvalidParameterException(
+            f"This service may not publish to {topic}; whoever runs it says which topics it may"
+            " publish to."
+        )
     with services.database.transaction() as connection:
         started = jobs.earlier(connection, operation, token, request)
     if started:
@@ -59,7 +65,7 @@ def begin(
                 video,
                 gallery,
                 services.pack.model_version,
-                channel and channel["SNSTopicArn"],
+                topic,
                 request.get("JobTag"),
             ),
             token=token,

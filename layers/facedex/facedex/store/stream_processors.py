@@ -91,7 +91,7 @@ def create(connection: Connection, definition: Definition, *, most: int) -> Stre
         StreamProcessorInUse: the name is taken.
         TooManyStreamProcessors: there are as many already.
     """
-    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (_COUNTING,))
+    connection.execute("SELECT lock_name(%s)", (_COUNTING,))
     count = connection.execute("SELECT count(*) AS number FROM stream_processors").fetchone()
     assert count is not None
     try:

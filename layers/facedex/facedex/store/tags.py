@@ -30,9 +30,7 @@ def put(connection: Connection, resource: Tagged, tags: Mapping[str, str]) -> No
     """
     table, column = _TABLES[type(resource)]
     # One request at a time counts what a resource has.
-    connection.execute(
-        "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"{table}/{resource.key}",)
-    )
+    connection.execute("SELECT lock_name(%s)", (f"{table}/{resource.key}",))
     with connection.cursor() as cursor:
         cursor.executemany(
             f"INSERT INTO {table} ({column}, tag_key, tag_value) VALUES (%s, %s, %s)"
