@@ -97,9 +97,7 @@ class Scene:
                 return found
             found += [json.loads(each["Data"]) for each in answer["Records"]]
 
-    def collect(
-        self, enough: Callable[[list[Any]], bool], seconds: float = PATIENCE
-    ) -> list[Any]:
+    def collect(self, enough: Callable[[list[Any]], bool], seconds: float = PATIENCE) -> list[Any]:
         """Records, until there are enough."""
         found: list[Any] = []
 
