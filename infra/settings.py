@@ -75,8 +75,10 @@ class StackSettings:
         retention: what becomes of data when the stack is destroyed: destroy, snapshot, retain.
         uploads: make an uploads bucket whose objects are indexed.
         uploads_days: days after which uploaded objects are removed; 0 keeps them.
+        uploads_concurrency: copies of index_upload that work at once, at most.
         delete_faces: deleting an uploaded object deletes its faces.
         video: make the queue and the workers for stored video.
+        video_concurrency: workers for stored video that work at once, at most.
         image_buckets: buckets of yours that callers may name images and videos in.
         topics: ARNs of SNS topics of yours that callers may have video jobs announced to.
         rate: requests a second that the API takes from all callers together.
@@ -112,8 +114,10 @@ class StackSettings:
     retention: Retention = Retention.DESTROY
     uploads: bool = True
     uploads_days: int = 0
+    uploads_concurrency: int = 10
     delete_faces: bool = False
     video: bool = False
+    video_concurrency: int = 10
     image_buckets: tuple[str, ...] = ()
     topics: tuple[str, ...] = ()
     rate: int = 100
@@ -164,6 +168,8 @@ class StackSettings:
             "readers": (0, 15),
             "backup_days": (1, 35),
             "uploads_days": (0, 36_500),
+            "uploads_concurrency": (2, 1_000),
+            "video_concurrency": (2, 1_000),
             "rate": (1, 10_000),
             "burst": (1, 10_000),
             "waf_rate": (10, 2_000_000_000),
@@ -180,9 +186,10 @@ class StackSettings:
                 for name, (low, high) in numbers.items()
             ),
             (
-                not re.fullmatch(r"[a-z][a-z0-9-]{0,19}", self.environment),
-                "environment must be 1 to 20 lower-case letters, digits and hyphens, the first a"
-                f" letter, not {self.environment!r}.",
+                not re.fullmatch(r"(?!.*--)[a-z](?:[a-z0-9-]{0,18}[a-z0-9])?", self.environment),
+                "environment must be 1 to 20 lower-case letters, digits and single hyphens, the"
+                " first a letter and the last no hyphen, not"
+                f" {self.environment!r}.",
             ),
             (
                 self.pack not in packs,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack, Tags
+from aws_cdk import CfnOutput, Duration, Stack, Tags
 from aws_cdk.aws_events import Rule, Schedule
 from aws_cdk.aws_events_targets import LambdaFunction
 from aws_cdk.aws_iam import PolicyStatement
@@ -21,11 +21,12 @@ from infra.constructs.functions import Functions, deployed, needs, uses_keys
 from infra.constructs.logs import log_group
 from infra.constructs.network import Network
 from infra.constructs.observability import Observability
+from infra.constructs.removal import kept_if_made
 from infra.constructs.review import accept
 from infra.constructs.schema import Schema
 from infra.constructs.uploads import OF_BUCKET, OF_OBJECTS, Uploads
 from infra.constructs.video import VideoWork
-from infra.settings import Auth, Retention, StackSettings
+from infra.settings import Auth, StackSettings
 
 # CloudFormation takes its answers in buckets of this name, each region's own.
 _ANSWERS: Final = "cloudformation-custom-resource-response-*"
@@ -86,7 +87,6 @@ class Facedex(Stack):
     def _add_keys(self) -> None:
         if self._settings.auth is not Auth.KEYS:
             return
-        ends = self._settings.retention is Retention.DESTROY
         secret = Secret(
             self,
             "KeysSecret",
@@ -94,7 +94,7 @@ class Facedex(Stack):
             generate_secret_string=SecretStringGenerator(
                 password_length=64, exclude_punctuation=True
             ),
-            removal_policy=RemovalPolicy.DESTROY if ends else RemovalPolicy.RETAIN,
+            removal_policy=kept_if_made(self._settings),
         )
         accept(
             secret,
@@ -121,6 +121,7 @@ class Facedex(Stack):
         for worker, function in self._workers(Trigger.UPLOADS):
             uploads = self._uploads = Uploads(self, "Uploads", self._settings, worker.timeout)
             uploads.attach(function)
+            function.add_environment("FACEDEX_UPLOADS_QUEUE", uploads.queue.queue_url)
             function.add_environment("FACEDEX_UPLOADS_DEAD_LETTERS", uploads.dead_letters.queue_url)
             function.add_environment(
                 "FACEDEX_UPLOADS_DELETE_FACES", str(self._settings.delete_faces).lower()
@@ -134,7 +135,7 @@ class Facedex(Stack):
     def _add_video(self) -> dict[str, tuple[Queue, Queue]]:
         queues = {}
         for worker, function in self._workers(Trigger.VIDEO):
-            work = VideoWork(self, "Video", worker.timeout)
+            work = VideoWork(self, "Video", self._settings, worker.timeout)
             work.attach(function)
             queues["Video"] = (work.queue, work.dead_letters)
             for row in deployed(self._settings):

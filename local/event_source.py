@@ -171,6 +171,7 @@ class EventSource:
                 AttributeNames=[
                     "ApproximateNumberOfMessages",
                     "ApproximateNumberOfMessagesNotVisible",
+                    "ApproximateNumberOfMessagesDelayed",
                 ],
             )
         except (BotoCoreError, ClientError):

@@ -18,7 +18,7 @@ import psycopg
 
 from facedex.settings import Auth
 from local import directory as data_directory
-from local import routes, secret, surroundings, video
+from local import live, queues, routes, secret, surroundings, video
 from local.errors import DatabaseFailed
 from local.kinesis_video.endpoint import KinesisVideo
 from local.kinesis_video.streams import Streams
@@ -34,6 +34,7 @@ _S3_THREADS: Final = 16
 _logger = logging.getLogger("facedex")
 
 _SWEEP: Final = 5.0  # seconds between looks for what others have left undone
+_REVIVE: Final = 1.0  # the same for streams, which do not wait
 
 
 Downloads = Callable[[], AbstractContextManager[Callable[[str, int, int], None]]]
@@ -127,7 +128,8 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
             auth=options.auth,
             keys_secret=secret.source(directory) if options.auth is Auth.KEYS else "",
         )
-        video.settle()
+        queues.VIDEO.settle()
+        queues.STREAMS.settle()
         arrivals = Uploads(s3.url, log=options.log) if options.uploads else None
         _start_parts(stack, options, directory, pack, health)
         s3.start()
@@ -141,7 +143,8 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
         stack.callback(public.stop)
         # Media that is being read or sent ends first; it would not end by itself.
         stack.enter_context(streams.open())
-        stack.enter_context(video.working())
+        stack.enter_context(video.workforce().working())
+        stack.enter_context(live.workforce().working())
         data_directory.announce(directory, url=public.url)
         yield Machine(public.url, options.auth)
 
@@ -246,32 +249,46 @@ def _load_code(pack: Path) -> str:
 
 @contextmanager
 def _sweeping() -> Iterator[None]:
-    """Now and then remove what a deletion that was cut off has left, and keep video jobs going."""
-    from facedex import services, video
+    """Now and then remove what a deletion that was cut off has left, and keep work going."""
+    from facedex import services, streams, video
     from facedex.settings import settings
     from facedex.store import collections
+
+    def sweep() -> None:
+        collections.sweep(services.database(), seconds=_SWEEP)
+        video.sweep(services.database(), settings())
+
+    def revive() -> None:
+        streams.sweep(services.database(), settings())
+
+    with _repeating("sweep", sweep, every=_SWEEP), _repeating("revive", revive, every=_REVIVE):
+        yield
+
+
+@contextmanager
+def _repeating(name: str, act: Callable[[], None], *, every: float) -> Iterator[None]:
+    """Do something every few seconds, in a thread, for as long as the block runs."""
     from facedex.store.errors import DatabaseUnavailable
 
     ended = threading.Event()
 
-    def sweep() -> None:
-        while not ended.wait(_SWEEP):
+    def repeat() -> None:
+        while not ended.wait(every):
             try:
-                collections.sweep(services.database(), seconds=_SWEEP)
-                video.sweep(services.database(), settings())
+                act()
             except DatabaseUnavailable:
                 continue
             except Exception:
-                # The next round may fare better; without one, nothing would be swept any more.
-                _logger.exception("A sweep failed.")
+                # The next round may fare better; without one, nothing would be done any more.
+                _logger.exception("A %s failed.", name)
 
-    sweeper = threading.Thread(target=sweep, name="sweep", daemon=True)
-    sweeper.start()
+    thread = threading.Thread(target=repeat, name=name, daemon=True)
+    thread.start()
     try:
         yield
     finally:
         ended.set()
-        sweeper.join()
+        thread.join()
 
 
 def _close_database() -> None:

@@ -60,6 +60,8 @@ def settle(
     region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or REGION
     environment.setdefault("AWS_REGION", region)
     environment.setdefault("AWS_DEFAULT_REGION", region)
+    # The terminal is that of whoever put the objects there.
+    environment.setdefault("FACEDEX_LOG_NAMES", "true")
     # CloudWatch reads these lines; on a terminal they would drown everything else.
     environment.setdefault("POWERTOOLS_LOG_LEVEL", "WARNING")
     environment.setdefault("POWERTOOLS_METRICS_DISABLED", "true")

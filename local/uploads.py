@@ -24,6 +24,7 @@ DEAD_LETTERS: Final = "facedex-uploads-dead-letters"
 
 _FUNCTION: Final = "index_upload"
 _DEAD_LETTERS_SETTING: Final = "FACEDEX_UPLOADS_DEAD_LETTERS"
+_QUEUE_SETTING: Final = "FACEDEX_UPLOADS_QUEUE"
 _BATCH: Final = 4  # small, so that no thread has a heap of photos while another has none
 _MOST_RECEIVES: Final = 10
 _PATIENCE: Final = 60  # seconds that a request waits for the bucket to be made
@@ -60,8 +61,8 @@ class Uploads:
     Args:
         own_url: where moto answers functions.
         log: whether a line per upload goes to stderr.
-        environment: endpoints, and settings of the function; the address of the dead-letter queue
-            is added to it.
+        environment: endpoints, and settings of the function; the addresses of its two queues are
+            added to it.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class Uploads:
             )
         elif self._in_memory:
             # Addresses of moto's queues are known beforehand, so that nobody waits for moto.
-            self._queue = f"{own_url}/{ACCOUNT}/{QUEUE}"
+            self._queue = environment[_QUEUE_SETTING] = f"{own_url}/{ACCOUNT}/{QUEUE}"
             environment[_DEAD_LETTERS_SETTING] = f"{own_url}/{ACCOUNT}/{DEAD_LETTERS}"
         else:
             self._make_elsewhere(environment)
@@ -145,6 +146,7 @@ class Uploads:
 
         try:
             self._queue, environment[_DEAD_LETTERS_SETTING] = self._make()
+            environment[_QUEUE_SETTING] = self._queue
         except (BotoCoreError, ClientError) as error:
             self._trouble = str(error)
 

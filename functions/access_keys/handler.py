@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from facedex import services
+from facedex import invocation, services
 from facedex.settings import read_keys_secret, settings
 from facedex.store import access_keys
 from facedex.store.access_keys import AccessKey, Permission
@@ -26,7 +26,7 @@ from facedex.store.errors import AccessKeyNotFound
 Response = dict[str, Any]
 
 
-def lambda_handler(event: Mapping[str, Any], _context: object) -> Response:
+def lambda_handler(event: Mapping[str, Any], context: object) -> Response:
     """Lambda's entry: what to do, and to which key.
 
     Returns:
@@ -46,7 +46,10 @@ def lambda_handler(event: Mapping[str, Any], _context: object) -> Response:
         kinds = {str: "text", bool: "true or false"}
         return {"Error": f"{wrong[0]} must be {kinds[_MEMBERS.get(wrong[0], str)]}."}
     try:
-        with services.database().transaction() as connection:
+        with (
+            invocation.under(context),
+            services.database().transaction() as connection,
+        ):
             return act(connection, event)
     except AccessKeyNotFound as error:
         return {"Error": f"{error}."}

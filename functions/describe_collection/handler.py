@@ -9,7 +9,7 @@ from facedex.store import collections, counting
 
 def describe_collection(request: Request, services: Services) -> Response:
     """Describe one collection."""
-    with services.database.transaction() as connection:
+    with services.database.reading() as connection:
         collection = collections.find(connection, request["CollectionId"])
         faces, users = counting.count(connection, collection)
     return {

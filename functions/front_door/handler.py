@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from facedex import invocation
 from facedex.api.catalog import OPERATIONS
 from facedex.api.errors import UnknownOperationException
 from facedex.api.gateway import JSON_1_1, Call, answer
@@ -15,9 +16,10 @@ from facedex.api.operation import Request
 from facedex.api.reading import parse_json
 
 
-def lambda_handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
+def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     """Lambda's entry: an API Gateway event of ``POST /``."""
-    return answer(event, JSON_1_1, _act)
+    with invocation.under(context):
+        return answer(event, JSON_1_1, _act)
 
 
 def _act(call: Call) -> bytes:

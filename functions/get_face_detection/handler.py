@@ -15,7 +15,7 @@ def get_face_detection(request: Request, services: Services) -> Response:
     tokens = services.page_tokens("GetFaceDetection", job_id)
     after = tokens.read(request["NextToken"]) if request.get("NextToken") else 0
     count = min(request.get("MaxResults", LARGEST_PAGE), LARGEST_PAGE)
-    with services.database.transaction() as connection:
+    with services.database.reading() as connection:
         job = jobs.find(connection, job_id, "StartFaceDetection")
         state = progress(connection, job)
         found = timelines.by_time(connection, job_id, after=after, count=count + 1)

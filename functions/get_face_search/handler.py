@@ -19,7 +19,7 @@ def get_face_search(request: Request, services: Services) -> Response:
     tokens = services.page_tokens("GetFaceSearch", job_id, request.get("SortBy", "TIMESTAMP"))
     after = tokens.read(request["NextToken"]) if request.get("NextToken") else None
     count = min(request.get("MaxResults", LARGEST_PAGE), LARGEST_PAGE)
-    with services.database.transaction() as connection:
+    with services.database.reading() as connection:
         job = jobs.find(connection, job_id, "StartFaceSearch")
         state = progress(connection, job)
         if is_by_person:

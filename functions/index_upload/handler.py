@@ -2,7 +2,7 @@
 
 ``CollectionId/ExternalImageId.jpg`` (``.jpeg``, ``.png``) says where to. Messages may come twice,
 late and in any order. What can never work goes to the dead-letter queue with its reason, and the
-object is tagged with it; what may work later is left in the queue.
+object is tagged with it; what may work later is put into the queue again.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -20,6 +21,7 @@ from aws_lambda_powertools.utilities.batch import (
 )
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
+from facedex import invocation
 from facedex.api import uploads
 from facedex.api.arns import Owner
 from facedex.api.dead_letters import bury, printable
@@ -31,6 +33,7 @@ from facedex.settings import settings
 from facedex.store.errors import StoreError
 from functions.index_upload.adding import Added, add
 from functions.index_upload.mirroring import mirror
+from functions.index_upload.postponing import postpone
 
 logger = Logger(service="uploads", stream=sys.stderr)
 
@@ -38,7 +41,8 @@ logger = Logger(service="uploads", stream=sys.stderr)
 def lambda_handler(event: Mapping[str, Any], context: Any) -> Mapping[str, Any]:
     """Lambda's entry: an SQS event with S3's notifications; failures are delivered again."""
     processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
-    return process_partial_response(dict(event), _work, processor, context)
+    with invocation.under(context):
+        return process_partial_response(dict(event), _work, processor, context)
 
 
 def _work(record: SQSRecord) -> None:
@@ -48,29 +52,42 @@ def _work(record: SQSRecord) -> None:
         bury(settings().uploads_dead_letters, record.body, error)
         logger.warning("A message failed, %s: %s", error.code, error)
         return
-    for notice in notices:
+    told = [Told(notice, record.message_id) for notice in notices]
+    for each in told:
         # Several objects in one message are S3's right, though it has never used it.
-        alone = json.dumps({"Records": [notice.record]})
+        alone = record.body if len(told) == 1 else json.dumps({"Records": [each.notice.record]})
         try:
-            _settle(notice, record.body if len(notices) == 1 else alone)
+            _settle(each, alone)
+        except (ServiceError, StoreError) as raised:
+            logger.warning(each.line("waits and is tried again: %s"), raised)
+            if not _wait(each, record, alone, service_error(raised)):
+                raise
         except Exception as raised:
-            foreseen = isinstance(raised, ServiceError | StoreError)
-            reason = raised if foreseen else type(raised).__name__
-            text = _line(notice, "waits and is tried again: %s")
-            logger.warning(text, reason, exc_info=not foreseen)
+            text = each.line("waits and is tried again: %s")
+            logger.warning(text, type(raised).__name__, exc_info=True)
             raise
 
 
-def _settle(notice: Notice, body: str) -> None:
+def _wait(told: Told, record: SQSRecord, body: str, error: ServiceError) -> bool:
+    """Have a message come again later; False where it is left to the queue to see to that."""
+    queue = settings().uploads_queue
+    if not queue:
+        return False
+    if not postpone(record, queue):
+        _refuse(told, body, error)
+    return True
+
+
+def _settle(told: Told, body: str) -> None:
     try:
-        added = _follow(notice)
+        added = _follow(told.notice)
     except Exception as raised:
         error = service_error(raised)
         if error.status >= 500:
             raise
-        _refuse(notice, body, error)
+        _refuse(told, body, error)
     else:
-        _report(notice, added)
+        _report(told, added)
 
 
 def _follow(notice: Notice) -> Added | None:
@@ -85,41 +102,57 @@ def _follow(notice: Notice) -> Added | None:
     return None if upload is None else add(notice, upload, services)
 
 
-def _refuse(notice: Notice, body: str, error: ServiceError) -> None:
+def _refuse(told: Told, body: str, error: ServiceError) -> None:
     # The tag first: it may be written twice, and a dead letter is better there once.
-    if not notice.removed:
+    if not told.notice.removed:
         marks = {"status": "failed", "error": error.code, "reason": error.message}
-        _mark(notice, marks)
+        _mark(told, marks)
     bury(settings().uploads_dead_letters, body, error)
-    logger.warning(_line(notice, "failed, %s: %s"), error.code, printable(error.message))
+    # The reason names names; the dead letter has it.
+    reason = f": {printable(error.message)}" if settings().log_names else ""
+    logger.warning(told.line("failed, %s%s"), error.code, reason)
 
 
-def _report(notice: Notice, added: Added | None) -> None:
+def _report(told: Told, added: Added | None) -> None:
     if added is None:
-        logger.info(_line(notice, "is gone; there is nothing to index"))
+        logger.info(told.line("is gone; there is nothing to index"))
         return
     count = len(added.indexed.records)
     if count:
-        logger.info(_line(notice, "indexed %d %s"), count, "face" if count == 1 else "faces")
+        logger.info(told.line("indexed %d %s"), count, "face" if count == 1 else "faces")
         if added.tagged:
-            _mark(notice, {})
+            _mark(told, {})
     else:
-        logger.info(_line(notice, "has no face to index"))
+        logger.info(told.line("has no face to index"))
         unfit = sorted({reason for _, reasons in added.indexed.unindexed for reason in reasons})
-        _mark(notice, {"status": "no-face", "reason": " ".join(unfit) or "NO_FACE"})
+        _mark(told, {"status": "no-face", "reason": " ".join(unfit) or "NO_FACE"})
 
 
-def _mark(notice: Notice, marks: Mapping[str, str]) -> None:
+def _mark(told: Told, marks: Mapping[str, str]) -> None:
     """Tag the object, if it can be: its uploader may read there what became of it."""
     from botocore.exceptions import BotoCoreError, ClientError
 
-    version = None if settings().uploads_delete_faces else notice.version
+    version = None if settings().uploads_delete_faces else told.notice.version
     try:
-        uploads.mark(notice, marks, version)
+        uploads.mark(told.notice, marks, version)
     except (BotoCoreError, ClientError) as error:
-        logger.warning(_line(notice, "cannot be tagged: %s"), error)
+        logger.warning(told.line("cannot be tagged: %s"), error)
 
 
-def _line(notice: Notice, text: str) -> str:
-    place = f"{printable(notice.bucket)}/{printable(notice.key)}"
-    return f"{place.replace('%', '%%')} {text}"
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An object that a message told of.
+
+    Attributes:
+        message: the message's id.
+    """
+
+    notice: Notice
+    message: str
+
+    def line(self, text: str) -> str:
+        """A line for the log, as a format: about the object, or, where names do not belong into the
+        log, about the message that told of it."""
+        place = f"{printable(self.notice.bucket)}/{printable(self.notice.key)}"
+        subject = place if settings().log_names else f"the object of the message {self.message}"
+        return f"{subject.replace('%', '%%')} {text}"

@@ -15,7 +15,7 @@ from typing import Final
 from facedex.api import uploads
 from facedex.api.errors import ConflictException, InternalServerError, ServiceError
 from facedex.api.faults import service_error
-from facedex.api.uploads import InvalidUploadKey, Notice, Upload
+from facedex.api.uploads import InvalidUploadKey, Notice, UnreadableUpload, Upload
 from facedex.services import Services
 from facedex.store import collections, faces
 from facedex.store.errors import CollectionNotFound
@@ -69,6 +69,8 @@ def _agree(
     for key in present:
         try:
             upload = uploads.fetch(notice.bucket, key)
+        except UnreadableUpload:
+            raise  # what it shows is not known, so no face can be said to be another's
         except ServiceError as error:
             if error.status >= 500:
                 raise

@@ -13,7 +13,7 @@ def list_collections(request: Request, services: Services) -> Response:
     tokens = services.page_tokens("ListCollections")
     after = tokens.read(request["NextToken"]) if "NextToken" in request else 0
     count = request.get("MaxResults") or LARGEST_PAGE
-    with services.database.transaction() as connection:
+    with services.database.reading() as connection:
         found = collections.page(connection, after=after, count=count + 1)
     page = found[:count]
     return {

@@ -15,7 +15,7 @@ def list_faces(request: Request, services: Services) -> Response:
     """List one page of a collection's faces."""
     only = [UUID(face_id) for face_id in request["FaceIds"]] if "FaceIds" in request else None
     tokens = services.page_tokens("ListFaces")
-    with services.database.transaction() as connection:
+    with services.database.reading() as connection:
         collection = collections.find(connection, request["CollectionId"])
         user_id = request.get("UserId")
         if user_id is not None:

@@ -12,7 +12,7 @@ def list_users(request: Request, services: Services) -> Response:
     """List one page of a collection's users."""
     count = request.get("MaxResults", MOST_USERS)
     tokens = services.page_tokens("ListUsers")
-    with services.database.transaction() as connection:
+    with services.database.reading() as connection:
         collection = collections.find(connection, request["CollectionId"])
         tokens = tokens.narrow(str(collection.key))
         after = tokens.read(request["NextToken"]) if "NextToken" in request else None

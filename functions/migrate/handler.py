@@ -12,13 +12,14 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any, Final
 
 import orjson
 import urllib3
 from aws_lambda_powertools import Logger
 
-from facedex import services
+from facedex import invocation, services
 from facedex.store import schema
 from facedex.store.errors import DatabaseUnavailable
 
@@ -26,12 +27,20 @@ _LONGEST_REASON: Final = 1000  # characters; an answer may have 4,096 bytes
 # A database that has paused is back after some fifteen seconds, a new or restarted one after more.
 _PATIENCE: Final = 180.0
 _PAUSE: Final = 3.0
+# Seconds of the function's time that are kept for its answer: a migration that is not done by then
+# is undone by the database itself, so that the one of a rollback need not wait for it.
+_SPARE: Final = 60.0
 
 logger = Logger(service="facedex", stream=sys.stderr)
 
 
-def lambda_handler(event: Mapping[str, Any], _context: object) -> None:
+def lambda_handler(event: Mapping[str, Any], context: object) -> None:
     """Lambda's entry: a request of CloudFormation's; the answer goes to the address in it."""
+    with invocation.under(context):
+        _settle(event)
+
+
+def _settle(event: Mapping[str, Any]) -> None:
     try:
         applied = [] if event["RequestType"] == "Delete" else _migrate(time.monotonic() + _PATIENCE)
         logger.info("schema is up to date", request=event["RequestType"], applied=applied)
@@ -46,7 +55,8 @@ def lambda_handler(event: Mapping[str, Any], _context: object) -> None:
 def _migrate(until: float) -> list[str]:
     while True:
         try:
-            return schema.migrate(services.database())
+            left = invocation.remaining() - _SPARE
+            return schema.migrate(services.database(), seconds=left if isfinite(left) else None)
         except DatabaseUnavailable:
             if time.monotonic() > until:
                 raise

@@ -15,7 +15,7 @@ def search_faces(request: Request, services: Services) -> Response:
     """Search with a stored face; the face itself is never among the matches."""
     probe = UUID(request["FaceId"])
     calibration = services.pack.calibration
-    with services.database.transaction() as connection:
+    with services.database.reading() as connection:
         collection = collections.find(connection, request["CollectionId"])
         faces.require_model(collection, services.pack.model_version)
         (matches,) = search(

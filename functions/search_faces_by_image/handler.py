@@ -55,7 +55,7 @@ def search_all_faces_by_image(request: Request, services: Services) -> Response:
 
 def _look(request: Request, services: Services) -> tuple[Picture, list[tuple[Face, list[str]]]]:
     """The photo and its faces, largest first, each with why it does not clear the filter."""
-    with services.database.transaction() as connection:
+    with services.database.reading() as connection:
         # Before the costly part, so that a wrong name is answered at once.
         collection = collections.find(connection, request["CollectionId"])
         faces.require_model(collection, services.pack.model_version)
@@ -69,7 +69,7 @@ def _search(
     """The collection's model version, and for each probe what was found."""
     calibration = services.pack.calibration
     vectors = list(services.pack.embed(picture.image, probes))
-    with services.database.transaction() as connection:
+    with services.database.reading() as connection:
         collection = collections.find(connection, request["CollectionId"])
         found = search(
             connection,

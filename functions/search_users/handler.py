@@ -18,7 +18,7 @@ def search_users(request: Request, services: Services) -> Response:
     if (user_id is None) == (face_id is None):
         raise InvalidParameterException("Give either UserId or FaceId, and not both.")
     calibration = services.pack.calibration
-    with services.database.transaction() as connection:
+    with services.database.reading() as connection:
         collection = collections.find(connection, request["CollectionId"])
         faces.require_model(collection, services.pack.model_version)
         probe = (

@@ -14,7 +14,7 @@ from facedex.vision.screening import screen
 
 def search_users_by_image(request: Request, services: Services) -> Response:
     """Search with a photo, of which nothing is kept; without a face in it, nobody is found."""
-    with services.database.transaction() as connection:
+    with services.database.reading() as connection:
         # Before the costly part, so that a wrong name is answered at once.
         collection = collections.find(connection, request["CollectionId"])
         faces.require_model(collection, services.pack.model_version)
@@ -36,7 +36,7 @@ def search_users_by_image(request: Request, services: Services) -> Response:
         return response
     (vector,) = services.pack.embed(picture.image, [probe])
     calibration = services.pack.calibration
-    with services.database.transaction() as connection:
+    with services.database.reading() as connection:
         matches = search(
             connection,
             collections.find(connection, request["CollectionId"]),

@@ -21,7 +21,7 @@ from aws_lambda_powertools.utilities.batch import (
 )
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from facedex import services, video
+from facedex import invocation, services, video
 from facedex.api.videos import VideoGone, ranges
 from facedex.media import segments
 from facedex.media.errors import FilmError
@@ -43,7 +43,8 @@ _FATAL = (FilmError, VideoGone, CollectionNotFound, ModelMismatch)
 def lambda_handler(event: Mapping[str, Any], context: Any) -> Mapping[str, Any]:
     """Lambda's entry: an SQS event; messages that failed are delivered again."""
     processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
-    return process_partial_response(dict(event), _work, processor, context)
+    with invocation.under(context):
+        return process_partial_response(dict(event), _work, processor, context)
 
 
 def _work(record: SQSRecord) -> None:

@@ -30,6 +30,7 @@ from aws_cdk.custom_resources import (
 from constructs import Construct
 
 from infra.constructs.network import POSTGRES, Network
+from infra.constructs.removal import kept_with_database
 from infra.constructs.review import accept
 from infra.settings import Retention, StackSettings
 
@@ -40,12 +41,28 @@ CERTIFICATES: Final = "/opt/database-ca/bundle.pem"
 # The first with pgvector 0.8 is 17.4; Data API and pausing need 17.4 too.
 _VERSION: Final = AuroraPostgresEngineVersion.VER_17_7
 
-# Once, as the master: the role that the functions are, which owns nothing but what it makes. One
-# statement, because the Data API takes no more at a time; safe to repeat.
-PREPARATION: Final = f"""\
+# Seconds after which Postgres gives up a statement, and a transaction in which nothing happens.
+_STATEMENT: Final = 20
+# Seconds after which it ends a connection that nobody uses. Functions between two calls are frozen
+# and cannot close theirs, and a database with a connection does not pause.
+_IDLE: Final = 60
+
+
+def preparation(settings: StackSettings) -> str:
+    """What is done once, as the master, and safe to repeat.
+
+    It makes the role that the functions are, which owns nothing but what it makes. The role has its
+    timeouts here and not from the functions, because a proxy cannot share out connections that were
+    given settings. One statement, because the Data API takes no more at a time.
+    """
+    idle = _IDLE if settings.min_capacity == 0 else 0
+    return f"""\
 DO $$ BEGIN
 IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{NAME}') THEN CREATE ROLE {NAME} LOGIN; END IF;
 GRANT rds_iam TO {NAME};
+ALTER ROLE {NAME} SET statement_timeout = '{_STATEMENT}s';
+ALTER ROLE {NAME} SET idle_in_transaction_session_timeout = '{_STATEMENT}s';
+ALTER ROLE {NAME} SET idle_session_timeout = '{idle}s';
 GRANT USAGE, CREATE ON SCHEMA public TO {NAME};
 CREATE EXTENSION IF NOT EXISTS vector;
 END $$"""
@@ -75,12 +92,12 @@ class Database(Construct):
             self, "Group", vpc=network.vpc, description="Database", allow_all_outbound=False
         )
         self.cluster = self._cluster(settings, network, group)
-        self._keep(settings)
+        self._keep(settings, group)
         self.proxy = self._proxy(settings, network) if settings.proxy else None
         if self.proxy is None:
             group.add_ingress_rule(network.clients, Port.tcp(POSTGRES), "Functions")
             network.clients.add_egress_rule(group, Port.tcp(POSTGRES), "Database")
-        self.ready = self._prepare(log)
+        self.ready = self._prepare(settings, log)
         self.url = self._url(settings)
 
     @property
@@ -134,7 +151,11 @@ class Database(Construct):
             credentials=Credentials.from_username(_MASTER),
             default_database_name=NAME,
             parameter_group=ParameterGroup(
-                self, "Parameters", engine=engine, parameters={"rds.force_ssl": "1"}
+                self,
+                "Parameters",
+                engine=engine,
+                parameters={"rds.force_ssl": "1"},
+                removal_policy=kept_with_database(settings),
             ),
             iam_authentication=True,
             storage_encrypted=True,
@@ -156,7 +177,7 @@ class Database(Construct):
         )
         return cluster
 
-    def _keep(self, settings: StackSettings) -> None:
+    def _keep(self, settings: StackSettings, group: SecurityGroup) -> None:
         resource = self.cluster.node.default_child
         assert isinstance(resource, CfnDBCluster)
         # A change that replaces the cluster never loses what was in it, whatever the setting.
@@ -165,6 +186,8 @@ class Database(Construct):
             if settings.retention is Retention.RETAIN
             else CfnDeletionPolicy.SNAPSHOT
         )
+        # Otherwise the removal of the stack would fail at what a cluster that stays still uses.
+        group.apply_removal_policy(kept_with_database(settings))
 
     def _proxy(self, settings: StackSettings, network: Network) -> DatabaseProxy:
         own = SecurityGroup(
@@ -189,7 +212,7 @@ class Database(Construct):
             role=role,
         )
 
-    def _prepare(self, log: LogGroup) -> AwsCustomResource:
+    def _prepare(self, settings: StackSettings, log: LogGroup) -> AwsCustomResource:
         resource = self.cluster.node.default_child
         assert isinstance(resource, CfnDBCluster)
         secret = resource.attr_master_user_secret_secret_arn
@@ -200,7 +223,7 @@ class Database(Construct):
                 "resourceArn": self.cluster.cluster_arn,
                 "secretArn": secret,
                 "database": NAME,
-                "sql": PREPARATION,
+                "sql": preparation(settings),
             },
             physical_resource_id=PhysicalResourceId.of("preparation"),
         )

@@ -17,7 +17,13 @@ from infra.constructs.logs import log_group
 from infra.settings import StackSettings
 
 _MANAGED: Final = ("AWSManagedRulesAmazonIpReputationList", "AWSManagedRulesKnownBadInputsRuleSet")
-_UNLOGGED: Final = ("authorization", "x-amz-security-token")
+# Signatures; and where a request's path and query name collections, faces and users.
+_UNLOGGED: Final[tuple[dict[str, Any], ...]] = (
+    {"SingleHeader": {"Name": "authorization"}},
+    {"SingleHeader": {"Name": "x-amz-security-token"}},
+    {"UriPath": {}},
+    {"QueryString": {}},
+)
 
 
 class Firewall(Construct):
@@ -85,7 +91,6 @@ class Firewall(Construct):
                 }
             ),
         )
-        fields: list[Any] = [{"SingleHeader": {"Name": header}} for header in _UNLOGGED]
         logging = CfnLoggingConfiguration(
             self,
             "Logging",
@@ -100,7 +105,7 @@ class Firewall(Construct):
             ],
         )
         # In CloudFormation's own spelling, which the construct library does not pass on.
-        logging.add_property_override("RedactedFields", fields)
+        logging.add_property_override("RedactedFields", list(_UNLOGGED))
         logging.node.add_dependency(group, admitted)
 
 

@@ -24,6 +24,7 @@ from aws_cdk.aws_lambda import (
     Function,
     IFunction,
     LayerVersion,
+    RecursiveLoop,
     Runtime,
     RuntimeFamily,
     SnapStartConf,
@@ -51,6 +52,11 @@ _NETWORK_INTERFACES: Final = (
     "ec2:DescribeSubnets",
     "ec2:UnassignPrivateIpAddresses",
 )
+# Seconds for which a connection is waited for. A database that has paused is back after about
+# fifteen, one that has for more than a day after thirty or more; API Gateway gives up after 29.
+# https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-serverless-v2-auto-pause.html
+_CALLERS_PATIENCE: Final = 20
+_WORKERS_PATIENCE: Final = 45
 # Needs, and operations, that a deployment has only with a setting.
 _VIDEO_NEEDS: Final = frozenset({Need.VIDEO, Need.VIDEO_QUEUE})
 _VIDEO_ROUTES: Final = "/v1/video/"
@@ -113,10 +119,14 @@ class Functions(Construct):
             "FACEDEX_AUTH": settings.auth.value,
             "FACEDEX_CONNECTIONS": "2",  # a copy of a function answers one request at a time
             "FACEDEX_DATABASE_AUTH": "iam",
+            "FACEDEX_DATABASE_POOLED": str(settings.proxy).lower(),
             "FACEDEX_DATABASE_URL": database.url,
             "FACEDEX_MODELS": "/opt/models",
             "FACEDEX_PACK": settings.pack,
         }
+        if settings.video:
+            # "none" says that there are none; without it, any would do.
+            self._environment["FACEDEX_TOPICS"] = ",".join(settings.topics) or "none"
         self.by_name: dict[str, Function] = {
             row.function: self._function(row) for row in deployed(settings)
         }
@@ -195,10 +205,23 @@ class Functions(Construct):
             layers=[self._layers[each] for each in layers],
             memory_size=row.memory,
             timeout=Duration.seconds(row.timeout),
-            environment=self._environment | {"FACEDEX_THREADS": str(max(1, row.memory // _CORE))},
+            environment={
+                **self._environment,
+                "FACEDEX_DATABASE_PATIENCE": str(
+                    _CALLERS_PATIENCE if answers_requests(row) else _WORKERS_PATIENCE
+                ),
+                "FACEDEX_THREADS": str(max(1, row.memory // _CORE)),
+            },
             role=self._role(row, wanted, log),
             log_group=log,
             tracing=Tracing.ACTIVE,
+            # It puts messages that have to wait into the queue that they come from, later each time
+            # and for days; Lambda would take that for a loop after 16 times and stop it.
+            recursive_loop=(
+                RecursiveLoop.ALLOW
+                if isinstance(row, Worker) and row.trigger is Trigger.UPLOADS
+                else None
+            ),
             snap_start=(
                 SnapStartConf.ON_PUBLISHED_VERSIONS
                 if settings.snapstart and answers_requests(row)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from aws_cdk import Stack
+from aws_cdk import CfnResource, Stack
 from aws_cdk.aws_ec2 import (
     GatewayVpcEndpointAwsService,
     InterfaceVpcEndpointAwsService,
@@ -26,6 +26,7 @@ from aws_cdk.aws_ec2 import (
 from aws_cdk.aws_iam import AnyPrincipal, PolicyStatement
 from constructs import Construct
 
+from infra.constructs.removal import kept_with_database
 from infra.constructs.review import accept
 from infra.settings import Auth, StackSettings
 
@@ -55,6 +56,10 @@ class Network(Construct):
                 SubnetConfiguration(name="isolated", subnet_type=SubnetType.PRIVATE_ISOLATED)
             ],
         )
+        for kept in (self.vpc, *self.vpc.isolated_subnets):
+            resource = kept.node.default_child
+            assert isinstance(resource, CfnResource)
+            resource.apply_removal_policy(kept_with_database(settings))
         accept(
             self.vpc,
             {

@@ -43,8 +43,18 @@ def queue_with_dead_letters(scope: Construct, *, timeout: int) -> tuple[Queue, Q
     return queue, dead_letters
 
 
-def work_off(queue: Queue, function: Function, *, batch: int) -> None:
-    """Have a function work off a queue, by batches in which messages fail one by one."""
+def work_off(queue: Queue, function: Function, *, concurrency: int) -> None:
+    """Have a function work off a queue, a message at a time.
+
+    So a message that crashes the function, or takes all of its time, takes no other with it into
+    the dead letters.
+
+    Args:
+        concurrency: copies of the function that work at once, at most: neither the account's other
+            functions nor the database are to be starved by a heap of messages.
+    """
     function.add_event_source(
-        SqsEventSource(queue, batch_size=batch, report_batch_item_failures=True)
+        SqsEventSource(
+            queue, batch_size=1, max_concurrency=concurrency, report_batch_item_failures=True
+        )
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import Final
 
-from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import Duration, Fn, Stack
 from aws_cdk.aws_iam import PolicyStatement, ServicePrincipal
 from aws_cdk.aws_lambda import Function
 from aws_cdk.aws_s3 import (
@@ -19,6 +21,7 @@ from aws_cdk.aws_sqs import Queue
 from constructs import Construct
 
 from infra.constructs.queues import queue_with_dead_letters, work_off
+from infra.constructs.removal import kept_if_made
 from infra.constructs.review import accept
 from infra.settings import Retention, StackSettings
 
@@ -26,7 +29,6 @@ _EVENTS: Final = ("s3:ObjectCreated:*", "s3:ObjectRemoved:*")
 # What following the uploads takes. The bucket keeps no versions, so nothing names one.
 OF_OBJECTS: Final = ("s3:GetObject", "s3:GetObjectTagging", "s3:PutObjectTagging")
 OF_BUCKET: Final = ("s3:ListBucket",)
-_BATCH: Final = 10
 
 
 class Uploads(Construct):
@@ -38,9 +40,13 @@ class Uploads(Construct):
 
     def __init__(self, scope: Construct, name: str, settings: StackSettings, timeout: int) -> None:
         super().__init__(scope, name)
+        self._settings = settings
         stack = Stack.of(self)
         # A name that can be told beforehand: the queue's policy has to be there before the bucket.
-        self.name_of_bucket = f"{settings.stack}-uploads-{stack.account}-{stack.region}"
+        # It ends with a part of the stack's own id, which no earlier stack of that name has had: so
+        # a bucket that an earlier one has left behind is in nobody's way.
+        self._unique = Fn.select(0, Fn.split("-", Fn.select(2, Fn.split("/", stack.stack_id))))
+        self.name_of_bucket = f"{settings.stack}-uploads-{self._unique}"
         self.arn_of_bucket = f"arn:{stack.partition}:s3:::{self.name_of_bucket}"
         self.queue, self.dead_letters = queue_with_dead_letters(self, timeout=timeout)
         self._admit_bucket(self.queue)
@@ -48,27 +54,33 @@ class Uploads(Construct):
 
     def attach(self, function: Function) -> None:
         """Have a function work off what is uploaded."""
-        work_off(self.queue, function, batch=_BATCH)
+        work_off(self.queue, function, concurrency=self._settings.uploads_concurrency)
         self.dead_letters.grant_send_messages(function)
+        # What has to wait for a database that sleeps is put into the queue again.
+        self.queue.grant_send_messages(function)
         self.grant(function, *OF_OBJECTS)
         # To tell an object that is gone from one that may not be read.
-        function.add_to_role_policy(
-            PolicyStatement(actions=list(OF_BUCKET), resources=[self.arn_of_bucket])
-        )
+        self._allow(function, OF_BUCKET, self.arn_of_bucket)
 
     def grant(self, function: Function, *actions: str) -> None:
         """Let a function do something with the bucket's objects."""
-        function.add_to_role_policy(
-            PolicyStatement(actions=list(actions), resources=[f"{self.arn_of_bucket}/*"])
-        )
+        self._allow(function, actions, f"{self.arn_of_bucket}/*")
         assert function.role is not None
+        unique = json.dumps(Stack.of(self).resolve(self._unique), separators=(",", ":"))
         accept(
             function.role,
             {
-                f"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:s3:::{Stack.of(self).stack_name}"
-                "-uploads-<AWS::AccountId>-<AWS::Region>/*]": "The objects of the uploads bucket,"
+                "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:s3:::"
+                f"{self._settings.stack}-uploads-{unique}/*]": "The objects of the uploads bucket,"
                 " whose names their uploaders choose."
             },
+        )
+
+    def _allow(self, function: Function, actions: Sequence[str], resource: str) -> None:
+        # Were the bucket removed, somebody else could make one of that name.
+        account = {"StringEquals": {"s3:ResourceAccount": Stack.of(self).account}}
+        function.add_to_role_policy(
+            PolicyStatement(actions=list(actions), resources=[resource], conditions=account)
         )
 
     def _admit_bucket(self, queue: Queue) -> None:
@@ -105,7 +117,7 @@ class Uploads(Construct):
                     ),
                 )
             ],
-            removal_policy=RemovalPolicy.DESTROY if ends else RemovalPolicy.RETAIN,
+            removal_policy=kept_if_made(settings),
             auto_delete_objects=ends,
         )
         accept(

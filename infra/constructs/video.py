@@ -6,18 +6,20 @@ from aws_cdk.aws_lambda import Function
 from constructs import Construct
 
 from infra.constructs.queues import queue_with_dead_letters, work_off
+from infra.settings import StackSettings
 
 
 class VideoWork(Construct):
-    """A queue, worked off by as many copies of the worker as there are pieces."""
+    """A queue, worked off by as many copies of the worker as the setting allows."""
 
-    def __init__(self, scope: Construct, name: str, timeout: int) -> None:
+    def __init__(self, scope: Construct, name: str, settings: StackSettings, timeout: int) -> None:
         super().__init__(scope, name)
+        self._concurrency = settings.video_concurrency
         self.queue, self.dead_letters = queue_with_dead_letters(self, timeout=timeout)
 
     def attach(self, function: Function) -> None:
         """Have a function work off the queue."""
-        work_off(self.queue, function, batch=1)
+        work_off(self.queue, function, concurrency=self._concurrency)
 
     def admit(self, function: Function) -> None:
         """Let a function put work into the queue."""

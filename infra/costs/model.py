@@ -11,6 +11,7 @@ from typing import Any, Final
 
 _HOURS: Final = 730  # of a month, as AWS counts
 _MILLION: Final = 1_000_000
+_STEP: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +22,14 @@ class Use:
         operation: function that looks at the images, a key of ``measured.toml``.
         images: that it looks at.
         faces: in the collection that is searched, which is also what is stored.
+        slower: how many times as long as measured a function takes, if not as ``measured.toml``
+            assumes.
     """
 
     operation: str
     images: int
     faces: int
+    slower: float | None = None
 
 
 @cache
@@ -39,8 +43,12 @@ def ours(use: Use) -> dict[str, float]:
     prices, measured = table("prices"), table("measured")
     function, store, fixed = measured[use.operation], measured["store"], measured["deployment"]
     millions = use.images / _MILLION
-    seconds = function["milliseconds"] / 1000 * measured["machine"]["lambda_factor"]
-    busy = use.images * (store["overhead_ms"] + store["scan_ms_per_million"] * use.faces / _MILLION)
+    slower = measured["machine"]["lambda_factor"] if use.slower is None else use.slower
+    scanned = use.faces if function["searches"] else 0
+    in_store = store["overhead_ms"] + store["scan_ms_per_million"] * scanned / _MILLION
+    # A function is paid for while it waits for the database, too.
+    seconds = (function["milliseconds"] * slower + in_store) / 1000
+    busy = use.images * in_store
     acu_hours = _HOURS * fixed["minimum_acu"] + busy / 3_600_000 * store["acus_per_core"]
     size = use.faces * store["bytes_per_face"] / 2**30
     return {
@@ -80,11 +88,26 @@ def total(use: Use) -> float:
     return sum(ours(use).values())
 
 
-def break_even(operation: str, faces: int) -> int:
+def break_even(operation: str, faces: int, slower: float | None = None) -> int:
     """Images a month from which on a deployment costs less than Rekognition."""
     low, high = 0, 100 * _MILLION
     while high - low > 1:
         middle = (low + high) // 2
-        use = Use(operation, middle, faces)
-        low, high = (low, middle) if total(use) < rekognition(use) else (middle, high)
+        cheaper = total(Use(operation, middle, faces, slower)) < rekognition(
+            Use(operation, middle, faces)
+        )
+        low, high = (low, middle) if cheaper else (middle, high)
     return high
+
+
+def tenth(operation: str, faces: int, slower: float | None = None) -> list[int]:
+    """Images a month, up to ten million, with which it costs at most a tenth of Rekognition's.
+
+    Not always all from some number on: Rekognition's price for an image falls with their number.
+    """
+    return [
+        images
+        for images in range(_STEP, 10 * _MILLION + 1, _STEP)
+        if 10 * total(Use(operation, images, faces, slower))
+        <= rekognition(Use(operation, images, faces))
+    ]

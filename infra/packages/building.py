@@ -104,7 +104,7 @@ def function(name: str, *, directory: Path | None = None) -> Path:
 
 
 def _package_layer(name: str, row: Layer, target: Target, kept: Path, say: Say) -> Path:
-    requirements = distributions.pins(row.packages, target)
+    requirements = distributions.locked(distributions.pins(row.packages, target))
     own = {
         f"python/{row.source}/{path.relative_to(source).as_posix()}": path
         for source in ([_SOURCES[row.source]] if row.source else [])

@@ -8,7 +8,8 @@ read here, as pip would read them for the Python that it runs on.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Final
@@ -22,10 +23,11 @@ from infra.packages.errors import PackageError
 from infra.packages.targets import Target
 
 CONSTRAINTS: Final = Path(__file__).parents[2] / "constraints.txt"
+WHEELS: Final = Path(__file__).with_name("wheels.toml")
 _NO_WHEEL: Final = re.compile(r"No matching distribution found for (\S+)")
 
 
-def pins(names: Iterable[str], target: Target) -> list[str]:
+def pins(names: Sequence[str], target: Target) -> list[str]:
     """The pinned requirements of distributions, ``name==version``, as they hold on the target.
 
     Raises:
@@ -41,31 +43,62 @@ def pins(names: Iterable[str], target: Target) -> list[str]:
     return [pinned[name] for name in names]
 
 
-def install(requirements: list[str], target: Target, folder: Path, *, scratch: Path) -> None:
+def choosing(target: Target) -> list[str]:
+    """pip's options for wheels of the target, and for nothing that they say they need."""
+    return [
+        "--no-deps",
+        "--only-binary=:all:",
+        "--implementation=cp",
+        f"--python-version={target.python}",
+        *(f"--platform={name}" for name in target.platforms),
+        "--no-input",
+        "--disable-pip-version-check",
+        "--progress-bar=off",
+        "--root-user-action=ignore",
+    ]
+
+
+def locked(requirements: Sequence[str]) -> list[str]:
+    """The lines of a requirements file that takes no other wheels than those that are meant.
+
+    Args:
+        requirements: ``name==version``.
+
+    Raises:
+        PackageError: the table of wheels lacks one of them.
+    """
+    table = tomllib.loads(WHEELS.read_text("utf-8"))
+    if missing := [each for each in requirements if each not in table]:
+        raise PackageError(
+            f"{WHEELS.name} says of no wheel that it is {', '.join(missing)}; after a change of"
+            f" {CONSTRAINTS.name} run python -m infra.packages.locking, and look at what changes."
+        )
+    return [
+        " ".join([each, *(f"--hash=sha256:{digest}" for digest in table[each])])
+        for each in requirements
+    ]
+
+
+def install(requirements: Iterable[str], target: Target, folder: Path, *, scratch: Path) -> None:
     """Put wheels for the target into a folder; nothing of them is built or run.
 
     Args:
-        requirements: ``name==version``; nothing that they need is added.
+        requirements: lines of a requirements file with hashes; nothing that they need is added.
         scratch: an empty folder for pip to work in.
 
     Raises:
-        PackageError: there is no network, or no wheel for the target.
+        PackageError: there is no network, no wheel for the target, or another than is meant.
     """
+    wanted = scratch / "requirements.txt"
+    wanted.write_text("".join(f"{line}\n" for line in requirements), "utf-8")
     lines, status = run_pip(
         [
             "install",
-            "--no-deps",
             "--no-compile",
-            "--only-binary=:all:",
-            "--implementation=cp",
-            f"--python-version={target.python}",
-            *(f"--platform={name}" for name in target.platforms),
-            "--no-input",
-            "--disable-pip-version-check",
-            "--progress-bar=off",
-            "--root-user-action=ignore",
+            "--require-hashes",
             f"--target={folder}",
-            *requirements,
+            f"--requirement={wanted}",
+            *choosing(target),
         ],
         temporary=scratch,
     )
@@ -76,6 +109,11 @@ def install(requirements: list[str], target: Target, folder: Path, *, scratch: P
             f"The package index has no wheel of {found[1]} for Python {target.python} on"
             f" {target.architecture}; choose another Python version or architecture, or another"
             f" version in {CONSTRAINTS.name}."
+        )
+    if "DO NOT MATCH THE HASHES" in "\n".join(lines):
+        raise PackageError(
+            f"The package index has other bytes for a wheel than {WHEELS.name} says; it was not"
+            " used. Check where pip downloads from (pip config list)."
         )
     raise PackageError(f"The packages could not be downloaded: {explain(lines)}, then try again.")
 

@@ -87,4 +87,9 @@ class Target:
         }
 
 
+def targets() -> list[Target]:
+    """Everything that there are packages for."""
+    return [Target(architecture, python) for architecture in _MACHINES for python in _PYTHONS]
+
+
 DEFAULT: Final = Target("arm64", "3.14")

@@ -1,41 +1,48 @@
 """Images/s of a bulk import against the bare vision pipeline, run in as many threads.
 
+    python -m tests.bench.importing [--data DIR] [--concurrency 1 2 3 4]
+
 The bare pipeline reads the same files, finds the faces and makes their vectors, in one process,
-without HTTP and without a database.
+without HTTP and without a database. What a request costs beside that is the same for every photo,
+so its share depends on how large photos are: it is measured on the smallest that make sense,
+640x480, and with `--data` on those of the test data, up to 2500x1728.
 """
 
 from __future__ import annotations
 
+import argparse
 import statistics
-import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from itertools import count
+from itertools import cycle, islice
 from pathlib import Path
+from uuid import uuid4
 
 from facedex.settings import Settings
 from facedex.vision import packs
 from facedex.vision.images import decode
+from facedex.vision.packs import Pack
 from facedex_models import installing
 from local.importing.indexing import Indexer, Job, work_off
 from local.importing.journal import Journal, Request
 from local.importing.photos import Folder, Photo
 from tests.bench.measuring import portrait, report
-from tests.bench.serving import serving
+from tests.bench.serving import Product, serving
 
 ROUNDS = 7
 PHOTOS = 60
 CONCURRENCIES = (1, 2, 3, 4)
 
 
-def make_photos(folder: Path) -> None:
-    """The same portrait in files whose bytes differ: a JPEG may have anything at its end."""
-    photo = portrait()
-    for number in range(PHOTOS):
+def make_photos(folder: Path, originals: Iterable[bytes]) -> Path:
+    """Photos in files whose bytes differ: a JPEG may have anything at its end."""
+    folder.mkdir()
+    for number, photo in enumerate(islice(cycle(originals), PHOTOS)):
         (folder / f"{number}.jpg").write_bytes(photo + number.to_bytes(4, "big"))
+    return folder
 
 
 def rate(work: Callable[[], int]) -> float:
@@ -45,63 +52,90 @@ def rate(work: Callable[[], int]) -> float:
     return done / (time.perf_counter() - started)
 
 
-def main(concurrencies: tuple[int, ...]) -> None:
+class Course:
+    """The two ways through the photos of a folder.
+
+    Args:
+        side: longest side of the picture that the detector sees.
+    """
+
+    def __init__(self, folder: Path, pipeline: Pack, side: int, server: Product) -> None:
+        source = Folder(folder)
+        self._photos = [photo for photo in source.find() if isinstance(photo, Photo)]
+        self._pipeline, self._side, self._folder = pipeline, side, folder
+        client = server.client("rekognition")
+        client.create_collection(CollectionId=folder.name)
+        self._indexer = Indexer(client, folder.name, source)
+
+    def bare(self, concurrency: int) -> int:
+        """The vision pipeline alone."""
+        with ThreadPoolExecutor(concurrency) as pool:
+            return sum(1 for _ in pool.map(self._look, self._photos))
+
+    def ours(self, concurrency: int) -> int:
+        """The import, under names and with a journal of its own, so that each is stored anew."""
+        turn = uuid4().hex
+        jobs = [
+            Job(photo, Request(f"{turn}.{number}", None, "AUTO"))
+            for number, photo in enumerate(self._photos)
+        ]
+        path = self._folder.with_name(f"{turn}.sqlite")
+        with closing(Journal(path, arn="bench", created="")) as journal:
+            for job, outcome in work_off(
+                jobs, self._indexer.index, concurrency=concurrency, stopped=lambda: False
+            ):
+                assert outcome.faces
+                journal.add(job.photo, job.request, outcome)
+        return len(jobs)
+
+    def _look(self, photo: Photo) -> None:
+        image = decode(Path(photo.place).read_bytes())
+        faces = self._pipeline.find(image, longest_side=self._side)
+        assert len(self._pipeline.embed(image, faces))
+
+
+def compare(course: Course, concurrency: int) -> str:
+    """A line of figures."""
+    rounds = [
+        (rate(lambda: course.bare(concurrency)), rate(lambda: course.ours(concurrency)))
+        for _ in range(ROUNDS)
+    ][1:]
+    plain, imported = zip(*rounds, strict=True)
+    share = statistics.median(b / a for a, b in rounds)
+    return (
+        f"{concurrency} at once: bare {statistics.median(plain):.1f} images/s,"
+        f" import {statistics.median(imported):.1f} images/s: {100 * share:.0f} %"
+    )
+
+
+def main(data: Path | None, concurrencies: Sequence[int]) -> None:
     pack = installing.pull()
     settings = Settings.from_environment(
-        {"FACEDEX_DATABASE_URL": "none", "FACEDEX_MODELS": str(pack.parent)}
+        {
+            "FACEDEX_AUTH": "none",
+            "FACEDEX_DATABASE_URL": "none",
+            "FACEDEX_MODELS": str(pack.parent),
+        }
     )
     pipeline = packs.load(pack, threads=settings.threads)
-    names = count()
-
-    def look(photo: Photo) -> None:
-        image = decode(Path(photo.place).read_bytes())
-        faces = pipeline.find(image, longest_side=settings.detection_side)
-        assert len(pipeline.embed(image, faces)) == 1
-
+    sets = {"portraits of 640x480": [portrait()]}
+    if data:
+        sets["photos of the test data"] = [
+            path.read_bytes() for path in sorted((data / "pairs").glob("*.jpg"))
+        ]
     with tempfile.TemporaryDirectory() as place, serving() as server:
-        folder = Path(place, "photos")
-        folder.mkdir()
-        make_photos(folder)
-        source = Folder(folder)
-        photos = [photo for photo in source.find() if isinstance(photo, Photo)]
-        client = server.client("rekognition")
-        client.create_collection(CollectionId="bench")
-        indexer = Indexer(client, "bench", source)
-
-        def bare(concurrency: int) -> int:
-            with ThreadPoolExecutor(concurrency) as pool:
-                return sum(1 for _ in pool.map(look, photos))
-
-        def ours(concurrency: int) -> int:
-            # A journal and names of its own for each run, so that each photo is stored anew.
-            turn = next(names)
-            jobs = [
-                Job(photo, Request(f"{turn}.{number}", None, "AUTO"))
-                for number, photo in enumerate(photos)
-            ]
-            with closing(
-                Journal(Path(place, f"{turn}.sqlite"), arn="bench", created="")
-            ) as journal:
-                done = work_off(jobs, indexer.index, concurrency=concurrency, stopped=lambda: False)
-                for job, outcome in done:
-                    assert outcome.faces == 1
-                    journal.add(job.photo, job.request, outcome)
-            return len(jobs)
-
-        lines = []
-        for concurrency in concurrencies:
-            rounds = [
-                (rate(lambda: bare(concurrency)), rate(lambda: ours(concurrency)))  # noqa: B023
-                for _ in range(ROUNDS)
-            ][1:]
-            plain, imported = zip(*rounds, strict=True)
-            share = statistics.median(b / a for a, b in rounds)
-            lines.append(
-                f"{concurrency} at once: bare {statistics.median(plain):.1f} images/s,"
-                f" import {statistics.median(imported):.1f} images/s: {100 * share:.0f} %"
+        for number, (name, originals) in enumerate(sets.items()):
+            folder = make_photos(Path(place, f"set-{number}"), originals)
+            course = Course(folder, pipeline, settings.detection_side, server)
+            report(
+                f"Import of {name}, {settings.threads} inference threads",
+                *(compare(course, concurrency) for concurrency in concurrencies),
             )
-    report(f"Import of 640x480 portraits, {settings.threads} inference threads", *lines)
 
 
 if __name__ == "__main__":
-    main(tuple(map(int, sys.argv[1:])) or CONCURRENCIES)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, help="folder of the test data")
+    parser.add_argument("--concurrency", type=int, nargs="+", default=CONCURRENCIES)
+    chosen = parser.parse_args()
+    main(chosen.data, chosen.concurrency)

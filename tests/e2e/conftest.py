@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+from tests.conftest import Server
 from tests.e2e.plain_http import Rest
 from tests.e2e.tables import Tables
-
-if TYPE_CHECKING:
-    from tests.conftest import Server
 
 
 @pytest.fixture
@@ -35,3 +33,21 @@ def tables(server: Server) -> Iterator[Tables]:
     opened = Tables(server)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def launch(
+    tmp_path: Path, pack_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Server]]:
+    """Starts the product on one data directory, again and again."""
+    monkeypatch.setenv("FACEDEX_MODELS", str(pack_directory.parent))
+    launched: list[Server] = []
+
+    def launch(**environment: str) -> Server:
+        launched.append(Server(tmp_path / "data", **environment))
+        return launched[-1]
+
+    yield launch
+    for server in launched:
+        if server.process.poll() is None:
+            server.stop()

@@ -2,74 +2,20 @@
 
 from __future__ import annotations
 
-import io
-import json
 import os
 import subprocess
 import sys
-import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote_plus
 from uuid import uuid4
 
 import pytest
-from botocore.config import Config
-from PIL import Image
 
 from local.listener import Listener
 from local.moto_app import Moto
 from tests.conftest import Server
-
-_LONGEST = 60.0  # seconds until a photo is taken to be lost
-
-
-def wait_until(condition: Callable[[], Any]) -> Any:
-    """What the condition returns, once that is true."""
-    deadline = time.monotonic() + _LONGEST
-    while not (met := condition()):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return met
-
-
-def named_faces(server: Server, collection: str) -> Counter[str]:
-    """How many faces the collection has under each ExternalImageId."""
-    pages = server.client("rekognition").get_paginator("list_faces")
-    return Counter(
-        face["ExternalImageId"]
-        for page in pages.paginate(CollectionId=collection)
-        for face in page["Faces"]
-    )
-
-
-def take_letters(server: Server) -> dict[str, str]:
-    """Keys of the dead letters, each with its error code; they are taken out."""
-    sqs = server.client("sqs")
-    url = sqs.get_queue_url(QueueName="facedex-uploads-dead-letters")["QueueUrl"]
-    found = {}
-    while messages := sqs.receive_message(
-        QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
-    ).get("Messages"):
-        for message in messages:
-            key = json.loads(message["Body"])["Records"][0]["s3"]["object"]["key"]
-            found[unquote_plus(key)] = message["MessageAttributes"]["ErrorCode"]["StringValue"]
-            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-    return found
-
-
-def variants(photo: bytes, count: int) -> list[bytes]:
-    """Photos of the same face that differ in their bytes."""
-    small = Image.open(io.BytesIO(photo)).convert("RGB").resize((240, 240))
-    found = []
-    for number in range(count):
-        buffer = io.BytesIO()
-        small.save(buffer, "JPEG", comment=str(number).encode())
-        found.append(buffer.getvalue())
-    return found
+from tests.e2e.uploading import named_faces, take_letters, variants, wait_until
 
 
 @pytest.fixture
@@ -79,23 +25,6 @@ def staff(server: Server) -> Iterator[str]:
     client.create_collection(CollectionId=name)
     yield name
     client.delete_collection(CollectionId=name)
-
-
-@pytest.fixture
-def launch(
-    tmp_path: Path, pack_directory: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[..., Server]]:
-    monkeypatch.setenv("FACEDEX_MODELS", str(pack_directory.parent))
-    launched: list[Server] = []
-
-    def launch(**environment: str) -> Server:
-        launched.append(Server(tmp_path / "data", **environment))
-        return launched[-1]
-
-    yield launch
-    for server in launched:
-        if server.process.poll() is None:
-            server.stop()
 
 
 def test_an_upload_by_the_aws_cli_is_found(
@@ -176,36 +105,6 @@ def test_poison_blocks_nothing_and_duplicates_change_nothing(
     assert named_faces(server, staff) == expected
     tags = s3.get_object_tagging(Bucket="uploads", Key=f"{staff}/garbage.jpg")["TagSet"]
     assert {"Key": "facedex:status", "Value": "failed"} in tags
-
-
-def test_each_face_is_there_once_after_a_kill_in_the_midst_of_a_burst(
-    launch: Callable[..., Server], portraits: dict[str, bytes]
-) -> None:
-    count = 120
-    photos = variants(portraits["eileen"], count)
-
-    def upload(server: Server) -> None:
-        s3 = server.client("s3", config=Config(retries={"max_attempts": 0}))
-
-        def put(number: int) -> None:
-            s3.put_object(Bucket="uploads", Key=f"staff/p{number}.jpg", Body=photos[number])
-
-        with ThreadPoolExecutor(8) as pool:
-            list(pool.map(put, range(count)))
-
-    first = launch()
-    first.client("rekognition").create_collection(CollectionId="staff")
-    upload(first)
-    before = wait_until(lambda: dict(named_faces(first, "staff")))
-    first.process.kill()
-    first.process.wait()
-    again = launch()
-    assert before.items() <= named_faces(again, "staff").items()
-    upload(again)
-    wait_until(lambda: len(named_faces(again, "staff")) == count)
-    assert again.stop() == 0
-    last = launch()
-    assert named_faces(last, "staff") == {f"p{number}": 1 for number in range(count)}
 
 
 def test_what_is_left_at_a_stop_is_told_and_what_a_deletion_leaves_is_chosen(

@@ -54,7 +54,7 @@ def test_the_command_in_cdk_json_writes_the_very_same_template(
 
 @pytest.mark.usefixtures("default")
 def test_a_mistake_in_the_settings_ends_synthesis_with_one_sentence(tmp_path: Path) -> None:
-    run = _run(f"{sys.executable} -m infra.app", {"pack": "dilb"}, tmp_path / "out")
+    run = _run(f"{sys.executable} -m infra", {"pack": "dilb"}, tmp_path / "out")
     assert run.returncode == 1
     lines = [line for line in run.stderr.splitlines() if "!!" not in line]
     assert lines == [

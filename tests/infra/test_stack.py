@@ -284,7 +284,7 @@ def test_retention_says_what_outlives_the_stack(synthesis_of: Any) -> None:
     assert _whole(synthesis_of("default"), "Custom::S3AutoDeleteObjects")
     assert not _whole(synthesis_of("keys"), "Custom::S3AutoDeleteObjects")
     (bucket,) = _whole(synthesis_of("keys"), "AWS::S3::Bucket")
-    assert bucket["DeletionPolicy"] == "Retain"
+    assert bucket["DeletionPolicy"] == "RetainExceptOnCreate"
 
 
 def test_by_default_nothing_outlives_the_stack_but_a_role(default: Synthesis) -> None:
@@ -314,6 +314,9 @@ def test_uploads_go_through_a_queue_that_poison_cannot_block(default: Synthesis)
     (source,) = default.resources("AWS::Lambda::EventSourceMapping").values()
     assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     queue = default.template["Resources"][source["EventSourceArn"]["Fn::GetAtt"][0]]["Properties"]
+    # Alone, so that a crash counts for nobody else; and not more at once than the setting says.
+    assert source["BatchSize"] == 1
+    assert source["ScalingConfig"] == {"MaximumConcurrency": 10}
     assert queue["RedrivePolicy"]["maxReceiveCount"] == 5
     assert queue["VisibilityTimeout"] == 6 * default.function("index_upload")["Timeout"]
     assert {"sqs:SendMessage", "s3:PutObjectTagging"} <= default.allowed("index_upload")
@@ -335,11 +338,105 @@ def test_names_tell_environments_apart(synthesis_of: Any) -> None:
     assert not names("default") & names("full")
 
 
-def test_a_firewall_logs_no_signature(synthesis_of: Any) -> None:
+def test_a_firewall_logs_no_signature_and_no_name(synthesis_of: Any) -> None:
     (logging,) = synthesis_of("full").resources("AWS::WAFv2::LoggingConfiguration").values()
-    redacted = {each["SingleHeader"]["Name"] for each in logging["RedactedFields"]}
-    assert redacted == {"authorization", "x-amz-security-token"}
+    fields = logging["RedactedFields"]
+    headers = {each["SingleHeader"]["Name"] for each in fields if "SingleHeader" in each}
+    assert headers == {"authorization", "x-amz-security-token"}
+    assert {"UriPath": {}} in fields
+    assert {"QueryString": {}} in fields
     assert not synthesis_of("default").resources("AWS::WAFv2::WebACL")
+
+
+def test_functions_wait_for_a_database_that_wakes_up(synthesis: Synthesis) -> None:
+    """Aurora takes about fifteen seconds; API Gateway gives up after 29."""
+    operations = {row.function for row in OPERATIONS.values()} | {"front_door"}
+    for name in synthesis.function_names:
+        function = synthesis.function(name)
+        patience = int(function["Environment"]["Variables"]["FACEDEX_DATABASE_PATIENCE"])
+        assert 15 < patience < function["Timeout"], name
+        assert patience < 29 or name not in operations
+
+
+def test_a_message_that_waits_for_the_database_goes_into_its_queue_again(
+    default: Synthesis,
+) -> None:
+    variables = default.function("index_upload")["Environment"]["Variables"]
+    (source,) = default.resources("AWS::Lambda::EventSourceMapping").values()
+    queue = source["EventSourceArn"]["Fn::GetAtt"][0]
+    assert variables["FACEDEX_UPLOADS_QUEUE"] == {"Ref": queue}
+    assert variables.get("FACEDEX_LOG_NAMES", "false") == "false"
+    sending = [
+        each["Resource"]
+        for each in default.statements_of("index_upload")
+        if "sqs:SendMessage" in listed(each["Action"])
+    ]
+    assert {"Fn::GetAtt": [queue, "Arn"]} in sending
+    # Else Lambda would stop it after 16 times, as a loop.
+    allowed = {
+        name
+        for name in default.function_names
+        if default.function(name).get("RecursiveLoop", "Terminate") == "Allow"
+    }
+    assert allowed == {"index_upload"}
+
+
+def test_what_an_earlier_stack_has_left_is_in_no_names_way(synthesis_of: Any) -> None:
+    found = synthesis_of("keys")
+    (bucket,) = found.resources("AWS::S3::Bucket").values()
+    assert '"Ref": "AWS::StackId"' in json.dumps(bucket["BucketName"])
+    named = {"DBClusterIdentifier", "DBInstanceIdentifier", "DBSubnetGroupName", "GroupName"}
+    named |= {"SecretName", "DBClusterParameterGroupName"}
+    for kind, properties in (
+        (each["Type"], each.get("Properties", {}))
+        for each in found.template["Resources"].values()
+        if each.get("DeletionPolicy", "Delete") != "Delete"
+    ):
+        fixed = named & {name for name, value in properties.items() if isinstance(value, str)}
+        assert not fixed, kind
+        if kind == "AWS::SecretsManager::Secret":
+            assert "Name" not in properties
+
+
+def test_a_database_that_stays_keeps_what_it_stands_on(synthesis_of: Any) -> None:
+    """Else CloudFormation could not remove the rest."""
+    kinds = ("DBCluster", "DBInstance", "DBSubnetGroup", "DBClusterParameterGroup")
+    for kind in (*(f"AWS::RDS::{each}" for each in kinds), "AWS::EC2::Subnet", "AWS::EC2::VPC"):
+        for each in _whole(synthesis_of("keys"), kind):
+            assert each["DeletionPolicy"] == "Retain", kind
+
+
+def test_the_longest_names_fit(synthesis_of: Any) -> None:
+    longest = {"FunctionName": 64, "LayerName": 140, "BucketName": 63, "DBProxyName": 60}
+    spare = 20 - len("full")  # what the longest environment has more
+    for properties in (
+        each.get("Properties", {}) for each in synthesis_of("full").template["Resources"].values()
+    ):
+        for field, most in longest.items():
+            name = properties.get(field)
+            if isinstance(name, dict) and "Fn::Join" in name:
+                # An id of eight characters stands where the parts are put together.
+                name = "".join(x if isinstance(x, str) else "x" * 8 for x in name["Fn::Join"][1])
+            if isinstance(name, str):
+                assert len(name) + spare <= most, name
+
+
+def test_a_proxys_connections_are_told_to_be_shared(synthesis_of: Any) -> None:
+    for name, shared in (("private", "true"), ("default", "false")):
+        variables = synthesis_of(name).function("list_faces")["Environment"]["Variables"]
+        assert variables["FACEDEX_DATABASE_POOLED"] == shared
+
+
+def test_functions_know_the_topics_that_they_may_publish_to(synthesis_of: Any) -> None:
+    variables = synthesis_of("full").function("start_face_search")["Environment"]["Variables"]
+    assert variables["FACEDEX_TOPICS"] == "arn:aws:sns:eu-central-1:111122223333:done"
+    for function in ("search_video_segment", "sweep"):
+        publishing = [
+            listed(each["Resource"])
+            for each in synthesis_of("full").statements_of(function)
+            if "sns:Publish" in listed(each["Action"])
+        ]
+        assert publishing == [[variables["FACEDEX_TOPICS"]]]
 
 
 def test_keys_are_encrypted_under_a_secret_that_functions_fetch(synthesis_of: Any) -> None:

@@ -60,10 +60,10 @@ class CloudFormation:
     def __init__(self, server: HTTPServer) -> None:
         self._address = f"http://127.0.0.1:{server.server_port}/answer?X-Amz-Signature=secret"
 
-    def ask(self, kind: str) -> dict[str, Any]:
+    def ask(self, kind: str, context: Context | None = None) -> dict[str, Any]:
         event = json.loads((EVENTS / "migrate.json").read_text())
         _Answers.taken.clear()
-        migrate(event | {"RequestType": kind, "ResponseURL": self._address}, None)
+        migrate(event | {"RequestType": kind, "ResponseURL": self._address}, context)
         (answer,) = _Answers.taken
         assert answer["content-type"] == ""
         document: dict[str, Any] = json.loads(answer["body"])
@@ -134,6 +134,25 @@ def test_a_failed_migration_says_why_and_leaves_the_data_as_it_was(
     assert row.count == 0
 
 
+def test_a_migration_that_would_outlast_the_function_fails_and_is_undone(
+    cloudformation: CloudFormation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloudformation.ask("Create")
+    _create_collection()
+    slow = "ALTER TABLE collections ADD COLUMN colour text; SELECT pg_sleep(60);"
+    monkeypatch.setattr(schema, "_migrations", lambda: [*MIGRATIONS, ("9999_slow.sql", slow)])
+    # A second of its time besides what is kept for the answer.
+    context = Context("facedex-migrate", timeout=61, memory_limit_in_mb=256, aws_request_id="r")
+    answer = cloudformation.ask("Update", context)
+    assert answer["Status"] == "FAILED"
+    assert "9999_slow.sql" in answer["Reason"]
+    assert context.get_remaining_time_in_millis() > 50_000
+    # That of the rollback finds nothing in its way.
+    monkeypatch.setattr(schema, "_migrations", lambda: MIGRATIONS)
+    assert cloudformation.ask("Update")["Status"] == "SUCCESS"
+    assert _collections() == ["staff"]
+
+
 def test_older_code_on_a_newer_schema_finds_nothing_to_do(
     cloudformation: CloudFormation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -158,7 +177,8 @@ def test_preparing_the_database_makes_a_role_that_can_migrate(
     pytest.importorskip("aws_cdk", reason="the CDK is not installed; it comes with .[infra]")
     if shutil.which("node") is None:
         pytest.skip("the CDK needs node")
-    from infra.constructs.database import PREPARATION
+    from infra.constructs.database import preparation
+    from infra.settings import StackSettings
 
     parameters = psycopg.conninfo.conninfo_to_dict(database_url)
     name = parameters["dbname"]
@@ -174,13 +194,23 @@ def test_preparing_the_database_makes_a_role_that_can_migrate(
             as_master = psycopg.conninfo.make_conninfo(database_url, user="master")
             for _ in range(2):
                 with psycopg.connect(as_master) as master:
-                    master.execute(PREPARATION)
+                    master.execute(preparation(StackSettings()))
             url = psycopg.conninfo.make_conninfo(database_url, user="facedex")
             database = Database(url)
             assert schema.migrate(database) == [name for name, _ in MIGRATIONS]
             with database.transaction() as connection:
                 collections.create(connection, "staff", "dlib")
             database.close()
+            # What a proxy's connections have, which get none of their own.
+            with psycopg.connect(url) as connected:
+                settings = connected.execute(
+                    "SELECT name, setting FROM pg_settings WHERE source = 'user'"
+                )
+                assert dict(settings.fetchall()) == {
+                    "statement_timeout": "20000",
+                    "idle_in_transaction_session_timeout": "20000",
+                    "idle_session_timeout": "60000",
+                }
         finally:
             administrator.execute(f"ALTER DATABASE {name} OWNER TO CURRENT_USER")
             roles = administrator.execute(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from hashlib import sha256
 from threading import Barrier, Event
 from uuid import UUID, uuid4
@@ -401,3 +402,15 @@ def test_a_database_that_is_not_there_is_said_to_be_unavailable() -> None:
     with pytest.raises(DatabaseUnavailable, match="try again"):
         nowhere.ping()
     nowhere.close()
+
+
+def test_a_transaction_after_a_reading_that_failed_is_still_rolled_back(database_url: str) -> None:
+    with closing(Database(database_url, connections=1)) as database:
+        schema.migrate(database)
+        with pytest.raises(psycopg.errors.UndefinedTable), database.reading() as connection:
+            connection.execute("SELECT * FROM no_such_table")
+        with suppress(KeyError), database.transaction() as connection:
+            collections.create(connection, "staff", MODEL)
+            raise KeyError
+        with pytest.raises(CollectionNotFound), database.reading() as connection:
+            collections.find(connection, "staff")

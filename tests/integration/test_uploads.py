@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -15,10 +19,12 @@ import pytest
 from PIL import Image
 
 from facedex import services, settings
-from facedex.api import dead_letters, objects
+from facedex.api import clients, objects
 from facedex.store import collections, faces, schema, users
 from facedex.store.database import Database
+from functions.index_upload import postponing
 from functions.index_upload.handler import lambda_handler
+from local.event_source import batch_event
 from local.gateway import Context
 from local.listener import Listener
 from local.moto_app import Moto
@@ -34,11 +40,12 @@ CREDENTIALS = {
 
 @dataclass
 class Bucket:
-    """A bucket, its dead-letter queue and the collection "staff", behind the function."""
+    """A bucket, its two queues and the collection "staff", behind the function."""
 
     name: str
     s3: Any
     sqs: Any
+    queue: str
     letters: str
     database: Database
 
@@ -54,10 +61,20 @@ class Bucket:
         place = {"bucket": {"name": self.name}, "object": thing}
         return self.send(json.dumps({"Records": [{"eventName": event, "s3": place}]}))
 
-    def send(self, body: str) -> list[str]:
-        event = {"Records": [{"messageId": "m", "eventSource": "aws:sqs", "body": body}]}
+    def send(self, body: str, **more: Any) -> list[str]:
+        """Give the function a message; return the ids of the messages that failed."""
+        event = {"Records": [{"messageId": "m", "eventSource": "aws:sqs", "body": body, **more}]}
         answer = lambda_handler(event, Context("index_upload", 60, 1769, "request"))
         return [item["itemIdentifier"] for item in answer["batchItemFailures"]]
+
+    def next_message(self) -> dict[str, Any]:
+        """What lies in the queue that the function puts messages into again, taken out of it."""
+        (message,) = self.sqs.receive_message(
+            QueueUrl=self.queue, AttributeNames=["All"], MessageAttributeNames=["All"]
+        )["Messages"]
+        self.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
+        (record,) = batch_event([message], self.queue)["Records"]
+        return dict(record)
 
     def delete(self, key: str) -> list[str]:
         self.s3.delete_object(Bucket=self.name, Key=key)
@@ -107,7 +124,7 @@ def function(
         services._database,
         services._pack,
         objects.client,
-        dead_letters._client,
+        clients.queues,
     )
 
     def forget() -> None:
@@ -126,12 +143,17 @@ def function(
         s3.create_bucket(Bucket=name)
         letters = sqs.create_queue(QueueName=name)["QueueUrl"]
         monkeypatch.setenv("FACEDEX_UPLOADS_DEAD_LETTERS", letters)
+        queue = sqs.create_queue(QueueName=f"{name}-queue")["QueueUrl"]
+        if "DATABASE_PATIENCE" in more:
+            monkeypatch.setenv("FACEDEX_UPLOADS_QUEUE", queue)
+            # At once, and not when a database may have come back.
+            monkeypatch.setattr(postponing, "_FIRST_DELAY", 0)
         forget()
         database = services.database()
         schema.migrate(database)
         with database.transaction() as connection:
             collections.create(connection, "staff", services.pack().model_version)
-        return Bucket(name, s3, sqs, letters, database)
+        return Bucket(name, s3, sqs, queue, letters, database)
 
     yield make
     services.database().close()
@@ -277,6 +299,120 @@ def test_a_database_that_is_down_is_waited_for(
         again.stop()
 
 
+def test_a_database_that_wakes_up_meanwhile_is_no_failure_at_all(
+    function: Callable[..., Bucket], tmp_path: Path, portraits: dict[str, bytes]
+) -> None:
+    first, again = Postgres(tmp_path), Postgres(tmp_path)
+    bucket = function(first.start(), DATABASE_PATIENCE="30")
+    bucket.put("staff/grace.jpg", portraits["grace"])
+    first.stop()
+    # Past the moment in which a connection that was just used is not asked again.
+    time.sleep(0.3)
+    starter = threading.Timer(2, again.start)
+    starter.start()
+    try:
+        assert bucket.tell("staff/grace.jpg") == []
+        assert bucket.names() == ["grace"]
+    finally:
+        starter.join()
+        bucket.database.close()
+        again.stop()
+
+
+def test_a_database_that_sleeps_for_long_makes_no_dead_letter(
+    function: Callable[..., Bucket], tmp_path: Path, portraits: dict[str, bytes]
+) -> None:
+    """However often: a message is put into the queue anew, so that the queue counts nothing."""
+    first, again = Postgres(tmp_path), Postgres(tmp_path)
+    bucket = function(first.start(), DATABASE_PATIENCE="1")
+    bucket.put("staff/grace.jpg", portraits["grace"])
+    first.stop()
+    assert bucket.tell("staff/grace.jpg") == []
+    since = time.time()
+    for attempt in range(1, 6):
+        message = bucket.next_message()
+        attributes = message["messageAttributes"]
+        assert attributes["Attempts"]["stringValue"] == str(attempt)
+        assert int(attributes["WaitingSince"]["stringValue"]) <= since
+        assert bucket.send(**message) == []
+    message = bucket.next_message()
+    again.start()
+    try:
+        assert bucket.send(**message) == []
+        assert bucket.names() == ["grace"]
+    finally:
+        bucket.database.close()
+        again.stop()
+    assert bucket.reasons() == []
+    assert bucket.tags("staff/grace.jpg") == {}
+
+
+def test_what_has_waited_for_days_is_a_dead_letter_with_a_reason(
+    function: Callable[..., Bucket], tmp_path: Path, portraits: dict[str, bytes]
+) -> None:
+    postgres = Postgres(tmp_path)
+    bucket = function(postgres.start(), DATABASE_PATIENCE="1")
+    bucket.put("staff/grace.jpg", portraits["grace"])
+    postgres.stop()
+    assert bucket.tell("staff/grace.jpg") == []
+    message = bucket.next_message()
+    long_ago = str(int(time.time()) - 4 * 24 * 3600)
+    message["messageAttributes"]["WaitingSince"]["stringValue"] = long_ago
+    assert bucket.send(**message) == []
+    ((code, reason),) = bucket.reasons()
+    assert code == "InternalServerError"
+    assert reason.startswith("The database did not answer")
+    assert bucket.tags("staff/grace.jpg")["facedex:status"] == "failed"
+
+
+def test_an_archived_object_is_a_dead_letter_with_a_reason(
+    bucket: Bucket, portraits: dict[str, bytes]
+) -> None:
+    bucket.s3.put_object(
+        Bucket=bucket.name,
+        Key="staff/grace.jpg",
+        Body=portraits["grace"],
+        StorageClass="GLACIER",
+    )
+    assert bucket.tell("staff/grace.jpg") == []
+    ((code, reason),) = bucket.reasons()
+    assert code == "UnreadableUpload"
+    assert "InvalidObjectState" in reason
+    assert "archived" in reason
+
+
+def test_an_object_under_its_uploaders_own_key_is_a_dead_letter_with_a_reason(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """moto gives such objects out, so S3's answer is given here in S3's words."""
+    with s3_that_refuses(400, "InvalidRequest") as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url)
+        objects.client.cache_clear()
+        assert bucket.tell("staff/grace.jpg") == []
+    ((code, reason),) = bucket.reasons()
+    assert code == "UnreadableUpload"
+    assert "encrypted under a key that only its uploader has" in reason
+
+
+@pytest.mark.parametrize("may", [False, True])
+def test_the_log_names_objects_and_collections_only_where_it_may(
+    may: bool,
+    function: Callable[..., Bucket],
+    portraits: dict[str, bytes],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bucket = function(LOG_NAMES=str(may).lower())
+    bucket.put("staff/grace.jpg", portraits["grace"])
+    bucket.put("staff/garbage.jpg", b"garbage")
+    bucket.put("nobody/grace.jpg", portraits["grace"])
+    for key in ("staff/grace.jpg", "staff/garbage.jpg", "nobody/grace.jpg", "staff/gone.jpg"):
+        bucket.tell(key)
+    assert len(caplog.messages) == 4
+    for name in ("staff", "grace", "garbage", "nobody", bucket.name):
+        assert (name in caplog.text) is may, caplog.text
+    assert ("the object of the message m" in caplog.text) is not may
+
+
 def test_an_s3_that_does_not_answer_is_waited_for(
     bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -369,3 +505,24 @@ def associate(database: Database) -> None:
         found = faces.page(connection, staff, after=None, count=100)
         wanted = [face.face_id for face in found]
         users.associate(connection, staff, "grace", wanted, lowest_score=-1.0)
+
+
+@contextmanager
+def s3_that_refuses(status: int, code: str) -> Iterator[str]:
+    """An S3 that answers every request with one error."""
+
+    class Refusal(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusal) as server:
+        threading.Thread(target=server.serve_forever, args=[0.05], daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from infra.packages import DEFAULT, PackageError, Target, function, layers, layers_of
 from infra.packages.building import LARGEST, size
-from infra.packages.distributions import pins
+from infra.packages.distributions import WHEELS, install, locked, pins
 from infra.packages.layout import layout
+from infra.packages.locking import pinned, written
+from infra.packages.targets import targets
 from tests.packages.deployment import ROWS
 
 TARGETS = pytest.mark.parametrize(
@@ -72,6 +75,25 @@ def test_a_mistake_is_one_clear_sentence() -> None:
 def test_a_pin_is_the_one_for_the_targets_python_and_not_for_ours() -> None:
     old, new = (pins(["numpy"], Target("arm64", python)) for python in ("3.11", "3.14"))
     assert old != new
+
+
+def test_every_pin_says_which_wheels_are_meant() -> None:
+    """What ``python -m infra.packages.locking`` writes, for every target and nothing else."""
+    table = tomllib.loads(WHEELS.read_text("utf-8"))
+    assert table.keys() == {pin for target in targets() for pin in pinned(target)}
+    assert WHEELS.read_text("utf-8") == written(table)
+    for target in targets():
+        assert all("--hash=sha256:" in line for line in locked(pinned(target)))
+
+
+def test_other_bytes_than_are_meant_are_refused(tmp_path: Path, target: Target) -> None:
+    (pin,) = pins(["six"], target)
+    wanted = [f"{pin} --hash=sha256:{'0' * 64}"]
+    with pytest.raises(PackageError, match=r"other bytes for a wheel than wheels\.toml says"):
+        install(wanted, target, tmp_path / "installed", scratch=tmp_path)
+    assert not list(tmp_path.rglob("six.py"))
+    with pytest.raises(PackageError, match=r"says of no wheel that it is left-pad==1\.0; after"):
+        locked(["left-pad==1.0"])
 
 
 def test_what_is_left_out_of_a_layer_is_said_file_by_file() -> None:

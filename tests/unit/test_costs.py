@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.costs.model import Use, break_even, ours, rekognition, table, total
+from infra.costs.model import Use, break_even, ours, rekognition, table, tenth, total
 from infra.costs.report import report
 
 PAGE = Path(__file__).parents[2] / "docs" / "cost.md"
@@ -37,3 +37,20 @@ def test_the_break_even_is_where_the_sides_change(operation: str) -> None:
     before, after = (Use(operation, count, 100_000) for count in (images - 1, images))
     assert total(before) >= rekognition(before)
     assert total(after) < rekognition(after)
+
+
+def test_the_goal_is_met_where_the_page_says() -> None:
+    """A tenth of Rekognition's price at a million images, and a break-even below 100,000."""
+    use = Use("search_faces_by_image", 1_000_000, 100_000)
+    assert 10 * total(use) <= rekognition(use)
+    assert 1_000_000 in tenth(use.operation, use.faces)
+    assert break_even(use.operation, use.faces) < 100_000
+    assert "It does not hold below" in report()
+
+
+def test_waiting_for_a_search_is_paid_for_and_indexing_searches_nothing() -> None:
+    few, many = (ours(Use("search_faces_by_image", 1000, faces)) for faces in (0, 1_000_000))
+    assert many["Lambda"] > few["Lambda"]
+    assert many["Aurora, capacity"] > few["Aurora, capacity"]
+    few, many = (ours(Use("index_faces", 1000, faces)) for faces in (0, 1_000_000))
+    assert many["Lambda"] == few["Lambda"]

@@ -44,7 +44,7 @@ def index(request: Mapping[str, Any], services: Services) -> Indexed:
     Raises:
         Exception: see ``facedex.api.faults`` for what each means.
     """
-    with services.database.transaction() as connection:
+    with services.database.reading() as connection:
         # Before the costly part, so that a wrong name is answered at once.
         collection = collections.find(connection, request["CollectionId"])
         faces.require_model(collection, services.pack.model_version)

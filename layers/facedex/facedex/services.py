@@ -9,6 +9,7 @@ from hashlib import sha256
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
+from facedex import invocation
 from facedex.api.arns import Owner
 from facedex.api.errors import InvalidParameterException
 from facedex.api.objects import image_bytes
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 # Rekognition's smallest image, in pixels of either side.
 _SMALLEST_SIDE: Final = 80
+
+# Seconds of an invocation that are left for its work and its answer, once it has a connection.
+_SPARE: Final = 4.0
 
 # Rekognition looks at the 100 largest faces of an image.
 _MOST_FACES: Final = 100
@@ -125,6 +129,8 @@ def _database() -> Database:
         password=iam_password(current.database_url, region=current.region) if by_token else None,
         connections=current.connections,
         statement_timeout=current.statement_timeout,
+        patience=lambda: min(current.database_patience, invocation.remaining() - _SPARE),
+        pooled=current.database_pooled,
     )
 
 

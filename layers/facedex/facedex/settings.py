@@ -51,12 +51,20 @@ class Settings:
         max_pixels: pictures with more pixels than this are refused unread.
         connections: most database connections of one process.
         statement_timeout: seconds after which Postgres gives up a statement.
+        database_patience: seconds for which a connection is waited for, while an invocation has
+            them: a paused database takes fifteen to wake.
+        database_pooled: connections go through a proxy that shares them out; then the role has to
+            have its timeouts.
         account, region: for ARNs, where the request itself does not say.
         auth: who may call.
         keys_secret: what the access keys' secrets are encrypted under: the text itself, or
             ``file:PATH``, or ``secretsmanager:ARN``; empty where there are no access keys.
         keys_cache: seconds for which an access key is used without another look at it.
         database_auth: how connections to the database are authenticated.
+        log_names: whether the log may hold names of buckets, objects and collections.
+        topics: ARNs of the SNS topics that callers may have jobs announced to; None for any.
+        uploads_queue: URL of the queue that uploads come from: one that has to wait for something
+            is put there again; without it, it is left to the queue to deliver it again.
         uploads_dead_letters: URL of the queue for uploads that can never be indexed; empty where
             there are no uploads.
         uploads_delete_faces: whether an uploaded object that is deleted or replaced takes its
@@ -68,6 +76,14 @@ class Settings:
         video_jobs: video jobs that may be under way at once.
         video_timeout: seconds without progress after which a video job fails.
         video_expiry: days for which a video job and its results are kept.
+        stream_queue: URL of the queue that stream processors find their workers through; empty
+            where there is none.
+        stream_processors: stream processors that there may be.
+        stream_rate: frames a second of a stream that are looked at, at most.
+        stream_seconds: for which a worker has a stream before it hands it over.
+        stream_behind: seconds behind live from which a worker goes on at live.
+        rtsp_hosts: cameras that stream processors may read, as ``HOST`` or ``HOST:PORT``.
+        rtsp_credentials: how to sign in there: ``USER:PASSWORD@HOST``.
     """
 
     database_url: str
@@ -84,6 +100,11 @@ class Settings:
     keys_secret: str = field(default="", repr=False)
     keys_cache: int = 30
     database_auth: DatabaseAuth = DatabaseAuth.PASSWORD
+    database_patience: int = 3
+    database_pooled: bool = False
+    log_names: bool = False
+    topics: frozenset[str] | None = None
+    uploads_queue: str = ""
     uploads_dead_letters: str = ""
     uploads_delete_faces: bool = False
     video_queue: str = ""
@@ -92,6 +113,13 @@ class Settings:
     video_jobs: int = 200
     video_timeout: int = 3600
     video_expiry: int = 7
+    stream_queue: str = ""
+    stream_processors: int = 100
+    stream_rate: int = 5
+    stream_seconds: int = 840
+    stream_behind: int = 20
+    rtsp_hosts: tuple[str, ...] = ()
+    rtsp_credentials: tuple[str, ...] = field(default=(), repr=False)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -116,6 +144,11 @@ class Settings:
             keys_secret=environment.get("FACEDEX_KEYS_SECRET", ""),
             keys_cache=read.whole("FACEDEX_KEYS_CACHE", 30),
             database_auth=read.database_auth("FACEDEX_DATABASE_AUTH"),
+            database_patience=read.whole("FACEDEX_DATABASE_PATIENCE", 3),
+            database_pooled=read.flag("FACEDEX_DATABASE_POOLED"),
+            log_names=read.flag("FACEDEX_LOG_NAMES"),
+            topics=read.topics("FACEDEX_TOPICS"),
+            uploads_queue=environment.get("FACEDEX_UPLOADS_QUEUE", ""),
             uploads_dead_letters=environment.get("FACEDEX_UPLOADS_DEAD_LETTERS", ""),
             uploads_delete_faces=read.flag("FACEDEX_UPLOADS_DELETE_FACES"),
             video_queue=environment.get("FACEDEX_VIDEO_QUEUE", ""),
@@ -124,6 +157,13 @@ class Settings:
             video_jobs=read.whole("FACEDEX_VIDEO_JOBS", 200),
             video_timeout=read.whole("FACEDEX_VIDEO_TIMEOUT", 3600),
             video_expiry=read.whole("FACEDEX_VIDEO_EXPIRY", 7),
+            stream_queue=environment.get("FACEDEX_STREAM_QUEUE", ""),
+            stream_processors=read.whole("FACEDEX_STREAM_PROCESSORS", 100),
+            stream_rate=read.whole("FACEDEX_STREAM_RATE", 5),
+            stream_seconds=read.whole("FACEDEX_STREAM_SECONDS", 840),
+            stream_behind=read.whole("FACEDEX_STREAM_BEHIND", 20),
+            rtsp_hosts=read.several("FACEDEX_RTSP_HOSTS"),
+            rtsp_credentials=read.several("FACEDEX_RTSP_CREDENTIALS"),
         )
 
 
@@ -145,11 +185,22 @@ class _Reader:
             raise SettingError(f"{name} must be a whole number of at least 1, not {value!r}.")
         return int(value)
 
+    def several(self, name: str) -> tuple[str, ...]:
+        parts = self._environment.get(name, "").split(",")
+        return tuple(part.strip() for part in parts if part.strip())
+
     def flag(self, name: str) -> bool:
         value = self._environment.get(name) or "false"
         if value not in ("true", "false"):
             raise SettingError(f"{name} must be true or false, not {value!r}.")
         return value == "true"
+
+    def topics(self, name: str) -> frozenset[str] | None:
+        value = self._environment.get(name)
+        if not value:
+            return None
+        # An empty value says nothing, so that none at all needs a word.
+        return frozenset() if value == "none" else frozenset(value.split(","))
 
     def auth(self, name: str) -> Auth:
         # No default: a deployment that forgot to say who may call is shut, not open.

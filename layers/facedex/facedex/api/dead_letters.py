@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from facedex.api import clients
 from facedex.api.errors import ServiceError
-
-if TYPE_CHECKING:
-    from mypy_boto3_sqs import SQSClient
 
 _LONGEST: Final = 1000  # characters of a reason
 
@@ -21,7 +18,7 @@ def bury(queue: str, body: str, error: ServiceError) -> None:
     Raises:
         ClientError, BotoCoreError: the queue does not take it.
     """
-    _client().send_message(
+    clients.queues().send_message(
         QueueUrl=queue,
         MessageBody=body,
         MessageAttributes={
@@ -34,10 +31,3 @@ def bury(queue: str, body: str, error: ServiceError) -> None:
 def printable(text: str) -> str:
     """A text that queues and terminals take: without control characters, and not empty."""
     return "".join(each if each.isprintable() else "?" for each in text) or "-"
-
-
-@cache
-def _client() -> SQSClient:
-    import boto3
-
-    return boto3.session.Session().client("sqs")

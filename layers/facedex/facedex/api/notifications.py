@@ -1,18 +1,18 @@
-"""Messages to others: a job's work to its queue, its end to the caller's SNS topic."""
+"""Messages to others: work to its queue, the end of a job to the caller's SNS topic."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import cache
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
+
+from facedex.api import clients
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from facedex.store.jobs import Job
-    from facedex.store.tasks import Task
 
 _BATCH: Final = 10  # SQS takes no more at once
 _FIFO: Final = ".fifo"
@@ -22,25 +22,23 @@ class NotSent(Exception):
     """A message did not get to its queue or topic; worth repeating."""
 
 
-def send_tasks(queue: str, tasks: Iterable[Task]) -> None:
-    """Put a message for each task into the queue of that URL.
+def send_messages(queue: str, messages: Iterable[Mapping[str, Any]]) -> None:
+    """Put messages into the queue of that URL, as JSON.
 
     Raises:
         NotSent: not all of them are in it.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    bodies = [orjson.dumps({"JobId": task.job_id, "Task": task.number}).decode() for task in tasks]
+    bodies = [orjson.dumps(message).decode() for message in messages]
     try:
         for first in range(0, len(bodies), _BATCH):
             batch = enumerate(bodies[first : first + _BATCH])
-            sent = _sqs().send_message_batch(
+            sent = clients.queues().send_message_batch(
                 QueueUrl=queue,
                 Entries=[{"Id": str(number), "MessageBody": body} for number, body in batch],
             )
             if sent.get("Failed"):
                 raise NotSent(f"The queue refused {len(sent['Failed'])} messages.")
-    except (BotoCoreError, ClientError) as error:
+    except _failures() as error:
         raise NotSent(f"The queue cannot be reached ({type(error).__name__}).") from error
 
 
@@ -73,37 +71,30 @@ def publish(topic_arn: str, job: Job) -> None:
     Raises:
         NotSent: the topic did not take it.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
-
     region = topic_arn.split(":")[3]
     message = completion(job)
     try:
         if topic_arn.endswith(_FIFO):
-            _sns(region).publish(
+            clients.topics(region).publish(
                 TopicArn=topic_arn,
                 Message=message,
                 MessageGroupId=job.job_id,
                 MessageDeduplicationId=job.job_id,
             )
         else:
-            _sns(region).publish(TopicArn=topic_arn, Message=message)
-    except (BotoCoreError, ClientError) as error:
-        raise NotSent(f"The topic {topic_arn} did not take the message ({error}).") from error
+            clients.topics(region).publish(TopicArn=topic_arn, Message=message)
+    except _failures() as error:
+        reason = type(error).__name__
+        raise NotSent(f"The topic {topic_arn} did not take the message ({reason}).") from error
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """What a call to AWS may raise, whoever answers it: a proxy's page is no answer of AWS."""
+    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
+
+    return BotoCoreError, ClientError, ResponseParserError
 
 
 def _milliseconds(moment: datetime) -> int:
     return round(moment.timestamp() * 1000)
-
-
-@cache
-def _sqs() -> Any:
-    import boto3
-
-    return boto3.client("sqs")
-
-
-@cache
-def _sns(region: str) -> Any:
-    import boto3
-
-    return boto3.client("sns", region_name=region)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+from facedex.api.clients import bounded
 from facedex.api.errors import (
     ImageTooLargeException,
     InternalServerError,
@@ -101,16 +102,6 @@ def client() -> S3Client:
     """The S3 client of this process."""
     # Imported here: boto3 is a third of a cold start, and most requests carry their bytes.
     import boto3
-    from botocore.config import Config
 
     # Path addressing works wherever AWS_ENDPOINT_URL_S3 points, names that are not DNS included.
-    # It gives up well before the caller's own request does, so that a sentence says what is wrong.
-    return boto3.client(
-        "s3",
-        config=Config(
-            s3={"addressing_style": "path"},
-            connect_timeout=3,
-            read_timeout=10,
-            retries={"total_max_attempts": 2},
-        ),
-    )
+    return boto3.client("s3", config=bounded(s3={"addressing_style": "path"}))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from facedex import invocation
 from facedex.api.gateway import JSON, Call, answer
 from facedex.api.reading import read_request
 from facedex.api.rest import choose_variant, read_members
@@ -30,9 +31,10 @@ class Endpoint:
         self.name = name
         self._handlers = {name: handle, **variants}
 
-    def __call__(self, event: Mapping[str, Any], _context: object) -> dict[str, Any]:
+    def __call__(self, event: Mapping[str, Any], context: object) -> dict[str, Any]:
         """Lambda's entry: an API Gateway event of the operation's REST route."""
-        return answer(event, JSON, self._act)
+        with invocation.under(context):
+            return answer(event, JSON, self._act)
 
     def perform(
         self, call: Call, read: Callable[[Call], Request], variant: str | None = None

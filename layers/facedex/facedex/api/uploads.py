@@ -41,6 +41,19 @@ class InvalidUploadMetadata(ServiceError):
     """An object's metadata asks for what IndexFaces does not have."""
 
 
+class UnreadableUpload(ServiceError):
+    """S3 has the object and, stored as it is, gives it to nobody who has no more than its name."""
+
+
+# S3's codes for it, and what would be right.
+_UNREADABLE: Final = {
+    "InvalidObjectState": "it is archived; restore it, or put it into a storage class that can be"
+    " read at once",
+    "InvalidRequest": "it is encrypted under a key that only its uploader has; use SSE-S3 or"
+    " SSE-KMS",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
     """What S3 tells of one object.
@@ -140,6 +153,7 @@ def fetch(bucket: str, key: str, version: str | None = None) -> Upload | None:
 
     Raises:
         ImageTooLargeException: it has more than 15 MB.
+        UnreadableUpload: it is archived, or encrypted under a key of its uploader's.
         InternalServerError: S3 does not give it out now.
     """
     from botocore.exceptions import BotoCoreError, ClientError
@@ -153,6 +167,11 @@ def fetch(bucket: str, key: str, version: str | None = None) -> Upload | None:
     except ClientError as error:
         if _is_gone(error):
             return None
+        code = error.response["Error"].get("Code", "")
+        if code in _UNREADABLE:
+            raise UnreadableUpload(
+                f"S3 does not give the object out ({code}): {_UNREADABLE[code]}."
+            ) from error
         raise _unavailable(error) from error
     except BotoCoreError as error:
         raise _unavailable(error) from error

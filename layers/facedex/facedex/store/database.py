@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from math import inf
-from time import monotonic
+from time import monotonic, time
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -18,8 +18,13 @@ from facedex.store.errors import DatabaseUnavailable
 
 Connection = psycopg.Connection[Any]
 
-# Seconds that a request waits for a connection: few, because the caller's SDK repeats the request.
+# Seconds that a request waits for a connection where nothing else is said: few, because the
+# caller's SDK repeats the request.
 _PATIENCE: Final = 3.0
+
+# A connection is asked for again and again by this many seconds, each of which begins a new attempt
+# if none is under way: so a database that comes up is met within a second of it.
+_STEP: Final = 1.0
 
 # The pool gives up a failing attempt after this many seconds and starts afresh with the next
 # request, so that it is back as soon as the database is, whatever its backoff had grown to.
@@ -32,6 +37,9 @@ _OPTIONS: Final[dict[str, Any]] = {"row_factory": namedtuple_row, "connect_timeo
 # and one that broke so lately means one repeated request.
 _TRUSTED: Final = 0.25
 
+# Seconds that are given to a connection which lies ready, even where there is no time to wait.
+_SHORTEST: Final = 0.1
+
 
 class Database:
     """A Postgres database with the schema of ``migrations/``.
@@ -41,6 +49,10 @@ class Database:
         password: gives the password of each new connection, where the string has none.
         connections: the most that this process opens.
         statement_timeout: seconds after which Postgres gives up a statement.
+        patience: seconds for which a connection is waited for, or what says so at that moment.
+        pooled: connections are shared out among processes by a proxy (RDS Proxy, PgBouncer), which
+            cannot share one that has settings or prepared statements of its own. Then the role has
+            to have its timeouts, and this process's do not count.
     """
 
     def __init__(
@@ -50,17 +62,20 @@ class Database:
         password: Callable[[], str] | None = None,
         connections: int = 8,
         statement_timeout: float = 20.0,
+        patience: float | Callable[[], float] = _PATIENCE,
+        pooled: bool = False,
     ) -> None:
         self._statement_timeout = statement_timeout
+        self._patience = patience if callable(patience) else lambda: patience
+        own = {"prepare_threshold": None} if pooled else {}
         self._used: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             url,
             min_size=0,
             max_size=connections,
-            timeout=_PATIENCE,
             reconnect_timeout=_RECONNECT,
-            kwargs=lambda: _OPTIONS | ({"password": password()} if password else {}),
-            configure=self._configure,
+            kwargs=lambda: _OPTIONS | own | ({"password": password()} if password else {}),
+            configure=None if pooled else self._configure,
             check=self._check,
             open=True,
         )
@@ -72,10 +87,37 @@ class Database:
         Raises:
             DatabaseUnavailable: no connection could be had, it broke, or a timeout struck.
         """
-        try:
-            with self._pool.connection() as connection:
+        with self._connection() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection for statements that change nothing: each sees what is committed by then.
+
+        As in a transaction, which reads what is committed too, but without the two round trips
+        that begin and end one.
+
+        Raises:
+            DatabaseUnavailable: as for a transaction.
+        """
+        with self._connection() as connection:
+            connection.autocommit = True
+            try:
                 yield connection
-                self._used[connection] = monotonic()
+            finally:
+                if not connection.closed:
+                    connection.autocommit = False
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        try:
+            connection = self._take()
+            try:
+                with connection:
+                    yield connection
+                self._used[connection] = time()
+            finally:
+                self._pool.putconn(connection)
         except (PoolTimeout, psycopg.OperationalError) as error:
             raise DatabaseUnavailable(
                 f"The database did not answer ({type(error).__name__}); try again."
@@ -87,13 +129,13 @@ class Database:
         Raises:
             DatabaseUnavailable: it does not.
         """
-        with self.transaction() as connection:
+        with self.reading() as connection:
             connection.execute("SELECT 1")
 
     @cached_property
     def signing_secret(self) -> bytes:
         """The deployment's own random key, the same for every process on this database."""
-        with self.transaction() as connection:
+        with self.reading() as connection:
             row = connection.execute("SELECT value FROM secrets WHERE name = 'signing'").fetchone()
         if row is None:
             raise DatabaseUnavailable("The database has no schema yet; run its migrations.")
@@ -103,9 +145,21 @@ class Database:
         """Close every connection."""
         self._pool.close()
 
+    def _take(self) -> Connection:
+        """A connection of the pool, waited for while a database starts or wakes up."""
+        end = monotonic() + self._patience()
+        while True:
+            left = end - monotonic()
+            try:
+                return self._pool.getconn(timeout=max(_SHORTEST, min(_STEP, left)))
+            except PoolTimeout:
+                if monotonic() >= end:
+                    raise
+
     def _check(self, connection: Connection) -> None:
         """Make sure that a connection still works, unless it did a moment ago."""
-        if monotonic() - self._used.get(connection, -inf) > _TRUSTED:
+        # By the clock on the wall: the other one may stand still while a function is frozen.
+        if not 0 <= time() - self._used.get(connection, -inf) <= _TRUSTED:
             ConnectionPool.check_connection(connection)
 
     def _configure(self, connection: Connection) -> None:

@@ -101,7 +101,7 @@ def add(
         return []
     image = image_id(collection, digest, external_image_id)
     # Twins of this request wait here; nobody else does.
-    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (str(image),))
+    connection.execute("SELECT lock_name(%s)", (str(image),))
     rows = connection.execute(
         f"SELECT {COLUMNS}, face_number FROM faces"
         " WHERE collection_key = %s AND image_id = %s ORDER BY face_number FOR SHARE",

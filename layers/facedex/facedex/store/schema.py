@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from time import monotonic
 from typing import Final
 
 import psycopg
@@ -10,36 +11,63 @@ import psycopg
 from facedex.store.database import Connection, Database
 from facedex.store.errors import StoreError
 
+# Seconds that a migration waits for others to let go of a table, where its time is bounded: whoever
+# comes after it waits behind it.
+_LOCK_PATIENCE: Final = 10
+# From this version on Postgres can bound a transaction, and not its statements one by one alone.
+_BOUNDS_TRANSACTIONS: Final = 170_000
+
 # Any constant does; it only has to be the same in every process that migrates.
 _LOCK: Final = 0x_FACEDE
 
 
-def migrate(database: Database) -> list[str]:
+def migrate(database: Database, *, seconds: float | None = None) -> list[str]:
     """Apply the migrations that the database has not seen; safe to repeat and to run at once.
+
+    Args:
+        seconds: after which the database undoes what is not done, even if nobody waits for it any
+            more; without it, it takes as long as it takes.
 
     Returns:
         Names of the files that were applied.
 
     Raises:
-        StoreError: a migration failed; the database is as it was before that file.
-        DatabaseUnavailable: the database does not answer.
+        StoreError: a migration failed, or its time was over; the database is as it was before that
+            file.
+        DatabaseUnavailable: the database does not answer, or a table is in use for too long.
     """
+    end = None if seconds is None else monotonic() + seconds
     applied: list[str] = []
     for name, statements in _migrations():
         with database.transaction() as connection:
-            connection.execute("SET LOCAL statement_timeout = 0")
-            connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-            if name in _known(connection):
-                continue
             try:
-                connection.execute(statements)
-                connection.execute("INSERT INTO schema_migrations (name) VALUES (%s)", (name,))
+                if _apply(connection, name, statements, end):
+                    applied.append(name)
+            except psycopg.errors.QueryCanceled as error:
+                raise StoreError(
+                    f"The migration {name} was not done in {seconds:.0f} seconds and was undone."
+                ) from error
             except psycopg.OperationalError:
                 raise
             except psycopg.Error as error:
                 raise StoreError(f"The migration {name} failed: {error}") from error
-            applied.append(name)
     return applied
+
+
+def _apply(connection: Connection, name: str, statements: str, end: float | None) -> bool:
+    """Apply one file in this transaction; whether it was not there yet."""
+    left = 0 if end is None else max(1000, int((end - monotonic()) * 1000))
+    connection.execute(f"SET LOCAL statement_timeout = {left}")
+    if left and connection.info.server_version >= _BOUNDS_TRANSACTIONS:
+        connection.execute(f"SET LOCAL transaction_timeout = {left}")
+    connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+    if name in _known(connection):
+        return False
+    if left:
+        connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_PATIENCE}s'")
+    connection.execute(statements)
+    connection.execute("INSERT INTO schema_migrations (name) VALUES (%s)", (name,))
+    return True
 
 
 def _migrations() -> list[tuple[str, str]]:

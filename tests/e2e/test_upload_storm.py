@@ -1,0 +1,118 @@
+"""A heap of uploads at once, duplicates and garbage among them, and the process killed meanwhile.
+
+``FACEDEX_TEST_UPLOADS`` says how many; the issue of it is a thousand, CI takes fewer.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from botocore.config import Config
+
+from local.listener import Listener
+from local.moto_app import Moto
+from tests.conftest import Server
+from tests.e2e.uploading import named_faces, take_letters, variants, wait_until
+
+COUNT = int(os.environ.get("FACEDEX_TEST_UPLOADS", "60"))
+PATIENCE = 60.0 + COUNT  # seconds
+
+
+def faces_in(server: Server) -> int:
+    described = server.client("rekognition").describe_collection(CollectionId="staff")
+    return int(described["FaceCount"])
+
+
+@pytest.fixture
+def storage() -> Iterator[str]:
+    """The address of an S3 and SQS of another process than the product's, which outlives it."""
+    elsewhere = Listener(Moto(), host="127.0.0.1", port=0, threads=32)
+    elsewhere.start()
+    yield elsewhere.url
+    elsewhere.stop()
+
+
+def test_a_kill_in_the_midst_of_a_storm_loses_no_upload_where_the_storage_lives_on(
+    launch: Callable[..., Server], storage: str, portraits: dict[str, bytes]
+) -> None:
+    """Nothing is uploaded again: what is in S3 and SQS is indexed after the next start."""
+    photos = variants(portraits["eileen"], COUNT)
+    garbage = [f"staff/garbage{number}.jpg" for number in range(0, COUNT, 10)]
+    puts = [(f"staff/p{number}.jpg", photo) for number, photo in enumerate(photos)]
+    puts += puts[::5]
+    puts += [(key, b"garbage") for key in garbage]
+    first = launch(AWS_ENDPOINT_URL=storage)
+    first.client("rekognition").create_collection(CollectionId="staff")
+    sqs = first.client("sqs", endpoint_url=storage)
+    queue = sqs.get_queue_url(QueueName="facedex-uploads")["QueueUrl"]
+    # What a killed process has in hand comes again after it; a minute otherwise.
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "6"})
+    s3 = first.client("s3", endpoint_url=storage, config=Config(max_pool_connections=32))
+
+    def put(each: tuple[str, bytes]) -> None:
+        s3.put_object(Bucket="uploads", Key=each[0], Body=each[1])
+
+    with ThreadPoolExecutor(32) as pool:
+        storm = threading.Thread(target=lambda: list(pool.map(put, puts)))
+        storm.start()
+        wait_until(lambda: faces_in(first) > COUNT // 5, PATIENCE)
+        first.process.kill()
+        first.process.wait()
+        again = launch(AWS_ENDPOINT_URL=storage)
+        storm.join()
+    assert 0 < faces_in(again) < COUNT
+    wait_until(lambda: faces_in(again) == COUNT, PATIENCE)
+    letters: dict[str, str] = {}
+    wait_until(
+        lambda: (
+            letters.update(take_letters(again, endpoint_url=storage))
+            or len(letters) >= len(garbage)
+        )
+    )
+    wait_until(lambda: waiting(sqs, queue) == 0, PATIENCE)
+    assert named_faces(again, "staff") == {f"p{number}": 1 for number in range(COUNT)}
+    assert letters == dict.fromkeys(garbage, "InvalidImageFormatException")
+    assert again.stop() == 0
+
+
+def waiting(sqs: Any, queue: str) -> int:
+    """Messages in a queue, in somebody's hands, or waiting for their time."""
+    answer = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
+    return sum(
+        int(answer[f"ApproximateNumberOfMessages{more}"]) for more in ("", "NotVisible", "Delayed")
+    )
+
+
+def test_each_face_is_there_once_after_a_kill_in_the_midst_of_a_burst(
+    launch: Callable[..., Server], portraits: dict[str, bytes]
+) -> None:
+    count = COUNT
+    photos = variants(portraits["eileen"], count)
+
+    def upload(server: Server) -> None:
+        s3 = server.client("s3", config=Config(retries={"max_attempts": 0}))
+
+        def put(number: int) -> None:
+            s3.put_object(Bucket="uploads", Key=f"staff/p{number}.jpg", Body=photos[number])
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(put, range(count)))
+
+    first = launch()
+    first.client("rekognition").create_collection(CollectionId="staff")
+    upload(first)
+    before = wait_until(lambda: dict(named_faces(first, "staff")))
+    first.process.kill()
+    first.process.wait()
+    again = launch()
+    assert before.items() <= named_faces(again, "staff").items()
+    upload(again)
+    wait_until(lambda: faces_in(again) == count, PATIENCE)
+    assert again.stop() == 0
+    last = launch()
+    assert named_faces(last, "staff") == {f"p{number}": 1 for number in range(count)}

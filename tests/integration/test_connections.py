@@ -1,0 +1,165 @@
+"""Connections: waited for while a database wakes up, shared out by a proxy, bounded in time."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from facedex.store import schema
+from facedex.store.database import Database
+from facedex.store.errors import DatabaseUnavailable, StoreError
+from local.postgres import Postgres
+
+
+@pytest.fixture
+def asleep(postgres: Postgres) -> Iterator[Asleep]:
+    with Asleep(postgres) as door:
+        yield door
+
+
+def test_a_database_that_wakes_up_meanwhile_is_waited_for(asleep: Asleep) -> None:
+    patient = Database(asleep.url, patience=20)
+    threading.Timer(2.5, asleep.wake).start()
+    patient.ping()
+    patient.close()
+
+
+def test_a_database_that_says_nothing_is_not_waited_for_longer_than_there_is_time(
+    asleep: Asleep,
+) -> None:
+    left = 1.5
+    hasty = Database(asleep.url, patience=lambda: left)
+    begun = time.monotonic()
+    with pytest.raises(DatabaseUnavailable):
+        hasty.ping()
+    assert left <= time.monotonic() - begun < left + 2
+    hasty.close()
+
+
+def test_a_server_that_comes_up_late_is_waited_for(tmp_path: Path) -> None:
+    first, again = Postgres(tmp_path), Postgres(tmp_path)
+    first.start()
+    first.stop()
+    patient = Database(first.url, patience=30)
+    starter = threading.Timer(1.5, again.start)
+    starter.start()
+    try:
+        patient.ping()
+    finally:
+        starter.join()
+        patient.close()
+        again.stop()
+
+
+def test_behind_a_proxy_a_connection_gets_nothing_that_cannot_be_shared(database_url: str) -> None:
+    schema.migrate(Database(database_url))
+    shared = Database(database_url, pooled=True, connections=1)
+    for _ in range(8):
+        with shared.transaction() as connection:
+            connection.execute("SELECT lock_name(%s)", ("somebody",))
+    with shared.transaction() as connection:
+        assert connection.execute("SELECT 1 FROM pg_prepared_statements").fetchall() == []
+        changed = connection.execute("SELECT name FROM pg_settings WHERE source = 'session'")
+        assert changed.fetchall() == []
+        row = connection.execute("SHOW statement_timeout").fetchone()
+    assert row is not None
+    assert row.statement_timeout == "0"  # the role's, which has none here
+    shared.close()
+
+
+def test_no_statement_names_what_a_proxy_takes_for_a_sessions_own() -> None:
+    """What RDS Proxy ties a client to its connection for; only migrations may be tied."""
+    pinning = re.compile(
+        r"pg_(try_)?advisory|\bSET SESSION|\b(next|set)val\(|\bTEMP(ORARY)?\b|\b(LISTEN|DECLARE)\b"
+    )
+    folder = Path(str(schema.__file__)).parent
+    found = {path.name for path in folder.glob("*.py") if pinning.search(path.read_text("utf-8"))}
+    assert found == {"schema.py"}
+
+
+def test_a_migration_that_takes_too_long_is_undone_in_time(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = "CREATE TABLE half_done (); SELECT pg_sleep(0.7); SELECT pg_sleep(0.7);"
+    monkeypatch.setattr(schema, "_migrations", lambda: [("9999_slow.sql", slow)])
+    with pytest.raises(StoreError, match="9999_slow"):
+        schema.migrate(database, seconds=1.0)
+    with database.transaction() as connection:
+        assert connection.execute("SELECT to_regclass('half_done')").fetchone() == (None,)
+
+
+def test_a_migration_does_not_have_everybody_wait_behind_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "_LOCK_PATIENCE", 1)
+    blocked = "ALTER TABLE collections ADD COLUMN colour text"
+    monkeypatch.setattr(schema, "_migrations", lambda: [("9999_blocked.sql", blocked)])
+    with database.transaction() as connection:
+        connection.execute("SELECT count(*) FROM collections")
+        with pytest.raises(DatabaseUnavailable):
+            schema.migrate(database, seconds=60.0)
+
+
+class Asleep:
+    """A door to Postgres that takes connections and says nothing until it is woken.
+
+    So does a paused database: who connects waits, and so do bytes that are sent.
+
+    Attributes:
+        url: libpq connection string through the door.
+    """
+
+    def __init__(self, postgres: Postgres) -> None:
+        parameters = psycopg.conninfo.conninfo_to_dict(postgres.url)
+        self._place = f"{parameters['host']}/.s.PGSQL.{parameters.get('port') or 5432}"
+        self._awake = threading.Event()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        port = self._listener.getsockname()[1]
+        self.url = psycopg.conninfo.make_conninfo(
+            postgres.url, host="127.0.0.1", port=port, sslmode="disable", gssencmode="disable"
+        )
+        self._ends: list[socket.socket] = []
+
+    def wake(self) -> None:
+        self._awake.set()
+
+    def __enter__(self) -> Asleep:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._awake.set()
+        for each in (self._listener, *self._ends):
+            each.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                self._ends.append(client)
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        self._awake.wait()
+        with suppress(OSError), socket.socket(socket.AF_UNIX) as server:
+            server.connect(self._place)
+            self._ends.append(server)
+            back = threading.Thread(target=_pass_on, args=(server, client), daemon=True)
+            back.start()
+            _pass_on(client, server)
+            back.join()
+
+
+def _pass_on(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)

@@ -1,0 +1,60 @@
+"""Messages to topics whose other end is not what it should be."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from facedex.api import clients
+from facedex.api.notifications import NotSent, publish
+from facedex.store.jobs import Job, Order, VideoObject
+
+
+class _Proxy(BaseHTTPRequestHandler):
+    """Answers as no AWS service does."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        page = b"<html>{not for you"
+        self.send_response(400)
+        self.send_header("Content-Length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def proxy() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Proxy) as server:
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        serving.join()
+
+
+@pytest.fixture
+def topic(proxy: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    for name, value in {
+        "AWS_ENDPOINT_URL_SNS": proxy,
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+    }.items():
+        monkeypatch.setenv(name, value)
+    clients.topics.cache_clear()
+    yield "arn:aws:sns:us-east-1:123456789012:films"
+    clients.topics.cache_clear()
+
+
+def test_an_answer_that_is_not_the_topics_counts_as_not_sent(topic: str) -> None:
+    video = VideoObject("films", "lobby.mp4", None, "etag", 1)
+    order = Order("StartFaceDetection", video, None, "test-1", topic, None)
+    job = Job("1", order, "SUCCEEDED", None, None, None, datetime.now(UTC))
+    with pytest.raises(NotSent, match="ResponseParserError"):
+        publish(topic, job)
