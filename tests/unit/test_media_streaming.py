@@ -255,7 +255,8 @@ def test_a_track_that_never_ends_does_not_grow(pack: Pack, scene: Image) -> None
     (one, other) = tracker._live
     for track in (one, other):
         assert track.count == 3000
-        assert track.sightings == track.jumps == []
+        assert not track.sightings
+        assert not track.jumps
         assert len(track.views.in_order()) <= MOST
     tracker.cut()
     assert tracker.take() == []
