@@ -92,8 +92,10 @@ class Answer:
     def _unwrap(self) -> None:
         if not self._chunked:
             self._text += self._raw
+            if self._left is not None:
+                self._left -= len(self._raw)
+                self.over = self.over or self._left <= 0
             self._raw = b""
-            self.over = self.over or (self._left is not None and len(self._text) >= self._left)
             return
         while True:
             line, separator, rest = self._raw.partition(b"\r\n")

@@ -86,9 +86,10 @@ class _Log:
 
     def __call__(self, progress: Progress) -> None:
         now = time.monotonic()
+        rate = self._rate(progress.size)
         changed = progress.note != self._note
         if not changed and now - self._before < _LINE:
             return
         self._before, self._note = now, progress.note
-        line = describe(progress, self._rate(progress.size))
+        line = describe(progress, rate)
         self._console.print(f"{line}  {progress.note}".rstrip(), markup=False, highlight=False)

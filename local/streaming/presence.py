@@ -63,8 +63,9 @@ class Presence:
         self._forget()
 
     def people(self) -> Iterator[Person]:
-        """Everybody, who was seen last first."""
-        yield from sorted(self._people.values(), key=lambda each: (-each.last, each.name))
+        """Everybody, who was seen last first, strangers behind those who are known."""
+        people = self._people.values()
+        yield from sorted(people, key=lambda each: (-each.last, not each.name, each.name))
 
     def _forget(self) -> None:
         while len(self._people) > _MOST:

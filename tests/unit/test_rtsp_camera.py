@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import av
+import numpy as np
 import pytest
 
 from tests.media import making
@@ -18,7 +19,7 @@ def test_a_film_is_read_over_rtsp(transport: str) -> None:
         av.open(camera.url, "r", options={"rtsp_transport": transport}, timeout=5) as stream,
     ):
         for frame in stream.decode(video=0):
-            seen.append(making.number_of(frame.to_ndarray(format="rgb24")))
+            seen.append(making.number_of(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)))
             if len(seen) == 60:
                 break
     start = seen[0]
