@@ -10,7 +10,6 @@ from typing import Any
 
 from local.listener import HEADER_NAMES, Application
 from local.moto_queues import lock_queues
-from local.moto_records import bound_records
 from local.refusals import refuse
 
 # moto's own name for what its server tells it about header names; see PRESERVED_HEADER_NAMES.
@@ -73,7 +72,6 @@ class Moto:
                 )
 
                 lock_queues()
-                bound_records()
                 self._names_key = PRESERVED_HEADER_NAMES_ENVIRON_KEY
                 self._application = DomainDispatcherApplication(create_backend_app)
             return self._application

@@ -1,18 +1,18 @@
-"""TagResource: names and values of the caller's own, on a collection or a stream processor."""
+"""TagResource: names and values of the caller's own, on a collection."""
 
 from __future__ import annotations
 
-from facedex import tagging
 from facedex.api.operation import Request, Response, operation
 from facedex.services import Services
-from facedex.store import tags
+from facedex.store import collections, tags
 
 
 def tag_resource(request: Request, services: Services) -> Response:
     """Add tags; one of the same name takes the new value."""
+    collection_id = services.owner.collection_id(request["ResourceArn"])
     with services.database.transaction() as connection:
-        resource = tagging.find(connection, services, request["ResourceArn"], keep=True)
-        tags.put(connection, resource, request["Tags"])
+        collection = collections.find(connection, collection_id, keep=True)
+        tags.put(connection, collection, request["Tags"])
     return {}
 
 

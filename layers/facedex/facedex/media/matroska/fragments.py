@@ -7,7 +7,6 @@ https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/API_dataplane_GetMedia
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -192,8 +191,8 @@ class _Assembly:
         opening = ebml.endless(ebml.SEGMENT) + self._info + self._tracks_raw
         done = Fragment(
             number=tags.get(NUMBER, ""),
-            server_timestamp=seconds(tags.get(SERVER_TIMESTAMP)),
-            producer_timestamp=seconds(tags.get(PRODUCER_TIMESTAMP)),
+            server_timestamp=_seconds(tags.get(SERVER_TIMESTAMP)),
+            producer_timestamp=_seconds(tags.get(PRODUCER_TIMESTAMP)),
             millis_behind_now=int(behind) if behind.isdecimal() else None,
             continuation_token=tags.get(CONTINUATION_TOKEN),
             tags=tags,
@@ -206,10 +205,8 @@ class _Assembly:
         return done
 
 
-def seconds(text: str | None) -> float | None:
-    """The value of a tag with a time, None where it is no time."""
+def _seconds(text: str | None) -> float | None:
     try:
-        value = float(text) if text else math.nan
+        return float(text) if text else None
     except ValueError:
         return None
-    return value if math.isfinite(value) else None
