@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from local.listener import HEADER_NAMES, Application
+from local.moto_objects import keep_objects
 from local.moto_queues import lock_queues
 from local.refusals import refuse
 
@@ -71,6 +72,7 @@ class Moto:
                     create_backend_app,
                 )
 
+                keep_objects()
                 lock_queues()
                 self._names_key = PRESERVED_HEADER_NAMES_ENVIRON_KEY
                 self._application = DomainDispatcherApplication(create_backend_app)

@@ -43,8 +43,12 @@ def test_a_kill_in_the_midst_of_a_storm_loses_no_upload_where_the_storage_lives_
     """Nothing is uploaded again: what is in S3 and SQS is indexed after the next start."""
     photos = variants(portraits["eileen"], COUNT)
     garbage = [f"staff/garbage{number}.jpg" for number in range(0, COUNT, 10)]
-    puts = [(f"staff/p{number}.jpg", photo) for number, photo in enumerate(photos)]
-    puts += puts[::5]
+    puts = [
+        (f"staff/p{number}.jpg", photo)
+        for number, photo in enumerate(photos)
+        # Some come twice at the same moment.
+        for _ in range(2 if number % 5 == 0 else 1)
+    ]
     puts += [(key, b"garbage") for key in garbage]
     first = launch(AWS_ENDPOINT_URL=storage)
     first.client("rekognition").create_collection(CollectionId="staff")

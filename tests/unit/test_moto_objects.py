@@ -1,0 +1,47 @@
+"""moto's objects can be read while others of their name are put in their place."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from moto.s3.models import S3Backend
+
+from local.moto_app import Moto
+
+
+@pytest.fixture
+def backend() -> Iterator[S3Backend]:
+    Moto().load()
+    Moto().load()  # as every server of a process does
+    made = S3Backend("us-east-1", "123456789012")
+    made.create_bucket("photos", "us-east-1")
+    yield made
+    made.reset()
+
+
+def test_an_object_that_was_replaced_is_whole_for_whoever_has_it(backend: S3Backend) -> None:
+    first = backend.put_object("photos", "ann.jpg", b"ann")
+    backend.put_object("photos", "ann.jpg", b"another")
+    assert first.value == b"ann"
+    assert first.etag == f'"{hashlib.md5(b"ann").hexdigest()}"'
+
+
+def test_all_who_read_an_object_at_once_read_the_same(backend: S3Backend) -> None:
+    body = bytes(range(256)) * 400
+    etag = f'"{hashlib.md5(body).hexdigest()}"'
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            for _ in range(40):
+                thing = backend.put_object("photos", "ann.jpg", body)
+                values = pool.map(lambda _, key=thing: key.value, range(4))
+                etags = pool.map(lambda _, key=thing: key.etag, range(4))
+                assert set(values) == {body}
+                assert set(etags) == {etag}
+    finally:
+        sys.setswitchinterval(before)
