@@ -414,3 +414,20 @@ def test_a_transaction_after_a_reading_that_failed_is_still_rolled_back(database
             raise KeyError
         with pytest.raises(CollectionNotFound), database.reading() as connection:
             collections.find(connection, "staff")
+
+
+def test_a_migration_that_is_cancelled_by_hand_is_told_as_such_and_not_as_late(
+    database_url: str,
+) -> None:
+    waiting = "FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'"
+    with (
+        closing(Database(database_url)) as database,
+        psycopg.connect(database_url, autocommit=True) as operator,
+        ThreadPoolExecutor(1) as threads,
+    ):
+        operator.execute("SELECT pg_advisory_lock(%s)", (schema._LOCK,))
+        migrating = threads.submit(schema.migrate, database)
+        while not operator.execute(f"SELECT pg_cancel_backend(pid) {waiting}").fetchone():
+            time.sleep(0.01)
+        with pytest.raises(DatabaseUnavailable, match="QueryCanceled"):
+            migrating.result()

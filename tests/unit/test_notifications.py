@@ -56,5 +56,6 @@ def test_an_answer_that_is_not_the_topics_counts_as_not_sent(topic: str) -> None
     video = VideoObject("films", "lobby.mp4", None, "etag", 1)
     order = Order("StartFaceDetection", video, None, "test-1", topic, None)
     job = Job("1", order, "SUCCEEDED", None, None, None, datetime.now(UTC))
-    with pytest.raises(NotSent, match="ResponseParserError"):
+    with pytest.raises(NotSent, match="Unable to parse response") as told:
         publish(topic, job)
+    assert "not for you" not in str(told.value)

@@ -38,7 +38,7 @@ class Trigger(StrEnum):
     """What calls a function that is no operation."""
 
     GATEWAY = "gateway"  # API Gateway: POST /
-    UPLOADS = "uploads"  # SQS: notifications of the uploads bucket, ten at a time
+    UPLOADS = "uploads"  # SQS: notifications of the uploads bucket
     VIDEO = "video"  # SQS: work on stored video, a message at a time
     DEPLOYMENT = "deployment"  # CloudFormation: a custom resource of the stack
     SCHEDULE = "schedule"  # EventBridge: every few hours
@@ -204,7 +204,7 @@ WORKERS: Final[Mapping[str, Worker]] = {
         Worker("access_keys", Trigger.OPERATOR, _RECORDS, _SMALL, 60),
         # It answers for every operation, so it needs what any of them needs.
         Worker("front_door", Trigger.GATEWAY, _FACES | _VIDEO, _LARGE, _GATEWAY),
-        # Ten photos take some seconds; the rest is for large ones and for a database that wakes up.
+        # A photo takes less than a second; the rest is for a database that wakes up.
         Worker(
             "index_upload",
             Trigger.UPLOADS,

@@ -85,7 +85,7 @@ def publish(topic_arn: str, job: Job) -> None:
         else:
             clients.topics(region).publish(TopicArn=topic_arn, Message=message)
     except _failures() as error:
-        reason = type(error).__name__
+        reason = str(error).partition("\n")[0]  # behind it stands whatever was answered
         raise NotSent(f"The topic {topic_arn} did not take the message ({reason}).") from error
 
 
