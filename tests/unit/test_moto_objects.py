@@ -6,11 +6,15 @@ import hashlib
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
 
 import pytest
 from moto.s3.models import S3Backend
 
 from local.moto_app import Moto
+
+# moto knows the buckets of its whole process by their names, those of other tests too.
+BUCKET = f"photos-{uuid4().hex}"
 
 
 @pytest.fixture
@@ -18,14 +22,14 @@ def backend() -> Iterator[S3Backend]:
     Moto().load()
     Moto().load()  # as every server of a process does
     made = S3Backend("us-east-1", "123456789012")
-    made.create_bucket("photos", "us-east-1")
+    made.create_bucket(BUCKET, "us-east-1")
     yield made
     made.reset()
 
 
 def test_an_object_that_was_replaced_is_whole_for_whoever_has_it(backend: S3Backend) -> None:
-    first = backend.put_object("photos", "ann.jpg", b"ann")
-    backend.put_object("photos", "ann.jpg", b"another")
+    first = backend.put_object(BUCKET, "ann.jpg", b"ann")
+    backend.put_object(BUCKET, "ann.jpg", b"another")
     assert first.value == b"ann"
     assert first.etag == f'"{hashlib.md5(b"ann").hexdigest()}"'
 
@@ -38,7 +42,7 @@ def test_all_who_read_an_object_at_once_read_the_same(backend: S3Backend) -> Non
     try:
         with ThreadPoolExecutor(8) as pool:
             for _ in range(40):
-                thing = backend.put_object("photos", "ann.jpg", body)
+                thing = backend.put_object(BUCKET, "ann.jpg", body)
                 values = pool.map(lambda _, key=thing: key.value, range(4))
                 etags = pool.map(lambda _, key=thing: key.etag, range(4))
                 assert set(values) == {body}
