@@ -10,7 +10,8 @@ from cheroot.server import ChunkedRFile
 # What is read and thrown away of a body that nobody wants, so that its sender comes to read the
 # answer.
 DISCARDED: Final = 256 * 1024 * 1024
-_PIECE: Final = 64 * 1024
+# Most bytes that are read at once.
+PIECE: Final = 64 * 1024
 _LINE: Final = 8 * 1024  # bytes of a chunk's first line, or of a trailer's
 _TRAILERS: Final = 100
 # Long enough for any body, short enough for int().
@@ -86,6 +87,18 @@ class Chunks(ChunkedRFile):
             pieces.append(self.buffer)
             self.buffer = b""
 
+    def read_some(self) -> bytes:
+        """What has come, as soon as anything has; nothing at the body's end.
+
+        Raises:
+            MalformedBody: the coding is broken.
+        """
+        if not self.buffer:
+            self._fetch(whole=False)
+        piece: bytes = self.buffer
+        self.buffer = b""
+        return piece
+
     def finish(self) -> bool:
         """Read what was left over, down to the last line of the body's end.
 
@@ -94,18 +107,23 @@ class Chunks(ChunkedRFile):
         """
         left = DISCARDED
         try:
-            while not self._broken and left > 0 and (piece := self.read(_PIECE)):
+            while not self._broken and left > 0 and (piece := self.read(PIECE)):
                 left -= len(piece)
             return self.closed and self._skip_trailers()
         except MalformedBody:
             return False
 
-    def _fetch(self) -> None:
-        """Put the next piece into the empty buffer; nothing at the body's end."""
+    def _fetch(self, *, whole: bool = True) -> None:
+        """Put the next piece into the empty buffer; nothing at the body's end.
+
+        Args:
+            whole: whether to wait until a piece is full.
+        """
         self._open_chunk()
         if self.closed:
             return
-        self.buffer = self.rfile.read(min(self._left, _PIECE))
+        read = self.rfile.read if whole else self.rfile.read1
+        self.buffer = read(min(self._left, PIECE))
         self._left -= len(self.buffer)
         if not self.buffer or (not self._left and self.rfile.read(2) != b"\r\n"):
             raise self._fault("A chunk of the body does not end where its size says.")

@@ -8,6 +8,7 @@ from local.commands.demo import demo
 from local.commands.import_ import import_
 from local.commands.keys import keys
 from local.commands.models import models
+from local.commands.stream import stream
 from local.commands.up import up
 from local.commands.video import video
 
@@ -32,3 +33,4 @@ main.add_command(import_)
 main.add_command(models)
 main.add_command(keys)
 main.add_command(video)
+main.add_command(stream)

@@ -17,6 +17,7 @@ from local import bodies
 from local.bodies import Chunks
 from local.errors import PortTaken
 from local.gateway import raw_path
+from local.lasting import LASTING, Lasting, LastingRequests
 
 Application: TypeAlias = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -62,6 +63,7 @@ class Listener:
 
     def stop(self) -> None:
         """Let running requests end, for a few seconds, and close every connection."""
+        self._server.lasting.end()
         self._server.stop()
         if self._thread.is_alive():
             self._thread.join()
@@ -77,6 +79,7 @@ class Listener:
 
 class _Request(HTTPRequest):
     malformed_length: bytes | None = None
+    lasting: Lasting | None = None
 
     def header_reader(self, source: Any, headers: dict[bytes, bytes]) -> None:
         """Read the headers, and keep from cheroot a length that it would misread.
@@ -95,15 +98,27 @@ class _Request(HTTPRequest):
         if self.malformed_length is not None:
             # Nobody knows where the next request begins.
             self.close_connection = True
-        if not self.chunked_read:
+        if not self.chunked_read and not self._hangs_up():
             self._drop_body()
         super().send_headers()
 
     def respond(self) -> None:
-        super().respond()
+        try:
+            super().respond()
+        except BaseException:
+            if self.lasting:
+                self.lasting.abandon()
+            raise
+        if self._hangs_up():
+            assert self.lasting
+            self.lasting.finish()
+            return
         # Left in the stream it would be taken for the start of the next request.
         if self.chunked_read and not self.rfile.finish():
             self.close_connection = True
+
+    def _hangs_up(self) -> bool:
+        return self.lasting is not None and self.lasting.closing
 
     def _drop_body(self) -> None:
         """Read what the application left of the body, which cheroot would hold as a whole."""
@@ -130,6 +145,8 @@ class _Gateway(wsgi.Gateway_10):
         if self.req.malformed_length is not None:
             environ["CONTENT_LENGTH"] = self.req.malformed_length.decode("latin-1")
         environ[LISTENING] = self.req.server.bind_addr[0]
+        self.req.lasting = Lasting(self.req, self.req.server.lasting)
+        environ[LASTING] = self.req.lasting
         environ[HEADER_NAMES] = [name.decode("latin-1") for name in self.req.inheaders]
         return environ
 
@@ -151,6 +168,7 @@ class _Server(wsgi.Server):
             shutdown_timeout=5,
         )
         self.gateway = _Gateway
+        self.lasting = LastingRequests(self)
         self._listening = listening
 
     def bind(self, *_address: int) -> socket.socket:

@@ -18,8 +18,10 @@ import psycopg
 
 from facedex.settings import Auth
 from local import directory as data_directory
-from local import routes, secret, surroundings, video
+from local import live, queues, routes, secret, surroundings, video
 from local.errors import DatabaseFailed
+from local.kinesis_video.endpoint import KinesisVideo
+from local.kinesis_video.streams import Streams
 from local.listener import Listener
 from local.moto_app import Moto
 from local.server import Server
@@ -32,6 +34,7 @@ _S3_THREADS: Final = 16
 _logger = logging.getLogger("facedex")
 
 _SWEEP: Final = 5.0  # seconds between looks for what others have left undone
+_REVIVE: Final = 1.0  # the same for streams, which do not wait
 
 
 Downloads = Callable[[], AbstractContextManager[Callable[[str, int, int], None]]]
@@ -50,6 +53,7 @@ class Options:
         log: whether a line per request goes to stderr.
         auth: who may call the face API.
         uploads: whether what is put into the uploads bucket is indexed.
+        stream_megabytes: media that is held in memory for each Kinesis video stream.
     """
 
     directory: Path
@@ -61,6 +65,7 @@ class Options:
     log: bool = True
     auth: Auth = Auth.NONE
     uploads: bool = False
+    stream_megabytes: int = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +99,14 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
     with ExitStack() as stack:
         directory = stack.enter_context(data_directory.hold(options.directory))
         moto = Moto()
+        streams = Streams(moto, most_bytes=options.stream_megabytes << 20)
+        services = KinesisVideo(moto, streams)
         # Functions read S3 through a port of their own: on the public one, requests that fill
         # every thread and each wait for S3 would wait for each other.
-        s3 = Listener(moto, host="127.0.0.1", port=0, threads=_S3_THREADS)
+        s3 = Listener(services, host="127.0.0.1", port=0, threads=_S3_THREADS)
         stack.callback(s3.release)
         health = _Health()
-        gate = Gate(moto)
+        gate = Gate(services)
         public = Listener(
             Server(
                 elsewhere=gate,
@@ -121,7 +128,8 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
             auth=options.auth,
             keys_secret=secret.source(directory) if options.auth is Auth.KEYS else "",
         )
-        video.settle()
+        queues.VIDEO.settle()
+        queues.STREAMS.settle()
         arrivals = Uploads(s3.url, log=options.log) if options.uploads else None
         _start_parts(stack, options, directory, pack, health)
         s3.start()
@@ -133,7 +141,10 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
         # It stops first: then nothing more is uploaded, and what was can be indexed.
         public.start()
         stack.callback(public.stop)
-        stack.enter_context(video.working())
+        # Media that is being read or sent ends first; it would not end by itself.
+        stack.enter_context(streams.open())
+        stack.enter_context(video.workforce().working())
+        stack.enter_context(live.workforce().working())
         data_directory.announce(directory, url=public.url)
         yield Machine(public.url, options.auth)
 
@@ -238,32 +249,46 @@ def _load_code(pack: Path) -> str:
 
 @contextmanager
 def _sweeping() -> Iterator[None]:
-    """Now and then remove what a deletion that was cut off has left, and keep video jobs going."""
-    from facedex import services, video
+    """Now and then remove what a deletion that was cut off has left, and keep work going."""
+    from facedex import services, streams, video
     from facedex.settings import settings
     from facedex.store import collections
+
+    def sweep() -> None:
+        collections.sweep(services.database(), seconds=_SWEEP)
+        video.sweep(services.database(), settings())
+
+    def revive() -> None:
+        streams.sweep(services.database(), settings())
+
+    with _repeating("sweep", sweep, every=_SWEEP), _repeating("revive", revive, every=_REVIVE):
+        yield
+
+
+@contextmanager
+def _repeating(name: str, act: Callable[[], None], *, every: float) -> Iterator[None]:
+    """Do something every few seconds, in a thread, for as long as the block runs."""
     from facedex.store.errors import DatabaseUnavailable
 
     ended = threading.Event()
 
-    def sweep() -> None:
-        while not ended.wait(_SWEEP):
+    def repeat() -> None:
+        while not ended.wait(every):
             try:
-                collections.sweep(services.database(), seconds=_SWEEP)
-                video.sweep(services.database(), settings())
+                act()
             except DatabaseUnavailable:
                 continue
             except Exception:
-                # The next round may fare better; without one, nothing would be swept any more.
-                _logger.exception("A sweep failed.")
+                # The next round may fare better; without one, nothing would be done any more.
+                _logger.exception("A %s failed.", name)
 
-    sweeper = threading.Thread(target=sweep, name="sweep", daemon=True)
-    sweeper.start()
+    thread = threading.Thread(target=repeat, name=name, daemon=True)
+    thread.start()
     try:
         yield
     finally:
         ended.set()
-        sweeper.join()
+        thread.join()
 
 
 def _close_database() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from local.listener import HEADER_NAMES, Application
 from local.moto_objects import keep_objects
 from local.moto_queues import lock_queues
+from local.moto_records import bound_records
 from local.refusals import refuse
 
 # moto's own name for what its server tells it about header names; see PRESERVED_HEADER_NAMES.
@@ -74,6 +75,7 @@ class Moto:
 
                 keep_objects()
                 lock_queues()
+                bound_records()
                 self._names_key = PRESERVED_HEADER_NAMES_ENVIRON_KEY
                 self._application = DomainDispatcherApplication(create_backend_app)
             return self._application

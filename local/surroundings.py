@@ -41,7 +41,7 @@ def settle(
         models: directory of the pulled packs.
         pack: the pack for new collections.
         own_url: where users reach us.
-        s3_url: where functions reach S3, SQS and SNS, unless the user has named others.
+        s3_url: where functions reach S3, SQS, SNS and Kinesis, unless the user has named others.
         auth: who may call.
         keys_secret: where the secret of the access keys is, if they are asked for.
     """
@@ -52,7 +52,7 @@ def settle(
         environment["FACEDEX_KEYS_SECRET"] = keys_secret
     # A shell that exported our own address for its clients has not chosen another S3.
     chosen = _place(environment.get("AWS_ENDPOINT_URL") or own_url) != _place(own_url)
-    for service in ("S3", "SQS", "SNS"):
+    for service in ("S3", "SQS", "SNS", "KINESIS", "KINESIS_VIDEO"):
         if not chosen and f"AWS_ENDPOINT_URL_{service}" not in environment:
             environment[f"AWS_ENDPOINT_URL_{service}"] = s3_url
     if "AWS_PROFILE" not in environment and "AWS_ACCESS_KEY_ID" not in environment:

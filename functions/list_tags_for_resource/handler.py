@@ -1,18 +1,18 @@
-"""ListTagsForResource: the tags of a collection."""
+"""ListTagsForResource: the tags of a collection or a stream processor."""
 
 from __future__ import annotations
 
+from facedex import tagging
 from facedex.api.operation import Request, Response, operation
 from facedex.services import Services
-from facedex.store import collections, tags
+from facedex.store import tags
 
 
 def list_tags_for_resource(request: Request, services: Services) -> Response:
-    """List every tag of a collection."""
-    collection_id = services.owner.collection_id(request["ResourceArn"])
+    """List every tag of a resource."""
     with services.database.reading() as connection:
-        collection = collections.find(connection, collection_id)
-        return {"Tags": tags.read(connection, collection)}
+        resource = tagging.find(connection, services, request["ResourceArn"])
+        return {"Tags": tags.read(connection, resource)}
 
 
 lambda_handler = operation("ListTagsForResource", list_tags_for_resource)

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from facedex.api.documents import face_numbers
+from facedex.galleries import find_same
 from facedex.media.tracking import Track
-from facedex.store import collections
-from facedex.store.collections import Collection
-from facedex.store.database import Connection, Database
-from facedex.store.errors import CollectionNotFound
-from facedex.store.jobs import Gallery, Job
+from facedex.store.database import Database
+from facedex.store.jobs import Job
 from facedex.store.search import Match, search
 from facedex.store.timelines import MOST_MATCHES, SeenTrack, SimilarFace
 from facedex.vision.calibration import Calibration
@@ -55,7 +53,9 @@ def _search(
     for first in range(0, len(tracks) + 1, _BATCH):
         batch = tracks[first : first + _BATCH]
         with database.transaction() as connection:
-            collection = _find(connection, gallery)
+            collection = find_same(
+                connection, gallery.collection_id, gallery.collection_key, " while the job ran"
+            )
             found = search(
                 connection,
                 collection,
@@ -67,19 +67,6 @@ def _search(
             id(track): _similar(each, calibration) for track, each in zip(batch, found, strict=True)
         }
     return matches
-
-
-def _find(connection: Connection, gallery: Gallery) -> Collection:
-    try:
-        collection = collections.find(connection, gallery.collection_id)
-    except CollectionNotFound:
-        collection = None
-    # Another may have its name by now.
-    if collection is None or collection.key != gallery.collection_key:
-        raise CollectionNotFound(
-            f"The collection {gallery.collection_id} was deleted while the job ran."
-        )
-    return collection
 
 
 def _similar(matches: Sequence[Match], calibration: Calibration) -> list[SimilarFace]:

@@ -1,18 +1,18 @@
-"""TagResource: names and values of the caller's own, on a collection."""
+"""TagResource: names and values of the caller's own, on a collection or a stream processor."""
 
 from __future__ import annotations
 
+from facedex import tagging
 from facedex.api.operation import Request, Response, operation
 from facedex.services import Services
-from facedex.store import collections, tags
+from facedex.store import tags
 
 
 def tag_resource(request: Request, services: Services) -> Response:
     """Add tags; one of the same name takes the new value."""
-    collection_id = services.owner.collection_id(request["ResourceArn"])
     with services.database.transaction() as connection:
-        collection = collections.find(connection, collection_id, keep=True)
-        tags.put(connection, collection, request["Tags"])
+        resource = tagging.find(connection, services, request["ResourceArn"], keep=True)
+        tags.put(connection, resource, request["Tags"])
     return {}
 
 

@@ -1,18 +1,18 @@
-"""UntagResource: tags are removed from a collection."""
+"""UntagResource: tags are removed from a collection or a stream processor."""
 
 from __future__ import annotations
 
+from facedex import tagging
 from facedex.api.operation import Request, Response, operation
 from facedex.services import Services
-from facedex.store import collections, tags
+from facedex.store import tags
 
 
 def untag_resource(request: Request, services: Services) -> Response:
     """Remove tags; names that are not there are passed over."""
-    collection_id = services.owner.collection_id(request["ResourceArn"])
     with services.database.transaction() as connection:
-        collection = collections.find(connection, collection_id, keep=True)
-        tags.remove(connection, collection, request["TagKeys"])
+        resource = tagging.find(connection, services, request["ResourceArn"], keep=True)
+        tags.remove(connection, resource, request["TagKeys"])
     return {}
 
 

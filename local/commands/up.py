@@ -24,7 +24,16 @@ from local.machine import Options
     help="Whether the face API asks for an access key of `facedex keys create`. S3 and the other"
     " services of moto on the same port never do; with keys they answer on loopback only.",
 )
-def up(options: Options, auth: str) -> None:
+@click.option(
+    "--stream-memory",
+    envvar="FACEDEX_STREAM_MEMORY",
+    default=200,
+    show_default=True,
+    type=click.IntRange(1, 1 << 20),
+    metavar="MB",
+    help="Media that is held in memory for each Kinesis video stream.",
+)
+def up(options: Options, auth: str, stream_memory: int) -> None:
     """Start the API, its database and S3 on one port, until Ctrl-C.
 
     Requests that are signed for Rekognition are answered here; all other services (S3, SQS,
@@ -42,7 +51,8 @@ def up(options: Options, auth: str) -> None:
     \b
     aws s3 cp photo.jpg s3://uploads/friends/ann.jpg
     """
-    with session(replace(options, auth=Auth(auth), uploads=True)) as machine:
+    chosen = replace(options, auth=Auth(auth), uploads=True, stream_megabytes=stream_memory)
+    with session(chosen) as machine:
         announce(machine)
         sys.stdout.flush()
         wait()

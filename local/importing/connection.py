@@ -5,20 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local import directory, surroundings
+from local import place
 from local.importing.errors import ImportStopped
 
 if TYPE_CHECKING:
     from mypy_boto3_rekognition import RekognitionClient
     from mypy_boto3_s3 import S3Client
 
-_DEFAULT_URL: Final = "http://127.0.0.1:9000"
 _ATTEMPTS: Final = 6  # the last waits come after about 15 seconds
 
 
@@ -62,29 +59,13 @@ def connect(endpoint_url: str | None, data_dir: Path, concurrency: int) -> Clien
         ImportStopped: the settings are of no use.
     """
     try:
-        session = boto3.Session()
-        region = session.region_name or surroundings.REGION
-        plain = session.client("rekognition", region_name=region)
-        chosen = endpoint_url or _configured(plain.meta.endpoint_url)
-        url = chosen or directory.announced(data_dir) or _DEFAULT_URL
-        here = _is_here(url)
-        if here and session.get_credentials() is None:
-            session = boto3.Session(
-                aws_access_key_id=surroundings.CREDENTIALS["AWS_ACCESS_KEY_ID"],
-                aws_secret_access_key=surroundings.CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-            )
+        there = place.find("rekognition", endpoint_url, data_dir)
         config = Config(
             # Adaptive: throttling slows the whole import down instead of failing photos.
             retries={"mode": "adaptive", "total_max_attempts": _ATTEMPTS},
             max_pool_connections=concurrency,
-            proxies={} if here else None,
         )
-        s3 = session.client("s3", region_name=region, config=config)
-        if here and _configured(s3.meta.endpoint_url) is None:
-            s3 = session.client("s3", region_name=region, config=config, endpoint_url=url)
-        return Clients(
-            session.client("rekognition", region_name=region, config=config, endpoint_url=url), s3
-        )
+        return Clients(there.client("rekognition", config, own=True), there.client("s3", config))
     except (BotoCoreError, ValueError) as error:
         raise ImportStopped(f"The AWS settings cannot be used: {error}") from error
 
@@ -116,13 +97,3 @@ def find_collection(client: RekognitionClient, name: str, *, create: bool) -> Co
             " or name another with --endpoint-url."
         ) from error
     return Collection(found["CollectionARN"], found["CreationTimestamp"].isoformat(), made)
-
-
-def _configured(url: str) -> str | None:
-    """A client's address, or None if it is the one that Amazon itself has."""
-    host = urlsplit(url).hostname or ""
-    return None if host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws")) else url
-
-
-def _is_here(url: str) -> bool:
-    return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")

@@ -165,7 +165,7 @@ class _Memory:
     def _watch(self) -> None:
         while not self._ended.wait(0.2):
             for each in self._server.children():
-                if "local.video_worker" in each.cmdline():
+                if "search_video_segment" in each.cmdline():
                     self.peak = max(self.peak, each.memory_info().rss)
 
 

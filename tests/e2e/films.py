@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -18,7 +19,13 @@ if TYPE_CHECKING:
 PATIENCE = 480.0  # seconds; a loaded machine is slow
 
 
-def moving(portraits: dict[str, bytes], *cast: str, seconds: float = 3, rate: int = 10) -> bytes:
+def moving(
+    portraits: dict[str, bytes],
+    *cast: str,
+    seconds: float = 3,
+    rate: int = 10,
+    codec_options: Mapping[str, str] | None = None,
+) -> bytes:
     """A film of 640 x 360 in which portraits move right and left, side by side."""
     faces = [
         np.asarray(ImageOps.fit(Image.open(io.BytesIO(portraits[name])).convert("RGB"), (200, 240)))
@@ -32,7 +39,8 @@ def moving(portraits: dict[str, bytes], *cast: str, seconds: float = 3, rate: in
             pixels[40:280, left : left + 200] = face
         return pixels
 
-    return film(steady(round(seconds * rate), rate), picture, rate=rate)
+    times = steady(round(seconds * rate), rate)
+    return film(times, picture, rate=rate, codec_options=codec_options)
 
 
 class Studio:

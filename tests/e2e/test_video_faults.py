@@ -53,7 +53,7 @@ def workers(server: Server) -> list[psutil.Process]:
     return [
         each
         for each in psutil.Process(server.process.pid).children(recursive=True)
-        if "local.video_worker" in each.cmdline()
+        if "search_video_segment" in each.cmdline()
     ]
 
 

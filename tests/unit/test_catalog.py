@@ -17,16 +17,21 @@ ROWS = pytest.mark.parametrize("row", OPERATIONS.values(), ids=lambda row: row.n
 CHANGES = {
     "AssociateFaces",
     "CreateCollection",
+    "CreateStreamProcessor",
     "CreateUser",
     "DeleteCollection",
     "DeleteFaces",
+    "DeleteStreamProcessor",
     "DeleteUser",
     "DisassociateFaces",
     "IndexFaces",
     "StartFaceDetection",
     "StartFaceSearch",
+    "StartStreamProcessor",
+    "StopStreamProcessor",
     "TagResource",
     "UntagResource",
+    "UpdateStreamProcessor",
 }
 
 

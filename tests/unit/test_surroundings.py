@@ -22,9 +22,10 @@ def settled(**environment: str) -> dict[str, str]:
 
 def test_functions_find_the_models_and_the_local_s3() -> None:
     environment = settled()
+    for service in ("S3", "SQS", "SNS", "KINESIS", "KINESIS_VIDEO"):
+        assert environment[f"AWS_ENDPOINT_URL_{service}"] == "http://127.0.0.1:40000"
     assert environment["FACEDEX_MODELS"] == "/models"
     assert environment["FACEDEX_PACK"] == "dlib"
-    assert environment["AWS_ENDPOINT_URL_S3"] == "http://127.0.0.1:40000"
     assert environment["AWS_ACCESS_KEY_ID"] == environment["AWS_SECRET_ACCESS_KEY"] == "testing"
     assert environment["AWS_REGION"] == "us-east-1"
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from facedex.api import errors
-from facedex.api.arns import Owner
+from facedex.api.arns import Kind, Owner
 from facedex.api.pages import PageTokens
 from facedex.api.reading import parse_json, read_request
 from facedex.api.writing import ResponseError, write_error, write_response
@@ -74,9 +74,9 @@ def test_tags_have_letters_numbers_and_spaces_and_no_other_white_space(value: st
 @pytest.mark.parametrize("name", ["a\0b", "a\n", "a/b", "", "ä"])
 def test_an_arn_names_what_a_collection_can_be_called(name: str) -> None:
     owner = Owner("123456789012", "us-east-1")
-    assert owner.collection_id(owner.collection_arn("staff.1-2_3")) == "staff.1-2_3"
+    assert owner.resource(owner.collection_arn("staff.1-2_3")) == (Kind.COLLECTION, "staff.1-2_3")
     with pytest.raises(errors.InvalidParameterException, match="is not the ARN of a collection"):
-        owner.collection_id(owner.collection_arn(name))
+        owner.resource(owner.collection_arn(name))
 
 
 def test_a_list_member_is_named_by_its_place() -> None:

@@ -76,6 +76,14 @@ class Settings:
         video_jobs: video jobs that may be under way at once.
         video_timeout: seconds without progress after which a video job fails.
         video_expiry: days for which a video job and its results are kept.
+        stream_queue: URL of the queue that stream processors find their workers through; empty
+            where there is none.
+        stream_processors: stream processors that there may be.
+        stream_rate: frames a second of a stream that are looked at, at most.
+        stream_seconds: for which a worker has a stream before it hands it over.
+        stream_behind: seconds behind live from which a worker goes on at live.
+        rtsp_hosts: cameras that stream processors may read, as ``HOST`` or ``HOST:PORT``.
+        rtsp_credentials: how to sign in there: ``USER:PASSWORD@HOST``.
     """
 
     database_url: str
@@ -105,6 +113,13 @@ class Settings:
     video_jobs: int = 200
     video_timeout: int = 3600
     video_expiry: int = 7
+    stream_queue: str = ""
+    stream_processors: int = 100
+    stream_rate: int = 5
+    stream_seconds: int = 840
+    stream_behind: int = 20
+    rtsp_hosts: tuple[str, ...] = ()
+    rtsp_credentials: tuple[str, ...] = field(default=(), repr=False)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -142,6 +157,13 @@ class Settings:
             video_jobs=read.whole("FACEDEX_VIDEO_JOBS", 200),
             video_timeout=read.whole("FACEDEX_VIDEO_TIMEOUT", 3600),
             video_expiry=read.whole("FACEDEX_VIDEO_EXPIRY", 7),
+            stream_queue=environment.get("FACEDEX_STREAM_QUEUE", ""),
+            stream_processors=read.whole("FACEDEX_STREAM_PROCESSORS", 100),
+            stream_rate=read.whole("FACEDEX_STREAM_RATE", 5),
+            stream_seconds=read.whole("FACEDEX_STREAM_SECONDS", 840),
+            stream_behind=read.whole("FACEDEX_STREAM_BEHIND", 20),
+            rtsp_hosts=read.several("FACEDEX_RTSP_HOSTS"),
+            rtsp_credentials=read.several("FACEDEX_RTSP_CREDENTIALS"),
         )
 
 
@@ -162,6 +184,10 @@ class _Reader:
         if not value.isdecimal() or int(value) < 1:
             raise SettingError(f"{name} must be a whole number of at least 1, not {value!r}.")
         return int(value)
+
+    def several(self, name: str) -> tuple[str, ...]:
+        parts = self._environment.get(name, "").split(",")
+        return tuple(part.strip() for part in parts if part.strip())
 
     def flag(self, name: str) -> bool:
         value = self._environment.get(name) or "false"

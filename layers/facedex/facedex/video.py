@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 from facedex.api.errors import InternalServerError, InvalidParameterException
-from facedex.api.notifications import NotSent, publish, send_tasks
+from facedex.api.notifications import NotSent, publish
 from facedex.api.videos import locate
+from facedex.outbox import RETRY, send_due
 from facedex.services import Services
 from facedex.settings import Settings
 from facedex.store import collections, faces, jobs, tasks
@@ -16,8 +18,6 @@ from facedex.store.database import Connection, Database
 from facedex.store.jobs import Gallery, Job, Order
 
 _logger: Final = logging.getLogger(__name__)
-
-_RETRY: Final = 10  # seconds until messages are sent again that the queue did not take
 
 LARGEST_PAGE: Final = 1000  # items; Rekognition gives no more, whatever MaxResults says
 
@@ -105,20 +105,13 @@ def progress(connection: Connection, job: Job) -> dict[str, Any]:
 
 
 def send(database: Database, settings: Settings, job_id: str | None = None) -> None:
-    """Send the messages that are due, of one job or of all.
+    """Send the messages that are due, of one job or of all."""
 
-    What does not get to the queue, or is lost on the way, the next sweep sends again.
-    """
-    with database.transaction() as connection:
+    def claim(connection: Connection) -> list[dict[str, Any]]:
         due = tasks.claim_sends(connection, job_id)
-    if not due:
-        return
-    try:
-        send_tasks(settings.video_queue, due)
-    except NotSent as error:
-        _logger.warning("%s %d messages are sent again soon.", error, len(due))
-        with database.transaction() as connection:
-            tasks.send_again(connection, seconds=_RETRY)
+        return [{"JobId": task.job_id, "Task": task.number} for task in due]
+
+    send_due(database, settings.video_queue, claim, partial(tasks.send_again, seconds=RETRY))
 
 
 def announce(database: Database, job_id: str | None = None) -> bool:

@@ -31,6 +31,8 @@ class Need(StrEnum):
     UPLOADS = "uploads"  # the uploads bucket: reads, lists, tags; sends to its dead-letter queue
     VIDEO = "video"  # PyAV and lap: films are decoded
     VIDEO_QUEUE = "video-queue"  # sends work on stored video
+    STREAM_QUEUE = "stream-queue"  # sends work on streaming video
+    STREAMS = "streams"  # reads the callers' video streams, writes to their data streams
     TOPICS = "topics"  # publishes to the caller's SNS topics
 
 
@@ -40,6 +42,7 @@ class Trigger(StrEnum):
     GATEWAY = "gateway"  # API Gateway: POST /
     UPLOADS = "uploads"  # SQS: notifications of the uploads bucket
     VIDEO = "video"  # SQS: work on stored video, a message at a time
+    STREAMS = "streams"  # SQS: stream processors that want a worker, one at a time
     DEPLOYMENT = "deployment"  # CloudFormation: a custom resource of the stack
     SCHEDULE = "schedule"  # EventBridge: every few hours
     OPERATOR = "operator"  # by hand: aws lambda invoke
@@ -125,6 +128,7 @@ _SEARCH = frozenset({Need.DATABASE, Need.PACK})
 _PIXELS = frozenset({Need.MODELS, Need.S3})
 _FACES = _RECORDS | _PIXELS
 _VIDEO = frozenset({Need.DATABASE, Need.PACK, Need.S3, Need.VIDEO_QUEUE})
+_STREAM = frozenset({Need.DATABASE, Need.PACK, Need.STREAM_QUEUE})
 
 # Lambda gives a whole core from 1,769 MiB on.
 _SMALL: Final = 256
@@ -142,6 +146,8 @@ _COLLECTION: Final = "/v1/collections/{CollectionId}"
 _USER: Final = "/v1/collections/{CollectionId}/users/{UserId}"
 _FACE_SEARCH: Final = "/v1/video/face-search"
 _FACE_DETECTION: Final = "/v1/video/face-detection"
+_PROCESSORS: Final = "/v1/stream-processors"
+_PROCESSOR: Final = "/v1/stream-processors/{Name}"
 
 
 def _row(
@@ -178,6 +184,13 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
         _row("GetFaceSearch", f"GET {_FACE_SEARCH}/{{JobId}}", _RECORDS),
         _row("StartFaceDetection", f"POST {_FACE_DETECTION}", _VIDEO),
         _row("GetFaceDetection", f"GET {_FACE_DETECTION}/{{JobId}}", _RECORDS),
+        _row("CreateStreamProcessor", f"POST {_PROCESSORS}", _SEARCH),
+        _row("ListStreamProcessors", f"GET {_PROCESSORS}", _RECORDS),
+        _row("DescribeStreamProcessor", f"GET {_PROCESSOR}", _RECORDS),
+        _row("UpdateStreamProcessor", f"POST {_PROCESSOR}", _RECORDS),
+        _row("DeleteStreamProcessor", f"DELETE {_PROCESSOR}", _RECORDS),
+        _row("StartStreamProcessor", f"POST {_PROCESSOR}/start", _STREAM),
+        _row("StopStreamProcessor", f"POST {_PROCESSOR}/stop", _RECORDS),
         _row("TagResource", "POST /v1/tags/{ResourceArn}", _RECORDS),
         _row("UntagResource", "DELETE /v1/tags/{ResourceArn}", _RECORDS),
         _row("ListTagsForResource", "GET /v1/tags/{ResourceArn}", _RECORDS),
@@ -197,13 +210,13 @@ WORKERS: Final[Mapping[str, Worker]] = {
         Worker(
             "sweep",
             Trigger.SCHEDULE,
-            _RECORDS | {Need.VIDEO_QUEUE, Need.TOPICS},
+            _RECORDS | {Need.VIDEO_QUEUE, Need.STREAM_QUEUE, Need.TOPICS},
             _SMALL,
             300,
         ),
         Worker("access_keys", Trigger.OPERATOR, _RECORDS, _SMALL, 60),
         # It answers for every operation, so it needs what any of them needs.
-        Worker("front_door", Trigger.GATEWAY, _FACES | _VIDEO, _LARGE, _GATEWAY),
+        Worker("front_door", Trigger.GATEWAY, _FACES | _VIDEO | _STREAM, _LARGE, _GATEWAY),
         # A photo takes less than a second; the rest is for a database that wakes up.
         Worker(
             "index_upload",
@@ -219,6 +232,14 @@ WORKERS: Final[Mapping[str, Worker]] = {
             _FACES | _VIDEO | {Need.VIDEO, Need.TOPICS},
             _LARGE,
             300,
+        ),
+        # As long as Lambda lets it: each time it hands its stream over, some frames come twice.
+        Worker(
+            "run_stream_processor",
+            Trigger.STREAMS,
+            _STREAM | {Need.MODELS, Need.VIDEO, Need.STREAMS},
+            _LARGE,
+            900,
         ),
     )
 }

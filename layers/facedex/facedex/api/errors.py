@@ -64,15 +64,19 @@ class InvalidS3ObjectException(ServiceError):
 
 
 class LimitExceededException(ServiceError):
-    """There are as many video jobs under way as there may be."""
+    """There are as many video jobs under way, or stream processors, as there may be."""
 
 
 class ResourceAlreadyExistsException(ServiceError):
     """The name is taken."""
 
 
+class ResourceInUseException(ServiceError):
+    """The stream processor's name is taken, or its state does not allow this."""
+
+
 class ResourceNotFoundException(ServiceError):
-    """There is no such collection, face or user."""
+    """There is no such collection, face, user or stream processor."""
 
 
 class ServiceQuotaExceededException(ServiceError):

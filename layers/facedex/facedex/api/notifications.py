@@ -1,9 +1,9 @@
-"""Messages to others: a job's work to its queue, its end to the caller's SNS topic."""
+"""Messages to others: work to its queue, the end of a job to the caller's SNS topic."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from facedex.store.jobs import Job
-    from facedex.store.tasks import Task
 
 _BATCH: Final = 10  # SQS takes no more at once
 _FIFO: Final = ".fifo"
@@ -23,13 +22,13 @@ class NotSent(Exception):
     """A message did not get to its queue or topic; worth repeating."""
 
 
-def send_tasks(queue: str, tasks: Iterable[Task]) -> None:
-    """Put a message for each task into the queue of that URL.
+def send_messages(queue: str, messages: Iterable[Mapping[str, Any]]) -> None:
+    """Put messages into the queue of that URL, as JSON.
 
     Raises:
         NotSent: not all of them are in it.
     """
-    bodies = [orjson.dumps({"JobId": task.job_id, "Task": task.number}).decode() for task in tasks]
+    bodies = [orjson.dumps(message).decode() for message in messages]
     try:
         for first in range(0, len(bodies), _BATCH):
             batch = enumerate(bodies[first : first + _BATCH])

@@ -33,7 +33,7 @@ def sample(source: Source, segment: Segment, grid: Grid) -> Iterator[tuple[int, 
     """
     with open_film(source) as (container, stream):
         clock = Clock(container, stream)
-        aspect = orientation.pixel_aspect(stream)
+        aspect = orientation.pixel_aspect(stream.codec_context)
         last: int | None = None
         for frame in _decode(_packets(container, stream, clock, segment.start), clock, grid):
             at = clock.milliseconds(frame.pts or 0)

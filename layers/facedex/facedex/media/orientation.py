@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation
-from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from facedex.vision.images import Image
@@ -46,9 +46,9 @@ def upright_size(frame: VideoFrame) -> tuple[int, int]:
     return (frame.width, frame.height) if abs(a) >= abs(c) else (frame.height, frame.width)
 
 
-def pixel_aspect(stream: VideoStream) -> float:
+def pixel_aspect(context: VideoCodecContext) -> float:
     """Return how much wider than high a track's pixels are shown; 1 where that is absurd."""
-    aspect = stream.codec_context.sample_aspect_ratio
+    aspect = context.sample_aspect_ratio
     return float(aspect) if aspect and NARROWEST <= aspect <= 1 / NARROWEST else 1.0
 
 

@@ -56,9 +56,22 @@ class Track:
     best: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Probe:
+    """Who a track that goes on shows so far.
+
+    Attributes:
+        version: grows with each view that is new or clearly better.
+        vector: (d,) unit; the normalised mean over its clear views.
+    """
+
+    version: int
+    vector: Floats
+
+
 @dataclass(slots=True, eq=False)
 class _Live:
-    """A track that may go on."""
+    """A track that may go on; `sightings` and `jumps` are empty where nobody asks for them."""
 
     number: int
     size: float  # pixels
@@ -67,33 +80,34 @@ class _Live:
     motion: Floats = field(default_factory=lambda: np.zeros(2, dtype=np.float32))  # pixels per ms
     views: Views = field(default_factory=Views)
     jumps: list[float] = field(default_factory=list)  # cost of each sighting
-
-    @property
-    def seen(self) -> int:
-        return self.sightings[-1].timestamp
+    count: int = 0  # of sightings
+    seen: int = 0  # ms, the last time
+    surest: float = 0.0  # percent
 
     def expected(self, timestamp: int) -> Floats:
         """Return the landmarks where the face will be if it moves on as before."""
         return self.landmarks + self.motion * np.float32(timestamp - self.seen)
 
-    def add(self, timestamp: int, face: Face, landmarks: Floats, size: float, jump: float) -> None:
-        if self.sightings:
+    def add(self, timestamp: int, face: Face, landmarks: Floats, size: float) -> None:
+        if self.count:
             step = (landmarks - self.landmarks).mean(axis=0) / max(1, timestamp - self.seen)
             self.motion = FADING * self.motion + (1 - FADING) * step
         self.landmarks, self.size = landmarks, size
-        self.sightings.append(Sighting(timestamp, face))
-        self.jumps.append(jump)
+        self.count += 1
+        self.seen, self.surest = timestamp, max(self.surest, face.confidence)
 
 
 class Tracker:
     """Follows faces through frames that are given in the order of time; for files and streams.
 
-    Its memory depends on how many faces are in view, not on how long it runs: of each it keeps
-    sightings and a few chips until the track ends.
+    Of each face it keeps a few chips and, for `take`, every sighting until the track ends. With
+    `endless`, for a stream in which a face may stay for months, it keeps no sightings, and `take`
+    has nothing to return: memory depends on how many faces are in view, not on how long it runs.
     """
 
-    def __init__(self, pack: Pack) -> None:
+    def __init__(self, pack: Pack, *, endless: bool = False) -> None:
         self._pack = pack
+        self._endless = endless
         self._live: list[_Live] = []
         self._ended: list[_Live] = []
         self._miniature: Miniature | None = None
@@ -135,9 +149,30 @@ class Tracker:
         ended, self._ended = sorted(self._ended, key=lambda track: track.number), []
         return [track for live in ended for track in self._finish(live)]
 
+    def probes(self, numbers: Sequence[int]) -> list[Probe | None]:
+        """Return who each of these tracks, by its number, shows so far; None if nobody can tell."""
+        live = {track.number: track for track in self._live}
+        chosen = [live[number].views for number in numbers]
+        views.embed_new(self._pack, chosen)
+        return [self._probe(each) for each in chosen]
+
+    def _probe(self, kept: Views) -> Probe | None:
+        clear = [view.vector for view in kept.in_order() if view.clear and view.vector is not None]
+        if not clear:
+            return None
+        # Where somebody else has taken a face's place unnoticed, what was before does not count.
+        changes = [
+            number
+            for number, (before, after) in enumerate(pairwise(clear), 1)
+            if float(before @ after) < self._different
+        ]
+        mean = np.mean(clear[max(changes, default=0) :], axis=0)
+        return Probe(kept.version, (mean / np.linalg.norm(mean)).astype(np.float32))
+
     def _end(self, tracks: list[_Live]) -> None:
         self._live = [track for track in self._live if track not in tracks]
-        self._ended += [track for track in tracks if _is_credible(track)]
+        if not self._endless:
+            self._ended += [track for track in tracks if _is_credible(track)]
 
     def _add(
         self,
@@ -149,8 +184,11 @@ class Tracker:
         size: float,
         jump: float,
     ) -> None:
-        track.add(timestamp, face, landmarks, float(size), jump)
-        track.views.offer(len(track.sightings) - 1, timestamp, face, image, self._pack)
+        track.add(timestamp, face, landmarks, float(size))
+        if not self._endless:
+            track.sightings.append(Sighting(timestamp, face))
+            track.jumps.append(jump)
+        track.views.offer(track.count - 1, timestamp, face, image, self._pack)
 
     def _costs(
         self, timestamp: int, image: Image, faces: Sequence[Face], places: Floats, sizes: Floats
@@ -185,6 +223,8 @@ class Tracker:
     def _known(self, track: _Live) -> Floats | None:
         """Return the vector of a track's best view so far, if that shows who it is."""
         best = max(track.views.in_order(), key=lambda view: view.score)
+        if best.vector is not None:
+            return best.vector if best.clear else None
         return views.embed(self._pack, [best])[0] if best.clear else None
 
     def _finish(self, live: _Live) -> list[Track]:
@@ -221,8 +261,7 @@ class Tracker:
 
 
 def _is_credible(track: _Live) -> bool:
-    surest = max(sighting.face.confidence for sighting in track.sightings)
-    return len(track.sightings) > BRIEF or surest >= SURE
+    return track.count > BRIEF or track.surest >= SURE
 
 
 def _measure(image: Image, faces: Sequence[Face]) -> tuple[Floats, Floats]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,7 +29,7 @@ UNCLEAR: Final = 100  # times less is a view worth that does not clear the bar
 BAR: Final = screening.Bar(confidence=50, brightness=15, sharpness=6, turn=65, side=24)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class View:
     """A face cut out as the embedder wants it.
 
@@ -36,6 +37,7 @@ class View:
         sighting: its number in the track.
         clear: it shows who it is.
         chips: (embedder's views, s, s, 3) RGB.
+        vector: (d,) unit, once it has been asked for.
     """
 
     sighting: int
@@ -43,12 +45,18 @@ class View:
     score: float
     clear: bool
     chips: NDArray[np.uint8]
+    vector: Floats | None = None
 
 
 class Views:
-    """The best view of each stretch of a track; of a bounded number, whatever its length."""
+    """The best view of each stretch of a track; of a bounded number, whatever its length.
+
+    Attributes:
+        version: how many views have been kept so far.
+    """
 
     def __init__(self) -> None:
+        self.version = 0
         self._stretch = STRETCH
         self._best: dict[int, View] = {}
 
@@ -63,6 +71,7 @@ class Views:
         if best is not None and quality < BETTER * best.score:
             return
         chips = cut_out(pack, image, face)
+        self.version += 1
         self._best[timestamp // self._stretch] = View(
             sighting, timestamp, quality, is_clear(face), chips
         )
@@ -102,3 +111,11 @@ def embed(pack: Pack, views: list[View]) -> Floats:
         return np.empty((0, pack.dimension), dtype=np.float32)
     chips = np.stack([view.chips for view in views], axis=1)  # (embedder's views, n, s, s, 3)
     return pack.embedder.embed(chips.reshape(-1, *chips.shape[2:]))
+
+
+def embed_new(pack: Pack, tracks: Iterable[Views]) -> None:
+    """Give every clear view that has none its vector, all of them in one batch."""
+    kept = (view for each in tracks for view in each.in_order())
+    new = [view for view in kept if view.clear and view.vector is None]
+    for view, vector in zip(new, embed(pack, new), strict=True):
+        view.vector = vector

@@ -36,7 +36,7 @@ class TooManyFaces(StoreError):
 
 
 class TooManyTags(StoreError):
-    """The collection would have more tags than it may."""
+    """The resource would have more tags than it may."""
 
 
 class RequestMismatch(StoreError):
@@ -64,4 +64,16 @@ class TooManyJobs(StoreError):
 
 
 class LeaseLost(StoreError):
-    """A worker's task is another's by now, or its job is over."""
+    """A worker's task or stream processor is another's by now, or its job or run is over."""
+
+
+class StreamProcessorNotFound(StoreError):
+    """There is no such stream processor."""
+
+
+class StreamProcessorInUse(StoreError):
+    """The stream processor's name is taken, or it is in a state that does not allow this."""
+
+
+class TooManyStreamProcessors(StoreError):
+    """There are as many stream processors as there may be."""

@@ -1,48 +1,60 @@
-"""Tags of collections: names and values of the caller's own."""
+"""Tags of collections and stream processors: names and values of the caller's own."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 from facedex.store.collections import Collection
 from facedex.store.database import Connection
 from facedex.store.errors import TooManyTags
+from facedex.store.stream_processors import StreamProcessor
 
 # What AWS lets any resource have (its Tagging guide); the service model's 200 bounds a request.
 MOST_TAGS: Final = 50
 
+Tagged: TypeAlias = Collection | StreamProcessor
 
-def put(connection: Connection, collection: Collection, tags: Mapping[str, str]) -> None:
+# The table of a kind of resource, and its column that says whose a tag is.
+_TABLES: Final[Mapping[type[Tagged], tuple[str, str]]] = {
+    Collection: ("tags", "collection_key"),
+    StreamProcessor: ("stream_processor_tags", "processor_key"),
+}
+
+
+def put(connection: Connection, resource: Tagged, tags: Mapping[str, str]) -> None:
     """Add tags; one of the same name takes the new value.
 
     Raises:
-        TooManyTags: the collection would have more than it may.
+        TooManyTags: the resource would have more than it may.
     """
-    # One request at a time counts what a collection has.
-    connection.execute("SELECT lock_name(%s)", (f"tags/{collection.key}",))
+    table, column = _TABLES[type(resource)]
+    # One request at a time counts what a resource has.
+    connection.execute("SELECT lock_name(%s)", (f"{table}/{resource.key}",))
     with connection.cursor() as cursor:
         cursor.executemany(
-            "INSERT INTO tags (collection_key, tag_key, tag_value) VALUES (%s, %s, %s)"
-            " ON CONFLICT (collection_key, tag_key) DO UPDATE SET tag_value = excluded.tag_value",
-            [(collection.key, name, tags[name]) for name in tags],
+            f"INSERT INTO {table} ({column}, tag_key, tag_value) VALUES (%s, %s, %s)"
+            f" ON CONFLICT ({column}, tag_key) DO UPDATE SET tag_value = excluded.tag_value",
+            [(resource.key, name, tags[name]) for name in tags],
         )
-    if len(read(connection, collection)) > MOST_TAGS:
-        raise TooManyTags(f"A collection may have {MOST_TAGS} tags")
+    if len(read(connection, resource)) > MOST_TAGS:
+        raise TooManyTags(f"A resource may have {MOST_TAGS} tags")
 
 
-def remove(connection: Connection, collection: Collection, names: Sequence[str]) -> None:
+def remove(connection: Connection, resource: Tagged, names: Sequence[str]) -> None:
     """Remove tags; names that are not there are passed over."""
+    table, column = _TABLES[type(resource)]
     connection.execute(
-        "DELETE FROM tags WHERE collection_key = %s AND tag_key = ANY(%s)",
-        (collection.key, list(names)),
+        f"DELETE FROM {table} WHERE {column} = %s AND tag_key = ANY(%s)",
+        (resource.key, list(names)),
     )
 
 
-def read(connection: Connection, collection: Collection) -> dict[str, str]:
-    """Every tag of a collection."""
+def read(connection: Connection, resource: Tagged) -> dict[str, str]:
+    """Every tag of a resource."""
+    table, column = _TABLES[type(resource)]
     rows = connection.execute(
-        "SELECT tag_key, tag_value FROM tags WHERE collection_key = %s ORDER BY tag_key",
-        (collection.key,),
+        f"SELECT tag_key, tag_value FROM {table} WHERE {column} = %s ORDER BY tag_key",
+        (resource.key,),
     )
     return {row.tag_key: row.tag_value for row in rows}

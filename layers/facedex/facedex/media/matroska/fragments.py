@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/API_dataplane_GetMedia
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -191,8 +192,8 @@ class _Assembly:
         opening = ebml.endless(ebml.SEGMENT) + self._info + self._tracks_raw
         done = Fragment(
             number=tags.get(NUMBER, ""),
-            server_timestamp=_seconds(tags.get(SERVER_TIMESTAMP)),
-            producer_timestamp=_seconds(tags.get(PRODUCER_TIMESTAMP)),
+            server_timestamp=seconds(tags.get(SERVER_TIMESTAMP)),
+            producer_timestamp=seconds(tags.get(PRODUCER_TIMESTAMP)),
             millis_behind_now=int(behind) if behind.isdecimal() else None,
             continuation_token=tags.get(CONTINUATION_TOKEN),
             tags=tags,
@@ -205,8 +206,10 @@ class _Assembly:
         return done
 
 
-def _seconds(text: str | None) -> float | None:
+def seconds(text: str | None) -> float | None:
+    """The value of a tag with a time, None where it is no time."""
     try:
-        return float(text) if text else None
+        value = float(text) if text else math.nan
     except ValueError:
         return None
+    return value if math.isfinite(value) else None

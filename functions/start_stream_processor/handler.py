@@ -1,0 +1,29 @@
+"""StartStreamProcessor: from now on, what comes in on the video stream is searched."""
+
+from __future__ import annotations
+
+from facedex import streams
+from facedex.api.errors import InternalServerError
+from facedex.api.operation import Request, Response, operation
+from facedex.services import Services
+from facedex.store import collections, faces, stream_processors
+
+
+def start_stream_processor(request: Request, services: Services) -> Response:
+    """Begin a run; a worker takes it up a moment later."""
+    settings = services.settings
+    if not settings.stream_queue:
+        raise InternalServerError(
+            "This service does not analyse streaming video: FACEDEX_STREAM_QUEUE is not set."
+        )
+    streams.refuse_label_detection(request, "StartSelector", "StopSelector")
+    with services.database.transaction() as connection:
+        processor = stream_processors.find(connection, request["Name"], lock=True)
+        collection = collections.find(connection, processor.definition.collection_id)
+        faces.require_model(collection, services.pack.model_version)
+        run = stream_processors.start(connection, processor, collection)
+    streams.send(services.database, settings, processor.key)
+    return {"SessionId": str(run)}
+
+
+lambda_handler = operation("StartStreamProcessor", start_stream_processor)

@@ -1,0 +1,165 @@
+"""The pictures of a live stream, by one decoder for as long as its codec stays the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import av
+from av.error import FFmpegError
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+
+from facedex.media.matroska.contents import Track
+from facedex.media.matroska.errors import NoVideo, Undecodable
+from facedex.media.matroska.live import Coded, Opening
+from facedex.media.orientation import pixel_aspect
+
+# Matroska's codec IDs and FFmpeg's names of their decoders.
+CODECS: Final = {
+    "V_MPEG4/ISO/AVC": "h264",
+    "V_MPEGH/ISO/HEVC": "hevc",
+    "V_MJPEG": "mjpeg",
+    "V_MPEG4/ISO/ASP": "mpeg4",
+    "V_VP8": "vp8",
+    "V_VP9": "vp9",
+    "V_AV1": "av1",
+}
+_MOST_PIXELS: Final = 64_000_000
+_REORDERED: Final = 64  # frames after which one that was held back is lost: H.264 has 16 at most
+# Frames in a row that cannot be decoded, after which there is no use in going on: of a camera with
+# a key frame every ten seconds, a lost one leaves 300 behind.
+_HOPELESS: Final = 1500
+_KEYLESS: Final = 600  # frames without a key frame after which one that is none is tried
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shot:
+    """A decoded frame, and where in the stream it is.
+
+    Attributes:
+        offset: seconds since the fragment's beginning.
+        pixel_aspect: how much wider than high its pixels are shown.
+    """
+
+    opening: Opening
+    offset: float
+    frame: VideoFrame
+    pixel_aspect: float
+
+    @property
+    def at(self) -> float:
+        """Seconds: when it was taken, by its producer's clock where that is known."""
+        start = self.opening.producer_timestamp
+        return (self.opening.began if start is None else start) + self.offset
+
+
+class Decoder:
+    """Decodes the first video track of a stream, whatever becomes of it on the way."""
+
+    def __init__(self, *, most_pixels: int = _MOST_PIXELS) -> None:
+        self._most_pixels = most_pixels
+        self._context: VideoCodecContext | None = None
+        self._track: Track | None = None
+        self._opening: Opening | None = None
+        self._count = 0
+        self._held: dict[int, tuple[Opening, float]] = {}
+        self._failed = 0
+        self._keyless = 0
+        self._whole = False  # whether it has what the next frame refers to
+
+    def owes(self, opening: Opening) -> bool:
+        """Whether frames of that fragment are still to come out."""
+        return any(each is opening for each, _ in self._held.values())
+
+    def open(self, opening: Opening) -> Iterator[Shot]:
+        """Begin a fragment; the frames that a decoder which is done with still had.
+
+        Raises:
+            NoVideo: there is no video track, or none that can be decoded here.
+        """
+        track = next((each for each in opening.tracks if each.video), None)
+        if track is None:
+            raise NoVideo("The stream has no video track.")
+        if _form(track) != _form(self._track):
+            yield from self.drain()
+            self._context = self._make(track)
+        self._track, self._opening = track, opening
+
+    def decode(self, coded: Coded) -> Iterator[Shot]:
+        """Take the next frame; those that are complete with it, in the order in which to show.
+
+        Raises:
+            Undecodable: hundreds of frames in a row could not be decoded.
+        """
+        if self._opening is None or self._track is None or coded.track != self._track.number:
+            return
+        if not self._whole and not coded.key and self._keyless < _KEYLESS:
+            self._keyless += 1
+            return
+        self._whole, self._keyless = True, 0
+        self._count += 1
+        packet: av.Packet[Any] = av.Packet(coded.data)
+        # A number of our own: what a stream says of its times need not be unique.
+        packet.pts = packet.dts = self._count
+        self._held[self._count] = (self._opening, coded.offset)
+        yield from self._decode(packet)
+
+    def drain(self) -> Iterator[Shot]:
+        """The frames that are held back until others come; the next one must be a key frame."""
+        if self._context is not None and self._held:
+            yield from self._decode(None)
+            self._context.flush_buffers()
+            self._whole = False
+        self._held.clear()
+
+    def _decode(self, packet: av.Packet[Any] | None) -> Iterator[Shot]:
+        assert self._context is not None
+        try:
+            frames = self._context.decode(packet)
+        except (FFmpegError, EOFError) as error:
+            self._failed += 1
+            if self._failed >= _HOPELESS:
+                raise Undecodable(
+                    f"{self._failed} frames in a row could not be decoded ({error})."
+                ) from None
+            return
+        for frame in frames:
+            self._failed = 0
+            place = self._held.pop(frame.pts, None) if frame.pts is not None else None
+            if place is not None:
+                yield Shot(*place, frame, pixel_aspect(self._context))
+        for number in [each for each in self._held if each <= self._count - _REORDERED]:
+            del self._held[number]
+
+    def _make(self, track: Track) -> VideoCodecContext:
+        name = CODECS.get(track.codec)
+        if track.packed or name is None:
+            raise NoVideo(
+                f"The stream's video is {track.codec or 'of no codec'}"
+                + (" in compressed blocks" if track.packed else "")
+                + f"; {', '.join(CODECS)} can be decoded."
+            )
+        if track.width * track.height > self._most_pixels:
+            raise NoVideo(
+                f"Its pictures have {track.width} x {track.height} pixels;"
+                f" {self._most_pixels} are allowed."
+            )
+        try:
+            context = av.CodecContext.create(name, "r")
+            assert isinstance(context, VideoCodecContext)
+            context.thread_count = 1
+            # FFmpeg refuses larger ones itself, whatever the header said.
+            context.options = {"max_pixels": str(self._most_pixels)}
+            if track.private:
+                context.extradata = track.private
+            context.open()
+        except (FFmpegError, ValueError) as error:
+            raise NoVideo(f"There is no decoder for {track.codec} ({error}).") from None
+        self._whole = False
+        return context
+
+
+def _form(track: Track | None) -> tuple[str, bytes, bool] | None:
+    return None if track is None else (track.codec, track.private, track.packed)

@@ -1,0 +1,59 @@
+"""Which frames of a live stream are looked at, whatever its producer's clock does."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+# Seconds between two frames beyond which the clock has jumped, or the stream has begun anew.
+JUMP: Final = 10.0
+# A millisecond is the unit of time of most streams: frames may come by one too early.
+EARLY: Final = 5.0  # ms
+STANDSTILL: Final = 30  # frames of one time after which the clock counts as stopped
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A moment at which the stream is looked at.
+
+    Attributes:
+        timestamp: milliseconds of a clock that never goes back.
+        jumped: whether the stream's own clock has since the last one.
+    """
+
+    timestamp: int
+    jumped: bool
+
+
+class Pace:
+    """Chooses the first frame of each of a second's equal parts, counted from the first frame."""
+
+    def __init__(self, rate: float) -> None:
+        """Take the parts per second; raise ValueError unless above 0."""
+        if not rate > 0:
+            raise ValueError(f"A stream is looked at more than {rate} times a second.")
+        self._part = 1000 / rate
+        self._before: float | None = None
+        self._clock = self._anchor = 0.0  # ms
+        self._cell = -1
+        self._still = 0
+        self._jumped = False
+
+    def take(self, at: float) -> Moment | None:
+        """The moment if the frame of that time, in seconds, is to be looked at."""
+        step = 0.0 if self._before is None else at - self._before
+        self._before = at
+        self._still = self._still + 1 if step == 0 else 0
+        if not 0 <= step <= JUMP or self._still > STANDSTILL:
+            self._still = 0
+            self._jumped = True
+            self._clock += self._part
+            self._anchor, self._cell = self._clock, -1
+        else:
+            self._clock += 1000 * step
+        cell = math.floor((self._clock - self._anchor + EARLY) / self._part)
+        if cell <= self._cell:
+            return None
+        jumped, self._jumped, self._cell = self._jumped, False, cell
+        return Moment(round(self._clock), jumped)

@@ -1,0 +1,153 @@
+"""Stream processors, by real clients: a film is pushed as a live stream, records are consumed."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from local.streaming.session import PutMedia
+from tests.media.kinesis import CREDENTIALS, REGION, matroska
+
+if TYPE_CHECKING:
+    from tests.conftest import Server
+
+PATIENCE = 120.0  # seconds; a loaded machine is slow
+ROLE = "arn:aws:iam::123456789012:role/AmazonRekognition"
+
+
+class Scene:
+    """A video stream, a data stream, and a processor between them."""
+
+    def __init__(self, server: Server, collection: str, *, video_arn: str = "") -> None:
+        self.server = server
+        self.rekognition = server.client("rekognition")
+        self.video, self.kinesis = server.client("kinesisvideo"), server.client("kinesis")
+        self.name = f"door-{uuid4().hex}"
+        self.video_arn = video_arn or self.make_video_stream()
+        self.kinesis.create_stream(StreamName=self.name, ShardCount=1)
+        described = self.kinesis.describe_stream_summary(StreamName=self.name)
+        self.data_arn = described["StreamDescriptionSummary"]["StreamARN"]
+        self.rekognition.create_stream_processor(
+            Name=self.name,
+            Input={"KinesisVideoStream": {"Arn": self.video_arn}},
+            Output={"KinesisDataStream": {"Arn": self.data_arn}},
+            RoleArn=ROLE,
+            Settings={"FaceSearch": {"CollectionId": collection, "FaceMatchThreshold": 80}},
+        )
+        self._iterator = self._first_iterator()
+
+    def make_video_stream(self) -> str:
+        made = self.video.create_stream(StreamName=self.name, DataRetentionInHours=1)
+        return str(made["StreamARN"])
+
+    def describe(self) -> Any:
+        return self.rekognition.describe_stream_processor(Name=self.name)
+
+    def start(self) -> None:
+        self.rekognition.start_stream_processor(Name=self.name)
+
+    def wait(self, status: str, seconds: float = PATIENCE) -> Any:
+        """The description, once it has that status."""
+        until(lambda: self.describe()["Status"] == status, seconds)
+        return self.describe()
+
+    def stop(self) -> None:
+        """Stop it, if it is not, and wait until it is."""
+        if self.describe()["Status"] not in ("STOPPED", "FAILED"):
+            self.rekognition.stop_stream_processor(Name=self.name)
+            self.wait("STOPPED")
+
+    def push(self, film: bytes, *, start: float | None = None, pace: bool = True) -> float:
+        """Send a film in real time; when it begins, in seconds since 1970."""
+        began = time.time() if start is None else start
+        head, clusters = matroska(film, start=round(began * 1000))
+        with self.producing() as producer:
+            for _ in producer.send(head):
+                pass
+            for number, cluster in enumerate(clusters):
+                due = began + number if pace else 0
+                time.sleep(max(0.0, due - time.time()))
+                for _ in producer.send(cluster):
+                    pass
+        return began
+
+    @contextmanager
+    def producing(self) -> Iterator[PutMedia]:
+        """A producer that ends with its last acknowledgement."""
+        endpoint = self.video.get_data_endpoint(StreamARN=self.video_arn, APIName="PUT_MEDIA")
+        producer = PutMedia(endpoint["DataEndpoint"], self.name, CREDENTIALS, REGION)
+        try:
+            yield producer
+            for _ in producer.finish():
+                pass
+        finally:
+            producer.close()
+
+    def records(self) -> list[Any]:
+        """What has been written since the last call."""
+        found: list[Any] = []
+        while True:
+            answer = self.kinesis.get_records(ShardIterator=self._iterator)
+            self._iterator = answer["NextShardIterator"]
+            if not answer["Records"]:
+                return found
+            found += [json.loads(each["Data"]) for each in answer["Records"]]
+
+    def collect(self, enough: Callable[[list[Any]], bool], seconds: float = PATIENCE) -> list[Any]:
+        """Records, until there are enough."""
+        found: list[Any] = []
+
+        def more() -> bool:
+            found.extend(self.records())
+            return enough(found)
+
+        until(more, seconds)
+        return found
+
+    def _first_iterator(self) -> str:
+        shard = self.kinesis.list_shards(StreamName=self.name)["Shards"][0]["ShardId"]
+        answer = self.kinesis.get_shard_iterator(
+            StreamName=self.name, ShardId=shard, ShardIteratorType="TRIM_HORIZON"
+        )
+        return str(answer["ShardIterator"])
+
+
+def until(condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it has not come to that"
+        time.sleep(0.1)
+
+
+def moment(record: Any) -> float:
+    """When a record's frame was taken, seconds since 1970."""
+    place = record["InputInformation"]["KinesisVideo"]
+    return float(place["ProducerTimestamp"] + place["FrameOffsetInSeconds"])
+
+
+def names(records: Sequence[Any]) -> set[str]:
+    """Everybody whom records name."""
+    return {name for record in records for name in named(record)}
+
+
+def named(record: Any) -> set[str]:
+    return {
+        match["Face"]["ExternalImageId"]
+        for face in record["FaceSearchResponse"]
+        for match in face["MatchedFaces"]
+    }
+
+
+def workers(server: Server, function: str = "run_stream_processor") -> list[int]:
+    """Processes of the server that work for a function."""
+    import psutil
+
+    return [
+        each.pid
+        for each in psutil.Process(server.process.pid).children()
+        if function in each.cmdline()
+    ]

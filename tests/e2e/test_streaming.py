@@ -1,0 +1,242 @@
+"""Faces in streaming video: a film pushed as a live stream, its records as boto3 reads them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from tests.conftest import Server
+from tests.e2e.films import Studio, moving
+from tests.e2e.streaming import Scene, moment, named, names, until, workers
+from tests.media.kinesis import matroska
+from tests.media.making import film, numbered, sound_only, steady
+from tests.media.rtsp import Camera
+
+# As cameras are told to: a key frame each second, at which fragments begin.
+LIVE = {"g": "10", "bf": "0", "sc_threshold": "0"}
+
+
+@pytest.fixture(scope="module")
+def port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def server(
+    tmp_path_factory: pytest.TempPathFactory, pack_directory: Any, port: int
+) -> Iterator[Server]:
+    """A server of its own, whose workers are killed here."""
+    running = Server(
+        tmp_path_factory.mktemp("streaming") / "data",
+        FACEDEX_MODELS=str(pack_directory.parent),
+        FACEDEX_RTSP_HOSTS=f"127.0.0.1:{port}",
+    )
+    yield running
+    assert running.stop() == 0
+
+
+@pytest.fixture(scope="module")
+def studio(server: Server, portraits: dict[str, bytes]) -> Studio:
+    return Studio(server, portraits)
+
+
+@pytest.fixture(scope="module")
+def both(portraits: dict[str, bytes]) -> bytes:
+    """Five seconds of both people."""
+    return moving(portraits, *portraits, seconds=5, codec_options=LIVE)
+
+
+@pytest.fixture
+def scene(server: Server, studio: Studio) -> Iterator[Scene]:
+    made = Scene(server, studio.name)
+    yield made
+    made.stop()
+
+
+def test_a_live_film_names_the_people_that_its_stored_search_names_at_the_same_moments(
+    scene: Scene, studio: Studio, both: bytes
+) -> None:
+    scene.start()
+    scene.wait("RUNNING")
+    began = scene.push(both)
+    records = scene.collect(lambda found: len(found) >= 25)
+    stored: dict[int, set[str]] = {}
+    for each in studio.wait(studio.start(studio.put("both.mp4", both)))["Persons"]:
+        matches = {match["Face"]["ExternalImageId"] for match in each["FaceMatches"]}
+        stored.setdefault(each["Timestamp"], set()).update(matches)
+    live = {round(1000 * (moment(record) - began)): named(record) for record in records}
+    assert live == stored
+    assert names(records) == {"eileen", "grace"}
+
+
+def test_a_record_has_what_rekognition_documents(scene: Scene, both: bytes) -> None:
+    scene.start()
+    scene.push(both)
+    record = scene.collect(lambda found: len(found) > 10)[10]
+    assert set(record) == {
+        "InputInformation",
+        "StreamProcessorInformation",
+        "FaceSearchResponse",
+    }
+    place = record["InputInformation"]["KinesisVideo"]
+    assert place["StreamArn"] == scene.video_arn
+    assert place["FragmentNumber"].isdecimal()
+    assert abs(place["ServerTimestamp"] - place["ProducerTimestamp"]) < 60
+    assert 0 <= place["FrameOffsetInSeconds"] < 1
+    assert record["StreamProcessorInformation"] == {"Status": "RUNNING"}
+    for face in record["FaceSearchResponse"]:
+        assert set(face["DetectedFace"]) == {
+            "BoundingBox",
+            "Confidence",
+            "Landmarks",
+            "Pose",
+            "Quality",
+        }
+        (match,) = face["MatchedFaces"]
+        assert match["Similarity"] > 80
+        assert {"FaceId", "ImageId", "BoundingBox", "Confidence"} < set(match["Face"])
+
+
+def test_what_comes_in_after_the_start_is_searched_whenever_a_worker_is_found(
+    scene: Scene, both: bytes
+) -> None:
+    scene.start()
+    began = scene.push(both, pace=False)
+    records = scene.collect(lambda found: len(found) >= 25)
+    assert abs(moment(records[0]) - began) < 0.01
+
+
+def test_a_worker_that_is_killed_leaves_no_gap(scene: Scene, both: bytes) -> None:
+    scene.start()
+    scene.wait("RUNNING")
+    pushed: list[float] = []
+    feeder = threading.Thread(
+        target=lambda: pushed.extend(scene.push(both) for _ in range(2)), daemon=True
+    )
+    feeder.start()
+    records = scene.collect(lambda found: len(found) >= 5)
+    killed = time.monotonic()
+    for pid in workers(scene.server):
+        os.kill(pid, signal.SIGKILL)
+    last = moment(records[-1])
+    more = scene.collect(lambda found: any(moment(each) > last + 0.15 for each in found))
+    print(f"recovered in {time.monotonic() - killed:.1f} s")
+    feeder.join()
+    expected = {round(began + number / 5, 1) for began in pushed for number in range(25)}
+    found = {round(moment(each), 1) for each in records + more}
+
+    def complete() -> bool:
+        found.update(round(moment(each), 1) for each in scene.records())
+        return all({at, round(at - 0.1, 1), round(at + 0.1, 1)} & found for at in expected)
+
+    until(complete)
+    assert scene.describe()["Status"] == "RUNNING"
+
+
+def test_stop_takes_effect_within_seconds_while_the_stream_stands(scene: Scene) -> None:
+    scene.start()
+    scene.wait("RUNNING")
+    began = time.monotonic()
+    scene.rekognition.stop_stream_processor(Name=scene.name)
+    scene.wait("STOPPED", 20)
+    print(f"stopped in {time.monotonic() - began:.1f} s")
+
+
+def test_a_deleted_collection_fails_the_processor_with_the_reason(
+    server: Server, both: bytes
+) -> None:
+    client = server.client("rekognition")
+    client.create_collection(CollectionId="short-lived")
+    scene = Scene(server, "short-lived")
+    scene.start()
+    scene.wait("RUNNING")
+    client.delete_collection(CollectionId="short-lived")
+    said = scene.wait("FAILED", 30)
+    assert said["StatusMessage"] == "The collection short-lived was deleted."
+
+
+def test_streams_that_are_not_there_fail_their_processors_with_the_reason(
+    server: Server, studio: Studio, scene: Scene, both: bytes
+) -> None:
+    arn = "arn:aws:kinesisvideo:us-east-1:123456789012:stream/nowhere/1598784211076"
+    blind = Scene(server, studio.name, video_arn=arn)
+    blind.start()
+    scene.start()
+    scene.wait("RUNNING")
+    scene.kinesis.delete_stream(StreamName=scene.name)
+    scene.push(both, pace=False)
+    said = blind.wait("FAILED", 60)["StatusMessage"]
+    assert "cannot be read: ResourceNotFoundException" in said
+    said = scene.wait("FAILED", 60)["StatusMessage"]
+    assert "takes no records: ResourceNotFoundException" in said
+
+
+def test_a_stream_without_video_fails_the_processor_with_the_reason(scene: Scene) -> None:
+    scene.start()
+    head, clusters = matroska(sound_only(), start=round(time.time() * 1000))
+    with scene.producing() as producer:
+        for part in (head, *clusters):
+            for _ in producer.send(part):
+                pass
+    said = scene.wait("FAILED", 30)
+    assert said["StatusMessage"] == "The stream has no video track."
+
+
+def test_a_stream_goes_on_with_another_size_and_codec_and_clock(scene: Scene, both: bytes) -> None:
+    small = film(steady(10, 10), numbered(), rate=10, codec_options=LIVE)
+    other = film(steady(10, 10), numbered(), rate=10, codec="mpeg4", container="mp4")
+    scene.start()
+    scene.wait("RUNNING")
+    now = time.time()
+    for number, (media, start) in enumerate(
+        ((both, now), (small, now + 60), (other, now + 30), (both, now + 20))
+    ):
+        scene.push(media, start=start, pace=False)
+        wanted = [25, 5, 5, 25][number]
+        assert len(scene.collect(lambda found, least=wanted: len(found) >= least)) >= wanted  # type: ignore[misc]
+    assert scene.describe()["Status"] == "RUNNING"
+
+
+def test_a_camera_is_watched_by_its_address(
+    server: Server, studio: Studio, both: bytes, port: int
+) -> None:
+    with Camera(both, port=port) as camera:
+        arn = f"arn:facedex:kinesisvideo:us-east-1:123456789012:{camera.url}"
+        scene = Scene(server, studio.name, video_arn=arn)
+        scene.start()
+        records = scene.collect(lambda found: len(found) >= 20 and len(names(found)) == 2)
+        place = records[-1]["InputInformation"]["KinesisVideo"]
+        assert place["StreamArn"] == arn
+        assert abs(place["ProducerTimestamp"] - time.time()) < 30
+        assert all(
+            0.1 < moment(after) - moment(before) < 1.5 for before, after in pairwise(records)
+        )
+        began = time.monotonic()
+        scene.stop()
+        assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ("rtsp://10.0.0.1/door", "FACEDEX_RTSP_HOSTS"),
+        ("rtsp://user:secret@127.0.0.1/door", "must not have a user or password"),
+        ("file:///etc/passwd", "has the form"),
+    ],
+)
+def test_a_camera_that_may_not_be_asked_is_refused(
+    server: Server, studio: Studio, address: str, says: str
+) -> None:
+    arn = f"arn:facedex:kinesisvideo:us-east-1:123456789012:{address}"
+    with pytest.raises(Exception, match=says) as refused:
+        Scene(server, studio.name, video_arn=arn)
+    assert "secret" not in str(refused.value)

@@ -1,0 +1,124 @@
+"""Records of Rekognition's documented form become who is seen."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+from rich.console import Console
+
+from local.streaming import records, watching
+from local.streaming.presence import Presence
+
+_ARN = "arn:aws:kinesisvideo:us-east-1:123456789012:stream/door/1"
+
+
+def record(time: float, *faces: tuple[str, float] | None) -> bytes:
+    """A record as the documentation shows it, of the faces of people or of strangers (None)."""
+    box = {"Height": 0.1, "Width": 0.1, "Left": 0.5, "Top": 0.5}
+    found: list[dict[str, Any]] = [
+        {
+            "DetectedFace": {"BoundingBox": box, "Confidence": 99.9},
+            "MatchedFaces": [
+                {
+                    "Similarity": face[1] - less,
+                    "Face": {
+                        "BoundingBox": box,
+                        "FaceId": "f-1",
+                        "Confidence": 99.9,
+                        "ImageId": "i-1",
+                        "ExternalImageId": name,
+                    },
+                }
+                for name, less in ((face[0], 0), ("other", 5))
+            ]
+            if face
+            else [],
+        }
+        for face in faces
+    ]
+    return json.dumps(
+        {
+            "InputInformation": {
+                "KinesisVideo": {
+                    "StreamArn": _ARN,
+                    "FragmentNumber": "91343852333289682796718532614445757584843717598",
+                    "ServerTimestamp": time + 0.2,
+                    "ProducerTimestamp": time - 0.5,
+                    "FrameOffsetInSeconds": 0.5,
+                }
+            },
+            "StreamProcessorInformation": {"Status": "RUNNING"},
+            "FaceSearchResponse": found,
+        }
+    ).encode()
+
+
+def see(presence: Presence, time: float, *faces: tuple[str, float] | None) -> None:
+    frame = records.read(record(time, *faces))
+    assert frame
+    presence.see(frame, time + 0.75)
+
+
+def test_people_are_named_by_their_best_match() -> None:
+    presence = Presence()
+    see(presence, 1000, ("ann", 99.5), None, None)
+    people = {person.name: person for person in presence.people()}
+    assert set(people) == {"ann", ""}
+    assert people["ann"].similarity == 99.5
+    assert people[""].count == 2
+    assert presence.latency == 0.75
+
+
+def test_somebody_who_comes_back_has_come_anew() -> None:
+    presence = Presence()
+    for time in (1000, 1002, 1004):
+        see(presence, time, ("ann", 95 + time / 1000))
+    (ann,) = presence.people()
+    assert (ann.since, ann.last) == (1000, 1004)
+    see(presence, 1030, ("ann", 91))
+    (ann,) = presence.people()
+    assert (ann.since, ann.last, ann.similarity, ann.best) == (1030, 1030, 91, 91)
+
+
+def test_memory_is_bounded_whoever_comes() -> None:
+    presence = Presence()
+    for number in range(1000):
+        see(presence, 1000 + number, (f"person-{number}", 99))
+    assert len(list(presence.people())) == 200
+    assert next(presence.people()).name == "person-999"
+
+
+def test_the_view_says_who_since_when_and_when_last() -> None:
+    presence = Presence()
+    see(presence, 1000, ("ann", 99.5))
+    see(presence, 1120, ("[bob]", 97.25), None)
+    written = io.StringIO()
+    console = Console(file=written, width=100)
+    console.print(watching.render("door", presence, status="RUNNING", now=1121.0))
+    text = written.getvalue()
+    assert "door  RUNNING  2 frames, 0.75 s behind the camera" in text
+    lines = [line.split() for line in text.splitlines()]
+    assert [line[:2] for line in lines[2:]] == [
+        ["[bob]", "97.25"],
+        ["unknown", lines[3][1]],
+        ["ann", "99.50"],
+    ]
+    assert lines[2][-1] == "now"
+    assert lines[4][-3:] == ["2", "min", "ago"]
+
+
+def test_a_log_is_told_of_those_who_come() -> None:
+    presence = Presence()
+    see(presence, 1000, ("ann", 99.5), None)
+    said = watching.lines(presence, before=[])
+    assert [line.split(" ", 1)[1] for line in said] == ["ann (99.50)", "unknown"]
+    assert watching.lines(presence, before=["ann", ""]) == []
+
+
+def test_what_is_no_record_is_left_out() -> None:
+    for data in (b"", b"\xff", b"[]", b"1", b'{"InputInformation": []}', b'"text"'):
+        assert records.read(data) is None
+    empty = records.read(b"{}")
+    assert empty is None or empty.observations == ()
