@@ -10,22 +10,23 @@ from aws_cdk.aws_events_targets import LambdaFunction
 from aws_cdk.aws_iam import PolicyStatement
 from aws_cdk.aws_lambda import Function
 from aws_cdk.aws_secretsmanager import Secret, SecretStringGenerator
-from aws_cdk.aws_sqs import Queue
 from constructs import Construct
 
 from facedex.api.catalog import WORKERS, Need, Trigger, Worker
 from infra.constructs.api import Api
 from infra.constructs.database import Database
 from infra.constructs.firewall import Firewall
-from infra.constructs.functions import Functions, deployed, needs, uses_keys
+from infra.constructs.functions import Functions
 from infra.constructs.logs import log_group
 from infra.constructs.network import Network
-from infra.constructs.observability import Observability
+from infra.constructs.observability import Observability, Watched
 from infra.constructs.removal import kept_if_made
 from infra.constructs.review import accept
 from infra.constructs.schema import Schema
+from infra.constructs.streams import StreamWork
 from infra.constructs.uploads import OF_BUCKET, OF_OBJECTS, Uploads
 from infra.constructs.video import VideoWork
+from infra.rows import deployed, needs, uses_keys
 from infra.settings import Auth, StackSettings
 
 # CloudFormation takes its answers in buckets of this name, each region's own.
@@ -59,7 +60,7 @@ class Facedex(Stack):
         self.functions = Functions(self, "Functions", settings, self.network, self.database)
         self._add_schema()
         self._add_keys()
-        queues = self._add_uploads() | self._add_video()
+        queues = [*self._add_uploads(), *self._add_video(), *self._add_streams()]
         self._allow_in_s3()
         self._add_schedule()
         self.api = Api(self, "Api", settings, self.functions)
@@ -115,9 +116,9 @@ class Facedex(Stack):
                     )
                 )
 
-    def _add_uploads(self) -> dict[str, tuple[Queue, Queue]]:
+    def _add_uploads(self) -> list[Watched]:
         self._uploads: Uploads | None = None
-        queues = {}
+        queues = []
         for worker, function in self._workers(Trigger.UPLOADS):
             uploads = self._uploads = Uploads(self, "Uploads", self._settings, worker.timeout)
             uploads.attach(function)
@@ -126,20 +127,31 @@ class Facedex(Stack):
             function.add_environment(
                 "FACEDEX_UPLOADS_DELETE_FACES", str(self._settings.delete_faces).lower()
             )
-            queues["Uploads"] = (uploads.queue, uploads.dead_letters)
+            queues.append(Watched("Uploads", uploads.queue, uploads.dead_letters))
             for row in deployed(self._settings):
                 if Need.S3 in row.needs and row is not worker:
                     uploads.grant(self.functions.by_name[row.function], *_READING)
         return queues
 
-    def _add_video(self) -> dict[str, tuple[Queue, Queue]]:
-        queues = {}
+    def _add_video(self) -> list[Watched]:
+        queues = []
         for worker, function in self._workers(Trigger.VIDEO):
             work = VideoWork(self, "Video", self._settings, worker.timeout)
             work.attach(function)
-            queues["Video"] = (work.queue, work.dead_letters)
+            queues.append(Watched("Video", work.queue, work.dead_letters))
             for row in deployed(self._settings):
                 if Need.VIDEO_QUEUE in row.needs:
+                    work.admit(self.functions.by_name[row.function])
+        return queues
+
+    def _add_streams(self) -> list[Watched]:
+        queues = []
+        for worker, function in self._workers(Trigger.STREAMS):
+            work = StreamWork(self, "Streams", self._settings, worker.timeout)
+            work.attach(function)
+            queues.append(Watched("Streams", work.queue, work.dead_letters, work.patience))
+            for row in deployed(self._settings):
+                if Need.STREAM_QUEUE in row.needs:
                     work.admit(self.functions.by_name[row.function])
         return queues
 
@@ -162,7 +174,9 @@ class Facedex(Stack):
 
     def _add_schedule(self) -> None:
         for _, function in self._workers(Trigger.SCHEDULE):
-            every = Schedule.rate(Duration.minutes(self._settings.sweep_minutes))
+            # A stream whose worker has died must not wait for another.
+            minutes = 1 if self._settings.streams else self._settings.sweep_minutes
+            every = Schedule.rate(Duration.minutes(minutes))
             rule = Rule(self, "Sweeping", schedule=every, description="Calls Facedex's sweep")
             rule.add_target(LambdaFunction(function))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from aws_cdk import Duration, RemovalPolicy, Stack
@@ -34,12 +35,29 @@ _WIDTH, _ACROSS = 8, 3  # a dashboard has 24 columns
 _FULL: Final = 90.0  # percent of the largest capacity
 
 
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A queue that functions work off.
+
+    Attributes:
+        title: what it is called.
+        dead_letters: where its poison goes.
+        patience: seconds that a message of it may be old before somebody has to look, if it is one
+            on which nothing may wait.
+    """
+
+    title: str
+    queue: Queue
+    dead_letters: Queue
+    patience: int = 0
+
+
 class Observability(Construct):
     """Alarms, and a dashboard of the same figures.
 
     Args:
         functions: those whose faults no caller of the API sees, ten at most.
-        queues: by what they are called, each with its dead letters.
+        queues: that they work off.
     """
 
     def __init__(
@@ -50,7 +68,7 @@ class Observability(Construct):
         api: Api,
         database: Database,
         functions: Sequence[Function],
-        queues: dict[str, tuple[Queue, Queue]],
+        queues: Sequence[Watched],
     ) -> None:
         super().__init__(scope, name)
         self._functions = functions
@@ -65,11 +83,8 @@ class Observability(Construct):
         self._alarm("FunctionErrors", errors, 5, "Functions end with an exception or a timeout.")
         self._alarm("Throttles", throttles, 1, "Lambda has no copies of functions to spare.")
         self._alarm("Capacity", capacity, _FULL, "The database is at its max_capacity.", periods=3)
-        for title, (_, dead_letters) in queues.items():
-            waiting = dead_letters.metric_approximate_number_of_messages_visible(
-                period=_PERIOD, statistic=Stats.MAXIMUM
-            )
-            self._alarm(f"{title}DeadLetters", waiting, 1, f"{title}: something can never work.")
+        for each in queues:
+            self._watch(each)
         if settings.dashboard:
             rows: list[tuple[str, list[IMetric]]] = [
                 (
@@ -90,7 +105,7 @@ class Observability(Construct):
                 ("Functions", [errors, throttles]),
                 ("Database, % of max_capacity", [capacity]),
                 ("Database connections", [connections]),
-                *((title, list(_waiting(each))) for title, each in queues.items()),
+                *(row for each in queues for row in _shown(each)),
             ]
             Dashboard(
                 self,
@@ -104,6 +119,22 @@ class Observability(Construct):
                     for i in range(0, len(rows), 3)
                 ],
             )
+
+    def _watch(self, queue: Watched) -> None:
+        title = queue.title
+        dead = queue.dead_letters.metric_approximate_number_of_messages_visible(
+            period=_PERIOD, statistic=Stats.MAXIMUM
+        )
+        self._alarm(f"{title}DeadLetters", dead, 1, f"{title}: something can never work.")
+        if not queue.patience:
+            return
+        always = queue.queue.metric_approximate_number_of_messages_visible(
+            period=_PERIOD, statistic=Stats.MINIMUM
+        )
+        self._alarm(f"{title}Waiting", always, 1, f"{title}: there are too few workers.", periods=2)
+        self._alarm(
+            f"{title}Oldest", _oldest(queue), queue.patience, f"{title}: nobody takes a message."
+        )
 
     def _total(self, metric: str) -> MathExpression:
         each = {
@@ -170,8 +201,25 @@ class Observability(Construct):
         return topic
 
 
-def _waiting(queues: tuple[Queue, Queue]) -> Iterator[IMetric]:
-    for queue, label in zip(queues, ("waiting", "dead letters"), strict=True):
-        yield queue.metric_approximate_number_of_messages_visible(
+def _shown(queue: Watched) -> Iterator[tuple[str, list[IMetric]]]:
+    """What the dashboard has of a queue."""
+    waiting, dead = (
+        each.metric_approximate_number_of_messages_visible(
             period=_PERIOD, statistic=Stats.MAXIMUM, label=label
         )
+        for each, label in ((queue.queue, "waiting"), (queue.dead_letters, "dead letters"))
+    )
+    if not queue.patience:
+        yield queue.title, [waiting, dead]
+        return
+    working = queue.queue.metric_approximate_number_of_messages_not_visible(
+        period=_PERIOD, statistic=Stats.MAXIMUM, label="in work"
+    )
+    yield queue.title, [working, waiting, dead]
+    yield f"{queue.title}: oldest message, seconds", [_oldest(queue)]
+
+
+def _oldest(queue: Watched) -> IMetric:
+    return queue.queue.metric_approximate_age_of_oldest_message(
+        period=_PERIOD, statistic=Stats.MAXIMUM
+    )
