@@ -19,13 +19,14 @@ from infra.constructs.firewall import Firewall
 from infra.constructs.functions import Functions
 from infra.constructs.logs import log_group
 from infra.constructs.network import Network
-from infra.constructs.observability import Observability, Watched
+from infra.constructs.observability import Observability
 from infra.constructs.removal import kept_if_made
 from infra.constructs.review import accept
 from infra.constructs.schema import Schema
 from infra.constructs.streams import StreamWork
 from infra.constructs.uploads import OF_BUCKET, OF_OBJECTS, Uploads
 from infra.constructs.video import VideoWork
+from infra.constructs.watching import Watched, watch_queue
 from infra.rows import deployed, needs, uses_keys
 from infra.settings import Auth, StackSettings
 
@@ -60,7 +61,7 @@ class Facedex(Stack):
         self.functions = Functions(self, "Functions", settings, self.network, self.database)
         self._add_schema()
         self._add_keys()
-        queues = [*self._add_uploads(), *self._add_video(), *self._add_streams()]
+        parts = [*self._add_uploads(), *self._add_video(), *self._add_streams()]
         self._allow_in_s3()
         self._add_schedule()
         self.api = Api(self, "Api", settings, self.functions)
@@ -70,7 +71,7 @@ class Facedex(Stack):
         workers = [
             self.functions.by_name[name] for name in WORKERS if name in self.functions.by_name
         ]
-        Observability(self, "Observability", settings, self.api, self.database, workers, queues)
+        Observability(self, "Observability", settings, self.api, self.database, workers, parts)
         self._accept_of_the_library()
         self._tell()
 
@@ -118,7 +119,7 @@ class Facedex(Stack):
 
     def _add_uploads(self) -> list[Watched]:
         self._uploads: Uploads | None = None
-        queues = []
+        parts = []
         for worker, function in self._workers(Trigger.UPLOADS):
             uploads = self._uploads = Uploads(self, "Uploads", self._settings, worker.timeout)
             uploads.attach(function)
@@ -127,33 +128,33 @@ class Facedex(Stack):
             function.add_environment(
                 "FACEDEX_UPLOADS_DELETE_FACES", str(self._settings.delete_faces).lower()
             )
-            queues.append(Watched("Uploads", uploads.queue, uploads.dead_letters))
+            parts.append(watch_queue("Uploads", uploads.queue, uploads.dead_letters))
             for row in deployed(self._settings):
                 if Need.S3 in row.needs and row is not worker:
                     uploads.grant(self.functions.by_name[row.function], *_READING)
-        return queues
+        return parts
 
     def _add_video(self) -> list[Watched]:
-        queues = []
+        parts = []
         for worker, function in self._workers(Trigger.VIDEO):
             work = VideoWork(self, "Video", self._settings, worker.timeout)
             work.attach(function)
-            queues.append(Watched("Video", work.queue, work.dead_letters))
+            parts.append(watch_queue("Video", work.queue, work.dead_letters))
             for row in deployed(self._settings):
                 if Need.VIDEO_QUEUE in row.needs:
                     work.admit(self.functions.by_name[row.function])
-        return queues
+        return parts
 
     def _add_streams(self) -> list[Watched]:
-        queues = []
+        parts: list[Watched] = []
         for worker, function in self._workers(Trigger.STREAMS):
             work = StreamWork(self, "Streams", self._settings, worker.timeout)
             work.attach(function)
-            queues.append(Watched("Streams", work.queue, work.dead_letters, work.patience))
+            parts += [work.watched(sweep) for _, sweep in self._workers(Trigger.SCHEDULE)]
             for row in deployed(self._settings):
                 if Need.STREAM_QUEUE in row.needs:
                     work.admit(self.functions.by_name[row.function])
-        return queues
+        return parts
 
     def _workers(self, trigger: Trigger) -> list[tuple[Worker, Function]]:
         return [

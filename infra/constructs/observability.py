@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Final
 
 from aws_cdk import Duration, RemovalPolicy, Stack
@@ -23,33 +22,15 @@ from aws_cdk.aws_kms import Key
 from aws_cdk.aws_lambda import Function
 from aws_cdk.aws_sns import ITopic, Topic
 from aws_cdk.aws_sns_subscriptions import EmailSubscription
-from aws_cdk.aws_sqs import Queue
 from constructs import Construct
 
 from infra.constructs.api import Api
 from infra.constructs.database import Database
+from infra.constructs.watching import PERIOD, Watched
 from infra.settings import StackSettings
 
-_PERIOD: Final = Duration.minutes(5)
 _WIDTH, _ACROSS = 8, 3  # a dashboard has 24 columns
 _FULL: Final = 90.0  # percent of the largest capacity
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """A queue that functions work off.
-
-    Attributes:
-        title: what it is called.
-        dead_letters: where its poison goes.
-        patience: seconds that a message of it may be old before somebody has to look, if it is one
-            on which nothing may wait.
-    """
-
-    title: str
-    queue: Queue
-    dead_letters: Queue
-    patience: int = 0
 
 
 class Observability(Construct):
@@ -57,7 +38,7 @@ class Observability(Construct):
 
     Args:
         functions: those whose faults no caller of the API sees, ten at most.
-        queues: that they work off.
+        parts: of the stack, that have figures and alarms of their own.
     """
 
     def __init__(
@@ -68,44 +49,46 @@ class Observability(Construct):
         api: Api,
         database: Database,
         functions: Sequence[Function],
-        queues: Sequence[Watched],
+        parts: Sequence[Watched],
     ) -> None:
         super().__init__(scope, name)
         self._functions = functions
         self._topic = self._make_topic(settings)
         rest, cluster = api.rest, database.cluster
-        server_errors = rest.metric_server_error(period=_PERIOD, statistic=Stats.SUM)
+        server_errors = rest.metric_server_error(period=PERIOD, statistic=Stats.SUM)
         errors = self._total("Errors")
         throttles = self._total("Throttles")
-        capacity = cluster.metric_acu_utilization(period=_PERIOD, statistic=Stats.AVERAGE)
-        connections = cluster.metric_database_connections(period=_PERIOD, statistic=Stats.MAXIMUM)
+        capacity = cluster.metric_acu_utilization(period=PERIOD, statistic=Stats.AVERAGE)
+        connections = cluster.metric_database_connections(period=PERIOD, statistic=Stats.MAXIMUM)
         self._alarm("ServerErrors", server_errors, 5, "The API answers with errors of its own.")
         self._alarm("FunctionErrors", errors, 5, "Functions end with an exception or a timeout.")
         self._alarm("Throttles", throttles, 1, "Lambda has no copies of functions to spare.")
         self._alarm("Capacity", capacity, _FULL, "The database is at its max_capacity.", periods=3)
-        for each in queues:
-            self._watch(each)
+        for watch in (each for part in parts for each in part.alarms):
+            self._alarm(
+                watch.name, watch.metric, watch.threshold, watch.meaning, periods=watch.periods
+            )
         if settings.dashboard:
             rows: list[tuple[str, list[IMetric]]] = [
                 (
                     "Requests",
                     [
-                        rest.metric_count(period=_PERIOD),
+                        rest.metric_count(period=PERIOD),
                         server_errors,
-                        rest.metric_client_error(period=_PERIOD, statistic=Stats.SUM),
+                        rest.metric_client_error(period=PERIOD, statistic=Stats.SUM),
                     ],
                 ),
                 (
                     "Answered in, ms",
                     [
-                        rest.metric_latency(period=_PERIOD, statistic=statistic)
+                        rest.metric_latency(period=PERIOD, statistic=statistic)
                         for statistic in ("p50", "p99")
                     ],
                 ),
                 ("Functions", [errors, throttles]),
                 ("Database, % of max_capacity", [capacity]),
                 ("Database connections", [connections]),
-                *(row for each in queues for row in _shown(each)),
+                *(row for part in parts for row in part.figures.items()),
             ]
             Dashboard(
                 self,
@@ -120,34 +103,16 @@ class Observability(Construct):
                 ],
             )
 
-    def _watch(self, queue: Watched) -> None:
-        title = queue.title
-        dead = queue.dead_letters.metric_approximate_number_of_messages_visible(
-            period=_PERIOD, statistic=Stats.MAXIMUM
-        )
-        self._alarm(f"{title}DeadLetters", dead, 1, f"{title}: something can never work.")
-        if not queue.patience:
-            return
-        always = queue.queue.metric_approximate_number_of_messages_visible(
-            period=_PERIOD, statistic=Stats.MINIMUM
-        )
-        self._alarm(f"{title}Waiting", always, 1, f"{title}: there are too few workers.", periods=2)
-        self._alarm(
-            f"{title}Oldest", _oldest(queue), queue.patience, f"{title}: nobody takes a message."
-        )
-
     def _total(self, metric: str) -> MathExpression:
         each = {
-            f"{metric.lower()}{number}": function.metric(
-                metric, period=_PERIOD, statistic=Stats.SUM
-            )
+            f"{metric.lower()}{number}": function.metric(metric, period=PERIOD, statistic=Stats.SUM)
             for number, function in enumerate(self._functions)
         }
         return MathExpression(
             expression="+".join(f"FILL({name}, 0)" for name in each),
             using_metrics=dict(each),
             label=metric,
-            period=_PERIOD,
+            period=PERIOD,
         )
 
     def _alarm(
@@ -199,27 +164,3 @@ class Observability(Construct):
         )
         topic.add_subscription(EmailSubscription(settings.alarm_email))
         return topic
-
-
-def _shown(queue: Watched) -> Iterator[tuple[str, list[IMetric]]]:
-    """What the dashboard has of a queue."""
-    waiting, dead = (
-        each.metric_approximate_number_of_messages_visible(
-            period=_PERIOD, statistic=Stats.MAXIMUM, label=label
-        )
-        for each, label in ((queue.queue, "waiting"), (queue.dead_letters, "dead letters"))
-    )
-    if not queue.patience:
-        yield queue.title, [waiting, dead]
-        return
-    working = queue.queue.metric_approximate_number_of_messages_not_visible(
-        period=_PERIOD, statistic=Stats.MAXIMUM, label="in work"
-    )
-    yield queue.title, [working, waiting, dead]
-    yield f"{queue.title}: oldest message, seconds", [_oldest(queue)]
-
-
-def _oldest(queue: Watched) -> IMetric:
-    return queue.queue.metric_approximate_age_of_oldest_message(
-        period=_PERIOD, statistic=Stats.MAXIMUM
-    )

@@ -9,32 +9,29 @@ from __future__ import annotations
 
 from typing import Final
 
+from aws_cdk.aws_cloudwatch import Metric, Stats
 from aws_cdk.aws_iam import PolicyStatement
 from aws_cdk.aws_lambda import Function
 from constructs import Construct
 
 from infra.constructs.queues import queue_with_dead_letters, work_off
+from infra.constructs.watching import PERIOD, Watch, Watched, waiting, watch_dead_letters
 from infra.settings import StackSettings
 
 # Lambda takes no queue whose messages come again before the function's time is over.
 _SPARE: Final = 60  # seconds
-_WAIT: Final = 300  # seconds that a stream may wait for a worker before somebody is told
+_WAIT: Final = 300  # seconds that a message may wait for a worker before somebody is told
 
 
 class StreamWork(Construct):
-    """A queue, worked off by as many copies of the worker as the setting allows.
-
-    Attributes:
-        patience: seconds that a message may be old before somebody has to look.
-    """
+    """A queue, worked off by as many copies of the worker as the setting allows."""
 
     def __init__(self, scope: Construct, name: str, settings: StackSettings, timeout: int) -> None:
         super().__init__(scope, name)
         self._settings = settings
-        visibility = timeout + _SPARE
-        self.patience = visibility + _WAIT
+        self._visibility = timeout + _SPARE
         self.queue, self.dead_letters = queue_with_dead_letters(
-            self, timeout=timeout, visibility=visibility
+            self, timeout=timeout, visibility=self._visibility
         )
 
     def attach(self, function: Function) -> None:
@@ -51,3 +48,60 @@ class StreamWork(Construct):
         """Let a function send for a worker."""
         self.queue.grant_send_messages(function)
         function.add_environment("FACEDEX_STREAM_QUEUE", self.queue.queue_url)
+
+    def watched(self, sweep: Function) -> Watched:
+        """What there is to see of it.
+
+        Args:
+            sweep: which says how many processors run and have failed.
+        """
+        oldest = self.queue.metric_approximate_age_of_oldest_message(
+            period=PERIOD, statistic=Stats.MAXIMUM
+        )
+        working = self.queue.metric_approximate_number_of_messages_not_visible(
+            period=PERIOD, statistic=Stats.MAXIMUM, label="in work"
+        )
+        active = _told("StreamProcessorsActive", sweep)
+        failed = _told("StreamProcessorsFailed", sweep)
+        queued = waiting(self.queue, "waiting")
+        dead = waiting(self.dead_letters, "dead letters")
+        return Watched(
+            (
+                watch_dead_letters("Streams", self.dead_letters),
+                Watch(
+                    "StreamsFailed",
+                    failed,
+                    1,
+                    "A stream processor has failed; DescribeStreamProcessor says why.",
+                ),
+                Watch(
+                    "StreamsWaiting",
+                    # Never fewer, for ten minutes: not one that is just handed over.
+                    waiting(self.queue, statistic=Stats.MINIMUM),
+                    1,
+                    "More stream processors run than streams_concurrency has workers for.",
+                    periods=2,
+                ),
+                Watch(
+                    "StreamsOldest",
+                    oldest,
+                    self._visibility + _WAIT,
+                    "A message for a stream's worker is not taken, or not finished.",
+                ),
+            ),
+            {
+                "Streams": [working, queued, dead],
+                "Streams: oldest message, seconds": [oldest],
+                "Stream processors": [active, failed],
+            },
+        )
+
+
+def _told(name: str, sweep: Function) -> Metric:
+    return Metric(
+        namespace="Facedex",
+        metric_name=name,
+        dimensions_map={"FunctionName": sweep.function_name},
+        period=PERIOD,
+        statistic=Stats.MAXIMUM,
+    )

@@ -468,9 +468,20 @@ def test_a_stream_that_waits_wakes_somebody_up(synthesis_of: Any) -> None:
         ("ApproximateNumberOfMessagesVisible", "Minimum"): 1,
         ("ApproximateAgeOfOldestMessage", "Maximum"): 1260,
     }
+    (failed,) = [
+        alarm
+        for alarm in found.resources("AWS::CloudWatch::Alarm").values()
+        if alarm.get("MetricName") == "StreamProcessorsFailed"
+    ]
+    (dimension,) = failed["Dimensions"]
+    assert dimension["Name"] == "FunctionName"
+    sweep = found.resources("AWS::Lambda::Function")[dimension["Value"]["Ref"]]
+    assert sweep["FunctionName"] == "facedex-full-sweep"
     (board,) = found.resources("AWS::CloudWatch::Dashboard").values()
     titles = re.findall(r'\\"title\\":\\"([^"\\]+)', json.dumps(board["DashboardBody"]))
-    assert {"Streams", "Streams: oldest message, seconds"} <= set(titles)
+    shown = {"Streams", "Streams: oldest message, seconds", "Stream processors"}
+    assert shown <= set(titles)
+    assert not shown & set(json.dumps(synthesis_of("default").template).split('"'))
     (errors,) = [
         alarm
         for alarm in found.resources("AWS::CloudWatch::Alarm").values()
