@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from aws_cdk import Stack
 from aws_cdk.aws_cloudwatch import Metric, Stats
 from aws_cdk.aws_iam import PolicyStatement
 from aws_cdk.aws_lambda import Function
@@ -43,6 +44,12 @@ class StreamWork(Construct):
             (["kinesis:PutRecords"], self._settings.data_streams),
         ):
             function.add_to_role_policy(PolicyStatement(actions=actions, resources=list(streams)))
+        # SDKs that are given a stream's ARN make up a name of the account's own, of which nobody
+        # says that the interface endpoint has it, too.
+        stack = Stack.of(self)
+        function.add_environment(
+            "AWS_ENDPOINT_URL_KINESIS", f"https://kinesis.{stack.region}.{stack.url_suffix}"
+        )
 
     def admit(self, function: Function) -> None:
         """Let a function send for a worker."""

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from typing import Any
 
+import boto3
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 
 from facedex.api.catalog import OPERATIONS, WORKERS, Need, Trigger
 from tests.infra.synthesis import Synthesis, listed, statements
@@ -410,6 +414,28 @@ def test_a_stream_processor_reads_and_writes_the_streams_of_the_settings_alone(
         }
         others = found.function_names - {"run_stream_processor"}
         assert not [each for each in others if "kinesis" in " ".join(found.allowed(each))]
+
+
+def test_records_go_to_the_name_that_the_interface_endpoint_has(
+    synthesis_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variables = synthesis_of("full").function("run_stream_processor")["Environment"]["Variables"]
+    (_, parts) = variables["AWS_ENDPOINT_URL_KINESIS"]["Fn::Join"]
+    known = {"AWS::Region": "eu-central-1", "AWS::URLSuffix": "amazonaws.com"}
+    url = "".join(part if isinstance(part, str) else known[part["Ref"]] for part in parts)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_KINESIS", url)
+    sent: list[str] = []
+
+    def answer(request: Any, **_: Any) -> Any:
+        sent.append(request.url)
+        return AWSResponse(request.url, 200, HTTPHeaders(), None)
+
+    kinesis = boto3.Session("testing", "testing", region_name="eu-central-1").client("kinesis")
+    kinesis.meta.events.register("before-send", answer)
+    arn = "arn:aws:kinesis:eu-central-1:111122223333:stream/seen"
+    with suppress(AttributeError):  # there is no body to read
+        kinesis.put_records(StreamARN=arn, Records=[{"Data": b"{}", "PartitionKey": "door"}])
+    assert sent == ["https://kinesis.eu-central-1.amazonaws.com/"]
 
 
 def test_a_stream_has_a_worker_at_a_time_and_gets_another_at_once(synthesis_of: Any) -> None:
