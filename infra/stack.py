@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from aws_cdk import CfnOutput, Duration, Stack, Tags
+from aws_cdk import CfnOutput, Duration, Fn, Stack, Tags
 from aws_cdk.aws_events import Rule, Schedule
 from aws_cdk.aws_events_targets import LambdaFunction
 from aws_cdk.aws_iam import PolicyStatement
@@ -30,8 +30,9 @@ from infra.constructs.watching import Watched, watch_queue
 from infra.rows import deployed, needs, uses_keys
 from infra.settings import Auth, StackSettings
 
-# CloudFormation takes its answers in buckets of this name, each region's own.
-_ANSWERS: Final = "cloudformation-custom-resource-response-*"
+# CloudFormation takes its answers in a bucket of this name and the region's, without hyphens.
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-vpce-bucketnames.html
+_ANSWERS: Final = "cloudformation-custom-resource-response-"
 _READING: Final = ("s3:GetObject", "s3:GetObjectVersion")
 
 
@@ -171,7 +172,9 @@ class Facedex(Stack):
             self.network.allow_in_s3(OF_BUCKET, [self._uploads.arn_of_bucket])
         if named:
             self.network.allow_in_s3(_READING, named)
-        self.network.allow_in_s3(["s3:PutObject"], [f"arn:{self.partition}:s3:::{_ANSWERS}/*"])
+        region = Fn.join("", Fn.split("-", self.region))
+        answers = f"arn:{self.partition}:s3:::{_ANSWERS}{region}/*"
+        self.network.allow_in_s3(["s3:PutObject"], [answers])
 
     def _add_schedule(self) -> None:
         for _, function in self._workers(Trigger.SCHEDULE):

@@ -138,7 +138,7 @@ def _interface_endpoints(settings: StackSettings) -> list[_Door]:
             settings.uploads or settings.video or settings.streams,
             _Door("Sqs", service.SQS, ("sqs:SendMessage",)),
         ),
-        (bool(settings.topics), _Door("Sns", service.SNS, ("sns:Publish",))),
+        (bool(settings.topics), _Door("Sns", service.SNS, ("sns:Publish",), settings.topics)),
         # One for streams and for their media, whose addresses are names within that of the service.
         # https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/vpc-interface-endpoints.html
         (

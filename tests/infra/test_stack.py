@@ -187,6 +187,19 @@ def test_endpoints_that_cost_are_there_only_where_needed(synthesis_of: Any) -> N
     assert services("full") == ["kinesis-streams", "kinesisvideo", "sns", "sqs"]
 
 
+def test_what_goes_through_endpoints_is_bounded(synthesis: Synthesis) -> None:
+    """Else code that is not ours could carry data out with credentials that are not ours."""
+    for endpoint in synthesis.resources("AWS::EC2::VPCEndpoint").values():
+        for statement in endpoint["PolicyDocument"]["Statement"]:
+            ours = {"StringEquals": {"aws:PrincipalAccount": {"Ref": "AWS::AccountId"}}}
+            if endpoint["VpcEndpointType"] == "Interface":
+                assert statement["Condition"] == ours
+            else:
+                for resource in listed(statement["Resource"]):
+                    # Buckets whose names nobody else can take; of what is in them, anything.
+                    assert "*" not in json.dumps(resource).replace("/*", "")
+
+
 def test_everything_that_is_stored_is_encrypted(synthesis: Synthesis) -> None:
     (cluster,) = synthesis.resources("AWS::RDS::DBCluster").values()
     assert cluster["StorageEncrypted"] is True
