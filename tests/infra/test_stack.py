@@ -327,6 +327,15 @@ def test_every_log_ends_with_the_stack_and_forgets(synthesis: Synthesis) -> None
         assert "logs:CreateLogGroup" not in synthesis.allowed(name)
 
 
+def test_the_proxy_logs_where_the_stack_says(synthesis_of: Any) -> None:
+    found = synthesis_of("private")
+    (proxy,) = found.resources("AWS::RDS::DBProxy")
+    name = found.resources("AWS::RDS::DBProxy")[proxy]["DBProxyName"]
+    groups = found.resources("AWS::Logs::LogGroup")
+    (log,) = [each for each in groups if groups[each]["LogGroupName"] == f"/aws/rds/proxy/{name}"]
+    assert log in found.template["Resources"][proxy]["DependsOn"]
+
+
 def test_uploads_go_through_a_queue_that_poison_cannot_block(default: Synthesis) -> None:
     (bucket,) = default.resources("AWS::S3::Bucket").values()
     events = bucket["NotificationConfiguration"]["QueueConfigurations"]
@@ -557,6 +566,11 @@ def test_a_database_that_stays_keeps_what_it_stands_on(synthesis_of: Any) -> Non
     for kind in (*(f"AWS::RDS::{each}" for each in kinds), "AWS::EC2::Subnet", "AWS::EC2::VPC"):
         for each in _whole(synthesis_of("keys"), kind):
             assert each["DeletionPolicy"] == "Retain", kind
+
+
+def test_a_stack_is_small_enough_for_cloudformation(synthesis: Synthesis) -> None:
+    assert len(synthesis.template["Resources"]) <= 500
+    assert synthesis.path.stat().st_size <= 1_000_000
 
 
 def test_the_longest_names_fit(synthesis_of: Any) -> None:
