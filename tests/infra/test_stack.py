@@ -13,6 +13,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
 from facedex.api.catalog import OPERATIONS, WORKERS, Need, Trigger
+from facedex.settings import Settings
 from tests.infra.synthesis import Synthesis, listed, statements
 
 # Actions for which AWS knows no resource: https://docs.aws.amazon.com/service-authorization/
@@ -488,6 +489,14 @@ def test_a_stream_has_a_worker_at_a_time_and_gets_another_at_once(synthesis_of: 
             if "sqs:SendMessage" in listed(each["Action"])
         ]
     }
+
+
+def test_a_streams_worker_hands_over_before_lambda_ends_it(synthesis_of: Any) -> None:
+    function = synthesis_of("full").function("run_stream_processor")
+    variables = function["Environment"]["Variables"]
+    settings = Settings.from_environment({name: str(variables[name]) for name in variables})
+    # A fragment may end meanwhile, and the last records are written.
+    assert settings.stream_seconds + 30 < function["Timeout"]
 
 
 def test_streams_are_looked_after_each_minute(synthesis_of: Any) -> None:
