@@ -12,12 +12,12 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from ipaddress import IPv4Network
 from pathlib import Path
-from types import UnionType
-from typing import Any, Final, cast, get_origin, get_type_hints
+from typing import Any, Final, get_type_hints
 
 from facedex_models import manifests
 from infra.errors import SettingsError
 from infra.packages import DEFAULT, DEPLOYABLE
+from infra.reading import read
 
 
 class Auth(StrEnum):
@@ -79,6 +79,11 @@ class StackSettings:
         delete_faces: deleting an uploaded object deletes its faces.
         video: make the queue and the workers for stored video.
         video_concurrency: workers for stored video that work at once, at most.
+        streams: make the queue and the workers for streaming video.
+        streams_concurrency: workers for streaming video, each for one stream, that work at once, at
+            most.
+        video_streams: ARNs of Kinesis video streams of yours that stream processors may read.
+        data_streams: ARNs of Kinesis data streams of yours that stream processors may write to.
         image_buckets: buckets of yours that callers may name images and videos in.
         topics: ARNs of SNS topics of yours that callers may have video jobs announced to.
         rate: requests a second that the API takes from all callers together.
@@ -90,7 +95,8 @@ class StackSettings:
         alarm_email: address that alarms are sent to.
         alarm_topic: ARN of an SNS topic of yours that alarms are sent to.
         dashboard: make a CloudWatch dashboard.
-        sweep_minutes: minutes between two removals of what was deleted or got stuck.
+        sweep_minutes: minutes between two removals of what was deleted or got stuck; with streams
+            it is one.
         snapstart: start the API's functions from snapshots.
         provisioned: copies of the front door that are kept warm.
     """
@@ -118,6 +124,10 @@ class StackSettings:
     delete_faces: bool = False
     video: bool = False
     video_concurrency: int = 10
+    streams: bool = False
+    streams_concurrency: int = 10
+    video_streams: tuple[str, ...] = ()
+    data_streams: tuple[str, ...] = ()
     image_buckets: tuple[str, ...] = ()
     topics: tuple[str, ...] = ()
     rate: int = 100
@@ -152,7 +162,7 @@ class StackSettings:
                 f"There is no setting {unknown[0]!r}; there are {', '.join(sorted(known))}."
             )
         types = get_type_hints(cls)
-        return cls(**{name: _read(name, value, types[name]) for name, value in own.items()})
+        return cls(**{name: read(name, value, types[name]) for name, value in own.items()})
 
     @property
     def stack(self) -> str:
@@ -170,6 +180,7 @@ class StackSettings:
             "uploads_days": (0, 36_500),
             "uploads_concurrency": (2, 1_000),
             "video_concurrency": (2, 1_000),
+            "streams_concurrency": (2, 1_000),
             "rate": (1, 10_000),
             "burst": (1, 10_000),
             "waf_rate": (10, 2_000_000_000),
@@ -239,6 +250,21 @@ class StackSettings:
                 self.topics and not self.video,
                 "topics goes with video=true alone: only video jobs are announced.",
             ),
+            *_unlike("video_streams", self.video_streams, _VIDEO_STREAM, _A_VIDEO_STREAM),
+            *_unlike("data_streams", self.data_streams, _DATA_STREAM, _A_DATA_STREAM),
+            (
+                (self.video_streams or self.data_streams) and not self.streams,
+                "video_streams and data_streams go with streams=true alone.",
+            ),
+            (
+                self.streams and not (self.video_streams and self.data_streams),
+                "streams=true needs video_streams and data_streams, the ARNs of the Kinesis streams"
+                " that stream processors may read and write.",
+            ),
+            (
+                len(_regions((*self.video_streams, *self.data_streams))) > 1,
+                "video_streams and data_streams must all be in the region that is deployed to.",
+            ),
             (
                 (self.delete_faces or self.uploads_days) and not self.uploads,
                 "delete_faces and uploads_days go with uploads=true alone.",
@@ -274,6 +300,10 @@ class StackSettings:
 # The CDK's own keys, and its caches of look-ups, have a colon, a slash or an @ in them.
 _FOREIGN: Final = re.compile(r"[:/@]|^cli-telemetry$|^tree$")
 _TOPIC: Final = r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w.-]+"
+_VIDEO_STREAM: Final = r"arn:aws[a-z-]*:kinesisvideo:[a-z0-9-]+:\d{12}:stream/[\w.-]+/\d+"
+_A_VIDEO_STREAM: Final = "arn:aws:kinesisvideo:eu-central-1:111122223333:stream/door/1767268800000"
+_DATA_STREAM: Final = r"arn:aws[a-z-]*:kinesis:[a-z0-9-]+:\d{12}:stream/[\w.-]+"
+_A_DATA_STREAM: Final = "arn:aws:kinesis:eu-central-1:111122223333:stream/seen"
 # What CloudWatch Logs takes, up to two years.
 _LOG_DAYS: Final = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731)
 
@@ -285,6 +315,10 @@ def _is_network(text: str) -> bool:
         return False
 
 
+def _regions(arns: tuple[str, ...]) -> set[str]:
+    return {region for arn in arns for region in arn.split(":")[3:4]}
+
+
 def _unlike(
     name: str, values: tuple[str, ...], pattern: str, example: str
 ) -> list[tuple[object, str]]:
@@ -292,50 +326,3 @@ def _unlike(
         (not re.fullmatch(pattern, value), f"{name} must be like {example}, not {value!r}.")
         for value in values
     ]
-
-
-def _read(name: str, value: Any, wanted: type | UnionType) -> Any:
-    if get_origin(wanted) is tuple:
-        return _read_list(name, value)
-    if isinstance(wanted, type) and issubclass(wanted, StrEnum):
-        if value not in list(wanted):
-            raise SettingsError(f"{name} must be one of {', '.join(wanted)}, not {value!r}.")
-        return wanted(value)
-    read, form = _FORMS[cast("type", wanted)]
-    read_value = read(value)
-    if read_value is None:
-        raise SettingsError(f"{name} must be {form}, not {value!r}.")
-    return read_value
-
-
-def _read_list(name: str, value: Any) -> tuple[str, ...]:
-    items = [item.strip() for item in value.split(",")] if isinstance(value, str) else value
-    if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
-        raise SettingsError(f"{name} must be a list, or text with commas, not {value!r}.")
-    return tuple(item for item in items if item)
-
-
-def _flag(value: Any) -> bool | None:
-    return {"true": True, "false": False}.get(str(value).lower())
-
-
-def _whole(value: Any) -> int | None:
-    fits = isinstance(value, int | str) and re.fullmatch(r"\d{1,10}", str(value))
-    return int(value) if fits and not isinstance(value, bool) else None
-
-
-def _number(value: Any) -> float | None:
-    fits = isinstance(value, int | float | str) and re.fullmatch(r"\d{1,6}(\.\d+)?", str(value))
-    return float(value) if fits and not isinstance(value, bool) else None
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-_FORMS: Final[Mapping[type, tuple[Any, str]]] = {
-    bool: (_flag, "true or false"),
-    int: (_whole, "a whole number"),
-    float: (_number, "a number"),
-    str: (_text, "text"),
-}

@@ -4,32 +4,35 @@ from __future__ import annotations
 
 from typing import Final
 
-from aws_cdk import CfnOutput, Duration, Stack, Tags
+from aws_cdk import CfnOutput, Duration, Fn, Stack, Tags
 from aws_cdk.aws_events import Rule, Schedule
 from aws_cdk.aws_events_targets import LambdaFunction
 from aws_cdk.aws_iam import PolicyStatement
 from aws_cdk.aws_lambda import Function
 from aws_cdk.aws_secretsmanager import Secret, SecretStringGenerator
-from aws_cdk.aws_sqs import Queue
 from constructs import Construct
 
 from facedex.api.catalog import WORKERS, Need, Trigger, Worker
 from infra.constructs.api import Api
 from infra.constructs.database import Database
 from infra.constructs.firewall import Firewall
-from infra.constructs.functions import Functions, deployed, needs, uses_keys
+from infra.constructs.functions import Functions
 from infra.constructs.logs import log_group
 from infra.constructs.network import Network
 from infra.constructs.observability import Observability
 from infra.constructs.removal import kept_if_made
 from infra.constructs.review import accept
 from infra.constructs.schema import Schema
+from infra.constructs.streams import StreamWork
 from infra.constructs.uploads import OF_BUCKET, OF_OBJECTS, Uploads
 from infra.constructs.video import VideoWork
+from infra.constructs.watching import Watched, watch_queue
+from infra.rows import deployed, needs, uses_keys
 from infra.settings import Auth, StackSettings
 
-# CloudFormation takes its answers in buckets of this name, each region's own.
-_ANSWERS: Final = "cloudformation-custom-resource-response-*"
+# CloudFormation takes its answers in a bucket of this name and the region's, without hyphens.
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-vpce-bucketnames.html
+_ANSWERS: Final = "cloudformation-custom-resource-response-"
 _READING: Final = ("s3:GetObject", "s3:GetObjectVersion")
 
 
@@ -59,7 +62,7 @@ class Facedex(Stack):
         self.functions = Functions(self, "Functions", settings, self.network, self.database)
         self._add_schema()
         self._add_keys()
-        queues = self._add_uploads() | self._add_video()
+        parts = [*self._add_uploads(), *self._add_video(), *self._add_streams()]
         self._allow_in_s3()
         self._add_schedule()
         self.api = Api(self, "Api", settings, self.functions)
@@ -69,7 +72,7 @@ class Facedex(Stack):
         workers = [
             self.functions.by_name[name] for name in WORKERS if name in self.functions.by_name
         ]
-        Observability(self, "Observability", settings, self.api, self.database, workers, queues)
+        Observability(self, "Observability", settings, self.api, self.database, workers, parts)
         self._accept_of_the_library()
         self._tell()
 
@@ -115,9 +118,9 @@ class Facedex(Stack):
                     )
                 )
 
-    def _add_uploads(self) -> dict[str, tuple[Queue, Queue]]:
+    def _add_uploads(self) -> list[Watched]:
         self._uploads: Uploads | None = None
-        queues = {}
+        parts = []
         for worker, function in self._workers(Trigger.UPLOADS):
             uploads = self._uploads = Uploads(self, "Uploads", self._settings, worker.timeout)
             uploads.attach(function)
@@ -126,22 +129,33 @@ class Facedex(Stack):
             function.add_environment(
                 "FACEDEX_UPLOADS_DELETE_FACES", str(self._settings.delete_faces).lower()
             )
-            queues["Uploads"] = (uploads.queue, uploads.dead_letters)
+            parts.append(watch_queue("Uploads", uploads.queue, uploads.dead_letters))
             for row in deployed(self._settings):
                 if Need.S3 in row.needs and row is not worker:
                     uploads.grant(self.functions.by_name[row.function], *_READING)
-        return queues
+        return parts
 
-    def _add_video(self) -> dict[str, tuple[Queue, Queue]]:
-        queues = {}
+    def _add_video(self) -> list[Watched]:
+        parts = []
         for worker, function in self._workers(Trigger.VIDEO):
             work = VideoWork(self, "Video", self._settings, worker.timeout)
             work.attach(function)
-            queues["Video"] = (work.queue, work.dead_letters)
+            parts.append(watch_queue("Video", work.queue, work.dead_letters))
             for row in deployed(self._settings):
                 if Need.VIDEO_QUEUE in row.needs:
                     work.admit(self.functions.by_name[row.function])
-        return queues
+        return parts
+
+    def _add_streams(self) -> list[Watched]:
+        parts: list[Watched] = []
+        for worker, function in self._workers(Trigger.STREAMS):
+            work = StreamWork(self, "Streams", self._settings, worker.timeout)
+            work.attach(function)
+            parts += [work.watched(sweep) for _, sweep in self._workers(Trigger.SCHEDULE)]
+            for row in deployed(self._settings):
+                if Need.STREAM_QUEUE in row.needs:
+                    work.admit(self.functions.by_name[row.function])
+        return parts
 
     def _workers(self, trigger: Trigger) -> list[tuple[Worker, Function]]:
         return [
@@ -158,11 +172,15 @@ class Facedex(Stack):
             self.network.allow_in_s3(OF_BUCKET, [self._uploads.arn_of_bucket])
         if named:
             self.network.allow_in_s3(_READING, named)
-        self.network.allow_in_s3(["s3:PutObject"], [f"arn:{self.partition}:s3:::{_ANSWERS}/*"])
+        region = Fn.join("", Fn.split("-", self.region))
+        answers = f"arn:{self.partition}:s3:::{_ANSWERS}{region}/*"
+        self.network.allow_in_s3(["s3:PutObject"], [answers])
 
     def _add_schedule(self) -> None:
         for _, function in self._workers(Trigger.SCHEDULE):
-            every = Schedule.rate(Duration.minutes(self._settings.sweep_minutes))
+            # A stream whose worker has died must not wait for another.
+            minutes = 1 if self._settings.streams else self._settings.sweep_minutes
+            every = Schedule.rate(Duration.minutes(minutes))
             rule = Rule(self, "Sweeping", schedule=every, description="Calls Facedex's sweep")
             rule.add_target(LambdaFunction(function))
 

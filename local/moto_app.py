@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import logging
 import threading
+import traceback
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from local.listener import HEADER_NAMES, Application
+from local.gateway import Environ
+from local.listener import HEADER_NAMES
 from local.moto_objects import keep_objects
 from local.moto_queues import lock_queues
 from local.moto_records import bound_records
 from local.refusals import refuse
+
+if TYPE_CHECKING:
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 
 # moto's own name for what its server tells it about header names; see PRESERVED_HEADER_NAMES.
 _METADATA = "x-amz-meta-"
@@ -29,7 +34,7 @@ class Moto:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._application: Application | None = None
+        self._dispatcher: DomainDispatcherApplication | None = None
         self._names_key = ""
 
     def __call__(
@@ -38,35 +43,46 @@ class Moto:
         """Answer as AWS would."""
         # By this path, whoever asks, moto empties and reseeds every service.
         if environ["PATH_INFO"].lstrip("/").startswith("moto-api"):
-            answer = refuse(
+            return _refuse(
                 environ,
+                start_response,
                 HTTPStatus.NOT_FOUND,
                 "UnknownOperationException",
                 "moto's own API is not offered here; a restart empties S3 and its other services.",
             )
-            start_response(answer.line, answer.headers)
-            return [answer.body]
-        application = self._application or self.load()
+        dispatcher = self._dispatcher or self.load()
         environ[self._names_key] = _underscored_metadata(environ[HEADER_NAMES])
         try:
-            return application(environ, start_response)
+            service = dispatcher.get_application(environ)
         except Exception as error:
-            # Its dispatcher fails at requests that are for no service it knows.
-            _logger.warning("moto cannot answer a request: %s", type(error).__name__)
-            answer = refuse(
+            _logger.warning("moto cannot tell what a request is for: %s", type(error).__name__)
+            return _refuse(
                 environ,
+                start_response,
                 HTTPStatus.BAD_REQUEST,
                 "UnknownOperationException",
                 "moto, which stands in for S3 and the other services here, cannot tell what this"
                 " request is for.",
             )
-            start_response(answer.line, answer.headers)
-            return [answer.body]
+        try:
+            return service(environ, start_response)
+        except Exception as error:
+            # What is wrong with moto at one moment, as when two threads meet in it, may be right at
+            # the next: SDKs repeat what is answered so.
+            _logger.warning("moto has failed at a request: %s", _place_of(error))
+            return _refuse(
+                environ,
+                start_response,
+                HTTPStatus.INTERNAL_SERVER_ERROR,
+                "InternalFailure",
+                "moto, which stands in for S3 and the other services here, has failed at this"
+                " request; the server's log says where.",
+            )
 
-    def load(self) -> Application:
+    def load(self) -> DomainDispatcherApplication:
         """Import moto now, unless it is."""
         with self._lock:
-            if self._application is None:
+            if self._dispatcher is None:
                 from moto.core.request import PRESERVED_HEADER_NAMES_ENVIRON_KEY
                 from moto.moto_server.werkzeug_app import (
                     DomainDispatcherApplication,
@@ -77,8 +93,26 @@ class Moto:
                 lock_queues()
                 bound_records()
                 self._names_key = PRESERVED_HEADER_NAMES_ENVIRON_KEY
-                self._application = DomainDispatcherApplication(create_backend_app)
-            return self._application
+                self._dispatcher = DomainDispatcherApplication(create_backend_app)
+            return self._dispatcher
+
+
+def _refuse(
+    environ: Environ,
+    start_response: Callable[..., Any],
+    status: HTTPStatus,
+    code: str,
+    message: str,
+) -> Iterable[bytes]:
+    answer = refuse(environ, status, code, message)
+    start_response(answer.line, answer.headers)
+    return [answer.body]
+
+
+def _place_of(error: Exception) -> str:
+    """An error's kind and where it was raised, without its words, which may hold names."""
+    *_, (frame, line) = traceback.walk_tb(error.__traceback__)
+    return f"{type(error).__name__} in {frame.f_code.co_filename}, line {line}"
 
 
 def _underscored_metadata(names: list[str]) -> dict[str, str]:

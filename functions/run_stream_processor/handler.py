@@ -51,7 +51,7 @@ _logger: Final = logging.getLogger(__name__)
 
 def lambda_handler(event: Mapping[str, Any], context: Any) -> Mapping[str, Any]:
     """Lambda's entry: an SQS event; messages that failed are delivered again."""
-    processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
+    processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False, logger=_logger)
 
     def work(record: SQSRecord) -> None:
         _work(json.loads(record.body)["StreamProcessor"], context)

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
 from time import perf_counter
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.batch import (
@@ -39,6 +39,9 @@ from facedex.store.jobs import PLANNING, Job
 from facedex.store.tasks import Lease, Task
 from functions.search_video_segment import gallery, heartbeat, persons
 
+if TYPE_CHECKING:
+    import logging
+
 # Standard error: what a program answers is on the other one.
 logger = Logger(service="video", stream=sys.stderr)
 
@@ -48,7 +51,9 @@ _FATAL = (FilmError, VideoGone, CollectionNotFound, ModelMismatch)
 
 def lambda_handler(event: Mapping[str, Any], context: Any) -> Mapping[str, Any]:
     """Lambda's entry: an SQS event; messages that failed are delivered again."""
-    processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
+    processor = BatchProcessor(
+        EventType.SQS, raise_on_entire_batch_failure=False, logger=cast("logging.Logger", logger)
+    )
     with invocation.under(context):
         return process_partial_response(dict(event), _work, processor, context)
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from aws_lambda_powertools.metrics import MetricUnit, single_metric
+
 from facedex import invocation, services, streams, video
 from facedex.settings import settings
-from facedex.store import collections
+from facedex.store import collections, stream_processors, stream_runs
+from facedex.store.database import Database
 
 _SPARE: Final = 60.0  # seconds of the function's time that are kept for the batch under way
 
@@ -17,5 +20,20 @@ def lambda_handler(_event: Mapping[str, Any], context: Any) -> None:
     with invocation.under(context):
         database = services.database()
         streams.sweep(database, settings())
+        if settings().stream_queue:
+            _report_streams(database, context.function_name)
         video.sweep(database, settings())
         collections.sweep(database, seconds=max(0.0, invocation.remaining() - _SPARE))
+
+
+def _report_streams(database: Database, function: str) -> None:
+    """Say how many processors there are to do something about, for alarms to watch."""
+    with database.transaction() as connection:
+        found = {
+            "StreamProcessorsActive": stream_runs.count_active(connection),
+            "StreamProcessorsFailed": stream_processors.count_failed(connection),
+        }
+    for name, number in found.items():
+        with single_metric(name, MetricUnit.Count, number, namespace="Facedex") as metric:
+            # Its name tells this deployment from others in the account.
+            metric.add_dimension("FunctionName", function)

@@ -29,6 +29,7 @@ from aws_cdk.custom_resources import (
 )
 from constructs import Construct
 
+from infra.constructs.logs import log_group
 from infra.constructs.network import POSTGRES, Network
 from infra.constructs.removal import kept_with_database
 from infra.constructs.review import accept
@@ -198,7 +199,9 @@ class Database(Construct):
         # Its own way to the database it opens by itself.
         role = Role(self, "ProxyRole", assumed_by=ServicePrincipal("rds.amazonaws.com"))
         self.cluster.grant_connect(role, NAME)
-        return DatabaseProxy(
+        # RDS would make a group of this name by itself, which forgets nothing and stays.
+        log = log_group(self, "ProxyLog", f"/aws/rds/proxy/{settings.stack}", settings)
+        proxy = DatabaseProxy(
             self,
             "Proxy",
             db_proxy_name=settings.stack,
@@ -211,6 +214,8 @@ class Database(Construct):
             require_tls=True,
             role=role,
         )
+        proxy.node.add_dependency(log)
+        return proxy
 
     def _prepare(self, settings: StackSettings, log: LogGroup) -> AwsCustomResource:
         resource = self.cluster.node.default_child

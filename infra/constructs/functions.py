@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -33,15 +32,14 @@ from aws_cdk.aws_lambda import (
 from aws_cdk.aws_logs import LogGroup
 from constructs import Construct
 
-from facedex.api.catalog import OPERATIONS, WORKERS, Need, Operation, Trigger, Worker
+from facedex.api.catalog import Need, Operation, Trigger, Worker
 from infra import packages
 from infra.constructs.database import CERTIFICATES, Database
 from infra.constructs.logs import log_group
 from infra.constructs.network import Network
 from infra.constructs.review import accept
+from infra.rows import Row, answers_requests, deployed, needs, uses_keys
 from infra.settings import Auth, StackSettings
-
-Row = Operation | Worker
 
 _CORE: Final = 1769  # MiB with which Lambda gives a whole core
 _NETWORK_INTERFACES: Final = (
@@ -57,41 +55,14 @@ _NETWORK_INTERFACES: Final = (
 # https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-serverless-v2-auto-pause.html
 _CALLERS_PATIENCE: Final = 20
 _WORKERS_PATIENCE: Final = 45
-# Needs, and operations, that a deployment has only with a setting.
-_VIDEO_NEEDS: Final = frozenset({Need.VIDEO, Need.VIDEO_QUEUE})
-_VIDEO_ROUTES: Final = "/v1/video/"
-
-
-def deployed(settings: StackSettings) -> Iterator[Row]:
-    """The rows of the catalog that a deployment with these settings has."""
-    for operation in OPERATIONS.values():
-        if settings.video or not operation.path.startswith(_VIDEO_ROUTES):
-            yield operation
-    absent = {
-        Trigger.UPLOADS: not settings.uploads,
-        Trigger.VIDEO: not settings.video,
-        Trigger.OPERATOR: settings.auth is not Auth.KEYS,
-    }
-    for worker in WORKERS.values():
-        if not absent.get(worker.trigger, False):
-            yield worker
-
-
-def answers_requests(row: Row) -> bool:
-    """Whether it is called by API Gateway."""
-    return isinstance(row, Operation) or row.trigger is Trigger.GATEWAY
-
-
-def needs(row: Row, settings: StackSettings) -> frozenset[Need]:
-    """What a row needs in a deployment with these settings."""
-    wanted = row.needs
-    if settings.auth is Auth.KEYS and answers_requests(row):
-        wanted |= {Need.DATABASE}  # where the access keys are
-    if not settings.video:
-        wanted -= _VIDEO_NEEDS
-    if not settings.topics:
-        wanted -= {Need.TOPICS}
-    return wanted
+# Needs for which a function calls other services of AWS.
+_ELSEWHERE: Final = frozenset(
+    {Need.S3, Need.VIDEO_QUEUE, Need.STREAM_QUEUE, Need.STREAMS, Need.TOPICS}
+)
+# They put messages into the queue that theirs come from: an upload that has to wait, for days; a
+# stream that is handed over, for as long as it runs. Lambda would take that for a loop after 16
+# times and stop it.
+_CALL_THEMSELVES: Final = (Trigger.UPLOADS, Trigger.STREAMS)
 
 
 class Functions(Construct):
@@ -215,11 +186,9 @@ class Functions(Construct):
             role=self._role(row, wanted, log),
             log_group=log,
             tracing=Tracing.ACTIVE,
-            # It puts messages that have to wait into the queue that they come from, later each time
-            # and for days; Lambda would take that for a loop after 16 times and stop it.
             recursive_loop=(
                 RecursiveLoop.ALLOW
-                if isinstance(row, Worker) and row.trigger is Trigger.UPLOADS
+                if isinstance(row, Worker) and row.trigger in _CALL_THEMSELVES
                 else None
             ),
             snap_start=(
@@ -243,7 +212,7 @@ class Functions(Construct):
         return function
 
     def _groups(self, row: Row, wanted: frozenset[Need]) -> list[SecurityGroup]:
-        calls = bool(wanted & {Need.S3, Need.VIDEO_QUEUE, Need.TOPICS})
+        calls = bool(wanted & _ELSEWHERE)
         # A custom resource answers to an address in S3; access keys are encrypted under a secret.
         calls |= isinstance(row, Worker) and row.trigger in (Trigger.DEPLOYMENT, Trigger.UPLOADS)
         calls |= self._settings.auth is Auth.KEYS and uses_keys(row)
@@ -295,11 +264,6 @@ class Functions(Construct):
             )
         accept(role, findings)
         return role
-
-
-def uses_keys(row: Row) -> bool:
-    """Whether a row reads access keys where a deployment has them."""
-    return answers_requests(row) or (isinstance(row, Worker) and row.trigger is Trigger.OPERATOR)
 
 
 _CERTIFICATES_LAYER: Final = "database-ca"

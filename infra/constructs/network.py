@@ -8,6 +8,7 @@ them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from aws_cdk import CfnResource, Stack
@@ -88,32 +89,16 @@ class Network(Construct):
         )
 
     def _add_interface_endpoints(self, settings: StackSettings) -> None:
-        # What functions do there, and whether a deployment with these settings has such functions.
-        wanted = (
-            (
-                "SecretsManager",
-                InterfaceVpcEndpointAwsService.SECRETS_MANAGER,
-                "secretsmanager:GetSecretValue",
-                settings.auth is Auth.KEYS,
-            ),
-            (
-                "Sqs",
-                InterfaceVpcEndpointAwsService.SQS,
-                "sqs:SendMessage",
-                settings.uploads or settings.video,
-            ),
-            ("Sns", InterfaceVpcEndpointAwsService.SNS, "sns:Publish", bool(settings.topics)),
-        )
-        chosen = [row[:3] for row in wanted if row[3]]
+        chosen = _interface_endpoints(settings)
         if not chosen:
             return
         doors = self._group("Endpoints", "Interface endpoints")
         doors.add_ingress_rule(self.callers, Port.tcp(HTTPS), "Functions")
         account = Stack.of(self).account
-        for name, service, action in chosen:
+        for door in chosen:
             endpoint = self.vpc.add_interface_endpoint(
-                name,
-                service=service,
+                door.name,
+                service=door.service,
                 open=False,
                 security_groups=[doors],
                 subnets=SubnetSelection(
@@ -124,8 +109,52 @@ class Network(Construct):
             endpoint.add_to_policy(
                 PolicyStatement(
                     principals=[AnyPrincipal()],
-                    actions=[action],
-                    resources=["*"],
+                    actions=list(door.actions),
+                    resources=list(door.resources),
                     conditions={"StringEquals": {"aws:PrincipalAccount": account}},
                 )
             )
+
+
+@dataclass(frozen=True, slots=True)
+class _Door:
+    """An interface endpoint: what functions do there, and to what."""
+
+    name: str
+    service: InterfaceVpcEndpointAwsService
+    actions: tuple[str, ...]
+    resources: tuple[str, ...] = ("*",)
+
+
+def _interface_endpoints(settings: StackSettings) -> list[_Door]:
+    """Those that a deployment with these settings has functions for."""
+    service = InterfaceVpcEndpointAwsService
+    doors = (
+        (
+            settings.auth is Auth.KEYS,
+            _Door("SecretsManager", service.SECRETS_MANAGER, ("secretsmanager:GetSecretValue",)),
+        ),
+        (
+            settings.uploads or settings.video or settings.streams,
+            _Door("Sqs", service.SQS, ("sqs:SendMessage",)),
+        ),
+        (bool(settings.topics), _Door("Sns", service.SNS, ("sns:Publish",), settings.topics)),
+        # One for streams and for their media, whose addresses are names within that of the service.
+        # https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/vpc-interface-endpoints.html
+        (
+            settings.streams,
+            _Door(
+                "KinesisVideo",
+                service("kinesisvideo"),
+                ("kinesisvideo:GetDataEndpoint", "kinesisvideo:GetMedia"),
+                settings.video_streams,
+            ),
+        ),
+        (
+            settings.streams,
+            _Door(
+                "Kinesis", service.KINESIS_STREAMS, ("kinesis:PutRecords",), settings.data_streams
+            ),
+        ),
+    )
+    return [door for wanted, door in doors if wanted]

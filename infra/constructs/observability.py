@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from aws_cdk import Duration, RemovalPolicy, Stack
@@ -22,14 +22,13 @@ from aws_cdk.aws_kms import Key
 from aws_cdk.aws_lambda import Function
 from aws_cdk.aws_sns import ITopic, Topic
 from aws_cdk.aws_sns_subscriptions import EmailSubscription
-from aws_cdk.aws_sqs import Queue
 from constructs import Construct
 
 from infra.constructs.api import Api
 from infra.constructs.database import Database
+from infra.constructs.watching import PERIOD, Watched
 from infra.settings import StackSettings
 
-_PERIOD: Final = Duration.minutes(5)
 _WIDTH, _ACROSS = 8, 3  # a dashboard has 24 columns
 _FULL: Final = 90.0  # percent of the largest capacity
 
@@ -39,7 +38,7 @@ class Observability(Construct):
 
     Args:
         functions: those whose faults no caller of the API sees, ten at most.
-        queues: by what they are called, each with its dead letters.
+        parts: of the stack, that have figures and alarms of their own.
     """
 
     def __init__(
@@ -50,47 +49,46 @@ class Observability(Construct):
         api: Api,
         database: Database,
         functions: Sequence[Function],
-        queues: dict[str, tuple[Queue, Queue]],
+        parts: Sequence[Watched],
     ) -> None:
         super().__init__(scope, name)
         self._functions = functions
         self._topic = self._make_topic(settings)
         rest, cluster = api.rest, database.cluster
-        server_errors = rest.metric_server_error(period=_PERIOD, statistic=Stats.SUM)
+        server_errors = rest.metric_server_error(period=PERIOD, statistic=Stats.SUM)
         errors = self._total("Errors")
         throttles = self._total("Throttles")
-        capacity = cluster.metric_acu_utilization(period=_PERIOD, statistic=Stats.AVERAGE)
-        connections = cluster.metric_database_connections(period=_PERIOD, statistic=Stats.MAXIMUM)
+        capacity = cluster.metric_acu_utilization(period=PERIOD, statistic=Stats.AVERAGE)
+        connections = cluster.metric_database_connections(period=PERIOD, statistic=Stats.MAXIMUM)
         self._alarm("ServerErrors", server_errors, 5, "The API answers with errors of its own.")
         self._alarm("FunctionErrors", errors, 5, "Functions end with an exception or a timeout.")
         self._alarm("Throttles", throttles, 1, "Lambda has no copies of functions to spare.")
         self._alarm("Capacity", capacity, _FULL, "The database is at its max_capacity.", periods=3)
-        for title, (_, dead_letters) in queues.items():
-            waiting = dead_letters.metric_approximate_number_of_messages_visible(
-                period=_PERIOD, statistic=Stats.MAXIMUM
+        for watch in (each for part in parts for each in part.alarms):
+            self._alarm(
+                watch.name, watch.metric, watch.threshold, watch.meaning, periods=watch.periods
             )
-            self._alarm(f"{title}DeadLetters", waiting, 1, f"{title}: something can never work.")
         if settings.dashboard:
             rows: list[tuple[str, list[IMetric]]] = [
                 (
                     "Requests",
                     [
-                        rest.metric_count(period=_PERIOD),
+                        rest.metric_count(period=PERIOD),
                         server_errors,
-                        rest.metric_client_error(period=_PERIOD, statistic=Stats.SUM),
+                        rest.metric_client_error(period=PERIOD, statistic=Stats.SUM),
                     ],
                 ),
                 (
                     "Answered in, ms",
                     [
-                        rest.metric_latency(period=_PERIOD, statistic=statistic)
+                        rest.metric_latency(period=PERIOD, statistic=statistic)
                         for statistic in ("p50", "p99")
                     ],
                 ),
                 ("Functions", [errors, throttles]),
                 ("Database, % of max_capacity", [capacity]),
                 ("Database connections", [connections]),
-                *((title, list(_waiting(each))) for title, each in queues.items()),
+                *(row for part in parts for row in part.figures.items()),
             ]
             Dashboard(
                 self,
@@ -107,16 +105,14 @@ class Observability(Construct):
 
     def _total(self, metric: str) -> MathExpression:
         each = {
-            f"{metric.lower()}{number}": function.metric(
-                metric, period=_PERIOD, statistic=Stats.SUM
-            )
+            f"{metric.lower()}{number}": function.metric(metric, period=PERIOD, statistic=Stats.SUM)
             for number, function in enumerate(self._functions)
         }
         return MathExpression(
             expression="+".join(f"FILL({name}, 0)" for name in each),
             using_metrics=dict(each),
             label=metric,
-            period=_PERIOD,
+            period=PERIOD,
         )
 
     def _alarm(
@@ -168,10 +164,3 @@ class Observability(Construct):
         )
         topic.add_subscription(EmailSubscription(settings.alarm_email))
         return topic
-
-
-def _waiting(queues: tuple[Queue, Queue]) -> Iterator[IMetric]:
-    for queue, label in zip(queues, ("waiting", "dead letters"), strict=True):
-        yield queue.metric_approximate_number_of_messages_visible(
-            period=_PERIOD, statistic=Stats.MAXIMUM, label=label
-        )

@@ -16,11 +16,15 @@ _ATTEMPTS: Final = 5
 _VISIBILITY: Final = 6
 
 
-def queue_with_dead_letters(scope: Construct, *, timeout: int) -> tuple[Queue, Queue]:
+def queue_with_dead_letters(
+    scope: Construct, *, timeout: int, visibility: int | None = None
+) -> tuple[Queue, Queue]:
     """A queue, and the one for messages that failed too often; encrypted, over TLS alone.
 
     Args:
         timeout: of the function that works it off, in seconds.
+        visibility: seconds after which a message that was neither done nor given back comes again,
+            no fewer than ``timeout``; by default what AWS advises.
     """
     dead_letters = Queue(
         scope,
@@ -36,7 +40,7 @@ def queue_with_dead_letters(scope: Construct, *, timeout: int) -> tuple[Queue, Q
         encryption=QueueEncryption.SQS_MANAGED,
         enforce_ssl=True,
         retention_period=_KEPT,
-        visibility_timeout=Duration.seconds(timeout * _VISIBILITY),
+        visibility_timeout=Duration.seconds(visibility or timeout * _VISIBILITY),
         dead_letter_queue=DeadLetterQueue(max_receive_count=_ATTEMPTS, queue=dead_letters),
         removal_policy=RemovalPolicy.DESTROY,
     )

@@ -9,8 +9,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
-_HOURS: Final = 730  # of a month, as AWS counts
-_MILLION: Final = 1_000_000
+HOURS: Final = 730  # of a month, as AWS counts
+MILLION: Final = 1_000_000
 _STEP: Final = 10_000
 
 
@@ -42,14 +42,14 @@ def ours(use: Use) -> dict[str, float]:
     """Dollars a month of a deployment, by what they are for."""
     prices, measured = table("prices"), table("measured")
     function, store, fixed = measured[use.operation], measured["store"], measured["deployment"]
-    millions = use.images / _MILLION
+    millions = use.images / MILLION
     slower = measured["machine"]["lambda_factor"] if use.slower is None else use.slower
     scanned = use.faces if function["searches"] else 0
-    in_store = store["overhead_ms"] + store["scan_ms_per_million"] * scanned / _MILLION
+    in_store = store["overhead_ms"] + store["scan_ms_per_million"] * scanned / MILLION
     # A function is paid for while it waits for the database, too.
     seconds = (function["milliseconds"] * slower + in_store) / 1000
     busy = use.images * in_store
-    acu_hours = _HOURS * fixed["minimum_acu"] + busy / 3_600_000 * store["acus_per_core"]
+    acu_hours = HOURS * fixed["minimum_acu"] + busy / 3_600_000 * store["acus_per_core"]
     size = use.faces * store["bytes_per_face"] / 2**30
     return {
         "Lambda": use.images
@@ -62,7 +62,7 @@ def ours(use: Use) -> dict[str, float]:
         "Aurora, capacity": acu_hours * prices["aurora"]["acu_hour"],
         "Aurora, storage and I/O": size * prices["aurora"]["gib_month"]
         + millions * store["ios_per_image"] * prices["aurora"]["million_ios"],
-        "interface endpoints": fixed["endpoint_zones"] * _HOURS * prices["endpoint"]["hour"],
+        "interface endpoints": fixed["endpoint_zones"] * HOURS * prices["endpoint"]["hour"],
         "logs, traces, alarms": use.images
         * fixed["log_bytes"]
         / 2**30
@@ -90,7 +90,7 @@ def total(use: Use) -> float:
 
 def break_even(operation: str, faces: int, slower: float | None = None) -> int:
     """Images a month from which on a deployment costs less than Rekognition."""
-    low, high = 0, 100 * _MILLION
+    low, high = 0, 100 * MILLION
     while high - low > 1:
         middle = (low + high) // 2
         cheaper = total(Use(operation, middle, faces, slower)) < rekognition(
@@ -107,7 +107,7 @@ def tenth(operation: str, faces: int, slower: float | None = None) -> list[int]:
     """
     return [
         images
-        for images in range(_STEP, 10 * _MILLION + 1, _STEP)
+        for images in range(_STEP, 10 * MILLION + 1, _STEP)
         if 10 * total(Use(operation, images, faces, slower))
         <= rekognition(Use(operation, images, faces))
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from infra.costs import streams
 from infra.costs.model import Use, break_even, ours, rekognition, table, tenth, total
 
 _VOLUMES: Final = (10_000, 100_000, 1_000_000, 10_000_000)
@@ -63,6 +64,24 @@ At 1,000,000 images a month, everything included, and a break-even below 100,000
 {parts}
 | **in all** | **{total(busy):.2f}** |
 
+## A stream that is searched all month
+
+With `streams`, in a deployment that does nothing else, {_FACES:,} faces in the collection:
+
+| streams | Facedex | Rekognition | Facedex / Rekognition |
+| ---: | ---: | ---: | ---: |
+{_streams()}
+
+| one stream | dollars |
+| --- | ---: |
+{_parts_of_a_stream()}
+| **in all** | **{streams.total(1, _FACES):.2f}** |
+| each further one | {streams.total(2, _FACES) - streams.total(1, _FACES):.2f} |
+
+Rekognition's price is the one that was published for searching faces in live streams, {prices["rekognition"]["stream_minute"]:.2f} dollars a minute, until it was
+closed to new customers on 30 April 2026. The streams themselves (Kinesis Video Streams, Kinesis) cost the same on both sides and are
+not counted. A worker is paid for by the second, whether anything comes in or not: stop what nobody looks at.
+
 ## What is assumed
 
 - A warm IndexFaces or SearchFacesByImage of 640 x 480 pixels takes {measured["index_faces"]["milliseconds"]} ms besides the search: the slower of two
@@ -77,9 +96,27 @@ At 1,000,000 images a month, everything included, and a break-even below 100,000
 - Every request is traced. Images come as bytes or from S3 in the same region; S3's own price is not
   counted, nor at Rekognition. Data out is a few kilobytes an answer and not counted. No WAF, no RDS
   Proxy.
+- A stream has {measured["streams"]["megabits"]:.0f} megabits a second, which the endpoint's price counts, and {measured["streams"]["searches_a_minute"]:.0f} searches a minute. That one core of Lambda's keeps up with
+  5 frames a second of it has not been measured there; `python -m tests.bench.streaming` measures it here.
 - A search reads the whole collection: over 1,000,000 faces it takes a quarter of a second of one core,
   and 1,000,000 such searches a month cost {_large():.0f} dollars in all.
 """
+
+
+_CAMERAS: Final = (1, 4, 10)
+
+
+def _streams() -> str:
+    rows = []
+    for count in _CAMERAS:
+        mine, theirs = streams.total(count, _FACES), streams.rekognition(count, _FACES)
+        rows.append(f"| {count} | {mine:,.0f} | {theirs:,.0f} | {mine / theirs:.3f} |")
+    return "\n".join(rows)
+
+
+def _parts_of_a_stream() -> str:
+    parts = streams.ours(1, _FACES).items()
+    return "\n".join(f"| {name} | {dollars:.2f} |" for name, dollars in parts)
 
 
 _FACTORS: Final = (1.0, 2.0, 4.0, 8.0)

@@ -11,6 +11,9 @@ import pytest
 from tests.infra.synthesis import Synthesis, synthesise
 
 _TOPIC: Final = "arn:aws:sns:eu-central-1:111122223333:done"
+_DOOR: Final = "arn:aws:kinesisvideo:eu-central-1:111122223333:stream/door/1767268800000"
+_YARD: Final = "arn:aws:kinesisvideo:eu-central-1:111122223333:stream/yard/1767268800001"
+_SEEN: Final = "arn:aws:kinesis:eu-central-1:111122223333:stream/seen"
 
 VARIANTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "default": {},
@@ -21,6 +24,9 @@ VARIANTS: Final[Mapping[str, Mapping[str, Any]]] = {
         "snapstart": "true",
         "retention": "retain",
         "architecture": "x86_64",
+        "streams": "true",
+        "video_streams": f"{_DOOR},{_YARD}",
+        "data_streams": _SEEN,
     },
     "private": {
         "environment": "private",
@@ -41,6 +47,11 @@ VARIANTS: Final[Mapping[str, Mapping[str, Any]]] = {
         "alarm_email": "somebody@example.com",
         "video": True,
         "topics": [_TOPIC],
+        "streams": True,
+        "streams_concurrency": 4,
+        "video_streams": [_DOOR, _YARD],
+        "data_streams": [_SEEN],
+        "sweep_minutes": 5,
         "image_buckets": ["my-photos"],
         "provisioned": 2,
         "uploads_days": 30,

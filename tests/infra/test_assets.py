@@ -37,7 +37,14 @@ def assembly(target: Target, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("assembly")
     made = App(outdir=str(folder))
     chosen = StackSettings.from_context(
-        {"architecture": target.architecture, "auth": "keys", "video": "true"}
+        {
+            "architecture": target.architecture,
+            "auth": "keys",
+            "video": "true",
+            "streams": "true",
+            "video_streams": "arn:aws:kinesisvideo:eu-central-1:111122223333:stream/door/1",
+            "data_streams": "arn:aws:kinesis:eu-central-1:111122223333:stream/seen",
+        }
     )
     # Past the settings' own checks: the Python of this machine may be one that is not deployed.
     object.__setattr__(chosen, "python", target.python)

@@ -12,6 +12,8 @@ import pytest
 from infra.errors import SettingsError
 from infra.settings import Auth, Retention, StackSettings
 
+_VIDEO = "arn:aws:kinesisvideo:eu-central-1:111122223333:stream/door/1767268800000"
+_DATA = "arn:aws:kinesis:eu-central-1:111122223333:stream/seen"
 PAGE = Path(__file__).parents[2] / "docs" / "deploy.md"
 
 
@@ -85,6 +87,33 @@ def test_the_cdks_own_context_is_left_alone() -> None:
         ({"endpoint": "private"}, "endpoint=private needs vpc_endpoints, "),
         ({"vpc_endpoints": "vpce-0a1b2c3d"}, "vpc_endpoints goes with endpoint=private alone."),
         ({"topics": "done"}, "topics must be like arn:aws:sns:"),
+        ({"streams": True}, "streams=true needs video_streams and data_streams, the ARNs of "),
+        (
+            {"streams": True, "video_streams": _VIDEO},
+            "streams=true needs video_streams and data_streams, the ARNs of ",
+        ),
+        ({"data_streams": _DATA}, "video_streams and data_streams go with streams=true alone."),
+        (
+            {"streams": True, "video_streams": "door", "data_streams": _DATA},
+            "video_streams must be like arn:aws:kinesisvideo:",
+        ),
+        (
+            {"streams": True, "video_streams": _VIDEO.replace("/1", "/*"), "data_streams": _DATA},
+            "video_streams must be like arn:aws:kinesisvideo:",
+        ),
+        (
+            {"streams": True, "video_streams": _VIDEO, "data_streams": [_DATA, _VIDEO]},
+            "data_streams must be like arn:aws:kinesis:",
+        ),
+        (
+            {
+                "streams": True,
+                "video_streams": _VIDEO,
+                "data_streams": _DATA.replace("eu-central-1", "eu-west-1"),
+            },
+            "video_streams and data_streams must all be in the region that is deployed to.",
+        ),
+        ({"streams_concurrency": 1}, "streams_concurrency must be from 2 to 1000, not 1."),
         ({"uploads": False, "delete_faces": True}, "delete_faces and uploads_days go with "),
         ({"database_ca": "nowhere.pem"}, "database_ca names nowhere.pem, where there is no file."),
         ({"alarm_email": "me"}, "alarm_email must be an e-mail address, not 'me'."),

@@ -402,6 +402,30 @@ def test_the_scheduled_sweep_sends_for_a_successor_of_a_worker_that_died(message
     assert take().failures == 1
 
 
+def test_the_scheduled_sweep_says_how_many_processors_run_and_have_failed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def told() -> dict[str, float]:
+        capsys.readouterr()
+        sweep({}, Context("facedex-test-sweep", 300, 256, "request"))
+        documents = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert {each["FunctionName"] for each in documents} == {"facedex-test-sweep"}
+        return {
+            metric["Name"]: each[metric["Name"]][0]
+            for each in documents
+            for group in each["_aws"]["CloudWatchMetrics"]
+            for metric in group["Metrics"]
+            if (group["Namespace"], group["Dimensions"]) == ("Facedex", [["FunctionName"]])
+        }
+
+    assert told() == {"StreamProcessorsActive": 0, "StreamProcessorsFailed": 0}
+    good("CreateStreamProcessor", **DOOR)
+    good("StartStreamProcessor", Name="door")
+    assert told() == {"StreamProcessorsActive": 1, "StreamProcessorsFailed": 0}
+    good("DeleteCollection", CollectionId="staff")
+    assert told() == {"StreamProcessorsActive": 0, "StreamProcessorsFailed": 1}
+
+
 def test_a_start_whose_message_no_queue_takes_is_sent_later(
     messages: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,13 +10,18 @@ import av
 import boto3
 import numpy as np
 import pytest
-from moto.server import ThreadedMotoServer
 from PIL import Image, ImageOps
 
 from infra.packages import PackageError, Target, layers
+from local.kinesis_video.endpoint import KinesisVideo
+from local.kinesis_video.streams import Streams
+from local.listener import Listener
+from local.moto_app import Moto
 from local.postgres import Postgres
 from tests.packages import deployment as deployments
 from tests.packages.deployment import Deployment
+
+DATA_STREAM, VIDEO_STREAM = "seen-at-door", "door"
 
 _RUNS = pytest.StashKey[Deployment]()
 _AWS = {
@@ -51,11 +56,13 @@ def deployment(
     folder = tmp_path_factory.mktemp("lambda")
     postgres = Postgres(folder)
     postgres.start()
-    moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    moto.start()
-    _, port = moto.get_host_and_port()
-    url = f"http://127.0.0.1:{port}"
-    queue = _fill_storage(url, portraits)
+    moto = Moto()
+    aws = Listener(
+        KinesisVideo(moto, Streams(moto, most_bytes=64 << 20)), host="127.0.0.1", port=0, threads=8
+    )
+    aws.start()
+    film = _film(portraits["eileen"])
+    _fill_storage(aws.url, portraits, film)
     made = Deployment(
         target,
         built,
@@ -63,30 +70,50 @@ def deployment(
         postgres.url,
         {
             **_AWS,
-            "AWS_ENDPOINT_URL": url,
+            "AWS_ENDPOINT_URL": aws.url,
             "FACEDEX_AUTH": "iam",
             "FACEDEX_PACK": "dlib",
-            "FACEDEX_VIDEO_QUEUE": queue,
+            "FACEDEX_VIDEO_QUEUE": _make_queue(aws.url, "facedex-video"),
+            "FACEDEX_STREAM_QUEUE": _make_queue(aws.url, "facedex-streams"),
+            "FACEDEX_STREAM_SECONDS": "5",
         },
+        _make_streams(aws.url),
+        film,
     )
     pytestconfig.stash[_RUNS] = made
     yield made
-    moto.stop()
+    aws.stop()
     postgres.stop()
 
 
-def _fill_storage(url: str, portraits: dict[str, bytes]) -> str:
-    """Put what the sample events name into moto's S3; return the address of a queue in its SQS."""
-    session = boto3.Session("testing", "testing", region_name=_AWS["AWS_REGION"])
-    s3 = session.client("s3", endpoint_url=url)
+def _session() -> boto3.Session:
+    return boto3.Session("testing", "testing", region_name=_AWS["AWS_REGION"])
+
+
+def _make_queue(url: str, name: str) -> str:
+    """The address of a new queue in moto's SQS."""
+    return str(_session().client("sqs", endpoint_url=url).create_queue(QueueName=name)["QueueUrl"])
+
+
+def _make_streams(url: str) -> dict[str, str]:
+    """Make the streams that the sample events name; what of their names is another here."""
+    _session().client("kinesis", endpoint_url=url).create_stream(
+        StreamName=DATA_STREAM, ShardCount=1
+    )
+    video = _session().client("kinesisvideo", endpoint_url=url)
+    made = video.create_stream(StreamName=VIDEO_STREAM, DataRetentionInHours=1)
+    return {deployments.VIDEO_STREAM: str(made["StreamARN"])}
+
+
+def _fill_storage(url: str, portraits: dict[str, bytes], film: bytes) -> None:
+    """Put what the sample events name into moto's S3."""
+    s3 = _session().client("s3", endpoint_url=url)
     for bucket in ("photos", "uploads", "videos"):
         s3.create_bucket(Bucket=bucket)
     for name in ("eileen.jpg", "team.jpg"):
         s3.put_object(Bucket="photos", Key=name, Body=portraits["eileen"])
     s3.put_object(Bucket="uploads", Key="friends/ann.jpg", Body=portraits["eileen"])
-    s3.put_object(Bucket="videos", Key="lobby.mp4", Body=_film(portraits["eileen"]))
-    sqs = session.client("sqs", endpoint_url=url)
-    return str(sqs.create_queue(QueueName="facedex-video")["QueueUrl"])
+    s3.put_object(Bucket="videos", Key="lobby.mp4", Body=film)
 
 
 def _film(portrait: bytes) -> bytes:
@@ -113,8 +140,10 @@ def pytest_terminal_summary(
         return
     terminalreporter.section("functions on their packages", sep="-")
     terminalreporter.line(f"{'function':26} cold start  of which init  peak memory  memory")
+    stream = f"a stream is had for {made.settings['FACEDEX_STREAM_SECONDS']} s"
     for name, run in sorted(made.runs.items()):
         terminalreporter.line(
             f"{name:26} {run.answered:8.2f} s {run.started:10.2f} s {run.peak:8.0f} MiB"
             f" {deployments.ROWS[name].memory:7} MiB"
+            f"{'  ' + stream if name == 'run_stream_processor' else ''}"
         )

@@ -25,6 +25,7 @@ ROWS: Mapping[str, Operation | Worker] = {
 # The sample events' names of what has other names in a real database.
 FACE = "11111111-2222-3333-4444-555555555555"
 JOB = "a1b2c3d4" * 8
+VIDEO_STREAM = "arn:aws:kinesisvideo:us-east-1:123456789012:stream/door/1767268800000"
 
 # The sample event of a piece of work on a video, and the one before it.
 _FIRST_SEGMENT, _PLAN = '\\"Task\\": 0', '\\"Task\\": -1'
@@ -52,6 +53,8 @@ STAGES: Final[Mapping[str, tuple[str, ...]]] = {
     "member": _MEMBER,
     "friends": ("migrate", "create_collection friends"),
     "deleted": (*_MEMBER, "mark deleted"),
+    "processor": (*_FACE, "create_stream_processor"),
+    "started processor": (*_FACE, "create_stream_processor", "start_stream_processor"),
     "planned search": (*_FACE, "start_face_search", "plan"),
     "searched video": (*_FACE, "start_face_search", *_SEGMENTS),
     "looked through video": (*_FACE[:1], "start_face_detection", *_SEGMENTS),
@@ -75,6 +78,8 @@ class Deployment:
         folder: where they are laid out.
         postgres: libpq connection string of a cluster in which databases can be made.
         settings: the functions' environment, but for the database.
+        names: what the sample events' names stand for, whatever the database.
+        film: two seconds of a portrait as an MP4.
         runs: of each function's proofs the one that took the most memory.
     """
 
@@ -83,6 +88,8 @@ class Deployment:
     folder: Path
     postgres: str
     settings: Mapping[str, str]
+    names: Mapping[str, str]
+    film: bytes
     runs: dict[str, Run] = field(default_factory=dict)
     stages: dict[tuple[str, ...], Stage] = field(default_factory=dict)
 
@@ -94,11 +101,15 @@ class Deployment:
 
     def prove(self, name: str, stage: str, **changes: Any) -> Run:
         """Run a function with its sample event on a copy of a stage."""
-        base = self._stage(STAGES[stage])
+        base = self.reach(stage)
         run = self._invoke(name, Stage(self._copy(base.database, name), base.names), changes)
         if name not in self.runs or run.peak > self.runs[name].peak:
             self.runs[name] = run
         return run
+
+    def reach(self, stage: str) -> Stage:
+        """Come to a stage, if nobody has been there yet."""
+        return self._stage(STAGES[stage])
 
     def rows(self, name: str, query: str) -> list[Any]:
         """What a query finds in the database that a proof of the function left behind."""
@@ -108,7 +119,7 @@ class Deployment:
     def event(self, name: str, names: Mapping[str, str]) -> dict[str, Any]:
         """A function's sample event with the real names in it."""
         text = (EVENTS / f"{name}.json").read_text("utf-8")
-        for sample, real in names.items():
+        for sample, real in {**self.names, **names}.items():
             text = text.replace(sample, real)
         event: dict[str, Any] = json.loads(text)
         if "requestContext" in event:

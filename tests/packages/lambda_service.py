@@ -159,6 +159,14 @@ def run(
     )
 
 
+class _Server(ThreadingHTTPServer):
+    """Says nothing of a function that was ended while it asked for its next event."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class _RuntimeApi:
     """The Runtime API of one function that gets one event."""
 
@@ -212,7 +220,7 @@ class _RuntimeApi:
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self.address = f"127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=[0.05])
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
+from tests.media.kinesis import acknowledgements, matroska, put_media
 from tests.packages.deployment import ROWS, Deployment
 from tests.packages.lambda_service import put_receiver
 
@@ -45,6 +48,10 @@ def _finds_eileen_in_the_video(body: dict[str, Any]) -> bool:
     return body["JobStatus"] == "SUCCEEDED" and names == {"eileen"}
 
 
+def _names_the_door(body: dict[str, Any]) -> bool:
+    return str(body["StreamProcessorArn"]).endswith(":streamprocessor/door")
+
+
 def _answer_to_cloudformation(deployment: Deployment) -> None:
     with put_receiver() as receiver:
         deployment.prove("migrate", "nothing", ResponseURL=receiver.url)
@@ -66,6 +73,36 @@ def _segment_searched(deployment: Deployment) -> None:
     assert run.answer == {"batchItemFailures": []}, run.log
 
 
+def _stream_searched(deployment: Deployment) -> None:
+    """What came in since the start is searched and written, and a successor is sent for."""
+    aws = deployment.settings["AWS_ENDPOINT_URL"]
+    region = deployment.settings["AWS_REGION"]
+    session = boto3.Session("testing", "testing", region_name=region)
+    kinesis = session.client("kinesis", endpoint_url=aws)
+    sqs = session.client("sqs", endpoint_url=aws)
+    shard = kinesis.get_shard_iterator(
+        StreamName="seen-at-door", ShardId="shardId-000000000000", ShardIteratorType="LATEST"
+    )
+    queue = deployment.settings["FACEDEX_STREAM_QUEUE"]
+    sqs.purge_queue(QueueUrl=queue)
+    deployment.reach("started processor")
+    head, clusters = matroska(deployment.film, start=round(time.time() * 1000))
+    said = acknowledgements(put_media(aws, "door", head + b"".join(clusters)))
+    assert "PERSISTED" in {each["EventType"] for each in said}
+    run = deployment.prove("run_stream_processor", "started processor")
+    assert run.answer == {"batchItemFailures": []}, run.log
+    records = kinesis.get_records(ShardIterator=shard["ShardIterator"])["Records"]
+    faces = [face for each in records for face in json.loads(each["Data"])["FaceSearchResponse"]]
+    names = {match["Face"]["ExternalImageId"] for face in faces for match in face["MatchedFaces"]}
+    assert names == {"eileen"}, run.log
+    (row,) = deployment.rows(
+        "run_stream_processor", "SELECT status, lease, checkpoint FROM stream_processors"
+    )
+    assert (row[0], row[1], bool(row[2])) == ("RUNNING", None, True)
+    (message,) = sqs.receive_message(QueueUrl=queue)["Messages"]
+    assert json.loads(message["Body"]) == {"StreamProcessor": 1}
+
+
 def _upload_indexed(deployment: Deployment) -> None:
     run = deployment.prove("index_upload", "friends")
     assert run.answer == {"batchItemFailures": []}, run.log
@@ -79,11 +116,14 @@ PROOFS: Mapping[str, Proof] = {
         ("associate_faces", "user", lambda body: len(body["AssociatedFaces"]) == 1),
         ("compare_faces", "schema", lambda body: body["FaceMatches"][0]["Similarity"] > 99),
         ("create_collection", "schema", lambda body: body["StatusCode"] == 200),
+        ("create_stream_processor", "collection", _names_the_door),
         ("create_user", "collection", lambda body: body == {}),
         ("delete_collection", "member", lambda body: body["StatusCode"] == 200),
         ("delete_faces", "face", lambda body: len(body["DeletedFaces"]) == 1),
+        ("delete_stream_processor", "processor", lambda body: body == {}),
         ("delete_user", "member", lambda body: body == {}),
         ("describe_collection", "member", lambda body: body["FaceCount"] == 1),
+        ("describe_stream_processor", "processor", lambda body: body["Status"] == "STOPPED"),
         ("detect_faces", "schema", lambda body: len(body["FaceDetails"]) == 1),
         ("disassociate_faces", "member", lambda body: len(body["DisassociatedFaces"]) == 1),
         ("front_door", "face", lambda body: body["CollectionIds"] == ["staff"]),
@@ -92,6 +132,11 @@ PROOFS: Mapping[str, Proof] = {
         ("index_faces", "collection", lambda body: len(body["FaceRecords"]) == 1),
         ("list_collections", "face", lambda body: body["CollectionIds"] == ["staff"]),
         ("list_faces", "face", lambda body: len(body["Faces"]) == 1),
+        (
+            "list_stream_processors",
+            "started processor",
+            lambda body: body["StreamProcessors"] == [{"Name": "door", "Status": "STARTING"}],
+        ),
         ("list_tags_for_resource", "face", lambda body: body["Tags"] == {}),
         ("list_users", "user", lambda body: body["Users"][0]["UserId"] == "eileen"),
         ("search_faces", "face", lambda body: body["FaceMatches"] == []),
@@ -100,13 +145,17 @@ PROOFS: Mapping[str, Proof] = {
         ("search_users_by_image", "member", _finds_her_user),
         ("start_face_detection", "schema", lambda body: len(body["JobId"]) == 64),
         ("start_face_search", "face", lambda body: len(body["JobId"]) == 64),
+        ("start_stream_processor", "processor", lambda body: len(body["SessionId"]) == 36),
+        ("stop_stream_processor", "started processor", lambda body: body == {}),
         ("tag_resource", "face", lambda body: body == {}),
         ("untag_resource", "face", lambda body: body == {}),
+        ("update_stream_processor", "processor", lambda body: body == {}),
     )
 } | {
     "access_keys": _list_of_access_keys,
     "index_upload": _upload_indexed,
     "migrate": _answer_to_cloudformation,
+    "run_stream_processor": _stream_searched,
     "search_video_segment": _segment_searched,
     "sweep": _nothing_left_of_a_deleted_collection,
 }

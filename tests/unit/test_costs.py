@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.costs import streams
 from infra.costs.model import Use, break_even, ours, rekognition, table, tenth, total
 from infra.costs.report import report
 
@@ -54,3 +55,22 @@ def test_waiting_for_a_search_is_paid_for_and_indexing_searches_nothing() -> Non
     assert many["Aurora, capacity"] > few["Aurora, capacity"]
     few, many = (ours(Use("index_faces", 1000, faces)) for faces in (0, 1_000_000))
     assert many["Lambda"] == few["Lambda"]
+
+
+def test_a_stream_is_paid_for_by_the_second_and_the_floor_is_shared() -> None:
+    prices = table("prices")
+    one, two = (streams.ours(count, 0) for count in (1, 2))
+    worker = 730 * 3600 * 1769 / 1024 * prices["lambda"]["gib_second_arm64"]
+    assert one["Lambda, the streams' workers"] == pytest.approx(worker, rel=0.001)
+    assert two["Lambda, the streams' workers"] == 2 * one["Lambda, the streams' workers"]
+    assert two["Lambda, a sweep each minute"] == one["Lambda, a sweep each minute"]
+    assert streams.total(2, 0) < 2 * streams.total(1, 0)
+    assert streams.rekognition(1, 0) == pytest.approx(730 * 60 * 0.12)
+
+
+def test_the_page_on_streams_says_what_the_program_computes() -> None:
+    said = PAGE.with_name("streams.md").read_text("utf-8")
+    one, two = (streams.total(count, 100_000) for count in (1, 2))
+    assert f"about {two - one:.0f} dollars a month for a stream" in said
+    assert f"and {2 * one - two:.0f} for what all share" in said
+    assert f"Rekognition asked {streams.rekognition(1, 0):,.0f} for the minutes" in said

@@ -195,6 +195,16 @@ def stop(connection: Connection, processor: StreamProcessor) -> None:
     )
 
 
+def count_failed(connection: Connection) -> int:
+    """How many processors are FAILED, and wait for their owner."""
+    row = connection.execute(
+        "SELECT count(*) AS number FROM stream_processors WHERE status = 'FAILED'"
+    ).fetchone()
+    assert row is not None
+    number: int = row.number
+    return number
+
+
 def share_data(connection: Connection, processor: StreamProcessor, preference: bool) -> None:
     """Keep what the owner says of sharing data."""
     connection.execute(

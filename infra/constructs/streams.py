@@ -1,0 +1,114 @@
+"""The queue through which stream processors find their workers, and what those may read and write.
+
+A worker has a stream for some fourteen minutes and sends the message for its successor itself. One
+that dies is missed by the sweep, which sends a message at once: its own comes back much later, when
+it finds the stream in other hands and does nothing. So messages need not outlive what they begin.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aws_cdk import Stack
+from aws_cdk.aws_cloudwatch import Metric, Stats
+from aws_cdk.aws_iam import PolicyStatement
+from aws_cdk.aws_lambda import Function
+from constructs import Construct
+
+from infra.constructs.queues import queue_with_dead_letters, work_off
+from infra.constructs.watching import PERIOD, Watch, Watched, waiting, watch_dead_letters
+from infra.settings import StackSettings
+
+# Lambda takes no queue whose messages come again before the function's time is over.
+_SPARE: Final = 60  # seconds
+_WAIT: Final = 300  # seconds that a message may wait for a worker before somebody is told
+
+
+class StreamWork(Construct):
+    """A queue, worked off by as many copies of the worker as the setting allows."""
+
+    def __init__(self, scope: Construct, name: str, settings: StackSettings, timeout: int) -> None:
+        super().__init__(scope, name)
+        self._settings = settings
+        self._visibility = timeout + _SPARE
+        self.queue, self.dead_letters = queue_with_dead_letters(
+            self, timeout=timeout, visibility=self._visibility
+        )
+
+    def attach(self, function: Function) -> None:
+        """Have a function work off the queue, and let it at the streams of the settings."""
+        work_off(self.queue, function, concurrency=self._settings.streams_concurrency)
+        reading = ["kinesisvideo:GetDataEndpoint", "kinesisvideo:GetMedia"]
+        for actions, streams in (
+            (reading, self._settings.video_streams),
+            (["kinesis:PutRecords"], self._settings.data_streams),
+        ):
+            function.add_to_role_policy(PolicyStatement(actions=actions, resources=list(streams)))
+        # SDKs that are given a stream's ARN make up a name of the account's own, of which nobody
+        # says that the interface endpoint has it, too.
+        stack = Stack.of(self)
+        function.add_environment(
+            "AWS_ENDPOINT_URL_KINESIS", f"https://kinesis.{stack.region}.{stack.url_suffix}"
+        )
+
+    def admit(self, function: Function) -> None:
+        """Let a function send for a worker."""
+        self.queue.grant_send_messages(function)
+        function.add_environment("FACEDEX_STREAM_QUEUE", self.queue.queue_url)
+
+    def watched(self, sweep: Function) -> Watched:
+        """What there is to see of it.
+
+        Args:
+            sweep: which says how many processors run and have failed.
+        """
+        oldest = self.queue.metric_approximate_age_of_oldest_message(
+            period=PERIOD, statistic=Stats.MAXIMUM
+        )
+        working = self.queue.metric_approximate_number_of_messages_not_visible(
+            period=PERIOD, statistic=Stats.MAXIMUM, label="in work"
+        )
+        active = _told("StreamProcessorsActive", sweep)
+        failed = _told("StreamProcessorsFailed", sweep)
+        queued = waiting(self.queue, "waiting")
+        dead = waiting(self.dead_letters, "dead letters")
+        return Watched(
+            (
+                watch_dead_letters("Streams", self.dead_letters),
+                Watch(
+                    "StreamsFailed",
+                    failed,
+                    1,
+                    "A stream processor has failed; DescribeStreamProcessor says why.",
+                ),
+                Watch(
+                    "StreamsWaiting",
+                    # Never fewer, for ten minutes: not one that is just handed over.
+                    waiting(self.queue, statistic=Stats.MINIMUM),
+                    1,
+                    "More stream processors run than streams_concurrency has workers for.",
+                    periods=2,
+                ),
+                Watch(
+                    "StreamsOldest",
+                    oldest,
+                    self._visibility + _WAIT,
+                    "A message for a stream's worker is not taken, or not finished.",
+                ),
+            ),
+            {
+                "Streams": [working, queued, dead],
+                "Streams: oldest message, seconds": [oldest],
+                "Stream processors": [active, failed],
+            },
+        )
+
+
+def _told(name: str, sweep: Function) -> Metric:
+    return Metric(
+        namespace="Facedex",
+        metric_name=name,
+        dimensions_map={"FunctionName": sweep.function_name},
+        period=PERIOD,
+        statistic=Stats.MAXIMUM,
+    )

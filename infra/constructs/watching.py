@@ -1,0 +1,62 @@
+"""What parts of the stack want to have watched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from aws_cdk import Duration
+from aws_cdk.aws_cloudwatch import IMetric, Stats
+from aws_cdk.aws_sqs import Queue
+
+PERIOD: Final = Duration.minutes(5)
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """An alarm.
+
+    Attributes:
+        metric: what goes off when it has the threshold or more for so many periods.
+        meaning: one sentence for whoever is woken.
+    """
+
+    name: str
+    metric: IMetric
+    threshold: float
+    meaning: str
+    periods: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A part of the stack, as those who run it see it.
+
+    Attributes:
+        figures: what the dashboard has of it, by titles.
+    """
+
+    alarms: tuple[Watch, ...]
+    figures: Mapping[str, list[IMetric]]
+
+
+def waiting(queue: Queue, label: str | None = None, statistic: str = Stats.MAXIMUM) -> IMetric:
+    """How many messages of a queue nobody works on."""
+    return queue.metric_approximate_number_of_messages_visible(
+        period=PERIOD, statistic=statistic, label=label
+    )
+
+
+def watch_dead_letters(title: str, dead_letters: Queue) -> Watch:
+    """Told of what has failed too often."""
+    meaning = f"{title}: something can never work."
+    return Watch(f"{title}DeadLetters", waiting(dead_letters), 1, meaning)
+
+
+def watch_queue(title: str, queue: Queue, dead_letters: Queue) -> Watched:
+    """A queue in which messages may wait for as long as they have to."""
+    return Watched(
+        (watch_dead_letters(title, dead_letters),),
+        {title: [waiting(queue, "waiting"), waiting(dead_letters, "dead letters")]},
+    )

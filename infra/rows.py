@@ -1,0 +1,56 @@
+"""The rows of the catalog that a deployment has, and what they need there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from facedex.api.catalog import OPERATIONS, WORKERS, Need, Operation, Trigger, Worker
+from infra.settings import Auth, StackSettings
+
+Row = Operation | Worker
+
+# Operations that a deployment has only with a setting, by the beginnings of their routes.
+_VIDEO_ROUTES: Final = "/v1/video/"
+_STREAM_ROUTES: Final = "/v1/stream-processors"
+
+
+def deployed(settings: StackSettings) -> Iterator[Row]:
+    """The rows of the catalog that a deployment with these settings has."""
+    routes = {_VIDEO_ROUTES: settings.video, _STREAM_ROUTES: settings.streams}
+    left_out = tuple(route for route, wanted in routes.items() if not wanted)
+    for operation in OPERATIONS.values():
+        if not operation.path.startswith(left_out):
+            yield operation
+    absent = {
+        Trigger.UPLOADS: not settings.uploads,
+        Trigger.VIDEO: not settings.video,
+        Trigger.STREAMS: not settings.streams,
+        Trigger.OPERATOR: settings.auth is not Auth.KEYS,
+    }
+    for worker in WORKERS.values():
+        if not absent.get(worker.trigger, False):
+            yield worker
+
+
+def answers_requests(row: Row) -> bool:
+    """Whether it is called by API Gateway."""
+    return isinstance(row, Operation) or row.trigger is Trigger.GATEWAY
+
+
+def needs(row: Row, settings: StackSettings) -> frozenset[Need]:
+    """What a row needs in a deployment with these settings."""
+    wanted = row.needs
+    if settings.auth is Auth.KEYS and answers_requests(row):
+        wanted |= {Need.DATABASE}  # where the access keys are
+    absent = {
+        Need.VIDEO_QUEUE: not settings.video,
+        Need.STREAM_QUEUE: not settings.streams,
+        Need.TOPICS: not settings.topics,
+    }
+    return wanted - {need for need, none in absent.items() if none}
+
+
+def uses_keys(row: Row) -> bool:
+    """Whether a row reads access keys where a deployment has them."""
+    return answers_requests(row) or (isinstance(row, Worker) and row.trigger is Trigger.OPERATOR)

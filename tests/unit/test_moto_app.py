@@ -1,0 +1,97 @@
+"""What becomes of a request that moto cannot answer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from moto.s3.models import S3Backend
+from moto.sqs.models import SQSBackend
+
+from local.listener import Listener
+from local.moto_app import Moto
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    moto = Moto()
+    moto.load()
+    listener = Listener(moto, host="127.0.0.1", port=0, threads=4)
+    listener.start()
+    yield listener.url
+    listener.stop()
+
+
+def client(name: str, url: str) -> Any:
+    session: Any = boto3.Session("testing", "testing", region_name="us-east-1")
+    return session.client(
+        name, endpoint_url=url, config=Config(retries={"total_max_attempts": 3, "mode": "standard"})
+    )
+
+
+def fail(monkeypatch: pytest.MonkeyPatch, backend: type, method: str, times: int) -> list[str]:
+    """Have a method of moto's fail so many times; returns what is noted at each call."""
+    right = getattr(backend, method)
+    calls: list[str] = []
+
+    def failing(*arguments: Any, **named: Any) -> Any:
+        calls.append(method)
+        if len(calls) <= times:
+            raise RuntimeError("dictionary of secrets changed size during iteration")
+        return right(*arguments, **named)
+
+    monkeypatch.setattr(backend, method, failing)
+    return calls
+
+
+@pytest.mark.parametrize(
+    ("service", "backend", "method", "operation"),
+    [
+        ("sqs", SQSBackend, "list_queues", "list_queues"),
+        ("s3", S3Backend, "list_buckets", "list_buckets"),
+    ],
+)
+def test_an_sdk_repeats_what_moto_fails_at(
+    url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    service: str,
+    backend: type,
+    method: str,
+    operation: str,
+) -> None:
+    calls = fail(monkeypatch, backend, method, times=2)
+    answer = getattr(client(service, url), operation)()
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 200
+    assert len(calls) == 3
+
+
+def test_what_moto_always_fails_at_is_its_fault_and_says_where(
+    url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    fail(monkeypatch, SQSBackend, "list_queues", times=9)
+    with caplog.at_level(logging.WARNING, "facedex"), pytest.raises(ClientError) as raised:
+        client("sqs", url).list_queues()
+    said = raised.value.response
+    assert said["ResponseMetadata"]["HTTPStatusCode"] == 500
+    assert said["Error"]["Code"] == "InternalFailure"
+    assert "moto" in said["Error"]["Message"]
+    assert "RuntimeError in " in caplog.text
+    # What an exception says may hold names.
+    assert "secrets" not in caplog.text + str(said)
+
+
+def test_a_service_that_nobody_knows_is_the_callers_fault(url: str) -> None:
+    made = client("sqs", url)
+
+    def sign_for_another(request: Any, **_: Any) -> None:
+        request.context.setdefault("signing", {})["signing_name"] = "nosuchservice"
+
+    made.meta.events.register("before-sign.sqs", sign_for_another)
+    with pytest.raises(ClientError) as raised:
+        made.list_queues()
+    assert raised.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
