@@ -17,6 +17,21 @@ if TYPE_CHECKING:
 
 PATIENCE = 120.0  # seconds; a loaded machine is slow
 ROLE = "arn:aws:iam::123456789012:role/AmazonRekognition"
+NO_VIDEO = f"arn:aws:kinesisvideo:{REGION}:123456789012:stream/nowhere/1767268800000"
+NO_DATA = f"arn:aws:kinesis:{REGION}:123456789012:stream/nowhere"
+
+
+def definition(
+    name: str, collection: str, *, video: str = NO_VIDEO, data: str = NO_DATA
+) -> dict[str, Any]:
+    """A request to create a processor, by default between streams that there are not."""
+    return {
+        "Name": name,
+        "Input": {"KinesisVideoStream": {"Arn": video}},
+        "Output": {"KinesisDataStream": {"Arn": data}},
+        "RoleArn": ROLE,
+        "Settings": {"FaceSearch": {"CollectionId": collection, "FaceMatchThreshold": 80}},
+    }
 
 
 class Scene:
@@ -32,11 +47,7 @@ class Scene:
         described = self.kinesis.describe_stream_summary(StreamName=self.name)
         self.data_arn = described["StreamDescriptionSummary"]["StreamARN"]
         self.rekognition.create_stream_processor(
-            Name=self.name,
-            Input={"KinesisVideoStream": {"Arn": self.video_arn}},
-            Output={"KinesisDataStream": {"Arn": self.data_arn}},
-            RoleArn=ROLE,
-            Settings={"FaceSearch": {"CollectionId": collection, "FaceMatchThreshold": 80}},
+            **definition(self.name, collection, video=self.video_arn, data=self.data_arn)
         )
         self._iterator = self._first_iterator()
 
