@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -32,6 +33,28 @@ def definition(
         "RoleArn": ROLE,
         "Settings": {"FaceSearch": {"CollectionId": collection, "FaceMatchThreshold": 80}},
     }
+
+
+def processors(server: Server) -> set[str]:
+    """Names of the stream processors that there are."""
+    paginator = server.client("rekognition").get_paginator("list_stream_processors")
+    return {each["Name"] for page in paginator.paginate() for each in page["StreamProcessors"]}
+
+
+def remove(server: Server, names: Iterable[str]) -> None:
+    """Stop and delete stream processors."""
+    client = server.client("rekognition")
+
+    def gone(name: str) -> bool:
+        with suppress(client.exceptions.ResourceInUseException):
+            client.delete_stream_processor(Name=name)
+            return True
+        with suppress(client.exceptions.ResourceInUseException):
+            client.stop_stream_processor(Name=name)
+        return False
+
+    for name in names:
+        until(partial(gone, name))
 
 
 class Scene:
