@@ -175,17 +175,16 @@ class Output:
         while self._beat.holds and not self._ended.is_set():
             left, code, message = self._put(records)
             if not left:
+                self._beat.note("output", None)
                 return True
             if len(left) < len(records):
                 since, pause = monotonic(), _FIRST_PAUSE
             records = left
             passing = code in _PASSING
+            trouble = f"The data stream {self._stream_arn} takes no records: {code}: {message}"
             if monotonic() - since > (_PATIENCE if passing else _BRIEF_PATIENCE):
-                raise OutputFailed(
-                    f"The data stream {self._stream_arn} takes no records: {code}: {message}",
-                    passing=passing,
-                )
-            _logger.warning("%d records are put again: %s: %s", len(records), code, message)
+                raise OutputFailed(trouble, passing=passing)
+            self._beat.note("output", trouble)
             self._ended.wait(pause * random.uniform(0.5, 1))  # noqa: S311 - not a secret
             pause = min(2 * pause, _LONGEST_PAUSE)
         return False

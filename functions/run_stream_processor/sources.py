@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
 from facedex.api.cameras import camera_address, with_credentials
-from facedex.media.cameras import watch_camera
+from facedex.media.cameras import CameraLost, CameraRefused, watch_camera
 from facedex.media.matroska.errors import MatroskaError, StreamFailed
 from facedex.media.matroska.live import Event, read_live
 from facedex.settings import Settings
@@ -23,7 +23,11 @@ from facedex.settings import Settings
 _PIECE: Final = 64 * 1024
 # Seconds without a byte after which a connection is taken for dead, and another is made.
 _SILENCE: Final = 10.0
-_NO_SUCH_FRAGMENT: Final = 4000  # AWS_KINESISVIDEO_ERROR_ID
+_REFUSALS: Final = 15.0  # seconds for which a stream may refuse
+_CAMERA_REFUSALS: Final = 60.0  # the same of a camera, which may be starting
+# AWS_KINESISVIDEO_ERROR_ID: a place that is gone; the service's own faults.
+_NO_SUCH_FRAGMENT: Final = 4000
+_INTERNAL: Final = 5000
 _PASSING: Final = frozenset(
     {
         "ClientLimitExceededException",
@@ -48,7 +52,15 @@ class SourceLost(Exception):
 
 
 class SourceRefused(Exception):
-    """The source says that it cannot be read; the message is a sentence for the owner."""
+    """The source says that it cannot be read; the message is a sentence for the owner.
+
+    Attributes:
+        patience: seconds for which it may say so: what it says may be out of date.
+    """
+
+    def __init__(self, message: str, *, patience: float = _REFUSALS) -> None:
+        super().__init__(message)
+        self.patience = patience
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +119,12 @@ class Camera:
     def events(self, place: Place, ended: Callable[[], bool]) -> Iterator[Event]:
         """As ``Source``."""
         _ = place
-        return watch_camera(self._address, ended)
+        try:
+            yield from watch_camera(self._address, ended)
+        except CameraRefused as error:
+            raise SourceRefused(str(error), patience=_CAMERA_REFUSALS) from None
+        except CameraLost as error:
+            raise SourceLost(str(error)) from None
 
 
 class KinesisVideo:
@@ -143,6 +160,8 @@ class KinesisVideo:
         except StreamFailed as error:
             if error.number == _NO_SUCH_FRAGMENT and place.token:
                 raise PlaceGone(str(error)) from error
+            if error.number >= _INTERNAL:
+                raise SourceLost(str(error)) from error
             raise SourceRefused(str(error)) from error
         finally:
             body.close()
