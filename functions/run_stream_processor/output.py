@@ -110,14 +110,23 @@ class Output:
             self._changed.notify_all()
             return True
 
-    def flush(self, seconds: float) -> bool:
-        """Wait until everything is written; whether it is."""
+    def flush(self, seconds: float, *, stopping: bool) -> None:
+        """Wait until everything is written.
+
+        Args:
+            stopping: whether nobody asks for what is not written in time.
+
+        Raises:
+            OutputFailed: it is not written in time, though somebody does.
+        """
         with self._changed:
-            return bool(
-                self._changed.wait_for(
-                    lambda: self._error or not (self._waiting or self._busy), seconds
-                )
-                and not self._error
+            self._changed.wait_for(
+                lambda: self._error or not (self._waiting or self._busy), seconds
+            )
+            left = self._waiting or self._busy
+        if left and not stopping:
+            raise self._error or OutputFailed(
+                f"The data stream {self._stream_arn} takes no records in time.", passing=True
             )
 
     def _run(self) -> None:

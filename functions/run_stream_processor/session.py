@@ -127,7 +127,7 @@ class Session:
             self._settle(self._decoder.drain())
             if self._beat.check() and monotonic() < self._until:
                 self._wait(longest)
-        self._output.flush(_FLUSH)
+        self._output.flush(_FLUSH, stopping=not self._beat.check())
 
     def _follow(self, feed: Feed) -> None:
         """Work through what a connection gives, until it ends, or the session does."""

@@ -58,9 +58,9 @@ class SourceRefused(Exception):
         patience: seconds for which it may say so: what it says may be out of date.
     """
 
-    def __init__(self, message: str, *, patience: float = _REFUSALS) -> None:
+    def __init__(self, message: str, *, patience: float | None = None) -> None:
         super().__init__(message)
-        self.patience = patience
+        self.patience = _REFUSALS if patience is None else patience
 
 
 @dataclass(frozen=True, slots=True)

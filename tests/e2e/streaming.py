@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
 from local.streaming.session import PutMedia
@@ -15,6 +15,12 @@ from tests.media.kinesis import CREDENTIALS, REGION, matroska
 if TYPE_CHECKING:
     from tests.conftest import Server
 
+    class Clients(Protocol):
+        """What makes clients for a product that runs."""
+
+        def client(self, service: str, **options: Any) -> Any: ...
+
+
 PATIENCE = 120.0  # seconds; a loaded machine is slow
 ROLE = "arn:aws:iam::123456789012:role/AmazonRekognition"
 
@@ -22,7 +28,7 @@ ROLE = "arn:aws:iam::123456789012:role/AmazonRekognition"
 class Scene:
     """A video stream, a data stream, and a processor between them."""
 
-    def __init__(self, server: Server, collection: str, *, video_arn: str = "") -> None:
+    def __init__(self, server: Clients, collection: str, *, video_arn: str = "") -> None:
         self.server = server
         self.rekognition = server.client("rekognition")
         self.video, self.kinesis = server.client("kinesisvideo"), server.client("kinesis")

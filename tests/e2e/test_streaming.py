@@ -115,7 +115,7 @@ def test_what_comes_in_after_the_start_is_searched_whenever_a_worker_is_found(
     assert abs(moment(records[0]) - began) < 0.01
 
 
-def test_a_worker_that_is_killed_leaves_no_gap(scene: Scene, both: bytes) -> None:
+def test_a_worker_that_is_killed_leaves_no_gap(server: Server, scene: Scene, both: bytes) -> None:
     scene.start()
     scene.wait("RUNNING")
     pushed: list[float] = []
@@ -125,7 +125,7 @@ def test_a_worker_that_is_killed_leaves_no_gap(scene: Scene, both: bytes) -> Non
     feeder.start()
     records = scene.collect(lambda found: len(found) >= 5)
     killed = time.monotonic()
-    for pid in workers(scene.server):
+    for pid in workers(server):
         os.kill(pid, signal.SIGKILL)
     last = moment(records[-1])
     more = scene.collect(lambda found: any(moment(each) > last + 0.15 for each in found))
