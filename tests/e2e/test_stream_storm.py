@@ -1,0 +1,202 @@
+"""Workers and the whole server killed at random while a camera runs: its records go on.
+
+``FACEDEX_TEST_KILLS_SECONDS`` says for how long; the issue of it is ten minutes, CI takes less.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from tests.conftest import Server
+from tests.e2e.films import Studio, moving
+from tests.e2e.streaming import PATIENCE, Scene, moment, names, workers
+
+SECONDS = float(os.environ.get("FACEDEX_TEST_KILLS_SECONDS", "10"))
+LIVE = {"g": "10", "bf": "0", "sc_threshold": "0"}
+SHORTEST, LONGEST = 4.0, 20.0  # seconds between kills
+USUAL = 0.65  # seconds between two records at most: one frame in five a second may be left out
+SLACK = 5.0  # seconds: what was analysed and not yet read when the server died
+
+
+@dataclass
+class Kill:
+    """A kill -9, and when the first record of what was taken after it came; seconds since 1970."""
+
+    what: str
+    at: float
+    recovered: float = 0.0
+
+
+@dataclass
+class Witness:
+    """Sees all that anybody outside may: records, and the processor's state."""
+
+    scene: Scene
+    records: list[Any] = field(default_factory=list)
+    states: Counter[str] = field(default_factory=Counter)
+    kills: list[Kill] = field(default_factory=list)
+
+    def look(self) -> None:
+        try:
+            came = self.scene.records()
+            described = self.scene.describe()
+        except (BotoCoreError, ClientError):
+            return  # the server is down, or its streams are not made again yet
+        now = time.time()
+        self.records += came
+        self.states[" ".join((described["Status"], described.get("StatusMessage", "")))] += 1
+        for kill in self.kills:
+            if not kill.recovered and any(moment(record) > kill.at for record in came):
+                kill.recovered = now
+
+    def watch(self, seconds: float, enough: Callable[[], bool] = lambda: False) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not enough():
+            self.look()
+            time.sleep(0.2)
+
+    def recovered(self) -> bool:
+        return all(kill.recovered for kill in self.kills)
+
+
+class Machine:
+    """A server that is started again on its data and its port."""
+
+    def __init__(self, directory: Path, pack_directory: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self._port = free.getsockname()[1]
+        self._directory, self._models = directory, str(pack_directory.parent)
+        self.server = self._start()
+
+    def client(self, service: str, **options: Any) -> Any:
+        config = Config(retries={"total_max_attempts": 1}, read_timeout=10)
+        return self.server.client(service, config=config, **options)
+
+    def kill(self) -> None:
+        """Kill it, see that nothing of it lives on, and start it again."""
+        children = psutil.Process(self.server.process.pid).children(recursive=True)
+        self.server.process.kill()
+        self.server.process.wait()
+        left = [each for each in children if "postgres" not in _name(each)]
+        _, alive = psutil.wait_procs(left, timeout=20)
+        assert not alive
+        self.server = self._start()
+
+    def _start(self) -> Server:
+        return Server(self._directory, f"--port={self._port}", FACEDEX_MODELS=self._models)
+
+
+def _name(process: psutil.Process) -> str:
+    try:
+        return str(process.name())
+    except psutil.NoSuchProcess:
+        return ""
+
+
+@contextmanager
+def pushing(machine: Machine, film: Path, stream: str, log: Path) -> Iterator[None]:
+    """A camera: the film over and over, as its owner's command sends it."""
+    command = [str(Path(sys.executable).with_name("facedex")), "stream", "push", str(film)]
+    options = ["--stream", stream, "--loop", "--url", machine.server.url]
+    with log.open("w") as said:
+        process = subprocess.Popen([*command, *options], stdout=said, stderr=said)
+    try:
+        yield
+        assert process.poll() is None, log.read_text()
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+
+
+@pytest.fixture
+def machine(tmp_path: Path, pack_directory: Path) -> Iterator[Machine]:
+    made = Machine(tmp_path / "data", pack_directory)
+    yield made
+    assert made.server.stop() == 0
+
+
+def test_a_processor_runs_on_whatever_is_killed(
+    machine: Machine, portraits: dict[str, bytes], tmp_path: Path
+) -> None:
+    film = tmp_path / "door.mp4"
+    film.write_bytes(moving(portraits, *portraits, seconds=10, codec_options=LIVE))
+    scene = Scene(machine, Studio(machine.server, portraits).name)
+    witness = Witness(scene)
+    chance = random.Random(int(SECONDS))
+    with pushing(machine, film, scene.name, tmp_path / "push.log"):
+        scene.start()
+        witness.watch(PATIENCE, lambda: len(witness.records) > 10)
+        assert witness.states.keys() <= {"STARTING ", "RUNNING "}
+        end = time.monotonic() + SECONDS
+        first = ["worker", "server"]
+        while first or time.monotonic() < end:
+            what = first.pop(0) if first else chance.choice(["worker", "worker", "server"])
+            witness.kills.append(Kill(what, time.time()))
+            if what == "worker":
+                for pid in workers(machine.server):
+                    os.kill(pid, signal.SIGKILL)
+            else:
+                machine.kill()
+            left = end - time.monotonic()
+            witness.watch(min(chance.uniform(SHORTEST, LONGEST), max(left, SHORTEST)))
+        witness.watch(PATIENCE, witness.recovered)
+        witness.watch(3)
+    report(witness)
+    assert witness.recovered()
+    assert scene.describe()["Status"] == "RUNNING"
+    assert {state.split()[0] for state in witness.states} <= {"STARTING", "RUNNING"}
+    assert names(witness.records[-10:]) == set(portraits)
+    check_gaps(witness)
+    scene.stop()
+
+
+def moments(witness: Witness) -> list[float]:
+    return sorted({round(moment(record), 3) for record in witness.records})
+
+
+def check_gaps(witness: Witness) -> None:
+    """See that what is missing is no more than the time that a recovery took."""
+    for before, after in pairwise(moments(witness)):
+        if after - before <= USUAL:
+            continue
+        during = [kill for kill in witness.kills if before - SLACK <= kill.at <= after]
+        assert during, f"{after - before:.1f} s are missing, and nothing was killed"
+        servers = [kill for kill in during if kill.what == "server"]
+        # A worker alone takes nothing with it: media and records are still there.
+        assert servers, f"{after - before:.1f} s are missing after a worker's death"
+        longest = max(kill.recovered for kill in during) - min(kill.at for kill in during)
+        assert after - before <= longest + SLACK
+
+
+def report(witness: Witness) -> None:
+    for what in ("worker", "server"):
+        took = [kill.recovered - kill.at for kill in witness.kills if kill.what == what]
+        print(
+            f"{len(took)} x {what} killed: back after {statistics.median(took):.1f} s"
+            f" (median), {max(took):.1f} s (longest)"
+        )
+    gaps = [after - before for before, after in pairwise(moments(witness))]
+    twice = len(witness.records) - len(moments(witness))
+    print(
+        f"{len(witness.records)} records, {twice} of them twice; longest gap {max(gaps):.1f} s;"
+        f" states {dict(witness.states)}"
+    )
