@@ -16,13 +16,13 @@ from facedex.store.database import Database
 from facedex.store.errors import CollectionNotFound
 from facedex.store.stream_processors import Definition
 from facedex.vision import packs
-from facedex.vision.faces import Face, Pose, Quality
+from facedex.vision.faces import Box, Face, Pose, Quality
 from facedex.vision.packs import Pack
 from functions.run_stream_processor import gallery
 from functions.run_stream_processor.gallery import Gallery, Matches
 
 FACE = Face(
-    (0.1, 0.1, 0.2, 0.2),
+    Box(0.1, 0.1, 0.2, 0.2),
     99.0,
     np.zeros((5, 2), np.float32),
     Pose(0, 0, 0),

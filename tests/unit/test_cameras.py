@@ -9,7 +9,11 @@ from facedex.api.errors import InvalidParameterException
 from facedex.settings import Settings
 
 PREFIX = "arn:facedex:kinesisvideo:us-east-1:123456789012:"
-NEEDED = {"FACEDEX_DATABASE_URL": "postgresql://", "FACEDEX_MODELS": "/models"}
+NEEDED = {
+    "FACEDEX_DATABASE_URL": "postgresql://",
+    "FACEDEX_MODELS": "/models",
+    "FACEDEX_AUTH": "none",
+}
 STREAM = "arn:aws:kinesisvideo:us-east-1:123456789012:stream/door/1598784211076"
 
 

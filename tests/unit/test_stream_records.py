@@ -13,7 +13,7 @@ from facedex.media.matroska.live import Opening
 from facedex.media.watching import Seen
 from facedex.store.faces import StoredFace
 from facedex.store.search import Match
-from facedex.vision.faces import Face, Pose, Quality
+from facedex.vision.faces import Box, Face, Pose, Quality
 from functions.run_stream_processor.records import frame_record
 
 ARN = "arn:aws:kinesisvideo:us-east-1:123456789012:stream/door/1598784211076"
@@ -23,11 +23,11 @@ SHOT = Shot(
     av.VideoFrame(64, 64, "yuv420p"),
     1.0,
 )
-BOX = (0.125, 0.25, 0.5, 0.375)  # left, top, width, height
+BOX = Box(0.125, 0.25, 0.5, 0.375)  # left, top, width, height
 FACE = Face(
     BOX,
     99.5,
-    np.arange(10, dtype=np.float32).reshape(5, 2) / 16,
+    (np.arange(10) / 16).astype(np.float32).reshape(5, 2),
     Pose(1.0, 2.0, 3.0),
     Quality(50.0, 60.0),
     (32, 24),
