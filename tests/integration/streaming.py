@@ -38,6 +38,7 @@ class Faults:
         refuse: requests to PutRecords of which every other record is refused.
         media: what GetMedia answers instead of media.
         puts: requests to PutRecords that came.
+        url: where it is listening, once it is.
     """
 
     application: Application
@@ -45,6 +46,7 @@ class Faults:
     refuse: int = 0
     media: bytes = b""
     puts: int = 0
+    url: str = ""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
