@@ -20,6 +20,7 @@ from facedex.api import clients
 from facedex.media.matroska import contents, ebml
 from facedex.store import schema
 from functions.run_stream_processor import output, session, sources
+from local import live
 from local.queues import STREAMS
 from tests.e2e.streaming import Scene, moment, until
 from tests.integration.streaming import Stage
@@ -442,5 +443,29 @@ def test_a_stalled_stream_is_told_of_until_it_goes_on(
     scene.push(film, pace=False)
     scene.collect(frames(5 * SECONDS))
     monkeypatch.undo()
+    end(scene)
+    working.result(PATIENCE)
+
+
+def test_a_machine_that_is_started_again_makes_the_streams_of_processors_at_work(
+    stage: Stage, scene: Scene, film: bytes
+) -> None:
+    """What was in memory is gone with the process before; a worker that goes on needs both."""
+    resting = Scene(stage, "staff")
+    for each in (scene, resting):
+        each.video.delete_stream(StreamARN=each.video_arn)
+        each.kinesis.delete_stream(StreamName=each.name)
+    with services.database().transaction() as connection:
+        live._restore_streams(connection, "http://127.0.0.1:1")
+    with pytest.raises(scene.video.exceptions.ResourceNotFoundException):
+        scene.video.describe_stream(StreamARN=scene.video_arn)
+    for _ in range(2):
+        with services.database().transaction() as connection:
+            live._restore_streams(connection, stage.url)
+    working = stage.work(scene.name)
+    scene.push(film, pace=False)
+    scene.collect(frames(5 * SECONDS))
+    with pytest.raises(resting.kinesis.exceptions.ResourceNotFoundException):
+        resting.kinesis.describe_stream_summary(StreamName=resting.name)
     end(scene)
     working.result(PATIENCE)
