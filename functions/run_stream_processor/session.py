@@ -43,7 +43,9 @@ _BROKEN: Final = 100  # frames in a row that cannot be decoded, after which the 
 _END: Final = 15.0  # seconds over time in which the fragment under way may end
 _FLUSH: Final = 5.0  # seconds for the last records
 
-_SILENT: Final = f"No media has come for more than {_STALLED:.0f} seconds; it is waited for."
+_SILENT: Final = (
+    f"No media that can be read has come for more than {_STALLED:.0f} seconds; it is waited for."
+)
 _UNDECODABLE: Final = f"More than {_BROKEN} frames in a row could not be decoded."
 
 _logger: Final = logging.getLogger(__name__)
@@ -122,6 +124,8 @@ class Session:
                 if monotonic() - self._refused > error.patience:
                     raise
                 self._beat.note("source", f"{error} It is tried again.")
+            else:
+                self._heed_silence()
             finally:
                 feed.close()
             self._settle(self._decoder.drain())
@@ -143,11 +147,14 @@ class Session:
                 return
             elif monotonic() - self._heard > _QUIET:
                 self._settle(self._decoder.drain())
-                if monotonic() - self._heard > _STALLED:
-                    self._beat.note("source", _SILENT)
+                self._heed_silence()
             over = monotonic() - self._until
             if over > _END or (over > 0 and self._opening is None):
                 return
+
+    def _heed_silence(self) -> None:
+        if monotonic() - self._heard > _STALLED:
+            self._beat.note("source", _SILENT)
 
     def _react(self, event: Event) -> bool:
         """Take an event; whether to give up the connection."""

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Any, Final, Protocol
 
 import boto3
@@ -135,6 +134,7 @@ class KinesisVideo:
     def __init__(self, arn: str) -> None:
         self._arn = arn
         self._client: Any = None
+        self._damage = ""
 
     def events(self, place: Place, ended: Callable[[], bool]) -> Iterator[Event]:
         """As ``Source``."""
@@ -154,9 +154,8 @@ class KinesisVideo:
             raise self._refusal(error, place) from error
         except BotoCoreError as error:
             raise SourceLost(f"Kinesis Video Streams does not answer: {error}") from error
-        damaged = partial(_report, self._arn)
         try:
-            yield from read_live(_chunks(body, ended), damaged=damaged)
+            yield from read_live(_chunks(body, ended), damaged=self._report)
         except StreamFailed as error:
             if error.number == _NO_SUCH_FRAGMENT and place.token:
                 raise PlaceGone(str(error)) from error
@@ -165,6 +164,12 @@ class KinesisVideo:
             raise SourceRefused(str(error)) from error
         finally:
             body.close()
+
+    def _report(self, error: MatroskaError) -> None:
+        # A stream that is damaged for good would fill the log.
+        if str(error) != self._damage:
+            self._damage = str(error)
+            _logger.warning("A part of %s is left out: %s", self._arn, error)
 
     def _connect(self) -> Any:
         session = boto3.session.Session()  # the shared one is not made for several threads
@@ -198,7 +203,3 @@ def _chunks(body: Any, ended: Callable[[], bool]) -> Iterator[bytes]:
         if not piece:
             return
         yield piece
-
-
-def _report(arn: str, error: MatroskaError) -> None:
-    _logger.warning("A part of %s is left out: %s", arn, error)

@@ -78,11 +78,14 @@ class Scene:
                     pass
         return began
 
+    def open_producer(self) -> PutMedia:
+        endpoint = self.video.get_data_endpoint(StreamARN=self.video_arn, APIName="PUT_MEDIA")
+        return PutMedia(endpoint["DataEndpoint"], self.name, CREDENTIALS, REGION)
+
     @contextmanager
     def producing(self) -> Iterator[PutMedia]:
         """A producer that ends with its last acknowledgement."""
-        endpoint = self.video.get_data_endpoint(StreamARN=self.video_arn, APIName="PUT_MEDIA")
-        producer = PutMedia(endpoint["DataEndpoint"], self.name, CREDENTIALS, REGION)
+        producer = self.open_producer()
         try:
             yield producer
             for _ in producer.finish():

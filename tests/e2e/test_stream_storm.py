@@ -1,4 +1,4 @@
-"""Workers and the whole server killed at random while a camera runs: its records go on.
+"""Workers, database and server are killed at random while a camera runs: its records go on.
 
 ``FACEDEX_TEST_KILLS_SECONDS`` says for how long; the issue of it is ten minutes, CI takes less.
 """
@@ -32,6 +32,7 @@ from tests.e2e.streaming import PATIENCE, Scene, moment, names, workers
 
 SECONDS = float(os.environ.get("FACEDEX_TEST_KILLS_SECONDS", "10"))
 LIVE = {"g": "10", "bf": "0", "sc_threshold": "0"}
+CHANCES = ("worker", "worker", "database", "server")
 SHORTEST, LONGEST = 4.0, 20.0  # seconds between kills
 USUAL = 0.65  # seconds between two records at most: one frame in five a second may be left out
 SLACK = 5.0  # seconds: what was analysed and not yet read when the server died
@@ -101,6 +102,10 @@ class Machine:
         assert not alive
         self.server = self._start()
 
+    def kill_database(self) -> None:
+        pid = (self._directory / "postgres" / "postmaster.pid").read_text().split()[0]
+        os.kill(int(pid), signal.SIGKILL)
+
     def _start(self) -> Server:
         return Server(self._directory, f"--port={self._port}", FACEDEX_MODELS=self._models)
 
@@ -147,13 +152,15 @@ def test_a_processor_runs_on_whatever_is_killed(
         witness.watch(PATIENCE, lambda: len(witness.records) > 10)
         assert witness.states.keys() <= {"STARTING ", "RUNNING "}
         end = time.monotonic() + SECONDS
-        first = ["worker", "server"]
+        first = ["worker", "database", "server"]
         while first or time.monotonic() < end:
-            what = first.pop(0) if first else chance.choice(["worker", "worker", "server"])
+            what = first.pop(0) if first else chance.choice(CHANCES)
             witness.kills.append(Kill(what, time.time()))
             if what == "worker":
                 for pid in workers(machine.server):
                     os.kill(pid, signal.SIGKILL)
+            elif what == "database":
+                machine.kill_database()
             else:
                 machine.kill()
             left = end - time.monotonic()
@@ -204,13 +211,13 @@ def check_gaps(witness: Witness) -> None:
         assert during, f"{gap} is there, and nothing was killed"
         longest = max(kill.recovered for kill in during) - min(kill.at for kill in during)
         assert gap.length <= longest + SLACK
-        if all(kill.what == "worker" for kill in during):
+        if all(kill.what != "server" for kill in during):
             # It takes nothing with it: what is missing was left out, as the recovery took so long.
             assert gap.said == pytest.approx(gap.length, abs=SLACK), gap
 
 
 def report(witness: Witness) -> None:
-    for what in ("worker", "server"):
+    for what in ("worker", "database", "server"):
         took = [kill.recovered - kill.at for kill in witness.kills if kill.what == what]
         print(
             f"{len(took)} x {what} killed: back after {statistics.median(took):.1f} s"

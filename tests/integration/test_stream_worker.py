@@ -361,21 +361,46 @@ def huge(film: bytes) -> bytes:
     return head + clusters[0] + contents.open_cluster(5000) + liar + b"\x00" * (1 << 20)
 
 
-@pytest.mark.parametrize("media", [b"\x00" * 300_000, b"\x1a\x45\xdf\xa3" * 50_000, "cut", "huge"])
+GARBAGE = (b"\x00" * 300_000, b"\x1a\x45\xdf\xa3" * 50_000)
+
+
+@pytest.mark.parametrize("media", [*GARBAGE, "cut", "huge"], ids=["zeros", "heads", "cut", "huge"])
 def test_an_answer_of_garbage_ends_neither_the_worker_nor_its_memory(
-    stage: Stage, scene: Scene, film: bytes, media: Any
+    stage: Stage, scene: Scene, film: bytes, media: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if media == "cut":
         head, clusters = matroska(film)
-        media = head + clusters[0][: len(clusters[0]) // 2]
+        media = head + clusters[0][:-20]
+    monkeypatch.setattr(session, "_STALLED", 1.0)
     stage.faults.media = huge(film) if media == "huge" else media
     working = stage.work(scene.name)
-    scene.wait("RUNNING")
-    time.sleep(2)
+    if media in GARBAGE:
+        until(lambda: "No media that can be read" in scene.describe().get("StatusMessage", ""))
+    else:
+        scene.collect(bool)
+    assert scene.describe()["Status"] == "RUNNING"
     assert not working.done()
     stage.faults.media = b""
     scene.push(film, pace=False)
     scene.collect(lambda found: sum(bool(number) for number, _ in places(found)) >= 5 * SECONDS)
+    assert scene.describe()["Status"] == "RUNNING"
+    end(scene)
+    working.result(PATIENCE)
+
+
+def test_a_producer_that_breaks_off_costs_what_it_has_not_sent(
+    stage: Stage, scene: Scene, film: bytes
+) -> None:
+    head, clusters = matroska(film, start=round(time.time() * 1000))
+    working = stage.work(scene.name)
+    producer = scene.open_producer()
+    for part in (head, clusters[0], clusters[1][:-20]):
+        for _ in producer.send(part):
+            pass
+    scene.collect(frames(6))
+    producer.close()
+    scene.push(film, start=time.time() + 10, pace=False)
+    scene.collect(frames(5 * SECONDS))
     assert scene.describe()["Status"] == "RUNNING"
     end(scene)
     working.result(PATIENCE)
@@ -439,7 +464,7 @@ def test_a_stalled_stream_is_told_of_until_it_goes_on(
 ) -> None:
     monkeypatch.setattr(session, "_STALLED", 1.0)
     working = stage.work(scene.name)
-    until(lambda: "No media has come" in scene.describe().get("StatusMessage", ""))
+    until(lambda: "No media that can be read" in scene.describe().get("StatusMessage", ""))
     scene.push(film, pace=False)
     scene.collect(frames(5 * SECONDS))
     monkeypatch.undo()
