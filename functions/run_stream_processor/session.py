@@ -17,13 +17,13 @@ from facedex.media.pacing import Pace
 from facedex.media.watching import Watcher
 from facedex.settings import Settings
 from facedex.store.database import Database
-from facedex.store.errors import DatabaseUnavailable
+from facedex.store.errors import DatabaseUnavailable, LeaseLost
 from facedex.store.stream_runs import Checkpoint, Lease
 from facedex.vision.packs import Pack
 from functions.run_stream_processor.feed import Feed
 from functions.run_stream_processor.gallery import Gallery, Matches
 from functions.run_stream_processor.heartbeat import Heartbeat
-from functions.run_stream_processor.output import Output
+from functions.run_stream_processor.output import Output, OutputFailed
 from functions.run_stream_processor.records import frame_record
 from functions.run_stream_processor.sources import (
     Place,
@@ -108,6 +108,18 @@ class Session:
             OutputFailed, SourceRefused, MatroskaError: it cannot go on.
             CollectionNotFound, ModelMismatch: there is nothing to search any more.
         """
+        try:
+            self._work()
+        except (LeaseLost, OutputFailed):
+            raise
+        except Exception:
+            # What was seen before that is told all the same.
+            self._output.flush(_FLUSH, stopping=True)
+            raise
+        self._output.flush(_FLUSH, stopping=not self._beat.check())
+
+    def _work(self) -> None:
+        """Read, connection after connection, until time is over or the owner stops it."""
         while self._beat.check() and monotonic() < self._until:
             longest = _LONGEST_PAUSE
             feed = Feed(partial(self._source.events, self._place))
@@ -131,7 +143,6 @@ class Session:
             self._settle(self._decoder.drain())
             if self._beat.check() and monotonic() < self._until:
                 self._wait(longest)
-        self._output.flush(_FLUSH, stopping=not self._beat.check())
 
     def _follow(self, feed: Feed) -> None:
         """Work through what a connection gives, until it ends, or the session does."""

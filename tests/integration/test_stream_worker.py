@@ -25,6 +25,7 @@ from local.queues import STREAMS
 from tests.e2e.streaming import Scene, moment, until
 from tests.integration.streaming import Stage
 from tests.media.kinesis import matroska, numbered_film
+from tests.media.making import sound_only
 from tests.media.rtsp import Camera
 
 SECONDS = 3
@@ -386,6 +387,33 @@ def test_an_answer_of_garbage_ends_neither_the_worker_nor_its_memory(
     assert scene.describe()["Status"] == "RUNNING"
     end(scene)
     working.result(PATIENCE)
+
+
+def test_megabytes_of_garbage_are_left_to_another_worker(stage: Stage, scene: Scene) -> None:
+    stage.faults.media = b"\x00" * (17 << 20)
+    stage.work(scene.name).result(PATIENCE)
+    waiting = scene.describe()
+    assert waiting["Status"] == "RUNNING"
+    assert "could be read as Matroska" in waiting["StatusMessage"]
+
+
+def test_what_was_seen_before_a_failure_is_told_all_the_same(
+    stage: Stage, scene: Scene, film: bytes
+) -> None:
+    stage.faults.throttle = 2
+    scene.push(film, pace=False)
+    with scene.producing() as producer:
+        head, clusters = matroska(sound_only(), start=round(time.time() * 1000) + 5000)
+        for part in (head, *clusters):
+            for _ in producer.send(part):
+                pass
+    stage.work(scene.name).result(PATIENCE)
+    failed = scene.describe()
+    assert (failed["Status"], failed["StatusMessage"]) == (
+        "FAILED",
+        "The stream has no video track.",
+    )
+    assert frames(5 * SECONDS)(scene.records())
 
 
 def test_a_producer_that_breaks_off_costs_what_it_has_not_sent(
