@@ -24,8 +24,8 @@ def frame_record(
     """The record of one frame that was looked at.
 
     Args:
-        skipped: seconds of the stream before it that were left out, to be live again. Rekognition
-            has no word for that, so it is there only where it is so.
+        skipped: seconds of the stream before it that were left out, at most, to be live again.
+            Rekognition has no word for that, so it is there only where it is so.
     """
     opening = shot.opening
     return orjson.dumps(

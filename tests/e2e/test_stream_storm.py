@@ -180,7 +180,7 @@ def test_a_processor_runs_on_whatever_is_killed(
 class Gap:
     """Frames that are missing; seconds since 1970.
 
-    said: seconds that the record behind it says were left out, to be live again.
+    said: seconds that the record behind it says were left out, at most, to be live again.
     """
 
     before: float
@@ -212,8 +212,9 @@ def check_gaps(witness: Witness) -> None:
         longest = max(kill.recovered for kill in during) - min(kill.at for kill in during)
         assert gap.length <= longest + SLACK
         if all(kill.what != "server" for kill in during):
-            # It takes nothing with it: what is missing was left out, as the recovery took so long.
-            assert gap.said == pytest.approx(gap.length, abs=SLACK), gap
+            # They take nothing with them: what is missing was left out, as recovery took so long.
+            # It may be less than is said: a worker that dies takes with it how far it was.
+            assert gap.said >= gap.length - SLACK, gap
 
 
 def report(witness: Witness) -> None:

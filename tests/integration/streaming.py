@@ -23,9 +23,12 @@ from local.kinesis_video.streams import Streams
 from local.listener import Listener
 from local.moto_app import Moto
 from local.server import Server
+from tests.e2e.streaming import Scene
 
 Environ = dict[str, Any]
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+Configure = Callable[..., None]  # settings of the service, without their prefix
+PATIENCE = 60.0  # seconds
 _THROTTLED = "ProvisionedThroughputExceededException"
 
 
@@ -139,3 +142,31 @@ class Stage:
 
     def sweep(self) -> None:
         streams.sweep(services.database(), settings())
+
+
+def end(scene: Scene) -> None:
+    """Have whoever works on it let go."""
+    described = scene.describe()["Status"]
+    if described not in ("STOPPED", "FAILED"):
+        scene.rekognition.stop_stream_processor(Name=scene.name)
+        scene.wait("STOPPED", PATIENCE)
+
+
+def places(records: list[Any]) -> list[tuple[str, float]]:
+    found = [record["InputInformation"]["KinesisVideo"] for record in records]
+    return [(each["FragmentNumber"], each["FrameOffsetInSeconds"]) for each in found]
+
+
+def frames(count: int) -> Callable[[list[Any]], bool]:
+    """Whether records of so many different frames have come."""
+    return lambda records: len(set(places(records))) >= count
+
+
+def messages(scene: Scene) -> int:
+    """How many workers have been sent for since the last call."""
+    sqs = scene.server.client("sqs")
+    url = settings().stream_queue
+    received = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+    for message in received:
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    return len(received)
