@@ -95,13 +95,16 @@ class Scene:
 
     def records(self) -> list[Any]:
         """What has been written since the last call."""
-        found: list[Any] = []
+        return [record for batch in self.batches() for record in batch]
+
+    def batches(self) -> Iterator[list[Any]]:
+        """The same, answer by answer."""
         while True:
             answer = self.kinesis.get_records(ShardIterator=self._iterator)
             self._iterator = answer["NextShardIterator"]
             if not answer["Records"]:
-                return found
-            found += [json.loads(each["Data"]) for each in answer["Records"]]
+                return
+            yield [json.loads(each["Data"]) for each in answer["Records"]]
 
     def collect(self, enough: Callable[[list[Any]], bool], seconds: float = PATIENCE) -> list[Any]:
         """Records, until there are enough."""

@@ -15,7 +15,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -57,17 +57,17 @@ class Witness:
     kills: list[Kill] = field(default_factory=list)
 
     def look(self) -> None:
-        try:
-            came = self.scene.records()
-            described = self.scene.describe()
-        except (BotoCoreError, ClientError):
-            return  # the server is down, or its streams are not made again yet
-        now = time.time()
-        self.records += came
-        self.states[" ".join((described["Status"], described.get("StatusMessage", "")))] += 1
-        for kill in self.kills:
-            if not kill.recovered and any(moment(record) > kill.at for record in came):
-                kill.recovered = now
+        # Either may not answer: the server is down, its streams are not made again yet, its
+        # database is away.
+        with suppress(BotoCoreError, ClientError):
+            for came in self.scene.batches():
+                self.records += came
+                for kill in self.kills:
+                    if not kill.recovered and any(moment(record) > kill.at for record in came):
+                        kill.recovered = time.time()
+        with suppress(BotoCoreError, ClientError):
+            said = self.scene.describe()
+            self.states[" ".join((said["Status"], said.get("StatusMessage", "")))] += 1
 
     def watch(self, seconds: float, enough: Callable[[], bool] = lambda: False) -> None:
         end = time.monotonic() + seconds
