@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from local.queues import STREAMS
 from local.workers import Workforce
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from facedex.store.database import Connection
 
 # Beyond it, streams wait for others to be handed over.
@@ -21,13 +20,11 @@ _MOST: Final = 4
 _RETENTION: Final = 1  # hours, as in `facedex stream push`
 _TAKEN: Final = "ResourceInUseException"
 
+_logger: Final = logging.getLogger(__name__)
 
-def workforce(own_url: str) -> Workforce:
-    """As many workers as there are active stream processors, up to a limit.
 
-    Args:
-        own_url: where moto answers functions.
-    """
+def workforce() -> Workforce:
+    """As many workers as there are active stream processors, up to a limit."""
     from facedex.store import stream_runs
 
     most = int(os.environ.get("FACEDEX_STREAM_WORKERS") or _MOST)
@@ -35,29 +32,34 @@ def workforce(own_url: str) -> Workforce:
     def wanted(connection: Connection) -> int:
         return min(most, stream_runs.count_active(connection))
 
-    def remind(connection: Connection) -> None:
-        _restore_streams(connection, own_url)
-        stream_runs.send_again(connection)
-
     # Live comes before stored video, and after requests.
-    return Workforce("run_stream_processor", STREAMS, 5, wanted, remind)
+    return Workforce("run_stream_processor", STREAMS, 5, wanted, stream_runs.send_again)
 
 
-def _restore_streams(
-    connection: Connection, own_url: str, environment: Mapping[str, str] = os.environ
-) -> None:
+def restore_streams(own_url: str) -> None:
     """Make the streams of the processors that an earlier process has left at work.
 
-    What was in moto's memory is gone with it, and without them those would fail.
-    """
-    from facedex.store import stream_runs
+    What was in moto's memory is gone with it, and without them those would fail. Done before
+    anybody can ask for them.
 
-    for processor in stream_runs.active(connection):
-        definition = processor.definition
-        if environment.get("AWS_ENDPOINT_URL_KINESIS") == own_url:
-            _make("kinesis", definition.data_stream_arn, ShardCount=1)
-        if environment.get("AWS_ENDPOINT_URL_KINESIS_VIDEO") == own_url:
-            _make("kinesisvideo", definition.video_stream_arn, DataRetentionInHours=_RETENTION)
+    Args:
+        own_url: where moto answers functions.
+    """
+    from facedex import services
+    from facedex.store import stream_runs
+    from facedex.store.errors import DatabaseUnavailable
+
+    try:
+        with services.database().reading() as connection:
+            processors = stream_runs.active(connection)
+        for processor in processors:
+            definition = processor.definition
+            if os.environ.get("AWS_ENDPOINT_URL_KINESIS") == own_url:
+                _make("kinesis", definition.data_stream_arn, ShardCount=1)
+            if os.environ.get("AWS_ENDPOINT_URL_KINESIS_VIDEO") == own_url:
+                _make("kinesisvideo", definition.video_stream_arn, DataRetentionInHours=_RETENTION)
+    except (DatabaseUnavailable, BotoCoreError, ClientError) as error:
+        _logger.warning("The streams of stream processors are not made again: %s", error)
 
 
 def _make(service: str, arn: str, **members: Any) -> None:

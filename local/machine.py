@@ -134,6 +134,7 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
         _start_parts(stack, options, directory, pack, health)
         s3.start()
         stack.callback(s3.stop)
+        live.restore_streams(s3.url)
         # It sends messages, and would wait for a queue that does not answer any more.
         stack.enter_context(_sweeping())
         if arrivals:
@@ -146,7 +147,7 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
         # Media that is being read or sent ends first; it would not end by itself.
         stack.enter_context(streams.open())
         stack.enter_context(video.workforce().working())
-        stack.enter_context(live.workforce(s3.url).working())
+        stack.enter_context(live.workforce().working())
         data_directory.announce(directory, url=public.url)
         yield Machine(public.url, options.auth)
 

@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from facedex import services
 from functions.run_stream_processor import output
@@ -89,6 +90,29 @@ def test_a_place_that_is_not_held_any_more_is_left_for_live(
     scene.push(film, pace=False)
     later = scene.collect(frames(5))
     assert later[0]["StreamProcessorInformation"]["SkippedSeconds"] == pytest.approx(30, abs=15)
+    assert scene.describe()["Status"] == "RUNNING"
+    end(scene)
+    working.result(PATIENCE)
+
+
+def test_a_place_that_is_none_is_left_for_live(stage: Stage, scene: Scene, film: bytes) -> None:
+    with services.database().transaction() as connection:
+        connection.execute(
+            "UPDATE stream_processors SET checkpoint = %s",
+            (
+                Jsonb(
+                    {
+                        "fragment_number": "1",
+                        "continuation_token": "no token at all",
+                        "server_timestamp": 1.5,
+                        "producer_timestamp": None,
+                    }
+                ),
+            ),
+        )
+    working = stage.work(scene.name)
+    scene.push(film, pace=False)
+    scene.collect(frames(5))
     assert scene.describe()["Status"] == "RUNNING"
     end(scene)
     working.result(PATIENCE)
@@ -222,13 +246,11 @@ def test_a_machine_that_is_started_again_makes_the_streams_of_processors_at_work
     for each in (scene, resting):
         each.video.delete_stream(StreamARN=each.video_arn)
         each.kinesis.delete_stream(StreamName=each.name)
-    with services.database().transaction() as connection:
-        live._restore_streams(connection, "http://127.0.0.1:1")
+    live.restore_streams("http://127.0.0.1:1")
     with pytest.raises(scene.video.exceptions.ResourceNotFoundException):
         scene.video.describe_stream(StreamARN=scene.video_arn)
     for _ in range(2):
-        with services.database().transaction() as connection:
-            live._restore_streams(connection, stage.url)
+        live.restore_streams(stage.url)
     working = stage.work(scene.name)
     scene.push(film, pace=False)
     scene.collect(frames(5 * SECONDS))
