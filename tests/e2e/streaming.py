@@ -58,9 +58,12 @@ def remove(server: Server, names: Iterable[str]) -> None:
 
 
 class Scene:
-    """A video stream, a data stream, and a processor between them."""
+    """A video stream, a data stream, and a processor between them.
 
-    def __init__(self, server: Server, collection: str, *, video_arn: str = "") -> None:
+    server: what makes clients for a product that runs.
+    """
+
+    def __init__(self, server: Any, collection: str, *, video_arn: str = "") -> None:
         self.server = server
         self.rekognition = server.client("rekognition")
         self.video, self.kinesis = server.client("kinesisvideo"), server.client("kinesis")
@@ -109,11 +112,14 @@ class Scene:
                     pass
         return began
 
+    def open_producer(self) -> PutMedia:
+        endpoint = self.video.get_data_endpoint(StreamARN=self.video_arn, APIName="PUT_MEDIA")
+        return PutMedia(endpoint["DataEndpoint"], self.name, CREDENTIALS, REGION)
+
     @contextmanager
     def producing(self) -> Iterator[PutMedia]:
         """A producer that ends with its last acknowledgement."""
-        endpoint = self.video.get_data_endpoint(StreamARN=self.video_arn, APIName="PUT_MEDIA")
-        producer = PutMedia(endpoint["DataEndpoint"], self.name, CREDENTIALS, REGION)
+        producer = self.open_producer()
         try:
             yield producer
             for _ in producer.finish():
@@ -123,13 +129,16 @@ class Scene:
 
     def records(self) -> list[Any]:
         """What has been written since the last call."""
-        found: list[Any] = []
+        return [record for batch in self.batches() for record in batch]
+
+    def batches(self) -> Iterator[list[Any]]:
+        """The same, answer by answer."""
         while True:
             answer = self.kinesis.get_records(ShardIterator=self._iterator)
             self._iterator = answer["NextShardIterator"]
             if not answer["Records"]:
-                return found
-            found += [json.loads(each["Data"]) for each in answer["Records"]]
+                return
+            yield [json.loads(each["Data"]) for each in answer["Records"]]
 
     def collect(self, enough: Callable[[list[Any]], bool], seconds: float = PATIENCE) -> list[Any]:
         """Records, until there are enough."""
