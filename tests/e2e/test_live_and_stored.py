@@ -194,7 +194,8 @@ def enrol(studio: Studio, film: Path, moments: dict[str, int]) -> None:
             for name, at in list(left.items()):
                 if frame.time is not None and 1000 * frame.time >= at:
                     photo = io.BytesIO()
-                    frame.to_image().save(photo, "JPEG", quality=92)
+                    shown = Image.fromarray(frame.to_ndarray(format="rgb24"))
+                    shown.save(photo, "JPEG", quality=92)
                     answer = studio.rekognition.index_faces(
                         CollectionId=studio.name,
                         Image={"Bytes": photo.getvalue()},
