@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import io
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from av.video.frame import VideoFrame
 
 from facedex.media import films, frames, segments
 from facedex.media.segments import FOREVER, Grid, Segment
@@ -110,6 +112,17 @@ def test_frames_are_turned_as_players_turn_them(rotation: int, flip: bool) -> No
     assert image.pixels.shape == expected.shape
     assert (image.width, image.height) == expected.shape[1::-1]
     assert np.abs(image.pixels.astype(int) - expected.astype(int)).mean() < 12
+
+
+def test_frames_that_were_looked_at_do_not_wait_for_the_collector_of_cycles() -> None:
+    data = making.film(making.steady(30), codec_options=CLOSED)
+    gc.collect()
+    gc.disable()
+    try:
+        assert len(looked_at(data, 5)) == 6
+        assert not [each for each in gc.get_objects() if isinstance(each, VideoFrame)]
+    finally:
+        gc.enable()
 
 
 def test_large_frames_are_reduced_but_their_size_is_kept() -> None:
