@@ -37,7 +37,6 @@ from tests.bench.measuring import report
 from tests.bench.watching import overlap
 from tests.conftest import Server
 from tests.e2e.streaming import Scene, moment, workers
-from tests.media.kinesis import matroska
 
 _COLLECTION: Final = "cast"
 _FILM: Final = 1.0  # minutes; it is shown over and over
@@ -157,14 +156,10 @@ def _feed(scene: Scene, film: Path, turns: int) -> Fed:
             memory.append(worker.memory_info().rss)
         time.sleep(_POLL)
 
-    with _apart(scene.server.process.pid, pid), scene.producing() as producer:
+    with _apart(scene.server.process.pid, pid):
         for turn in range(turns):
-            head, clusters = matroska(
-                film.read_bytes(), start=round(1000 * (start + turn * length))
-            )
-            for part in clusters if turn else (head, *clusters):
-                for _ in producer.send(part):
-                    pass
+            # A session each: one that is silent for long is ended by the service.
+            scene.push(film.read_bytes(), start=start + turn * length, pace=False)
             # One film ahead: its fragments are held, and none is too old.
             while reached < start + turn * length - _AHEAD:
                 read()
