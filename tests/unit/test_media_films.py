@@ -53,6 +53,17 @@ def test_what_else_ffmpeg_reads_is_read(container: str, codec: str) -> None:
     assert (film.width, film.height) == (320, 240)
 
 
+@pytest.mark.parametrize(
+    ("container", "codec"),
+    [("mp4", "libx264"), ("matroska", "libx264"), ("webm", "libvpx-vp9"), ("mpegts", "libx264")],
+)
+def test_a_film_is_as_long_as_it_plays_wherever_its_clock_begins(
+    container: str, codec: str
+) -> None:
+    data = making.film(making.steady(50, start=7000), container=container, codec=codec)
+    assert abs(look(data).duration - 2000) <= 80
+
+
 @pytest.mark.parametrize("rotation", [90, -90, 180])
 def test_sizes_are_those_of_the_upright_picture(rotation: int) -> None:
     film = look(making.film(making.steady(5), rotation=rotation))

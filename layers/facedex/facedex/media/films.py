@@ -137,10 +137,14 @@ def _span(
     if not container.duration or container.duration < 0:
         return _read_through(container, stream, clock, heartbeat)
     duration = container.duration // 1000
+    if "matroska" in container.format.name:
+        # There, it is the time at which the film ends, on a clock that need not begin with it.
+        duration -= max(0, container.start_time or 0) // 1000
     # An index may count when frames are decoded, the frames when they are shown. The difference is
     # the same for all key frames of an encoder; where it is not, a segment decodes a little more.
     shift = first - index[0] if index and first is not None else 0
-    return duration, _ascending(clock.milliseconds(ticks + shift) for ticks in index)
+    key_frames = _ascending(clock.milliseconds(ticks + shift) for ticks in index)
+    return max((duration, *key_frames[-1:])), key_frames
 
 
 def _read_through(
