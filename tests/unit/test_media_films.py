@@ -37,18 +37,20 @@ def test_full_colour_range_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("container", "codec"),
+    ("container", "codec", "name"),
     [
-        ("mov", "libx264"),
-        ("matroska", "libx264"),
-        ("mpegts", "libx264"),
-        ("avi", "mpeg4"),
-        ("webm", "libvpx-vp9"),
-        ("mp4", "libx265"),
+        ("mov", "libx264", "h264"),
+        ("matroska", "libx264", "h264"),
+        ("mpegts", "libx264", "h264"),
+        ("avi", "mpeg4", "mpeg4"),
+        ("webm", "libvpx-vp9", "vp9"),
+        ("mp4", "libx265", "hevc"),
+        ("mp4", "libsvtav1", "av1"),
     ],
 )
-def test_what_else_ffmpeg_reads_is_read(container: str, codec: str) -> None:
+def test_what_else_ffmpeg_reads_is_read(container: str, codec: str, name: str) -> None:
     film = look(making.film(making.steady(50), container=container, codec=codec))
+    assert film.codec == name
     assert abs(film.duration - 2000) <= 80
     assert (film.width, film.height) == (320, 240)
 

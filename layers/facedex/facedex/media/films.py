@@ -77,7 +77,7 @@ def probe(source: Source, *, heartbeat: Callable[[int], None] | None = None) -> 
         return Film(
             container=container.format.name,
             format=container.format.long_name,
-            codec=stream.codec_context.name,
+            codec=stream.codec.canonical_name,
             duration=duration,
             frame_rate=float(stream.average_rate or stream.guessed_rate or 0),
             width=width,
@@ -104,7 +104,7 @@ def _first_frame(container: InputContainer, stream: VideoStream) -> tuple[int | 
         if number >= MOST_PACKETS:
             break
     raise FilmError(
-        f"No frame of the video can be decoded ({stream.codec_context.name}); the file is damaged"
+        f"No frame of the video can be decoded ({stream.codec.canonical_name}); the file is damaged"
         f" or has pictures of more pixels than are decoded."
     )
 
