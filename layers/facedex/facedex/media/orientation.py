@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
-from av.sidedata import sidedata
+from av.sidedata.sidedata import SideDataContainer
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation
@@ -15,10 +15,6 @@ from facedex.vision.images import Image
 
 LONGEST_SIDE: Final = 1920  # pixels; larger frames are reduced while they are converted
 NARROWEST: Final = 0.25  # width of a pixel to its height
-
-# Not `frame.side_data`: that and the frame then refer to each other, and hundreds of megabytes of
-# frames wait for Python's collector of such cycles.
-_side_data: Final[Any] = sidedata.SideDataContainer
 
 
 def to_image(
@@ -75,9 +71,12 @@ def _turn_of(frame: VideoFrame) -> tuple[tuple[float, float], tuple[float, float
 
     ISO/IEC 14496-12, 6.2.2: the first two columns of a track's display matrix.
     """
-    found = _side_data(frame).get("DISPLAYMATRIX")
-    if found is None:
+    # Not frame.side_data: PyAV 18 keeps it in the frame that it points to, and such a ring keeps
+    # the pixels until Python's collector comes round.
+    all_side_data: Any = SideDataContainer
+    side_data = all_side_data(frame).get("DISPLAYMATRIX")
+    if side_data is None:
         return (1, 0), (0, 1)
-    matrix = np.frombuffer(bytes(found), dtype=np.int32, count=9)
+    matrix = np.frombuffer(bytes(side_data), dtype=np.int32, count=9)
     a, b, c, d = (float(matrix[place]) for place in (0, 1, 3, 4))
     return (a, b), (c, d)
