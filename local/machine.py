@@ -144,7 +144,7 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
         # Media that is being read or sent ends first; it would not end by itself.
         stack.enter_context(streams.open())
         stack.enter_context(video.workforce().working())
-        stack.enter_context(live.workforce().working())
+        stack.enter_context(live.workforce(s3.url).working())
         data_directory.announce(directory, url=public.url)
         yield Machine(public.url, options.auth)
 

@@ -20,9 +20,12 @@ ROLE = "arn:aws:iam::123456789012:role/AmazonRekognition"
 
 
 class Scene:
-    """A video stream, a data stream, and a processor between them."""
+    """A video stream, a data stream, and a processor between them.
 
-    def __init__(self, server: Server, collection: str, *, video_arn: str = "") -> None:
+    server: what makes clients for a product that runs.
+    """
+
+    def __init__(self, server: Any, collection: str, *, video_arn: str = "") -> None:
         self.server = server
         self.rekognition = server.client("rekognition")
         self.video, self.kinesis = server.client("kinesisvideo"), server.client("kinesis")
@@ -75,11 +78,14 @@ class Scene:
                     pass
         return began
 
+    def open_producer(self) -> PutMedia:
+        endpoint = self.video.get_data_endpoint(StreamARN=self.video_arn, APIName="PUT_MEDIA")
+        return PutMedia(endpoint["DataEndpoint"], self.name, CREDENTIALS, REGION)
+
     @contextmanager
     def producing(self) -> Iterator[PutMedia]:
         """A producer that ends with its last acknowledgement."""
-        endpoint = self.video.get_data_endpoint(StreamARN=self.video_arn, APIName="PUT_MEDIA")
-        producer = PutMedia(endpoint["DataEndpoint"], self.name, CREDENTIALS, REGION)
+        producer = self.open_producer()
         try:
             yield producer
             for _ in producer.finish():
