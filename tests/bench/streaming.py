@@ -68,16 +68,16 @@ class Fed:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=6, help="of film for the memory")
+    parser.add_argument("--minutes", type=float, default=5, help="of film for the memory")
     parser.add_argument("--seconds", type=float, default=40, help="of real time for the latency")
     parser.add_argument("--kills", type=int, default=4)
     parser.add_argument("--data", type=Path, help="folder of the test data")
     chosen = parser.parse_args()
     cast = gather(chosen.data, packs.load(installing.pull(), threads=1))
-    film = kept(_FILM, cast)
+    film, turns = kept(_FILM, cast), max(1, round(chosen.minutes / _FILM))
     with _serving(cast) as server:
         with _running(server) as scene:
-            fed = _feed(scene, film, max(1, round(chosen.minutes / _FILM)))
+            fed = _feed(scene, film, turns)
         with _running(server) as scene, _pushing(scene, film):
             latency = _latencies(scene, chosen.seconds)
             recovery = [_kill(scene) for _ in range(chosen.kills)]
@@ -88,7 +88,7 @@ def main() -> None:
         f"from a frame to its record, {len(latency)} of them:"
         f" median {statistics.median(latency):.2f} s,"
         f" p99 {statistics.quantiles(latency, n=100)[98]:.2f} s",
-        f"the worker's memory at the beginning, at each quarter of {chosen.minutes:g} minutes of"
+        f"the worker's memory at the beginning, at each quarter of {turns * _FILM:g} minutes of"
         f" film and at the end: {', '.join(f'{each / 2**20:.0f}' for each in fed.memory)} MiB",
     ]
     if recovery:
