@@ -22,7 +22,7 @@ def main() -> None:
     facedex demo    see it work: index two portraits and find them in altered copies
     facedex up      start it, and point any AWS SDK or the AWS CLI at it
 
-    The first start downloads the model pack (about 30 MB to keep). Nothing is uploaded
+    The first start downloads the model pack (about 8 MB to keep). Nothing is uploaded
     anywhere, and no image is ever stored.
     """
 

@@ -18,6 +18,7 @@ from local.bodies import Chunks
 from local.errors import PortTaken
 from local.gateway import raw_path
 from local.lasting import LASTING, Lasting, LastingRequests
+from local.threads import Threads
 
 Application: TypeAlias = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -167,6 +168,7 @@ class _Server(wsgi.Server):
             timeout=_IDLE,
             shutdown_timeout=5,
         )
+        self.requests = Threads(self, min=threads)
         self.gateway = _Gateway
         self.lasting = LastingRequests(self)
         self._listening = listening

@@ -134,6 +134,9 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
         _start_parts(stack, options, directory, pack, health)
         s3.start()
         stack.callback(s3.stop)
+        live.restore_streams(s3.url)
+        # It sends messages, and would wait for a queue that does not answer any more.
+        stack.enter_context(_sweeping())
         if arrivals:
             stack.enter_context(arrivals.indexing(gate))
         else:
@@ -206,7 +209,6 @@ def _start_parts(
         part.result()
     health.model_version = code.result()
     stack.callback(_close_database)
-    stack.enter_context(_sweeping())
 
 
 def _reach(url: str) -> str:

@@ -31,10 +31,11 @@ def bound_records(*, most_bytes: int = _MOST_BYTES, seconds: float = _MOST_SECON
 
     def put(shard: Any, partition_key: str, data: str, explicit_hash_key: str) -> str:
         records = shard.records
-        number: int = next(reversed(records), 0) + 1
-        records[number] = record(partition_key, data, number, explicit_hash_key)
         # A shard that was split or merged begins anew.
-        held = len(data) + (shard.held_bytes if number > 1 else 0)
+        held = len(data) + (shard.held_bytes if records else 0)
+        # From the clock on: who reads on behind a record of an earlier process misses nothing.
+        number: int = next(reversed(records), time.time_ns() // 1000) + 1
+        records[number] = record(partition_key, data, number, explicit_hash_key)
         horizon = time.time() - seconds
         while len(records) > 1:
             oldest = next(iter(records.values()))

@@ -29,6 +29,11 @@ class Place:
     url: str
     here: bool
 
+    @property
+    def amazons(self) -> bool:
+        """Whether it is Amazon's own."""
+        return _configured(self.url) is None
+
     def client(self, service: str, config: Config, *, own: bool = False) -> Any:
         """A client of a service.
 

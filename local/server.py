@@ -25,6 +25,9 @@ StartResponse = Callable[..., Any]
 # valid request has.
 BODY_LIMIT: Final = 15 * 1024 * 1024
 
+# Consumers repeat it several times a second, for as long as they run.
+_POLLS: Final = ("Kinesis_20131202.GetRecords",)
+
 
 class Health(Protocol):
     """Tells how the parts of the machine are."""
@@ -90,8 +93,9 @@ class Server:
         self, environ: Environ, start_response: StartResponse, started: float
     ) -> Iterable[bytes]:
         def note(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
-            service = routes.signed_for(environ) or "-"
-            self._note(environ, service, status.partition(" ")[0], started)
+            service, code = routes.signed_for(environ) or "-", status.partition(" ")[0]
+            if not (code == "200" and environ.get("HTTP_X_AMZ_TARGET") in _POLLS):
+                self._note(environ, service, code, started)
             return start_response(status, headers, *rest)
 
         return self._elsewhere(environ, note)

@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from facedex.store.database import Connection
 
 _LOOK: Final = 0.5  # seconds between looks for work, and for workers that died
-_PATIENCE: Final = 5.0  # seconds that a worker has to end
+_PATIENCE: Final = 5.0  # seconds that workers have to end
 
 _logger: Final = logging.getLogger(__name__)
 
@@ -118,9 +119,10 @@ class _Pool:
         for each in self._running:
             if each.stdin:
                 each.stdin.close()
+        end = time.monotonic() + _PATIENCE
         for each in self._running:
             try:
-                each.wait(_PATIENCE)
+                each.wait(max(0.0, end - time.monotonic()))
             except subprocess.TimeoutExpired:
                 each.kill()
                 each.wait()

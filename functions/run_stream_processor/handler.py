@@ -131,5 +131,6 @@ def _fail(lease: Lease, reason: str, _checkpoint: Checkpoint | None) -> None:
 
 
 def _kinesis() -> Any:
-    hasty = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 1})
+    # What is stopped must not wait for it for long.
+    hasty = Config(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 1})
     return boto3.session.Session().client("kinesis", config=hasty)

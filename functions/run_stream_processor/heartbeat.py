@@ -30,6 +30,8 @@ class Heartbeat:
     def __init__(self, database: Database, lease: Lease) -> None:
         self.checkpoint: Checkpoint | None = None
         self._database, self._lease = database, lease
+        self._troubles: dict[str, str] = {}
+        self._noting = threading.Lock()
         self._status = "RUNNING"
         self._worked = monotonic()
         self._until = self._worked + LEASE
@@ -60,6 +62,23 @@ class Heartbeat:
             raise LeaseLost("The stream is another worker's by now, or its run is over.")
         return self._status == "RUNNING"
 
+    def note(self, about: str, trouble: str | None) -> None:
+        """Have the owner told what the work waits for, in the processor's StatusMessage.
+
+        Args:
+            about: what has the trouble; of each, the latest is told.
+            trouble: a sentence; None once it is over.
+        """
+        if not trouble and about not in self._troubles:
+            return
+        with self._noting:
+            known = self._troubles.get(about)
+            others = {each: said for each, said in self._troubles.items() if each != about}
+            # Another one, never changed: the heart may be reading it.
+            self._troubles = others | ({about: trouble} if trouble else {})
+        if trouble and trouble != known:
+            _logger.warning("%s: %s", self._lease.processor.name, trouble)
+
     def _run(self) -> None:
         while not self._ended.wait(_BEAT):
             if monotonic() - self._worked > _PATIENCE:
@@ -67,8 +86,11 @@ class Heartbeat:
                 return
             try:
                 began = monotonic()
+                trouble = " ".join(self._troubles.values()) or None
                 with self._database.transaction() as connection:
-                    status = stream_runs.beat(connection, self._lease, LEASE, self.checkpoint)
+                    status = stream_runs.beat(
+                        connection, self._lease, LEASE, self.checkpoint, trouble=trouble
+                    )
                 self._until = began + LEASE
                 self._status = status
             except LeaseLost:

@@ -110,14 +110,23 @@ class Output:
             self._changed.notify_all()
             return True
 
-    def flush(self, seconds: float) -> bool:
-        """Wait until everything is written; whether it is."""
+    def flush(self, seconds: float, *, stopping: bool) -> None:
+        """Wait until everything is written.
+
+        Args:
+            stopping: whether nobody asks for what is not written in time.
+
+        Raises:
+            OutputFailed: it is not written in time, though somebody does.
+        """
         with self._changed:
-            return bool(
-                self._changed.wait_for(
-                    lambda: self._error or not (self._waiting or self._busy), seconds
-                )
-                and not self._error
+            self._changed.wait_for(
+                lambda: self._error or not (self._waiting or self._busy), seconds
+            )
+            left = self._waiting or self._busy
+        if left and not stopping:
+            raise self._error or OutputFailed(
+                f"The data stream {self._stream_arn} takes no records in time.", passing=True
             )
 
     def _run(self) -> None:
@@ -175,17 +184,16 @@ class Output:
         while self._beat.holds and not self._ended.is_set():
             left, code, message = self._put(records)
             if not left:
+                self._beat.note("output", None)
                 return True
             if len(left) < len(records):
                 since, pause = monotonic(), _FIRST_PAUSE
             records = left
             passing = code in _PASSING
+            trouble = f"The data stream {self._stream_arn} takes no records: {code}: {message}"
             if monotonic() - since > (_PATIENCE if passing else _BRIEF_PATIENCE):
-                raise OutputFailed(
-                    f"The data stream {self._stream_arn} takes no records: {code}: {message}",
-                    passing=passing,
-                )
-            _logger.warning("%d records are put again: %s: %s", len(records), code, message)
+                raise OutputFailed(trouble, passing=passing)
+            self._beat.note("output", trouble)
             self._ended.wait(pause * random.uniform(0.5, 1))  # noqa: S311 - not a secret
             pause = min(2 * pause, _LONGEST_PAUSE)
         return False

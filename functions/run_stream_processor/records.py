@@ -18,8 +18,15 @@ from facedex.store.search import Match
 Found = tuple[Seen, list[tuple[Match, float]]]  # with similarities
 
 
-def frame_record(stream_arn: str, shot: Shot, found: Iterable[Found]) -> bytes:
-    """The record of one frame that was looked at."""
+def frame_record(
+    stream_arn: str, shot: Shot, found: Iterable[Found], *, skipped: float = 0.0
+) -> bytes:
+    """The record of one frame that was looked at.
+
+    Args:
+        skipped: seconds of the stream before it that were left out, at most, to be live again.
+            Rekognition has no word for that, so it is there only where it is so.
+    """
     opening = shot.opening
     return orjson.dumps(
         {
@@ -32,7 +39,10 @@ def frame_record(stream_arn: str, shot: Shot, found: Iterable[Found]) -> bytes:
                     "FrameOffsetInSeconds": round(shot.offset, 3),
                 }
             },
-            "StreamProcessorInformation": {"Status": "RUNNING"},
+            "StreamProcessorInformation": {
+                "Status": "RUNNING",
+                **({"SkippedSeconds": round(skipped, 3)} if skipped else {}),
+            },
             "FaceSearchResponse": [
                 {
                     "DetectedFace": face_detail(seen.face),

@@ -10,7 +10,6 @@ from typing import Final
 
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
-from facedex.media.cameras import CameraLost
 from facedex.media.decoding import Decoder, Shot
 from facedex.media.matroska.live import Coded, Ending, Event, Opening
 from facedex.media.orientation import to_image
@@ -18,13 +17,13 @@ from facedex.media.pacing import Pace
 from facedex.media.watching import Watcher
 from facedex.settings import Settings
 from facedex.store.database import Database
-from facedex.store.errors import DatabaseUnavailable
+from facedex.store.errors import DatabaseUnavailable, LeaseLost
 from facedex.store.stream_runs import Checkpoint, Lease
 from facedex.vision.packs import Pack
 from functions.run_stream_processor.feed import Feed
 from functions.run_stream_processor.gallery import Gallery, Matches
 from functions.run_stream_processor.heartbeat import Heartbeat
-from functions.run_stream_processor.output import Output
+from functions.run_stream_processor.output import Output, OutputFailed
 from functions.run_stream_processor.records import frame_record
 from functions.run_stream_processor.sources import (
     Place,
@@ -39,9 +38,15 @@ _QUIET: Final = 1.0  # seconds without media after which nothing is held back fo
 _FIRST_PAUSE: Final = 0.5  # seconds between two connections; they double while nothing comes
 _LONGEST_PAUSE: Final = 2.0  # where a stream is only silent
 _LONGEST_LOSS: Final = 10.0  # where it does not answer
-_REFUSALS: Final = 15.0  # seconds for which a source may refuse: what it says may be out of date
+_STALLED: Final = 30.0  # seconds without media after which the owner is told
+_BROKEN: Final = 100  # frames in a row that cannot be decoded, after which the owner is told
 _END: Final = 15.0  # seconds over time in which the fragment under way may end
 _FLUSH: Final = 5.0  # seconds for the last records
+
+_SILENT: Final = (
+    f"No media that can be read has come for more than {_STALLED:.0f} seconds; it is waited for."
+)
+_UNDECODABLE: Final = f"More than {_BROKEN} frames in a row could not be decoded."
 
 _logger: Final = logging.getLogger(__name__)
 
@@ -86,6 +91,10 @@ class Session:
         )
         self._opening: Opening | None = None
         self._last: tuple[str, float] = ("", 0.0)  # the frame that was read last
+        # Seconds since 1970, by the service's clock: how far reading is; where it left off to go on
+        # at live, until a record says so.
+        self._reached = held.server_timestamp if held else None
+        self._left: float | None = None
         self._due: tuple[Opening, Ending] | None = None
         self._heard = monotonic()
         self._pause = _FIRST_PAUSE
@@ -99,6 +108,18 @@ class Session:
             OutputFailed, SourceRefused, MatroskaError: it cannot go on.
             CollectionNotFound, ModelMismatch: there is nothing to search any more.
         """
+        try:
+            self._work()
+        except (LeaseLost, OutputFailed):
+            raise
+        except Exception:
+            # What was seen before that is told all the same.
+            self._output.flush(_FLUSH, stopping=True)
+            raise
+        self._output.flush(_FLUSH, stopping=not self._beat.check())
+
+    def _work(self) -> None:
+        """Read, connection after connection, until time is over or the owner stops it."""
         while self._beat.check() and monotonic() < self._until:
             longest = _LONGEST_PAUSE
             feed = Feed(partial(self._source.events, self._place))
@@ -106,20 +127,22 @@ class Session:
                 self._follow(feed)
             except PlaceGone:
                 _logger.warning("%s goes on at live: its place is gone.", self._definition.name)
-                self._place = Place()
-            except (SourceLost, CameraLost) as error:
-                _logger.warning("%s waits: %s", self._definition.name, error)
+                self._place, self._left = Place(), self._reached
+            except SourceLost as error:
+                self._beat.note("source", f"{error} It is tried again.")
                 longest = _LONGEST_LOSS
-            except SourceRefused:
+            except SourceRefused as error:
                 self._refused = self._refused or monotonic()
-                if monotonic() - self._refused > _REFUSALS:
+                if monotonic() - self._refused > error.patience:
                     raise
+                self._beat.note("source", f"{error} It is tried again.")
+            else:
+                self._heed_silence()
             finally:
                 feed.close()
             self._settle(self._decoder.drain())
             if self._beat.check() and monotonic() < self._until:
                 self._wait(longest)
-        self._output.flush(_FLUSH)
 
     def _follow(self, feed: Feed) -> None:
         """Work through what a connection gives, until it ends, or the session does."""
@@ -128,15 +151,21 @@ class Session:
             event = feed.take(_TICK)
             if event is not None:
                 self._heard, self._refused = monotonic(), None
+                self._beat.note("source", None)
                 if self._react(event):
                     return
             elif feed.over:
                 return
             elif monotonic() - self._heard > _QUIET:
                 self._settle(self._decoder.drain())
+                self._heed_silence()
             over = monotonic() - self._until
             if over > _END or (over > 0 and self._opening is None):
                 return
+
+    def _heed_silence(self) -> None:
+        if monotonic() - self._heard > _STALLED:
+            self._beat.note("source", _SILENT)
 
     def _react(self, event: Event) -> bool:
         """Take an event; whether to give up the connection."""
@@ -146,10 +175,13 @@ class Session:
                 self._settle(self._decoder.open(event))
             case Coded():
                 self._settle(self._decoder.decode(event))
+                broken = self._decoder.failed >= _BROKEN
+                self._beat.note("frames", _UNDECODABLE if broken else None)
             case Ending():
                 self._pause = _FIRST_PAUSE
                 opening, self._opening = self._opening, None
                 if opening:
+                    self._reach(opening)
                     self._store()  # the one before, whatever was lost of it
                     self._due = (opening, event)
                     self._settle(())
@@ -199,7 +231,12 @@ class Session:
                 self._beat.check()
                 sleep(_TICK)
         self._offer(
-            frame_record(self._definition.video_stream_arn, shot, zip(seen, matches, strict=True))
+            frame_record(
+                self._definition.video_stream_arn,
+                shot,
+                zip(seen, matches, strict=True),
+                skipped=self._skipped(shot),
+            )
         )
 
     def _offer(self, item: bytes | Checkpoint) -> None:
@@ -207,6 +244,19 @@ class Session:
             self._output.check()
             if not self._beat.check():
                 return  # stopped: what is not written is not asked for any more
+
+    def _reach(self, opening: Opening) -> None:
+        """Keep how far reading is, where the service tells its time."""
+        if opening.server_timestamp is not None:
+            offset = self._last[1] if self._last[0] == opening.number else 0.0
+            self._reached = opening.server_timestamp + offset
+
+    def _skipped(self, shot: Shot) -> float:
+        """Seconds that were left out before this frame, which is the first behind them."""
+        left, self._left = self._left, None
+        if left is None or shot.opening.server_timestamp is None:
+            return 0.0
+        return max(0.0, shot.opening.server_timestamp + shot.offset - left)
 
     def _is_behind(self, opening: Opening | None, ending: Ending) -> bool:
         """Whether to leave out what comes between here and live."""
@@ -224,7 +274,7 @@ class Session:
             "StreamSkippedSeconds", MetricUnit.Seconds, behind, namespace="Facedex"
         ) as metric:
             metric.add_dimension("StreamProcessor", name)
-        self._place = Place()
+        self._place, self._left = Place(), self._reached
         return True
 
     def _wait(self, longest: float) -> None:

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Any, Final, Protocol
 
 import boto3
@@ -15,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
 from facedex.api.cameras import camera_address, with_credentials
-from facedex.media.cameras import watch_camera
+from facedex.media.cameras import CameraLost, CameraRefused, watch_camera
 from facedex.media.matroska.errors import MatroskaError, StreamFailed
 from facedex.media.matroska.live import Event, read_live
 from facedex.settings import Settings
@@ -23,7 +22,11 @@ from facedex.settings import Settings
 _PIECE: Final = 64 * 1024
 # Seconds without a byte after which a connection is taken for dead, and another is made.
 _SILENCE: Final = 10.0
-_NO_SUCH_FRAGMENT: Final = 4000  # AWS_KINESISVIDEO_ERROR_ID
+_REFUSALS: Final = 15.0  # seconds for which a stream may refuse
+_CAMERA_REFUSALS: Final = 60.0  # the same of a camera, which may be starting
+# AWS_KINESISVIDEO_ERROR_ID: a place that is gone; the service's own faults.
+_NO_SUCH_FRAGMENT: Final = 4000
+_INTERNAL: Final = 5000
 _PASSING: Final = frozenset(
     {
         "ClientLimitExceededException",
@@ -48,7 +51,15 @@ class SourceLost(Exception):
 
 
 class SourceRefused(Exception):
-    """The source says that it cannot be read; the message is a sentence for the owner."""
+    """The source says that it cannot be read; the message is a sentence for the owner.
+
+    Attributes:
+        patience: seconds for which it may say so: what it says may be out of date.
+    """
+
+    def __init__(self, message: str, *, patience: float | None = None) -> None:
+        super().__init__(message)
+        self.patience = _REFUSALS if patience is None else patience
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +118,12 @@ class Camera:
     def events(self, place: Place, ended: Callable[[], bool]) -> Iterator[Event]:
         """As ``Source``."""
         _ = place
-        return watch_camera(self._address, ended)
+        try:
+            yield from watch_camera(self._address, ended)
+        except CameraRefused as error:
+            raise SourceRefused(str(error), patience=_CAMERA_REFUSALS) from None
+        except CameraLost as error:
+            raise SourceLost(str(error)) from None
 
 
 class KinesisVideo:
@@ -118,6 +134,7 @@ class KinesisVideo:
     def __init__(self, arn: str) -> None:
         self._arn = arn
         self._client: Any = None
+        self._damage = ""
 
     def events(self, place: Place, ended: Callable[[], bool]) -> Iterator[Event]:
         """As ``Source``."""
@@ -137,15 +154,22 @@ class KinesisVideo:
             raise self._refusal(error, place) from error
         except BotoCoreError as error:
             raise SourceLost(f"Kinesis Video Streams does not answer: {error}") from error
-        damaged = partial(_report, self._arn)
         try:
-            yield from read_live(_chunks(body, ended), damaged=damaged)
+            yield from read_live(_chunks(body, ended), damaged=self._report)
         except StreamFailed as error:
             if error.number == _NO_SUCH_FRAGMENT and place.token:
                 raise PlaceGone(str(error)) from error
+            if error.number >= _INTERNAL:
+                raise SourceLost(str(error)) from error
             raise SourceRefused(str(error)) from error
         finally:
             body.close()
+
+    def _report(self, error: MatroskaError) -> None:
+        # A stream that is damaged for good would fill the log.
+        if str(error) != self._damage:
+            self._damage = str(error)
+            _logger.warning("A part of %s is left out: %s", self._arn, error)
 
     def _connect(self) -> Any:
         session = boto3.session.Session()  # the shared one is not made for several threads
@@ -179,7 +203,3 @@ def _chunks(body: Any, ended: Callable[[], bool]) -> Iterator[bytes]:
         if not piece:
             return
         yield piece
-
-
-def _report(arn: str, error: MatroskaError) -> None:
-    _logger.warning("A part of %s is left out: %s", arn, error)

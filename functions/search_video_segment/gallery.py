@@ -23,12 +23,12 @@ def search_tracks(
 ) -> list[SeenTrack]:
     """The tracks as they are stored, with what the job's collection has for each.
 
-    A track that is not clear (too dark, blurred or averted to say who it is) is not searched for.
+    A track that is not passable (too dark, blurred or averted to be indexed) is not searched for.
 
     Raises:
         CollectionNotFound: the collection was deleted since the job was started.
     """
-    matches = _search(database, job, [track for track in tracks if track.clear], calibration)
+    matches = _search(database, job, [track for track in tracks if track.passable], calibration)
     return [
         SeenTrack(
             [sighting.timestamp for sighting in track.sightings],

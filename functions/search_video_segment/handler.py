@@ -85,8 +85,9 @@ def _work(record: SQSRecord) -> None:
 
 
 _EXHAUSTED = (
-    f"A part of the video could not be analysed in {tasks.MOST_ATTEMPTS} attempts; the service's"
-    " log says why."
+    f"A part of the video could not be analysed: {tasks.MOST_ATTEMPTS // tasks.ERROR} attempts"
+    f" ended in an error, or {tasks.MOST_ATTEMPTS} workers vanished over it; the service's log says"
+    " more."
 )
 
 

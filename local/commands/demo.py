@@ -11,6 +11,7 @@ import click
 import requests
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from PIL import UnidentifiedImageError
 from rich.console import Console
 from rich.table import Table
 
@@ -88,7 +89,11 @@ def _read_photo(path: Path) -> tuple[str, bytes]:
     try:
         return path.name, demonstration.fit(path.read_bytes())
     except OSError as error:
-        raise click.ClickException(f"{path} is not a picture that can be read ({error}).") from None
+        # Pillow names an object of its own where it knows no format.
+        reason = "of no known format" if isinstance(error, UnidentifiedImageError) else error
+        raise click.ClickException(
+            f"{path} is not a picture that can be read ({reason})."
+        ) from None
 
 
 def _save(picture: demonstration.Picture, output: Path) -> None:

@@ -40,7 +40,7 @@ _threads = click.option(
     "--plots",
     "pictures",
     type=click.Path(file_okay=False, path_type=Path),
-    help="A folder to write det.png and scores.png to (needs facedex[evaluate]).",
+    help="A folder to write det.png and scores.png to (needs matplotlib).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 def evaluate(source: Path, pack: str, threads: int, pictures: Path | None, as_json: bool) -> None:

@@ -72,8 +72,8 @@ class _Choice:
 )
 @click.option(
     "--quality-filter",
-    type=click.Choice(["NONE", "AUTO", "LOW", "MEDIUM", "HIGH"], case_sensitive=False),
-    default="AUTO",
+    type=click.Choice(["none", "auto", "low", "medium", "high"], case_sensitive=False),
+    default="auto",
     show_default=True,
     help="How good a face must be.",
 )

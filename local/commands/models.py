@@ -25,17 +25,19 @@ def models() -> None:
 @models.command("list")
 def list_packs() -> None:
     """List the packs that can be had, and which of them are here."""
-    table = Table("Pack", "Version", "Licence", "Commercial use", "Dimension", "Installed")
+    table = Table()
+    for name in ("Pack", "Version", "Installed", "Commercial use"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("Licence", overflow="fold", min_width=14)
     with _plain_errors():
         for name in manifests.packs():
             pack = manifests.manifest(name)
             table.add_row(
                 pack.name,
                 pack.model_version,
-                pack.licence,
-                _commercial_use(pack),
-                str(pack.dimension),
                 "yes" if installing.installed(name) else "no",
+                _commercial_use(pack),
+                pack.licence,
             )
     Console().print(table)
 

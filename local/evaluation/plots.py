@@ -19,8 +19,8 @@ def require() -> None:
         import matplotlib as _  # noqa: F401
     except ImportError as error:
         raise EvaluationError(
-            "The pictures need matplotlib; install it with pip install 'facedex[evaluate]', or "
-            "leave out --plots."
+            "The pictures need matplotlib; install it with pip install matplotlib, or leave out"
+            " --plots."
         ) from error
 
 

@@ -18,8 +18,10 @@ import numpy as np
 import onnx
 import onnxruntime
 from numpy.typing import NDArray
+from PIL import Image as pillow
 
-from facedex.vision import alignment, images
+from facedex.vision import alignment, detection, images
+from facedex.vision.faces import Face
 from facedex.vision.packs import Pack, load
 from facedex_models import installing, manifests, quantising
 from local.evaluation import photos
@@ -27,9 +29,15 @@ from local.evaluation import photos
 # Of the values of one photo. The few beyond cost less than coarser steps for all others would:
 # CenterFace's landmarks then move by half as much.
 WITHIN = 0.9999
-# How many activations stay in floats, from the first and to the last. In CenterFace small faces
-# are lost in the first ones (of faces of 32 pixels, a third), and landmarks are read from the last.
-IN_FLOATS = {"centerface": (10, 2)}
+# How many activations stay in floats, from the first and to the last. CenterFace's first ones cost
+# more in 8 bits, three channels being too few for them, and landmarks are read from the last.
+IN_FLOATS = {"centerface": (2, 2)}
+# Photos for a detector are portraits, whose large faces say little about the ranges that small ones
+# need. So faces are shown to it in crowds as well, in squares of these sides.
+CROWDS = (80, 48, 32, 24)  # pixels; the face itself has about two thirds
+CANVAS = (480, 384)  # pixels, columns and rows
+GAP = 12  # pixels between two squares
+MARGIN = 1.5  # the square's side to the face's longer one
 
 
 def measure(network: bytes, batches: Iterable[NDArray[Any]]) -> dict[str, list[float]]:
@@ -61,9 +69,25 @@ def measure(network: bytes, batches: Iterable[NDArray[Any]]) -> dict[str, list[f
     return {name: [float(f"{end:.4g}") for end in ends] for name, ends in found.items()}
 
 
+def crowd(faces: Sequence[pillow.Image], side: int) -> Iterator[NDArray[np.uint8]]:
+    """Yield pictures (rows, columns, 3) RGB of all faces, side by side in squares of `side`."""
+    across, down = (length // (side + GAP) for length in CANVAS)
+    for start in range(0, len(faces), across * down):
+        canvas = pillow.new("RGB", CANVAS, "grey")
+        for place, face in enumerate(faces[start : start + across * down]):
+            row, column = divmod(place, across)
+            corner = (column * (side + GAP) + GAP // 2, row * (side + GAP) + GAP // 2)
+            canvas.paste(face.resize((side, side), pillow.Resampling.BILINEAR), corner)
+        yield np.asarray(canvas)
+
+
 def inputs(pack: Pack, pictures: Sequence[images.Image]) -> tuple[list[Any], list[Any]]:
-    """Return what the detector and the embedder are given for the pictures."""
+    """Return what the detector and the embedder are given for the pictures.
+
+    The detector is given the pictures' largest faces in crowds as well.
+    """
     seen: list[Any] = []
+    squares = []
     run = pack.detector.network.run
 
     def listen(batch: NDArray[Any]) -> list[NDArray[Any]]:
@@ -74,13 +98,26 @@ def inputs(pack: Pack, pictures: Sequence[images.Image]) -> tuple[list[Any], lis
     chips = []
     for picture in pictures:
         whole = np.array([picture.pixels.shape[1], picture.pixels.shape[0]], np.float32)
-        faces = [face.landmarks * whole for face in pack.find(picture)]
-        marks = np.array(faces, np.float32).reshape(-1, 5, 2)
+        faces = pack.find(picture)
+        squares += [_square(picture.pixels, face) for face in faces[:1]]
+        marks = np.array([face.landmarks * whole for face in faces], np.float32).reshape(-1, 5, 2)
         chips += [
             alignment.align(picture.pixels, marks, pack.template, pack.chip_size, view)
             for view in pack.embedder.views
         ]
+    crowds = [canvas for side in CROWDS for canvas in crowd(squares, side)]
+    seen += [detection.to_batch(canvas) for canvas in crowds]
     return seen, [chip for chip in chips if len(chip)]
+
+
+def _square(pixels: NDArray[np.uint8], face: Face) -> pillow.Image:
+    """A face with some of what is around it; beyond the picture's edges it is black."""
+    rows, columns = pixels.shape[:2]
+    box = face.box
+    x, y = (box.left + box.width / 2) * columns, (box.top + box.height / 2) * rows
+    half = MARGIN * max(box.width * columns, box.height * rows) / 2
+    corners = (round(x - half), round(y - half), round(x + half), round(y + half))
+    return pillow.fromarray(pixels).crop(corners)
 
 
 @click.command()

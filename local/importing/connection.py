@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local import place
 from local.importing.errors import ImportStopped
+from local.importing.raw import send_photos_raw
 
 if TYPE_CHECKING:
     from mypy_boto3_rekognition import RekognitionClient
@@ -65,7 +66,10 @@ def connect(endpoint_url: str | None, data_dir: Path, concurrency: int) -> Clien
             retries={"mode": "adaptive", "total_max_attempts": _ATTEMPTS},
             max_pool_connections=concurrency,
         )
-        return Clients(there.client("rekognition", config, own=True), there.client("s3", config))
+        rekognition = there.client("rekognition", config, own=True)
+        if not there.amazons:
+            send_photos_raw(rekognition)
+        return Clients(rekognition, there.client("s3", config))
     except (BotoCoreError, ValueError) as error:
         raise ImportStopped(f"The AWS settings cannot be used: {error}") from error
 

@@ -137,6 +137,27 @@ def kept(minutes: float, people: Mapping[str, Sequence[Portrait]]) -> Path:
     return path
 
 
+def repeat(path: Path, copy: Path, times: int) -> None:
+    """Write a film that shows another several times, without encoding it again."""
+    with av.open(str(copy), "w") as output:
+        stream: VideoStream | None = None
+        begin = 0
+        for _ in range(times):
+            with av.open(str(path)) as film:
+                shown = film.streams.video[0]
+                stream = stream or output.add_stream_from_template(shown)
+                end = begin
+                for packet in film.demux(shown):
+                    if packet.pts is None or packet.dts is None:
+                        continue  # the last one is empty
+                    packet.pts += begin
+                    packet.dts += begin
+                    end = max(end, packet.pts + (packet.duration or 0))
+                    packet.stream = stream
+                    output.mux(packet)
+            begin = end
+
+
 def _frames(
     total: int, people: Mapping[str, Sequence[Portrait]], drawn: np.random.Generator
 ) -> Iterator[tuple[Pixels, list[list[Any]]]]:

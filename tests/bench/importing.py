@@ -29,6 +29,7 @@ from facedex_models import installing
 from local.importing.indexing import Indexer, Job, work_off
 from local.importing.journal import Journal, Request
 from local.importing.photos import Folder, Photo
+from local.importing.raw import send_photos_raw
 from tests.bench.measuring import portrait, report
 from tests.bench.serving import Product, serving
 
@@ -65,6 +66,7 @@ class Course:
         self._pipeline, self._side, self._folder = pipeline, side, folder
         client = server.client("rekognition")
         client.create_collection(CollectionId=folder.name)
+        send_photos_raw(client)
         self._indexer = Indexer(client, folder.name, source)
 
     def bare(self, concurrency: int) -> int:

@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from facedex.api.model import Shape, input_shape, shape
+from tests.e2e.streaming import NO_DATA, NO_VIDEO
 
 Values = SearchStrategy[Any]
 
 FACES = ("@face:0", "@face:1")
 USERS = ("@user:0", "@user:1")
+PROCESSORS = ("@processor:idle", "@processor:running")
 PHOTOS = ("@photo:face", "@photo:face", "@photo:blank", "@photo:cut", "@photo:tiny", "@photo:text")
 
 # What there is, what there is not, and for the rest the shape itself.
@@ -32,14 +34,34 @@ _KNOWN: dict[str, tuple[str, ...]] = {
         "arn:aws:rekognition:us-east-1:123456789012:collection/\0",
         "arn:aws:rekognition:eu-west-1:999999999999:collection/elsewhere",
         "arn:aws:s3:::a-bucket-and-no-collection",
+        "@arn:processor",
     ),
     "ImageBlob": PHOTOS,
     "ClientRequestToken": ("once", "twice"),
     "JobId": ("@job:search", "@job:search", "@job:faces", "@job:faces", "f" * 64),
     "PaginationToken": ("", "forged", "a.b.c", "\0"),
+    "StreamProcessorName": (*PROCESSORS, *PROCESSORS, "@new", "@new", "nowhere"),
+    "KinesisVideoArn": (*[NO_VIDEO] * 4, "arn:aws:kinesisvideo:us-east-1:123456789012:\0"),
+    "KinesisDataArn": (*[NO_DATA] * 4, "arn:aws:kinesis:us-east-1:123456789012:stream/a/b"),
 }
 # These have no other good values: others would not be found, or not be photos.
-_ONLY_KNOWN = ("FaceId", "ImageBlob", "JobId", "PaginationToken", "ResourceArn")
+_ONLY_KNOWN = (
+    *("FaceId", "ImageBlob", "JobId", "PaginationToken", "ResourceArn"),
+    *("KinesisVideoArn", "KinesisDataArn"),
+)
+# Of these the service needs members that their shapes leave optional, and refuses others.
+_NEEDED = {
+    "Image": ("Bytes",),
+    "StreamProcessorInput": ("KinesisVideoStream",),
+    "StreamProcessorOutput": ("KinesisDataStream",),
+    "StreamProcessorSettings": ("FaceSearch",),
+    "KinesisVideoStream": ("Arn",),
+    "KinesisDataStream": ("Arn",),
+    "FaceSearchSettings": ("CollectionId", "FaceMatchThreshold"),
+    "CreateStreamProcessorRequest": ("Name", "Input", "Output", "Settings", "RoleArn", "Tags"),
+    "StartStreamProcessorRequest": ("Name",),
+    "UpdateStreamProcessorRequest": ("Name", "DataSharingPreferenceForUpdate"),
+}
 _FILM = {"S3Object": {"Bucket": "@bucket", "Name": "@film"}}
 _MOST_ITEMS = 4
 
@@ -54,21 +76,20 @@ _ANYTHING: tuple[Any, ...] = (
 def good(name: str) -> Values:
     """Values of the named shape that keep its constraints."""
     definition = shape(name)
-    if name == "Image":
-        # Its shape allows both members or none, the service exactly one.
-        photo = st.fixed_dictionaries({"Bytes": good("ImageBlob")})
-        other = _of_type(definition)
-        return st.integers(1, 10).flatmap(lambda number: photo if number <= 8 else other)
     if name == "Video":
-        other = _of_type(definition)
-        return st.integers(1, 10).flatmap(lambda number: st.just(_FILM) if number <= 8 else other)
+        return _mostly(st.just(_FILM), definition)
+    if name in _NEEDED:
+        members = {each: good(definition["members"][each]["shape"]) for each in _NEEDED[name]}
+        return _mostly(st.fixed_dictionaries(members), definition)
     if name not in _KNOWN:
         return _of_type(definition)
     known = st.sampled_from(_KNOWN[name])
-    if name in _ONLY_KNOWN:
-        return known
+    return known if name in _ONLY_KNOWN else _mostly(known, definition)
+
+
+def _mostly(known: Values, definition: Shape) -> Values:
+    """Mostly what is known: a request about nothing that exists is refused early."""
     other = _of_type(definition)
-    # Mostly what is known: a request about nothing that exists is refused early.
     return st.integers(1, 10).flatmap(lambda number: known if number <= 8 else other)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -17,12 +18,52 @@ if TYPE_CHECKING:
 
 PATIENCE = 120.0  # seconds; a loaded machine is slow
 ROLE = "arn:aws:iam::123456789012:role/AmazonRekognition"
+NO_VIDEO = f"arn:aws:kinesisvideo:{REGION}:123456789012:stream/nowhere/1767268800000"
+NO_DATA = f"arn:aws:kinesis:{REGION}:123456789012:stream/nowhere"
+
+
+def definition(
+    name: str, collection: str, *, video: str = NO_VIDEO, data: str = NO_DATA
+) -> dict[str, Any]:
+    """A request to create a processor, by default between streams that there are not."""
+    return {
+        "Name": name,
+        "Input": {"KinesisVideoStream": {"Arn": video}},
+        "Output": {"KinesisDataStream": {"Arn": data}},
+        "RoleArn": ROLE,
+        "Settings": {"FaceSearch": {"CollectionId": collection, "FaceMatchThreshold": 80}},
+    }
+
+
+def processors(server: Server) -> set[str]:
+    """Names of the stream processors that there are."""
+    paginator = server.client("rekognition").get_paginator("list_stream_processors")
+    return {each["Name"] for page in paginator.paginate() for each in page["StreamProcessors"]}
+
+
+def remove(server: Server, names: Iterable[str]) -> None:
+    """Stop and delete stream processors."""
+    client = server.client("rekognition")
+
+    def gone(name: str) -> bool:
+        with suppress(client.exceptions.ResourceInUseException):
+            client.delete_stream_processor(Name=name)
+            return True
+        with suppress(client.exceptions.ResourceInUseException):
+            client.stop_stream_processor(Name=name)
+        return False
+
+    for name in names:
+        until(partial(gone, name))
 
 
 class Scene:
-    """A video stream, a data stream, and a processor between them."""
+    """A video stream, a data stream, and a processor between them.
 
-    def __init__(self, server: Server, collection: str, *, video_arn: str = "") -> None:
+    server: what makes clients for a product that runs.
+    """
+
+    def __init__(self, server: Any, collection: str, *, video_arn: str = "") -> None:
         self.server = server
         self.rekognition = server.client("rekognition")
         self.video, self.kinesis = server.client("kinesisvideo"), server.client("kinesis")
@@ -32,11 +73,7 @@ class Scene:
         described = self.kinesis.describe_stream_summary(StreamName=self.name)
         self.data_arn = described["StreamDescriptionSummary"]["StreamARN"]
         self.rekognition.create_stream_processor(
-            Name=self.name,
-            Input={"KinesisVideoStream": {"Arn": self.video_arn}},
-            Output={"KinesisDataStream": {"Arn": self.data_arn}},
-            RoleArn=ROLE,
-            Settings={"FaceSearch": {"CollectionId": collection, "FaceMatchThreshold": 80}},
+            **definition(self.name, collection, video=self.video_arn, data=self.data_arn)
         )
         self._iterator = self._first_iterator()
 
@@ -75,11 +112,14 @@ class Scene:
                     pass
         return began
 
+    def open_producer(self) -> PutMedia:
+        endpoint = self.video.get_data_endpoint(StreamARN=self.video_arn, APIName="PUT_MEDIA")
+        return PutMedia(endpoint["DataEndpoint"], self.name, CREDENTIALS, REGION)
+
     @contextmanager
     def producing(self) -> Iterator[PutMedia]:
         """A producer that ends with its last acknowledgement."""
-        endpoint = self.video.get_data_endpoint(StreamARN=self.video_arn, APIName="PUT_MEDIA")
-        producer = PutMedia(endpoint["DataEndpoint"], self.name, CREDENTIALS, REGION)
+        producer = self.open_producer()
         try:
             yield producer
             for _ in producer.finish():
@@ -89,13 +129,16 @@ class Scene:
 
     def records(self) -> list[Any]:
         """What has been written since the last call."""
-        found: list[Any] = []
+        return [record for batch in self.batches() for record in batch]
+
+    def batches(self) -> Iterator[list[Any]]:
+        """The same, answer by answer."""
         while True:
             answer = self.kinesis.get_records(ShardIterator=self._iterator)
             self._iterator = answer["NextShardIterator"]
             if not answer["Records"]:
-                return found
-            found += [json.loads(each["Data"]) for each in answer["Records"]]
+                return
+            yield [json.loads(each["Data"]) for each in answer["Records"]]
 
     def collect(self, enough: Callable[[list[Any]], bool], seconds: float = PATIENCE) -> list[Any]:
         """Records, until there are enough."""

@@ -26,13 +26,15 @@ class Tables:
     def digests(self) -> dict[str, str | None]:
         """A digest of all rows of each table, by its name.
 
-        Work on video goes on by itself, whoever asks for what: of it there is how many jobs.
+        Work on video goes on by itself, whoever asks for what: of it there is how many jobs, and of
+        stream processors what their owners said.
         """
         names = [
             name
             for (name,) in self.rows(
                 "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
-                " AND tablename NOT LIKE 'video%' ORDER BY tablename"
+                " AND tablename NOT LIKE 'video%' AND tablename <> 'stream_processors'"
+                " ORDER BY tablename"
             )
         ]
         digest = sql.SQL("SELECT {}, md5(string_agg(t::text, ' ' ORDER BY t::text)) FROM {} AS t")
@@ -40,7 +42,16 @@ class Tables:
             digest.format(sql.Literal(name), sql.Identifier(name)) for name in names
         )
         ((jobs,),) = self.rows("SELECT count(*) FROM video_jobs")
-        return {**dict(self._connection.execute(query).fetchall()), "video_jobs": str(jobs)}
+        ((processors,),) = self.rows(
+            "SELECT md5(string_agg(t::text, ' ' ORDER BY processor_key)) FROM ("
+            " SELECT processor_key, name, video_stream_arn, data_stream_arn, role_arn,"
+            " collection_id, threshold, data_sharing, run FROM stream_processors) AS t"
+        )
+        return {
+            **dict(self._connection.execute(query).fetchall()),
+            "video_jobs": str(jobs),
+            "stream_processors": processors,
+        }
 
     def close(self) -> None:
         self._connection.close()

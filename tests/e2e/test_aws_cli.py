@@ -47,12 +47,16 @@ class Cli:
 
     def __call__(self, line: str) -> Any:
         """Run ``aws rekognition`` with the words of a line and return its answer."""
-        done = self.run("rekognition", *line.split())
-        assert done.returncode == 0, done.stderr
-        answer = json.loads(done.stdout) if done.stdout.strip() else {}
+        answer = self.other("rekognition", line)
         name = "".join(map(str.capitalize, line.split()[0].split("-")))
         self.answers[name].append(answer)
         return answer
+
+    def other(self, service: str, line: str) -> Any:
+        """Run ``aws`` for a service and return its answer."""
+        done = self.run(service, *line.split())
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout) if done.stdout.strip() else {}
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run ``aws``, whatever comes of it."""
@@ -140,8 +144,37 @@ def story(cli: Cli) -> dict[str, list[Any]]:
     cli(f"tag-resource --resource-arn {arn} --tags site=north")
     cli(f"untag-resource --resource-arn {arn} --tag-keys team")
     cli(f"list-tags-for-resource --resource-arn {arn}")
+    follow_a_stream(cli, name)
     cli(f"delete-collection --collection-id {name}")
     return {"name": [name], "faces": [eileen, grace], **cli.answers}
+
+
+def follow_a_stream(cli: Cli, name: str) -> None:
+    """A stream processor's life; it and its streams are named as its collection is."""
+    video = cli.other("kinesisvideo", f"create-stream --stream-name {name}")["StreamARN"]
+    cli.other("kinesis", f"create-stream --stream-name {name} --shard-count 1")
+    data = cli.other("kinesis", f"describe-stream-summary --stream-name {name}")[
+        "StreamDescriptionSummary"
+    ]["StreamARN"]
+    cli(
+        f"create-stream-processor --name {name} --role-arn arn:aws:iam::123456789012:role/any"
+        f" --input KinesisVideoStream={{Arn={video}}}"
+        f" --stream-processor-output KinesisDataStream={{Arn={data}}}"
+        f" --settings FaceSearch={{CollectionId={name},FaceMatchThreshold=85.5}}"
+    )
+    cli(f"start-stream-processor --name {name}")
+    wait_for_processor(cli, name, "RUNNING")
+    cli(f"update-stream-processor --name {name} --data-sharing-preference-for-update OptIn=false")
+    cli("list-stream-processors --page-size 1")
+    cli(f"stop-stream-processor --name {name}")
+    wait_for_processor(cli, name, "STOPPED")
+    cli(f"delete-stream-processor --name {name}")
+
+
+def wait_for_processor(cli: Cli, name: str, status: str) -> None:
+    end = time.monotonic() + PATIENCE
+    while cli(f"describe-stream-processor --name {name}")["Status"] != status:
+        assert time.monotonic() < end, f"it does not become {status}"
 
 
 def test_every_operation_of_the_catalog_is_in_the_story(story: dict[str, list[Any]]) -> None:
@@ -154,6 +187,17 @@ def test_the_cli_finds_who_is_in_a_film(story: dict[str, list[Any]]) -> None:
     matches = [match for person in searched["Persons"] for match in person["FaceMatches"]]
     assert {match["Face"]["ExternalImageId"] for match in matches} == {"eileen"}
     assert detected["Faces"][0]["Timestamp"] == 0
+
+
+def test_the_cli_follows_a_stream_processor(story: dict[str, list[Any]]) -> None:
+    (name,), (made,) = story["name"], story["CreateStreamProcessor"]
+    described = story["DescribeStreamProcessor"][-1]
+    assert described["StreamProcessorArn"] == made["StreamProcessorArn"]
+    assert described["Settings"]["FaceSearch"]["FaceMatchThreshold"] == 85.5
+    assert described["DataSharingPreference"] == {"OptIn": False}
+    assert story["StartStreamProcessor"][0]["SessionId"]
+    (listed,) = story["ListStreamProcessors"]
+    assert {"Name": name, "Status": "RUNNING"} in listed["StreamProcessors"]
 
 
 def test_the_cli_makes_and_describes_a_collection(story: dict[str, list[Any]]) -> None:

@@ -11,6 +11,7 @@ import pytest
 from botocore.loaders import Loader
 
 from facedex.api.catalog import OPERATIONS
+from tests.e2e import streaming
 
 if TYPE_CHECKING:
     from tests.conftest import Server
@@ -42,7 +43,12 @@ def collection(rekognition: Any, portraits: dict[str, bytes]) -> Iterator[str]:
 
 
 def test_every_paginator_of_our_operations_is_tested_here() -> None:
-    assert _PAGINATORS & set(OPERATIONS) == {"ListCollections", "ListFaces", "ListUsers"}
+    assert _PAGINATORS & set(OPERATIONS) == {
+        "ListCollections",
+        "ListFaces",
+        "ListStreamProcessors",
+        "ListUsers",
+    }
 
 
 @pytest.mark.parametrize(
@@ -79,6 +85,23 @@ def test_a_listing_broken_off_goes_on_from_its_resume_token(
     assert [*first[members], *rest[members]] == whole[members]
 
 
+def test_the_paginator_of_stream_processors_yields_each_once(
+    rekognition: Any, collection: str
+) -> None:
+    names = [f"{collection}-{number}" for number in range(3)]
+    for name in names:
+        rekognition.create_stream_processor(**streaming.definition(name, collection))
+    paginator = rekognition.get_paginator("list_stream_processors")
+    pages = list(paginator.paginate(PaginationConfig={"PageSize": 2}))
+    assert all(len(page["StreamProcessors"]) <= 2 for page in pages)
+    listed = [each["Name"] for page in pages for each in page["StreamProcessors"]]
+    assert [name for name in listed if name in names] == names
+    assert len(listed) == len(set(listed))
+    assert "NextToken" not in pages[-1]
+    for name in names:
+        rekognition.delete_stream_processor(Name=name)
+
+
 def test_the_sdk_has_no_waiter_for_our_operations() -> None:
     # Were there one, its conditions would have to come true here.
     assert {waiter["operation"] for waiter in _WAITERS.values()}.isdisjoint(OPERATIONS)
@@ -87,6 +110,8 @@ def test_the_sdk_has_no_waiter_for_our_operations() -> None:
 def test_errors_are_caught_by_the_clients_own_exception_types(rekognition: Any) -> None:
     with pytest.raises(rekognition.exceptions.ResourceNotFoundException):
         rekognition.describe_collection(CollectionId="nowhere")
+    with pytest.raises(rekognition.exceptions.ResourceNotFoundException):
+        rekognition.start_stream_processor(Name="nowhere")
     with pytest.raises(rekognition.exceptions.InvalidImageFormatException):
         rekognition.detect_faces(Image={"Bytes": b"not an image"})
     with pytest.raises(rekognition.exceptions.InvalidPaginationTokenException):

@@ -24,6 +24,7 @@ from facedex.api.catalog import OPERATIONS
 from facedex.api.model import service_model
 from tests.e2e import shaped
 from tests.e2e.films import Studio, moving
+from tests.e2e.streaming import Scene, definition, processors, remove
 
 if TYPE_CHECKING:
     from tests.conftest import Server
@@ -36,7 +37,10 @@ PROTOCOL = {kind.__name__ for kind in errors.ServiceError.__subclasses__()} - se
 
 
 class Gallery:
-    """A collection with two faces, two users and a tag, and a connection to ask about it."""
+    """A collection with two faces, two users, a tag and a stream processor that is not started.
+
+    And a connection to ask about it.
+    """
 
     def __init__(self, server: Server, photos: dict[str, bytes], jobs: dict[str, str]) -> None:
         address = urlsplit(server.url)
@@ -79,6 +83,10 @@ class Gallery:
             self.good("CreateUser", **here, UserId=f"user-{number}")
         face = [self.names["@face:0"]]
         self.good("AssociateFaces", **here, UserId="user-0", FaceIds=face)
+        processor = f"{self.collection}-{uuid4().hex}"
+        made = self.good("CreateStreamProcessor", **definition(processor, self.collection))
+        self.names["@processor:idle"] = processor
+        self.names["@arn:processor"] = made["StreamProcessorArn"]
 
     def exists(self) -> bool:
         status, _ = self.ask("DescribeCollection", {"CollectionId": self.collection})
@@ -89,6 +97,8 @@ class Gallery:
             return {name: self.put_names(value) for name, value in document.items()}
         if isinstance(document, list):
             return [self.put_names(value) for value in document]
+        if document == "@new":
+            return f"new-{uuid4().hex}"
         return self.names.get(document, document) if isinstance(document, str) else document
 
     def close(self) -> None:
@@ -119,8 +129,10 @@ def traces(server: Server) -> Iterator[None]:
     """Remove what was made, and see that no traceback was logged."""
     client = server.client("rekognition")
     before = set(client.list_collections()["CollectionIds"])
+    processors_before = processors(server)
     logged = len(server.log.read_text())
     yield
+    remove(server, processors(server) - processors_before)
     for made in set(client.list_collections()["CollectionIds"]) - before:
         client.delete_collection(CollectionId=made)
     assert "Traceback" not in server.log.read_text()[logged:]
@@ -128,18 +140,24 @@ def traces(server: Server) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def jobs(server: Server, portraits: dict[str, bytes]) -> dict[str, str]:
-    """A film, and a job of each kind on it that has ended, by the names that requests use."""
+    """What lasts, by the names that requests use.
+
+    A film, a job of each kind on it that has ended, and a stream processor that runs.
+    """
     studio = Studio(server, portraits)
     video = studio.put("film", moving(portraits, "grace", seconds=1))
     search = studio.start(video)
     faces = studio.rekognition.start_face_detection(Video=video)["JobId"]
     assert studio.wait(search)["JobStatus"] == "SUCCEEDED"
     assert studio.wait(faces, "get_face_detection")["JobStatus"] == "SUCCEEDED"
+    scene = Scene(server, studio.name)
+    scene.start()
     return {
         "@bucket": studio.name,
         "@film": "film",
         "@job:search": search,
         "@job:faces": str(faces),
+        "@processor:running": scene.name,
     }
 
 

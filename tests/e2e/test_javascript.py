@@ -126,6 +126,20 @@ def test_javascript_finds_who_is_in_a_film(story: dict[str, list[Any]]) -> None:
     assert detected["Faces"][0]["Timestamp"] == 0
 
 
+def test_javascript_follows_a_stream_processor(story: dict[str, list[Any]]) -> None:
+    (made,), (started,) = story["CreateStreamProcessor"], story["StartStreamProcessor"]
+    described = story["DescribeStreamProcessor"][-1]
+    assert described["StreamProcessorArn"] == made["StreamProcessorArn"]
+    assert (described["Status"], started["SessionId"] != "") == ("STOPPED", True)
+    assert described["DataSharingPreference"] == {"OptIn": False}
+    listed = [
+        each
+        for page in story["ListStreamProcessors"][0]["pages"]
+        for each in page["StreamProcessors"]
+    ]
+    assert {"Name": described["Name"], "Status": "RUNNING"} in listed
+
+
 def test_javascript_reads_every_kind_of_value(story: dict[str, list[Any]]) -> None:
     made, described = story["CreateCollection"][0], story["DescribeCollection"][0]
     assert described["CollectionARN"] == made["CollectionArn"]
@@ -173,6 +187,7 @@ def test_javascript_finds_people(story: dict[str, list[Any]]) -> None:
         ("CreateCollection", "ResourceAlreadyExistsException"),
         ("IndexFaces", "InvalidImageFormatException"),
         ("ListFaces", "InvalidPaginationTokenException"),
+        ("StopStreamProcessor", "ResourceInUseException"),
         ("DescribeCollection", "ResourceNotFoundException"),
     ],
 )

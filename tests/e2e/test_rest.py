@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import io
 import json
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
 from PIL import Image
 
+from tests.e2e.films import Studio, moving
 from tests.e2e.plain_http import Rest, inline
+from tests.e2e.streaming import definition, until
+
+if TYPE_CHECKING:
+    from tests.conftest import Server
 
 Portraits = dict[str, bytes]
+_LISTED = {"Search": "Persons", "Detection": "Faces"}  # what a job's answer lists
 
 
 def test_a_collections_life(rest: Rest) -> None:
@@ -97,6 +104,42 @@ def test_users(rest: Rest, collection: str, portraits: Portraits) -> None:
     assert found["User"]["UserId"] == "eileen:1"
     assert rest.good("DisassociateFaces", **user, FaceIds=[face])["UserStatus"] == "CREATED"
     assert rest.good("DeleteUser", **user, ClientRequestToken="once") == {}
+
+
+def test_a_stream_processors_life(rest: Rest, collection: str) -> None:
+    name = {"Name": collection}
+    created = rest.good("CreateStreamProcessor", **definition(collection, collection))
+    arn = created["StreamProcessorArn"]
+    rest.good("TagResource", ResourceArn=arn, Tags={"site": "north"})
+    assert rest.good("ListTagsForResource", ResourceArn=arn) == {"Tags": {"site": "north"}}
+    assert rest.good("DescribeStreamProcessor", **name)["Status"] == "STOPPED"
+    sharing = {"DataSharingPreferenceForUpdate": {"OptIn": False}}
+    assert rest.good("UpdateStreamProcessor", **name, **sharing) == {}
+    listed = rest.good("ListStreamProcessors", MaxResults=1000)["StreamProcessors"]
+    assert {"Name": collection, "Status": "STOPPED"} in listed
+    path = f"/v1/stream-processors/{collection}"
+    code, message = rest.bad("POST", f"{path}/stop")
+    assert (code, "nothing to stop" in message) == ("ResourceInUseException", True)
+    # A body is not needed.
+    status, started = rest.ask("POST", f"{path}/start")
+    assert (status, set(started)) == (200, {"SessionId"})
+    assert rest.ask("POST", f"{path}/stop", b"{}") == (200, {})
+    until(lambda: rest.good("DescribeStreamProcessor", **name)["Status"] == "STOPPED")
+    assert rest.good("DeleteStreamProcessor", **name) == {}
+    assert rest.bad("GET", path)[0] == "ResourceNotFoundException"
+
+
+def test_a_film(rest: Rest, server: Server, portraits: Portraits) -> None:
+    studio = Studio(server, portraits)
+    video = studio.put("film.mp4", moving(portraits, "grace", seconds=1))
+    for kind, members in (("Search", {"CollectionId": studio.name}), ("Detection", {})):
+        job = rest.good(f"StartFace{kind}", Video=video, **members)["JobId"]
+        studio.wait(job, f"get_face_{kind.lower()}")
+        first = rest.good(f"GetFace{kind}", JobId=job, MaxResults=1)
+        assert (first["JobStatus"], len(first[_LISTED[kind]])) == ("SUCCEEDED", 1)
+        token = first["NextToken"]
+        assert rest.good(f"GetFace{kind}", JobId=job, NextToken=token)[_LISTED[kind]]
+    assert rest.bad("GET", f"/v1/video/face-search/{'f' * 64}")[0] == "ResourceNotFoundException"
 
 
 def test_comparing(rest: Rest, portraits: Portraits) -> None:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
+import subprocess
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
+import psutil
+import psycopg
 import pytest
 
+from local.postgres import Postgres
+from local.queues import STREAMS
 from tests.conftest import Server
 from tests.e2e.films import Studio, moving
 from tests.e2e.streaming import Scene, moment, named, names, until, workers
@@ -115,7 +122,7 @@ def test_what_comes_in_after_the_start_is_searched_whenever_a_worker_is_found(
     assert abs(moment(records[0]) - began) < 0.01
 
 
-def test_a_worker_that_is_killed_leaves_no_gap(scene: Scene, both: bytes) -> None:
+def test_a_worker_that_is_killed_leaves_no_gap(server: Server, scene: Scene, both: bytes) -> None:
     scene.start()
     scene.wait("RUNNING")
     pushed: list[float] = []
@@ -125,7 +132,7 @@ def test_a_worker_that_is_killed_leaves_no_gap(scene: Scene, both: bytes) -> Non
     feeder.start()
     records = scene.collect(lambda found: len(found) >= 5)
     killed = time.monotonic()
-    for pid in workers(scene.server):
+    for pid in workers(server):
         os.kill(pid, signal.SIGKILL)
     last = moment(records[-1])
     more = scene.collect(lambda found: any(moment(each) > last + 0.15 for each in found))
@@ -140,6 +147,47 @@ def test_a_worker_that_is_killed_leaves_no_gap(scene: Scene, both: bytes) -> Non
 
     until(complete)
     assert scene.describe()["Status"] == "RUNNING"
+
+
+def test_of_workers_by_force_one_writes_and_a_sleeper_that_wakes_writes_nothing_more(
+    server: Server, scene: Scene, both: bytes
+) -> None:
+    scene.start()
+    scene.wait("RUNNING")
+    sleepers = [psutil.Process(pid) for pid in workers(server)]
+    like = sleepers[0]
+    others = [
+        subprocess.Popen(like.cmdline(), env=like.environ(), stdin=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    try:
+        with psycopg.connect(Postgres(server.directory).url) as connection:
+            query = "SELECT processor_key FROM stream_processors WHERE name = %s"
+            ((key,),) = connection.execute(query, (scene.name,)).fetchall()
+        sqs = server.client("sqs")
+        queue = sqs.get_queue_url(QueueName=STREAMS.name)["QueueUrl"]
+        for _ in range(6):
+            sqs.send_message(QueueUrl=queue, MessageBody=json.dumps({"StreamProcessor": key}))
+        scene.push(both, pace=False)
+        counts = Counter(map(moment, scene.collect(lambda found: len(found) >= 25)))
+        time.sleep(2)  # in which it notes how far it is
+        for each in sleepers:
+            each.suspend()
+        scene.push(both, start=time.time() + 10, pace=False)
+        counts.update(map(moment, scene.collect(lambda found: len(found) >= 25)))
+        for each in sleepers:
+            each.resume()
+        time.sleep(2)  # in which it would write what it has in hand
+        scene.push(both, start=time.time() + 30, pace=False)
+        counts.update(map(moment, scene.collect(lambda found: len(found) >= 25)))
+    finally:
+        for each in sleepers:
+            each.resume()
+        for each in others:
+            each.communicate()
+    assert len(counts) == 75
+    # A fragment under way may come twice.
+    assert counts.total() <= 75 + 10
 
 
 def test_stop_takes_effect_within_seconds_while_the_stream_stands(scene: Scene) -> None:

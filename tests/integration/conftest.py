@@ -1,16 +1,23 @@
-"""A real Postgres for the store's tests, and a new database in it for each."""
+"""A real Postgres and a new database in it for each test; a stage for workers of streams."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psycopg
 import pytest
 
+from facedex import services, settings
+from facedex.api import clients
 from facedex.store import schema
 from facedex.store.database import Database
 from local.postgres import Postgres
+from local.queues import STREAMS
+from tests.e2e.streaming import Scene
+from tests.integration.streaming import Configure, Stage, end
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +44,66 @@ def database(database_url: str) -> Iterator[Database]:
     schema.migrate(database)
     yield database
     database.close()
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    stage = Stage()
+    yield stage
+    stage.close()
+
+
+@pytest.fixture
+def configure(monkeypatch: pytest.MonkeyPatch) -> Configure:
+    """What changes settings of the service."""
+
+    def configure(**chosen: object) -> None:
+        for name, value in chosen.items():
+            monkeypatch.setenv(f"FACEDEX_{name}", str(value))
+        settings.settings.cache_clear()
+
+    return configure
+
+
+@pytest.fixture
+def service(
+    stage: Stage,
+    database_url: str,
+    pack_directory: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    configure: Configure,
+) -> Iterator[None]:
+    """The service with a collection "staff", for handlers in this process."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.setenv(name, "us-east-1")
+    for name in ("SQS", "KINESIS", "KINESIS_VIDEO"):
+        monkeypatch.setenv(f"AWS_ENDPOINT_URL_{name}", stage.url)
+    queue = stage.client("sqs").create_queue(QueueName=f"{STREAMS.name}-{uuid4().hex}")
+    configure(
+        DATABASE_URL=database_url,
+        AUTH="none",
+        MODELS=pack_directory.parent,
+        STREAM_QUEUE=queue["QueueUrl"],
+    )
+    made: tuple[Any, ...] = (services._database, services._pack, clients.queues)
+    for each in made:
+        each.cache_clear()
+    schema.migrate(services.database())
+    stage.client("rekognition").create_collection(CollectionId="staff")
+    yield
+    stage.faults.throttle = stage.faults.refuse = 0
+    stage.faults.media = b""
+    stage.ahead = 0.0
+    services.database().close()
+    for each in (*made, settings.settings):
+        each.cache_clear()
+
+
+@pytest.fixture
+def scene(stage: Stage, service: None) -> Iterator[Scene]:
+    made = Scene(stage, "staff")
+    made.start()
+    yield made
+    end(made)

@@ -414,6 +414,43 @@ def test_retries_wait_longer_each_time_and_end_in_failure(database: Database) ->
     assert (failed.status, failed.status_message) == ("FAILED", "The data stream does not answer.")
 
 
+def test_a_data_stream_that_takes_nothing_for_ever_fails_its_processor(
+    database: Database,
+) -> None:
+    """Each worker tries it for a minute, all the while showing that it is alive."""
+    key = create(database).key
+    start(database)
+    for _ in range(MOST_FAILURES):
+        lease = taken(database, key)
+        for _ in range(4):
+            pass_time(database, 20)
+            assert beat(database, lease) == "RUNNING"
+        with database.transaction() as connection:
+            stream_runs.retry(connection, lease, "The data stream takes no records.")
+    assert status(database) == "FAILED"
+
+
+def test_what_a_worker_waits_for_is_told_until_it_gets_on(database: Database) -> None:
+    key = create(database).key
+    start(database)
+    lease = taken(database, key)
+    with database.transaction() as connection:
+        stream_runs.beat(connection, lease, LEASE, trouble="The camera does not answer.")
+    waiting = find(database)
+    assert (waiting.status, waiting.status_message) == ("RUNNING", "The camera does not answer.")
+    beat(database, lease)
+    assert find(database).status_message is None
+    with database.transaction() as connection:
+        stream_runs.retry(connection, lease, "The data stream takes no records.")
+    waiting = find(database)
+    assert (waiting.status, waiting.status_message) == (
+        "RUNNING",
+        "The data stream takes no records.",
+    )
+    beat(database, taken(database, key))
+    assert find(database).status_message is None
+
+
 def test_a_worker_that_gets_on_ends_the_row_of_failures(database: Database) -> None:
     key = create(database).key
     start(database)
@@ -442,7 +479,7 @@ def test_a_worker_that_lives_on_a_quiet_stream_ends_the_row_of_failures(
         age(database)
     lease = taken(database, key)
     assert lease.failures == 2
-    for _ in range(4):
+    for _ in range(10):
         pass_time(database, 20)
         beat(database, lease)
     age(database)

@@ -140,6 +140,19 @@ def test_a_worker_that_died_loses_its_task_and_cannot_finish_it_later(database: 
         assert len(timelines.track_ends(connection, job_id)) == 1
 
 
+def test_a_task_outlives_many_dead_workers_and_fewer_errors(database: Database) -> None:
+    job_id = planned(database, 2)
+    deaths = errors = 0
+    while (lease := take(database, job_id, 0)) and lease.attempts <= tasks.MOST_ATTEMPTS:
+        deaths += 1
+        let_lapse(database, job_id)
+    while (lease := take(database, job_id, 1)) and lease.attempts <= tasks.MOST_ATTEMPTS:
+        errors += 1
+        with database.transaction() as connection:
+            tasks.release(connection, lease)
+    assert (deaths, errors) == (15, 5)
+
+
 def test_exactly_one_of_many_workers_finishes_last(database: Database) -> None:
     job_id = planned(database, 12)
 

@@ -28,12 +28,21 @@ class Camera:
     port: 0 for any free one; a camera that comes back takes its old one.
     loops: how often the film is shown.
     speed: times real time.
+    credentials: the user and the password that it asks for.
     """
 
     def __init__(
-        self, film: bytes, *, port: int = 0, loops: int = 1_000_000, speed: float = 1.0
+        self,
+        film: bytes,
+        *,
+        port: int = 0,
+        loops: int = 1_000_000,
+        speed: float = 1.0,
+        credentials: tuple[str, str] | None = None,
     ) -> None:
         self._film = film
+        said = ":".join(credentials or ()).encode()
+        self._wanted = f"Basic {base64.b64encode(said).decode()}" if credentials else ""
         self._loops = loops
         self._speed = speed
         self._listening = socket.create_server(("127.0.0.1", port))
@@ -92,7 +101,11 @@ class Camera:
             while request := _read_request(requests):
                 headers = ["Session: 1"]
                 body = b""
+                status = "200 OK"
                 match request[0]:
+                    case _ if self._wanted not in request[1]:
+                        status = "401 Unauthorized"
+                        headers.append('WWW-Authenticate: Basic realm="camera"')
                     case "OPTIONS":
                         headers.append("Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN")
                     case "DESCRIBE":
@@ -107,7 +120,7 @@ class Camera:
                 sequence = re.search(r"(?im)^cseq: *(\d+)", request[1])
                 headers += [f"CSeq: {sequence[1] if sequence else 0}"]
                 headers += [f"Content-Length: {len(body)}"]
-                answer = "RTSP/1.0 200 OK\r\n" + "\r\n".join(headers) + "\r\n\r\n"
+                answer = f"RTSP/1.0 {status}\r\n" + "\r\n".join(headers) + "\r\n\r\n"
                 with lock:
                     connection.sendall(answer.encode() + body)
                 if player and not player.is_alive() and not gone.is_set():

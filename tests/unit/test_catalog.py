@@ -66,6 +66,23 @@ def test_every_operation_has_a_sample_event_of_its_route(row: Operation) -> None
     assert set(event["pathParameters"] or {}) == placeholders
 
 
+@ROWS
+def test_every_operation_is_described_with_its_route(row: Operation) -> None:
+    described = (ROOT / "docs" / "operations.md").read_text()
+    assert f"| {row.name} | `{row.method} {row.path}` |" in described
+    _, _, table = (ROOT / "README.md").read_text().partition("## What works")
+    assert re.search(rf"\b{row.name}\b", table)
+
+
+@ROWS
+def test_every_operation_on_video_has_a_page_that_explains_it(row: Operation) -> None:
+    pages = {"/v1/video/": "video.md", "/v1/stream-processors": "streams.md"}
+    for prefix, page in pages.items():
+        if row.path.startswith(prefix):
+            text = (ROOT / "docs" / page).read_text()
+            assert re.search(rf"\b{row.name}\b", text)
+
+
 def test_every_worker_has_a_handler() -> None:
     assert all(callable(row.handler) for row in WORKERS.values())
 

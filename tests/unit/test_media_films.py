@@ -37,20 +37,33 @@ def test_full_colour_range_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("container", "codec"),
+    ("container", "codec", "name"),
     [
-        ("mov", "libx264"),
-        ("matroska", "libx264"),
-        ("mpegts", "libx264"),
-        ("avi", "mpeg4"),
-        ("webm", "libvpx-vp9"),
-        ("mp4", "libx265"),
+        ("mov", "libx264", "h264"),
+        ("matroska", "libx264", "h264"),
+        ("mpegts", "libx264", "h264"),
+        ("avi", "mpeg4", "mpeg4"),
+        ("webm", "libvpx-vp9", "vp9"),
+        ("mp4", "libx265", "hevc"),
+        ("mp4", "libsvtav1", "av1"),
     ],
 )
-def test_what_else_ffmpeg_reads_is_read(container: str, codec: str) -> None:
+def test_what_else_ffmpeg_reads_is_read(container: str, codec: str, name: str) -> None:
     film = look(making.film(making.steady(50), container=container, codec=codec))
+    assert film.codec == name
     assert abs(film.duration - 2000) <= 80
     assert (film.width, film.height) == (320, 240)
+
+
+@pytest.mark.parametrize(
+    ("container", "codec"),
+    [("mp4", "libx264"), ("matroska", "libx264"), ("webm", "libvpx-vp9"), ("mpegts", "libx264")],
+)
+def test_a_film_is_as_long_as_it_plays_wherever_its_clock_begins(
+    container: str, codec: str
+) -> None:
+    data = making.film(making.steady(50, start=7000), container=container, codec=codec)
+    assert abs(look(data).duration - 2000) <= 80
 
 
 @pytest.mark.parametrize("rotation", [90, -90, 180])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import io
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from av.video.frame import VideoFrame
 
 from facedex.media import films, frames, segments
 from facedex.media.segments import FOREVER, Grid, Segment
@@ -136,3 +138,18 @@ def test_segments_cover_a_film_without_gap_or_overlap() -> None:
     assert pieces[0].start == 0
     assert pieces[-1].end == FOREVER
     assert all(one.end == other.start for one, other in pairwise(pieces))
+
+
+def test_frames_are_freed_without_the_garbage_collector() -> None:
+    # It comes round when so many objects were made, however large they are: a worker would hold
+    # hundreds of megabytes of pixels by then.
+    data = making.film(STEADY, codec_options=CLOSED)
+    gc.collect()
+    before = sum(isinstance(each, VideoFrame) for each in gc.get_objects())
+    gc.disable()
+    try:
+        assert len(looked_at(data, 5)) == 30
+        after = sum(isinstance(each, VideoFrame) for each in gc.get_objects())
+    finally:
+        gc.enable()
+    assert after == before

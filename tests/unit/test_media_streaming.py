@@ -18,7 +18,7 @@ from facedex.media.matroska.errors import MatroskaError, NoVideo, StreamFailed
 from facedex.media.matroska.live import Coded, Ending, Event, Opening, read_live
 from facedex.media.pacing import Moment, Pace
 from facedex.media.tracking import Tracker
-from facedex.media.views import MOST
+from facedex.media.views import MOST, is_clear, is_passable
 from facedex.media.watching import Watcher
 from facedex.vision import packs
 from facedex.vision.images import Image
@@ -229,7 +229,47 @@ def test_a_face_that_stays_is_one_track_that_is_searched_for_seldom(
             versions.setdefault(seen.track, set()).add(seen.probe.version)
     assert set(versions) == {0, 1}
     # Views of new stretches, which become longer and longer.
-    assert all(len(each) <= 2 * MOST for each in versions.values())
+    assert all(len(each) <= 3 * MOST for each in versions.values())
+
+
+def shaded(scene: Image, light: float) -> Image:
+    """The scene with so much of its light."""
+    return Image((scene.pixels * light).astype(np.uint8), scene.width, scene.height)
+
+
+def test_a_face_is_searched_for_at_once_and_again_while_it_is_new(pack: Pack, scene: Image) -> None:
+    watcher = Watcher(pack)
+    versions = [
+        {
+            seen.probe.version
+            for seen in watcher.see(Moment(200 * number, False), scene)
+            if seen.probe
+        }
+        for number in range(5)
+    ]
+    assert versions == [{1}, {2}, {3}, {4}, {5}]
+
+
+def test_a_dim_face_is_searched_for_if_it_could_be_enrolled_until_there_is_a_clear_view(
+    pack: Pack, scene: Image
+) -> None:
+    clear = pack.embed(scene, pack.find(scene, longest_side=640))
+    for light, bars in ((0.12, 0), (0.22, 1)):
+        faces = pack.find(shaded(scene, light), longest_side=640)
+        assert [is_clear(face) + is_passable(face) for face in faces] == [bars, bars]
+    watcher = Watcher(pack)
+    dark, dim, lit = (
+        watcher.see(Moment(200 * number, False), shaded(scene, light))
+        for number, light in enumerate((0.12, 0.22, 1.0))
+    )
+    assert [seen.probe for seen in dark] == [None, None]
+    for before, after, vector in zip(dim, lit, clear, strict=True):
+        assert before.probe is not None
+        assert after.probe is not None
+        assert after.track == before.track
+        assert after.probe.version > before.probe.version
+        # The dim view has no part in it any more.
+        assert after.probe.vector @ vector > 0.9999
 
 
 def test_a_jump_or_another_size_ends_every_track(pack: Pack, scene: Image) -> None:

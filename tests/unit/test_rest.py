@@ -51,6 +51,13 @@ def test_query_parameters_take_the_types_of_their_members() -> None:
     assert members == {"FaceIds": ["a"], "MaxResults": 10}
 
 
+def test_a_list_in_the_query_is_as_long_as_a_url_has_room_for() -> None:
+    members = read_members("ListFaces", call(query={"FaceIds": ["a"] * 100}))
+    assert len(members["FaceIds"]) == 100
+    with pytest.raises(ValidationException, match="FaceIds is given 101 times"):
+        read_members("ListFaces", call(query={"FaceIds": ["a"] * 101}))
+
+
 def test_a_presigned_requests_signature_is_no_member() -> None:
     query = {
         "X-Amz-Algorithm": ["AWS4-HMAC-SHA256"],

@@ -95,6 +95,35 @@ for (const [kind, input] of Object.entries({ Search: { CollectionId }, Detection
   }
 }
 
+const Name = CollectionId;
+const Account = made.CollectionArn.split(":").slice(3, 5).join(":");
+
+async function waitForProcessor(status) {
+  const end = Date.now() + 100_000;
+  while ((await call("DescribeStreamProcessor", { Name })).Status !== status) {
+    if (Date.now() > end) throw new Error(`it does not become ${status}`);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
+
+await call("CreateStreamProcessor", {
+  Name,
+  Input: {
+    KinesisVideoStream: { Arn: `arn:aws:kinesisvideo:${Account}:stream/${Name}/1767268800000` },
+  },
+  Output: { KinesisDataStream: { Arn: `arn:aws:kinesis:${Account}:stream/${Name}` } },
+  Settings: { FaceSearch: { CollectionId } },
+  RoleArn: "arn:aws:iam::123456789012:role/any",
+});
+await call("StartStreamProcessor", { Name });
+await waitForProcessor("RUNNING");
+await call("UpdateStreamProcessor", { Name, DataSharingPreferenceForUpdate: { OptIn: false } });
+await pages("ListStreamProcessors", {}, 1);
+await call("StopStreamProcessor", { Name });
+await waitForProcessor("STOPPED");
+await refused("StopStreamProcessor", { Name });
+await call("DeleteStreamProcessor", { Name });
+
 const ResourceArn = made.CollectionArn;
 await call("TagResource", { ResourceArn, Tags: { site: "north" } });
 await call("UntagResource", { ResourceArn, TagKeys: ["team"] });

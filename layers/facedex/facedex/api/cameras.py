@@ -78,9 +78,10 @@ def _split(address: str) -> SplitResult:
 def _place(address: str) -> tuple[str, int]:
     parts = _split(address)
     try:
-        return (parts.hostname or "").lower(), parts.port or _PORT
+        port = _PORT if parts.port is None else parts.port
     except ValueError:  # a port that is none
         return "", 0
+    return (parts.hostname or "").lower(), port
 
 
 def _listed(host: str) -> tuple[str, int]:

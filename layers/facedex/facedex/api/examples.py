@@ -7,7 +7,9 @@ from typing import Any, Final
 
 _FACE: Final = "11111111-2222-3333-4444-555555555555"
 _BOX: Final = {"Width": 0.25, "Height": 0.4, "Left": 0.35, "Top": 0.2}
+_ARN: Final = "arn:aws:rekognition:us-east-1:123456789012"
 _PHOTO: Final = {"S3Object": {"Bucket": "photos", "Name": "eileen.jpg"}}
+_FILM: Final = {"S3Object": {"Bucket": "films", "Name": "lobby.mp4"}}
 _MATCH: Final = {
     "Similarity": 99.99,
     "Face": {
@@ -24,13 +26,29 @@ _FOUND: Final = {
     "SearchedFaceConfidence": 99.9,
     "FaceMatches": [_MATCH],
 }
+# What a stream processor is for.
+_WATCH: Final = {
+    "Name": "door",
+    "Input": {
+        "KinesisVideoStream": {
+            "Arn": "arn:aws:kinesisvideo:us-east-1:123456789012:stream/door/1767268800000"
+        }
+    },
+    "Output": {
+        "KinesisDataStream": {"Arn": "arn:aws:kinesis:us-east-1:123456789012:stream/seen-at-door"}
+    },
+    "Settings": {"FaceSearch": {"CollectionId": "staff", "FaceMatchThreshold": 90}},
+    "RoleArn": "arn:aws:iam::123456789012:role/facedex-streams",
+}
 
 # By member, where it stands in a path or a query string.
 PARAMETERS: Final[Mapping[str, Any]] = {
     "CollectionId": "staff",
     "FaceId": _FACE,
     "UserId": "eileen",
-    "ResourceArn": "arn:aws:rekognition:us-east-1:123456789012:collection/staff",
+    "JobId": "0f7f4f5e3f0a4f0e9d0e2f3f4f5f6f7f0f7f4f5e3f0a4f0e9d0e2f3f4f5f6f7f",
+    "Name": "door",
+    "ResourceArn": f"{_ARN}:collection/staff",
     "TagKeys": ["team"],
 }
 
@@ -50,6 +68,10 @@ REQUESTS: Final[Mapping[str, Mapping[str, Any]]] = {
         "SourceImage": _PHOTO,
         "TargetImage": {"S3Object": {"Bucket": "photos", "Name": "team.jpg"}},
     },
+    "StartFaceSearch": {"Video": _FILM, "CollectionId": "staff"},
+    "StartFaceDetection": {"Video": _FILM},
+    "CreateStreamProcessor": {**_WATCH, "Tags": {"site": "north"}},
+    "UpdateStreamProcessor": {"DataSharingPreferenceForUpdate": {"OptIn": False}},
     "TagResource": {"Tags": {"team": "flight"}},
 }
 
@@ -57,7 +79,7 @@ REQUESTS: Final[Mapping[str, Mapping[str, Any]]] = {
 RESPONSES: Final[Mapping[str, Mapping[str, Any]]] = {
     "CreateCollection": {
         "StatusCode": 200,
-        "CollectionArn": "arn:aws:rekognition:us-east-1:123456789012:collection/staff",
+        "CollectionArn": f"{_ARN}:collection/staff",
         "FaceModelVersion": "dlib-2",
     },
     "SearchFacesByImage": {**_FOUND, "FaceModelVersion": "dlib-2"},
@@ -65,5 +87,13 @@ RESPONSES: Final[Mapping[str, Mapping[str, Any]]] = {
         "SearchedFaces": [_FOUND],
         "UnsearchedFaces": [],
         "FaceModelVersion": "dlib-2",
+    },
+    "CreateStreamProcessor": {"StreamProcessorArn": f"{_ARN}:streamprocessor/door"},
+    "DescribeStreamProcessor": {
+        **_WATCH,
+        "StreamProcessorArn": f"{_ARN}:streamprocessor/door",
+        "Status": "RUNNING",
+        "CreationTimestamp": 1767268800.0,
+        "LastUpdateTimestamp": 1767268812.5,
     },
 }

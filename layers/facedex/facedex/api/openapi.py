@@ -11,14 +11,13 @@ from facedex.api.catalog import OPERATIONS, VARIANTS, Operation
 from facedex.api.gateway import JSON
 from facedex.api.model import input_shape, output_shape, service_model, shape
 from facedex.api.prose import sentences, shorten
+from facedex.api.rest import MOST_IN_QUERY
 from facedex.api.schemas import Components, Schema, describe
 
 # What a photo can be sent as, instead of JSON.
 PHOTO_TYPES: Final = ("image/jpeg", "image/png", "application/octet-stream")
 _IMAGE: Final = "Image"
 _LONGEST_DESCRIPTION: Final = 380
-# FaceIds that fit into the 10,240 bytes that API Gateway takes of request line and headers.
-_MOST_IN_QUERY: Final = 100
 
 # The last prefix of a path that fits says where the operation is filed.
 _TAGS: Final = (
@@ -27,7 +26,9 @@ _TAGS: Final = (
     ("/v1/collections/{CollectionId}/users", "Users", "People of a collection, and their faces."),
     ("/v1/collections/{CollectionId}/search/users", "Users", ""),
     ("/v1/faces", "Photos", "Faces in photos, of which nothing is kept."),
-    ("/v1/tags", "Tags", "Names and values of your own on collections."),
+    ("/v1/video", "Stored video", "People and faces in films."),
+    ("/v1/stream-processors", "Streaming video", "People in live video, as it comes in."),
+    ("/v1/tags", "Tags", "Names and values of your own on collections and stream processors."),
 )
 
 _DESCRIPTION: Final = """\
@@ -146,9 +147,9 @@ def _parameter(
     if member == "ResourceArn":
         about += " In a path its slash is written %2F."
     schema = components.refer(definition["shape"])
-    if place == "query" and schema.get("maxItems", 0) > _MOST_IN_QUERY:
-        schema["maxItems"] = _MOST_IN_QUERY
-        about += f" A URL has room for {_MOST_IN_QUERY}."
+    if place == "query" and schema.get("maxItems", 0) > MOST_IN_QUERY:
+        schema["maxItems"] = MOST_IN_QUERY
+        about += f" A URL has room for {MOST_IN_QUERY}."
     example = {"example": examples.PARAMETERS[member]} if member in examples.PARAMETERS else {}
     return {
         "name": member,

@@ -9,13 +9,20 @@ from typing import Final
 # Sentences about Amazon's own service and tools, which mislead readers of this one.
 _FOREIGN: Final = re.compile(
     r"AWS CLI|AWS SDK|Developer Guide|requires permissions?|require permission|DetectCustomLabels"
-    r"|version [13](\.0)? of the face|Tagging AWS Resources",
+    r"|version [13](\.0)? of the face|Tagging AWS Resources|Service availability notice"
+    r"|feature availability changes|This change does not impact|label detection|detect(ing)? labels"
+    r"|use the same name for a stream processor",
     re.IGNORECASE,
 )
 # Words that are about more than this service has.
 _WIDER: Final = {
     " in an AWS Region": "",
-    "an Amazon Rekognition collection, stream processor, or Custom Labels model": "a collection",
+    "an Amazon Rekognition collection, stream processor, or Custom Labels model": (
+        "a collection or stream processor"
+    ),
+    "the model, collection, or stream processor": "the collection or stream processor",
+    " or to detect labels": "",
+    " and regions of interest and delete certain parameters": "",
     "(Optional) ": "",
 }
 _SENTENCE_END: Final = re.compile(r"(?<=[.!?])\s+(?=[A-Z(`])")

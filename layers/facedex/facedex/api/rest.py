@@ -14,6 +14,9 @@ from facedex.api.gateway import Call
 from facedex.api.model import input_shape, shape
 from facedex.api.reading import parse_json
 
+# FaceIds that fit into the 10,240 bytes that API Gateway takes of request line and headers.
+MOST_IN_QUERY: Final = 100
+
 _RAW: Final = ("image/", "application/octet-stream")
 _MOST_SHOWN: Final = 80
 
@@ -106,6 +109,11 @@ def _query_members(operation: str, known: Mapping[str, Any], call: Call) -> list
 
 def _query_value(name: str, values: Sequence[str], kind: str) -> Any:
     if kind == "list":
+        if len(values) > MOST_IN_QUERY:
+            raise ValidationException(
+                f"The query parameter {name} is given {len(values)} times; a URL has room for"
+                f" {MOST_IN_QUERY}. AWS's own API at POST / takes more."
+            )
         return list(values)
     value = _single(name, values)
     if kind == "string":

@@ -7,7 +7,12 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 import av
-from av.error import FFmpegError
+from av.error import (
+    FFmpegError,
+    HTTPForbiddenError,
+    HTTPNotFoundError,
+    HTTPUnauthorizedError,
+)
 from av.video.stream import VideoStream
 
 from facedex.media.decoding import CODECS
@@ -29,8 +34,20 @@ _OPTIONS: Final = {
 }
 
 
+# RTSP has HTTP's status codes.
+_REFUSALS: Final[tuple[tuple[type[FFmpegError], str], ...]] = (
+    (HTTPUnauthorizedError, "The camera wants another user or password (401 Unauthorized)."),
+    (HTTPForbiddenError, "The camera may not be watched (403 Forbidden)."),
+    (HTTPNotFoundError, "The camera has nothing at this path of its address (404 Not Found)."),
+)
+
+
 class CameraLost(Exception):
     """The camera does not answer, or no longer; it may come back."""
+
+
+class CameraRefused(Exception):
+    """The camera answers that it cannot be watched so; the message is a sentence for its owner."""
 
 
 def watch_camera(address: str, ended: Callable[[], bool]) -> Iterator[Event]:
@@ -44,6 +61,7 @@ def watch_camera(address: str, ended: Callable[[], bool]) -> Iterator[Event]:
 
     Raises:
         CameraLost: it does not answer, or stopped to.
+        CameraRefused: it answers that it cannot be watched.
         NoVideo: it has no video track.
     """
     try:
@@ -55,6 +73,9 @@ def watch_camera(address: str, ended: Callable[[], bool]) -> Iterator[Event]:
             stream = container.streams.video[0]
             yield from _events(container.demux(stream), stream, ended)
     except FFmpegError as error:
+        for kind, sentence in _REFUSALS:
+            if isinstance(error, kind):
+                raise CameraRefused(sentence) from None
         # FFmpeg's own sentence may have the address in it.
         raise CameraLost(f"The camera does not answer ({type(error).__name__}).") from None
     except OSError as error:

@@ -56,7 +56,11 @@ class Shot:
 
 
 class Decoder:
-    """Decodes the first video track of a stream, whatever becomes of it on the way."""
+    """Decodes the first video track of a stream, whatever becomes of it on the way.
+
+    Attributes:
+        failed: frames in a row, up to now, that could not be decoded.
+    """
 
     def __init__(self, *, most_pixels: int = _MOST_PIXELS) -> None:
         self._most_pixels = most_pixels
@@ -65,7 +69,7 @@ class Decoder:
         self._opening: Opening | None = None
         self._count = 0
         self._held: dict[int, tuple[Opening, float]] = {}
-        self._failed = 0
+        self.failed = 0
         self._keyless = 0
         self._whole = False  # whether it has what the next frame refers to
 
@@ -116,17 +120,19 @@ class Decoder:
 
     def _decode(self, packet: av.Packet[Any] | None) -> Iterator[Shot]:
         assert self._context is not None
+        frames: list[VideoFrame] = []
+        reason = "they hold no picture"
         try:
             frames = self._context.decode(packet)
         except (FFmpegError, EOFError) as error:
-            self._failed += 1
-            if self._failed >= _HOPELESS:
-                raise Undecodable(
-                    f"{self._failed} frames in a row could not be decoded ({error})."
-                ) from None
-            return
+            reason = str(error)
+        if frames:
+            self.failed = 0
+        elif packet is not None:
+            self.failed += 1
+        if self.failed >= _HOPELESS:
+            raise Undecodable(f"{self.failed} frames in a row could not be decoded ({reason}).")
         for frame in frames:
-            self._failed = 0
             place = self._held.pop(frame.pts, None) if frame.pts is not None else None
             if place is not None:
                 yield Shot(*place, frame, pixel_aspect(self._context))

@@ -77,7 +77,7 @@ def probe(source: Source, *, heartbeat: Callable[[int], None] | None = None) -> 
         return Film(
             container=container.format.name,
             format=container.format.long_name,
-            codec=stream.codec_context.name,
+            codec=stream.codec.canonical_name,
             duration=duration,
             frame_rate=float(stream.average_rate or stream.guessed_rate or 0),
             width=width,
@@ -104,7 +104,7 @@ def _first_frame(container: InputContainer, stream: VideoStream) -> tuple[int | 
         if number >= MOST_PACKETS:
             break
     raise FilmError(
-        f"No frame of the video can be decoded ({stream.codec_context.name}); the file is damaged"
+        f"No frame of the video can be decoded ({stream.codec.canonical_name}); the file is damaged"
         f" or has pictures of more pixels than are decoded."
     )
 
@@ -137,10 +137,14 @@ def _span(
     if not container.duration or container.duration < 0:
         return _read_through(container, stream, clock, heartbeat)
     duration = container.duration // 1000
+    if "matroska" in container.format.name:
+        # There, it is the time at which the film ends, on a clock that need not begin with it.
+        duration -= max(0, container.start_time or 0) // 1000
     # An index may count when frames are decoded, the frames when they are shown. The difference is
     # the same for all key frames of an encoder; where it is not, a segment decodes a little more.
     shift = first - index[0] if index and first is not None else 0
-    return duration, _ascending(clock.milliseconds(ticks + shift) for ticks in index)
+    key_frames = _ascending(clock.milliseconds(ticks + shift) for ticks in index)
+    return max((duration, *key_frames[-1:])), key_frames
 
 
 def _read_through(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
+from av.sidedata.sidedata import SideDataContainer
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation
@@ -70,7 +71,10 @@ def _turn_of(frame: VideoFrame) -> tuple[tuple[float, float], tuple[float, float
 
     ISO/IEC 14496-12, 6.2.2: the first two columns of a track's display matrix.
     """
-    side_data: Any = frame.side_data.get("DISPLAYMATRIX")
+    # Not frame.side_data: PyAV 18 keeps it in the frame that it points to, and such a ring keeps
+    # the pixels until Python's collector comes round.
+    all_side_data: Any = SideDataContainer
+    side_data = all_side_data(frame).get("DISPLAYMATRIX")
     if side_data is None:
         return (1, 0), (0, 1)
     matrix = np.frombuffer(bytes(side_data), dtype=np.int32, count=9)

@@ -45,7 +45,8 @@ class Track:
         vector: (d,) unit; the normalised mean over its best views.
         views: how many those are.
         clear: those views show who it is; else the vector is that of any dark, blurred or averted
-            face, and nobody should be searched with it.
+            face, and says little about whose tracks are one person's.
+        passable: a gallery may be searched with the vector.
         best: number of the best sighting.
     """
 
@@ -53,6 +54,7 @@ class Track:
     vector: Floats
     views: int
     clear: bool
+    passable: bool
     best: int
 
 
@@ -62,7 +64,8 @@ class Probe:
 
     Attributes:
         version: grows with each view that is new or clearly better.
-        vector: (d,) unit; the normalised mean over its clear views.
+        vector: (d,) unit; the normalised mean over its clear views, or while there is none, over
+            its passable ones.
     """
 
     version: int
@@ -157,16 +160,17 @@ class Tracker:
         return [self._probe(each) for each in chosen]
 
     def _probe(self, kept: Views) -> Probe | None:
-        clear = [view.vector for view in kept.in_order() if view.clear and view.vector is not None]
-        if not clear:
+        vectors = [view.vector for view in views.best_kind(kept.in_order()) if view.passable]
+        known = [vector for vector in vectors if vector is not None]
+        if not known:
             return None
         # Where somebody else has taken a face's place unnoticed, what was before does not count.
         changes = [
             number
-            for number, (before, after) in enumerate(pairwise(clear), 1)
+            for number, (before, after) in enumerate(pairwise(known), 1)
             if float(before @ after) < self._different
         ]
-        mean = np.mean(clear[max(changes, default=0) :], axis=0)
+        mean = np.mean(known[max(changes, default=0) :], axis=0)
         return Probe(kept.version, (mean / np.linalg.norm(mean)).astype(np.float32))
 
     def _end(self, tracks: list[_Live]) -> None:
@@ -229,8 +233,7 @@ class Tracker:
 
     def _finish(self, live: _Live) -> list[Track]:
         """Return an ended track, in pieces where its views are of different people."""
-        kept = live.views.in_order()
-        kept = [view for view in kept if view.clear] or kept
+        kept = views.best_kind(live.views.in_order())
         vectors = views.embed(self._pack, kept)
         borders = [0]
         for (before, after), likeness in zip(
@@ -254,6 +257,7 @@ class Tracker:
                         vector=(mean / np.linalg.norm(mean)).astype(np.float32),
                         views=len(mine),
                         clear=kept[best].clear,
+                        passable=kept[best].passable,
                         best=kept[best].sighting - start,
                     )
                 )

@@ -63,7 +63,7 @@ class StreamProcessor:
     Attributes:
         key: the store's own key; never used again, even if the name is.
         status: STOPPED, STARTING, RUNNING, STOPPING or FAILED.
-        status_message: why it failed, or what else there is to say.
+        status_message: why it failed, or what it waits for.
         updated_at: when it was last started, stopped, changed, or failed.
     """
 

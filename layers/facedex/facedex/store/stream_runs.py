@@ -23,8 +23,9 @@ from facedex.store.stream_processors import COLUMNS, StreamProcessor, from_row
 MOST_FAILURES: Final = 10
 
 # Seconds after which a worker counts as getting on, even if nothing comes in: what kills its
-# worker does so when it is read, which is at once.
-_STEADY: Final = 60
+# worker does so when it is read, which is at once. More than the minute for which a worker tries a
+# data stream that takes nothing, as that would else never come to an end.
+_STEADY: Final = 180
 
 # Seconds after which a message that nobody took up is sent again; each time they double, since
 # all workers being busy is likelier than a lost message.
@@ -126,13 +127,19 @@ _EXHAUSTED: Final = (
 
 
 def beat(
-    connection: Connection, lease: Lease, seconds: float, checkpoint: Checkpoint | None = None
+    connection: Connection,
+    lease: Lease,
+    seconds: float,
+    checkpoint: Checkpoint | None = None,
+    *,
+    trouble: str | None = None,
 ) -> str:
     """Show that the worker is alive, and keep how far it is.
 
     Args:
         seconds: for which it may be silent from now on.
         checkpoint: None leaves the one that is stored.
+        trouble: what it waits for, as the processor's StatusMessage; None if it gets on.
 
     Returns:
         The processor's status. RUNNING: go on. STOPPING: the owner wants it stopped; let go with
@@ -150,6 +157,7 @@ def beat(
                 WHEN %(checkpoint)s::jsonb <> coalesce(checkpoint, 'null')
                     OR leased_at < now() - interval '{_STEADY} seconds' THEN 0
                 ELSE failures END,
+            status_message = %(trouble)s,
             checkpoint = coalesce(%(checkpoint)s, checkpoint)
         WHERE processor_key = %(key)s AND lease = %(holder)s
         RETURNING status, {_SEARCHABLE} AS searchable
@@ -157,6 +165,7 @@ def beat(
         {
             "seconds": seconds,
             "checkpoint": _document(checkpoint),
+            "trouble": trouble,
             "key": lease.processor.key,
             "holder": lease.holder,
         },
@@ -180,6 +189,7 @@ def release(connection: Connection, lease: Lease, checkpoint: Checkpoint | None 
     """
     connection.execute(
         f"UPDATE stream_processors SET {_FREE}, checkpoint = coalesce(%s, checkpoint),"
+        " status_message = CASE status WHEN 'STOPPING' THEN NULL ELSE status_message END,"
         " updated_at = CASE status WHEN 'STOPPING' THEN now() ELSE updated_at END,"
         " status = CASE status WHEN 'STOPPING' THEN 'STOPPED' ELSE status END,"
         " failures = 0, sends = 0, send_after = now() WHERE processor_key = %s AND lease = %s",
@@ -196,7 +206,7 @@ def retry(
     on; after ten of them the processor fails. Does nothing if the lease is lost.
 
     Args:
-        reason: one sentence: why it fails, if it does.
+        reason: one sentence, the processor's StatusMessage until a successor gets on.
         checkpoint: None leaves the one that is stored.
     """
     try:
@@ -212,7 +222,7 @@ def retry(
             send_after = now() + least({_RETRY} * power(2, failures), {_LONGEST_RETRY})
                 * interval '1 second',
             status = CASE WHEN {_LAST} THEN 'FAILED' ELSE status END,
-            status_message = CASE WHEN {_LAST} THEN %(reason)s ELSE status_message END,
+            status_message = %(reason)s,
             updated_at = CASE WHEN {_LAST} THEN now() ELSE updated_at END
         WHERE processor_key = %(key)s AND lease = %(holder)s
         """,
@@ -315,6 +325,15 @@ def send_again(connection: Connection, *, seconds: int = 0) -> None:
         """,
         (seconds,),
     )
+
+
+def active(connection: Connection) -> list[StreamProcessor]:
+    """The processors that need a worker, or have one."""
+    rows = connection.execute(
+        f"SELECT {COLUMNS} FROM stream_processors"
+        " WHERE status IN ('STARTING', 'RUNNING', 'STOPPING') ORDER BY processor_key"
+    )
+    return [from_row(row) for row in rows]
 
 
 def any_active(connection: Connection) -> bool:

@@ -15,7 +15,10 @@ from facedex.store.database import Connection
 from facedex.store.errors import LeaseLost
 
 LEASE: Final = 60  # seconds that a worker may be silent
-MOST_ATTEMPTS: Final = 5
+MOST_ATTEMPTS: Final = 15
+# Attempts that one counts for which ended in an error: of a worker that vanished, nobody knows
+# whether the task was to blame.
+ERROR: Final = 3
 
 # Seconds after which a message that nobody took up is sent again; each time they double, since a
 # long queue is likelier than a lost message.
@@ -41,7 +44,8 @@ class Lease:
 
     Attributes:
         starts, ends: milliseconds of the film, the end exclusive.
-        attempts: how often it has been taken up, this time included.
+        attempts: how often it has been taken up, this time included; those that ended in an error
+            count ``ERROR`` times.
     """
 
     task: Task
@@ -95,10 +99,10 @@ def extend(connection: Connection, lease: Lease) -> None:
 
 
 def release(connection: Connection, lease: Lease) -> None:
-    """Give the task back undone, for the next that its message reaches."""
+    """Give the task back after an error, for the next that its message reaches."""
     connection.execute(
         "UPDATE video_tasks SET lease = NULL, leased_until = NULL,"
-        f" send_after = now() + interval '{LEASE} seconds'"
+        f" attempts = attempts + {ERROR - 1}, send_after = now() + interval '{LEASE} seconds'"
         " WHERE job_id = %s AND task = %s AND lease = %s AND done_at IS NULL",
         (lease.task.job_id, lease.task.number, lease.holder),
     )

@@ -1,0 +1,172 @@
+"""A stage for workers of stream processors: the whole endpoint in this process, and its faults."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+
+from facedex import services, streams
+from facedex.settings import settings
+from facedex.store import stream_processors
+from functions.run_stream_processor import handler
+from local.gateway import Context
+from local.kinesis_video.endpoint import KinesisVideo
+from local.kinesis_video.streams import Streams
+from local.listener import Listener
+from local.moto_app import Moto
+from local.server import Server
+from tests.e2e.streaming import Scene
+
+Environ = dict[str, Any]
+Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+Configure = Callable[..., None]  # settings of the service, without their prefix
+PATIENCE = 60.0  # seconds
+_THROTTLED = "ProvisionedThroughputExceededException"
+
+
+@dataclass
+class Faults:
+    """AWS on a bad day, in front of moto.
+
+    Attributes:
+        throttle: requests to PutRecords that are refused as a whole.
+        refuse: requests to PutRecords of which every other record is refused.
+        media: what GetMedia answers instead of media.
+        puts: requests to PutRecords that came.
+        url: where it is listening, once it is.
+    """
+
+    application: Application
+    throttle: int = 0
+    refuse: int = 0
+    media: bytes = b""
+    puts: int = 0
+    url: str = ""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/getMedia" and self.media:
+            start_response("200 OK", [("Content-Type", "video/webm")])
+            return [self.media]
+        if environ.get("HTTP_X_AMZ_TARGET") != "Kinesis_20131202.PutRecords":
+            return self.application(environ, start_response)
+        with self._lock:
+            self.puts += 1
+            throttled, partly = self.throttle > 0, self.refuse > 0
+            self.throttle -= throttled
+            self.refuse -= partly and not throttled
+        if throttled:
+            start_response("400 Bad Request", [("Content-Type", "application/x-amz-json-1.1")])
+            return [json.dumps({"__type": _THROTTLED, "message": "Slow down."}).encode()]
+        if partly:
+            return self._take_some(environ, start_response)
+        return self.application(environ, start_response)
+
+    def _take_some(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        size = int(environ["CONTENT_LENGTH"])
+        asked = json.loads(environ["wsgi.input"].read(size))
+        kept = {**asked, "Records": asked["Records"][1::2]}
+        taken: list[Any] = []
+        if kept["Records"]:
+            body = json.dumps(kept).encode()
+            inner = {**environ, "wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+            said = b"".join(self.application(inner, lambda *_: None))
+            taken = json.loads(said)["Records"]
+        refused = {"ErrorCode": _THROTTLED, "ErrorMessage": "Slow down."}
+        answers = [
+            taken[place // 2] if place % 2 else refused for place in range(len(asked["Records"]))
+        ]
+        failed = len(answers) - len(taken)
+        start_response("200 OK", [("Content-Type", "application/x-amz-json-1.1")])
+        return [json.dumps({"FailedRecordCount": failed, "Records": answers}).encode()]
+
+
+class Stage:
+    """Everything but workers and sweeps, which a test has for itself.
+
+    Attributes:
+        ahead: seconds by which the clock of the video streams is put forward.
+    """
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+        moto = Moto()
+        self.faults = Faults(
+            KinesisVideo(
+                moto, Streams(moto, most_bytes=64 << 20, clock=lambda: time.time() + self.ahead)
+            )
+        )
+        server = Server(elsewhere=self.faults, health=lambda: {"status": "ok"}, log=False)
+        self._listener = Listener(server, host="127.0.0.1", port=0, threads=8)
+        self._listener.start()
+        self.url = self._listener.url
+
+    def close(self) -> None:
+        self._listener.stop()
+
+    def client(self, service: str, **options: Any) -> Any:
+        chosen = {
+            "endpoint_url": self.url,
+            "region_name": "us-east-1",
+            "aws_access_key_id": "testing",
+            "aws_secret_access_key": "testing",
+        }
+        return boto3.client(service, **(chosen | options))  # type: ignore[call-overload]
+
+    def key(self, name: str) -> int:
+        with services.database().reading() as connection:
+            return stream_processors.find(connection, name).key
+
+    def work(self, name: str) -> Future[None]:
+        """Have a worker of the processor in a thread; ready once it has let go."""
+        key = self.key(name)
+        done: Future[None] = Future()
+
+        def run() -> None:
+            try:
+                handler._work(key, Context("worker", 900, 3008, "request"))
+                done.set_result(None)
+            except BaseException as error:
+                done.set_exception(error)
+
+        threading.Thread(target=run, name=f"worker of {name}", daemon=True).start()
+        return done
+
+    def sweep(self) -> None:
+        streams.sweep(services.database(), settings())
+
+
+def end(scene: Scene) -> None:
+    """Have whoever works on it let go."""
+    described = scene.describe()["Status"]
+    if described not in ("STOPPED", "FAILED"):
+        scene.rekognition.stop_stream_processor(Name=scene.name)
+        scene.wait("STOPPED", PATIENCE)
+
+
+def places(records: list[Any]) -> list[tuple[str, float]]:
+    found = [record["InputInformation"]["KinesisVideo"] for record in records]
+    return [(each["FragmentNumber"], each["FrameOffsetInSeconds"]) for each in found]
+
+
+def frames(count: int) -> Callable[[list[Any]], bool]:
+    """Whether records of so many different frames have come."""
+    return lambda records: len(set(places(records))) >= count
+
+
+def messages(scene: Scene) -> int:
+    """How many workers have been sent for since the last call."""
+    sqs = scene.server.client("sqs")
+    url = settings().stream_queue
+    received = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+    for message in received:
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    return len(received)

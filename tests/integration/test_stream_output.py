@@ -1,0 +1,179 @@
+"""Records on their way into a data stream: batched, in order, and only then noted as written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import uuid4
+
+import boto3
+import pytest
+
+from facedex.store import collections, stream_processors, stream_runs
+from facedex.store.database import Database
+from facedex.store.stream_processors import Definition
+from facedex.store.stream_runs import Checkpoint, Lease
+from functions.run_stream_processor.heartbeat import LEASE, Heartbeat
+from functions.run_stream_processor.output import Output, OutputFailed
+from local.listener import Listener
+from local.moto_app import Moto
+from tests.e2e.streaming import until
+from tests.integration.streaming import Faults
+
+
+@pytest.fixture(scope="module")
+def faults() -> Iterator[Faults]:
+    faults = Faults(Moto())
+    listener = Listener(faults, host="127.0.0.1", port=0, threads=4)
+    listener.start()
+    faults.url = listener.url
+    yield faults
+    listener.stop()
+
+
+@pytest.fixture
+def client(faults: Faults) -> Iterator[Any]:
+    yield boto3.client(
+        "kinesis",
+        endpoint_url=faults.url,
+        region_name="us-east-1",
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+    )
+    faults.throttle = faults.refuse = 0
+
+
+@pytest.fixture
+def stream(client: Any) -> str:
+    name = f"seen-{uuid4().hex}"
+    client.create_stream(StreamName=name, ShardCount=1)
+    described = client.describe_stream_summary(StreamName=name)
+    return str(described["StreamDescriptionSummary"]["StreamARN"])
+
+
+@pytest.fixture
+def lease(database: Database) -> Lease:
+    with database.transaction() as connection:
+        collection = collections.create(connection, "staff", "dlib-2")
+        wanted = Definition("door", "", "", "", collection.key, "staff", 80.0, None)
+        processor = stream_processors.create(connection, wanted, most=1)
+        stream_processors.start(connection, processor, collection)
+        lease = stream_runs.take(connection, processor.key, LEASE)
+    assert lease is not None
+    return lease
+
+
+@contextmanager
+def writing(
+    database: Database, lease: Lease, client: Any, stream: str
+) -> Iterator[tuple[Heartbeat, Output]]:
+    with Heartbeat(database, lease) as beat, Output(client, stream, "door", beat) as output:
+        yield beat, output
+
+
+def written(client: Any, stream: str) -> list[Any]:
+    name = stream.partition("/")[2]
+    (shard,) = client.list_shards(StreamName=name)["Shards"]
+    iterator = client.get_shard_iterator(
+        StreamName=name, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+    )["ShardIterator"]
+    found: list[Any] = []
+    while True:
+        answer = client.get_records(ShardIterator=iterator)
+        if not answer["Records"]:
+            return found
+        assert {each["PartitionKey"] for each in answer["Records"]} == {"door"}
+        found += [json.loads(each["Data"])["number"] for each in answer["Records"]]
+        iterator = answer["NextShardIterator"]
+
+
+def record(number: int, size: int = 0) -> bytes:
+    return json.dumps({"number": number, "padding": "x" * size}).encode()
+
+
+def checkpoint(number: int) -> Checkpoint:
+    return Checkpoint(str(number), str(number), None, None)
+
+
+def offer(output: Output, item: bytes | Checkpoint) -> None:
+    assert output.offer(item, 20)
+
+
+def test_records_go_in_order_as_many_in_a_request_as_it_may_have(
+    database: Database, lease: Lease, client: Any, stream: str, faults: Faults
+) -> None:
+    faults.throttle = 1  # so that the rest has gathered by then
+    before = faults.puts
+    with writing(database, lease, client, stream) as (beat, output):
+        offer(output, record(0))
+        until(lambda: faults.puts > before)
+        for number in range(1, 901):
+            offer(output, record(number))
+        offer(output, checkpoint(900))
+        output.flush(20, stopping=False)
+        assert beat.checkpoint == checkpoint(900)
+    assert written(client, stream) == list(range(901))
+    assert faults.puts - before == 4  # refused, the first, 500, 400
+
+
+def test_large_records_are_spread_over_requests(
+    database: Database, lease: Lease, client: Any, stream: str, faults: Faults
+) -> None:
+    faults.throttle = 1
+    before = faults.puts
+    with writing(database, lease, client, stream) as (_, output):
+        offer(output, record(0))
+        until(lambda: faults.puts > before)
+        for number in range(1, 13):
+            offer(output, record(number, 900_000))
+        output.flush(20, stopping=False)
+    assert written(client, stream) == list(range(13))
+    assert faults.puts - before == 5  # refused, the first, three of at most five megabytes
+
+
+def test_nothing_is_noted_as_written_before_it_is(
+    database: Database, lease: Lease, client: Any, stream: str, faults: Faults
+) -> None:
+    with writing(database, lease, client, stream) as (beat, output):
+        offer(output, record(1))
+        offer(output, checkpoint(1))
+        until(lambda: beat.checkpoint == checkpoint(1))
+        faults.throttle = 1_000_000
+        offer(output, record(2))
+        offer(output, checkpoint(2))
+        with pytest.raises(OutputFailed, match="in time") as failed:
+            output.flush(1, stopping=False)
+        assert failed.value.passing
+        output.flush(0.1, stopping=True)
+        assert beat.checkpoint == checkpoint(1)
+        faults.throttle = 0
+        output.flush(20, stopping=False)
+        assert beat.checkpoint == checkpoint(2)
+    assert written(client, stream) == [1, 2]
+
+
+def test_what_waits_is_bounded(
+    database: Database, lease: Lease, client: Any, stream: str, faults: Faults
+) -> None:
+    faults.throttle = 1_000_000
+    with writing(database, lease, client, stream) as (_, output):
+        taken = 0
+        while output.offer(record(taken), 0.2):
+            taken += 1
+        assert 1000 <= taken <= 1500
+
+
+def test_whoever_has_lost_the_lease_writes_nothing_more(
+    database: Database, lease: Lease, client: Any, stream: str, faults: Faults
+) -> None:
+    faults.throttle = 1_000_000
+    with writing(database, lease, client, stream) as (beat, output):
+        offer(output, record(1))
+        until(lambda: faults.throttle < 1_000_000)
+        with database.transaction() as connection:
+            connection.execute("UPDATE stream_processors SET lease = NULL")
+        until(lambda: not beat.holds)
+        faults.throttle = 0
+    assert written(client, stream) == []

@@ -1,0 +1,212 @@
+"""What a worker of a stream processor reads: garbage, silence, cameras, streams that go."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from typing import Any
+
+import pytest
+
+from facedex.media.matroska import contents, ebml
+from functions.run_stream_processor import session, sources
+from tests.e2e.streaming import Scene, until
+from tests.integration.streaming import PATIENCE, Configure, Stage, end, frames, places
+from tests.media.kinesis import matroska, numbered_film
+from tests.media.making import sound_only
+from tests.media.rtsp import Camera
+
+SECONDS = 3
+pytestmark = pytest.mark.usefixtures("service")
+
+
+@pytest.fixture(scope="module")
+def film() -> bytes:
+    """Three seconds without anybody, ten frames and a key frame in each."""
+    return numbered_film(10 * SECONDS)
+
+
+def test_a_video_stream_deleted_in_the_middle_fails_the_processor_with_the_reason(
+    stage: Stage, scene: Scene, film: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "_REFUSALS", 1.0)
+    working = stage.work(scene.name)
+    scene.push(film, pace=False)
+    scene.collect(frames(5 * SECONDS))
+    scene.video.delete_stream(StreamARN=scene.video_arn)
+    working.result(PATIENCE)
+    failed = scene.describe()
+    assert failed["Status"] == "FAILED"
+    assert "cannot be read: ResourceNotFoundException" in failed["StatusMessage"]
+
+
+def test_frames_of_garbage_are_told_of_and_the_stream_goes_on_behind_them(
+    stage: Stage, scene: Scene, film: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "_BROKEN", 5)
+    head, clusters = matroska(film, start=round(time.time() * 1000))
+    garbage = contents.open_cluster(round(time.time() * 1000) + 5000) + b"".join(
+        ebml.element(
+            ebml.SIMPLE_BLOCK,
+            b"\x81" + (100 * number).to_bytes(2, "big") + b"\x80" + b"\x00\x00\x00\x08garbage!",
+        )
+        for number in range(20)
+    )
+    working = stage.work(scene.name)
+    with scene.producing() as producer:
+        for part in (head, *clusters, garbage):
+            for _ in producer.send(part):
+                pass
+    until(lambda: "could not be decoded" in scene.describe().get("StatusMessage", ""))
+    assert scene.describe()["Status"] == "RUNNING"
+    scene.push(film, start=time.time() + 30, pace=False)
+    scene.collect(frames(10 * SECONDS))
+    until(lambda: "StatusMessage" not in scene.describe())
+    end(scene)
+    working.result(PATIENCE)
+
+
+def huge(film: bytes) -> bytes:
+    """A stream in which an element says that it has a terabyte."""
+    head, clusters = matroska(film)
+    liar = ebml.SIMPLE_BLOCK.to_bytes(1, "big") + (1 << 56 | 1 << 40).to_bytes(8, "big")
+    return head + clusters[0] + contents.open_cluster(5000) + liar + b"\x00" * (1 << 20)
+
+
+GARBAGE = (b"\x00" * 300_000, b"\x1a\x45\xdf\xa3" * 50_000)
+
+
+@pytest.mark.parametrize("media", [*GARBAGE, "cut", "huge"], ids=["zeros", "heads", "cut", "huge"])
+def test_an_answer_of_garbage_ends_neither_the_worker_nor_its_memory(
+    stage: Stage, scene: Scene, film: bytes, media: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if media == "cut":
+        head, clusters = matroska(film)
+        media = head + clusters[0][:-20]
+    monkeypatch.setattr(session, "_STALLED", 1.0)
+    stage.faults.media = huge(film) if media == "huge" else media
+    working = stage.work(scene.name)
+    if media in GARBAGE:
+        until(lambda: "No media that can be read" in scene.describe().get("StatusMessage", ""))
+    else:
+        scene.collect(bool)
+    assert scene.describe()["Status"] == "RUNNING"
+    assert not working.done()
+    stage.faults.media = b""
+    scene.push(film, pace=False)
+    scene.collect(lambda found: sum(bool(number) for number, _ in places(found)) >= 5 * SECONDS)
+    assert scene.describe()["Status"] == "RUNNING"
+    end(scene)
+    working.result(PATIENCE)
+
+
+def test_megabytes_of_garbage_are_left_to_another_worker(stage: Stage, scene: Scene) -> None:
+    stage.faults.media = b"\x00" * (17 << 20)
+    stage.work(scene.name).result(PATIENCE)
+    waiting = scene.describe()
+    assert waiting["Status"] == "RUNNING"
+    assert "could be read as Matroska" in waiting["StatusMessage"]
+
+
+def test_what_was_seen_before_a_failure_is_told_all_the_same(
+    stage: Stage, scene: Scene, film: bytes
+) -> None:
+    stage.faults.throttle = 2
+    scene.push(film, pace=False)
+    with scene.producing() as producer:
+        head, clusters = matroska(sound_only(), start=round(time.time() * 1000) + 5000)
+        for part in (head, *clusters):
+            for _ in producer.send(part):
+                pass
+    stage.work(scene.name).result(PATIENCE)
+    failed = scene.describe()
+    assert (failed["Status"], failed["StatusMessage"]) == (
+        "FAILED",
+        "The stream has no video track.",
+    )
+    assert frames(5 * SECONDS)(scene.records())
+
+
+def test_a_producer_that_breaks_off_costs_what_it_has_not_sent(
+    stage: Stage, scene: Scene, film: bytes
+) -> None:
+    head, clusters = matroska(film, start=round(time.time() * 1000))
+    working = stage.work(scene.name)
+    producer = scene.open_producer()
+    for part in (head, clusters[0], clusters[1][:-20]):
+        for _ in producer.send(part):
+            pass
+    scene.collect(frames(6))
+    producer.close()
+    scene.push(film, start=time.time() + 10, pace=False)
+    scene.collect(frames(5 * SECONDS))
+    assert scene.describe()["Status"] == "RUNNING"
+    end(scene)
+    working.result(PATIENCE)
+
+
+def camera_scene(stage: Stage, url: str) -> Scene:
+    scene = Scene(
+        stage, "staff", video_arn=f"arn:facedex:kinesisvideo:us-east-1:123456789012:{url}"
+    )
+    scene.start()
+    return scene
+
+
+def test_a_camera_that_does_not_answer_is_waited_for_and_the_owner_is_told(
+    stage: Stage, film: bytes, configure: Configure
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    configure(RTSP_HOSTS=f"127.0.0.1:{port}")
+    scene = camera_scene(stage, f"rtsp://127.0.0.1:{port}/camera")
+    working = stage.work(scene.name)
+    until(lambda: "camera does not answer" in scene.describe().get("StatusMessage", ""))
+    assert scene.describe()["Status"] == "RUNNING"
+    with Camera(film, port=port):
+        scene.collect(frames(5))
+        until(lambda: "StatusMessage" not in scene.describe())
+    end(scene)
+    working.result(PATIENCE)
+
+
+def test_a_camera_that_refuses_fails_its_processor_and_no_password_is_told(
+    stage: Stage,
+    film: bytes,
+    configure: Configure,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setattr(sources, "_CAMERA_REFUSALS", 1.0)
+    with Camera(film, credentials=("door", "open-sesame")) as camera:
+        place = f"127.0.0.1:{camera.port}"
+        configure(RTSP_HOSTS=place, RTSP_CREDENTIALS=f"door:sesame-street@{place}")
+        scene = camera_scene(stage, camera.url)
+        stage.work(scene.name).result(PATIENCE)
+        failed = scene.describe()
+        assert failed["Status"] == "FAILED"
+        assert "401" in failed["StatusMessage"]
+        configure(RTSP_HOSTS=place, RTSP_CREDENTIALS=f"door:open-sesame@{place}")
+        scene.start()
+        working = stage.work(scene.name)
+        records = scene.collect(frames(5))
+        told = [caplog.text, *capfd.readouterr(), str(failed), str(scene.describe()), str(records)]
+        assert not [each for each in told if "sesame" in each]
+        end(scene)
+        working.result(PATIENCE)
+
+
+def test_a_stalled_stream_is_told_of_until_it_goes_on(
+    stage: Stage, scene: Scene, film: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "_STALLED", 1.0)
+    working = stage.work(scene.name)
+    until(lambda: "No media that can be read" in scene.describe().get("StatusMessage", ""))
+    scene.push(film, pace=False)
+    scene.collect(frames(5 * SECONDS))
+    monkeypatch.undo()
+    end(scene)
+    working.result(PATIENCE)

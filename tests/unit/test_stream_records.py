@@ -1,0 +1,114 @@
+"""A record of a stream processor, word by word as Rekognition documents it."""
+
+from __future__ import annotations
+
+import json
+from uuid import UUID
+
+import av
+import numpy as np
+
+from facedex.media.decoding import Shot
+from facedex.media.matroska.live import Opening
+from facedex.media.watching import Seen
+from facedex.store.faces import StoredFace
+from facedex.store.search import Match
+from facedex.vision.faces import Box, Face, Pose, Quality
+from functions.run_stream_processor.records import frame_record
+
+ARN = "arn:aws:kinesisvideo:us-east-1:123456789012:stream/door/1598784211076"
+SHOT = Shot(
+    Opening("91343852333289682796718532614445757584843717598", 1510552593.455, 1510552593.193, ()),
+    1.9999999,
+    av.VideoFrame(64, 64, "yuv420p"),
+    1.0,
+)
+BOX = Box(0.125, 0.25, 0.5, 0.375)  # left, top, width, height
+FACE = Face(
+    BOX,
+    99.5,
+    (np.arange(10) / 16).astype(np.float32).reshape(5, 2),
+    Pose(1.0, 2.0, 3.0),
+    Quality(50.0, 60.0),
+    (32, 24),
+)
+MATCH = Match(
+    StoredFace(
+        UUID("ed1b560f-d6af-5158-989a-ff586c931545"),
+        UUID("70e09693-2114-57e1-807c-50b6d61fa4dc"),
+        "matchImage.jpeg",
+        BOX,
+        99.25,
+        None,
+    ),
+    0.9,
+)
+
+
+def test_a_face_that_is_known() -> None:
+    box = {"Height": 0.375, "Width": 0.5, "Left": 0.125, "Top": 0.25}
+    assert json.loads(frame_record(ARN, SHOT, [(Seen(FACE, 1, None), [(MATCH, 88.75)])])) == {
+        "InputInformation": {
+            "KinesisVideo": {
+                "StreamArn": ARN,
+                "FragmentNumber": "91343852333289682796718532614445757584843717598",
+                "ServerTimestamp": 1510552593.455,
+                "ProducerTimestamp": 1510552593.193,
+                "FrameOffsetInSeconds": 2,
+            }
+        },
+        "StreamProcessorInformation": {"Status": "RUNNING"},
+        "FaceSearchResponse": [
+            {
+                "DetectedFace": {
+                    "BoundingBox": box,
+                    "Confidence": 99.5,
+                    "Landmarks": [
+                        {"Type": name, "X": 2 * place / 16, "Y": (2 * place + 1) / 16}
+                        for place, name in enumerate(
+                            ("eyeLeft", "eyeRight", "nose", "mouthLeft", "mouthRight")
+                        )
+                    ],
+                    "Pose": {"Pitch": 3.0, "Roll": 1.0, "Yaw": 2.0},
+                    "Quality": {"Brightness": 50.0, "Sharpness": 60.0},
+                },
+                "MatchedFaces": [
+                    {
+                        "Similarity": 88.75,
+                        "Face": {
+                            "BoundingBox": box,
+                            "FaceId": "ed1b560f-d6af-5158-989a-ff586c931545",
+                            "Confidence": 99.25,
+                            "ImageId": "70e09693-2114-57e1-807c-50b6d61fa4dc",
+                            "ExternalImageId": "matchImage.jpeg",
+                        },
+                    }
+                ],
+            }
+        ],
+    }
+
+
+def test_a_face_that_nobody_knows_and_a_frame_without_any() -> None:
+    (found,) = json.loads(frame_record(ARN, SHOT, [(Seen(FACE, 1, None), [])]))[
+        "FaceSearchResponse"
+    ]
+    assert found["MatchedFaces"] == []
+    assert json.loads(frame_record(ARN, SHOT, []))["FaceSearchResponse"] == []
+
+
+def test_what_was_left_out_before_a_frame_is_said() -> None:
+    said = json.loads(frame_record(ARN, SHOT, [], skipped=21.23456))
+    assert said["StreamProcessorInformation"] == {"Status": "RUNNING", "SkippedSeconds": 21.235}
+
+
+def test_a_record_of_a_full_frame_is_no_larger_than_a_data_stream_takes() -> None:
+    """A megabyte, with the partition key; a frame has 100 faces at most, each ten matches."""
+    longest = Match(
+        StoredFace(
+            MATCH.face.face_id, MATCH.face.image_id, "x" * 255, (1 / 3,) * 4, 100 / 3, "y" * 128
+        ),
+        0.9,
+    )
+    found = [(Seen(FACE, number, None), [(longest, 100 / 3)] * 10) for number in range(100)]
+    assert len(frame_record(ARN, SHOT, found)) + 128 < 1 << 20
