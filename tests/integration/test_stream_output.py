@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import boto3
 import pytest
+from botocore.config import Config
 
 from facedex.store.database import Database
 from facedex.store.stream_runs import Checkpoint, Lease
@@ -39,6 +40,8 @@ def client(faults: Faults) -> Iterator[Any]:
         region_name="us-east-1",
         aws_access_key_id="testing",
         aws_secret_access_key="testing",
+        # As the worker's: it repeats by itself, and knows when not to.
+        config=Config(retries={"total_max_attempts": 1}),
     )
     faults.throttle = faults.refuse = 0
 
