@@ -35,7 +35,8 @@ LIVE = {"g": "10", "bf": "0", "sc_threshold": "0"}
 CHANCES = ("worker", "worker", "database", "server")
 SHORTEST, LONGEST = 4.0, 20.0  # seconds between kills
 USUAL = 0.65  # seconds between two records at most: one frame in five a second may be left out
-SLACK = 5.0  # seconds: what was analysed and not yet read when the server died
+SLACK = 5.0  # seconds between a frame and its record
+BEHIND = 20.0  # seconds that a worker may be behind live: media that dies with the server unread
 
 
 @dataclass
@@ -210,7 +211,7 @@ def check_gaps(witness: Witness) -> None:
         during = gap.kills(witness)
         assert during, f"{gap} is there, and nothing was killed"
         longest = max(kill.recovered for kill in during) - min(kill.at for kill in during)
-        assert gap.length <= longest + SLACK
+        assert gap.length <= longest + BEHIND
         if all(kill.what != "server" for kill in during):
             # They take nothing with them: what is missing was left out, as recovery took so long.
             # It may be less than is said: a worker that dies takes with it how far it was.

@@ -15,7 +15,10 @@ import boto3
 
 from facedex import services, streams
 from facedex.settings import settings
-from facedex.store import stream_processors
+from facedex.store import collections, stream_processors, stream_runs
+from facedex.store.database import Database
+from facedex.store.stream_processors import Definition
+from facedex.store.stream_runs import Lease
 from functions.run_stream_processor import handler
 from local.gateway import Context
 from local.kinesis_video.endpoint import KinesisVideo
@@ -142,6 +145,18 @@ class Stage:
 
     def sweep(self) -> None:
         streams.sweep(services.database(), settings())
+
+
+def begin_run(database: Database, seconds: float) -> Lease:
+    """Start a processor named "door" and have it for so long."""
+    with database.transaction() as connection:
+        collection = collections.create(connection, "staff", "dlib-2")
+        wanted = Definition("door", "", "", "", collection.key, "staff", 80.0, None)
+        processor = stream_processors.create(connection, wanted, most=1)
+        stream_processors.start(connection, processor, collection)
+        lease = stream_runs.take(connection, processor.key, seconds)
+    assert lease is not None
+    return lease
 
 
 def end(scene: Scene) -> None:

@@ -10,17 +10,16 @@ from uuid import uuid4
 
 import boto3
 import pytest
+from botocore.config import Config
 
-from facedex.store import collections, stream_processors, stream_runs
 from facedex.store.database import Database
-from facedex.store.stream_processors import Definition
 from facedex.store.stream_runs import Checkpoint, Lease
 from functions.run_stream_processor.heartbeat import LEASE, Heartbeat
 from functions.run_stream_processor.output import Output, OutputFailed
 from local.listener import Listener
 from local.moto_app import Moto
 from tests.e2e.streaming import until
-from tests.integration.streaming import Faults
+from tests.integration.streaming import Faults, begin_run
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +40,8 @@ def client(faults: Faults) -> Iterator[Any]:
         region_name="us-east-1",
         aws_access_key_id="testing",
         aws_secret_access_key="testing",
+        # As the worker's: it repeats by itself, and knows when not to.
+        config=Config(retries={"total_max_attempts": 1}),
     )
     faults.throttle = faults.refuse = 0
 
@@ -55,14 +56,7 @@ def stream(client: Any) -> str:
 
 @pytest.fixture
 def lease(database: Database) -> Lease:
-    with database.transaction() as connection:
-        collection = collections.create(connection, "staff", "dlib-2")
-        wanted = Definition("door", "", "", "", collection.key, "staff", 80.0, None)
-        processor = stream_processors.create(connection, wanted, most=1)
-        stream_processors.start(connection, processor, collection)
-        lease = stream_runs.take(connection, processor.key, LEASE)
-    assert lease is not None
-    return lease
+    return begin_run(database, LEASE)
 
 
 @contextmanager

@@ -1,0 +1,136 @@
+"""A worker's sign of life: whose it is, whether to go on, and what it learns too late."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic, sleep
+from typing import Any
+
+import psycopg
+import pytest
+
+from facedex.store import collections, stream_processors, stream_runs
+from facedex.store.database import Database
+from facedex.store.errors import LeaseLost
+from facedex.store.stream_runs import Lease
+from functions.run_stream_processor import heartbeat
+from functions.run_stream_processor.heartbeat import Heartbeat
+from local.postgres import Postgres
+from tests.e2e.streaming import until
+from tests.integration.streaming import begin_run
+
+LEASE = 2.0
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heartbeat, "LEASE", LEASE)
+    monkeypatch.setattr(heartbeat, "_BEAT", 0.1)
+
+
+@pytest.fixture
+def lease(database: Database) -> Lease:
+    return begin_run(database, LEASE)
+
+
+@pytest.fixture
+def beat(database: Database, lease: Lease) -> Iterator[Heartbeat]:
+    with Heartbeat(database, lease) as beat:
+        yield beat
+
+
+def told(database: Database) -> str | None:
+    with database.reading() as connection:
+        return stream_processors.find(connection, "door").status_message
+
+
+def lost(beat: Heartbeat) -> Callable[[], bool]:
+    def look() -> bool:
+        try:
+            beat.check()
+        except LeaseLost:
+            return True
+        return False
+
+    return look
+
+
+@contextmanager
+def away(database_url: str, postgres: Postgres) -> Iterator[None]:
+    """The database takes no connections while the block runs."""
+    name = psycopg.conninfo.conninfo_to_dict(database_url)["dbname"]
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+
+        def allow(answer: str) -> Any:
+            return connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS {answer}")
+
+        allow("false")
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,)
+        )
+        try:
+            yield
+        finally:
+            allow("true")
+
+
+def test_an_owner_who_stops_it_is_heard_and_what_is_read_may_be_written(
+    database: Database, beat: Heartbeat
+) -> None:
+    assert beat.check()
+    with database.transaction() as connection:
+        stream_processors.stop(connection, stream_processors.find(connection, "door", lock=True))
+    until(lambda: not beat.check())
+    assert beat.holds
+
+
+def test_a_deleted_collection_takes_the_work_away(database: Database, beat: Heartbeat) -> None:
+    assert beat.check()
+    collections.delete(database, "staff")
+    until(lost(beat))
+    assert told(database) == "The collection staff was deleted."
+
+
+def test_each_trouble_is_told_until_it_is_over(database: Database, beat: Heartbeat) -> None:
+    beat.note("source", "The camera does not answer.")
+    beat.note("output", "The data stream takes no records.")
+    until(lambda: told(database) == "The camera does not answer. The data stream takes no records.")
+    beat.note("source", None)
+    until(lambda: told(database) == "The data stream takes no records.")
+    beat.note("output", None)
+    until(lambda: told(database) is None)
+
+
+def test_a_database_that_is_away_for_a_moment_costs_nothing(
+    database_url: str, postgres: Postgres, beat: Heartbeat
+) -> None:
+    with away(database_url, postgres):
+        sleep(0.3)
+    end = monotonic() + LEASE + 0.5
+    while monotonic() < end:
+        assert beat.check()
+        sleep(0.1)
+
+
+def test_a_database_that_is_away_for_longer_takes_the_work_away(
+    database_url: str, postgres: Postgres, beat: Heartbeat
+) -> None:
+    assert beat.check()
+    with away(database_url, postgres):
+        until(lost(beat))
+    assert not beat.holds
+
+
+def test_work_that_hangs_is_left_to_another_worker(
+    database: Database, lease: Lease, beat: Heartbeat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeat, "_PATIENCE", 0.3)
+
+    def another() -> bool:
+        with database.transaction() as connection:
+            return stream_runs.take(connection, lease.processor.key, LEASE) is not None
+
+    assert not another()
+    until(another)
+    assert lost(beat)()
