@@ -83,7 +83,8 @@ def main() -> None:
             recovery = [_kill(scene) for _ in range(chosen.kills)]
     lines = [
         f"one core: {fed.rate:.1f} frames looked at in a second, the stream"
-        f" {fed.speed:.1f} x as fast as real time; {fed.core:.0%} of the core used",
+        f" {fed.speed:.1f} x as fast as real time; {fed.core:.0%} of the core used:"
+        f" {fed.rate / fed.core:.1f} frames in a second of its time",
         f"  {fed.judged}",
         f"from a frame to its record, {len(latency)} of them:"
         f" median {statistics.median(latency):.2f} s,"
