@@ -108,6 +108,9 @@ class Push:
                         if started is None:
                             shift = -span[0] / self._speed
                             started = time.monotonic()
+                            if not self._source.live:
+                                # Now, not once it is connected: it would be ahead of itself.
+                                self._anchor = time.time() * 1000
                         if not self._source.live:
                             self._pause(started + span[0] / self._speed + shift - time.monotonic())
                         latest = max(latest, span[1] / self._speed + shift)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import av
@@ -16,6 +18,7 @@ from facedex.media.matroska.fragments import Fragment, read_fragments
 from facedex.media.matroska.frames import frames
 from local.streaming.acknowledgements import Acknowledgement, Answer
 from local.streaming.fragments import KeyFramesTooRare, Muxer
+from local.streaming.pushing import Push
 from local.streaming.sources import Source
 from tests.media import kinesis, making
 
@@ -132,3 +135,49 @@ def test_a_refusal_is_read() -> None:
 def test_what_is_not_http_is_refused() -> None:
     with pytest.raises(ValueError, match="not HTTP"):
         list(Answer().feed(b"SSH-2.0-x\r\n\r\n"))
+
+
+class SlowService:
+    """A service that takes its time to take up a session, and everything it is sent then."""
+
+    stream = "door"
+
+    def __init__(self) -> None:
+        self.sent = b""
+
+    def connect(self) -> SlowService:
+        time.sleep(1.0)
+        return self
+
+    def send(self, data: bytes) -> Iterator[Acknowledgement]:
+        self.sent += data
+        return iter(())
+
+    def listen(self, seconds: float) -> Iterator[Acknowledgement]:
+        time.sleep(seconds)
+        return iter(())
+
+    def finish(self) -> Iterator[Acknowledgement]:
+        return iter(())
+
+    def close(self) -> None:
+        return
+
+
+def test_a_film_is_stamped_with_when_its_frames_are_due_however_slow_the_service(
+    tmp_path: Path,
+) -> None:
+    film = making.save(kinesis.numbered_film(5), tmp_path / "door.mp4")
+    service: Any = SlowService()
+    began = time.time()
+    Push(
+        Source(str(film)),
+        service,
+        loop=False,
+        speed=1.0,
+        encode=False,
+        duration=None,
+        show=lambda _: None,
+    ).run()
+    (fragment,) = read_fragments([service.sent])
+    assert began - 0.1 < fragment.timestamp / 1000 < time.time() - 1.0
