@@ -29,9 +29,9 @@ from local.evaluation import photos
 # Of the values of one photo. The few beyond cost less than coarser steps for all others would:
 # CenterFace's landmarks then move by half as much.
 WITHIN = 0.9999
-# How many activations stay in floats, from the first and to the last. CenterFace's first ones cost
-# more in 8 bits, three channels being too few for them, and landmarks are read from the last.
-IN_FLOATS = {"centerface": (2, 2)}
+# How many activations stay in floats, from the first and to the last. In CenterFace dark faces are
+# lost in the first ones (of a dark film's faces one in eight), and landmarks are read from the last.
+IN_FLOATS = {"centerface": (10, 2)}
 # Photos for a detector are portraits, whose large faces say little about the ranges that small ones
 # need. So faces are shown to it in crowds as well, in squares of these sides.
 CROWDS = (80, 48, 32, 24)  # pixels; the face itself has about two thirds

@@ -238,7 +238,7 @@ def test_the_largest_faces_are_indexed_and_the_others_said_to_be_too_many(
     ("alteration", "reason"),
     [
         (lambda picture: ImageEnhance.Brightness(picture).enhance(0.12), "LOW_BRIGHTNESS"),
-        (lambda picture: picture.filter(ImageFilter.GaussianBlur(7)), "LOW_SHARPNESS"),
+        (lambda picture: picture.filter(ImageFilter.GaussianBlur(9)), "LOW_SHARPNESS"),
         (
             lambda picture: grown(picture.resize((100, 100)), 150),
             "SMALL_BOUNDING_BOX",
