@@ -30,7 +30,7 @@ from local.evaluation import photos
 # CenterFace's landmarks then move by half as much.
 WITHIN = 0.9999
 # How many activations stay in floats, from the first and to the last. In CenterFace dark faces are
-# lost in the first ones (of a dark film's faces one in eight), and landmarks are read from the last.
+# lost in the first ones (one in eight of a dark film's), and landmarks are read from the last.
 IN_FLOATS = {"centerface": (10, 2)}
 # Photos for a detector are portraits, whose large faces say little about the ranges that small ones
 # need. So faces are shown to it in crowds as well, in squares of these sides.
