@@ -24,4 +24,4 @@ def workforce() -> Workforce:
         started = started or tasks.any_left(connection)
         return most if started else 0
 
-    return Workforce("search_video_segment", VIDEO, 10, wanted, tasks.send_again)
+    return Workforce("search_video_segment", VIDEO, 10, wanted, tasks.send_again, tasks.free)

@@ -13,10 +13,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID, uuid4
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -43,6 +44,7 @@ class Workforce:
         nice: by how much they give way to requests.
         wanted: how many are of use now; those that are not are left to wait.
         remind: has what was in the queue of an earlier run sent again; called before the first.
+        free: gives to others what dead workers had; without it, their leases run out.
     """
 
     function: str
@@ -50,6 +52,7 @@ class Workforce:
     nice: int
     wanted: Callable[[Connection], int]
     remind: Callable[[Connection], None]
+    free: Callable[[Connection, Sequence[UUID]], None] | None = None
 
     @contextmanager
     def working(self) -> Iterator[None]:
@@ -77,7 +80,10 @@ class Workforce:
                 if not made:
                     self.queue.make()
                     made = True
+                dead = pool.dead()
                 with services.database().transaction() as connection:
+                    if dead and self.free:
+                        self.free(connection, dead)
                     wanted = self.wanted(connection)
                     if wanted and not reminded:
                         self.remind(connection)
@@ -86,6 +92,7 @@ class Workforce:
                 _logger.warning("Work for %s waits: %s", self.function, error)
                 ended.wait(_PATIENCE)
                 continue
+            pool.forget(dead)
             pool.keep(wanted)
 
 
@@ -94,33 +101,44 @@ class _Pool:
 
     def __init__(self, workforce: Workforce) -> None:
         self._workforce = workforce
-        self._running: list[subprocess.Popen[bytes]] = []
+        self._running: dict[UUID, subprocess.Popen[bytes]] = {}
+
+    def dead(self) -> list[UUID]:
+        """Those that have ended by themselves, until they are forgotten."""
+        return [worker for worker, each in self._running.items() if each.poll() is not None]
+
+    def forget(self, dead: Sequence[UUID]) -> None:
+        """Make room for others in the place of the dead."""
+        for worker in dead:
+            del self._running[worker]
 
     def keep(self, count: int) -> None:
         """Start as many as are missing."""
-        self._running = [each for each in self._running if each.poll() is None]
         while len(self._running) < count:
-            work = self._workforce
+            work, worker = self._workforce, uuid4()
             command = [sys.executable, "-m", "local.worker", work.function, str(work.nice)]
-            self._running.append(
-                subprocess.Popen(
-                    [*command, os.environ[work.queue.setting]],
-                    # It ends when this closes, which it does however this process ends.
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.DEVNULL,
-                    # Ctrl-C in the terminal is for this process alone.
-                    start_new_session=True,
-                    env={**os.environ, "FACEDEX_THREADS": "1", "FACEDEX_CONNECTIONS": "2"},
-                )
+            own = {
+                "FACEDEX_THREADS": "1",
+                "FACEDEX_CONNECTIONS": "2",
+                "FACEDEX_WORKER": str(worker),
+            }
+            self._running[worker] = subprocess.Popen(
+                [*command, os.environ[work.queue.setting]],
+                # It ends when this closes, which it does however this process ends.
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                # Ctrl-C in the terminal is for this process alone.
+                start_new_session=True,
+                env=os.environ | own,
             )
 
     def stop(self) -> None:
         """End them, leaving what they were at to others."""
-        for each in self._running:
+        for each in self._running.values():
             if each.stdin:
                 each.stdin.close()
         end = time.monotonic() + _PATIENCE
-        for each in self._running:
+        for each in self._running.values():
             try:
                 each.wait(max(0.0, end - time.monotonic()))
             except subprocess.TimeoutExpired:

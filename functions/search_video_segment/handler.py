@@ -63,7 +63,7 @@ def _work(record: SQSRecord) -> None:
     task = Task(body["JobId"], body["Task"])
     database = services.database()
     with database.transaction() as connection:
-        lease = tasks.take(connection, task)
+        lease = tasks.take(connection, task, worker=settings().worker)
         if lease is None:
             return  # done, in other hands, or its job is over
         job = jobs.find(connection, task.job_id)

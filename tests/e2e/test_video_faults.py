@@ -103,6 +103,19 @@ def test_workers_that_are_killed_are_replaced_and_lose_nothing(
     assert_whole(studio.wait(job_id), portraits)
 
 
+def test_workers_that_are_killed_at_random_only_make_a_job_longer(
+    studio: Studio, film: bytes, portraits: dict[str, bytes]
+) -> None:
+    job_id = studio.start(studio.put("killed at random.mp4", film))
+    wait_until_under_way(studio, job_id, 0)
+    for turn in range(6):
+        time.sleep(0.2 + 0.15 * turn)
+        running = workers(studio.server)
+        if running:
+            running[turn % len(running)].send_signal(signal.SIGKILL)
+    assert_whole(studio.wait(job_id), portraits)
+
+
 def test_requests_are_answered_while_films_are_searched(studio: Studio, film: bytes) -> None:
     job_id = studio.start(studio.put("busy.mp4", film))
     wait_until_under_way(studio, job_id)

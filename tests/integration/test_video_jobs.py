@@ -114,6 +114,26 @@ def test_a_task_delivered_many_times_at_once_has_one_worker(database: Database) 
     assert sum(lease is not None for lease in leases) == 1
 
 
+def test_what_workers_that_are_known_to_be_dead_were_at_is_free_at_once(database: Database) -> None:
+    job_id = planned(database, 2)
+    dead, alive = uuid4(), uuid4()
+    with database.transaction() as connection:
+        tasks.claim_sends(connection)
+        lost = tasks.take(connection, Task(job_id, 0), worker=dead)
+        kept = tasks.take(connection, Task(job_id, 1), worker=alive)
+    assert lost is not None
+    assert kept is not None
+    with database.transaction() as connection:
+        tasks.free(connection, [dead, uuid4()])
+        assert tasks.claim_sends(connection) == [Task(job_id, 0)]
+        tasks.extend(connection, kept)
+    successor = take(database, job_id, 0)
+    assert successor is not None
+    assert successor.attempts == 2
+    with pytest.raises(LeaseLost), database.transaction() as connection:
+        tasks.extend(connection, lost)
+
+
 def test_a_worker_that_died_loses_its_task_and_cannot_finish_it_later(database: Database) -> None:
     job_id = planned(database, 1)
     dead = take(database, job_id, 0)

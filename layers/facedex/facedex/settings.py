@@ -9,6 +9,7 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Final, TypeVar
+from uuid import UUID
 
 
 class SettingError(RuntimeError):
@@ -76,6 +77,8 @@ class Settings:
         video_jobs: video jobs that may be under way at once.
         video_timeout: seconds without progress after which a video job fails.
         video_expiry: days for which a video job and its results are kept.
+        worker: who this process is to whoever watches over it and tells when it is dead; None
+            where nobody does.
         stream_queue: URL of the queue that stream processors find their workers through; empty
             where there is none.
         stream_processors: stream processors that there may be.
@@ -113,6 +116,7 @@ class Settings:
     video_jobs: int = 200
     video_timeout: int = 3600
     video_expiry: int = 7
+    worker: UUID | None = None
     stream_queue: str = ""
     stream_processors: int = 100
     stream_rate: int = 5
@@ -157,6 +161,7 @@ class Settings:
             video_jobs=read.whole("FACEDEX_VIDEO_JOBS", 200),
             video_timeout=read.whole("FACEDEX_VIDEO_TIMEOUT", 3600),
             video_expiry=read.whole("FACEDEX_VIDEO_EXPIRY", 7),
+            worker=read.identity("FACEDEX_WORKER"),
             stream_queue=environment.get("FACEDEX_STREAM_QUEUE", ""),
             stream_processors=read.whole("FACEDEX_STREAM_PROCESSORS", 100),
             stream_rate=read.whole("FACEDEX_STREAM_RATE", 5),
@@ -188,6 +193,13 @@ class _Reader:
     def several(self, name: str) -> tuple[str, ...]:
         parts = self._environment.get(name, "").split(",")
         return tuple(part.strip() for part in parts if part.strip())
+
+    def identity(self, name: str) -> UUID | None:
+        value = self._environment.get(name)
+        try:
+            return UUID(value) if value else None
+        except ValueError:
+            raise SettingError(f"{name} must be a UUID, not {value!r}.") from None
 
     def flag(self, name: str) -> bool:
         value = self._environment.get(name) or "false"

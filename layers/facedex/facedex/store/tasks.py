@@ -6,7 +6,7 @@ keeps extending; a worker that dies loses it, and the task's message is sent aga
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID, uuid4
@@ -55,9 +55,13 @@ class Lease:
     attempts: int
 
 
-def take(connection: Connection, task: Task) -> Lease | None:
-    """The task for this worker, or None if it is done, another's, or its job is over."""
-    holder = uuid4()
+def take(connection: Connection, task: Task, *, worker: UUID | None = None) -> Lease | None:
+    """The task for this worker, or None if it is done, another's, or its job is over.
+
+    Args:
+        worker: who it is, for ``free``; it has a task at a time.
+    """
+    holder = worker or uuid4()
     row = connection.execute(
         f"""
         UPDATE video_tasks SET lease = %s, attempts = attempts + 1,
@@ -106,6 +110,20 @@ def release(connection: Connection, lease: Lease) -> None:
         " WHERE job_id = %s AND task = %s AND lease = %s AND done_at IS NULL",
         (lease.task.job_id, lease.task.number, lease.holder),
     )
+
+
+def free(connection: Connection, workers: Sequence[UUID]) -> None:
+    """Give back what these workers were at, as they are known to be dead, and send it again.
+
+    A message that one had received, and not yet looked up, is lost as well. Nobody knows which,
+    so all that nobody works on are sent again; one too many changes nothing.
+    """
+    connection.execute(
+        "UPDATE video_tasks SET lease = NULL, leased_until = NULL"
+        " WHERE lease = ANY(%s) AND done_at IS NULL",
+        (list(workers),),
+    )
+    send_again(connection)
 
 
 def complete(connection: Connection, lease: Lease) -> bool:
