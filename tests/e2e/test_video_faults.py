@@ -50,11 +50,15 @@ def studio(start: Callable[[], Server], portraits: dict[str, bytes]) -> Studio:
 
 
 def workers(server: Server) -> list[psutil.Process]:
-    return [
-        each
-        for each in psutil.Process(server.process.pid).children(recursive=True)
-        if "search_video_segment" in each.cmdline()
-    ]
+    children = psutil.Process(server.process.pid).children(recursive=True)
+    return [each for each in children if is_worker(each)]
+
+
+def is_worker(process: psutil.Process) -> bool:
+    try:
+        return "search_video_segment" in process.cmdline()
+    except psutil.NoSuchProcess:  # dead, and waited for by nobody yet
+        return False
 
 
 def wait_until_under_way(studio: Studio, job_id: str, parts: int = 1) -> None:
