@@ -8,7 +8,7 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final
 
-from facedex.media.matroska import contents, ebml, fragments
+from facedex.media.matroska import contents, ebml, tags
 from local.gateway import Answer, Environ
 from local.kinesis_video.buffer import Passage
 from local.kinesis_video.errors import Refused
@@ -32,9 +32,9 @@ def write_passage(passage: Passage) -> Iterator[bytes]:
         yield fragment.header
         yield contents.write_tags(
             {
-                fragments.NUMBER: fragment.number,
-                fragments.SERVER_TIMESTAMP: f"{fragment.server_timestamp:.3f}",
-                fragments.PRODUCER_TIMESTAMP: f"{fragment.producer_timestamp:.3f}",
+                tags.NUMBER: fragment.number,
+                tags.SERVER_TIMESTAMP: f"{fragment.server_timestamp:.3f}",
+                tags.PRODUCER_TIMESTAMP: f"{fragment.producer_timestamp:.3f}",
                 **fragment.tags,
             }
         )
@@ -45,8 +45,8 @@ def write_passage(passage: Passage) -> Iterator[bytes]:
     if passage.ends:
         yield contents.write_tags(
             {
-                fragments.MILLIS_BEHIND_NOW: str(passage.millis_behind),
-                fragments.CONTINUATION_TOKEN: fragment.number,
+                tags.MILLIS_BEHIND_NOW: str(passage.millis_behind),
+                tags.CONTINUATION_TOKEN: fragment.number,
             }
         )
 
@@ -55,7 +55,7 @@ def write_not_found() -> bytes:
     """What is read instead of media where the fragment to start from is not there."""
     code, number = _NOT_FOUND
     header = ebml.element(ebml.EBML, b"") + ebml.endless(ebml.SEGMENT)
-    return header + contents.write_tags({fragments.ERROR_CODE: code, fragments.ERROR_ID: number})
+    return header + contents.write_tags({tags.ERROR_CODE: code, tags.ERROR_ID: number})
 
 
 def write_acknowledgements(acknowledgements: Iterable[Acknowledgement]) -> Iterator[bytes]:

@@ -13,9 +13,9 @@ from uuid import uuid4
 import pytest
 
 from facedex.media.matroska.errors import StreamFailed
-from facedex.media.matroska.fragments import Fragment
 from local.streaming.session import PutMedia
 from tests.media import kinesis, making
+from tests.media.fragments import Fragment
 from tests.media.kinesis import CREDENTIALS, REGION, acknowledgements, matroska, numbers, put_media
 
 if TYPE_CHECKING:

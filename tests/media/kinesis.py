@@ -15,10 +15,10 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from facedex.media.matroska import contents, ebml
-from facedex.media.matroska.fragments import Fragment, read_fragments
-from facedex.media.matroska.frames import frames
 from facedex.media.matroska.parsing import Parser
 from tests.media import making
+from tests.media.fragments import Fragment, read_fragments
+from tests.media.pictures import frames
 
 CREDENTIALS = Credentials("testing", "testing")
 REGION = "us-east-1"

@@ -12,7 +12,7 @@ import av
 import numpy as np
 import pytest
 
-from facedex.media.matroska import contents, ebml, fragments
+from facedex.media.matroska import contents, ebml, tags
 from facedex.media.matroska.errors import (
     MatroskaError,
     NotMatroska,
@@ -20,9 +20,9 @@ from facedex.media.matroska.errors import (
     StreamFailed,
     TooLarge,
 )
-from facedex.media.matroska.fragments import Fragment, read_fragments
-from facedex.media.matroska.frames import frames
 from facedex.media.matroska.parsing import Element, Parser
+from tests.media.fragments import Fragment, read_fragments
+from tests.media.pictures import frames
 
 _FRAMES = 30
 
@@ -70,16 +70,14 @@ def _answer(film: bytes, *, first: int = 1) -> list[bytes]:
         header
         + contents.write_tags(
             {
-                fragments.NUMBER: str(number),
-                fragments.SERVER_TIMESTAMP: "1726677687.758",
-                fragments.PRODUCER_TIMESTAMP: "1726677686.5",
+                tags.NUMBER: str(number),
+                tags.SERVER_TIMESTAMP: "1726677687.758",
+                tags.PRODUCER_TIMESTAMP: "1726677686.5",
             }
         )
         + cluster
         + contents.write_tags({"Door": "north"})
-        + contents.write_tags(
-            {fragments.MILLIS_BEHIND_NOW: "250", fragments.CONTINUATION_TOKEN: str(number)}
-        )
+        + contents.write_tags({tags.MILLIS_BEHIND_NOW: "250", tags.CONTINUATION_TOKEN: str(number)})
         for number, cluster in enumerate(clusters, first)
     ]
 
@@ -206,7 +204,7 @@ def test_flipped_bytes_never_stop_the_reader(answer: list[bytes]) -> None:
 
 def test_an_error_of_the_service_is_raised(answer: list[bytes]) -> None:
     said = contents.write_tags(
-        {fragments.ERROR_CODE: "Requested fragment is not found", fragments.ERROR_ID: "4000"}
+        {tags.ERROR_CODE: "Requested fragment is not found", tags.ERROR_ID: "4000"}
     )
     with pytest.raises(StreamFailed, match="not found") as failed:
         list(read_fragments([answer[0], said]))

@@ -13,7 +13,7 @@ from PIL import Image as pillow
 from PIL import ImageOps
 
 from facedex.media.decoding import Decoder, Shot
-from facedex.media.matroska import contents, fragments
+from facedex.media.matroska import contents, tags
 from facedex.media.matroska.errors import MatroskaError, NoVideo, StreamFailed
 from facedex.media.matroska.live import Coded, Ending, Event, Opening, read_live
 from facedex.media.pacing import Moment, Pace
@@ -53,15 +53,13 @@ def answer(media: bytes, *, start: int = 1_700_000_000_000, first: int = 1) -> l
         head
         + contents.write_tags(
             {
-                fragments.NUMBER: str(number),
-                fragments.SERVER_TIMESTAMP: f"{start / 1000 + number}",
-                fragments.PRODUCER_TIMESTAMP: f"{start / 1000 + number - first}",
+                tags.NUMBER: str(number),
+                tags.SERVER_TIMESTAMP: f"{start / 1000 + number}",
+                tags.PRODUCER_TIMESTAMP: f"{start / 1000 + number - first}",
             }
         )
         + cluster
-        + contents.write_tags(
-            {fragments.MILLIS_BEHIND_NOW: "40", fragments.CONTINUATION_TOKEN: f"t{number}"}
-        )
+        + contents.write_tags({tags.MILLIS_BEHIND_NOW: "40", tags.CONTINUATION_TOKEN: f"t{number}"})
         for number, cluster in enumerate(clusters, first)
     ]
 
@@ -104,7 +102,7 @@ def test_a_frame_is_there_before_its_fragment_has_ended(media: list[bytes]) -> N
 
 
 def test_the_services_error_ends_the_stream(media: list[bytes]) -> None:
-    said = contents.write_tags({fragments.ERROR_CODE: "gone", fragments.ERROR_ID: "4000"})
+    said = contents.write_tags({tags.ERROR_CODE: "gone", tags.ERROR_ID: "4000"})
     with pytest.raises(StreamFailed, match=r"gone \(4000\)"):
         list(read_live([media[0], said]))
 

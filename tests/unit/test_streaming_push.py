@@ -14,13 +14,13 @@ import av
 import pytest
 
 from facedex.media.matroska import contents
-from facedex.media.matroska.fragments import Fragment, read_fragments
-from facedex.media.matroska.frames import frames
 from local.streaming.acknowledgements import Acknowledgement, Answer
 from local.streaming.fragments import KeyFramesTooRare, Muxer
 from local.streaming.pushing import Push
 from local.streaming.sources import Source
 from tests.media import kinesis, making
+from tests.media.fragments import Fragment, read_fragments
+from tests.media.pictures import frames
 
 
 def mux(film: bytes, *, encode: bool = False, speed: float = 1.0) -> list[Fragment]:

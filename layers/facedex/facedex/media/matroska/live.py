@@ -15,7 +15,8 @@ from facedex.media.matroska.errors import (
     StreamFailed,
     Truncated,
 )
-from facedex.media.matroska.fragments import (
+from facedex.media.matroska.parsing import CLUSTER_END, Element, Parser
+from facedex.media.matroska.tags import (
     CONTINUATION_TOKEN,
     ERROR_CODE,
     ERROR_ID,
@@ -25,7 +26,6 @@ from facedex.media.matroska.fragments import (
     SERVER_TIMESTAMP,
     seconds,
 )
-from facedex.media.matroska.parsing import CLUSTER_END, Element, Parser
 
 # Bytes without a readable element after which no more are waited for.
 _PATIENCE: Final = 16 << 20

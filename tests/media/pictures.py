@@ -10,7 +10,7 @@ import av
 from av.error import FFmpegError
 
 from facedex.media.matroska.errors import NoVideo, Undecodable
-from facedex.media.matroska.fragments import Fragment
+from tests.media.fragments import Fragment
 
 _MOST_PIXELS: Final = 64_000_000
 

@@ -1,4 +1,7 @@
-"""Fragments of a GetMedia answer, with the tags that Kinesis Video Streams adds.
+"""Fragments of a GetMedia answer, whole: what a consumer sees that waits for their end.
+
+The product reads them while they come (``facedex.media.matroska.live``); this is the second
+reader that tests hold it, and what is sent, against.
 
 Each comes as a Matroska document of its own: header, tags with its number and times, one cluster,
 and behind it tags that say how far it is behind live and where to go on reading. See "Payload" at
@@ -7,7 +10,6 @@ https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/API_dataplane_GetMedia
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -23,15 +25,16 @@ from facedex.media.matroska.errors import (
     Truncated,
 )
 from facedex.media.matroska.parsing import CLUSTER_END, Element, Parser
-
-_PREFIX: Final = "AWS_KINESISVIDEO_"
-NUMBER: Final = f"{_PREFIX}FRAGMENT_NUMBER"
-SERVER_TIMESTAMP: Final = f"{_PREFIX}SERVER_TIMESTAMP"
-PRODUCER_TIMESTAMP: Final = f"{_PREFIX}PRODUCER_TIMESTAMP"
-MILLIS_BEHIND_NOW: Final = f"{_PREFIX}MILLIS_BEHIND_NOW"
-CONTINUATION_TOKEN: Final = f"{_PREFIX}CONTINUATION_TOKEN"
-ERROR_CODE: Final = f"{_PREFIX}ERROR_CODE"
-ERROR_ID: Final = f"{_PREFIX}ERROR_ID"
+from facedex.media.matroska.tags import (
+    CONTINUATION_TOKEN,
+    ERROR_CODE,
+    ERROR_ID,
+    MILLIS_BEHIND_NOW,
+    NUMBER,
+    PRODUCER_TIMESTAMP,
+    SERVER_TIMESTAMP,
+    seconds,
+)
 
 LARGEST: Final = 50 << 20  # bytes: what Kinesis Video Streams takes as one fragment
 # Bytes without a readable element after which no more are waited for.
@@ -204,12 +207,3 @@ class _Assembly:
         )
         self._restart()
         return done
-
-
-def seconds(text: str | None) -> float | None:
-    """The value of a tag with a time, None where it is no time."""
-    try:
-        value = float(text) if text else math.nan
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
