@@ -14,7 +14,7 @@ from typing import Final
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local import directory
+from local.commands import where
 from local.importing import connection, display
 from local.importing.errors import ImportStopped
 from local.importing.indexing import Indexer, Job, work_off
@@ -84,14 +84,7 @@ class _Choice:
     help="Write what became of each photo.",
 )
 @click.option("--again", is_flag=True, help="Also what an earlier run has done.")
-@click.option(
-    "--data-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    envvar="FACEDEX_DATA_DIR",
-    default=directory.default,
-    show_default="the user's data directory",
-    help=f"Where the server is looked for, and what has been done is noted, in {_JOURNAL}.",
-)
+@where.data_dir(f"Where the server is looked for, and what has been done is noted, in {_JOURNAL}.")
 def import_(
     source: str,
     collection: str,

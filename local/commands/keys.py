@@ -19,7 +19,8 @@ from facedex.store.access_keys import Permission
 from facedex.store.database import Connection
 from facedex.store.encryption import Cipher
 from facedex.store.errors import StoreError
-from local import directory, secret
+from local import secret
+from local.commands import where
 from local.database import opened
 from local.errors import StartFailed
 
@@ -40,14 +41,7 @@ def keys() -> None:
 def _on_database(command: _Command) -> _Command:
     """Give a command the options that name the database."""
 
-    @click.option(
-        "--data-dir",
-        type=click.Path(file_okay=False, path_type=Path),
-        envvar="FACEDEX_DATA_DIR",
-        default=directory.default,
-        show_default="the user's data directory",
-        help="Where the database lives.",
-    )
+    @where.data_dir("Where the database lives.")
     @click.option(
         "--database-url",
         envvar="FACEDEX_DATABASE_URL",

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from local import directory
+from local.commands import where
 from local.machine import Options
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -28,14 +28,7 @@ _OPTIONS = (
         type=click.IntRange(0, 65535),
         help="Port to listen on; 0 takes any free one.",
     ),
-    click.option(
-        "--data-dir",
-        type=click.Path(file_okay=False, path_type=Path),
-        envvar="FACEDEX_DATA_DIR",
-        default=directory.default,
-        show_default="the user's data directory",
-        help="Where the database lives.",
-    ),
+    where.data_dir("Where the database lives."),
     click.option(
         "--database-url",
         envvar="FACEDEX_DATABASE_URL",

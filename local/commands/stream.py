@@ -16,7 +16,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.live import Live
 
-from local import directory, place
+from local import place
+from local.commands import where
 from local.streaming import records, watching
 from local.streaming.consuming import Consumer
 from local.streaming.display import describe, shown
@@ -24,18 +25,6 @@ from local.streaming.errors import ServiceLost, StreamError
 from local.streaming.presence import Presence
 
 _STATUS: Final = 5.0  # seconds between looks at how the processor is
-
-_url = click.option(
-    "--url", metavar="URL", help="Where the API is. [default: AWS_ENDPOINT_URL, else `facedex up`]"
-)
-_data_dir = click.option(
-    "--data-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    envvar="FACEDEX_DATA_DIR",
-    default=directory.default,
-    show_default="the user's data directory",
-    help="Where the running server is looked for.",
-)
 
 
 @click.group()
@@ -76,8 +65,8 @@ def stream() -> None:
     help="For how long a new stream keeps its media.",
 )
 @click.option("--duration", type=click.FloatRange(0), metavar="SECONDS", help="End after so long.")
-@_url
-@_data_dir
+@where.url
+@where.running
 def push(
     source: str,
     name: str,
@@ -134,8 +123,8 @@ def push(
 @click.argument("processor", metavar="NAME")
 @click.option("--json", "as_lines", is_flag=True, help="Print each record as a line of JSON.")
 @click.option("--duration", type=click.FloatRange(0), metavar="SECONDS", help="End after so long.")
-@_url
-@_data_dir
+@where.url
+@where.running
 def watch(
     processor: str, as_lines: bool, duration: float | None, url: str | None, data_dir: Path
 ) -> None:

@@ -19,7 +19,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from facedex.media.errors import FilmError
-from local import directory
+from local.commands import where
 from local.importing import connection
 from local.importing.connection import Clients
 from local.importing.errors import ImportStopped
@@ -32,17 +32,6 @@ _SEGMENTS: Final = re.compile(r"(\d+) of (\d+)")
 _MOST_STAYS: Final = 4  # listed in the table
 _CONNECTIONS: Final = 4  # parts of a film that are uploaded at once
 
-_url = click.option(
-    "--url", metavar="URL", help="Where the API is. [default: AWS_ENDPOINT_URL, else `facedex up`]"
-)
-_data_dir = click.option(
-    "--data-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    envvar="FACEDEX_DATA_DIR",
-    default=directory.default,
-    show_default="the user's data directory",
-    help="Where the running server is looked for.",
-)
 _film = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -73,8 +62,8 @@ def video() -> None:
     metavar="FILE.html",
     help="Also write a page with a timeline per person and pictures from the film.",
 )
-@_url
-@_data_dir
+@where.url
+@where.running
 def search(
     film: Path,
     collection: str,
@@ -128,8 +117,8 @@ def search(
     help="Where the page goes.",
 )
 @click.option("--film", type=_film, metavar="FILE", help="Your copy of the film, for pictures.")
-@_url
-@_data_dir
+@where.url
+@where.running
 def report(job_id: str, out: Path, film: Path | None, url: str | None, data_dir: Path) -> None:
     """Write the results of a StartFaceSearch job as one page: who is seen when.
 
