@@ -24,6 +24,17 @@ _READY = re.compile(r"^ready (\S+)$", re.MULTILINE)
 _CHOICES = ("FACEDEX_DATABASE_URL", "FACEDEX_DATA_DIR", "FACEDEX_PACK", "AWS_ENDPOINT_URL")
 
 
+def client_of(url: str, service: str, **options: Any) -> Any:
+    """An unmodified boto3 client that talks to a server of ours."""
+    chosen = {
+        "endpoint_url": url,
+        "region_name": "us-east-1",
+        "aws_access_key_id": "testing",
+        "aws_secret_access_key": "testing",
+    }
+    return boto3.client(service, **(chosen | options))  # type: ignore[call-overload]
+
+
 class Server:
     """``facedex up`` as a process of its own, and clients for it.
 
@@ -53,13 +64,7 @@ class Server:
 
     def client(self, service: str, **options: Any) -> Any:
         """An unmodified boto3 client that talks to it."""
-        chosen = {
-            "endpoint_url": self.url,
-            "region_name": "us-east-1",
-            "aws_access_key_id": "testing",
-            "aws_secret_access_key": "testing",
-        }
-        return boto3.client(service, **(chosen | options))  # type: ignore[call-overload]
+        return client_of(self.url, service, **options)
 
     def stop(self) -> int:
         """End it as Ctrl-C does and return its exit status."""

@@ -238,6 +238,18 @@ def jpeg(portrait: Portrait) -> bytes:
     return file.getvalue()
 
 
+def enrol(client: Any, collection: str, people: Mapping[str, Sequence[Portrait]]) -> None:
+    """Make a collection that knows everybody by one portrait."""
+    client.create_collection(CollectionId=collection)
+    for name, portraits_of in people.items():
+        client.index_faces(
+            CollectionId=collection,
+            Image={"Bytes": jpeg(portraits_of[0])},
+            ExternalImageId=Path(name).stem,
+            MaxFaces=1,
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("path", type=Path)

@@ -19,7 +19,6 @@ import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -32,8 +31,9 @@ import psutil
 from facedex.vision import packs
 from facedex.vision.faces import Box
 from facedex_models import installing
-from tests.bench.films import RATE, Portrait, gather, jpeg, kept
+from tests.bench.films import RATE, Portrait, enrol, gather, kept
 from tests.bench.measuring import report
+from tests.bench.serving import serving
 from tests.bench.watching import overlap
 from tests.conftest import Server
 from tests.e2e.streaming import Scene, moment, workers
@@ -103,21 +103,9 @@ def main() -> None:
 @contextmanager
 def _serving(cast: Mapping[str, Sequence[Portrait]]) -> Iterator[Server]:
     """A server of its own that knows everybody in the film by one portrait."""
-    with tempfile.TemporaryDirectory(prefix="facedex-bench-") as folder:
-        server = Server(Path(folder, "data"), FACEDEX_MODELS=str(installing.pull().parent))
-        try:
-            client = server.client("rekognition")
-            client.create_collection(CollectionId=_COLLECTION)
-            for name, portraits in cast.items():
-                client.index_faces(
-                    CollectionId=_COLLECTION,
-                    Image={"Bytes": jpeg(portraits[0])},
-                    ExternalImageId=Path(name).stem,
-                    MaxFaces=1,
-                )
-            yield server
-        finally:
-            server.stop()
+    with serving() as product:
+        enrol(product.client("rekognition"), _COLLECTION, cast)
+        yield product.server
 
 
 @contextmanager

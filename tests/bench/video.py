@@ -27,8 +27,9 @@ import psutil
 from facedex.vision import packs
 from facedex.vision.faces import Box
 from facedex_models import installing
-from tests.bench.films import Portrait, gather, jpeg, kept, repeat
+from tests.bench.films import Portrait, enrol, gather, kept, repeat
 from tests.bench.measuring import report
+from tests.bench.serving import serving
 from tests.bench.watching import overlap
 from tests.conftest import Server
 
@@ -101,28 +102,14 @@ def _serving(
     workers: int, cast: Mapping[str, Sequence[Portrait]], *films: Path
 ) -> Iterator[Server]:
     """A server of its own that has the films, and a portrait of everybody in them."""
-    server = Server(
-        Path(tempfile.mkdtemp()) / "data",
-        FACEDEX_MODELS=str(installing.pull().parent),
-        FACEDEX_VIDEO_WORKERS=str(workers),
-        POWERTOOLS_LOG_LEVEL="INFO",
-    )
-    try:
-        client, s3 = server.client("rekognition"), server.client("s3")
-        client.create_collection(CollectionId=_COLLECTION)
-        for name, portraits in cast.items():
-            client.index_faces(
-                CollectionId=_COLLECTION,
-                Image={"Bytes": jpeg(portraits[0])},
-                ExternalImageId=Path(name).stem,
-                MaxFaces=1,
-            )
+    settings = {"FACEDEX_VIDEO_WORKERS": str(workers), "POWERTOOLS_LOG_LEVEL": "INFO"}
+    with serving(**settings) as product:
+        enrol(product.client("rekognition"), _COLLECTION, cast)
+        s3 = product.client("s3")
         s3.create_bucket(Bucket=_BUCKET)
         for path in films:
             s3.upload_file(str(path), _BUCKET, path.name)
-        yield server
-    finally:
-        server.stop()
+        yield product.server
 
 
 def _search(server: Server, name: str) -> Search:

@@ -11,8 +11,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-import boto3
-
 from facedex import services, streams
 from facedex.settings import settings
 from facedex.store import collections, stream_processors, stream_runs
@@ -26,6 +24,7 @@ from local.kinesis_video.streams import Streams
 from local.listener import Listener
 from local.moto_app import Moto
 from local.server import Server
+from tests.conftest import client_of
 from tests.e2e.streaming import Scene
 
 Environ = dict[str, Any]
@@ -116,13 +115,7 @@ class Stage:
         self._listener.stop()
 
     def client(self, service: str, **options: Any) -> Any:
-        chosen = {
-            "endpoint_url": self.url,
-            "region_name": "us-east-1",
-            "aws_access_key_id": "testing",
-            "aws_secret_access_key": "testing",
-        }
-        return boto3.client(service, **(chosen | options))  # type: ignore[call-overload]
+        return client_of(self.url, service, **options)
 
     def key(self, name: str) -> int:
         with services.database().reading() as connection:
