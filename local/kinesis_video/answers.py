@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from facedex.media.matroska import contents, ebml, tags
 from local.gateway import Answer, Environ
-from local.kinesis_video.buffer import Passage
 from local.kinesis_video.errors import Refused
 from local.kinesis_video.ingest import Acknowledgement
+from local.kinesis_video.passages import Passage
 from local.refusals import refuse
 
 _PIECE: Final = 64 * 1024

@@ -14,8 +14,9 @@ from typing import Final
 from facedex.media.matroska import contents, ebml
 from facedex.media.matroska.errors import Malformed, MatroskaError, TooLarge
 from facedex.media.matroska.parsing import CLUSTER_END, Element, Parser
-from local.kinesis_video.buffer import Buffer, Fragment
+from local.kinesis_video.buffer import Buffer
 from local.kinesis_video.errors import ProducerSuperseded, StreamClosed
+from local.kinesis_video.passages import Fragment
 
 _LARGEST: Final = 50 << 20  # bytes of a fragment
 _LONGEST: Final = 10.0  # seconds of a fragment

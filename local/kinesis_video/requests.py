@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from local.bodies import Chunks, MalformedBody, read_length
 from local.gateway import Environ
-from local.kinesis_video.buffer import Selector, Start
 from local.kinesis_video.errors import Refused
+from local.kinesis_video.passages import Selector, Start
 
 _LARGEST: Final = 64 * 1024  # bytes of a request that is JSON
 _NAME: Final = re.compile(r"[a-zA-Z0-9_.-]{1,256}")

@@ -6,13 +6,14 @@ import threading
 
 import pytest
 
-from local.kinesis_video.buffer import Buffer, Fragment, Passage, Reader, Selector, Start
+from local.kinesis_video.buffer import Buffer, Reader
 from local.kinesis_video.errors import (
     FragmentNotFound,
     ProducerBusy,
     ProducerSuperseded,
     StreamClosed,
 )
+from local.kinesis_video.passages import Fragment, Passage, Selector, Start
 
 _PRODUCER = object()
 
