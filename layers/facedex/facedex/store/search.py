@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from facedex.store.collections import Collection
+from facedex.store.collections import Collection, gone, require_kept
 from facedex.store.database import Connection
 from facedex.store.faces import COLUMNS, StoredFace, stored_face
 from facedex.store.vectors import to_text
@@ -60,20 +60,17 @@ def search(
 
     Returns:
         A list of matches for each probe, in the order of ``probes``.
+
+    Raises:
+        CollectionNotFound: it has been deleted.
     """
     found: list[list[Match]] = [[] for _ in probes]
-    rows = connection.execute(
-        _FACES,
-        {
-            "collection": collection.key,
-            "probes": [to_text(probe) for probe in probes],
-            "count": count,
-            "lowest": lowest_score,
-            "leave_out": leave_out,
-        },
-    )
-    for row in rows:
-        found[row.probe - 1].append(Match(stored_face(row), row.score))
+    if not found:
+        require_kept(connection, collection)
+        return found
+    for row in _run(_FACES, connection, collection, probes, count, lowest_score, leave_out):
+        if row.face_id is not None:
+            found[row.probe - 1].append(Match(stored_face(row), row.score))
     return found
 
 
@@ -93,18 +90,37 @@ def search_users(
         count: at most so many matches.
         lowest_score: none below this inner product.
         leave_out: id of a user that never matches: the probe's own.
+
+    Raises:
+        CollectionNotFound: it has been deleted.
     """
+    rows = _run(_USERS, connection, collection, [probe], count, lowest_score, leave_out)
+    return [UserMatch(row.user_id, row.score) for row in rows if row.user_id is not None]
+
+
+def _run(
+    query: str,
+    connection: Connection,
+    collection: Collection,
+    probes: Sequence[NDArray[np.float32]],
+    count: int,
+    lowest_score: float,
+    leave_out: UUID | str | None,
+) -> list[Any]:
+    """The rows of the query behind the seam, at least one for each probe."""
     rows = connection.execute(
-        _USERS,
+        query,
         {
             "collection": collection.key,
-            "probes": [to_text(probe)],
+            "probes": [to_text(probe) for probe in probes],
             "count": count,
             "lowest": lowest_score,
             "leave_out": leave_out,
         },
-    )
-    return [UserMatch(row.user_id, row.score) for row in rows]
+    ).fetchall()
+    if not rows:
+        raise gone(collection)
+    return rows
 
 
 def _nearest(table: str, key: str, columns: str) -> str:
@@ -113,11 +129,16 @@ def _nearest(table: str, key: str, columns: str) -> str:
     The lowest score comes before the sort: it leaves a handful of rows, whose distance is then
     computed twice, where sorting all of them would take longer than the scan. No index orders the
     scan: on face galleries an HNSW index loses one true match in five.
+
+    A probe that resembles nobody has one row without a face, and a deleted collection has no row:
+    so one round trip tells these apart. The key stays a constant in the scan, whose plan depends on
+    how large the collection is.
     """
     return f"""
     SELECT probe.number AS probe, -nearest.distance AS score, {columns}
-    FROM unnest(%(probes)s::text[]::halfvec[]) WITH ORDINALITY AS probe (vector, number)
-    CROSS JOIN LATERAL (
+    FROM collections
+    CROSS JOIN unnest(%(probes)s::text[]::halfvec[]) WITH ORDINALITY AS probe (vector, number)
+    LEFT JOIN LATERAL (
         SELECT {columns}, gallery.vector <#> probe.vector AS distance
         FROM {table} AS gallery
         WHERE collection_key = %(collection)s
@@ -125,7 +146,8 @@ def _nearest(table: str, key: str, columns: str) -> str:
             AND {key} IS DISTINCT FROM %(leave_out)s
         ORDER BY distance, {key}
         LIMIT %(count)s
-    ) AS nearest
+    ) AS nearest ON true
+    WHERE collections.collection_key = %(collection)s AND collections.deleted_at IS NULL
     ORDER BY probe.number, nearest.distance, {key}
     """
 
