@@ -99,7 +99,7 @@ def search_users(
 
 
 def _run(
-    query: str,
+    gallery: _Gallery,
     connection: Connection,
     collection: Collection,
     probes: Sequence[NDArray[np.float32]],
@@ -108,14 +108,14 @@ def _run(
     leave_out: UUID | str | None,
 ) -> list[Any]:
     """The rows of the query behind the seam, at least one for each probe."""
+    names = [f"probe_{number}" for number in range(len(probes))]
     rows = connection.execute(
-        query,
+        _nearest(gallery, collection, names, leave_out is not None),
         {
-            "collection": collection.key,
-            "probes": [to_text(probe) for probe in probes],
             "count": count,
             "lowest": lowest_score,
             "leave_out": leave_out,
+            **{name: to_text(probe) for name, probe in zip(names, probes, strict=True)},
         },
     ).fetchall()
     if not rows:
@@ -123,7 +123,22 @@ def _run(
     return rows
 
 
-def _nearest(table: str, key: str, columns: str) -> str:
+@dataclass(frozen=True, slots=True)
+class _Gallery:
+    """A table that is searched, the column that identifies its rows, and those that are read."""
+
+    table: str
+    key: str
+    columns: str
+
+
+_FACES: Final = _Gallery("faces", "face_id", COLUMNS)
+_USERS: Final = _Gallery("users", "user_id", "user_id")
+
+
+def _nearest(
+    gallery: _Gallery, collection: Collection, probes: Sequence[str], leaves_out: bool
+) -> str:
     """The query behind the seam.
 
     The lowest score comes before the sort: it leaves a handful of rows, whose distance is then
@@ -131,26 +146,30 @@ def _nearest(table: str, key: str, columns: str) -> str:
     scan: on face galleries an HNSW index loses one true match in five.
 
     A probe that resembles nobody has one row without a face, and a deleted collection has no row:
-    so one round trip tells these apart. The key stays a constant in the scan, whose plan depends on
-    how large the collection is.
+    so one round trip tells these apart.
+
+    The collection's key is part of the text, so that each collection has a statement of its own,
+    which is planned once for its size: one plan for all is bad for the largest or for the others.
+
+    Args:
+        probes: the names of the parameters that have them.
     """
+    table, key, columns = gallery.table, gallery.key, gallery.columns
+    vectors = ", ".join(f"%({probe})s" for probe in probes)
+    others = f"AND {key} <> %(leave_out)s" if leaves_out else ""
     return f"""
     SELECT probe.number AS probe, -nearest.distance AS score, {columns}
     FROM collections
-    CROSS JOIN unnest(%(probes)s::text[]::halfvec[]) WITH ORDINALITY AS probe (vector, number)
+    CROSS JOIN unnest(ARRAY[{vectors}]::halfvec[]) WITH ORDINALITY AS probe (vector, number)
     LEFT JOIN LATERAL (
         SELECT {columns}, gallery.vector <#> probe.vector AS distance
         FROM {table} AS gallery
-        WHERE collection_key = %(collection)s
+        WHERE collection_key = {collection.key:d}
             AND gallery.vector <#> probe.vector <= -%(lowest)s::float8
-            AND {key} IS DISTINCT FROM %(leave_out)s
+            {others}
         ORDER BY distance, {key}
         LIMIT %(count)s
     ) AS nearest ON true
-    WHERE collections.collection_key = %(collection)s AND collections.deleted_at IS NULL
+    WHERE collections.collection_key = {collection.key:d} AND collections.deleted_at IS NULL
     ORDER BY probe.number, nearest.distance, {key}
     """
-
-
-_FACES: Final = _nearest("faces", "face_id", COLUMNS)
-_USERS: Final = _nearest("users", "user_id", "user_id")
