@@ -5,6 +5,7 @@ With ``?faces=all`` on its REST route, an extension, the search is for every fac
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from facedex.api.documents import (
@@ -16,8 +17,9 @@ from facedex.api.documents import (
 )
 from facedex.api.errors import InvalidParameterException
 from facedex.api.operation import Request, Response, operation
+from facedex.galleries import look_ahead, search_current
 from facedex.services import Picture, Services
-from facedex.store import collections, faces
+from facedex.store.collections import Collection
 from facedex.store.search import search
 from facedex.vision.faces import Face
 from facedex.vision.screening import screen
@@ -25,7 +27,7 @@ from facedex.vision.screening import screen
 
 def search_faces_by_image(request: Request, services: Services) -> Response:
     """Search with the largest face of a photo, of which nothing is kept."""
-    picture, screened = _look(request, services)
+    collection, picture, screened = _look(request, services)
     face = next((face for face, reasons in screened if not reasons), None)
     if face is None:
         raise InvalidParameterException(
@@ -33,15 +35,15 @@ def search_faces_by_image(request: Request, services: Services) -> Response:
             if not picture.faces
             else "There are no faces in the image that clear the quality filter."
         )
-    model_version, (found,) = _search(request, services, picture, [face])
+    model_version, (found,) = _search(request, services, collection, picture, [face])
     return {**found, "FaceModelVersion": model_version}
 
 
 def search_all_faces_by_image(request: Request, services: Services) -> Response:
     """Search with every face of a photo, of which nothing is kept; without one, find nothing."""
-    picture, screened = _look(request, services)
+    collection, picture, screened = _look(request, services)
     probes = [face for face, reasons in screened if not reasons]
-    model_version, found = _search(request, services, picture, probes)
+    model_version, found = _search(request, services, collection, picture, probes)
     return {
         "SearchedFaces": found,
         "UnsearchedFaces": [
@@ -53,31 +55,35 @@ def search_all_faces_by_image(request: Request, services: Services) -> Response:
     }
 
 
-def _look(request: Request, services: Services) -> tuple[Picture, list[tuple[Face, list[str]]]]:
-    """The photo and its faces, largest first, each with why it does not clear the filter."""
-    with services.database.reading() as connection:
-        # Before the costly part, so that a wrong name is answered at once.
-        collection = collections.find(connection, request["CollectionId"])
-        faces.require_model(collection, services.pack.model_version)
+def _look(
+    request: Request, services: Services
+) -> tuple[Collection, Picture, list[tuple[Face, list[str]]]]:
+    """The collection, the photo and its faces, largest first, each with its shortcomings."""
+    collection = look_ahead(services.database, request["CollectionId"], services.pack.model_version)
     picture = services.picture(request["Image"])
-    return picture, screen(picture.faces, request.get("QualityFilter", "NONE"))
+    return collection, picture, screen(picture.faces, request.get("QualityFilter", "NONE"))
 
 
 def _search(
-    request: Request, services: Services, picture: Picture, probes: list[Face]
+    request: Request,
+    services: Services,
+    seen: Collection,
+    picture: Picture,
+    probes: list[Face],
 ) -> tuple[str, list[dict[str, Any]]]:
     """The collection's model version, and for each probe what was found."""
     calibration = services.pack.calibration
-    vectors = list(services.pack.embed(picture.image, probes))
-    with services.database.reading() as connection:
-        collection = collections.find(connection, request["CollectionId"])
-        found = search(
-            connection,
-            collection,
-            vectors,
+    collection, found = search_current(
+        services.database,
+        seen,
+        services.pack.model_version,
+        partial(
+            search,
+            probes=list(services.pack.embed(picture.image, probes)),
             count=request.get("MaxFaces", MOST_MATCHES),
             lowest_score=calibration.cosine(request.get("FaceMatchThreshold", MATCH_THRESHOLD)),
-        )
+        ),
+    )
     return collection.model_version, [
         {
             "SearchedFaceBoundingBox": bounding_box(*face.box),

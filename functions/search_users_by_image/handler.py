@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from facedex.api.documents import MATCH_THRESHOLD, MOST_USERS, face_detail, user_matches
 from facedex.api.operation import Request, Response, operation
+from facedex.galleries import look_ahead, search_current
 from facedex.services import Services
-from facedex.store import collections, faces
 from facedex.store.search import search_users as search
 from facedex.vision.screening import screen
 
 
 def search_users_by_image(request: Request, services: Services) -> Response:
     """Search with a photo, of which nothing is kept; without a face in it, nobody is found."""
-    with services.database.reading() as connection:
-        # Before the costly part, so that a wrong name is answered at once.
-        collection = collections.find(connection, request["CollectionId"])
-        faces.require_model(collection, services.pack.model_version)
+    collection = look_ahead(services.database, request["CollectionId"], services.pack.model_version)
     picture = services.picture(request["Image"])
     probe = None
     unsearched: list[dict[str, Any]] = []
@@ -36,14 +34,17 @@ def search_users_by_image(request: Request, services: Services) -> Response:
         return response
     (vector,) = services.pack.embed(picture.image, [probe])
     calibration = services.pack.calibration
-    with services.database.reading() as connection:
-        matches = search(
-            connection,
-            collections.find(connection, request["CollectionId"]),
-            vector,
+    _, matches = search_current(
+        services.database,
+        collection,
+        services.pack.model_version,
+        partial(
+            search,
+            probe=vector,
             count=request.get("MaxUsers", MOST_USERS),
             lowest_score=calibration.cosine(request.get("UserMatchThreshold", MATCH_THRESHOLD)),
-        )
+        ),
+    )
     return {
         **response,
         "UserMatches": user_matches(matches, calibration),

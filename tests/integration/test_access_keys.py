@@ -134,10 +134,9 @@ def test_a_new_or_enabled_key_works_at_once(database: Database, keyring: KeyRing
     assert keyring.find(made.key.access_key_id) == made
 
 
-def test_the_key_ring_stays_small(
-    database: Database, keyring: KeyRing, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_key_ring_stays_small(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("facedex.store.keyring._MOST", 2)
+    keyring = KeyRing(database, CIPHER, seconds=TTL)
     first, second, third = made = [make(database) for _ in range(3)]
     for each in made:
         assert keyring.find(each.key.access_key_id) == each

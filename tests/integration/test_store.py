@@ -344,6 +344,28 @@ def test_search_keeps_to_the_lowest_score_the_count_and_the_one_left_out(
     assert every[0].face.face_id == stored[7].face_id
 
 
+def test_a_search_that_is_repeated_finds_what_was_added_and_not_what_was_removed(
+    database: Database,
+) -> None:
+    """However often it was asked before, by when the database has kept its plan."""
+    staff, guests = make(database), make(database, "guests")
+    gallery = unit_vectors(40)
+
+    def found(collection: Collection) -> int:
+        with database.reading() as connection:
+            (matches,) = search(connection, collection, [gallery[0]], count=99, lowest_score=-1.0)
+        return len(matches)
+
+    for number in range(20):
+        assert found(staff) == number
+        assert found(guests) == 0
+        index(database, "staff", str(number).encode(), gallery[number : number + 1])
+    with database.transaction() as connection:
+        every = faces.page(connection, staff, after=None, count=99)
+        faces.delete(connection, staff, [face.face_id for face in every[:15]])
+    assert found(staff) == 5
+
+
 def test_search_sees_one_collection_only(database: Database) -> None:
     staff, guests = make(database), make(database, "guests")
     index(database, "staff", b"photo", unit_vectors(3))

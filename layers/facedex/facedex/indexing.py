@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from facedex.galleries import look_ahead
 from facedex.services import Services
 from facedex.store import collections, faces
 from facedex.store.faces import StoredFace
@@ -44,10 +45,7 @@ def index(request: Mapping[str, Any], services: Services) -> Indexed:
     Raises:
         Exception: see ``facedex.api.faults`` for what each means.
     """
-    with services.database.reading() as connection:
-        # Before the costly part, so that a wrong name is answered at once.
-        collection = collections.find(connection, request["CollectionId"])
-        faces.require_model(collection, services.pack.model_version)
+    look_ahead(services.database, request["CollectionId"], services.pack.model_version)
     picture = services.picture(request["Image"])
     chosen, unindexed = _choose(
         picture.faces, request.get("QualityFilter", "AUTO"), request.get("MaxFaces")

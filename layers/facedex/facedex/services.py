@@ -39,13 +39,18 @@ class Picture:
     """A caller's image and the faces in it.
 
     Attributes:
-        digest: SHA-256 of the image's bytes.
+        data: the image's bytes.
         faces: at most 100, the largest first.
     """
 
-    digest: bytes
+    data: bytes
     image: Image
     faces: list[Face]
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the image's bytes."""
+        return sha256(self.data).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +100,7 @@ class Services:
                 f" least {_SMALLEST_SIDE}."
             )
         faces = self.pack.find(image, longest_side=self.settings.detection_side, most=_MOST_FACES)
-        return Picture(sha256(data).digest(), image, faces)
+        return Picture(data, image, faces)
 
 
 # Requests run in parallel threads: without it two first requests would each load the networks.

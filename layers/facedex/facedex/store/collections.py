@@ -5,19 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from math import inf
-from time import monotonic
+from time import monotonic, time
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from psycopg.errors import UniqueViolation
 
 from facedex.store.database import Connection, Database
 from facedex.store.errors import CollectionExists, CollectionNotFound, DatabaseUnavailable
+from facedex.store.recent import Recent
 
 # Rows removed in one transaction, so that none runs into the statement timeout.
 _BATCH: Final = 20_000
 
 # Seconds that a deletion works on the rows before it is answered; API Gateway waits for 29.
 _PATIENCE: Final = 20.0
+
+# Seconds for which a look ahead takes a collection to be what it was, and how many it remembers.
+_FRESH: Final = 2.0
+_MOST: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +77,47 @@ def find(connection: Connection, collection_id: str, *, keep: bool = False) -> C
         (collection_id,),
     ).fetchone()
     if row is None:
-        raise CollectionNotFound(f"The collection id: {collection_id} does not exist")
+        raise _not_found(collection_id)
     return _collection(row)
+
+
+def require_kept(connection: Connection, collection: Collection) -> None:
+    """Make sure that a collection has not been deleted since it was found.
+
+    Raises:
+        CollectionNotFound: it has.
+    """
+    row = connection.execute(
+        "SELECT FROM collections WHERE collection_key = %s AND deleted_at IS NULL",
+        (collection.key,),
+    ).fetchone()
+    if row is None:
+        raise gone(collection)
+
+
+def gone(collection: Collection) -> CollectionNotFound:
+    """The error for a collection that was deleted after it was found."""
+    return _not_found(collection.collection_id)
+
+
+def look_ahead(database: Database, collection_id: str) -> Collection:
+    """The collection of that name, or the one that had it up to two seconds ago.
+
+    For a look before costly work, so that a wrong name is answered at once. Whether the collection
+    is still there is decided by what reads or writes its rows later.
+
+    Raises:
+        CollectionNotFound: there is none.
+        DatabaseUnavailable: nobody knows.
+    """
+
+    def read() -> Collection:
+        with database.reading() as connection:
+            return find(connection, collection_id)
+
+    found = _recent(database).find(collection_id, read)
+    assert found is not None
+    return found
 
 
 def page(connection: Connection, *, after: int, count: int) -> list[Collection]:
@@ -102,7 +147,8 @@ def delete(database: Database, collection_id: str) -> None:
             (collection_id,),
         ).fetchone()
         if row is None:
-            raise CollectionNotFound(f"The collection id: {collection_id} does not exist")
+            raise _not_found(collection_id)
+    _recent(database).forget(collection_id)
     end = monotonic() + _PATIENCE
     try:
         while monotonic() < end and _remove_some(database, row.collection_key):
@@ -151,6 +197,18 @@ def _remove_some(database: Database, key: int | None = None) -> bool:
         connection.execute("DELETE FROM collection_counts WHERE collection_key = %s", parameters)
         connection.execute("DELETE FROM collections WHERE collection_key = %s", parameters)
         return True
+
+
+def _not_found(collection_id: str) -> CollectionNotFound:
+    return CollectionNotFound(f"The collection id: {collection_id} does not exist")
+
+
+def _recent(database: Database) -> Recent[Collection]:
+    # By the clock on the wall: the other one may stand still while a function is frozen.
+    return _RECENT.setdefault(database, Recent(seconds=_FRESH, most=_MOST, clock=time))
+
+
+_RECENT: Final[WeakKeyDictionary[Database, Recent[Collection]]] = WeakKeyDictionary()
 
 
 def _collection(row: Any) -> Collection:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable
-from threading import Lock
 from typing import Final
 
 from facedex.store import access_keys
@@ -13,6 +11,7 @@ from facedex.store.access_keys import Credentials
 from facedex.store.database import Database
 from facedex.store.encryption import Cipher
 from facedex.store.errors import AccessKeyNotFound
+from facedex.store.recent import Recent
 
 _MOST: Final = 1000  # keys
 
@@ -40,10 +39,7 @@ class KeyRing:
     ) -> None:
         self._database = database
         self._cipher = cipher
-        self._seconds = seconds
-        self._clock = clock
-        self._kept: OrderedDict[str, tuple[float, Credentials]] = OrderedDict()
-        self._lock = Lock()
+        self._kept: Recent[Credentials] = Recent(seconds=seconds, most=_MOST, clock=clock)
 
     def find(self, access_key_id: str) -> Credentials | None:
         """The key of that id, or None if there is none or it is disabled.
@@ -52,19 +48,7 @@ class KeyRing:
             DatabaseUnavailable: it could not be looked up.
             WrongKeysSecret: its secret cannot be read.
         """
-        now = self._clock()
-        with self._lock:
-            until, kept = self._kept.get(access_key_id, (now, None))
-        if kept is not None and now < until:
-            return kept
-        found = self._look_up(access_key_id)
-        with self._lock:
-            self._kept.pop(access_key_id, None)
-            if found is not None:
-                self._kept[access_key_id] = (now + self._seconds, found)
-                if len(self._kept) > _MOST:
-                    self._kept.popitem(last=False)
-        return found
+        return self._kept.find(access_key_id, lambda: self._look_up(access_key_id))
 
     def _look_up(self, access_key_id: str) -> Credentials | None:
         try:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from facedex.store.collections import Collection
+from facedex.store.collections import Collection, gone, require_kept
 from facedex.store.database import Connection
 from facedex.store.faces import COLUMNS, StoredFace, stored_face
 from facedex.store.vectors import to_text
@@ -60,20 +60,17 @@ def search(
 
     Returns:
         A list of matches for each probe, in the order of ``probes``.
+
+    Raises:
+        CollectionNotFound: it has been deleted.
     """
     found: list[list[Match]] = [[] for _ in probes]
-    rows = connection.execute(
-        _FACES,
-        {
-            "collection": collection.key,
-            "probes": [to_text(probe) for probe in probes],
-            "count": count,
-            "lowest": lowest_score,
-            "leave_out": leave_out,
-        },
-    )
-    for row in rows:
-        found[row.probe - 1].append(Match(stored_face(row), row.score))
+    if not found:
+        require_kept(connection, collection)
+        return found
+    for row in _run(_FACES, connection, collection, probes, count, lowest_score, leave_out):
+        if row.face_id is not None:
+            found[row.probe - 1].append(Match(stored_face(row), row.score))
     return found
 
 
@@ -93,42 +90,86 @@ def search_users(
         count: at most so many matches.
         lowest_score: none below this inner product.
         leave_out: id of a user that never matches: the probe's own.
+
+    Raises:
+        CollectionNotFound: it has been deleted.
     """
+    rows = _run(_USERS, connection, collection, [probe], count, lowest_score, leave_out)
+    return [UserMatch(row.user_id, row.score) for row in rows if row.user_id is not None]
+
+
+def _run(
+    gallery: _Gallery,
+    connection: Connection,
+    collection: Collection,
+    probes: Sequence[NDArray[np.float32]],
+    count: int,
+    lowest_score: float,
+    leave_out: UUID | str | None,
+) -> list[Any]:
+    """The rows of the query behind the seam, at least one for each probe."""
+    names = [f"probe_{number}" for number in range(len(probes))]
     rows = connection.execute(
-        _USERS,
+        _nearest(gallery, collection, names, leave_out is not None),
         {
-            "collection": collection.key,
-            "probes": [to_text(probe)],
             "count": count,
             "lowest": lowest_score,
             "leave_out": leave_out,
+            **{name: to_text(probe) for name, probe in zip(names, probes, strict=True)},
         },
-    )
-    return [UserMatch(row.user_id, row.score) for row in rows]
+    ).fetchall()
+    if not rows:
+        raise gone(collection)
+    return rows
 
 
-def _nearest(table: str, key: str, columns: str) -> str:
+@dataclass(frozen=True, slots=True)
+class _Gallery:
+    """A table that is searched, the column that identifies its rows, and those that are read."""
+
+    table: str
+    key: str
+    columns: str
+
+
+_FACES: Final = _Gallery("faces", "face_id", COLUMNS)
+_USERS: Final = _Gallery("users", "user_id", "user_id")
+
+
+def _nearest(
+    gallery: _Gallery, collection: Collection, probes: Sequence[str], leaves_out: bool
+) -> str:
     """The query behind the seam.
 
     The lowest score comes before the sort: it leaves a handful of rows, whose distance is then
     computed twice, where sorting all of them would take longer than the scan. No index orders the
     scan: on face galleries an HNSW index loses one true match in five.
+
+    A probe that resembles nobody has one row without a face, and a deleted collection has no row:
+    so one round trip tells these apart.
+
+    The collection's key is part of the text, so that each collection has a statement of its own,
+    which is planned once for its size: one plan for all is bad for the largest or for the others.
+
+    Args:
+        probes: the names of the parameters that have them.
     """
+    table, key, columns = gallery.table, gallery.key, gallery.columns
+    vectors = ", ".join(f"%({probe})s" for probe in probes)
+    others = f"AND {key} <> %(leave_out)s" if leaves_out else ""
     return f"""
     SELECT probe.number AS probe, -nearest.distance AS score, {columns}
-    FROM unnest(%(probes)s::text[]::halfvec[]) WITH ORDINALITY AS probe (vector, number)
-    CROSS JOIN LATERAL (
+    FROM collections
+    CROSS JOIN unnest(ARRAY[{vectors}]::halfvec[]) WITH ORDINALITY AS probe (vector, number)
+    LEFT JOIN LATERAL (
         SELECT {columns}, gallery.vector <#> probe.vector AS distance
         FROM {table} AS gallery
-        WHERE collection_key = %(collection)s
+        WHERE collection_key = {collection.key:d}
             AND gallery.vector <#> probe.vector <= -%(lowest)s::float8
-            AND {key} IS DISTINCT FROM %(leave_out)s
+            {others}
         ORDER BY distance, {key}
         LIMIT %(count)s
-    ) AS nearest
+    ) AS nearest ON true
+    WHERE collections.collection_key = {collection.key:d} AND collections.deleted_at IS NULL
     ORDER BY probe.number, nearest.distance, {key}
     """
-
-
-_FACES: Final = _nearest("faces", "face_id", COLUMNS)
-_USERS: Final = _nearest("users", "user_id", "user_id")

@@ -1,0 +1,237 @@
+"""A collection that is deleted, or made anew, while a photo is being looked at."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+import pytest
+
+from facedex import services
+from facedex.api.arns import Owner
+from facedex.galleries import look_ahead, search_current
+from facedex.services import Picture, Services
+from facedex.store import collections, faces
+from facedex.store.collections import Collection
+from facedex.store.database import Database
+from facedex.store.errors import CollectionNotFound, ModelMismatch
+from facedex.store.search import search
+from functions.index_faces.handler import index_faces
+from functions.search_faces_by_image.handler import search_all_faces_by_image, search_faces_by_image
+from functions.search_users_by_image.handler import search_users_by_image
+
+MODEL, OTHER = "test-1", "other-2"
+PROBE = np.eye(128, dtype=np.float32)[0]
+OPERATIONS = (
+    index_faces,
+    search_faces_by_image,
+    search_all_faces_by_image,
+    search_users_by_image,
+)
+
+
+def make(database: Database, model: str = MODEL) -> Collection:
+    with database.transaction() as connection:
+        return collections.create(connection, "staff", model)
+
+
+def index(database: Database, external: str) -> None:
+    with database.transaction() as connection:
+        collection = collections.find(connection, "staff", keep=True)
+        faces.add(
+            connection,
+            collection,
+            model_version=collection.model_version,
+            digest=sha256(external.encode()).digest(),
+            external_image_id=external,
+            faces=[faces.NewFace((0.1, 0.1, 0.2, 0.2), 99.5, PROBE)],
+        )
+
+
+def find(
+    database: Database, seen: Collection, probe: np.ndarray[Any, Any] | None = PROBE
+) -> tuple[Collection, list[str | None]]:
+    """Search with a probe or none; return whom it resembles, and in which collection."""
+    probes = [] if probe is None else [probe]
+    collection, found = search_current(
+        database, seen, MODEL, partial(search, probes=probes, count=9, lowest_score=0.9)
+    )
+    return collection, [match.face.external_image_id for each in found for match in each]
+
+
+@pytest.fixture
+def elsewhere(database_url: str) -> Iterator[Database]:
+    """The database as another process has it."""
+    other = Database(database_url)
+    yield other
+    other.close()
+
+
+def test_a_look_ahead_remembers_a_collection_for_a_moment(
+    database: Database, elsewhere: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("facedex.store.collections._FRESH", 0.5)
+    made = make(database)
+    assert look_ahead(database, "staff", MODEL) == made
+    collections.delete(elsewhere, "staff")
+    assert look_ahead(database, "staff", MODEL) == made
+    time.sleep(0.5)
+    with pytest.raises(CollectionNotFound, match="staff does not exist"):
+        look_ahead(database, "staff", MODEL)
+
+
+def test_a_look_ahead_does_not_remember_what_is_missing(
+    database: Database, elsewhere: Database
+) -> None:
+    with pytest.raises(CollectionNotFound):
+        look_ahead(database, "staff", MODEL)
+    made = make(elsewhere)
+    assert look_ahead(database, "staff", MODEL) == made
+
+
+def test_a_process_that_deletes_a_collection_forgets_it_at_once(database: Database) -> None:
+    make(database)
+    look_ahead(database, "staff", MODEL)
+    collections.delete(database, "staff")
+    with pytest.raises(CollectionNotFound):
+        look_ahead(database, "staff", MODEL)
+
+
+def test_a_look_ahead_refuses_another_model(database: Database) -> None:
+    make(database, OTHER)
+    for _ in range(2):
+        with pytest.raises(ModelMismatch):
+            look_ahead(database, "staff", MODEL)
+
+
+@pytest.mark.parametrize("probe", [PROBE, -PROBE, None], ids=["match", "no match", "no face"])
+def test_a_search_in_a_collection_that_was_deleted_meanwhile_is_told_so(
+    database: Database, elsewhere: Database, probe: np.ndarray[Any, Any] | None
+) -> None:
+    seen = make(database)
+    index(database, "ann")
+    collections.delete(elsewhere, "staff")
+    with pytest.raises(CollectionNotFound, match="staff does not exist"):
+        find(database, seen, probe)
+
+
+def test_the_faces_of_a_deleted_collection_are_not_found_before_they_are_removed(
+    database: Database,
+) -> None:
+    seen = make(database)
+    index(database, "ann")
+    with database.transaction() as connection:
+        # As the deletion begins, and where it was cut off.
+        connection.execute("UPDATE collections SET deleted_at = now()")
+    with pytest.raises(CollectionNotFound):
+        find(database, seen)
+
+
+def test_a_search_goes_to_the_collection_that_has_the_name_by_now(
+    database: Database, elsewhere: Database
+) -> None:
+    seen = make(database)
+    index(database, "ann")
+    collections.delete(elsewhere, "staff")
+    anew = make(elsewhere)
+    assert find(database, seen) == (anew, [])
+    index(elsewhere, "ben")
+    assert find(database, seen) == (anew, ["ben"])
+
+
+def test_a_search_in_a_collection_made_anew_with_another_model_is_refused(
+    database: Database, elsewhere: Database
+) -> None:
+    seen = make(database)
+    collections.delete(elsewhere, "staff")
+    make(elsewhere, OTHER)
+    with pytest.raises(ModelMismatch):
+        find(database, seen)
+
+
+def test_whom_nobody_resembles_is_told_apart_from_a_collection_that_is_gone(
+    database: Database,
+) -> None:
+    seen = make(database)
+    assert find(database, seen) == (seen, [])
+    index(database, "ann")
+    assert find(database, seen, -PROBE) == (seen, [])
+    assert find(database, seen, None) == (seen, [])
+
+
+def test_each_probe_has_its_matches_where_others_have_none(database: Database) -> None:
+    seen = make(database)
+    index(database, "ann")
+    with database.reading() as connection:
+        found = search(connection, seen, [-PROBE, PROBE, -PROBE], count=9, lowest_score=0.9)
+    assert [len(each) for each in found] == [0, 1, 0]
+
+
+@pytest.mark.parametrize("operate", OPERATIONS)
+@pytest.mark.usefixtures("service")
+def test_a_photo_for_a_collection_that_is_deleted_while_it_is_looked_at_is_refused(
+    operate: Callable[..., Any],
+    elsewhere: Database,
+    portraits: dict[str, bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _while_looking(monkeypatch, lambda: collections.delete(elsewhere, "staff"))
+    with pytest.raises(CollectionNotFound, match="staff does not exist"):
+        operate(_request(portraits), _services())
+
+
+@pytest.mark.parametrize("operate", OPERATIONS)
+@pytest.mark.usefixtures("service")
+def test_a_photo_for_a_collection_that_another_model_made_anew_meanwhile_is_refused(
+    operate: Callable[..., Any],
+    elsewhere: Database,
+    portraits: dict[str, bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def make_anew() -> None:
+        collections.delete(elsewhere, "staff")
+        make(elsewhere, OTHER)
+
+    _while_looking(monkeypatch, make_anew)
+    with pytest.raises(ModelMismatch):
+        operate(_request(portraits), _services())
+
+
+@pytest.mark.usefixtures("service")
+def test_a_photo_is_for_the_collection_that_has_the_name_when_it_has_been_looked_at(
+    elsewhere: Database, portraits: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make_anew() -> None:
+        collections.delete(elsewhere, "staff")
+        make(elsewhere, services.pack().model_version)
+
+    index_faces(_request(portraits), _services())
+    _while_looking(monkeypatch, make_anew)
+    assert search_faces_by_image(_request(portraits), _services())["FaceMatches"] == []
+    (first,) = index_faces(_request(portraits), _services())["FaceRecords"]
+    with services.database().reading() as connection:
+        found = faces.page(connection, collections.find(connection, "staff"), after=None, count=9)
+    assert [face.face_id for face in found] == [first["Face"]["FaceId"]]
+
+
+def _while_looking(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
+    """Have something happen between the look at the collection and the use of its rows."""
+    look = Services.picture
+
+    def picture(self: Services, document: Any) -> Picture:
+        act()
+        return look(self, document)
+
+    monkeypatch.setattr(Services, "picture", picture)
+
+
+def _request(portraits: dict[str, bytes]) -> dict[str, Any]:
+    return {"CollectionId": "staff", "Image": {"Bytes": portraits["eileen"]}}
+
+
+def _services() -> Services:
+    return Services(Owner("123456789012", "us-east-1"))

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from facedex.store.recent import Recent
+
+
+class Clock:
+    """Time that passes when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Readings:
+    """Something that has another value each time that it is read."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self) -> int:
+        self.count += 1
+        return self.count
+
+
+def test_a_value_is_read_again_once_its_time_is_over() -> None:
+    clock, read = Clock(), Readings()
+    recent: Recent[int] = Recent(seconds=2.0, most=9, clock=clock)
+    assert [recent.find("a", read), recent.find("a", read)] == [1, 1]
+    clock.now += 1.9
+    assert recent.find("a", read) == 1
+    clock.now += 0.2
+    assert recent.find("a", read) == 2
+
+
+def test_a_clock_that_is_set_back_makes_no_value_last_longer() -> None:
+    clock, read = Clock(), Readings()
+    recent: Recent[int] = Recent(seconds=2.0, most=9, clock=clock)
+    recent.find("a", read)
+    clock.now -= 3600
+    assert recent.find("a", read) == 2
+
+
+def test_what_was_forgotten_is_read_again() -> None:
+    read = Readings()
+    recent: Recent[int] = Recent(seconds=2.0, most=9)
+    recent.find("a", read)
+    recent.forget("a")
+    recent.forget("b")
+    assert recent.find("a", read) == 2
+
+
+def test_what_is_missing_is_not_remembered() -> None:
+    recent: Recent[int] = Recent(seconds=2.0, most=9)
+    assert recent.find("a", lambda: None) is None
+    assert recent.find("a", lambda: 7) == 7
+
+
+def test_no_more_values_than_the_most_are_kept() -> None:
+    read = Readings()
+    recent: Recent[int] = Recent(seconds=2.0, most=2)
+    for name in ("a", "b", "c"):
+        recent.find(name, read)
+    assert [recent.find(name, read) for name in ("b", "c")] == [2, 3]
+    assert recent.find("a", read) == 4
