@@ -9,6 +9,7 @@ from facedex.api.documents import MATCH_THRESHOLD, MOST_USERS, face_detail, user
 from facedex.api.operation import Request, Response, operation
 from facedex.galleries import look_ahead, search_current
 from facedex.services import Services
+from facedex.store.collections import require_kept
 from facedex.store.search import search_users as search
 from facedex.vision.screening import screen
 
@@ -31,6 +32,8 @@ def search_users_by_image(request: Request, services: Services) -> Response:
         "UnsearchedFaces": unsearched,
     }
     if probe is None:
+        # No search tells whether the collection is still there.
+        search_current(services.database, collection, services.pack.model_version, require_kept)
         return response
     (vector,) = services.pack.embed(picture.image, [probe])
     calibration = services.pack.calibration

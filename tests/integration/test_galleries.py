@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from facedex import services
 from facedex.api.arns import Owner
@@ -108,6 +110,17 @@ def test_a_look_ahead_refuses_another_model(database: Database) -> None:
             look_ahead(database, "staff", MODEL)
 
 
+def test_a_look_ahead_refuses_no_collection_that_was_made_anew_with_this_model(
+    database: Database, elsewhere: Database
+) -> None:
+    make(database, OTHER)
+    with pytest.raises(ModelMismatch):
+        look_ahead(database, "staff", MODEL)
+    collections.delete(elsewhere, "staff")
+    anew = make(elsewhere)
+    assert look_ahead(database, "staff", MODEL) == anew
+
+
 @pytest.mark.parametrize("probe", [PROBE, -PROBE, None], ids=["match", "no match", "no face"])
 def test_a_search_in_a_collection_that_was_deleted_meanwhile_is_told_so(
     database: Database, elsewhere: Database, probe: np.ndarray[Any, Any] | None
@@ -182,6 +195,18 @@ def test_a_photo_for_a_collection_that_is_deleted_while_it_is_looked_at_is_refus
     _while_looking(monkeypatch, lambda: collections.delete(elsewhere, "staff"))
     with pytest.raises(CollectionNotFound, match="staff does not exist"):
         operate(_request(portraits), _services())
+
+
+@pytest.mark.parametrize("operate", [index_faces, search_all_faces_by_image, search_users_by_image])
+@pytest.mark.usefixtures("service")
+def test_a_photo_without_a_face_for_a_collection_that_is_deleted_meanwhile_is_refused(
+    operate: Callable[..., Any], elsewhere: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (200, 200), "grey").save(buffer, "PNG")
+    _while_looking(monkeypatch, lambda: collections.delete(elsewhere, "staff"))
+    with pytest.raises(CollectionNotFound, match="staff does not exist"):
+        operate(_request({"eileen": buffer.getvalue()}), _services())
 
 
 @pytest.mark.parametrize("operate", OPERATIONS)

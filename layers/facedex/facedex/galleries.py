@@ -25,7 +25,11 @@ def look_ahead(database: Database, collection_id: str, model_version: str) -> Co
         DatabaseUnavailable: nobody knows.
     """
     collection = collections.look_ahead(database, collection_id)
-    faces.require_model(collection, model_version)
+    if collection.model_version != model_version:
+        # Another process may have replaced it a moment ago, as the error tells users to do.
+        with database.reading() as connection:
+            collection = collections.find(connection, collection_id)
+        faces.require_model(collection, model_version)
     return collection
 
 
