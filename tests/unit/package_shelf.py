@@ -18,23 +18,28 @@ from facedex_models.manifests import Manifest, parse
 
 
 def network() -> bytes:
-    """Return a network of CenterFace's form: a fixed input, weights among the inputs."""
+    """Return a network of CenterFace's form: a fixed input, weights among the inputs, a head."""
     weights = numpy_helper.from_array(np.zeros((1, 3, 4, 4), np.float32), "weights")
+    head = numpy_helper.from_array(np.zeros((1, 1, 1, 1), np.float32), "head")
+    bias = numpy_helper.from_array(np.zeros((1,), np.float32), "bias")
     ballast = numpy_helper.from_array(np.zeros((400_000,), np.float32), "ballast")
     graph = helper.make_graph(
         [
             helper.make_node("Conv", ["image", "weights"], ["near"], strides=[4, 4]),
             helper.make_node("ReduceSum", ["ballast"], ["sum"], keepdims=0),
-            helper.make_node("Add", ["near", "sum"], ["heat"]),
+            helper.make_node("Add", ["near", "sum"], ["last"]),
+            helper.make_node("Conv", ["last", "head", "bias"], ["heat"]),
         ],
         "tiny",
         [
             helper.make_tensor_value_info("image", TensorProto.FLOAT, [10, 3, 32, 32]),
             helper.make_tensor_value_info("weights", TensorProto.FLOAT, [1, 3, 4, 4]),
             helper.make_tensor_value_info("ballast", TensorProto.FLOAT, [400_000]),
+            helper.make_tensor_value_info("head", TensorProto.FLOAT, [1, 1, 1, 1]),
+            helper.make_tensor_value_info("bias", TensorProto.FLOAT, [1]),
         ],
         [helper.make_tensor_value_info("heat", TensorProto.FLOAT, [10, 1, 8, 8])],
-        [weights, ballast],
+        [weights, ballast, head, bias],
     )
     model = helper.make_model(graph, ir_version=3, opset_imports=[helper.make_opsetid("", 9)])
     content: bytes = model.SerializeToString()
