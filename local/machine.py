@@ -177,11 +177,10 @@ class _Health:
 
 
 def _have_pack(name: str, downloads: Downloads) -> Path:
-    """The pulled pack's directory; pulled now if it is not there or not this version's."""
+    """The pulled pack's directory; pulled now if it is not there, damaged or another version's."""
     from facedex_models import installing, manifests
 
-    found = installing.installed(name)
-    if found and (found / "pack.toml").read_text("utf-8") == manifests.manifest(name).text:
+    if found := installing.current(manifests.manifest(name)):
         return found
     with downloads() as report:
         return installing.pull(name, progress=report)

@@ -12,6 +12,7 @@ import click
 
 from facedex.settings import Auth, SettingError
 from facedex.store.errors import StoreError
+from facedex.vision.errors import PackMissing
 from facedex_models.errors import ModelError
 from local import surroundings
 from local.commands.models import progress_bar
@@ -35,7 +36,7 @@ def session(options: Options) -> Iterator[Machine]:
         try:
             with running(options, progress_bar) as machine:
                 yield machine
-        except (StartFailed, ModelError, SettingError, StoreError) as error:
+        except (StartFailed, ModelError, PackMissing, SettingError, StoreError) as error:
             raise click.ClickException(str(error)) from error
         except KeyboardInterrupt:
             click.echo("stopped", err=True)

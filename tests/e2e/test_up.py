@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -286,6 +287,35 @@ def test_a_database_of_the_users_own_that_does_not_answer_is_named(directory: Pa
     assert said.startswith("Error: The database of --database-url cannot be used: ")
     assert len(said.splitlines()) == 1
     assert "secret" not in said
+
+
+@pytest.mark.parametrize(
+    ("file", "sentence"),
+    [
+        # It is pulled again, for which there is no network here.
+        ("detector.onnx", "Error: pip could not download "),
+        ("calibration.toml", "Error: The calibration "),
+    ],
+)
+def test_a_pack_that_is_damaged_is_said_in_a_sentence(
+    directory: Path,
+    pack_directory: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    file: str,
+    sentence: str,
+) -> None:
+    models = directory.with_name("models")
+    pack = shutil.copytree(pack_directory, models / pack_directory.name)
+    (pack / file).write_bytes(b"damaged")
+    monkeypatch.setenv("FACEDEX_MODELS", str(models))
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    log = directory.with_suffix(".log")
+    with start(directory, "--port=0", log=log) as process:
+        assert process.wait(60) == 1
+    *_, last = log.read_text().splitlines()
+    assert last.startswith(sentence)
+    assert "Traceback" not in log.read_text()
 
 
 def test_the_log_names_requests_and_no_secrets(own_server: Server) -> None:

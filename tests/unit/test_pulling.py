@@ -147,6 +147,31 @@ def test_a_damaged_pack_is_pulled_again(shelf: Shelf) -> None:
     assert (pack / "embedder.onnx").read_bytes() == sound
 
 
+def test_a_pack_whose_manifest_is_damaged_is_pulled_again(shelf: Shelf) -> None:
+    pack = installing.install(shelf.pack)
+    (pack / "pack.toml").write_bytes(b"\xff")
+    installing.install(shelf.pack)
+    assert (pack / "pack.toml").read_text() == shelf.pack.text
+
+
+@pytest.mark.parametrize("file", ["pack.toml", "SHA256SUMS", "detector.onnx", "embedder.onnx"])
+@pytest.mark.parametrize("content", [None, b"", b"\xff"], ids=["missing", "empty", "no text"])
+def test_a_pack_is_current_as_it_was_pulled_and_not_when_damaged(
+    shelf: Shelf, file: str, content: bytes | None
+) -> None:
+    pack = installing.install(shelf.pack)
+    assert installing.current(shelf.pack) == pack
+    (pack / file).unlink()
+    if content is not None:
+        (pack / file).write_bytes(content)
+    assert installing.current(shelf.pack) is None
+
+
+def test_a_pack_is_not_current_for_a_newer_manifest(shelf: Shelf) -> None:
+    installing.install(shelf.pack)
+    assert installing.current(shelf.changed('version = "1"', 'version = "2"')) is None
+
+
 def test_no_network_is_said_in_one_sentence(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PIP_NO_INDEX")
     monkeypatch.delenv("PIP_FIND_LINKS")

@@ -69,6 +69,21 @@ def installed(name: str, *, directory: Path | None = None) -> Path | None:
     return pack if complete else None
 
 
+def current(wanted: Manifest, *, directory: Path | None = None) -> Path | None:
+    """Return the pulled pack's directory where it is this manifest's and as it was pulled.
+
+    None where it has to be pulled, for the first time or again. The networks are not loaded.
+    """
+    pack = (directory or models_directory()) / wanted.name
+    try:
+        if (pack / _MANIFEST).read_bytes() != wanted.text.encode():
+            return None
+        _read_networks(pack, wanted.name)
+    except (OSError, DamagedPack):
+        return None
+    return pack
+
+
 def pull(
     name: str = DEFAULT,
     *,
@@ -163,7 +178,7 @@ def _has_networks(pack: Path, wanted: Manifest) -> bool:
     try:
         present = parse((pack / _MANIFEST).read_text("utf-8"))
         _check(pack, wanted.name)
-    except (OSError, ModelError):
+    except (OSError, UnicodeDecodeError, ModelError):
         return False
     return (present.model_version, present.detector, present.embedder) == (
         wanted.model_version,
@@ -191,7 +206,7 @@ def _keep_calibration(pack: Path, partial: Path, wanted: Manifest) -> None:
     try:
         present = parse((pack / _MANIFEST).read_text("utf-8"))
         own = (pack / _CALIBRATION).read_bytes()
-    except (OSError, ModelError):
+    except (OSError, UnicodeDecodeError, ModelError):
         return
     if present.model_version == wanted.model_version:
         _write(partial / _CALIBRATION, own)
@@ -237,22 +252,31 @@ def _put_in_place(partial: Path, pack: Path) -> None:
 
 def _check(pack: Path, name: str) -> None:
     """Raise DamagedPack where a network differs from its recorded hash or does not load."""
-    repair = f"fetch it again with: facedex models pull {name}"
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # its warnings are not for users
+    for file, content in _read_networks(pack, name).items():
+        try:
+            onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's errors share no base class of their own
+            raise DamagedPack(f"{pack / file} does not load; {_repair(name)}") from error
+
+
+def _read_networks(pack: Path, name: str) -> dict[str, bytes]:
+    """Return the networks' files; raise DamagedPack where one differs from its recorded hash."""
     try:
         lines = (pack / _SUMS).read_text("utf-8").splitlines()
         recorded = {file: digest for digest, file in (line.split("  ", 1) for line in lines)}
         contents = {file: (pack / file).read_bytes() for file in _NETWORKS}
     except (OSError, ValueError) as error:
-        raise DamagedPack(f"The model pack in {pack} is incomplete; {repair}") from error
+        raise DamagedPack(f"The model pack in {pack} is incomplete; {_repair(name)}") from error
     for file, content in contents.items():
         if hashlib.sha256(content).hexdigest() != recorded.get(file):
-            raise DamagedPack(f"{pack / file} was altered since it was pulled; {repair}")
-        try:
-            onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime's errors share no base class of their own
-            raise DamagedPack(f"{pack / file} does not load; {repair}") from error
+            raise DamagedPack(f"{pack / file} was altered since it was pulled; {_repair(name)}")
+    return contents
+
+
+def _repair(name: str) -> str:
+    return f"fetch it again with: facedex models pull {name}"
 
 
 def _write(path: Path, content: bytes) -> None:
