@@ -8,7 +8,6 @@ set-up-lambda-proxy-integrations.html#api-gateway-simple-proxy-for-lambda-input-
 
 from __future__ import annotations
 
-import base64
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -17,6 +16,8 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl
+
+from pybase64 import b64decode, b64encode_as_string
 
 Environ: TypeAlias = dict[str, Any]
 Event: TypeAlias = dict[str, Any]
@@ -93,7 +94,7 @@ def request_event(
     # As sent: API Gateway decodes the query for its functions, and never the path.
     path = raw_path(environ)
     binary = environ.get("CONTENT_TYPE", "").lower().startswith(_BINARY)
-    text = base64.b64encode(body).decode("ascii") if binary else body.decode("utf-8", "replace")
+    text = b64encode_as_string(body) if binary else body.decode("utf-8", "replace")
     return {
         "resource": resource,
         "path": path,
@@ -135,7 +136,7 @@ def invoke(handler: Handler, event: Event, *, function: str, timeout: float, mem
         ),
     ]
     text = answer.get("body") or ""
-    body = base64.b64decode(text) if answer.get("isBase64Encoded") else text.encode()
+    body = b64decode(text) if answer.get("isBase64Encoded") else text.encode()
     return Answer(status, headers, body)
 
 

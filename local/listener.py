@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from ipaddress import ip_address
 from typing import Any, Final, TypeAlias
 from urllib.parse import unquote_to_bytes
@@ -101,11 +102,13 @@ class _Request(HTTPRequest):
             self.close_connection = True
         if not self.chunked_read and not self._hangs_up():
             self._drop_body()
-        super().send_headers()
+        with self.conn.wfile.holding():
+            super().send_headers()
 
     def respond(self) -> None:
         try:
             super().respond()
+            self.conn.wfile.flush()  # where no body came that would have taken the headers along
         except BaseException:
             if self.lasting:
                 self.lasting.abandon()
@@ -130,8 +133,46 @@ class _Request(HTTPRequest):
             self.close_connection = True
 
 
+class _Writer:
+    """What goes to the client, the headers in one packet with what comes behind them."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._holds = False
+        self._held = b""
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Keep what is written, until something is written later."""
+        self._holds = True
+        try:
+            yield
+        finally:
+            self._holds = False
+
+    def write(self, data: bytes) -> None:
+        """Send what has been kept, and this."""
+        if self._holds:
+            self._held += data
+            return
+        held, self._held = self._held, b""
+        self._stream.write(held + data)
+
+    def flush(self) -> None:
+        """Send what has been kept."""
+        if self._held:
+            self.write(b"")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 class _Connection(HTTPConnection):
     RequestHandlerClass = _Request
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.wfile = _Writer(self.wfile)
 
 
 class _Gateway(wsgi.Gateway_10):

@@ -6,7 +6,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final, Protocol
@@ -61,11 +61,18 @@ class Server:
         name, answer = self._answer(environ)
         if answer is None:
             return self._pass_on(environ, start_response, started)
-        self._note(environ, name, str(answer.status), started)
+        taken = time.perf_counter() - started
         length = ("Content-Length", str(len(answer.body)))
         headers = [header for header in answer.headers if header[0].lower() != "content-length"]
         start_response(answer.line, [*headers, length])
-        return [answer.body]
+        return self._send(answer, environ, name, taken)
+
+    def _send(self, answer: Answer, environ: Environ, name: str, taken: float) -> Iterator[bytes]:
+        """The answer's body; its line in the log comes behind it, which nobody waits for then."""
+        try:
+            yield answer.body
+        finally:
+            self._note(environ, name, str(answer.status), taken)
 
     def _answer(self, environ: Environ) -> tuple[str, Answer | None]:
         """What the access log calls a request, and its answer, or None if moto has it."""
@@ -95,7 +102,7 @@ class Server:
         def note(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
             service, code = routes.signed_for(environ) or "-", status.partition(" ")[0]
             if not (code == "200" and environ.get("HTTP_X_AMZ_TARGET") in _POLLS):
-                self._note(environ, service, code, started)
+                self._note(environ, service, code, time.perf_counter() - started)
             return start_response(status, headers, *rest)
 
         return self._elsewhere(environ, note)
@@ -105,7 +112,7 @@ class Server:
         status = HTTPStatus.OK if report["status"] == "ok" else HTTPStatus.SERVICE_UNAVAILABLE
         return Answer(status, [("Content-Type", "application/json")], json.dumps(report).encode())
 
-    def _note(self, environ: Environ, name: str, status: str, started: float) -> None:
+    def _note(self, environ: Environ, name: str, status: str, taken: float) -> None:
         if not self._log:
             return
         # The path alone: a query may hold a presigned URL's signature.
@@ -116,7 +123,7 @@ class Server:
                 gateway.raw_path(environ),
                 name,
                 status,
-                f"{(time.perf_counter() - started) * 1000:.0f} ms",
+                f"{taken * 1000:.0f} ms",
             )
         )
         print(_escape(line), file=sys.stderr, flush=True)

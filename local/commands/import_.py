@@ -119,7 +119,7 @@ def import_(
                 )
             )
             written = stack.enter_context(_begin(report)) if report else None
-            indexer = Indexer(clients.rekognition, collection, photos)
+            indexer = Indexer(clients.index_faces, collection, photos)
             tally, interrupted = _run(
                 _look(files, photos.name, journal, choice), indexer, journal, concurrency, written
             )

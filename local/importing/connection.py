@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local import place
+from local.importing.direct import Direct, IndexFaces
 from local.importing.errors import ImportStopped
 from local.importing.raw import send_photos_raw
+from local.place import Place
 
 if TYPE_CHECKING:
     from mypy_boto3_rekognition import RekognitionClient
@@ -27,10 +30,12 @@ class Clients:
     Attributes:
         rekognition: for the face API.
         s3: for the photos' bucket.
+        index_faces: sends photos to the face API.
     """
 
     rekognition: RekognitionClient
     s3: S3Client
+    index_faces: IndexFaces
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +74,26 @@ def connect(endpoint_url: str | None, data_dir: Path, concurrency: int) -> Clien
         rekognition = there.client("rekognition", config, own=True)
         if not there.amazons:
             send_photos_raw(rekognition)
-        return Clients(rekognition, there.client("s3", config))
+        return Clients(
+            rekognition,
+            there.client("s3", config),
+            _photo_sender(there, rekognition.index_faces, concurrency),
+        )
     except (BotoCoreError, ValueError) as error:
         raise ImportStopped(f"The AWS settings cannot be used: {error}") from error
+
+
+def _photo_sender(there: Place, index_faces: IndexFaces, concurrency: int) -> IndexFaces:
+    credentials = there.session.get_credentials()
+    if credentials is None or not there.here or urlsplit(there.url).scheme != "http":
+        return index_faces
+    return Direct(
+        index_faces,
+        there.url,
+        credentials=credentials,
+        region=there.region,
+        concurrency=concurrency,
+    )
 
 
 def find_collection(client: RekognitionClient, name: str, *, create: bool) -> Collection:

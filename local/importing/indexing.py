@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -18,13 +18,11 @@ from botocore.exceptions import (
 
 from facedex.vision.errors import ImageTooLarge, InvalidImage
 from local.importing import outcomes
+from local.importing.direct import IndexFaces
 from local.importing.errors import ImportStopped, NotAnImage, TooLarge
 from local.importing.journal import Request
 from local.importing.outcomes import Outcome, Result
 from local.importing.photos import Photo, Source
-
-if TYPE_CHECKING:
-    from mypy_boto3_rekognition import RekognitionClient
 
 # What the service refuses for the photo's own sake.
 _REFUSED: Final = {
@@ -56,8 +54,8 @@ class Job:
 class Indexer:
     """Sends photos to one collection; may be used by several threads."""
 
-    def __init__(self, client: RekognitionClient, collection: str, source: Source) -> None:
-        self._client = client
+    def __init__(self, index_faces: IndexFaces, collection: str, source: Source) -> None:
+        self._index_faces = index_faces
         self._collection = collection
         self._source = source
 
@@ -95,11 +93,11 @@ class Indexer:
         prepared = self._source.prepare(job.photo)
         asked = job.request
         limit: Any = {} if asked.max_faces is None else {"MaxFaces": asked.max_faces}
-        answer = self._client.index_faces(
+        answer = self._index_faces(
             CollectionId=self._collection,
             Image=prepared.image,
             ExternalImageId=asked.external_image_id,
-            QualityFilter=asked.quality_filter,  # type: ignore[arg-type]
+            QualityFilter=asked.quality_filter,
             **limit,
         )
         result, faces, reasons = outcomes.of_answer(answer)

@@ -6,6 +6,7 @@ photo of three megabytes that is an eighth of the work on this side, and less on
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
@@ -47,20 +48,33 @@ class _Route:
     """
 
     def __init__(self, endpoint: str) -> None:
-        self._endpoint = endpoint.rstrip("/")
+        self._endpoint = endpoint
 
     def __call__(self, params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
         if _PHOTO not in context:
             return
         photo, rest = context[_PHOTO]
-        query = {name: value for name, value in rest.items() if name != "CollectionId"}
-        kind = next((kind for magic, kind in _TYPES.items() if photo.startswith(magic)), None)
-        params["url"] = (
-            f"{self._endpoint}/v1/collections/{quote(rest['CollectionId'], safe='')}/faces"
-            f"?{urlencode(query, quote_via=quote)}"
+        params["url"], headers, params["body"] = request_of(
+            {**rest, "Image": {"Bytes": photo}}, self._endpoint
         )
         params["headers"] = {
             **{n: v for n, v in params["headers"].items() if n.lower() != "x-amz-target"},
-            "Content-Type": kind or "application/octet-stream",
+            **headers,
         }
-        params["body"] = photo
+
+
+def request_of(request: Mapping[str, Any], endpoint: str) -> tuple[str, dict[str, str], bytes]:
+    """URL, headers and body of a request on the REST route.
+
+    Args:
+        request: of IndexFaces, with a photo's bytes.
+        endpoint: of the face API, the path of a stage included.
+    """
+    photo = request["Image"]["Bytes"]
+    query = {name: request[name] for name in request if name not in ("CollectionId", "Image")}
+    kind = next((kind for magic, kind in _TYPES.items() if photo.startswith(magic)), None)
+    url = (
+        f"{endpoint.rstrip('/')}/v1/collections/{quote(request['CollectionId'], safe='')}/faces"
+        f"?{urlencode(query, quote_via=quote)}"
+    )
+    return url, {"Content-Type": kind or "application/octet-stream"}, photo

@@ -26,10 +26,10 @@ from facedex.vision import packs
 from facedex.vision.images import decode
 from facedex.vision.packs import Pack
 from facedex_models import installing
+from local.importing.connection import connect
 from local.importing.indexing import Indexer, Job, work_off
 from local.importing.journal import Journal, Request
 from local.importing.photos import Folder, Photo
-from local.importing.raw import send_photos_raw
 from tests.bench.measuring import portrait, report
 from tests.bench.serving import Product, serving
 
@@ -64,10 +64,9 @@ class Course:
         source = Folder(folder)
         self._photos = [photo for photo in source.find() if isinstance(photo, Photo)]
         self._pipeline, self._side, self._folder = pipeline, side, folder
-        client = server.client("rekognition")
-        client.create_collection(CollectionId=folder.name)
-        send_photos_raw(client)
-        self._indexer = Indexer(client, folder.name, source)
+        clients = connect(server.server.url, server.server.directory, max(CONCURRENCIES))
+        clients.rekognition.create_collection(CollectionId=folder.name)
+        self._indexer = Indexer(clients.index_faces, folder.name, source)
 
     def bare(self, concurrency: int) -> int:
         """The vision pipeline alone."""

@@ -444,3 +444,23 @@ def test_a_key_that_is_not_there_is_named(directory: Path) -> None:
 @pytest.mark.usefixtures("early_key")
 def test_the_secret_of_the_keys_is_its_owners_alone(directory: Path) -> None:
     assert (directory / "keys.secret").stat().st_mode & 0o777 == 0o600
+
+
+def test_an_import_signs_each_photo(
+    guarded: Server, key: Key, tmp_path: Path, portraits: dict[str, bytes]
+) -> None:
+    for name, portrait in portraits.items():
+        (tmp_path / f"{name} of Zoë.jpg").write_bytes(portrait)
+    logged = len(guarded.log.read_text())
+    command = (
+        *("import", str(tmp_path), "--collection=imported"),
+        *(f"--endpoint-url={guarded.url}", f"--data-dir={tmp_path / 'data'}"),
+    )
+    refused = facedex(*command, AWS_ACCESS_KEY_ID=key[0], AWS_SECRET_ACCESS_KEY="wrong")
+    assert refused.returncode == 1
+    assert "InvalidSignatureException" in refused.stderr
+    imported = facedex(*command, AWS_ACCESS_KEY_ID=key[0], AWS_SECRET_ACCESS_KEY=key[1])
+    assert imported.returncode == 0, imported.stderr
+    told = guarded.log.read_text()[logged:]
+    assert told.count(" POST /v1/collections/imported/faces IndexFaces ") == len(portraits)
+    client(guarded, key).delete_collection(CollectionId="imported")

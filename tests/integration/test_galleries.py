@@ -17,7 +17,7 @@ from facedex import services
 from facedex.api.arns import Owner
 from facedex.galleries import look_ahead, search_current
 from facedex.services import Picture, Services
-from facedex.store import collections, faces
+from facedex.store import adding, collections, faces
 from facedex.store.collections import Collection
 from facedex.store.database import Database
 from facedex.store.errors import CollectionNotFound, ModelMismatch
@@ -44,13 +44,13 @@ def make(database: Database, model: str = MODEL) -> Collection:
 def index(database: Database, external: str) -> None:
     with database.transaction() as connection:
         collection = collections.find(connection, "staff", keep=True)
-        faces.add(
+        adding.add(
             connection,
             collection,
             model_version=collection.model_version,
             digest=sha256(external.encode()).digest(),
             external_image_id=external,
-            faces=[faces.NewFace((0.1, 0.1, 0.2, 0.2), 99.5, PROBE)],
+            faces=[adding.NewFace((0.1, 0.1, 0.2, 0.2), 99.5, PROBE)],
         )
 
 

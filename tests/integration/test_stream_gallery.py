@@ -11,7 +11,7 @@ import pytest
 
 from facedex.media.tracking import Probe
 from facedex.media.watching import Seen
-from facedex.store import collections, faces
+from facedex.store import adding, collections, faces
 from facedex.store.database import Database
 from facedex.store.errors import CollectionNotFound
 from facedex.store.stream_processors import Definition
@@ -49,13 +49,13 @@ def seen(track: int, number: int | None, version: int = 1) -> Seen:
 
 def index(database: Database, pack: Pack, name: str, number: int) -> None:
     with database.transaction() as connection:
-        faces.add(
+        adding.add(
             connection,
             collections.find(connection, "staff", keep=True),
             model_version=pack.model_version,
             digest=sha256(name.encode()).digest(),
             external_image_id=name,
-            faces=[faces.NewFace((0.1, 0.1, 0.2, 0.2), 99.5, unit(number))],
+            faces=[adding.NewFace((0.1, 0.1, 0.2, 0.2), 99.5, unit(number))],
         )
 
 

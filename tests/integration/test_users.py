@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from facedex.store import collections, counting, faces, tags, users
+from facedex.store import adding, collections, counting, faces, tags, users
 from facedex.store.collections import Collection
 from facedex.store.database import Database
 from facedex.store.errors import (
@@ -42,14 +42,14 @@ def index(database: Database, count: int, seed: int = 1) -> tuple[list[UUID], ND
     drawn = np.random.default_rng(seed).standard_normal((count, 32)).astype(np.float32)
     vectors = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
     with database.transaction() as connection:
-        stored = faces.add(
+        stored = adding.add(
             connection,
             collections.find(connection, "staff", keep=True),
             model_version=MODEL,
             digest=sha256(str(seed).encode()).digest(),
             external_image_id=None,
             faces=[
-                faces.NewFace(place(number), 99.5, vector) for number, vector in enumerate(vectors)
+                adding.NewFace(place(number), 99.5, vector) for number, vector in enumerate(vectors)
             ],
         )
     return [face.face_id for face in stored], vectors

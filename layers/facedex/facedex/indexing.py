@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from facedex.galleries import look_ahead
 from facedex.services import Services
-from facedex.store import collections, faces
+from facedex.store import adding, collections
+from facedex.store.collections import Collection
+from facedex.store.database import Database
 from facedex.store.faces import StoredFace
 
 if TYPE_CHECKING:
@@ -45,29 +47,40 @@ def index(request: Mapping[str, Any], services: Services) -> Indexed:
     Raises:
         Exception: see ``facedex.api.faults`` for what each means.
     """
-    look_ahead(services.database, request["CollectionId"], services.pack.model_version)
+    seen = look_ahead(services.database, request["CollectionId"], services.pack.model_version)
     picture = services.picture(request["Image"])
     chosen, unindexed = _choose(
         picture.faces, request.get("QualityFilter", "AUTO"), request.get("MaxFaces")
     )
     vectors = services.pack.embed(picture.image, chosen)
-    with services.database.transaction() as connection:
-        # The name may have changed hands meanwhile: what counts is the collection it names now.
-        collection = collections.find(connection, request["CollectionId"], keep=True)
-        stored = faces.add(
-            connection,
-            collection,
-            model_version=services.pack.model_version,
-            digest=picture.digest,
-            external_image_id=request.get("ExternalImageId"),
-            faces=[
-                faces.NewFace(face.box, face.confidence, vector)
-                for face, vector in zip(chosen, vectors, strict=True)
-            ],
-        )
+    collection, stored = _store(
+        services.database,
+        seen,
+        model_version=services.pack.model_version,
+        digest=picture.digest,
+        external_image_id=request.get("ExternalImageId"),
+        faces=[
+            adding.NewFace(face.box, face.confidence, vector)
+            for face, vector in zip(chosen, vectors, strict=True)
+        ],
+    )
     return Indexed(
         collection.model_version, list(zip(stored, chosen, strict=True)), list(unindexed)
     )
+
+
+def _store(
+    database: Database, seen: Collection, **image: Any
+) -> tuple[Collection, Sequence[StoredFace]]:
+    """The collection that the faces are in by now, and their records."""
+    if image["faces"]:
+        with database.autocommit() as connection:
+            if stored := adding.add_new(connection, seen, **image):
+                return seen, stored
+    with database.transaction() as connection:
+        # The name may have changed hands meanwhile: what counts is the collection it names now.
+        collection = collections.find(connection, seen.collection_id, keep=True)
+        return collection, adding.add(connection, collection, **image)
 
 
 def _choose(

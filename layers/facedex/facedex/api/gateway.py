@@ -6,13 +6,13 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy
 from __future__ import annotations
 
 import sys
-from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import uuid4
 
 from aws_lambda_powertools import Logger
+from pybase64 import b64decode
 
 from facedex.api import errors
 from facedex.api.arns import Owner, signed_region

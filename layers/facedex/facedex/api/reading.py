@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import binascii
 import math
-from base64 import b64decode
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
+from pybase64 import b64decode
 
 from facedex.api.constraints import Location, spell
 from facedex.api.errors import SerializationException

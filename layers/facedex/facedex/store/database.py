@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from math import inf
 from time import monotonic, time
@@ -91,11 +91,10 @@ class Database:
             yield connection
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """A connection for statements that change nothing: each sees what is committed by then.
+    def autocommit(self) -> Iterator[Connection]:
+        """A connection whose every statement is a transaction: it is committed once it has run.
 
-        As in a transaction, which reads what is committed too, but without the two round trips
-        that begin and end one.
+        Without the two round trips that begin and end a transaction of several.
 
         Raises:
             DatabaseUnavailable: as for a transaction.
@@ -107,6 +106,14 @@ class Database:
             finally:
                 if not connection.closed:
                     connection.autocommit = False
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """A connection for statements that change nothing: each sees what is committed by then.
+
+        Raises:
+            DatabaseUnavailable: as for a transaction.
+        """
+        return self.autocommit()
 
     @contextmanager
     def _connection(self) -> Iterator[Connection]:

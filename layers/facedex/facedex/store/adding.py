@@ -1,0 +1,201 @@
+"""Faces of an image on their way into a collection, each stored once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from uuid import UUID, uuid4, uuid5
+
+from facedex.store.collections import Collection
+from facedex.store.counting import COUNTED
+from facedex.store.database import Connection
+from facedex.store.faces import COLUMNS, Box, StoredFace, require_model, stored_face
+from facedex.store.vectors import to_text
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_IMAGES: Final = UUID("6f2b4a5e-8d0f-5c57-9a3e-5a1c2f6f0b11")
+
+# Intersection over union of two boxes from which on they are one face's. The detector's own are
+# kept apart at 0.3.
+_SAME_PLACE: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class NewFace:
+    """A face to be stored.
+
+    Attributes:
+        box: left, top, width, height as ratios of the image.
+        confidence: percent.
+        vector: (d,) float, unit length.
+    """
+
+    box: Box
+    confidence: float
+    vector: NDArray[np.float32]
+
+
+def image_id(collection: Collection, digest: bytes, external_image_id: str | None) -> UUID:
+    """The ImageId of a picture: the same for the same bytes, external id and collection."""
+    return uuid5(_IMAGES, f"{collection.key}/{digest.hex()}/{external_image_id or ''}")
+
+
+def add_new(
+    connection: Connection,
+    collection: Collection,
+    *,
+    model_version: str,
+    digest: bytes,
+    external_image_id: str | None,
+    faces: Sequence[NewFace],
+) -> list[StoredFace]:
+    """Store the faces of an image that the collection has none of, in one round trip.
+
+    Args:
+        connection: in no transaction: what is stored is committed when it is returned.
+        collection: may have been deleted meanwhile.
+        model_version: the pack that made the vectors.
+        digest: SHA-256 of the image's bytes.
+
+    Returns:
+        The face records in the order of ``faces``; none, and nothing is stored, if there is
+        something to be found out first: whether the collection is gone, or which of the faces it
+        has already. Then it takes :func:`add`.
+
+    Raises:
+        ModelMismatch: the collection's vectors come from another pack.
+    """
+    require_model(collection, model_version)
+    image = image_id(collection, digest, external_image_id)
+    return _insert(_ADD_NEW, connection, collection, image, digest, external_image_id, 0, faces)
+
+
+def add(
+    connection: Connection,
+    collection: Collection,
+    *,
+    model_version: str,
+    digest: bytes,
+    external_image_id: str | None,
+    faces: Sequence[NewFace],
+) -> list[StoredFace]:
+    """Store the faces of one image, or find them where they are stored already.
+
+    Args:
+        collection: held with ``collections.find(..., keep=True)`` in this transaction.
+        model_version: the pack that made the vectors.
+        digest: SHA-256 of the image's bytes.
+
+    Returns:
+        The face records in the order of ``faces``.
+
+    Raises:
+        ModelMismatch: the collection's vectors come from another pack.
+    """
+    require_model(collection, model_version)
+    if not faces:
+        return []
+    image = image_id(collection, digest, external_image_id)
+    # Twins of this request wait here; nobody else does.
+    connection.execute("SELECT lock_name(%s)", (str(image),))
+    rows = connection.execute(
+        f"SELECT {COLUMNS}, face_number FROM faces"
+        " WHERE collection_key = %s AND image_id = %s ORDER BY face_number FOR SHARE",
+        (collection.key, image),
+    ).fetchall()
+    records: list[StoredFace | None] = _recognise(faces, [stored_face(row) for row in rows])
+    new = [face for face, record in zip(faces, records, strict=True) if record is None]
+    first_number = rows[-1].face_number + 1 if rows else 0
+    added = iter(
+        _insert(_ADD, connection, collection, image, digest, external_image_id, first_number, new)
+        if new
+        else ()
+    )
+    return [record or next(added) for record in records]
+
+
+def _recognise(faces: Sequence[NewFace], stored: Sequence[StoredFace]) -> list[StoredFace | None]:
+    """The record of each face that is stored already, by where it lies in the picture.
+
+    Not by its rank or an exact place: both change a little with the detector's settings, and a
+    FaceId must stay with its face.
+    """
+    left = list(stored)
+    found: list[StoredFace | None] = []
+    for face in faces:
+        record = max(left, key=lambda each: _overlap(face.box, each.box), default=None)
+        if record is not None and _overlap(face.box, record.box) >= _SAME_PLACE:
+            left.remove(record)
+        else:
+            record = None
+        found.append(record)
+    return found
+
+
+def _overlap(one: Box, other: Box) -> float:
+    """Intersection over union of two boxes."""
+    width = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
+    height = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
+    shared = max(width, 0.0) * max(height, 0.0)
+    return shared / max(one[2] * one[3] + other[2] * other[3] - shared, 1e-12)
+
+
+def _insert(
+    query: str,
+    connection: Connection,
+    collection: Collection,
+    image: UUID,
+    digest: bytes,
+    external_image_id: str | None,
+    first_number: int,
+    faces: Sequence[NewFace],
+) -> list[StoredFace]:
+    rows = connection.execute(
+        query,
+        {
+            "collection": collection.key,
+            "image": image,
+            "digest": digest,
+            "external": external_image_id,
+            "ids": [uuid4() for _ in faces],
+            "numbers": list(range(first_number, first_number + len(faces))),
+            "lefts": [face.box[0] for face in faces],
+            "tops": [face.box[1] for face in faces],
+            "widths": [face.box[2] for face in faces],
+            "heights": [face.box[3] for face in faces],
+            "confidences": [face.confidence for face in faces],
+            "vectors": [to_text(face.vector) for face in faces],
+        },
+    )
+    return [stored_face(row) for row in rows]
+
+
+def _insertion(condition: str) -> str:
+    """The statement that stores faces, if a condition holds."""
+    return f"""
+    WITH begun AS MATERIALIZED (
+        SELECT {condition} AS may_store
+    ), added AS (
+        INSERT INTO faces (collection_key, face_id, image_id, image_digest, external_image_id,
+            face_number, box_left, box_top, box_width, box_height, confidence, vector)
+        SELECT %(collection)s, face.id, %(image)s, %(digest)s, %(external)s,
+            face.number, face.l, face.t, face.w, face.h, face.confidence, face.vector::halfvec
+        FROM begun, unnest(
+            %(ids)s::uuid[], %(numbers)s::smallint[], %(lefts)s::real[], %(tops)s::real[],
+            %(widths)s::real[], %(heights)s::real[], %(confidences)s::real[], %(vectors)s::text[]
+        ) AS face (id, number, l, t, w, h, confidence, vector)
+        WHERE begun.may_store
+        RETURNING {COLUMNS}, face_number
+    ), changed AS (
+        SELECT 1 AS faces, 0 AS users FROM added
+    ), counted AS ({COUNTED})
+    SELECT {COLUMNS} FROM added ORDER BY face_number
+    """
+
+
+_ADD: Final = _insertion("true")
+_ADD_NEW: Final = _insertion("begin_image(%(collection)s, %(image)s)")
