@@ -67,7 +67,7 @@ def _work(key: int, context: Any) -> None:
         return  # in other hands, or its run is over
     left = context.get_remaining_time_in_millis() / 1000 - _SPARE
     with Heartbeat(database, lease) as beat:
-        end = _run(lease, beat, min(float(settings().stream_seconds), left))
+        end = _run(lease, beat, min(float(settings().stream_seconds), left), context.function_name)
     try:
         end(beat.checkpoint)
         streams.send(database, settings(), key)
@@ -79,7 +79,7 @@ def _work(key: int, context: Any) -> None:
 End = Callable[[Checkpoint | None], None]
 
 
-def _run(lease: Lease, beat: Heartbeat, seconds: float) -> End:
+def _run(lease: Lease, beat: Heartbeat, seconds: float, function: str) -> End:
     """Work on a stream; how that ends."""
     definition = lease.processor.definition
     try:
@@ -94,6 +94,7 @@ def _run(lease: Lease, beat: Heartbeat, seconds: float) -> End:
                 pack=services.pack(),
                 settings=settings(),
                 seconds=seconds,
+                function=function,
             ).run()
     except LeaseLost:
         _logger.warning("%s is another worker's, or its run is over.", definition.name)

@@ -60,6 +60,7 @@ class Session:
         source: where the media comes from.
         output: where records go.
         seconds: for which it works.
+        function: name of the Lambda function, which tells this deployment's metrics from others'.
     """
 
     def __init__(
@@ -73,10 +74,11 @@ class Session:
         pack: Pack,
         settings: Settings,
         seconds: float,
+        function: str,
     ) -> None:
         self._definition = lease.processor.definition
         self._beat, self._source, self._output = beat, source, output
-        self._settings = settings
+        self._settings, self._function = settings, function
         self._until = monotonic() + seconds
         self._decoder = Decoder()
         self._pace = Pace(settings.stream_rate)
@@ -273,6 +275,7 @@ class Session:
         with single_metric(
             "StreamSkippedSeconds", MetricUnit.Seconds, behind, namespace="Facedex"
         ) as metric:
+            metric.add_dimension("FunctionName", self._function)
             metric.add_dimension("StreamProcessor", name)
         self._place, self._left = Place(), self._reached
         return True

@@ -21,47 +21,55 @@ from facedex.galleries import look_ahead, search_current
 from facedex.services import Picture, Services
 from facedex.store.collections import Collection
 from facedex.store.search import search
-from facedex.vision.faces import Face
+from facedex.vision.faces import DetectedFace, Face
 from facedex.vision.screening import screen
 
 
 def search_faces_by_image(request: Request, services: Services) -> Response:
     """Search with the largest face of a photo, of which nothing is kept."""
-    collection, picture, screened = _look(request, services)
-    face = next((face for face, reasons in screened if not reasons), None)
-    if face is None:
+    collection, picture = _look(request, services)
+    probes, _ = _choose(picture, request)
+    if not probes:
         raise InvalidParameterException(
-            "There are no faces in the image. Should be at least 1."
-            if not picture.faces
-            else "There are no faces in the image that clear the quality filter."
+            "There are no faces in the image that clear the quality filter."
+            if picture.detected
+            else "There are no faces in the image. Should be at least 1."
         )
-    model_version, (found,) = _search(request, services, collection, picture, [face])
+    model_version, (found,) = _search(request, services, collection, picture, probes[:1])
     return {**found, "FaceModelVersion": model_version}
 
 
 def search_all_faces_by_image(request: Request, services: Services) -> Response:
     """Search with every face of a photo, of which nothing is kept; without one, find nothing."""
-    collection, picture, screened = _look(request, services)
-    probes = [face for face, reasons in screened if not reasons]
+    collection, picture = _look(request, services)
+    probes, others = _choose(picture, request)
     model_version, found = _search(request, services, collection, picture, probes)
     return {
         "SearchedFaces": found,
         "UnsearchedFaces": [
-            {"FaceDetails": face_detail(face), "Reasons": reasons}
-            for face, reasons in screened
-            if reasons
+            {"FaceDetails": face_detail(face), "Reasons": reasons} for face, reasons in others
         ],
         "FaceModelVersion": model_version,
     }
 
 
-def _look(
-    request: Request, services: Services
-) -> tuple[Collection, Picture, list[tuple[Face, list[str]]]]:
-    """The collection, the photo and its faces, largest first, each with its shortcomings."""
+def _look(request: Request, services: Services) -> tuple[Collection, Picture]:
+    """The collection and the photo."""
     collection = look_ahead(services.database, request["CollectionId"], services.pack.model_version)
-    picture = services.picture(request["Image"])
-    return collection, picture, screen(picture.faces, request.get("QualityFilter", "NONE"))
+    return collection, services.picture(request["Image"])
+
+
+def _choose(
+    picture: Picture, request: Request
+) -> tuple[list[DetectedFace], list[tuple[Face, list[str]]]]:
+    """The faces to search with, largest first, and the others with their shortcomings."""
+    quality_filter = request.get("QualityFilter", "NONE")
+    if quality_filter == "NONE":
+        # Poses and qualities, which nobody asks for, are not measured.
+        return picture.detected, []
+    screened = screen(picture.faces, quality_filter)
+    clear: list[DetectedFace] = [face for face, reasons in screened if not reasons]
+    return clear, [(face, reasons) for face, reasons in screened if reasons]
 
 
 def _search(
@@ -69,7 +77,7 @@ def _search(
     services: Services,
     seen: Collection,
     picture: Picture,
-    probes: list[Face],
+    probes: list[DetectedFace],
 ) -> tuple[str, list[dict[str, Any]]]:
     """The collection's model version, and for each probe what was found."""
     calibration = services.pack.calibration

@@ -24,6 +24,7 @@ from facedex.vision import alignment, detection, images
 from facedex.vision.faces import Face
 from facedex.vision.packs import Pack, load
 from facedex_models import installing, manifests, quantising
+from facedex_models.manifests import Measured
 from local.evaluation import photos
 
 # Of the values of one photo. The few beyond cost less than coarser steps for all others would:
@@ -31,7 +32,9 @@ from local.evaluation import photos
 WITHIN = 0.9999
 # How many activations stay in floats, from the first and to the last. In CenterFace dark faces are
 # lost in the first ones (one in eight of a dark film's), and landmarks are read from the last.
-IN_FLOATS = {"centerface": (10, 2)}
+IN_FLOATS = {"centerface": (10, 1)}
+# Activations whose channels are equalised: what CenterFace reads landmarks from.
+EQUALISED = {"centerface": ("535",)}
 # Photos for a detector are portraits, whose large faces say little about the ranges that small ones
 # need. So faces are shown to it in crowds as well, in squares of these sides.
 CROWDS = (80, 48, 32, 24)  # pixels; the face itself has about two thirds
@@ -40,33 +43,62 @@ GAP = 12  # pixels between two squares
 MARGIN = 1.5  # the square's side to the face's longer one
 
 
-def measure(network: bytes, batches: Iterable[NDArray[Any]]) -> dict[str, list[float]]:
-    """Return the range of each activation: the widest of all batches."""
-    model = quantising.prepare(network)
+def measure(
+    network: bytes, batches: Sequence[NDArray[Any]], equalised: Sequence[str] = ()
+) -> Measured:
+    """Return the range of each activation: the widest of all batches.
+
+    equalised: activations whose channels are brought to one range first.
+    """
+    peaks: dict[str, list[float]] = {}
+    if equalised:
+        heights = [
+            [
+                np.quantile(abs(np.moveaxis(seen[name], 1, 0)), WITHIN, axis=(1, 2, 3))
+                for name in seen
+            ]
+            for seen in _observe(quantising.prepare(network), equalised, batches)
+        ]
+        for name, highest in zip(equalised, map(list, zip(*heights, strict=True)), strict=True):
+            peaks[name] = [_rounded(peak) for peak in np.max(highest, axis=0)]
+    model = quantising.prepare(network, peaks)
     names = quantising.activations(model)
-    inputs = {value.name for value in model.graph.input}
-    outputs = {value.name for value in model.graph.output}
-    wanted = [name for name in names if name not in inputs]
-    for name in wanted:
+    found = {name: [0.0, 0.0] for name in names}
+    for seen in _observe(model, names, batches):
+        for name, value in seen.items():
+            low, high = found[name]
+            ends = np.quantile(value, [1 - WITHIN, WITHIN])
+            found[name] = [min(low, float(ends[0])), max(high, float(ends[1]))]
+    ranges = {name: [_rounded(end) for end in ends] for name, ends in found.items()}
+    return Measured(ranges, peaks)
+
+
+def _observe(
+    model: onnx.ModelProto, names: Sequence[str], batches: Iterable[NDArray[Any]]
+) -> Iterator[dict[str, NDArray[Any]]]:
+    """Yield, for each batch, the values of these tensors, the network's input among them or not."""
+    watched = onnx.ModelProto()
+    watched.CopyFrom(model)
+    outputs = {value.name for value in watched.graph.output}
+    inside = [name for name in names if name not in {value.name for value in watched.graph.input}]
+    for name in inside:
         if name not in outputs:
-            model.graph.output.append(
+            watched.graph.output.append(
                 onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
             )
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        watched.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
     entry = session.get_inputs()[0].name
-    found = {name: [0.0, 0.0] for name in names}
     for batch in batches:
-        values = dict(zip(wanted, session.run(wanted, {entry: batch}), strict=True))
-        for name, value in {entry: batch, **values}.items():
-            if name in found:
-                low, high = found[name]
-                ends = np.quantile(value, [1 - WITHIN, WITHIN])
-                found[name] = [min(low, float(ends[0])), max(high, float(ends[1]))]
-    return {name: [float(f"{end:.4g}") for end in ends] for name, ends in found.items()}
+        values = dict(zip(inside, session.run(inside, {entry: batch}), strict=True))
+        yield {name: batch if name == entry else values[name] for name in names}
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.4g}")
 
 
 def crowd(faces: Sequence[pillow.Image], side: int) -> Iterator[NDArray[np.uint8]]:
@@ -106,7 +138,7 @@ def inputs(pack: Pack, pictures: Sequence[images.Image]) -> tuple[list[Any], lis
             for view in pack.embedder.views
         ]
     crowds = [canvas for side in CROWDS for canvas in crowd(squares, side)]
-    seen += [detection.to_batch(canvas) for canvas in crowds]
+    seen += [detection.pad(canvas)[None] for canvas in crowds]
     return seen, [chip for chip in chips if len(chip)]
 
 
@@ -138,11 +170,15 @@ def main(pack: str, sources: tuple[Path, ...]) -> None:
     given = inputs(load(directory, threads=2), pictures)
     for part, file, batches in zip(parts, ("detector.onnx", "embedder.onnx"), given, strict=True):
         assert part.ranges is not None
-        ranges = measure((directory / file).read_bytes(), batches)
+        ranges, peaks = measure(
+            (directory / file).read_bytes(), batches, EQUALISED.get(part.kind, ())
+        )
         first, last = IN_FLOATS.get(part.kind, (0, 0))
         names = list(ranges)[first : len(ranges) - last]
         ranges = {name: ranges[name] for name in names}
-        document = {"network": part.kind, "photos": len(pictures), "ranges": ranges}
+        document: dict[str, Any] = {"network": part.kind, "photos": len(pictures), "ranges": ranges}
+        if peaks:
+            document["peaks"] = peaks
         content = (json.dumps(document, indent=1) + "\n").encode()
         path = Path(manifests.__file__).parent / "packs" / part.ranges.file
         path.write_bytes(content)

@@ -70,7 +70,9 @@ def test_a_worker_that_is_behind_goes_on_at_live_and_its_next_record_says_so(
     assert all(each == {"Status": "RUNNING"} for each in said[6:])
     end(scene)
     working.result(PATIENCE)
-    assert '"StreamSkippedSeconds"' in capfd.readouterr().out
+    told = capfd.readouterr().out
+    assert '"StreamSkippedSeconds"' in told
+    assert '"Dimensions":[["FunctionName","StreamProcessor"' in told
 
 
 def test_a_place_that_is_not_held_any_more_is_left_for_live(

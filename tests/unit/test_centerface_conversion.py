@@ -32,7 +32,7 @@ def test_the_detector_takes_any_batch_and_size(
     converted: bytes, batch: int, height: int, width: int
 ) -> None:
     session = onnxruntime.InferenceSession(converted, providers=["CPUExecutionProvider"])
-    outputs = session.run(None, {"input.1": np.zeros((batch, 3, height, width), np.float32)})
+    outputs = session.run(None, {"pixels": np.zeros((batch, height, width, 3), np.uint8)})
     assert [output.shape for output in outputs] == [
         (batch, channels, height // 4, width // 4) for channels in CHANNELS
     ]
@@ -43,12 +43,13 @@ def test_the_detector_computes_what_the_published_file_computes(
 ) -> None:
     quiet = onnxruntime.SessionOptions()
     quiet.log_severity_level = 4
-    images = np.random.default_rng(3).uniform(0, 255, (10, 3, 32, 32)).astype(np.float32)
+    pixels = np.random.default_rng(3).integers(0, 256, (10, 32, 32, 3), np.uint8)
+    planes = pixels.transpose(0, 3, 1, 2).astype(np.float32)
     before, after = (
         onnxruntime.InferenceSession(model, quiet, providers=["CPUExecutionProvider"]).run(
-            None, {"input.1": images}
+            None, given
         )
-        for model in (published, converted)
+        for model, given in ((published, {"input.1": planes}), (converted, {"pixels": pixels}))
     )
     for expected, found in zip(before, after, strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
@@ -56,7 +57,7 @@ def test_the_detector_computes_what_the_published_file_computes(
 
 def test_only_the_image_is_an_input(converted: bytes) -> None:
     model = onnx.load_model_from_string(converted)
-    assert [value.name for value in model.graph.input] == ["input.1"]
+    assert [value.name for value in model.graph.input] == ["pixels"]
 
 
 def test_the_pulled_networks_load_without_a_warning(pack_directory: Path) -> None:
@@ -73,6 +74,12 @@ def test_the_pulled_networks_load_without_a_warning(pack_directory: Path) -> Non
 
 def test_converting_twice_gives_the_same_bytes(published: bytes, converted: bytes) -> None:
     assert centerface_to_dynamic.convert(published) == converted
+
+
+def test_the_last_convolutions_are_one(converted: bytes) -> None:
+    nodes = {node.name: node for node in onnx.load_model_from_string(converted).graph.node}
+    assert list(nodes["heads_apart"].output) == ["536", "538", "539", "540"]
+    assert sum(nodes["heads"].input[0] in node.input for node in nodes.values()) == 1
 
 
 @pytest.mark.parametrize("content", [b"", b"not a network"])

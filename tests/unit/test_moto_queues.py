@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
 from uuid import uuid4
 
 import pytest
@@ -13,6 +14,7 @@ from moto.sqs.models import SQSBackend
 from local.moto_app import Moto
 
 _MESSAGES = 400
+_PATIENCE = 60.0  # seconds
 
 
 @pytest.fixture
@@ -37,9 +39,10 @@ def test_a_message_that_is_added_while_another_is_deleted_is_delivered_once() ->
             backend.send_message(name, str(number))
 
     def work() -> None:
-        # A message that was lost would be waited for until the queue stays empty.
-        while messages := backend.receive_message(name, 10, 1, 60):
-            for message in messages:
+        # A message that was lost is waited for until then.
+        end = monotonic() + _PATIENCE
+        while len(seen) < _MESSAGES and monotonic() < end:
+            for message in backend.receive_message(name, 10, 1, 60):
                 assert message.receipt_handle
                 seen.append(message.body)
                 backend.delete_message(name, message.receipt_handle)

@@ -14,7 +14,7 @@ from facedex.vision import alignment, centerface, detection, images, packs
 from facedex_models import installing, quantising
 from facedex_models.errors import ModelError, UnreadableModel
 from facedex_models.fetching import fetch_member
-from facedex_models.manifests import Network, Ranges, manifest, read_ranges
+from facedex_models.manifests import Measured, Network, Ranges, manifest, read_ranges
 
 PACK = manifest("dlib")
 
@@ -28,7 +28,7 @@ def floats() -> dict[str, bytes]:
     }
 
 
-def ranges_of(network: Network) -> dict[str, list[float]]:
+def measured(network: Network) -> Measured:
     assert network.ranges is not None
     return read_ranges(network.ranges)
 
@@ -60,7 +60,7 @@ def test_faces_found_in_8_bits_are_nearly_where_they_were_in_floats(
     for photo in portraits.values():
         picture = Image.open(io.BytesIO(photo)).convert("RGB")
         picture.thumbnail((480, 480))
-        batch = detection.to_batch(np.asarray(picture))
+        batch = detection.pad(np.asarray(picture))[None]
         exact, short = (
             centerface.decode_peaks(*run(network, batch))
             for network in (floats["centerface"], (pack_directory / "detector.onnx").read_bytes())
@@ -90,7 +90,7 @@ def test_small_faces_are_found_in_8_bits(pack_directory: Path, portraits: dict[s
 
 def test_a_network_is_quantised_to_the_same_bytes_each_time(floats: dict[str, bytes]) -> None:
     for network in (PACK.detector, PACK.embedder):
-        built = [quantising.quantise(floats[network.kind], ranges_of(network)) for _ in range(2)]
+        built = [quantising.quantise(floats[network.kind], *measured(network)) for _ in range(2)]
         assert built[0] == built[1]
         assert len(built[0]) < len(floats[network.kind]) / 3
 
@@ -108,7 +108,55 @@ def test_weights_keep_one_bit_free_for_processors_without_vnni(pack_directory: P
 
 def test_ranges_of_another_network_are_refused(floats: dict[str, bytes]) -> None:
     with pytest.raises(UnreadableModel, match="no activation"):
-        quantising.quantise(floats["centerface"], ranges_of(PACK.embedder))
+        quantising.quantise(floats["centerface"], *measured(PACK.embedder))
+
+
+def test_equalised_channels_change_nothing_in_floats(
+    floats: dict[str, bytes], portraits: dict[str, bytes]
+) -> None:
+    peaks = measured(PACK.detector).peaks
+    plain, equalised = (
+        quantising.prepare(floats["centerface"], each).SerializeToString() for each in ({}, peaks)
+    )
+    assert plain != equalised
+    batch = detection.pad(images.decode(portraits["eileen"]).pixels)[None]
+    for expected, found in zip(run(plain, batch), run(equalised, batch), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("peaks", "reason"),
+    [
+        ({"535": [1.0, 2.0]}, "other channels"),
+        ({"532": [1.0] * 24}, "cannot be equalised"),  # a sum
+        ({"373": [1.0] * 96}, "cannot be equalised"),  # read channel by channel
+        ({"unknown": [1.0]}, "cannot be equalised"),
+    ],
+)
+def test_channels_that_cannot_be_equalised_are_refused(
+    floats: dict[str, bytes], peaks: dict[str, list[float]], reason: str
+) -> None:
+    with pytest.raises(UnreadableModel, match=reason):
+        quantising.prepare(floats["centerface"], peaks)
+
+
+def test_a_layer_that_ends_in_floats_keeps_its_weights(floats: dict[str, bytes]) -> None:
+    built = onnx.load_model_from_string(
+        quantising.quantise(floats["centerface"], *measured(PACK.detector))
+    )
+    kinds = {constant.name: constant.data_type for constant in built.graph.initializer}
+    heads = next(node for node in built.graph.node if node.name == "heads")
+    assert kinds[heads.input[1]] == onnx.TensorProto.FLOAT
+
+
+def test_bytes_pass_padding_as_they_are(floats: dict[str, bytes]) -> None:
+    built = onnx.load_model_from_string(
+        quantising.quantise(floats["dlib-resnet"], *measured(PACK.embedder))
+    )
+    produced = {name: node.op_type for node in built.graph.node for name in node.output}
+    pads = [node for node in built.graph.node if node.op_type == "Pad"]
+    assert pads
+    assert all(produced[node.input[0]] != "DequantizeLinear" for node in pads)
 
 
 def test_altered_ranges_are_refused() -> None:

@@ -28,9 +28,9 @@ FACE = Face(
     BOX,
     99.5,
     (np.arange(10) / 16).astype(np.float32).reshape(5, 2),
+    (32, 24),
     Pose(1.0, 2.0, 3.0),
     Quality(50.0, 60.0),
-    (32, 24),
 )
 MATCH = Match(
     StoredFace(

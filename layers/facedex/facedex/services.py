@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from hashlib import sha256
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
@@ -20,7 +20,7 @@ from facedex.store.iam import iam_password
 
 if TYPE_CHECKING:
     from facedex.store.keyring import KeyRing
-    from facedex.vision.faces import Face
+    from facedex.vision.faces import DetectedFace, Face
     from facedex.vision.images import Image
     from facedex.vision.packs import Pack
 
@@ -34,23 +34,29 @@ _SPARE: Final = 4.0
 _MOST_FACES: Final = 100
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Picture:
     """A caller's image and the faces in it.
 
     Attributes:
-        data: the image's bytes.
-        faces: at most 100, the largest first.
+        data: the bytes as they came.
+        detected: where the faces are: at most 100, the largest first.
     """
 
     data: bytes
     image: Image
-    faces: list[Face]
+    detected: list[DetectedFace]
+    pack: Pack
 
     @property
     def digest(self) -> bytes:
         """SHA-256 of the image's bytes."""
         return sha256(self.data).digest()
+
+    @cached_property
+    def faces(self) -> list[Face]:
+        """The same with their poses and qualities, which are measured when first asked for."""
+        return self.pack.describe(self.image, self.detected)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +105,9 @@ class Services:
                 f"The image has {image.width} x {image.height} pixels; either side must have at"
                 f" least {_SMALLEST_SIDE}."
             )
-        faces = self.pack.find(image, longest_side=self.settings.detection_side, most=_MOST_FACES)
-        return Picture(data, image, faces)
+        side = self.settings.detection_side
+        faces = self.pack.detect(image, longest_side=side, most=_MOST_FACES)
+        return Picture(data, image, faces, self.pack)
 
 
 # Requests run in parallel threads: without it two first requests would each load the networks.

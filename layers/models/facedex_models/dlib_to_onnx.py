@@ -7,6 +7,8 @@ Output `embeddings`: (n, 128) float32, as dlib returns them: not normalised.
 What dlib computes is kept, in fewer steps:
 
 - the normalisation (pixel - mean) / 256 goes into the first convolution, which has no padding;
+- that convolution, which moves by two pixels, sees blocks of 2 x 2 pixels as one of 12 channels:
+  ONNX Runtime gathers its windows piece by piece, of 12 values each instead of 3;
 - every `affine_` goes into the convolution before it.
 
 Where the two outputs that `add_prev_` sums differ in shape, dlib takes the missing channels
@@ -40,6 +42,7 @@ from facedex_models.errors import UnreadableModel
 OPSET = 17
 IR_VERSION = 8
 INPUT_SCALE = 256.0  # dlib/dnn/input.h: (pixel - average) / 256
+BLOCK = 2  # pixels, square, that the first convolution sees as one
 
 Doubles = NDArray[np.float64]
 
@@ -97,12 +100,19 @@ class _Graph:
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []
         self._normalised = False
-        self._shape = (3, entry.rows, entry.columns)  # of the latest output, without the batch
+        self._shape = (0, 0, 0)  # of the latest output, without the batch
         self._latest = "chips"
         self._block_input = ("", (0, 0, 0))
         self._block_output: tuple[str, tuple[int, int, int]] | None = None
+        if entry.rows % BLOCK or entry.columns % BLOCK:
+            raise UnreadableModel("The dlib model takes chips that are not of whole blocks.")
+        rows, columns, depth = entry.rows // BLOCK, entry.columns // BLOCK, 3 * BLOCK**2
+        self._reshape(rows, BLOCK, columns, BLOCK, 3)
+        self.apply("Transpose", perm=[0, 1, 3, 2, 4, 5])
+        self._reshape(rows, columns, depth)
         self.apply("Transpose", perm=[0, 3, 1, 2])
         self.apply("Cast", to=TensorProto.FLOAT)
+        self._shape = (depth, rows, columns)
 
     def apply(self, operator: str, *constants: str, **attributes: Any) -> None:
         """Add a node that takes the latest output and gives the next."""
@@ -115,23 +125,27 @@ class _Graph:
         gamma = affine.gamma.astype(np.float64)
         weights = layer.weights.astype(np.float64)
         biases = layer.biases.astype(np.float64)
+        stride = layer.stride
         if not self._normalised:
             if layer.padding != (0, 0):
                 raise UnreadableModel("The dlib model pads its input, before the mean is removed.")
+            if stride != (BLOCK, BLOCK):
+                raise UnreadableModel("The dlib model does not begin with steps of two pixels.")
             weights = weights / INPUT_SCALE
             means = np.array(self._entry.mean, np.float64)
             biases = biases - (weights.sum(axis=(2, 3)) * means).sum(axis=1)
+            weights, stride = _in_blocks(weights), (1, 1)
             self._normalised = True
         self.apply(
             "Conv",
             self._constant("weights", weights * gamma[:, None, None, None]),
             self._constant("biases", biases * gamma + affine.beta),
             kernel_shape=weights.shape[2:],
-            strides=layer.stride,
+            strides=stride,
             pads=layer.padding * 2,
         )
         window = (weights.shape[2], weights.shape[3])
-        self._shape = self._after(weights.shape[0], window, layer.stride, layer.padding)
+        self._shape = self._after(weights.shape[0], window, stride, layer.padding)
 
     def pool(self, layer: Pool) -> None:
         """Add a maximum or an average over a window."""
@@ -190,6 +204,10 @@ class _Graph:
             opset_imports=[helper.make_opsetid("", OPSET)],
         )
 
+    def _reshape(self, *shape: int) -> None:
+        """Give each item of the batch, which stays, this shape."""
+        self.apply("Reshape", self._constant("shape", np.array([0, *shape], np.int64)))
+
     def _after(
         self,
         channels: int,
@@ -223,3 +241,16 @@ class _Graph:
             helper.make_node(operator, inputs, [self._latest], self._latest, **attributes)
         )
         return self._latest
+
+
+def _in_blocks(weights: Doubles) -> Doubles:
+    """Return a first convolution's weights (filters, 3, rows, columns) for blocks of pixels.
+
+    They are (filters, 12, rows / 2, columns / 2), channels in a block's order: row, column, colour.
+    """
+    filters, colours, *window = weights.shape
+    rows, columns = (-(-length // BLOCK) for length in window)
+    padding = [(0, 0), (0, 0), *((0, -length % BLOCK) for length in window)]
+    split = np.pad(weights, padding).reshape(filters, colours, rows, BLOCK, columns, BLOCK)
+    blocks = split.transpose(0, 3, 5, 1, 2, 4)
+    return np.ascontiguousarray(blocks.reshape(filters, BLOCK**2 * colours, rows, columns))

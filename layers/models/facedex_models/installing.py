@@ -219,7 +219,7 @@ def _convert(network: Network, data: bytes) -> bytes:
             f"The manifest names the kind {network.kind!r}; known are: {', '.join(CONVERTERS)}."
         )
     converted = CONVERTERS[network.kind](data)
-    return quantise(converted, read_ranges(network.ranges)) if network.ranges else converted
+    return quantise(converted, *read_ranges(network.ranges)) if network.ranges else converted
 
 
 def _put_in_place(partial: Path, pack: Path) -> None:

@@ -7,7 +7,7 @@ import json
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from facedex_models.errors import ModelError, UnknownPack
 
@@ -45,6 +45,13 @@ class Ranges:
 
     file: str
     sha256: str
+
+
+class Measured(NamedTuple):
+    """What was measured on a network's activations; both by the tensors' names."""
+
+    ranges: dict[str, list[float]]  # lowest and highest value
+    peaks: dict[str, list[float]]  # highest value of each channel, of those to be equalised first
 
 
 @dataclass(frozen=True)
@@ -127,8 +134,8 @@ def parse(text: str) -> Manifest:
         raise ModelError(f"The pack's manifest lacks the key {error}.") from error
 
 
-def read_ranges(ranges: Ranges) -> dict[str, list[float]]:
-    """Return the lowest and the highest value of each activation.
+def read_ranges(ranges: Ranges) -> Measured:
+    """Return what the file holds.
 
     Raises ModelError where the file is not the one that the manifest names.
     """
@@ -139,8 +146,8 @@ def read_ranges(ranges: Ranges) -> dict[str, list[float]]:
             f"{ranges.file} has the SHA-256 {found} instead of {ranges.sha256}; install Facedex "
             "again."
         )
-    values: dict[str, list[float]] = json.loads(content)["ranges"]
-    return values
+    document = json.loads(content)
+    return Measured(document["ranges"], document.get("peaks", {}))
 
 
 def _network(values: dict[str, Any]) -> Network:

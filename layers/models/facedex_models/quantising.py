@@ -9,6 +9,7 @@ photo is needed to build a network, and the same file comes out every time.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from facedex_models.equalising import Peaks, equalise
 from facedex_models.errors import UnreadableModel
 
 # The lowest and the highest value of each activation, by the tensor's name. One without ranges
@@ -35,24 +37,32 @@ QUANTISED = frozenset(
 PASSING = frozenset({"MaxPool", "Pad", "Flatten"})
 
 
-def quantise(data: bytes, ranges: Ranges) -> bytes:
+def quantise(data: bytes, ranges: Ranges, peaks: Peaks = MappingProxyType({})) -> bytes:
     """Return a serialised ONNX network in 8 bits; the same bytes every time.
 
-    Raises UnreadableModel where the ranges are not those of this network.
+    peaks: activations whose channels are brought to one range first; with these, `ranges` were
+    measured.
+
+    Raises UnreadableModel where ranges or peaks are not those of this network.
     """
-    model = prepare(data)
+    model = prepare(data, peaks)
     _Quantiser(model.graph, ranges).run()
     onnx.checker.check_model(model, full_check=True)
     serialised: bytes = model.SerializeToString(deterministic=True)
     return serialised
 
 
-def prepare(data: bytes) -> onnx.ModelProto:
-    """Return the network as it is quantised: of a new enough opset, normalisations folded."""
+def prepare(data: bytes, peaks: Peaks = MappingProxyType({})) -> onnx.ModelProto:
+    """Return the network as it is quantised.
+
+    That is of a new enough opset, its normalisations folded and the channels of some activations
+    equalised.
+    """
     model = onnx.load_model_from_string(data)
     if model.opset_import[0].version < OPSET:
         model = _convert(model)
     _fold_normalisations(model.graph)
+    equalise(model.graph, peaks)
     return model
 
 
@@ -88,6 +98,8 @@ class _Quantiser:
         self._steps: dict[str, list[str]] = {}
         self._nodes: list[onnx.NodeProto] = []
         self._renamed: dict[str, str] = {}
+        self._readers = _readers(graph)
+        self._produced = {name: node for node in graph.node for name in node.output}
 
     def run(self) -> None:
         known = activations(onnx.ModelProto(graph=self._graph))
@@ -96,38 +108,11 @@ class _Quantiser:
                 f"The network has no activation {strange[0]!r}, for which there is a range; take "
                 "the ranges that were measured on this network."
             )
-        # What is rectified is only read rectified, and 8 bits from 0 up do that by themselves.
-        readers = _readers(self._graph)
-        produced = {name: node for node in self._graph.node for name in node.output}
-        chosen = set(self._ranges)
         for value in self._graph.input:
-            if value.name in chosen:
+            if value.name in self._ranges:
                 self._activate(value.name)
         for node in self._graph.node:
-            source = produced.get(node.input[0])
-            quantised = chosen & set(node.output)
-            if node.op_type == "Cast" and quantised:
-                self._read_bytes(node)
-                continue
-            if (
-                node.op_type == "Relu"
-                and quantised
-                and source is not None
-                and source.op_type in QUANTISED
-                and len(readers[node.input[0]]) == 1
-            ):
-                self._renamed[node.output[0]] = self._nodes[-1].output[0]
-                self._activate(node.output[0])
-                continue
-            copy = onnx.NodeProto()
-            copy.CopyFrom(node)
-            inputs = [self._renamed.get(name, name) for name in node.input]
-            if node.op_type == "Conv" and node.input[0] in self._scales:
-                inputs[1:] = self._weigh(node)
-            copy.input[:] = inputs
-            self._nodes.append(copy)
-            for name in quantised:
-                self._activate(name, like=node.input[0] if node.op_type in PASSING else None)
+            self._take(node)
         del self._graph.node[:]
         self._graph.node.extend(self._nodes)
         read = {name for node in self._nodes for name in node.input}
@@ -136,22 +121,67 @@ class _Quantiser:
         self._graph.initializer.extend(constant for constant in kept if constant.name in read)
         del self._graph.value_info[:]
 
-    def _activate(self, name: str, *, like: str | None = None) -> None:
-        """Take an activation through 8 bits, in the steps of another one where there is one."""
-        if like in self._steps:
-            self._scales[name], self._steps[name] = self._scales[like], self._steps[like]
+    def _take(self, node: onnx.NodeProto) -> None:
+        """Add what becomes of a node."""
+        output = node.output[0]
+        quantised = output in self._ranges
+        if quantised and node.op_type == "Cast":
+            self._read_bytes(node)
+        elif quantised and node.op_type in PASSING and node.input[0] in self._steps:
+            self._pass(node)
+        elif quantised and self._rectified(node.input[0]) == output:
+            # It is only read rectified, and 8 bits from 0 up do that by themselves.
+            self._renamed[output] = self._nodes[-1].output[0]
+            self._activate(output)
         else:
-            low, high = min(self._ranges[name][0], 0.0), max(self._ranges[name][1], 0.0)
-            self._scales[name] = scale = np.float32(max(high - low, 1e-6) / 255)
-            zero = np.uint8(np.clip(np.rint(-low / scale), 0, 255))
-            self._steps[name] = [
-                self._constant(f"{name}_scale", scale),
-                self._constant(f"{name}_zero", zero),
-            ]
-        steps = self._steps[name]
+            copy = onnx.NodeProto()
+            copy.CopyFrom(node)
+            copy.input[:] = [self._renamed.get(name, name) for name in node.input]
+            ends = self._rectified(output) or output
+            if node.op_type == "Conv" and node.input[0] in self._scales and ends in self._ranges:
+                copy.input[1:] = self._weigh(node)
+            self._nodes.append(copy)
+            if quantised:
+                self._activate(output)
+
+    def _rectified(self, name: str) -> str | None:
+        """Return what a tensor that can be computed in 8 bits is called rectified, if only so read.
+
+        None where somebody reads it as it is.
+        """
+        source, readers = self._produced.get(name), self._readers.get(name, [])
+        if source is None or source.op_type not in QUANTISED or len(readers) != 1:
+            return None
+        return readers[0].output[0] if readers[0].op_type == "Relu" else None
+
+    def _activate(self, name: str) -> None:
+        """Take an activation through 8 bits."""
+        low, high = min(self._ranges[name][0], 0.0), max(self._ranges[name][1], 0.0)
+        self._scales[name] = scale = np.float32(max(high - low, 1e-6) / 255)
+        zero = np.uint8(np.clip(np.rint(-low / scale), 0, 255))
+        self._steps[name] = steps = [
+            self._constant(f"{name}_scale", scale),
+            self._constant(f"{name}_zero", zero),
+        ]
         source = self._renamed.get(name, name)
         self._add("QuantizeLinear", [source, *steps], f"{name}_bytes")
-        self._add("DequantizeLinear", [f"{name}_bytes", *steps], f"{name}_read")
+        self._read(name)
+
+    def _pass(self, node: onnx.NodeProto) -> None:
+        """Have a node give the bytes that it is given, in their steps."""
+        given, name = node.input[0], node.output[0]
+        self._scales[name], self._steps[name] = self._scales[given], self._steps[given]
+        copy = onnx.NodeProto()
+        copy.CopyFrom(node)
+        copy.input[0], copy.output[0] = f"{given}_bytes", f"{name}_bytes"
+        if node.op_type == "Pad":
+            copy.input[2:] = [self._steps[given][1]]  # the byte that means 0
+        self._nodes.append(copy)
+        self._read(name)
+
+    def _read(self, name: str) -> None:
+        """Give the bytes of an activation to its readers as the numbers that they mean."""
+        self._add("DequantizeLinear", [f"{name}_bytes", *self._steps[name]], f"{name}_read")
         self._renamed[name] = f"{name}_read"
 
     def _read_bytes(self, cast: onnx.NodeProto) -> None:

@@ -29,7 +29,7 @@ class CenterFace:
         return detection.search(self._find, pixels, side)
 
     def _find(self, pixels: Pixels) -> Detections:
-        heat, sizes, offsets, points = self.network.run(detection.to_batch(pixels))
+        heat, sizes, offsets, points = self.network.run(detection.pad(pixels)[None])
         return decode_peaks(heat, sizes, offsets, points)
 
 

@@ -75,16 +75,23 @@ def search_side(side: int, longest_side: int) -> int:
     return min(longest_side, side, max(side * 2 // 3, WHOLE_SIDE))
 
 
-def to_batch(pixels: Pixels, shape: tuple[int, int] | None = None) -> Floats:
-    """Return a network's input: (1, 3, rows, columns) 0..255, padded with black, not bent.
+def pad(pixels: Pixels, shape: tuple[int, int] | None = None) -> Pixels:
+    """Return pixels (rows, columns, 3) with black below and to the right, not bent.
 
-    shape: its rows and columns; without one, the next multiples of 32.
+    shape: the result's rows and columns; without one, the next multiples of 32.
     """
     rows, columns = pixels.shape[:2]
-    padded = shape or (-(-rows // MULTIPLE) * MULTIPLE, -(-columns // MULTIPLE) * MULTIPLE)
-    batch = np.zeros((1, 3, *padded), dtype=np.float32)
-    batch[0, :, :rows, :columns] = pixels.transpose(2, 0, 1)
-    return batch
+    wanted = shape or (-(-rows // MULTIPLE) * MULTIPLE, -(-columns // MULTIPLE) * MULTIPLE)
+    if wanted == (rows, columns):
+        return pixels
+    padded = np.zeros((*wanted, 3), dtype=np.uint8)
+    padded[:rows, :columns] = pixels
+    return padded
+
+
+def to_batch(pixels: Pixels, shape: tuple[int, int] | None = None) -> Floats:
+    """Return a network's input: (1, 3, rows, columns) 0..255, padded as with `pad`."""
+    return pad(pixels, shape).transpose(2, 0, 1)[None].astype(np.float32, order="C")
 
 
 def corners(cells: NDArray[np.intp], columns: int) -> Floats:

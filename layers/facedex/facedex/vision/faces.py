@@ -36,14 +36,20 @@ class Quality:
 
 
 @dataclass(frozen=True, eq=False)
-class Face:
-    """A detected face; places are ratios of the upright picture's width and height."""
+class DetectedFace:
+    """Where a face is; places are ratios of the upright picture's width and height."""
 
     box: Box
     confidence: float  # 0..100: the probability that the box holds a face
     landmarks: NDArray[
         np.float32
     ]  # (5, 2) x y: eyes, nose, mouth corners, the picture's left first
+    size: tuple[int, int]  # width and height of the box in pixels of the original
+
+
+@dataclass(frozen=True, eq=False)
+class Face(DetectedFace):
+    """A detected face, looked at."""
+
     pose: Pose
     quality: Quality
-    size: tuple[int, int]  # width and height of the box in pixels of the original

@@ -20,7 +20,7 @@ from facedex.vision.centerface import CenterFace
 from facedex.vision.detection import LONGEST_SIDE, Detections
 from facedex.vision.embedding import DlibResnet
 from facedex.vision.errors import PackMissing, Uncalibrated
-from facedex.vision.faces import Box, Face
+from facedex.vision.faces import Box, DetectedFace, Face
 from facedex.vision.scrfd import Scrfd
 from facedex.vision.sessions import Network
 from facedex.vision.yunet import YuNet
@@ -121,6 +121,12 @@ class Pack:
 
         The picture is searched at a size of at most `longest_side` pixels.
         """
+        return self.describe(image, self.detect(image, longest_side=longest_side, most=most))
+
+    def detect(
+        self, image: Image, *, longest_side: int = LONGEST_SIDE, most: int = MOST_FACES
+    ) -> list[DetectedFace]:
+        """Return where the faces are that `find` gives, without their poses and qualities."""
         found = self.detector.detect(image.pixels, longest_side=longest_side)
         rows, columns = image.pixels.shape[:2]
         whole = np.array([columns, rows], dtype=np.float32)
@@ -130,36 +136,50 @@ class Pack:
         areas = extents.prod(axis=1, dtype=np.float64)
         largest = np.argsort(-areas, kind="stable")[:most]
         found, corners, extents = found.take(largest), corners[largest], extents[largest]
-        chips = alignment.align(image.pixels, found.landmarks, self.template, self.chip_size)
         return [
-            Face(
+            DetectedFace(
                 box=Box(left, top, width, height),
                 confidence=confidence,
                 landmarks=landmarks / whole,
-                pose=head,
-                quality=clarity,
                 size=(round(width * image.width), round(height * image.height)),
             )
-            for (left, top), (width, height), confidence, landmarks, head, clarity in zip(
+            for (left, top), (width, height), confidence, landmarks in zip(
                 corners.tolist(),
                 extents.tolist(),
                 (100 * found.scores).tolist(),
                 found.landmarks,
-                pose.estimate(found.landmarks),
-                quality.measure(chips),
                 strict=True,
             )
         ]
 
-    def embed(self, image: Image, faces: Sequence[Face]) -> Floats:
-        """Return unit vectors (n, dimension) of faces that were found in this picture."""
-        rows, columns = image.pixels.shape[:2]
-        places = np.array([face.landmarks for face in faces], dtype=np.float32).reshape(-1, 5, 2)
-        landmarks = places * np.array([columns, rows], dtype=np.float32)
+    def describe(self, image: Image, faces: Sequence[DetectedFace]) -> list[Face]:
+        """Return faces that were detected in this picture with their poses and qualities."""
+        landmarks = _landmarks(image, faces)
+        chips = alignment.align(image.pixels, landmarks, self.template, self.chip_size)
+        return [
+            Face(face.box, face.confidence, face.landmarks, face.size, head, clarity)
+            for face, head, clarity in zip(
+                faces, pose.estimate(landmarks), quality.measure(chips), strict=True
+            )
+        ]
+
+    def embed(self, image: Image, faces: Sequence[DetectedFace]) -> Floats:
+        """Return unit vectors (n, dimension) of faces that were detected in this picture."""
         chips = alignment.cut(
-            image.pixels, landmarks, self.template, self.chip_size, self.embedder.views
+            image.pixels,
+            _landmarks(image, faces),
+            self.template,
+            self.chip_size,
+            self.embedder.views,
         )
         return self.embedder.embed(chips.reshape(-1, *chips.shape[2:]))
+
+
+def _landmarks(image: Image, faces: Sequence[DetectedFace]) -> Floats:
+    """Return the faces' landmarks (n, 5, 2) in the picture's pixels."""
+    rows, columns = image.pixels.shape[:2]
+    places = np.array([face.landmarks for face in faces], dtype=np.float32).reshape(-1, 5, 2)
+    return places * np.array([columns, rows], dtype=np.float32)
 
 
 @functools.cache
