@@ -77,13 +77,13 @@ def connect(endpoint_url: str | None, data_dir: Path, concurrency: int) -> Clien
         return Clients(
             rekognition,
             there.client("s3", config),
-            _photo_sender(there, rekognition.index_faces, concurrency),
+            _photo_sender(there, rekognition.index_faces),
         )
     except (BotoCoreError, ValueError) as error:
         raise ImportStopped(f"The AWS settings cannot be used: {error}") from error
 
 
-def _photo_sender(there: Place, index_faces: IndexFaces, concurrency: int) -> IndexFaces:
+def _photo_sender(there: Place, index_faces: IndexFaces) -> IndexFaces:
     credentials = there.session.get_credentials()
     if credentials is None or not there.here or urlsplit(there.url).scheme != "http":
         return index_faces
@@ -92,7 +92,6 @@ def _photo_sender(there: Place, index_faces: IndexFaces, concurrency: int) -> In
         there.url,
         credentials=credentials,
         region=there.region,
-        concurrency=concurrency,
     )
 
 

@@ -1,18 +1,20 @@
 """IndexFaces at a face API on this machine, without what an SDK's client does for each request.
 
 There the importing process shares its processors with the one that looks at the photos, and a
-boto3 client takes two milliseconds of them for each photo. This way takes a third of one: it signs
-the request with botocore and sends it through urllib3, which botocore stands on.
+boto3 client takes two milliseconds of them for each photo. This way takes half of one: botocore
+signs the request, and Python's own HTTP client sends it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from http.client import HTTPConnection, HTTPException
+from threading import local
 from time import monotonic
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import orjson
-import urllib3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
@@ -25,6 +27,8 @@ IndexFaces = Callable[..., Mapping[str, Any]]
 # it asks again, and all the longer the busier the service says that it is.
 _CAREFUL: Final = 30.0
 
+_PATIENCE: Final = 60.0  # seconds, as botocore has it
+
 
 class Direct:
     """IndexFaces with photos as they are; may be used by several threads.
@@ -36,7 +40,6 @@ class Direct:
         client: IndexFaces of a boto3 client.
         endpoint: the face API's address, of HTTP without a proxy.
         region: that requests are signed for.
-        concurrency: most requests at once.
     """
 
     def __init__(
@@ -46,14 +49,13 @@ class Direct:
         *,
         credentials: Credentials,
         region: str,
-        concurrency: int,
     ) -> None:
         self._client = client
         self._endpoint = endpoint
         self._credentials = credentials
         self._region = region
-        # As long as botocore waits.
-        self._pool = urllib3.PoolManager(maxsize=concurrency, timeout=60.0)
+        self._host = urlsplit(endpoint).netloc
+        self._of_thread = local()
         self._careful_until = 0.0
 
     def __call__(self, **request: Any) -> Mapping[str, Any]:
@@ -74,18 +76,25 @@ class Direct:
         SigV4Auth(self._credentials.get_frozen_credentials(), "rekognition", self._region).add_auth(
             signed
         )
+        target = url[len(f"http://{self._host}") :]
+        connection = self._connection()
         try:
-            answer = self._pool.request(
-                "POST", url, body=photo, headers=dict(signed.headers), retries=False
-            )
-        except urllib3.exceptions.HTTPError:
+            connection.request("POST", target, photo, dict(signed.headers))
+            with connection.getresponse() as answer:
+                status, data = answer.status, answer.read()
+        except (HTTPException, OSError):
+            connection.close()
+            status, data = 503, b""
+        if status == 429 or status >= 500:
             self._careful_until = monotonic() + _CAREFUL
-            return None
-        if answer.status == 200:
-            return _read(answer.data)
-        if answer.status == 429 or answer.status >= 500:
-            self._careful_until = monotonic() + _CAREFUL
-        return None
+        return _read(data) if status == 200 else None
+
+    def _connection(self) -> HTTPConnection:
+        """This thread's own, which opens itself."""
+        if not hasattr(self._of_thread, "connection"):
+            self._of_thread.connection = HTTPConnection(self._host, timeout=_PATIENCE)
+        connection: HTTPConnection = self._of_thread.connection
+        return connection
 
 
 def _read(data: bytes) -> Mapping[str, Any] | None:
