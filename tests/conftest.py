@@ -13,10 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import hypothesis
 import pytest
 
 from facedex_models import installing
 from local import portraits as public_portraits
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 # A first start may have to download the model pack.
 _STARTUP = 600.0

@@ -15,8 +15,9 @@ CONVERTED = frozenset({".pgm", ".ppm", ".bmp", ".tif", ".tiff", ".webp"})
 
 
 def is_photo(path: Path) -> bool:
-    """Return whether the file's name is that of a photo."""
-    return path.suffix.lower() in TAKEN | CONVERTED and not path.name.startswith(".")
+    """Return whether it is a file, no pipe or the like, whose name is that of a photo."""
+    named = path.suffix.lower() in TAKEN | CONVERTED and not path.name.startswith(".")
+    return named and path.is_file()
 
 
 def below(folder: Path) -> list[Path]:

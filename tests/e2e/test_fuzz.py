@@ -182,7 +182,6 @@ def test_any_request_is_answered_or_refused_without_a_trace(
         max_examples=EXAMPLES,
         derandomize=True,
         database=None,
-        deadline=None,
         suppress_health_check=list(HealthCheck),
     )
     @given(st.data())

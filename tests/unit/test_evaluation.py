@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +96,14 @@ def test_a_folder_is_a_person_and_so_is_a_photo_without_one(tmp_path: Path) -> N
     assert [path.name for path in found.photos] == ["1.jpg", "2.PGM", "1.png", "carl.jpg"]
     assert found.people.tolist() == [0, 0, 1, 2]
     assert found.pairs is None
+
+
+def test_what_only_has_the_name_of_a_photo_is_none(tmp_path: Path) -> None:
+    for person in ("ann", "ben"):
+        photo(tmp_path / person / "1.png")
+    os.mkfifo(tmp_path / "ann" / "2.png")
+    (tmp_path / "ben" / "2.png").mkdir()
+    assert [path.name for path in sets.read(tmp_path).photos] == ["1.png", "1.png"]
 
 
 @pytest.mark.parametrize(

@@ -182,7 +182,7 @@ def test_a_file_cut_off_in_the_middle_is_refused(whole: bytes) -> None:
         images.decode(whole[: len(whole) // 2])
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     whole=st.sampled_from([JPEG, PNG]),
     places=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), max_size=12),

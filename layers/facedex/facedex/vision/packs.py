@@ -232,8 +232,8 @@ def _calibration(directory: Path, manifest: Mapping[str, Any]) -> Calibration | 
         return _curve(tomllib.loads(own.read_text(encoding="utf-8")))
     except (KeyError, TypeError, ValueError) as error:
         raise PackMissing(
-            f"The calibration {own} cannot be used ({error!r}); delete it, or measure another with"
-            " `facedex models calibrate`."
+            f"The calibration {own} cannot be used ({error!r}); delete it. Then another can be"
+            " measured with `facedex models calibrate`."
         ) from error
 
 
