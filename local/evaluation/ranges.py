@@ -23,7 +23,7 @@ from PIL import Image as pillow
 from facedex.vision import alignment, detection, images
 from facedex.vision.faces import Face
 from facedex.vision.packs import Pack, load
-from facedex_models import installing, manifests, quantising
+from facedex_models import installing, manifests, preparing, quantising
 from facedex_models.manifests import Measured
 from local.evaluation import photos
 
@@ -57,11 +57,11 @@ def measure(
                 np.quantile(abs(np.moveaxis(seen[name], 1, 0)), WITHIN, axis=(1, 2, 3))
                 for name in seen
             ]
-            for seen in _observe(quantising.prepare(network), equalised, batches)
+            for seen in _observe(preparing.prepare(network), equalised, batches)
         ]
         for name, highest in zip(equalised, map(list, zip(*heights, strict=True)), strict=True):
             peaks[name] = [_rounded(peak) for peak in np.max(highest, axis=0)]
-    model = quantising.prepare(network, peaks)
+    model = preparing.prepare(network, peaks)
     names = quantising.activations(model)
     found = {name: [0.0, 0.0] for name in names}
     for seen in _observe(model, names, batches):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facedex.vision import alignment, centerface, detection, images, packs
-from facedex_models import installing, quantising
+from facedex_models import installing, preparing, quantising
 from facedex_models.errors import ModelError, UnreadableModel
 from facedex_models.fetching import fetch_member
 from facedex_models.manifests import Measured, Network, Ranges, manifest, read_ranges
@@ -116,12 +116,22 @@ def test_equalised_channels_change_nothing_in_floats(
 ) -> None:
     peaks = measured(PACK.detector).peaks
     plain, equalised = (
-        quantising.prepare(floats["centerface"], each).SerializeToString() for each in ({}, peaks)
+        preparing.prepare(floats["centerface"], each).SerializeToString() for each in ({}, peaks)
     )
     assert plain != equalised
     batch = detection.pad(images.decode(portraits["eileen"]).pixels)[None]
     for expected, found in zip(run(plain, batch), run(equalised, batch), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_averages_as_convolutions_change_nothing_in_floats(floats: dict[str, bytes]) -> None:
+    prepared = preparing.prepare(floats["dlib-resnet"])
+    assert "AveragePool" not in [node.op_type for node in prepared.graph.node]
+    chips = np.random.default_rng(5).integers(0, 256, (3, 150, 150, 3), np.uint8)
+    (expected,), (found,) = (
+        run(network, chips) for network in (floats["dlib-resnet"], prepared.SerializeToString())
+    )
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +147,7 @@ def test_channels_that_cannot_be_equalised_are_refused(
     floats: dict[str, bytes], peaks: dict[str, list[float]], reason: str
 ) -> None:
     with pytest.raises(UnreadableModel, match=reason):
-        quantising.prepare(floats["centerface"], peaks)
+        preparing.prepare(floats["centerface"], peaks)
 
 
 def test_a_layer_that_ends_in_floats_keeps_its_weights(floats: dict[str, bytes]) -> None:

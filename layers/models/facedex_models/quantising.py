@@ -17,14 +17,14 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from facedex_models.equalising import Peaks, equalise
+from facedex_models.equalising import Peaks
 from facedex_models.errors import UnreadableModel
+from facedex_models.preparing import prepare
 
 # The lowest and the highest value of each activation, by the tensor's name. One without ranges
 # stays in floats.
 Ranges = Mapping[str, Sequence[float]]
 
-OPSET = 13  # the first one with a scale for each channel
 # Weights use 7 of the 8 bits: on processors without VNNI two products of 8 bits overflow the 16
 # that ONNX Runtime adds them in, and the vectors would depend on the processor.
 WEIGHT_STEPS = 63
@@ -35,6 +35,9 @@ QUANTISED = frozenset(
 )
 # These give what they are given: without a change of steps they need not leave the 8 bits.
 PASSING = frozenset({"MaxPool", "Pad", "Flatten"})
+# Of these, ONNX Runtime takes bytes as they are. A maximum it computes in its fast order of values
+# only where it finds bytes turned to numbers before and back behind it.
+PASSING_BYTES = PASSING - {"MaxPool"}
 
 
 def quantise(data: bytes, ranges: Ranges, peaks: Peaks = MappingProxyType({})) -> bytes:
@@ -50,20 +53,6 @@ def quantise(data: bytes, ranges: Ranges, peaks: Peaks = MappingProxyType({})) -
     onnx.checker.check_model(model, full_check=True)
     serialised: bytes = model.SerializeToString(deterministic=True)
     return serialised
-
-
-def prepare(data: bytes, peaks: Peaks = MappingProxyType({})) -> onnx.ModelProto:
-    """Return the network as it is quantised.
-
-    That is of a new enough opset, its normalisations folded and the channels of some activations
-    equalised.
-    """
-    model = onnx.load_model_from_string(data)
-    if model.opset_import[0].version < OPSET:
-        model = _convert(model)
-    _fold_normalisations(model.graph)
-    equalise(model.graph, peaks)
-    return model
 
 
 def activations(model: onnx.ModelProto) -> list[str]:
@@ -127,7 +116,7 @@ class _Quantiser:
         quantised = output in self._ranges
         if quantised and node.op_type == "Cast":
             self._read_bytes(node)
-        elif quantised and node.op_type in PASSING and node.input[0] in self._steps:
+        elif quantised and node.op_type in PASSING_BYTES and node.input[0] in self._steps:
             self._pass(node)
         elif quantised and self._rectified(node.input[0]) == output:
             # It is only read rectified, and 8 bits from 0 up do that by themselves.
@@ -142,7 +131,7 @@ class _Quantiser:
                 copy.input[1:] = self._weigh(node)
             self._nodes.append(copy)
             if quantised:
-                self._activate(output)
+                self._activate(output, like=node.input[0] if node.op_type in PASSING else None)
 
     def _rectified(self, name: str) -> str | None:
         """Return what a tensor that can be computed in 8 bits is called rectified, if only so read.
@@ -154,23 +143,26 @@ class _Quantiser:
             return None
         return readers[0].output[0] if readers[0].op_type == "Relu" else None
 
-    def _activate(self, name: str) -> None:
-        """Take an activation through 8 bits."""
-        low, high = min(self._ranges[name][0], 0.0), max(self._ranges[name][1], 0.0)
-        self._scales[name] = scale = np.float32(max(high - low, 1e-6) / 255)
-        zero = np.uint8(np.clip(np.rint(-low / scale), 0, 255))
-        self._steps[name] = steps = [
-            self._constant(f"{name}_scale", scale),
-            self._constant(f"{name}_zero", zero),
-        ]
+    def _activate(self, name: str, *, like: str | None = None) -> None:
+        """Take an activation through 8 bits, in the steps of another one where there is one."""
+        if like in self._steps:
+            self._share(name, like)
+        else:
+            low, high = min(self._ranges[name][0], 0.0), max(self._ranges[name][1], 0.0)
+            self._scales[name] = scale = np.float32(max(high - low, 1e-6) / 255)
+            zero = np.uint8(np.clip(np.rint(-low / scale), 0, 255))
+            self._steps[name] = [
+                self._constant(f"{name}_scale", scale),
+                self._constant(f"{name}_zero", zero),
+            ]
         source = self._renamed.get(name, name)
-        self._add("QuantizeLinear", [source, *steps], f"{name}_bytes")
+        self._add("QuantizeLinear", [source, *self._steps[name]], f"{name}_bytes")
         self._read(name)
 
     def _pass(self, node: onnx.NodeProto) -> None:
         """Have a node give the bytes that it is given, in their steps."""
         given, name = node.input[0], node.output[0]
-        self._scales[name], self._steps[name] = self._scales[given], self._steps[given]
+        self._share(name, given)
         copy = onnx.NodeProto()
         copy.CopyFrom(node)
         copy.input[0], copy.output[0] = f"{given}_bytes", f"{name}_bytes"
@@ -178,6 +170,9 @@ class _Quantiser:
             copy.input[2:] = [self._steps[given][1]]  # the byte that means 0
         self._nodes.append(copy)
         self._read(name)
+
+    def _share(self, name: str, like: str) -> None:
+        self._scales[name], self._steps[name] = self._scales[like], self._steps[like]
 
     def _read(self, name: str) -> None:
         """Give the bytes of an activation to its readers as the numbers that they mean."""
@@ -239,42 +234,3 @@ def _readers(graph: onnx.GraphProto) -> dict[str, list[onnx.NodeProto]]:
 def _type(value: onnx.ValueInfoProto) -> int:
     kind: int = value.type.tensor_type.elem_type
     return kind
-
-
-def _convert(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Bring a network to the opset. The converter of onnx wants the weights among the inputs."""
-    for weight in model.graph.initializer:
-        model.graph.input.append(
-            helper.make_tensor_value_info(weight.name, weight.data_type, list(weight.dims))
-        )
-    converted = onnx.version_converter.convert_version(model, OPSET)
-    weights = {weight.name for weight in converted.graph.initializer}
-    inputs = [value for value in converted.graph.input if value.name not in weights]
-    del converted.graph.input[:]
-    converted.graph.input.extend(inputs)
-    return converted
-
-
-def _fold_normalisations(graph: onnx.GraphProto) -> None:
-    """Put every batch normalisation into the transposed convolution before it."""
-    constants = {constant.name: constant for constant in graph.initializer}
-    produced = {node.output[0]: node for node in graph.node}
-    for node in [node for node in graph.node if node.op_type == "BatchNormalization"]:
-        before = produced[node.input[0]]
-        if before.op_type != "ConvTranspose" or len(before.input) != 2:
-            continue
-        gain, shift, mean, variance = (
-            numpy_helper.to_array(constants[name]).astype(np.float64) for name in node.input[1:5]
-        )
-        epsilon = next(a.f for a in node.attribute if a.name == "epsilon")
-        factor = gain / np.sqrt(variance + epsilon)
-        weights = constants[before.input[1]]  # (in, out, rows, columns)
-        scaled = numpy_helper.to_array(weights) * factor[None, :, None, None]
-        weights.CopyFrom(numpy_helper.from_array(scaled.astype(np.float32), weights.name))
-        bias = numpy_helper.from_array(
-            (shift - mean * factor).astype(np.float32), f"{weights.name}_bias"
-        )
-        graph.initializer.append(bias)
-        before.input.append(bias.name)
-        before.output[0] = node.output[0]
-        graph.node.remove(node)

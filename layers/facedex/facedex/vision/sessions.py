@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,9 +28,15 @@ class Network:
 
     def run(self, batch: NDArray[Any]) -> list[NDArray[Any]]:
         """Return every output for the input `batch`."""
-        session = self.open()
-        outputs: list[NDArray[Any]] = session.run(None, {session.get_inputs()[0].name: batch})
+        session, entry = self._opened
+        outputs: list[NDArray[Any]] = session.run(None, {entry: batch})
         return outputs
+
+    @cached_property
+    def _opened(self) -> tuple[InferenceSession, str]:
+        """The session and its input's name."""
+        session = self.open()
+        return session, session.get_inputs()[0].name
 
     def run_by_name(self, batch: NDArray[Any]) -> dict[str, NDArray[Any]]:
         """Return every output for the input `batch` under the name that the network gives it."""
