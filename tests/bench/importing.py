@@ -3,9 +3,11 @@
     python -m tests.bench.importing [--data DIR] [--concurrency 1 2 3 4]
 
 The bare pipeline reads the same files, finds the faces and makes their vectors, in one process,
-without HTTP and without a database. What a request costs beside that is the same for every photo,
-so its share depends on how large photos are: it is measured on the smallest that make sense,
-640x480, and with `--data` on those of the test data, up to 2500x1728.
+without HTTP and without a database; with as many inference threads for each photo as the product
+has by default, and with one, which is faster where several photos are at work. What a request costs
+beside that is the same for every photo, so its share depends on how large photos are: it is
+measured on the smallest that make sense, 640x480, and with `--data` on those of the test data, up
+to 2500x1728.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 from uuid import uuid4
@@ -60,18 +63,18 @@ class Course:
         side: longest side of the picture that the detector sees.
     """
 
-    def __init__(self, folder: Path, pipeline: Pack, side: int, server: Product) -> None:
+    def __init__(self, folder: Path, side: int, server: Product) -> None:
         source = Folder(folder)
         self._photos = [photo for photo in source.find() if isinstance(photo, Photo)]
-        self._pipeline, self._side, self._folder = pipeline, side, folder
+        self._side, self._folder = side, folder
         clients = connect(server.server.url, server.server.directory, max(CONCURRENCIES))
         clients.rekognition.create_collection(CollectionId=folder.name)
         self._indexer = Indexer(clients.index_faces, folder.name, source)
 
-    def bare(self, concurrency: int) -> int:
+    def bare(self, pipeline: Pack, concurrency: int) -> int:
         """The vision pipeline alone."""
         with ThreadPoolExecutor(concurrency) as pool:
-            return sum(1 for _ in pool.map(self._look, self._photos))
+            return sum(1 for _ in pool.map(partial(self._look, pipeline), self._photos))
 
     def ours(self, concurrency: int) -> int:
         """The import, under names and with a journal of its own, so that each is stored anew."""
@@ -89,23 +92,28 @@ class Course:
                 journal.add(job.photo, job.request, outcome)
         return len(jobs)
 
-    def _look(self, photo: Photo) -> None:
+    def _look(self, pipeline: Pack, photo: Photo) -> None:
         image = decode(Path(photo.place).read_bytes())
-        faces = self._pipeline.find(image, longest_side=self._side)
-        assert len(self._pipeline.embed(image, faces))
+        faces = pipeline.find(image, longest_side=self._side)
+        assert len(pipeline.embed(image, faces))
 
 
-def compare(course: Course, concurrency: int) -> str:
+def compare(course: Course, pipelines: Sequence[Pack], concurrency: int) -> str:
     """A line of figures."""
-    rounds = [
-        (rate(lambda: course.bare(concurrency)), rate(lambda: course.ours(concurrency)))
-        for _ in range(ROUNDS)
-    ][1:]
-    plain, imported = zip(*rounds, strict=True)
-    share = statistics.median(b / a for a, b in rounds)
+    ways: list[Callable[[], int]] = [
+        *(partial(course.bare, pipeline, concurrency) for pipeline in pipelines),
+        partial(course.ours, concurrency),
+    ]
+    rounds = [[rate(way) for way in ways] for _ in range(ROUNDS)][1:]
+    *plain, imported = (statistics.median(rates) for rates in zip(*rounds, strict=True))
+    shares = [
+        statistics.median(rates[-1] / rates[number] for rates in rounds)
+        for number in range(len(pipelines))
+    ]
     return (
-        f"{concurrency} at once: bare {statistics.median(plain):.1f} images/s,"
-        f" import {statistics.median(imported):.1f} images/s: {100 * share:.0f} %"
+        f"{concurrency} at once: bare {' and '.join(f'{each:.1f}' for each in plain)} images/s,"
+        f" import {imported:.1f} images/s:"
+        f" {' and '.join(f'{100 * share:.0f} %' for share in shares)}"
     )
 
 
@@ -118,7 +126,8 @@ def main(data: Path | None, concurrencies: Sequence[int]) -> None:
             "FACEDEX_MODELS": str(pack.parent),
         }
     )
-    pipeline = packs.load(pack, threads=settings.threads)
+    threads = settings.threads, 1
+    pipelines = [packs.load(pack, threads=each) for each in threads]
     sets = {"portraits of 640x480": [portrait()]}
     if data:
         sets["photos of the test data"] = [
@@ -127,10 +136,10 @@ def main(data: Path | None, concurrencies: Sequence[int]) -> None:
     with tempfile.TemporaryDirectory() as place, serving() as server:
         for number, (name, originals) in enumerate(sets.items()):
             folder = make_photos(Path(place, f"set-{number}"), originals)
-            course = Course(folder, pipeline, settings.detection_side, server)
+            course = Course(folder, settings.detection_side, server)
             report(
-                f"Import of {name}, {settings.threads} inference threads",
-                *(compare(course, concurrency) for concurrency in concurrencies),
+                f"Import of {name}, against {threads[0]} and {threads[1]} inference threads",
+                *(compare(course, pipelines, concurrency) for concurrency in concurrencies),
             )
 
 

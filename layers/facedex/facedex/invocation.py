@@ -1,4 +1,4 @@
-"""The invocation under way: how long it still has, so that nothing waits beyond its end."""
+"""The invocation under way: how long it still has, and how many others there are beside it."""
 
 from __future__ import annotations
 
@@ -6,27 +6,47 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from math import inf
+from threading import Lock
 from time import monotonic
 from typing import Any, Final
 
+
+class _Counter:
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self.count = 0
+
+    def add(self, number: int) -> None:
+        with self._lock:
+            self.count += number
+
+
+_under_way: Final = _Counter()
 _end: Final[ContextVar[float]] = ContextVar("end of the invocation", default=inf)
 
 
 @contextmanager
 def under(context: Any) -> Iterator[None]:
-    """Know of an invocation while the block runs, in this thread.
+    """Know of an invocation while the block runs: of its end in this thread, of it in all.
 
     Args:
         context: Lambda's context object; what cannot say how much time is left has all of it.
     """
     tell = getattr(context, "get_remaining_time_in_millis", None)
     token = _end.set(monotonic() + tell() / 1000 if tell else inf)
+    _under_way.add(1)
     try:
         yield
     finally:
+        _under_way.add(-1)
         _end.reset(token)
 
 
 def remaining() -> float:
     """Seconds until Lambda ends the invocation; infinite outside of one."""
     return _end.get() - monotonic()
+
+
+def under_way() -> int:
+    """How many invocations this process is at: on Lambda one, on one machine any number."""
+    return _under_way.count

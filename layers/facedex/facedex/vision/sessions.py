@@ -21,9 +21,13 @@ class Network:
     """A network with one input, opened when first run, once per process and thread count.
 
     It may be run by several threads at once.
+
+    Attributes:
+        threads: how many work on one batch.
     """
 
     def __init__(self, path: Path, *, threads: int) -> None:
+        self.threads = threads
         self._key = path.resolve(), threads
 
     def run(self, batch: NDArray[Any]) -> list[NDArray[Any]]:
