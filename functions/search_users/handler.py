@@ -16,7 +16,7 @@ def search_users(request: Request, services: Services) -> Response:
     """Search with a stored face, or with a user, who is never among the matches."""
     user_id, face_id = request.get("UserId"), request.get("FaceId")
     if (user_id is None) == (face_id is None):
-        raise InvalidParameterException("Give either UserId or FaceId, and not both.")
+        raise InvalidParameterException("Give a UserId or a FaceId, one of the two.")
     calibration = services.pack.calibration
     with services.database.reading() as connection:
         collection = collections.find(connection, request["CollectionId"])

@@ -72,3 +72,19 @@ def print_tally(tally: Tally) -> None:
         console.print(f"Faces found and not indexed: {listed}.")
     if tally.smaller:
         console.print(f"Photos over 5 MB that were sent smaller: {tally.smaller}.")
+    for failure in tally.failures:
+        line = f"{failure.result}: {failure.place}"
+        console.print(
+            _printable(f"{line} ({failure.message})" if failure.message else line),
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+    more = sum(tally.now[result] for result in FAILURES) - len(tally.failures)
+    if more:
+        console.print(f"...and {more} more: --report FILE.csv lists every photo.")
+
+
+def _printable(text: str) -> str:
+    """A text without what a terminal would obey, or could not write: names have any byte."""
+    return "".join(each if each.isprintable() else "?" for each in text)

@@ -28,6 +28,7 @@ class Result(StrEnum):
 ACKNOWLEDGED: Final = frozenset({Result.INDEXED, Result.NO_FACE, Result.UNFIT})
 # A person should look at these; in the others everything is as it should be.
 FAILURES: Final = frozenset({Result.DAMAGED, Result.TOO_LARGE, Result.FAILED})
+_NAMED: Final = 10  # of these, in the terminal; a report has all
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +74,11 @@ class Tally:
         reasons: faces that were not indexed, by reason.
         faces: indexed in this run.
         smaller: photos that were reduced to fit into a request.
+        failures: the first of those that a person should look at.
     """
 
     def __init__(self) -> None:
+        self.failures: list[Outcome] = []
         self.now: Counter[Result] = Counter()
         self.earlier: Counter[Result] = Counter()
         self.reasons: Counter[str] = Counter()
@@ -87,6 +90,8 @@ class Tally:
         (self.earlier if outcome.earlier else self.now)[outcome.result] += 1
         self.reasons.update(outcome.reasons)
         self.smaller += outcome.smaller
+        if outcome.result in FAILURES and len(self.failures) < _NAMED:
+            self.failures.append(outcome)
         if not outcome.earlier:
             self.faces += outcome.faces
 

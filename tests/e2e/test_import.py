@@ -139,6 +139,22 @@ def test_a_folder_is_imported_once_and_what_was_not_indexed_is_reported(
     assert importer.external_ids() == stems
 
 
+def test_the_terminal_names_the_photos_that_a_person_should_look_at(
+    importer: Importer, tmp_path: Path, portraits: dict[str, bytes]
+) -> None:
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    for number in range(12):
+        (folder / f"{number:02}[red].jpg").write_bytes(portraits["grace"][: 5000 + number])
+    process = importer.start(folder)
+    output, errors = process.communicate(timeout=300)
+    assert process.returncode == 1, errors
+    named = [line for line in output.splitlines() if line.startswith("damaged: ")]
+    assert len(named) == 10
+    assert all("[red].jpg" in line and "send a whole file" in line for line in named)
+    assert "--report" in output
+
+
 def test_only_a_changed_file_is_indexed_again(
     importer: Importer, photos: Path, portraits: dict[str, bytes]
 ) -> None:

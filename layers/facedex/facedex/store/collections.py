@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from math import inf
-from time import monotonic, time
+from time import monotonic
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -204,8 +204,7 @@ def _not_found(collection_id: str) -> CollectionNotFound:
 
 
 def _recent(database: Database) -> Recent[Collection]:
-    # By the clock on the wall: the other one may stand still while a function is frozen.
-    return _RECENT.setdefault(database, Recent(seconds=_FRESH, most=_MOST, clock=time))
+    return _RECENT.setdefault(database, Recent(seconds=_FRESH, most=_MOST))
 
 
 _RECENT: Final[WeakKeyDictionary[Database, Recent[Collection]]] = WeakKeyDictionary()

@@ -26,7 +26,7 @@ class KeyRing:
         database: where the keys are.
         cipher: under which their secrets are stored.
         seconds: for how long a key is used without another look into the database.
-        clock: tells seconds; any start.
+        clock: tells seconds.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class KeyRing:
         cipher: Cipher,
         *,
         seconds: float,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._database = database
         self._cipher = cipher

@@ -17,11 +17,12 @@ class Recent(Generic[Value]):
     Args:
         seconds: for how long a value is kept.
         most: how many are; beyond it those that were kept first go.
-        clock: tells seconds; any start.
+        clock: tells seconds; that on the wall, as the other one may stand still while a function
+            is frozen.
     """
 
     def __init__(
-        self, *, seconds: float, most: int, clock: Callable[[], float] = time.monotonic
+        self, *, seconds: float, most: int, clock: Callable[[], float] = time.time
     ) -> None:
         self._seconds = seconds
         self._most = most
