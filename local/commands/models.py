@@ -69,7 +69,9 @@ def verify(pack: str) -> None:
     """Check that PACK's files are those that were pulled, and that they load."""
     with _plain_errors():
         directory = installing.verify(pack)
-    click.echo(f"{directory} is sound.")
+        older = installing.current(manifests.manifest(pack)) is None
+    hint = f" It is of another version of Facedex: facedex models pull {pack}" if older else ""
+    click.echo(f"{directory} is sound.{hint}")
 
 
 @models.command()

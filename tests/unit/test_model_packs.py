@@ -76,6 +76,15 @@ def test_a_network_that_does_not_load_is_found(pulled_copy: Path) -> None:
         installing.verify("dlib")
 
 
+def test_a_pack_of_another_version_is_sound_and_said_to_be(pulled_copy: Path) -> None:
+    assert "pull" not in CliRunner().invoke(models, ["verify"]).output
+    with (pulled_copy / "pack.toml").open("a") as file:
+        file.write("# of another version\n")
+    result = CliRunner().invoke(models, ["verify"])
+    assert result.exit_code == 0
+    assert "facedex models pull dlib" in result.output
+
+
 def test_a_pack_that_was_not_pulled_is_no_sound_pack(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
