@@ -61,6 +61,22 @@ def test_every_broken_constraint_is_reported_at_once() -> None:
     assert "enum value set: [NONE, AUTO, LOW, MEDIUM, HIGH]" in message
 
 
+@pytest.mark.parametrize("character", ["\0", "\ud800"])
+def test_no_text_has_what_the_store_cannot_write(character: str) -> None:
+    message = refusal(
+        "StartFaceSearch",
+        CollectionId="staff",
+        Video={"S3Object": {"Bucket": "films", "Name": f"a{character}b"}},
+        NotificationChannel={
+            "SNSTopicArn": f"arn:aws:sns:{character}:123456789012:done",
+            "RoleArn": "arn:aws:iam::123456789012:role/teller",
+        },
+    )
+    assert "'video.s3Object.name' failed to satisfy constraint: Member must not have" in message
+    assert "'notificationChannel.sNSTopicArn' failed" in message
+    assert message.encode()  # it can be sent
+
+
 @pytest.mark.parametrize("value", ["a\tb", "a\nb", "a\x1fb", "a!b", "a\0b"])
 def test_tags_have_letters_numbers_and_spaces_and_no_other_white_space(value: str) -> None:
     arn = "arn:aws:rekognition:us-east-1:123456789012:collection/staff"

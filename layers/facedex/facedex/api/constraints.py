@@ -59,7 +59,7 @@ def _show(value: Any) -> str:
         return "null"
     if isinstance(value, list | dict):
         return f"of {len(value)} members"
-    text = str(value)
+    text = str(value).encode("utf-8", "replace").decode()
     return f"'{text[:80]}…'" if len(text) > 80 else f"'{text}'"
 
 
@@ -74,6 +74,8 @@ def _constraints_of(shape: Shape) -> Iterator[Constraint]:
         allowed = tuple(shape["enum"])
         demand = f"Member must satisfy enum value set: [{', '.join(allowed)}]"
         yield lambda value: None if value in allowed else demand
+    elif shape["type"] == "string":
+        yield _text
     if "pattern" in shape:
         pattern = _compile(shape["pattern"])
         wanted = f"Member must satisfy regular expression pattern: {shape['pattern']}"
@@ -82,6 +84,18 @@ def _constraints_of(shape: Shape) -> Iterator[Constraint]:
         yield _at_least(shape["min"], sized)
     if "max" in shape:
         yield _at_most(shape["max"], sized)
+
+
+def _text(value: str) -> str | None:
+    """What no name in AWS has, and neither Postgres nor UTF-8 can write.
+
+    Patterns of the service model such as ``.+`` let it pass.
+    """
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return "Member must not have halves of surrogate pairs"
+    return "Member must not have the character U+0000" if "\0" in value else None
 
 
 def _compile(pattern: str) -> re.Pattern[str]:
