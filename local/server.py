@@ -16,6 +16,7 @@ from local.bodies import Chunks, MalformedBody, read_length
 from local.gateway import Answer, Environ
 from local.listener import Application
 from local.refusals import deny, refuse
+from local.terminal import printable
 
 _logger = logging.getLogger("facedex")
 
@@ -126,12 +127,7 @@ class Server:
                 f"{taken * 1000:.0f} ms",
             )
         )
-        print(_escape(line), file=sys.stderr, flush=True)
-
-
-def _escape(line: str) -> str:
-    """A line without what a terminal would obey: a request can have any byte in its path."""
-    return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in line)
+        print(printable(line), file=sys.stderr, flush=True)
 
 
 def _operate(route: routes.Route, environ: Environ) -> Answer:

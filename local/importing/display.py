@@ -17,6 +17,7 @@ from rich.progress import (
 from rich.table import Table
 
 from local.importing.outcomes import FAILURES, Result, Tally
+from local.terminal import printable
 
 _COLUMNS = (
     TextColumn("importing"),
@@ -75,7 +76,7 @@ def print_tally(tally: Tally) -> None:
     for failure in tally.failures:
         line = f"{failure.result}: {failure.place}"
         console.print(
-            _printable(f"{line} ({failure.message})" if failure.message else line),
+            printable(f"{line} ({failure.message})" if failure.message else line),
             markup=False,
             highlight=False,
             soft_wrap=True,
@@ -83,8 +84,3 @@ def print_tally(tally: Tally) -> None:
     more = sum(tally.now[result] for result in FAILURES) - len(tally.failures)
     if more:
         console.print(f"...and {more} more: --report FILE.csv lists every photo.")
-
-
-def _printable(text: str) -> str:
-    """A text without what a terminal would obey, or could not write: names have any byte."""
-    return "".join(each if each.isprintable() else "?" for each in text)
