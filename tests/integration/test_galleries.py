@@ -47,10 +47,12 @@ def index(database: Database, external: str) -> None:
         adding.add(
             connection,
             collection,
-            model_version=collection.model_version,
-            digest=sha256(external.encode()).digest(),
-            external_image_id=external,
-            faces=[adding.NewFace((0.1, 0.1, 0.2, 0.2), 99.5, PROBE)],
+            adding.NewImage(
+                model_version=collection.model_version,
+                digest=sha256(external.encode()).digest(),
+                external_image_id=external,
+                faces=[adding.NewFace((0.1, 0.1, 0.2, 0.2), 99.5, PROBE)],
+            ),
         )
 
 

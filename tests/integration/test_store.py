@@ -51,12 +51,15 @@ def index(
         return adding.add(
             connection,
             collections.find(connection, name, keep=True),
-            model_version=MODEL,
-            digest=sha256(image).digest(),
-            external_image_id=external,
-            faces=[
-                adding.NewFace(place(number), 99.5, vector) for number, vector in enumerate(vectors)
-            ],
+            adding.NewImage(
+                model_version=MODEL,
+                digest=sha256(image).digest(),
+                external_image_id=external,
+                faces=[
+                    adding.NewFace(place(number), 99.5, vector)
+                    for number, vector in enumerate(vectors)
+                ],
+            ),
         )
 
 
@@ -149,10 +152,12 @@ def test_a_face_keeps_its_id_when_the_detector_ranks_or_places_it_a_little_diffe
         again = adding.add(
             connection,
             collections.find(connection, "staff", keep=True),
-            model_version=MODEL,
-            digest=sha256(b"photo").digest(),
-            external_image_id=None,
-            faces=[moved(second), elsewhere, moved(first)],
+            adding.NewImage(
+                model_version=MODEL,
+                digest=sha256(b"photo").digest(),
+                external_image_id=None,
+                faces=[moved(second), elsewhere, moved(first)],
+            ),
         )
     assert (again[0], again[2]) == (second, first)
     assert again[1].face_id not in (first.face_id, second.face_id)
@@ -179,13 +184,15 @@ def index_new(database: Database, seen: Collection, image: bytes) -> list[faces.
         return adding.add_new(
             connection,
             seen,
-            model_version=MODEL,
-            digest=sha256(image).digest(),
-            external_image_id=None,
-            faces=[
-                adding.NewFace(place(number), 99.5, vector)
-                for number, vector in enumerate(unit_vectors(4))
-            ],
+            adding.NewImage(
+                model_version=MODEL,
+                digest=sha256(image).digest(),
+                external_image_id=None,
+                faces=[
+                    adding.NewFace(place(number), 99.5, vector)
+                    for number, vector in enumerate(unit_vectors(4))
+                ],
+            ),
         )
 
 
@@ -283,10 +290,12 @@ def _add(connection: Connection, image: bytes) -> None:
     adding.add(
         connection,
         collections.find(connection, "staff", keep=True),
-        model_version=MODEL,
-        digest=sha256(image).digest(),
-        external_image_id=None,
-        faces=[adding.NewFace(place(0), 99.5, unit_vectors(1)[0])],
+        adding.NewImage(
+            model_version=MODEL,
+            digest=sha256(image).digest(),
+            external_image_id=None,
+            faces=[adding.NewFace(place(0), 99.5, unit_vectors(1)[0])],
+        ),
     )
 
 
@@ -325,14 +334,13 @@ def test_writers_into_one_collection_do_not_wait_for_each_other(database_url: st
     with first.transaction() as one:
         (slot,) = one.execute("SELECT pg_backend_pid() % 32").fetchone() or (0,)
         held = collections.find(one, "staff", keep=True)
-        add = {"model_version": MODEL, "external_image_id": None}
         new = [adding.NewFace((0.0, 0.0, 0.1, 0.1), 99.0, unit_vectors(1)[0])]
-        adding.add(one, held, digest=b"a" * 32, faces=new, **add)  # type: ignore[arg-type]
+        adding.add(one, held, adding.NewImage(MODEL, b"a" * 32, None, new))
         with second.transaction() as two:
             two.execute("SET LOCAL lock_timeout = '2s'")
             (other,) = two.execute("SELECT pg_backend_pid() % 32").fetchone() or (0,)
             held = collections.find(two, "staff", keep=True)
-            adding.add(two, held, digest=b"b" * 32, faces=new, **add)  # type: ignore[arg-type]
+            adding.add(two, held, adding.NewImage(MODEL, b"b" * 32, None, new))
     assert slot != other
     assert count(first, collection) == 2
     first.close()
@@ -512,10 +520,7 @@ def test_vectors_of_another_model_are_refused(database: Database) -> None:
         adding.add(
             connection,
             collections.find(connection, "staff", keep=True),
-            model_version="other-2",
-            digest=b"",
-            external_image_id=None,
-            faces=[],
+            adding.NewImage(model_version="other-2", digest=b"", external_image_id=None, faces=[]),
         )
 
 

@@ -52,10 +52,12 @@ def index(database: Database, pack: Pack, name: str, number: int) -> None:
         adding.add(
             connection,
             collections.find(connection, "staff", keep=True),
-            model_version=pack.model_version,
-            digest=sha256(name.encode()).digest(),
-            external_image_id=name,
-            faces=[adding.NewFace((0.1, 0.1, 0.2, 0.2), 99.5, unit(number))],
+            adding.NewImage(
+                model_version=pack.model_version,
+                digest=sha256(name.encode()).digest(),
+                external_image_id=name,
+                faces=[adding.NewFace((0.1, 0.1, 0.2, 0.2), 99.5, unit(number))],
+            ),
         )
 
 

@@ -45,12 +45,15 @@ def index(database: Database, count: int, seed: int = 1) -> tuple[list[UUID], ND
         stored = adding.add(
             connection,
             collections.find(connection, "staff", keep=True),
-            model_version=MODEL,
-            digest=sha256(str(seed).encode()).digest(),
-            external_image_id=None,
-            faces=[
-                adding.NewFace(place(number), 99.5, vector) for number, vector in enumerate(vectors)
-            ],
+            adding.NewImage(
+                model_version=MODEL,
+                digest=sha256(str(seed).encode()).digest(),
+                external_image_id=None,
+                faces=[
+                    adding.NewFace(place(number), 99.5, vector)
+                    for number, vector in enumerate(vectors)
+                ],
+            ),
         )
     return [face.face_id for face in stored], vectors
 

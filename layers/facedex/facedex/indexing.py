@@ -53,9 +53,7 @@ def index(request: Mapping[str, Any], services: Services) -> Indexed:
         picture.faces, request.get("QualityFilter", "AUTO"), request.get("MaxFaces")
     )
     vectors = services.pack.embed(picture.image, chosen)
-    collection, stored = _store(
-        services.database,
-        seen,
+    image = adding.NewImage(
         model_version=services.pack.model_version,
         digest=picture.digest,
         external_image_id=request.get("ExternalImageId"),
@@ -64,23 +62,24 @@ def index(request: Mapping[str, Any], services: Services) -> Indexed:
             for face, vector in zip(chosen, vectors, strict=True)
         ],
     )
+    collection, stored = _store(services.database, seen, image)
     return Indexed(
         collection.model_version, list(zip(stored, chosen, strict=True)), list(unindexed)
     )
 
 
 def _store(
-    database: Database, seen: Collection, **image: Any
+    database: Database, seen: Collection, image: adding.NewImage
 ) -> tuple[Collection, Sequence[StoredFace]]:
     """The collection that the faces are in by now, and their records."""
-    if image["faces"]:
+    if image.faces:
         with database.autocommit() as connection:
-            if stored := adding.add_new(connection, seen, **image):
+            if stored := adding.add_new(connection, seen, image):
                 return seen, stored
     with database.transaction() as connection:
         # The name may have changed hands meanwhile: what counts is the collection it names now.
         collection = collections.find(connection, seen.collection_id, keep=True)
-        return collection, adding.add(connection, collection, **image)
+        return collection, adding.add(connection, collection, image)
 
 
 def _choose(

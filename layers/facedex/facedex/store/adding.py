@@ -39,82 +39,72 @@ class NewFace:
     vector: NDArray[np.float32]
 
 
+@dataclass(frozen=True, slots=True)
+class NewImage:
+    """An image whose faces are to be stored.
+
+    Attributes:
+        model_version: the pack that made the vectors.
+        digest: SHA-256 of the image's bytes.
+    """
+
+    model_version: str
+    digest: bytes
+    external_image_id: str | None
+    faces: Sequence[NewFace]
+
+
 def image_id(collection: Collection, digest: bytes, external_image_id: str | None) -> UUID:
     """The ImageId of a picture: the same for the same bytes, external id and collection."""
     return uuid5(_IMAGES, f"{collection.key}/{digest.hex()}/{external_image_id or ''}")
 
 
-def add_new(
-    connection: Connection,
-    collection: Collection,
-    *,
-    model_version: str,
-    digest: bytes,
-    external_image_id: str | None,
-    faces: Sequence[NewFace],
-) -> list[StoredFace]:
+def add_new(connection: Connection, collection: Collection, image: NewImage) -> list[StoredFace]:
     """Store the faces of an image that the collection has none of, in one round trip.
 
     Args:
         connection: in no transaction: what is stored is committed when it is returned.
         collection: may have been deleted meanwhile.
-        model_version: the pack that made the vectors.
-        digest: SHA-256 of the image's bytes.
 
     Returns:
-        The face records in the order of ``faces``; none, and nothing is stored, if there is
+        The face records in the order of its faces; none, and nothing is stored, if there is
         something to be found out first: whether the collection is gone, or which of the faces it
         has already. Then it takes :func:`add`.
 
     Raises:
         ModelMismatch: the collection's vectors come from another pack.
     """
-    require_model(collection, model_version)
-    image = image_id(collection, digest, external_image_id)
-    return _insert(_ADD_NEW, connection, collection, image, digest, external_image_id, 0, faces)
+    require_model(collection, image.model_version)
+    return _insert(_ADD_NEW, connection, collection, image, image.faces, 0)
 
 
-def add(
-    connection: Connection,
-    collection: Collection,
-    *,
-    model_version: str,
-    digest: bytes,
-    external_image_id: str | None,
-    faces: Sequence[NewFace],
-) -> list[StoredFace]:
+def add(connection: Connection, collection: Collection, image: NewImage) -> list[StoredFace]:
     """Store the faces of one image, or find them where they are stored already.
 
     Args:
         collection: held with ``collections.find(..., keep=True)`` in this transaction.
-        model_version: the pack that made the vectors.
-        digest: SHA-256 of the image's bytes.
 
     Returns:
-        The face records in the order of ``faces``.
+        The face records in the order of its faces.
 
     Raises:
         ModelMismatch: the collection's vectors come from another pack.
     """
-    require_model(collection, model_version)
-    if not faces:
+    require_model(collection, image.model_version)
+    if not image.faces:
         return []
-    image = image_id(collection, digest, external_image_id)
+    key = image_id(collection, image.digest, image.external_image_id)
     # Twins of this request wait here; nobody else does.
-    connection.execute("SELECT lock_name(%s)", (str(image),))
+    connection.execute("SELECT lock_name(%s)", (str(key),))
     rows = connection.execute(
         f"SELECT {COLUMNS}, face_number FROM faces"
         " WHERE collection_key = %s AND image_id = %s ORDER BY face_number FOR SHARE",
-        (collection.key, image),
+        (collection.key, key),
     ).fetchall()
-    records: list[StoredFace | None] = _recognise(faces, [stored_face(row) for row in rows])
-    new = [face for face, record in zip(faces, records, strict=True) if record is None]
+    records: list[StoredFace | None] = _recognise(image.faces, [stored_face(row) for row in rows])
+    new = [face for face, record in zip(image.faces, records, strict=True) if record is None]
     first_number = rows[-1].face_number + 1 if rows else 0
-    added = iter(
-        _insert(_ADD, connection, collection, image, digest, external_image_id, first_number, new)
-        if new
-        else ()
-    )
+    added = iter(_insert(_ADD, connection, collection, image, new, first_number) if new else ())
     return [record or next(added) for record in records]
 
 
@@ -148,19 +138,18 @@ def _insert(
     query: str,
     connection: Connection,
     collection: Collection,
-    image: UUID,
-    digest: bytes,
-    external_image_id: str | None,
-    first_number: int,
+    image: NewImage,
     faces: Sequence[NewFace],
+    first_number: int,
 ) -> list[StoredFace]:
+    """Store these faces of an image, numbered from there on."""
     rows = connection.execute(
         query,
         {
             "collection": collection.key,
-            "image": image,
-            "digest": digest,
-            "external": external_image_id,
+            "image": image_id(collection, image.digest, image.external_image_id),
+            "digest": image.digest,
+            "external": image.external_image_id,
             "ids": [uuid4() for _ in faces],
             "numbers": list(range(first_number, first_number + len(faces))),
             "lefts": [face.box[0] for face in faces],
