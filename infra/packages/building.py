@@ -23,7 +23,7 @@ import platformdirs
 from filelock import FileLock
 
 from facedex.api.catalog import OPERATIONS, WORKERS, Trigger
-from facedex_models import installing
+from facedex_models import installing, manifests
 from facedex_models.errors import ModelError
 from infra.packages import distributions, elf
 from infra.packages.errors import PackageError
@@ -35,8 +35,9 @@ _SOURCES: Final = {"facedex": _ROOT / "layers" / "facedex" / "facedex"}
 _FUNCTIONS: Final = _ROOT / "functions"
 # Lambda's limit of a function and its layers, unzipped.
 LARGEST: Final = 250 * 1024 * 1024
-# What the vision package reads of a pulled pack; the last is there if the user has calibrated it.
-_PACK_FILES: Final = ("pack.toml", "detector.onnx", "embedder.onnx", "calibration.toml")
+# What the vision package reads of a pulled pack besides its networks; the last is there if the
+# user has calibrated it.
+_PACK_FILES: Final = ("pack.toml", "calibration.toml")
 _UNUSED: Final = 30 * 24 * 3600.0  # seconds after which what nobody asked for is removed
 # PyAV's wheel for x86_64 is so large that a video function would exceed Lambda's limit. That for
 # arm64 is not, and its libraries are left as they were published.
@@ -151,8 +152,9 @@ def _model_layer(name: str, pack: str, kept: Path, say: Say) -> Path:
         pulled = installing.pull(pack)
     except ModelError as error:
         raise PackageError(str(error)) from error
+    files = *_PACK_FILES, *(network.file for network in manifests.manifest(pack).networks)
     sources = {
-        f"models/{pack}/{file}": pulled / file for file in _PACK_FILES if (pulled / file).is_file()
+        f"models/{pack}/{file}": pulled / file for file in files if (pulled / file).is_file()
     }
     return _have(kept, f"{name}-{pack}", _digests(sources), partial(_copy, sources), say)
 

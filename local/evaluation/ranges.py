@@ -20,11 +20,11 @@ import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image as pillow
 
-from facedex.vision import alignment, detection, images
+from facedex.vision import detection, images
 from facedex.vision.faces import Face
 from facedex.vision.packs import Pack, load
 from facedex_models import installing, manifests, preparing, quantising
-from facedex_models.manifests import Measured
+from facedex_models.quantising import Measured
 from local.evaluation import photos
 
 # Of the values of one photo. The few beyond cost less than coarser steps for all others would:
@@ -133,10 +133,8 @@ def inputs(pack: Pack, pictures: Sequence[images.Image]) -> tuple[list[Any], lis
         faces = pack.find(picture)
         squares += [_square(picture.pixels, face) for face in faces[:1]]
         marks = np.array([face.landmarks * whole for face in faces], np.float32).reshape(-1, 5, 2)
-        chips += [
-            alignment.align(picture.pixels, marks, pack.template, pack.chip_size, view)
-            for view in pack.embedder.views
-        ]
+        cut = pack.embedder.cut(picture.pixels, marks)[0]
+        chips += [cut[:, view] for view in range(cut.shape[1])]
     crowds = [canvas for side in CROWDS for canvas in crowd(squares, side)]
     seen += [detection.pad(canvas)[None] for canvas in crowds]
     return seen, [chip for chip in chips if len(chip)]
@@ -158,20 +156,16 @@ def _square(pixels: NDArray[np.uint8], face: Face) -> pillow.Image:
 def main(pack: str, sources: tuple[Path, ...]) -> None:
     """Measure PACK's activations on photos (folders or files) and write the files."""
     shipped = manifests.manifest(pack)
-    parts = (shipped.detector, shipped.embedder)
-    whole = replace(
-        shipped,
-        name=f"{pack}-float",
-        detector=replace(parts[0], ranges=None),
-        embedder=replace(parts[1], ranges=None),
-    )
+    parts = shipped.networks
+    detector, *embedders = (replace(part, ranges=None) for part in parts)
+    whole = replace(shipped, name=f"{pack}-float", detector=detector, embedders=tuple(embedders))
     directory = installing.install(whole)
     pictures = [photos.read(path) for path in _files(sources)]
     given = inputs(load(directory, threads=2), pictures)
-    for part, file, batches in zip(parts, ("detector.onnx", "embedder.onnx"), given, strict=True):
+    for part, batches in zip(parts, given, strict=True):
         assert part.ranges is not None
         ranges, peaks = measure(
-            (directory / file).read_bytes(), batches, EQUALISED.get(part.kind, ())
+            (directory / part.file).read_bytes(), batches, EQUALISED.get(part.kind, ())
         )
         first, last = IN_FLOATS.get(part.kind, (0, 0))
         names = list(ranges)[first : len(ranges) - last]

@@ -15,16 +15,16 @@ from tests.bench.peers import Recipe
 
 def main() -> None:
     recipe = Recipe()
-    embedder = packs.load(installing.pull(), threads=1).embedder
+    embedder = packs.load(installing.pull("dlib"), threads=1).embedder
     pixels = np.asarray(Image.open(io.BytesIO(portrait())))
     chip = recipe.chip(pixels)
     chips = np.repeat(chip[None], 8, axis=0)
     peer, one, both, batch = side_by_side(
         [
             lambda: recipe.embed(chip),
-            lambda: embedder.network.run(chips[:1]),
-            lambda: embedder.embed(chips[:2]),
-            lambda: embedder.network.run(chips),
+            lambda: embedder.networks[0].run(chips[:1]),
+            lambda: embedder.embed((chips[None, :2],)),
+            lambda: embedder.networks[0].run(chips),
         ],
         rounds=30,
     )

@@ -26,7 +26,7 @@ class Recipe:
     """HOG detector, five landmarks, descriptor: as ``face_recognition`` has it."""
 
     def __init__(self) -> None:
-        embedder = manifest("dlib").embedder.source
+        embedder = manifest("dlib").embedders[0].source
         assert isinstance(embedder, PypiSource)
         with tempfile.TemporaryDirectory() as folder:
             network, landmarks = Path(folder, "network.dat"), Path(folder, "landmarks.dat")

@@ -24,7 +24,7 @@ def _two_threads(pack_directory: Path, configure: Configure) -> Iterator[None]:
 
 def threads() -> int:
     pack = services.pack()
-    assert pack.embedder.network.threads == pack.detector.network.threads
+    assert pack.embedder.networks[0].threads == pack.detector.network.threads
     return pack.detector.network.threads
 
 

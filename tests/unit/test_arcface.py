@@ -8,8 +8,9 @@ import pytest
 from numpy.typing import NDArray
 
 from facedex.vision import alignment, packs
-from facedex.vision.arcface import ArcFace, SFace
+from facedex.vision.embedding import KINDS, SingleEmbedder
 from facedex.vision.images import Image
+from facedex.vision.sessions import Network
 from facedex_models.manifests import manifest
 from tests.unit import tiny_networks
 from tests.unit.tiny_networks import BOX
@@ -30,11 +31,23 @@ def expected(chips: Chips, matrix: tiny_networks.Floats, mean: float, scale: flo
     return unit
 
 
+def embed(kind: str, path: Path, dimension: int, chips: Chips) -> tiny_networks.Floats:
+    """Return the vectors of upright chips, one view of each face."""
+    embedder = SingleEmbedder(
+        Network(path, threads=1),
+        KINDS[kind],
+        dimension=dimension,
+        template=np.zeros((5, 2), np.float32),
+        chip_size=112,
+    )
+    return embedder.embed((chips[:, None],))
+
+
 @pytest.mark.parametrize("count", [1, 8, 19])
 def test_arcface_takes_rgb_between_minus_one_and_one(tmp_path: Path, count: int) -> None:
     path, matrix = tiny_networks.embedder(tmp_path / "net.onnx", 512)
     chips = draw(count)
-    vectors = ArcFace(path, dimension=512, threads=1).embed(chips)
+    vectors = embed("arcface", path, 512, chips)
     assert vectors.dtype == np.float32
     assert np.allclose(vectors, expected(chips, matrix, 127.5, 127.5), atol=1e-5)
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
@@ -44,13 +57,13 @@ def test_arcface_takes_rgb_between_minus_one_and_one(tmp_path: Path, count: int)
 def test_sface_takes_one_chip_at_a_time_as_rgb_up_to_255(tmp_path: Path, count: int) -> None:
     path, matrix = tiny_networks.embedder(tmp_path / "net.onnx", 128, batch=1)
     chips = draw(count) // 32
-    vectors = SFace(path, dimension=128, threads=1).embed(chips)
+    vectors = embed("sface", path, 128, chips)
     assert np.allclose(vectors, expected(chips, matrix, 0, 1), atol=1e-4)
 
 
 def test_no_chips_have_no_vectors(tmp_path: Path) -> None:
     path, _ = tiny_networks.embedder(tmp_path / "net.onnx", 512)
-    assert ArcFace(path, dimension=512, threads=1).embed(draw(0)).shape == (0, 512)
+    assert embed("arcface", path, 512, draw(0)).shape == (0, 512)
 
 
 @pytest.mark.parametrize("name", ["buffalo_sc", "buffalo_l", "antelopev2"])

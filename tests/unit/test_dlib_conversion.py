@@ -24,7 +24,7 @@ from facedex_models.manifests import manifest
 def published(pytestconfig: pytest.Config) -> Path:
     """Return dlib's own file, kept between test runs: the archive around it has 100 MB."""
     assert pytestconfig.cache is not None
-    source = manifest("dlib").embedder.source
+    source = manifest("dlib").embedders[0].source
     path = pytestconfig.cache.mkdir("facedex-models") / f"{source.sha256}.dat"
     if not path.exists():
         content = fetch_member(source)

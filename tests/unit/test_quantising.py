@@ -10,11 +10,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from facedex.vision import alignment, centerface, detection, images, packs
+from facedex.vision import centerface, detection, images, packs
 from facedex_models import installing, preparing, quantising
 from facedex_models.errors import ModelError, UnreadableModel
 from facedex_models.fetching import fetch_member
-from facedex_models.manifests import Measured, Network, Ranges, manifest, read_ranges
+from facedex_models.manifests import Network, Ranges, manifest, read_ranges
+from facedex_models.quantising import Measured, read_measured
 
 PACK = manifest("dlib")
 
@@ -24,13 +25,13 @@ def floats() -> dict[str, bytes]:
     """Return the two networks of the default pack before they are quantised."""
     return {
         network.kind: installing.CONVERTERS[network.kind](fetch_member(network.source))
-        for network in (PACK.detector, PACK.embedder)
+        for network in PACK.networks
     }
 
 
 def measured(network: Network) -> Measured:
     assert network.ranges is not None
-    return read_ranges(network.ranges)
+    return read_measured(read_ranges(network.ranges))
 
 
 def run(network: bytes, batch: NDArray[np.generic]) -> list[NDArray[np.float32]]:
@@ -47,7 +48,7 @@ def test_vectors_in_8_bits_are_nearly_those_in_floats(
         image = images.decode(photo)
         rows, columns = image.pixels.shape[:2]
         marks = pack.find(image)[0].landmarks * np.array([columns, rows], np.float32)
-        chips = alignment.align(image.pixels, marks[None], pack.template, pack.chip_size)
+        chips = pack.embedder.cut(image.pixels, marks[None])[0][:, 0]
         exact = run(floats["dlib-resnet"], chips)[0][0]
         short = run((pack_directory / "embedder.onnx").read_bytes(), chips)[0][0]
         cosine = exact @ short / np.linalg.norm(exact) / np.linalg.norm(short)
@@ -89,7 +90,7 @@ def test_small_faces_are_found_in_8_bits(pack_directory: Path, portraits: dict[s
 
 
 def test_a_network_is_quantised_to_the_same_bytes_each_time(floats: dict[str, bytes]) -> None:
-    for network in (PACK.detector, PACK.embedder):
+    for network in PACK.networks:
         built = [quantising.quantise(floats[network.kind], *measured(network)) for _ in range(2)]
         assert built[0] == built[1]
         assert len(built[0]) < len(floats[network.kind]) / 3
@@ -108,7 +109,7 @@ def test_weights_keep_one_bit_free_for_processors_without_vnni(pack_directory: P
 
 def test_ranges_of_another_network_are_refused(floats: dict[str, bytes]) -> None:
     with pytest.raises(UnreadableModel, match="no activation"):
-        quantising.quantise(floats["centerface"], *measured(PACK.embedder))
+        quantising.quantise(floats["centerface"], *measured(PACK.embedders[0]))
 
 
 def test_equalised_channels_change_nothing_in_floats(
@@ -161,7 +162,7 @@ def test_a_layer_that_ends_in_floats_keeps_its_weights(floats: dict[str, bytes])
 
 def test_bytes_pass_padding_as_they_are(floats: dict[str, bytes]) -> None:
     built = onnx.load_model_from_string(
-        quantising.quantise(floats["dlib-resnet"], *measured(PACK.embedder))
+        quantising.quantise(floats["dlib-resnet"], *measured(PACK.embedders[0]))
     )
     produced = {name: node.op_type for node in built.graph.node for name in node.output}
     pads = [node for node in built.graph.node if node.op_type == "Pad"]

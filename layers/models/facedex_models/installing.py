@@ -15,7 +15,7 @@ import platformdirs
 from filelock import FileLock
 
 from facedex_models import centerface_to_dynamic, dlib_to_onnx
-from facedex_models.errors import DamagedPack, LicenceNotAccepted, ModelError
+from facedex_models.errors import DamagedPack, FetchFailed, LicenceNotAccepted, ModelError
 from facedex_models.fetching import Progress, fetch_member, silent
 from facedex_models.manifests import (
     DEFAULT,
@@ -25,12 +25,16 @@ from facedex_models.manifests import (
     parse,
     read_ranges,
 )
-from facedex_models.quantising import quantise
+from facedex_models.quantising import quantise, read_measured
 from facedex_models.storage import storing
 
 
 def _as_published(data: bytes) -> bytes:
     return data
+
+
+def _quantise(network: bytes, measured: bytes) -> bytes:
+    return quantise(network, *read_measured(measured))
 
 
 # How the file of each kind of network becomes the ONNX file that the vision package runs.
@@ -43,10 +47,13 @@ CONVERTERS: Mapping[str, Callable[[bytes], bytes]] = {
     "arcface": _as_published,
 }
 
+# How a converted network is brought to 8 bits with the file that was measured for it; here for
+# those kinds that need another way than most.
+QUANTISERS: Mapping[str, Callable[[bytes, bytes], bytes]] = {}
+
 _MANIFEST = "pack.toml"
 # In the format of `sha256sum --check`: the networks as converted here.
 _SUMS = "SHA256SUMS"
-_NETWORKS = ("detector.onnx", "embedder.onnx")
 # What the user has agreed to, in the words of the manifest.
 _ACCEPTED = "LICENCE-ACCEPTED"
 # The user's own calibration: it belongs to the vectors of one version of the pack.
@@ -64,8 +71,10 @@ def installed(name: str, *, directory: Path | None = None) -> Path | None:
 
     Raises UnknownPack.
     """
-    pack = (directory or models_directory()) / manifest(name).name
-    complete = all((pack / file).is_file() for file in (_MANIFEST, _SUMS, *_NETWORKS))
+    wanted = manifest(name)
+    pack = (directory or models_directory()) / wanted.name
+    files = _MANIFEST, _SUMS, *(network.file for network in wanted.networks)
+    complete = all((pack / file).is_file() for file in files)
     return pack if complete else None
 
 
@@ -78,7 +87,7 @@ def current(wanted: Manifest, *, directory: Path | None = None) -> Path | None:
     try:
         if (pack / _MANIFEST).read_bytes() != wanted.text.encode():
             return None
-        _read_networks(pack, wanted.name)
+        _read_networks(pack, wanted)
     except (OSError, DamagedPack):
         return None
     return pack
@@ -165,7 +174,7 @@ def verify(name: str = DEFAULT, *, directory: Path | None = None) -> Path:
             f"The model pack {name} is not in {directory or models_directory()}; fetch it with: "
             f"facedex models pull {name}"
         )
-    _check(pack, name)
+    _check(pack, manifest(name))
     return pack
 
 
@@ -177,14 +186,10 @@ def _has_networks(pack: Path, wanted: Manifest) -> bool:
     """Return whether the pack was pulled from the sources now wanted and is sound."""
     try:
         present = parse((pack / _MANIFEST).read_text("utf-8"))
-        _check(pack, wanted.name)
+        _check(pack, wanted)
     except (OSError, UnicodeDecodeError, ModelError):
         return False
-    return (present.model_version, present.detector, present.embedder) == (
-        wanted.model_version,
-        wanted.detector,
-        wanted.embedder,
-    )
+    return (present.model_version, present.networks) == (wanted.model_version, wanted.networks)
 
 
 def _describe(pack: Path, wanted: Manifest) -> None:
@@ -215,17 +220,27 @@ def _keep_calibration(pack: Path, partial: Path, wanted: Manifest) -> None:
 def _fill(partial: Path, wanted: Manifest, progress: Progress, downloads: Path) -> None:
     partial.mkdir()
     sums = []
-    for file, network in zip(_NETWORKS, (wanted.detector, wanted.embedder), strict=True):
-        converted = _convert(
-            network,
-            fetch_member(network.source, progress=progress, scratch=partial, kept=downloads),
-        )
-        _write(partial / file, converted)
-        sums.append(f"{hashlib.sha256(converted).hexdigest()}  {file}\n")
+    for network in wanted.networks:
+        content = _convert(network, _fetch(network, progress, partial, downloads))
+        _write(partial / network.file, content)
+        sums.append(f"{hashlib.sha256(content).hexdigest()}  {network.file}\n")
     _write(partial / _SUMS, "".join(sums).encode())
     _write(partial / _MANIFEST, wanted.text.encode())
-    _check(partial, wanted.name)
+    _check(partial, wanted)
     _sync(partial)
+
+
+def _fetch(network: Network, progress: Progress, scratch: Path, kept: Path) -> bytes:
+    """Return the network's file from its source, or from the alternative if it has one."""
+    try:
+        return fetch_member(network.source, progress=progress, scratch=scratch, kept=kept)
+    except FetchFailed as error:
+        if network.alternative is None:
+            raise
+        try:
+            return fetch_member(network.alternative, progress=progress, scratch=scratch, kept=kept)
+        except FetchFailed as other:
+            raise FetchFailed(f"{error} The second source failed too: {other}") from other
 
 
 def _convert(network: Network, data: bytes) -> bytes:
@@ -234,7 +249,9 @@ def _convert(network: Network, data: bytes) -> bytes:
             f"The manifest names the kind {network.kind!r}; known are: {', '.join(CONVERTERS)}."
         )
     converted = CONVERTERS[network.kind](data)
-    return quantise(converted, *read_ranges(network.ranges)) if network.ranges else converted
+    if network.ranges is None:
+        return converted
+    return QUANTISERS.get(network.kind, _quantise)(converted, read_ranges(network.ranges))
 
 
 def _put_in_place(partial: Path, pack: Path) -> None:
@@ -250,28 +267,29 @@ def _put_in_place(partial: Path, pack: Path) -> None:
     _sync(pack.parent)
 
 
-def _check(pack: Path, name: str) -> None:
+def _check(pack: Path, wanted: Manifest) -> None:
     """Raise DamagedPack where a network differs from its recorded hash or does not load."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # its warnings are not for users
-    for file, content in _read_networks(pack, name).items():
+    for file, content in _read_networks(pack, wanted).items():
         try:
             onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime's errors share no base class of their own
-            raise DamagedPack(f"{pack / file} does not load; {_repair(name)}") from error
+            raise DamagedPack(f"{pack / file} does not load; {_repair(wanted.name)}") from error
 
 
-def _read_networks(pack: Path, name: str) -> dict[str, bytes]:
+def _read_networks(pack: Path, wanted: Manifest) -> dict[str, bytes]:
     """Return the networks' files; raise DamagedPack where one differs from its recorded hash."""
+    repair = _repair(wanted.name)
     try:
         lines = (pack / _SUMS).read_text("utf-8").splitlines()
         recorded = {file: digest for digest, file in (line.split("  ", 1) for line in lines)}
-        contents = {file: (pack / file).read_bytes() for file in _NETWORKS}
+        contents = {network.file: (pack / network.file).read_bytes() for network in wanted.networks}
     except (OSError, ValueError) as error:
-        raise DamagedPack(f"The model pack in {pack} is incomplete; {_repair(name)}") from error
+        raise DamagedPack(f"The model pack in {pack} is incomplete; {repair}") from error
     for file, content in contents.items():
         if hashlib.sha256(content).hexdigest() != recorded.get(file):
-            raise DamagedPack(f"{pack / file} was altered since it was pulled; {_repair(name)}")
+            raise DamagedPack(f"{pack / file} was altered since it was pulled; {repair}")
     return contents
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from facedex_models.errors import ModelError, UnknownPack
 
 DEFAULT = "dlib"
+FUSED = "fused"  # the kind of an embedder of several networks
 
 _PACKS = Path(__file__).parent / "packs"
 
@@ -41,25 +41,20 @@ Source = PypiSource | UrlSource
 
 @dataclass(frozen=True)
 class Ranges:
-    """The file beside the manifest that has the ranges of a network's activations."""
+    """The file beside the manifest that has what was measured on a network's activations."""
 
     file: str
     sha256: str
 
 
-class Measured(NamedTuple):
-    """What was measured on a network's activations; both by the tensors' names."""
-
-    ranges: dict[str, list[float]]  # lowest and highest value
-    peaks: dict[str, list[float]]  # highest value of each channel, of those to be equalised first
-
-
 @dataclass(frozen=True)
 class Network:
-    """A detector or an embedder: the converter it needs, and where its file comes from."""
+    """A network of a pack: the converter it needs, and where its file comes from."""
 
     kind: str
+    file: str  # what it is called in the pulled pack
     source: Source
+    alternative: Source | None = None  # where the same file can be had if not there
     ranges: Ranges | None = None  # where it is run in 8 bits
 
 
@@ -74,16 +69,19 @@ class Manifest:
     licence_url: str | None  # where it can be read
     commercial_use: bool
     detector: Network
-    embedder: Network
+    embedders: tuple[Network, ...]  # more than one where their vectors are put side by side
     dimension: int
-    chip_size: int  # pixels, square
-    template: tuple[tuple[float, float], ...]  # five landmarks, x and y in pixels of the chip
     text: str  # the TOML itself, copied into the pulled pack
 
     @property
     def model_version(self) -> str:
         """FaceModelVersion on the wire."""
         return f"{self.name}-{self.version}"
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """All networks, the detector first."""
+        return (self.detector, *self.embedders)
 
     @property
     def terms(self) -> str:
@@ -114,6 +112,9 @@ def parse(text: str) -> Manifest:
     try:
         values = tomllib.loads(text)
         embedder = values["embedder"]
+        parts = embedder["parts"] if embedder["kind"] == FUSED else [embedder]
+        for part in parts:  # what only the vision package reads has to be there too
+            _ = part["dimension"], part["chip_size"], part["template"]
         return Manifest(
             name=values["name"],
             version=values["version"],
@@ -121,11 +122,9 @@ def parse(text: str) -> Manifest:
             licence=values["licence"],
             licence_url=values.get("licence_url"),
             commercial_use=values["commercial_use"],
-            detector=_network(values["detector"]),
-            embedder=_network(embedder),
+            detector=_network(values["detector"], "detector.onnx"),
+            embedders=tuple(_network(part, part.get("file", "embedder.onnx")) for part in parts),
             dimension=embedder["dimension"],
-            chip_size=embedder["chip_size"],
-            template=tuple((float(x), float(y)) for x, y in embedder["template"]),
             text=text,
         )
     except tomllib.TOMLDecodeError as error:
@@ -134,8 +133,8 @@ def parse(text: str) -> Manifest:
         raise ModelError(f"The pack's manifest lacks the key {error}.") from error
 
 
-def read_ranges(ranges: Ranges) -> Measured:
-    """Return what the file holds.
+def read_ranges(ranges: Ranges) -> bytes:
+    """Return the file that was measured for a network.
 
     Raises ModelError where the file is not the one that the manifest names.
     """
@@ -146,15 +145,16 @@ def read_ranges(ranges: Ranges) -> Measured:
             f"{ranges.file} has the SHA-256 {found} instead of {ranges.sha256}; install Facedex "
             "again."
         )
-    document = json.loads(content)
-    return Measured(document["ranges"], document.get("peaks", {}))
+    return content
 
 
-def _network(values: dict[str, Any]) -> Network:
-    ranges = values.get("ranges")
+def _network(values: dict[str, Any], file: str) -> Network:
+    ranges, alternative = values.get("ranges"), values.get("alternative")
     return Network(
         kind=values["kind"],
+        file=file,
         source=_source(values["source"], values.get("sha256")),
+        alternative=_source(alternative, values.get("sha256")) if alternative else None,
         ranges=Ranges(ranges["file"], ranges["sha256"]) if ranges else None,
     )
 

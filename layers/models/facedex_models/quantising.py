@@ -8,9 +8,10 @@ photo is needed to build a network, and the same file comes out every time.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -38,6 +39,19 @@ PASSING = frozenset({"MaxPool", "Pad", "Flatten"})
 # Of these, ONNX Runtime takes bytes as they are. A maximum it computes in its fast order of values
 # only where it finds bytes turned to numbers before and back behind it.
 PASSING_BYTES = PASSING - {"MaxPool"}
+
+
+class Measured(NamedTuple):
+    """What was measured on a network's activations; both by the tensors' names."""
+
+    ranges: dict[str, list[float]]  # lowest and highest value
+    peaks: dict[str, list[float]]  # highest value of each channel, of those to be equalised first
+
+
+def read_measured(content: bytes) -> Measured:
+    """Return what a file of ranges holds."""
+    document = json.loads(content)
+    return Measured(document["ranges"], document.get("peaks", {}))
 
 
 def quantise(data: bytes, ranges: Ranges, peaks: Peaks = MappingProxyType({})) -> bytes:

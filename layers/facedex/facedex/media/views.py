@@ -10,7 +10,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from facedex.vision import alignment, screening
+from facedex.vision import screening
+from facedex.vision.embedding import Chips
 from facedex.vision.faces import Face
 from facedex.vision.images import Image
 from facedex.vision.packs import Pack
@@ -45,7 +46,7 @@ class View:
         sighting: its number in the track.
         clear: it shows who it is.
         passable: a gallery may be searched with it, if there is no clear one.
-        chips: (embedder's views, s, s, 3) RGB.
+        chips: the face alone, as the pack's embedder cuts it out.
         vector: (d,) unit, once it has been asked for.
     """
 
@@ -54,7 +55,7 @@ class View:
     score: float
     clear: bool
     passable: bool
-    chips: NDArray[np.uint8]
+    chips: Chips
     vector: Floats | None = None
 
 
@@ -122,20 +123,19 @@ def best_kind(views: Sequence[View]) -> list[View]:
     )
 
 
-def cut_out(pack: Pack, image: Image, face: Face) -> NDArray[np.uint8]:
-    """Return a face's chips (embedder's views, s, s, 3) RGB."""
+def cut_out(pack: Pack, image: Image, face: Face) -> Chips:
+    """Return a face cut out for the pack's embedder."""
     rows, columns = image.pixels.shape[:2]
     landmarks = (face.landmarks * np.array([columns, rows], dtype=np.float32))[None]
-    views = pack.embedder.views
-    return alignment.cut(image.pixels, landmarks, pack.template, pack.chip_size, views)[:, 0]
+    return pack.embedder.cut(image.pixels, landmarks)
 
 
 def embed(pack: Pack, views: list[View]) -> Floats:
     """Return the views' unit vectors (n, d)."""
     if not views:
         return np.empty((0, pack.dimension), dtype=np.float32)
-    chips = np.stack([view.chips for view in views], axis=1)  # (embedder's views, n, s, s, 3)
-    return pack.embedder.embed(chips.reshape(-1, *chips.shape[2:]))
+    networks = zip(*(view.chips for view in views), strict=True)
+    return pack.embedder.embed(tuple(np.concatenate(faces) for faces in networks))
 
 
 def embed_new(pack: Pack, tracks: Iterable[Views]) -> None:

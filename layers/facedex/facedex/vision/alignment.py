@@ -21,6 +21,7 @@ class View(NamedTuple):
 
     turn: float = 0.0  # degrees, clockwise about the chip's centre
     zoom: float = 1.0  # from the chip's centre
+    mirrored: bool = False  # left and right exchanged, after turn and zoom
 
 
 UPRIGHT = View()
@@ -39,7 +40,7 @@ def align(
     pixels: (rows, columns, 3); landmarks: (n, 5, 2) x y in these pixels; template: (5, 2) where
     the landmarks come to lie in the upright chip. What lies outside the picture is black.
     """
-    chips: NDArray[np.uint8] = cut(pixels, landmarks, template, chip_size, (view,))[0]
+    chips: NDArray[np.uint8] = cut(pixels, landmarks, template, chip_size, (view,))[:, 0]
     return chips
 
 
@@ -50,11 +51,11 @@ def cut(
     chip_size: int,
     views: Sequence[View],
 ) -> NDArray[np.uint8]:
-    """Return the chips of each face in several views: (views, n, chip_size, chip_size, 3) RGB.
+    """Return the chips of each face in several views: (n, views, chip_size, chip_size, 3) RGB.
 
     As `align` for each view, but what they have in common is made once.
     """
-    chips = np.empty((len(views), len(landmarks), chip_size, chip_size, 3), dtype=np.uint8)
+    chips = np.empty((len(landmarks), len(views), chip_size, chip_size, 3), dtype=np.uint8)
     if not len(landmarks):
         return chips
     to_picture = [
@@ -65,8 +66,11 @@ def cut(
     ]
     for face in range(len(landmarks)):
         transforms = np.stack([transform[face] for transform in to_picture])
-        for view, chip in enumerate(_warp(pixels, transforms, chip_size)):
-            chips[view, face] = np.asarray(chip)
+        for place, (view, chip) in enumerate(
+            zip(views, _warp(pixels, transforms, chip_size), strict=True)
+        ):
+            seen = np.asarray(chip)
+            chips[face, place] = seen[:, ::-1] if view.mirrored else seen
     return chips
 
 

@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 
 from facedex.vision import alignment, pose, quality
 from facedex.vision.alignment import View
-from facedex.vision.arcface import ArcFace, SFace
 from facedex.vision.calibration import Calibration
 from facedex.vision.centerface import CenterFace
 from facedex.vision.detection import LONGEST_SIDE, Detections
-from facedex.vision.embedding import DlibResnet
+from facedex.vision.embedding import KINDS, Embedder, FusedEmbedder, SingleEmbedder
 from facedex.vision.errors import PackMissing, Uncalibrated
 from facedex.vision.faces import Box, DetectedFace, Face
 from facedex.vision.scrfd import Scrfd
@@ -43,34 +42,12 @@ class Detector(Protocol):
         ...
 
 
-class Embedder(Protocol):
-    """Turns aligned chips into unit vectors (n, dimension).
-
-    It is given chips (views · n, s, s, 3): all faces in its first view, then all in its next.
-    """
-
-    network: Network
-
-    @property
-    def views(self) -> tuple[View, ...]:
-        """How each face is cut out."""
-        ...
-
-    def embed(self, chips: NDArray[np.uint8]) -> Floats:
-        """Return the vectors in the order of the chips."""
-        ...
-
-
 DETECTORS: Mapping[str, Callable[..., Detector]] = {
     "centerface": CenterFace,
     "yunet": YuNet,
     "scrfd": Scrfd,
 }
-EMBEDDERS: Mapping[str, Callable[..., Embedder]] = {
-    "dlib-resnet": DlibResnet,
-    "sface": SFace,
-    "arcface": ArcFace,
-}
+FUSED = "fused"  # the kind of an embedder that has several parts
 
 # A calibration of the user's own, beside the manifest; it comes before the manifest's. Its keys
 # are those of the manifest's section [calibration].
@@ -84,8 +61,6 @@ class Pack:
     name: str
     version: str
     dimension: int
-    chip_size: int
-    template: Floats  # (5, 2) x y, pixels of the chip
     measured: Calibration | None  # none where nobody has compared vectors of this pack yet
     detector: Detector
     embedder: Embedder
@@ -110,9 +85,9 @@ class Pack:
         return self.measured
 
     def open(self) -> None:
-        """Load both networks now instead of with the first picture."""
-        self.detector.network.open()
-        self.embedder.network.open()
+        """Load the networks now instead of with the first picture."""
+        for network in (self.detector.network, *self.embedder.networks):
+            network.open()
 
     def find(
         self, image: Image, *, longest_side: int = LONGEST_SIDE, most: int = MOST_FACES
@@ -155,7 +130,7 @@ class Pack:
     def describe(self, image: Image, faces: Sequence[DetectedFace]) -> list[Face]:
         """Return faces that were detected in this picture with their poses and qualities."""
         landmarks = _landmarks(image, faces)
-        chips = alignment.align(image.pixels, landmarks, self.template, self.chip_size)
+        chips = alignment.align(image.pixels, landmarks, quality.TEMPLATE, quality.CHIP_SIZE)
         return [
             Face(face.box, face.confidence, face.landmarks, face.size, head, clarity)
             for face, head, clarity in zip(
@@ -165,14 +140,7 @@ class Pack:
 
     def embed(self, image: Image, faces: Sequence[DetectedFace]) -> Floats:
         """Return unit vectors (n, dimension) of faces that were detected in this picture."""
-        chips = alignment.cut(
-            image.pixels,
-            _landmarks(image, faces),
-            self.template,
-            self.chip_size,
-            self.embedder.views,
-        )
-        return self.embedder.embed(chips.reshape(-1, *chips.shape[2:]))
+        return self.embedder.embed(self.embedder.cut(image.pixels, _landmarks(image, faces)))
 
 
 def _landmarks(image: Image, faces: Sequence[DetectedFace]) -> Floats:
@@ -204,24 +172,40 @@ def load(directory: Path, *, threads: int = 1) -> Pack:
 
 def _build(directory: Path, manifest: Mapping[str, Any], threads: int) -> Pack:
     detector, embedder = manifest["detector"], manifest["embedder"]
-    for part, kinds in ((detector, DETECTORS), (embedder, EMBEDDERS)):
-        if part["kind"] not in kinds:
-            raise PackMissing(
-                f"The model pack in {directory} needs {part['kind']!r}; this version of Facedex "
-                f"runs {', '.join(kinds)}. Take a newer version of Facedex or another pack."
-            )
+    _require_known(directory, detector["kind"], DETECTORS)
     return Pack(
         name=manifest["name"],
         version=manifest["version"],
         dimension=embedder["dimension"],
-        chip_size=embedder["chip_size"],
-        template=np.array(embedder["template"], dtype=np.float32).reshape(5, 2),
         measured=_calibration(directory, manifest),
         detector=DETECTORS[detector["kind"]](directory / "detector.onnx", threads=threads),
-        embedder=EMBEDDERS[embedder["kind"]](
-            directory / "embedder.onnx", dimension=embedder["dimension"], threads=threads
-        ),
+        embedder=_embedder(directory, embedder, threads),
     )
+
+
+def _embedder(directory: Path, values: Mapping[str, Any], threads: int) -> Embedder:
+    """Return what a section [embedder] describes, or one of the parts of a fused one."""
+    if values["kind"] == FUSED:
+        return FusedEmbedder(
+            [(part["share"], _embedder(directory, part, threads)) for part in values["parts"]]
+        )
+    _require_known(directory, values["kind"], KINDS)
+    return SingleEmbedder(
+        Network(directory / values.get("file", "embedder.onnx"), threads=threads),
+        KINDS[values["kind"]],
+        dimension=values["dimension"],
+        chip_size=values["chip_size"],
+        template=np.array(values["template"], dtype=np.float32).reshape(5, 2),
+        views=[View(**view) for view in values.get("views", ())],
+    )
+
+
+def _require_known(directory: Path, kind: str, kinds: Mapping[str, object]) -> None:
+    if kind not in kinds:
+        raise PackMissing(
+            f"The model pack in {directory} needs {kind!r}; this version of Facedex runs"
+            f" {', '.join(kinds)}. Take a newer version of Facedex or another pack."
+        )
 
 
 def _calibration(directory: Path, manifest: Mapping[str, Any]) -> Calibration | None:

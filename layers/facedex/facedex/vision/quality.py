@@ -8,6 +8,12 @@ from numpy.typing import NDArray
 from facedex.vision.faces import Quality
 
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
+# The chip that faces are measured on, whatever the pack cuts out for its networks: dlib's.
+CHIP_SIZE = 150  # pixels, square
+# Left eye, right eye, nose, left and right corner of the mouth.
+TEMPLATE = np.array(
+    [[48.4, 50.9], [101.5, 49.7], [74.5, 77.3], [51.8, 99.5], [96.9, 99.8]], dtype=np.float32
+)
 MARGIN = 0.2  # of the chip on every side: hair and background, or black beyond the picture
 TYPICAL_DETAIL = 0.35  # a face of 60 pixels in focus: 0.34
 
