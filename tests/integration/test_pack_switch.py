@@ -82,7 +82,7 @@ def test_another_pack_is_refused_by_a_collection_that_dlib_filled(
         status, refused = call(function, "buffalo_l", models, database_url)
         assert (status, refused["__type"]) == (400, "InvalidParameterException")
         assert refused["Message"] == (
-            f"The collection staff was made with the model {dlib}; this service runs buffalo_l-1, "
+            f"The collection staff was made with the model {dlib}; this service runs 4.1, "
             "and vectors of different models cannot be compared. Make a new collection and index "
             f"the photos again, or run {dlib}."
         )
@@ -96,7 +96,7 @@ def test_a_pack_without_a_calibration_indexes_but_does_not_search(
     models: Path, database_url: str
 ) -> None:
     status, made = call("create_collection", "buffalo_l", models, database_url)
-    assert (status, made["FaceModelVersion"]) == (200, "buffalo_l-1")
+    assert (status, made["FaceModelVersion"]) == (200, "4.1")
     picture, png = np.full((320, 320, 3), 100, dtype=np.uint8), io.BytesIO()
     tiny_networks.paint(picture, 32, 4, 4)
     pillow.fromarray(picture).save(png, "PNG")

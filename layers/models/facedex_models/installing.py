@@ -176,7 +176,7 @@ def _partial(directory: Path, name: str) -> Path:
 def _has_networks(pack: Path, wanted: Manifest) -> bool:
     """Return whether the pack was pulled from the sources now wanted and is sound."""
     try:
-        present = parse((pack / _MANIFEST).read_text("utf-8"))
+        present = parse((pack / _MANIFEST).read_text("utf-8"), number=wanted.number)
         _check(pack, wanted.name)
     except (OSError, UnicodeDecodeError, ModelError):
         return False
@@ -204,7 +204,7 @@ def _record_acceptance(pack: Path, wanted: Manifest) -> None:
 def _keep_calibration(pack: Path, partial: Path, wanted: Manifest) -> None:
     """Take the user's calibration over where the vectors stay the same."""
     try:
-        present = parse((pack / _MANIFEST).read_text("utf-8"))
+        present = parse((pack / _MANIFEST).read_text("utf-8"), number=wanted.number)
         own = (pack / _CALIBRATION).read_bytes()
     except (OSError, UnicodeDecodeError, ModelError):
         return

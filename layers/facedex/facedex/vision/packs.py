@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from facedex.vision import alignment, pose, quality
+from facedex.vision import alignment, numbers, pose, quality
 from facedex.vision.alignment import View
 from facedex.vision.arcface import ArcFace, SFace
 from facedex.vision.calibration import Calibration
@@ -82,6 +82,7 @@ class Pack:
     """A detector and an embedder that belong together, and what is known about them."""
 
     name: str
+    number: int  # of this pack alone
     version: str
     dimension: int
     chip_size: int
@@ -92,8 +93,8 @@ class Pack:
 
     @property
     def model_version(self) -> str:
-        """FaceModelVersion on the wire, such as dlib-1."""
-        return f"{self.name}-{self.version}"
+        """FaceModelVersion on the wire: a number as text, such as 1.2, as clients parse it."""
+        return f"{self.number}.{self.version}"
 
     @property
     def calibration(self) -> Calibration:
@@ -212,6 +213,7 @@ def _build(directory: Path, manifest: Mapping[str, Any], threads: int) -> Pack:
             )
     return Pack(
         name=manifest["name"],
+        number=numbers.number(manifest),
         version=manifest["version"],
         dimension=embedder["dimension"],
         chip_size=embedder["chip_size"],
