@@ -151,8 +151,7 @@ def test_version_and_calibration_need_the_manifest_but_no_networks_and_no_pillow
     assert (run.stdout, run.stderr) == ("1.2 100\n", "")
 
 
-def test_a_pack_is_loaded_once_and_names_its_version(pack: Pack, pack_directory: Path) -> None:
-    assert packs.load(pack_directory) is pack
+def test_a_pack_names_its_version(pack: Pack) -> None:
     assert pack.model_version == "1.2"
 
 
@@ -182,7 +181,8 @@ def test_a_missing_or_unknown_pack_is_named_with_the_remedy(
         with pytest.raises(PackMissing) as raised:
             network.open()
         assert str(raised.value) == (
-            f"There is no whole model pack in {tmp_path}; fetch one with `facedex models pull`."
+            f"The model pack {tmp_path.name} is not here, or not whole; fetch it with"
+            f" `facedex models pull {tmp_path.name}`."
         )
     other = tmp_path / "other"
     other.mkdir()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -183,12 +182,11 @@ def _landmarks(image: Image, faces: Sequence[DetectedFace]) -> Floats:
     return places * np.array([columns, rows], dtype=np.float32)
 
 
-@functools.cache
 def load(directory: Path, *, threads: int = 1) -> Pack:
-    """Return the pack in a directory, made once per process; `threads` work on each picture.
+    """Return the pack in a directory; `threads` work on each picture.
 
-    Only the manifest and the calibration are read: the networks are when first run, and missing
-    then if they are.
+    It has its sessions to itself, which go with it. Only the manifest and the calibration are
+    read: the networks are when first run, and missing then if they are.
 
     Raises PackMissing where the directory holds no pack, or one of a kind unknown here.
     """
