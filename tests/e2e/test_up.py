@@ -78,6 +78,7 @@ def test_health_tells_the_state_of_every_part(server: Server) -> None:
     assert status == 200
     assert report["status"] == report["database"] == "ok"
     assert report["models"] == "1.2"
+    assert report["packs"]["dlib"] == "1.2"
     assert report["version"]
 
 

@@ -19,6 +19,8 @@ from facedex.store.database import Database
 from facedex.store.iam import iam_password
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from facedex.store.collections import Collection
     from facedex.store.keyring import KeyRing
     from facedex.vision.faces import DetectedFace, Face
@@ -189,10 +191,15 @@ def pack_for(model_version: str) -> Pack:
     return shelf().of_version(model_version, threads=_threads())
 
 
-def shelf() -> Shelf:
-    """The model packs of this process."""
+def shelf(current: Settings | None = None) -> Shelf:
+    """The model packs of this process.
+
+    Args:
+        current: its settings, where not all of them are in the environment yet.
+    """
+    current = current or settings()
     with _making:
-        return _shelf()
+        return _shelf(current.models, current.loaded_packs)
 
 
 def _threads() -> int:
@@ -229,9 +236,8 @@ def _keyring() -> KeyRing:
 
 
 @cache
-def _shelf() -> Shelf:
+def _shelf(models: Path, most: int) -> Shelf:
     # Imported here: functions that need no pack need no NumPy either.
     from facedex.vision.shelf import Shelf
 
-    current = settings()
-    return Shelf(current.models, most=current.loaded_packs)
+    return Shelf(models, most=most)

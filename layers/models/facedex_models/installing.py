@@ -22,6 +22,7 @@ from facedex_models.manifests import (
     Manifest,
     Network,
     manifest,
+    packs,
     parse,
     read_ranges,
 )
@@ -152,6 +153,20 @@ def install(
             # Until here they stay, so that a pull that breaks off can be continued.
             shutil.rmtree(downloads, ignore_errors=True)
     return pack
+
+
+def refresh(*, directory: Path | None = None) -> None:
+    """Bring the manifests of all pulled packs up to date, as far as that takes no download.
+
+    Raises StorageFailed.
+    """
+    directory = directory or models_directory()
+    for name in packs():
+        wanted = manifest(name)
+        if installed(name, directory=directory) and not current(wanted, directory=directory):
+            with storing(directory), FileLock(directory / f".{name}.lock"):
+                if _has_networks(directory / name, wanted):
+                    _describe(directory / name, wanted)
 
 
 def verify(name: str = DEFAULT, *, directory: Path | None = None) -> Path:

@@ -107,6 +107,12 @@ def manifest(name: str) -> Manifest:
     return parse((_PACKS / f"{name}.toml").read_text("utf-8"))
 
 
+def named(model_version: str) -> Manifest | None:
+    """Return the manifest that has a FaceModelVersion, or None where no pack has it."""
+    found = (manifest(name) for name in packs())
+    return next((each for each in found if each.model_version == model_version), None)
+
+
 def parse(text: str, *, number: int | None = None) -> Manifest:
     """Return the manifest that a TOML document describes.
 

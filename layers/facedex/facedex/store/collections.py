@@ -155,6 +155,15 @@ def page(connection: Connection, *, after: int, count: int) -> list[Collection]:
     return [_collection(row) for row in rows]
 
 
+def count_by_model(connection: Connection) -> dict[str, int]:
+    """How many collections there are of each model version."""
+    rows = connection.execute(
+        "SELECT model_version, count(*) AS number FROM collections WHERE deleted_at IS NULL"
+        " GROUP BY model_version ORDER BY model_version"
+    )
+    return {row.model_version: row.number for row in rows}
+
+
 def delete(database: Database, collection_id: str) -> None:
     """Delete a collection: unfindable at once, its rows removed for good.
 
