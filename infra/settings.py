@@ -56,7 +56,9 @@ class StackSettings:
 
     Attributes:
         environment: name of the deployment; the stack is called facedex-NAME.
-        pack: model pack that the functions carry.
+        pack: the default model pack, which the functions carry.
+        packs: model packs that they carry besides, for collections that were made with them or that
+            name one in the tag facedex:pack.
         architecture: processors of the functions.
         python: Lambda's Python version.
         auth: who may call: iam, keys (the product's own access keys), or none (private only).
@@ -103,6 +105,7 @@ class StackSettings:
 
     environment: str = "dev"
     pack: str = "dlib"
+    packs: tuple[str, ...] = ()
     architecture: Architecture = Architecture.ARM64
     python: str = DEFAULT.python
     auth: Auth = Auth.IAM
@@ -169,6 +172,11 @@ class StackSettings:
         """The stack's name, which every name in the account begins with."""
         return f"facedex-{self.environment}"
 
+    @property
+    def all_packs(self) -> tuple[str, ...]:
+        """The model packs that the functions carry, the default one first."""
+        return tuple(dict.fromkeys((self.pack, *self.packs)))
+
     def _mistakes(self) -> tuple[tuple[object, str], ...]:
         numbers = {
             "endpoint_zones": (1, 2),
@@ -187,7 +195,7 @@ class StackSettings:
             "sweep_minutes": (1, 1_440),
             "provisioned": (0, 1_000),
         }
-        packs = manifests.packs()
+        there_are = manifests.packs()
         return (
             *(
                 (
@@ -203,8 +211,17 @@ class StackSettings:
                 f" {self.environment!r}.",
             ),
             (
-                self.pack not in packs,
-                f"There is no model pack {self.pack!r}; pack must be one of {', '.join(packs)}.",
+                self.pack not in there_are,
+                f"There is no model pack {self.pack!r}; pack must be one of"
+                f" {', '.join(there_are)}.",
+            ),
+            *(
+                (
+                    name not in there_are,
+                    f"There is no model pack {name!r}; packs must be some of"
+                    f" {', '.join(there_are)}.",
+                )
+                for name in self.packs
             ),
             (
                 self.python not in DEPLOYABLE,

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 
 from facedex.settings import Auth
 from local import directory as data_directory
-from local import live, queues, routes, secret, surroundings, video
+from local import live, needed, queues, routes, secret, surroundings, video
 from local.errors import DatabaseFailed
 from local.kinesis_video.endpoint import KinesisVideo
 from local.kinesis_video.streams import Streams
@@ -48,7 +48,7 @@ class Options:
         directory: the data directory.
         host, port: what to listen on; port 0 is any free one.
         database_url: a Postgres of the user's own, or None for the embedded one.
-        pack: model pack of new collections.
+        pack: the default model pack.
         threads: requests that are answered at once.
         log: whether a line per request goes to stderr.
         auth: who may call the face API.
@@ -131,7 +131,8 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
         queues.VIDEO.settle()
         queues.STREAMS.settle()
         arrivals = Uploads(s3.url, log=options.log) if options.uploads else None
-        _start_parts(stack, options, directory, pack, health)
+        _start_parts(stack, options, directory, health)
+        needed.have(downloads)
         s3.start()
         stack.callback(s3.stop)
         live.restore_streams(s3.url)
@@ -158,7 +159,7 @@ class _Health:
     def __init__(self) -> None:
         self.model_version = ""
 
-    def __call__(self) -> dict[str, str]:
+    def __call__(self) -> dict[str, Any]:
         from facedex import services
         from facedex.store.errors import DatabaseUnavailable
 
@@ -172,6 +173,7 @@ class _Health:
             "status": status,
             "database": database,
             "models": self.model_version,
+            "packs": dict(services.shelf().installed()),
             "version": version("facedex"),
         }
 
@@ -180,15 +182,14 @@ def _have_pack(name: str, downloads: Downloads) -> Path:
     """The pulled pack's directory; pulled now if it is not there, damaged or another version's."""
     from facedex_models import installing, manifests
 
+    installing.refresh()
     if found := installing.current(manifests.manifest(name)):
         return found
     with downloads() as report:
         return installing.pull(name, progress=report)
 
 
-def _start_parts(
-    stack: ExitStack, options: Options, directory: Path, pack: Path, health: _Health
-) -> None:
+def _start_parts(stack: ExitStack, options: Options, directory: Path, health: _Health) -> None:
     """Start the database and load the code at the same time: each takes about a second."""
     pool = ThreadPoolExecutor(2, thread_name_prefix="start")
     stack.callback(pool.shutdown)
@@ -203,7 +204,7 @@ def _start_parts(
     else:
         start_database = partial(_reach, options.database_url)
     database = pool.submit(_prepare_database, start_database)
-    code = pool.submit(_load_code, pack)
+    code = pool.submit(_load_code)
     for part in as_completed((database, code)):
         part.result()
     health.model_version = code.result()
@@ -233,15 +234,15 @@ def _prepare_database(start: Callable[[], str]) -> None:
         database.close()
 
 
-def _load_code(pack: Path) -> str:
+def _load_code() -> str:
     """Import every handler and load the pack, so that the first request does not wait for it."""
+    from facedex import services
     from facedex.api.catalog import OPERATIONS
     from facedex.settings import Settings
-    from facedex.vision import packs
 
     unset = {"FACEDEX_DATABASE_URL": "not known yet"}
-    threads = Settings.from_environment({**unset, **os.environ}).threads
-    loaded = packs.load(pack, threads=threads)
+    current = Settings.from_environment({**unset, **os.environ})
+    loaded = services.shelf(current).named(current.pack, threads=current.threads)
     loaded.open()
     for function in (routes.FRONT_DOOR, *(row.function for row in OPERATIONS.values())):
         routes.load(function)

@@ -7,7 +7,7 @@ from uuid import UUID
 from facedex.api.documents import unsuccessful_faces, user_status
 from facedex.api.operation import Request, Response, operation
 from facedex.services import Services
-from facedex.store import collections, faces, users
+from facedex.store import collections, users
 from facedex.store.requests import once
 
 # Rekognition's default for this operation.
@@ -18,11 +18,10 @@ def associate_faces(request: Request, services: Services) -> Response:
     """Give faces to a user, as far as they resemble those that it has already."""
     user_id = request["UserId"]
     wanted = list(dict.fromkeys(UUID(face_id) for face_id in request["FaceIds"]))
-    calibration = services.pack.calibration
     threshold = request.get("UserMatchThreshold", USER_MATCH_THRESHOLD)
     with services.database.transaction() as connection:
         collection = collections.find(connection, request["CollectionId"], keep=True)
-        faces.require_model(collection, services.pack.model_version)
+        calibration = services.pack_of(collection).calibration
 
         def associate() -> Response:
             outcome = users.associate(

@@ -17,11 +17,11 @@ def compare_faces(request: Request, services: Services) -> Response:
     quality_filter = request.get("QualityFilter", "NONE")
     source = services.picture(request["SourceImage"])
     probe = _good_faces(source, quality_filter, "source")[0]
-    target = services.picture(request["TargetImage"])
+    target = services.picture(request["TargetImage"], source.pack)
     gallery = _good_faces(target, quality_filter, "target")
-    (vector,) = services.pack.embed(source.image, [probe])
-    scores = services.pack.embed(target.image, gallery) @ vector
-    similarities = services.pack.calibration.similarities(scores).tolist()
+    (vector,) = source.pack.embed(source.image, [probe])
+    scores = source.pack.embed(target.image, gallery) @ vector
+    similarities = source.pack.calibration.similarities(scores).tolist()
     ranked = sorted(zip(similarities, gallery, strict=True), key=lambda pair: -pair[0])
     threshold = request.get("SimilarityThreshold", MATCH_THRESHOLD)
     matched: list[dict[str, Any]] = []

@@ -10,7 +10,7 @@ from facedex.api.documents import MATCH_THRESHOLD
 from facedex.api.errors import InvalidParameterException
 from facedex.api.operation import Request, Response, operation
 from facedex.services import Services
-from facedex.store import collections, faces, stream_processors, tags
+from facedex.store import collections, stream_processors, tags
 from facedex.store.collections import Collection
 from facedex.store.database import Connection
 from facedex.store.errors import CollectionNotFound
@@ -45,7 +45,7 @@ def create_stream_processor(request: Request, services: Services) -> Response:
     sharing = request.get("DataSharingPreference")
     with services.database.transaction() as connection:
         collection = _find(connection, collection_id)
-        faces.require_model(collection, services.pack.model_version)
+        services.pack_of(collection)  # or a refusal now instead of a run that fails
         processor = stream_processors.create(
             connection,
             Definition(

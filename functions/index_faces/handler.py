@@ -13,7 +13,7 @@ def index_faces(request: Request, services: Services) -> Response:
     indexed = indexing.index(request, services)
     return {
         "FaceRecords": [
-            {"Face": face_document(record), "FaceDetail": face_detail(face)}
+            {"Face": face_document(record, indexed.model_version), "FaceDetail": face_detail(face)}
             for record, face in indexed.records
         ],
         "FaceModelVersion": indexed.model_version,

@@ -9,7 +9,6 @@ from typing import Final
 
 from facedex.galleries import find_same
 from facedex.media.watching import Seen
-from facedex.store import faces
 from facedex.store.database import Database
 from facedex.store.search import Match, search
 from facedex.store.stream_processors import Definition
@@ -73,8 +72,13 @@ class Gallery:
     def _search(self, batch: Sequence[Seen]) -> list[Matches]:
         wanted = self._definition
         with self._database.transaction() as connection:
-            collection = find_same(connection, wanted.collection_id, wanted.collection_key, "")
-            faces.require_model(collection, self._pack.model_version)
+            collection = find_same(
+                connection,
+                wanted.collection_id,
+                wanted.collection_key,
+                self._pack.model_version,
+                "",
+            )
             answers = search(
                 connection,
                 collection,

@@ -27,9 +27,12 @@ from facedex.api.errors import InvalidParameterException
 from facedex.media.matroska.errors import MatroskaError, NoVideo
 from facedex.settings import settings
 from facedex.store import stream_runs
+from facedex.store.collections import find
 from facedex.store.errors import CollectionNotFound, DatabaseUnavailable, LeaseLost, ModelMismatch
+from facedex.store.stream_processors import Definition
 from facedex.store.stream_runs import Checkpoint, Lease
 from facedex.vision.errors import Uncalibrated
+from facedex.vision.packs import Pack
 from functions.run_stream_processor.heartbeat import LEASE, Heartbeat
 from functions.run_stream_processor.output import Output, OutputFailed
 from functions.run_stream_processor.session import Session
@@ -41,7 +44,6 @@ _FATAL = (
     NoVideo,
     CollectionNotFound,
     InvalidParameterException,
-    ModelMismatch,
     SourceRefused,
     Uncalibrated,
 )
@@ -91,7 +93,7 @@ def _run(lease: Lease, beat: Heartbeat, seconds: float, function: str) -> End:
                 source,
                 output,
                 database=services.database(),
-                pack=services.pack(),
+                pack=_pack(definition),
                 settings=settings(),
                 seconds=seconds,
                 function=function,
@@ -99,6 +101,9 @@ def _run(lease: Lease, beat: Heartbeat, seconds: float, function: str) -> End:
     except LeaseLost:
         _logger.warning("%s is another worker's, or its run is over.", definition.name)
         return lambda _checkpoint: None
+    except ModelMismatch as error:
+        _logger.warning("%s is handed over: %s", definition.name, error)
+        return partial(_release, lease)
     except _FATAL as error:
         return partial(_fail, lease, str(error))
     except OutputFailed as error:
@@ -109,6 +114,13 @@ def _run(lease: Lease, beat: Heartbeat, seconds: float, function: str) -> End:
         _logger.exception("The work on %s failed.", definition.name)
         return partial(_retry, lease, _UNFORESEEN)
     return partial(_release, lease)
+
+
+def _pack(definition: Definition) -> Pack:
+    """The pack that the processor's collection is made with now."""
+    with services.database().reading() as connection:
+        collection = find(connection, definition.collection_id)
+    return services.pack_of(collection)
 
 
 _UNFORESEEN: Final = "The stream could not be analysed; the service's log says why."

@@ -108,7 +108,8 @@ class Session:
         Raises:
             LeaseLost: it is another's.
             OutputFailed, SourceRefused, MatroskaError: it cannot go on.
-            CollectionNotFound, ModelMismatch: there is nothing to search any more.
+            CollectionNotFound: there is nothing to search any more.
+            ModelMismatch: the collection is another model's by now, for the next worker.
         """
         try:
             self._work()

@@ -14,10 +14,9 @@ from facedex.store.search import search
 def search_faces(request: Request, services: Services) -> Response:
     """Search with a stored face; the face itself is never among the matches."""
     probe = UUID(request["FaceId"])
-    calibration = services.pack.calibration
     with services.database.reading() as connection:
         collection = collections.find(connection, request["CollectionId"])
-        faces.require_model(collection, services.pack.model_version)
+        calibration = services.pack_of(collection).calibration
         (matches,) = search(
             connection,
             collection,

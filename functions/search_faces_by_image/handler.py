@@ -55,8 +55,8 @@ def search_all_faces_by_image(request: Request, services: Services) -> Response:
 
 def _look(request: Request, services: Services) -> tuple[Collection, Picture]:
     """The collection and the photo."""
-    collection = look_ahead(services.database, request["CollectionId"], services.pack.model_version)
-    return collection, services.picture(request["Image"])
+    collection = look_ahead(services.database, request["CollectionId"])
+    return collection, services.picture(request["Image"], services.pack_of(collection))
 
 
 def _choose(
@@ -80,23 +80,22 @@ def _search(
     probes: list[DetectedFace],
 ) -> tuple[str, list[dict[str, Any]]]:
     """The collection's model version, and for each probe what was found."""
-    calibration = services.pack.calibration
-    collection, found = search_current(
+    calibration = picture.pack.calibration
+    found = search_current(
         services.database,
         seen,
-        services.pack.model_version,
         partial(
             search,
-            probes=list(services.pack.embed(picture.image, probes)),
+            probes=list(picture.pack.embed(picture.image, probes)),
             count=request.get("MaxFaces", MOST_MATCHES),
             lowest_score=calibration.cosine(request.get("FaceMatchThreshold", MATCH_THRESHOLD)),
         ),
     )
-    return collection.model_version, [
+    return seen.model_version, [
         {
             "SearchedFaceBoundingBox": bounding_box(*face.box),
             "SearchedFaceConfidence": face.confidence,
-            "FaceMatches": face_matches(matches, calibration, collection.model_version),
+            "FaceMatches": face_matches(matches, calibration, seen.model_version),
         }
         for face, matches in zip(probes, found, strict=True)
     ]

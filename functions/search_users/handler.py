@@ -17,10 +17,9 @@ def search_users(request: Request, services: Services) -> Response:
     user_id, face_id = request.get("UserId"), request.get("FaceId")
     if (user_id is None) == (face_id is None):
         raise InvalidParameterException("Give a UserId or a FaceId, one of the two.")
-    calibration = services.pack.calibration
     with services.database.reading() as connection:
         collection = collections.find(connection, request["CollectionId"])
-        faces.require_model(collection, services.pack.model_version)
+        calibration = services.pack_of(collection).calibration
         probe = (
             faces.vector(connection, collection, UUID(face_id))
             if face_id is not None

@@ -16,8 +16,9 @@ from facedex.vision.screening import screen
 
 def search_users_by_image(request: Request, services: Services) -> Response:
     """Search with a photo, of which nothing is kept; without a face in it, nobody is found."""
-    collection = look_ahead(services.database, request["CollectionId"], services.pack.model_version)
-    picture = services.picture(request["Image"])
+    collection = look_ahead(services.database, request["CollectionId"])
+    pack = services.pack_of(collection)
+    picture = services.picture(request["Image"], pack)
     probe = None
     unsearched: list[dict[str, Any]] = []
     for face, shortcomings in screen(picture.faces, request.get("QualityFilter", "NONE")):
@@ -33,14 +34,13 @@ def search_users_by_image(request: Request, services: Services) -> Response:
     }
     if probe is None:
         # No search tells whether the collection is still there.
-        search_current(services.database, collection, services.pack.model_version, require_kept)
+        search_current(services.database, collection, require_kept)
         return response
-    (vector,) = services.pack.embed(picture.image, [probe])
-    calibration = services.pack.calibration
-    _, matches = search_current(
+    (vector,) = pack.embed(picture.image, [probe])
+    calibration = pack.calibration
+    matches = search_current(
         services.database,
         collection,
-        services.pack.model_version,
         partial(
             search,
             probe=vector,

@@ -27,6 +27,7 @@ def search_tracks(
 
     Raises:
         CollectionNotFound: the collection was deleted since the job was started.
+        ModelMismatch: its vectors are another model's by now.
     """
     matches = _search(database, job, [track for track in tracks if track.passable], calibration)
     return [
@@ -54,7 +55,11 @@ def _search(
         batch = tracks[first : first + _BATCH]
         with database.transaction() as connection:
             collection = find_same(
-                connection, gallery.collection_id, gallery.collection_key, " while the job ran"
+                connection,
+                gallery.collection_id,
+                gallery.collection_key,
+                job.order.model_version,
+                " while the job ran",
             )
             found = search(
                 connection,

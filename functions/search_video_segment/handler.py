@@ -37,6 +37,8 @@ from facedex.store import jobs, tasks, timelines
 from facedex.store.errors import CollectionNotFound, LeaseLost, ModelMismatch
 from facedex.store.jobs import PLANNING, Job
 from facedex.store.tasks import Lease, Task
+from facedex.vision.errors import PackNotInstalled
+from facedex.vision.packs import Pack
 from functions.search_video_segment import gallery, heartbeat, persons
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
 logger = Logger(service="video", stream=sys.stderr)
 
 # What no repetition mends: the job fails, in their words.
-_FATAL = (FilmError, VideoGone, CollectionNotFound, ModelMismatch)
+_FATAL = (FilmError, VideoGone, CollectionNotFound, ModelMismatch, PackNotInstalled)
 
 
 def lambda_handler(event: Mapping[str, Any], context: Any) -> Mapping[str, Any]:
@@ -92,19 +94,14 @@ _EXHAUSTED = (
 
 
 def _do(job: Job, lease: Lease) -> None:
-    version = services.pack().model_version
-    if version != job.order.model_version:
-        raise ModelMismatch(
-            f"The job was started with the model {job.order.model_version}, and this service runs"
-            f" {version} by now; start it again."
-        )
+    pack = services.pack_for(job.order.model_version)
     beat = heartbeat.Heartbeat(services.database(), lease)
     size = job.order.video.size
     film = cast("BinaryIO", io.BufferedReader(RangedFile(size, ranges(job.order.video))))
     if lease.task.number == PLANNING:
         _plan(job, lease, film, beat)
     else:
-        _look(job, lease, film, beat)
+        _look(job, lease, film, beat, pack)
 
 
 def _plan(job: Job, lease: Lease, source: BinaryIO, beat: heartbeat.Heartbeat) -> None:
@@ -132,12 +129,12 @@ def _plan(job: Job, lease: Lease, source: BinaryIO, beat: heartbeat.Heartbeat) -
     video.send(database, settings(), job.job_id)
 
 
-def _look(job: Job, lease: Lease, source: BinaryIO, beat: heartbeat.Heartbeat) -> None:
+def _look(job: Job, lease: Lease, source: BinaryIO, beat: heartbeat.Heartbeat, pack: Pack) -> None:
     """Follow the faces of a segment, search for them, and end the job if it was the last."""
     assert job.rate is not None
     segment = Segment(lease.task.number, lease.starts, lease.ends)
-    found = follow(source, segment, services.pack(), rate=job.rate, heartbeat=beat)
-    seen = gallery.search_tracks(services.database(), job, found, services.pack().calibration)
+    found = follow(source, segment, pack, rate=job.rate, heartbeat=beat)
+    seen = gallery.search_tracks(services.database(), job, found, pack.calibration)
     with services.database().transaction() as connection:
         if not jobs.lock(connection, job.job_id):
             return
@@ -147,7 +144,7 @@ def _look(job: Job, lease: Lease, source: BinaryIO, beat: heartbeat.Heartbeat) -
             # Hours of film may have thousands of tracks to compare meanwhile.
             connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
             ends = timelines.track_ends(connection, job.job_id)
-            tell_apart = partial(persons.group, calibration=services.pack().calibration)
+            tell_apart = partial(persons.group, calibration=pack.calibration)
             people = [ends] if job.order.gallery is None else tell_apart(ends)
             timelines.write(connection, job.job_id, people)
             jobs.end(connection, job.job_id)

@@ -6,7 +6,7 @@ from facedex import streams
 from facedex.api.errors import InternalServerError
 from facedex.api.operation import Request, Response, operation
 from facedex.services import Services
-from facedex.store import collections, faces, stream_processors
+from facedex.store import collections, stream_processors
 
 
 def start_stream_processor(request: Request, services: Services) -> Response:
@@ -20,7 +20,7 @@ def start_stream_processor(request: Request, services: Services) -> Response:
     with services.database.transaction() as connection:
         processor = stream_processors.find(connection, request["Name"], lock=True)
         collection = collections.find(connection, processor.definition.collection_id)
-        faces.require_model(collection, services.pack.model_version)
+        services.pack_of(collection)  # or a refusal now instead of a run that fails
         run = stream_processors.start(connection, processor, collection)
     streams.send(services.database, settings, processor.key)
     return {"SessionId": str(run)}

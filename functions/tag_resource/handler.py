@@ -12,6 +12,8 @@ def tag_resource(request: Request, services: Services) -> Response:
     """Add tags; one of the same name takes the new value."""
     with services.database.transaction() as connection:
         resource = tagging.find(connection, services, request["ResourceArn"], keep=True)
+        if tagging.PACK in request["Tags"]:
+            tagging.require_pack(connection, resource, request["Tags"][tagging.PACK])
         tags.put(connection, resource, request["Tags"])
     return {}
 

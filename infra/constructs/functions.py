@@ -123,10 +123,13 @@ class Functions(Construct):
     def _make_layers(self) -> dict[str, LayerVersion]:
         settings = self._settings
         target = packages.Target(settings.architecture, settings.python)
-        directories = dict(packages.layers(target, pack=settings.pack))
-        used = {
-            each for row in deployed(settings) for each in packages.layers_of(needs(row, settings))
+        directories = dict(packages.layers(target, packs=settings.all_packs))
+        layers_by_function = {
+            row.function: packages.layers_of(needs(row, settings)) for row in deployed(settings)
         }
+        for name, each in layers_by_function.items():
+            packages.require_fit(directories, name, each)
+        used = {name for each in layers_by_function.values() for name in each}
         directories = {name: path for name, path in directories.items() if name in used}
         if settings.database_ca:
             directories[_CERTIFICATES_LAYER] = _certificates(Path(settings.database_ca))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.packages.building import function, layers
+from infra.packages.building import function, layers, require_fit
 from infra.packages.errors import PackageError
 from infra.packages.layout import layers_of
 from infra.packages.targets import DEFAULT, DEPLOYABLE, Target
@@ -19,4 +19,5 @@ __all__ = [
     "function",
     "layers",
     "layers_of",
+    "require_fit",
 ]

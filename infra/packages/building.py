@@ -13,7 +13,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -57,13 +57,13 @@ def cache_directory() -> Path:
 
 
 def layers(
-    target: Target, *, pack: str, directory: Path | None = None, say: Say = _say
+    target: Target, *, packs: Sequence[str], directory: Path | None = None, say: Say = _say
 ) -> Mapping[str, Path]:
     """The layers by name: directories to be laid out under ``/opt``, built where they are not yet.
 
     Args:
         target: what they are for.
-        pack: name of the model pack that they carry.
+        packs: names of the model packs that they carry.
         directory: where they are kept, if not in the user's cache directory.
         say: is told what is being built.
 
@@ -72,7 +72,7 @@ def layers(
     """
     kept = directory or cache_directory()
     return {
-        name: _model_layer(name, pack, kept, say)
+        name: _model_layer(name, packs, kept, say)
         if not row.packages
         else _package_layer(name, row, target, kept, say)
         for name, row in layout().items()
@@ -145,18 +145,41 @@ def _require_complete(installed: Path, name: str, target: Target) -> None:
         )
 
 
-def _model_layer(name: str, pack: str, kept: Path, say: Say) -> Path:
-    try:
-        if installing.installed(pack) is None:
-            say(f"fetching the model pack {pack} …")
-        pulled = installing.pull(pack)
-    except ModelError as error:
-        raise PackageError(str(error)) from error
-    files = *_PACK_FILES, *(network.file for network in manifests.manifest(pack).networks)
-    sources = {
-        f"models/{pack}/{file}": pulled / file for file in files if (pulled / file).is_file()
-    }
-    return _have(kept, f"{name}-{pack}", _digests(sources), partial(_copy, sources), say)
+def require_fit(built: Mapping[str, Path], function_name: str, used: Sequence[str]) -> None:
+    """Make sure that a function fits into Lambda with its layers.
+
+    Args:
+        built: the layers by name.
+        function_name: a function of the catalog.
+        used: the names of its layers.
+
+    Raises:
+        PackageError: it does not.
+    """
+    unzipped = sum(size(built[each]) for each in used) + size(function(function_name))
+    if unzipped > LARGEST:
+        raise PackageError(
+            f"The function {function_name} has {unzipped / 2**20:.0f} MiB with its layers, and"
+            f" Lambda takes {LARGEST / 2**20:.0f}; name fewer or smaller model packs in the setting"
+            " packs."
+        )
+
+
+def _model_layer(name: str, packs: Sequence[str], kept: Path, say: Say) -> Path:
+    sources: dict[str, Path] = {}
+    for pack in packs:
+        try:
+            if installing.installed(pack) is None:
+                say(f"fetching the model pack {pack} …")
+            pulled = installing.pull(pack)
+        except ModelError as error:
+            raise PackageError(str(error)) from error
+        files = *_PACK_FILES, *(network.file for network in manifests.manifest(pack).networks)
+        sources |= {
+            f"models/{pack}/{file}": pulled / file for file in files if (pulled / file).is_file()
+        }
+    title = "-".join((name, *packs))
+    return _have(kept, title, _digests(sources), partial(_copy, sources), say)
 
 
 def _have(kept: Path, title: str, made_of: object, fill: Callable[[Path], None], say: Say) -> Path:

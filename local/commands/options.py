@@ -35,13 +35,15 @@ _OPTIONS = (
         help="A Postgres of your own, with pgvector, instead of the embedded one.",
     ),
     click.option(
+        "--pack",
         "--models",
         "pack",
         envvar="FACEDEX_PACK",
         default="dlib",
         show_default=True,
         metavar="PACK",
-        help="Model pack of new collections; see: facedex models list",
+        help="Default model pack: of new collections without the tag facedex:pack, and of requests"
+        " without a collection. See: facedex models list",
     ),
     click.option(
         "--threads",

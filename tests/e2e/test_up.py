@@ -77,7 +77,8 @@ def test_health_tells_the_state_of_every_part(server: Server) -> None:
     status, report = health(server.url)
     assert status == 200
     assert report["status"] == report["database"] == "ok"
-    assert report["models"] == "dlib-2"
+    assert report["models"] == "1.2"
+    assert report["packs"]["dlib"] == "1.2"
     assert report["version"]
 
 

@@ -57,6 +57,7 @@ def test_the_cdks_own_context_is_left_alone() -> None:
 @pytest.mark.parametrize(
     ("context", "sentence"),
     [
+        ({"packs": "dlib,nobody"}, "There is no model pack 'nobody'; packs must be some of "),
         ({"pak": "dlib"}, "There is no setting 'pak'; there are alarm_email, "),
         ({"pack": "dilb"}, "There is no model pack 'dilb'; pack must be one of antelopev2, "),
         ({"environment": "Prod"}, "environment must be 1 to 20 lower-case letters"),

@@ -87,7 +87,7 @@ def service(
         MODELS=pack_directory.parent,
         STREAM_QUEUE=queue["QueueUrl"],
     )
-    made: tuple[Any, ...] = (services._database, services._pack, clients.queues)
+    made: tuple[Any, ...] = (services._database, services._shelf, clients.queues)
     for each in made:
         each.cache_clear()
     schema.migrate(services.database())

@@ -143,7 +143,7 @@ class Stage:
 def begin_run(database: Database, seconds: float) -> Lease:
     """Start a processor named "door" and have it for so long."""
     with database.transaction() as connection:
-        collection = collections.create(connection, "staff", "dlib-2")
+        collection = collections.create(connection, "staff", "1.2")
         wanted = Definition("door", "", "", "", collection.key, "staff", 80.0, None)
         processor = stream_processors.create(connection, wanted, most=1)
         stream_processors.start(connection, processor, collection)

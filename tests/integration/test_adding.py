@@ -13,7 +13,6 @@ import pytest
 from facedex.store import adding, collections, faces, schema
 from facedex.store.collections import Collection
 from facedex.store.database import Connection, Database
-from facedex.store.errors import ModelMismatch
 from tests.integration.galleries import MODEL, count, index, make, place, unit_vectors
 
 
@@ -129,11 +128,12 @@ def test_in_a_collection_that_is_gone_nothing_new_is_stored(database: Database) 
         assert connection.execute("SELECT FROM faces").fetchall() == []
 
 
-def test_new_faces_of_another_model_are_refused(database: Database) -> None:
+def test_new_faces_of_another_model_are_not_stored(database: Database) -> None:
     with database.transaction() as connection:
         collection = collections.create(connection, "staff", "other-2")
-    with pytest.raises(ModelMismatch):
-        index_new(database, collection, b"photo")
+    assert index_new(database, collection, b"photo") == []
+    with database.reading() as connection:
+        assert connection.execute("SELECT FROM faces").fetchall() == []
 
 
 def test_a_new_image_indexed_by_many_at_once_is_stored_once(database: Database) -> None:

@@ -93,7 +93,6 @@ def test_a_calibration_is_used_from_then_on_and_survives_a_pull(
     assert "455 photos of 455 people in crops" in text
     assert "impostor_pairs = 1032" in text
     assert CliRunner().invoke(models, ["pull"]).exit_code == 0
-    packs.load.cache_clear()
     own = packs.load(own_pack).calibration.cosine(99)
     assert own != shipped
     assert own == pytest.approx(shipped, abs=0.01)  # the same people as the shipped one's

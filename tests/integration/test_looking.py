@@ -16,9 +16,9 @@ from tests.integration.streaming import Configure
 @pytest.fixture(autouse=True)
 def _two_threads(pack_directory: Path, configure: Configure) -> Iterator[None]:
     configure(DATABASE_URL="none", AUTH="none", MODELS=pack_directory.parent, THREADS=2)
-    services._pack.cache_clear()
+    services._shelf.cache_clear()
     yield
-    services._pack.cache_clear()
+    services._shelf.cache_clear()
     settings.cache_clear()
 
 

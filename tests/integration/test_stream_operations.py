@@ -130,7 +130,7 @@ def messages(
     }
     for name, value in chosen.items():
         monkeypatch.setenv(f"FACEDEX_{name}", value)
-    made = (settings.settings, services._database, services._pack, clients.queues)
+    made = (settings.settings, services._database, services._shelf, clients.queues)
     for each in made:
         each.cache_clear()
     schema.migrate(services.database())

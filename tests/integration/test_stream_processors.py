@@ -23,7 +23,7 @@ from facedex.store.errors import (
 from facedex.store.stream_processors import Definition, StreamProcessor
 from facedex.store.stream_runs import MOST_FAILURES, Checkpoint, Lease
 
-MODEL = "dlib-2"
+MODEL = "1.2"
 LEASE = 30.0  # seconds
 
 

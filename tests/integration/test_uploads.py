@@ -122,7 +122,7 @@ def function(
     made = (
         settings.settings,
         services._database,
-        services._pack,
+        services._shelf,
         objects.client,
         clients.queues,
     )

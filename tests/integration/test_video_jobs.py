@@ -26,7 +26,7 @@ def order(**changes: Any) -> Order:
         "operation": "StartFaceSearch",
         "video": VIDEO,
         "gallery": Gallery(7, "staff", 80.0),
-        "model_version": "dlib-2",
+        "model_version": "1.2",
         "topic_arn": TOPIC,
         "job_tag": "lobby",
     }

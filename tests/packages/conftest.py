@@ -42,7 +42,7 @@ def target() -> Target:
 
 @pytest.fixture(scope="session")
 def built(target: Target) -> dict[str, Path]:
-    return dict(layers(target, pack="dlib"))
+    return dict(layers(target, packs=("dlib",)))
 
 
 @pytest.fixture(scope="session")

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from infra.packages import DEFAULT, PackageError, Target, function, layers, layers_of
+from facedex_models.manifests import manifest
+from infra.packages import (
+    DEFAULT,
+    PackageError,
+    Target,
+    function,
+    layers,
+    layers_of,
+    require_fit,
+)
 from infra.packages.building import LARGEST, size
 from infra.packages.distributions import WHEELS, install, locked, pins
 from infra.packages.layout import layout
@@ -23,7 +33,7 @@ TARGETS = pytest.mark.parametrize(
 
 @TARGETS
 def test_every_function_fits_into_lambda_with_its_layers(target: Target) -> None:
-    built = {name: size(path) for name, path in layers(target, pack="dlib").items()}
+    built = {name: size(path) for name, path in layers(target, packs=("dlib",)).items()}
     for name, row in ROWS.items():
         used = layers_of(row.needs)
         assert len(used) <= 5
@@ -32,12 +42,32 @@ def test_every_function_fits_into_lambda_with_its_layers(target: Target) -> None
         assert unzipped <= LARGEST, f"{name} has {unzipped} bytes"
 
 
+def test_the_model_layer_carries_every_chosen_pack(
+    target: Target, pack_directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = tmp_path / "models"
+    monkeypatch.setenv("FACEDEX_MODELS", str(models))
+    shutil.copytree(pack_directory, models / "dlib")
+    shutil.copytree(pack_directory, models / "opencv-zoo")
+    (models / "opencv-zoo" / "pack.toml").write_text(manifest("opencv-zoo").text, "utf-8")
+    made = layers(target, packs=("dlib", "opencv-zoo"), directory=tmp_path)
+    found = {path.relative_to(made["models"]).as_posix() for path in made["models"].rglob("*.*")}
+    files = ("pack.toml", "detector.onnx", "embedder.onnx")
+    assert found == {f"models/{pack}/{file}" for pack in ("dlib", "opencv-zoo") for file in files}
+    used = layers_of(ROWS["front_door"].needs)
+    require_fit(made, "front_door", used)
+    with (made["models"] / "models" / "dlib" / "embedder.onnx").open("ab") as file:
+        file.truncate(LARGEST)  # sparse
+    with pytest.raises(PackageError, match=r"front_door has \d+ MiB.*Lambda takes 250.*packs"):
+        require_fit(made, "front_door", used)
+
+
 def test_the_same_input_gives_the_same_bytes(
     tmp_path: Path, target: Target, built: dict[str, Path]
 ) -> None:
     one = {**built, "front_door": function("front_door")}
     other = {
-        **layers(target, pack="dlib", directory=tmp_path),
+        **layers(target, packs=("dlib",), directory=tmp_path),
         "front_door": function("front_door", directory=tmp_path),
     }
     assert one.keys() == other.keys()
@@ -67,7 +97,7 @@ def test_a_mistake_is_one_clear_sentence() -> None:
     with pytest.raises(PackageError, match="no function 'nothing'"):
         function("nothing")
     with pytest.raises(PackageError, match="nobody"):
-        layers(DEFAULT, pack="nobody")
+        layers(DEFAULT, packs=("nobody",))
     with pytest.raises(PackageError, match=r"pins no version of left-pad"):
         pins(["left-pad"], DEFAULT)
 

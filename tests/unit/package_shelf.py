@@ -115,6 +115,7 @@ def stock(root: Path) -> Shelf:
     (folder / "tiny_embedder-1.0.tar.gz").write_bytes(embedder)
     text = f"""
         name = "tiny"
+        number = 900
         version = "1"
         title = "A pack for tests"
         licence = "none"

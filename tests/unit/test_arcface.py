@@ -84,7 +84,7 @@ def test_a_pack_of_insightface_finds_and_embeds_faces(tmp_path: Path, name: str)
     vectors = pack.embed(image, [face, face])
     assert vectors.shape == (2, pack.dimension) == (2, 512)
     assert np.linalg.norm(vectors[0]) == pytest.approx(1)
-    assert pack.model_version == f"{name}-1"
+    assert pack.model_version == f"{manifest(name).number}.1"
 
 
 def test_only_the_largest_faces_are_looked_at_closely(

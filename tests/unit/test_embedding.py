@@ -149,12 +149,25 @@ def test_version_and_calibration_need_the_manifest_but_no_networks_and_no_pillow
     shutil.copy(pack_directory / "pack.toml", tmp_path)
     command = [sys.executable, "-c", _WITHOUT_PICTURES, str(tmp_path)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (run.stdout, run.stderr) == ("dlib-2 100\n", "")
+    assert (run.stdout, run.stderr) == ("1.2 100\n", "")
 
 
-def test_a_pack_is_loaded_once_and_names_its_version(pack: Pack, pack_directory: Path) -> None:
-    assert packs.load(pack_directory) is pack
-    assert pack.model_version == "dlib-2"
+def test_a_pack_names_its_version(pack: Pack) -> None:
+    assert pack.model_version == "1.2"
+
+
+def test_a_pack_that_an_earlier_release_pulled_is_numbered_by_its_name(
+    tmp_path: Path, pack_directory: Path
+) -> None:
+    text = (pack_directory / "pack.toml").read_text(encoding="utf-8")
+    unnumbered = text.replace("number = 1\n", "", 1)
+    assert unnumbered != text
+    for folder, manifest in (("dlib", unnumbered), ("own", unnumbered.replace('"dlib"', '"own"'))):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "pack.toml").write_text(manifest, encoding="utf-8")
+    assert packs.load(tmp_path / "dlib").model_version == "1.2"
+    with pytest.raises(PackMissing, match=r"its manifest has no number.*fetch it again"):
+        packs.load(tmp_path / "own")
 
 
 def test_a_missing_or_unknown_pack_is_named_with_the_remedy(
@@ -169,7 +182,8 @@ def test_a_missing_or_unknown_pack_is_named_with_the_remedy(
         with pytest.raises(PackMissing) as raised:
             network.open()
         assert str(raised.value) == (
-            f"There is no whole model pack in {tmp_path}; fetch one with `facedex models pull`."
+            f"The model pack {tmp_path.name} is not here, or not whole; fetch it with"
+            f" `facedex models pull {tmp_path.name}`."
         )
     other = tmp_path / "other"
     other.mkdir()

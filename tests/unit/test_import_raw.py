@@ -94,9 +94,9 @@ def index(index_faces: IndexFaces, **image: Any) -> Any:
 
 @both_ways
 def test_a_photo_goes_on_the_rest_route_as_it_is_and_signed(way: Way) -> None:
-    with answering((200, b'{"FaceRecords": [], "FaceModelVersion": "dlib-2"}')) as (url, asked):
+    with answering((200, b'{"FaceRecords": [], "FaceModelVersion": "1.2"}')) as (url, asked):
         answer = index(way(f"{url}/stage"), Bytes=PHOTO)
-    assert answer["FaceModelVersion"] == "dlib-2"
+    assert answer["FaceModelVersion"] == "1.2"
     ((path, headers, body),) = asked
     assert body == PHOTO
     assert path == (

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from facedex.vision import numbers
 from facedex_models import installing
 from facedex_models.errors import DamagedPack, UnknownPack
 from facedex_models.manifests import DEFAULT, PypiSource, manifest, packs
@@ -35,6 +36,18 @@ def test_every_manifest_describes_a_whole_pack(name: str) -> None:
             hashes = {source.file_sha256, source.sha256 or source.file_sha256}
             assert source.url.startswith("https://github.com/")
         assert all(re.fullmatch("[0-9a-f]{64}", digest or "") for digest in hashes)
+
+
+def test_every_pack_has_a_number_of_its_own_and_a_model_version_that_is_a_number() -> None:
+    found = {name: manifest(name).number for name in packs()}
+    assert len(set(found.values())) == len(found)
+    assert found == numbers.NUMBERS
+    for name in packs():
+        version = manifest(name).model_version
+        assert re.fullmatch(r"[1-9][0-9]*\.[1-9]", version)
+        assert numbers.name(version) == name
+    assert numbers.name("900.1") is None
+    assert numbers.name("somebodys-own-1") is None
 
 
 def test_the_default_pack_has_a_calibration() -> None:

@@ -116,7 +116,7 @@ def test_a_failed_pull_leaves_the_pack_that_was_there(shelf: Shelf) -> None:
 def test_a_newer_version_replaces_the_pack_that_was_there(shelf: Shelf) -> None:
     installing.install(shelf.pack)
     newer = shelf.changed('version = "1"', 'version = "2"')
-    assert parse((installing.install(newer) / "pack.toml").read_text()).model_version == "tiny-2"
+    assert parse((installing.install(newer) / "pack.toml").read_text()).model_version == "900.2"
     assert shelf.left_over() == {"tiny"}
 
 
@@ -125,6 +125,21 @@ def test_a_new_calibration_is_taken_over_without_a_download(shelf: Shelf) -> Non
     shutil.rmtree(shelf.folder)
     calibrated = shelf.changed("[1.0, 0.1]", "[1.0, 0.05]")
     assert (installing.install(calibrated) / "pack.toml").read_text() == calibrated.text
+
+
+def test_a_pack_of_a_release_without_numbers_is_brought_up_to_date_without_a_download(
+    shelf: Shelf,
+) -> None:
+    pack = installing.install(shelf.pack)
+    described = pack / "pack.toml"
+    described.write_text(described.read_text().replace("number = 900", ""))
+    (pack / "calibration.toml").write_text("cosine = [0.1, 0.2]")
+    networks = (pack / "detector.onnx").stat().st_ino
+    shutil.rmtree(shelf.folder)
+    assert installing.current(shelf.pack) is None
+    assert parse((installing.install(shelf.pack) / "pack.toml").read_text()).number == 900
+    assert (pack / "detector.onnx").stat().st_ino == networks
+    assert (pack / "calibration.toml").is_file()
 
 
 def test_the_users_own_calibration_outlives_a_new_pull_but_not_a_new_version(

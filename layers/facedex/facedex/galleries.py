@@ -1,77 +1,97 @@
-"""The gallery that work of some length is for: a collection that may be deleted meanwhile."""
+"""The gallery that work is for: a collection that may be deleted or upgraded meanwhile."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
-from facedex.store import collections, faces
-from facedex.store.collections import Collection
+from facedex.store import collections
+from facedex.store.collections import Collection, require_model
 from facedex.store.database import Connection, Database
-from facedex.store.errors import CollectionNotFound
+from facedex.store.errors import CollectionNotFound, ModelMismatch
 
 Found = TypeVar("Found")
 
 
-def look_ahead(database: Database, collection_id: str, model_version: str) -> Collection:
-    """The collection, before costly work, so that a wrong name is answered at once.
+def with_current_model(work: Callable[[], Found]) -> Found:
+    """Do work on a collection; once more if the collection was moved to another model meanwhile.
 
     Args:
-        model_version: the pack whose vectors are to be put into it, or compared with it.
+        work: looks at the collection, and then works with its pack. It changes nothing where it
+            raises ModelMismatch.
+
+    Raises:
+        ModelMismatch: the collection was moved twice.
+        Exception: what the work raises.
+    """
+    try:
+        return work()
+    except ModelMismatch:
+        return work()
+
+
+def look_ahead(database: Database, collection_id: str) -> Collection:
+    """The collection, before costly work, so that a wrong name is answered at once.
 
     Raises:
         CollectionNotFound: there is none.
-        ModelMismatch: its vectors come from another pack.
-        DatabaseUnavailable: nobody knows.
+        DatabaseUnavailable: the database does not answer.
     """
-    collection = collections.look_ahead(database, collection_id)
-    if collection.model_version != model_version:
-        # Another process may have replaced it a moment ago, as the error tells users to do.
-        with database.reading() as connection:
-            collection = collections.find(connection, collection_id)
-        faces.require_model(collection, model_version)
-    return collection
+    return collections.look_ahead(database, collection_id)
 
 
 def search_current(
-    database: Database,
-    seen: Collection,
-    model_version: str,
-    search: Callable[[Connection, Collection], Found],
-) -> tuple[Collection, Found]:
+    database: Database, seen: Collection, search: Callable[[Connection, Collection], Found]
+) -> Found:
     """Search the collection that has a name now.
 
     Args:
-        seen: the one that had it before; while it is there, one round trip is all it takes.
-        model_version: the pack that made the probes.
+        database: where it is.
+        seen: the one that had it before, whose model made the probes; while it is there, one round
+            trip is all it takes.
         search: searches the collection that it is given.
-
-    Returns:
-        The collection that was searched, and what was found.
 
     Raises:
         CollectionNotFound: there is none.
-        ModelMismatch: the vectors of one made anew come from another pack.
+        ModelMismatch: the vectors of the one that has it now come from another pack.
         DatabaseUnavailable: the database does not answer.
     """
-    with database.reading() as connection:
+    with refreshing(database, seen), database.reading() as connection:
         try:
-            return seen, search(connection, seen)
+            return search(connection, seen)
         except CollectionNotFound:
             # Another may have its name by now: what counts is the collection it names now.
             current = collections.find(connection, seen.collection_id)
-            faces.require_model(current, model_version)
-            return current, search(connection, current)
+            require_model(seen.collection_id, current.model_version, seen.model_version)
+            return search(connection, current)
 
 
-def find_same(connection: Connection, collection_id: str, key: int, meanwhile: str) -> Collection:
+@contextmanager
+def refreshing(database: Database, seen: Collection) -> Iterator[None]:
+    """See that the next look ahead is at the database if the block raises ModelMismatch."""
+    try:
+        yield
+    except ModelMismatch:
+        collections.forget(database, seen.collection_id)
+        raise
+
+
+def find_same(
+    connection: Connection, collection_id: str, key: int, model_version: str, meanwhile: str
+) -> Collection:
     """The collection that had this name and key when the work began.
 
     Args:
+        connection: in a transaction or not.
+        collection_id: the collection's name.
+        key: the store's key of it.
+        model_version: what makes the probes.
         meanwhile: what follows "The collection … was deleted" in the message.
 
     Raises:
         CollectionNotFound: it was deleted; another may have its name by now.
+        ModelMismatch: its vectors are another model's by now.
     """
     try:
         collection = collections.find(connection, collection_id)
@@ -79,4 +99,5 @@ def find_same(connection: Connection, collection_id: str, key: int, meanwhile: s
         collection = None
     if collection is None or collection.key != key:
         raise CollectionNotFound(f"The collection {collection_id} was deleted{meanwhile}.")
+    require_model(collection_id, collection.model_version, model_version)
     return collection

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from facedex.galleries import look_ahead
+from facedex.galleries import look_ahead, refreshing, with_current_model
 from facedex.services import Services
 from facedex.store import adding, collections
 from facedex.store.collections import Collection
@@ -38,7 +39,7 @@ class Indexed:
 
 
 def index(request: Mapping[str, Any], services: Services) -> Indexed:
-    """Find the faces in a photo and add them to a collection.
+    """Find the faces in a photo and add them to a collection, with the collection's pack.
 
     Args:
         request: a checked request of IndexFaces, in the service model's names.
@@ -47,14 +48,19 @@ def index(request: Mapping[str, Any], services: Services) -> Indexed:
     Raises:
         Exception: see ``facedex.api.faults`` for what each means.
     """
-    seen = look_ahead(services.database, request["CollectionId"], services.pack.model_version)
-    picture = services.picture(request["Image"])
+    return with_current_model(partial(_index, request, services))
+
+
+def _index(request: Mapping[str, Any], services: Services) -> Indexed:
+    seen = look_ahead(services.database, request["CollectionId"])
+    pack = services.pack_of(seen)
+    picture = services.picture(request["Image"], pack)
     chosen, unindexed = _choose(
         picture.faces, request.get("QualityFilter", "AUTO"), request.get("MaxFaces")
     )
-    vectors = services.pack.embed(picture.image, chosen)
+    vectors = pack.embed(picture.image, chosen)
     image = adding.NewImage(
-        model_version=services.pack.model_version,
+        model_version=pack.model_version,
         digest=picture.digest,
         external_image_id=request.get("ExternalImageId"),
         faces=[
@@ -76,7 +82,7 @@ def _store(
         with database.autocommit() as connection:
             if stored := adding.add_new(connection, seen, image):
                 return seen, stored
-    with database.transaction() as connection:
+    with refreshing(database, seen), database.transaction() as connection:
         # The name may have changed hands meanwhile: what counts is the collection it names now.
         collection = collections.find(connection, seen.collection_id, keep=True)
         return collection, adding.add(connection, collection, image)

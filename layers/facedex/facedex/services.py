@@ -19,10 +19,14 @@ from facedex.store.database import Database
 from facedex.store.iam import iam_password
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from facedex.store.collections import Collection
     from facedex.store.keyring import KeyRing
     from facedex.vision.faces import DetectedFace, Face
     from facedex.vision.images import Image
     from facedex.vision.packs import Pack
+    from facedex.vision.shelf import Shelf
 
 # Rekognition's smallest image, in pixels of either side.
 _SMALLEST_SIDE: Final = 80
@@ -81,15 +85,41 @@ class Services:
 
     @property
     def pack(self) -> Pack:
-        """The model pack of this process; its networks are loaded when first run."""
+        """The default model pack; its networks are loaded when first run."""
         return pack()
+
+    def pack_of(self, collection: Collection) -> Pack:
+        """The model pack that made a collection's vectors.
+
+        Raises:
+            InvalidParameterException: it is not installed here.
+            PackMissing: it cannot be used.
+        """
+        return pack_of(collection)
+
+    @property
+    def installed_packs(self) -> Mapping[str, str]:
+        """The FaceModelVersion of each installed pack, by name."""
+        return shelf().installed()
+
+    def pack_named(self, name: str) -> Pack:
+        """The installed model pack of that name.
+
+        Raises:
+            PackMissing: it cannot be used.
+        """
+        return shelf().named(name, threads=_threads())
 
     def page_tokens(self, *listing: str) -> PageTokens:
         """The tokens of one listing, filters included."""
         return PageTokens(self.database.signing_secret, *listing)
 
-    def picture(self, document: Mapping[str, Any]) -> Picture:
+    def picture(self, document: Mapping[str, Any], pack: Pack | None = None) -> Picture:
         """Read the service model's ``Image`` and find the faces in it.
+
+        Args:
+            document: the image.
+            pack: finds the faces; the default pack unless it is given.
 
         Raises:
             ServiceError: it cannot be had.
@@ -106,8 +136,9 @@ class Services:
                 f" least {_SMALLEST_SIDE}."
             )
         side = self.settings.detection_side
-        faces = self.pack.detect(image, longest_side=side, most=_MOST_FACES)
-        return Picture(data, image, faces, self.pack)
+        pack = pack or self.pack
+        faces = pack.detect(image, longest_side=side, most=_MOST_FACES)
+        return Picture(data, image, faces, pack)
 
 
 # Requests run in parallel threads: without it two first requests would each load the networks.
@@ -127,14 +158,57 @@ def keyring() -> KeyRing:
 
 
 def pack() -> Pack:
-    """The model pack of this process.
+    """The default model pack."""
+    return shelf().named(settings().pack, threads=_threads())
 
-    Beside others, an invocation has one thread to look at its image, whatever the setting: several
-    images done at once, a thread each, take less time than the threads' waiting for each other.
+
+def pack_of(collection: Collection) -> Pack:
+    """The model pack that made a collection's vectors.
+
+    Raises:
+        InvalidParameterException: it is not installed here.
+        PackMissing: it cannot be used.
     """
-    alone = invocation.under_way() < 2
+    from facedex.vision.errors import PackNotInstalled
+
+    try:
+        return pack_for(collection.model_version)
+    except PackNotInstalled as error:
+        raise InvalidParameterException(
+            f"The collection {collection.collection_id} was made with {error.what}, which is not"
+            f" installed here; {error.remedy}. `facedex collections upgrade` moves a collection to"
+            " another pack."
+        ) from error
+
+
+def pack_for(model_version: str) -> Pack:
+    """The model pack whose vectors have this FaceModelVersion.
+
+    Raises:
+        PackNotInstalled: it is not here.
+        PackMissing: it cannot be used.
+    """
+    return shelf().of_version(model_version, threads=_threads())
+
+
+def shelf(current: Settings | None = None) -> Shelf:
+    """The model packs of this process.
+
+    Args:
+        current: its settings, where not all of them are in the environment yet.
+    """
+    current = current or settings()
     with _making:
-        return _pack(alone=alone)
+        return _shelf(current.models, current.loaded_packs)
+
+
+def _threads() -> int:
+    """The threads that look at an invocation's image.
+
+    Beside others, an invocation has one, whatever the setting: several images done at once, a
+    thread each, take less time than the threads' waiting for each other.
+    """
+    return settings().threads if invocation.under_way() < 2 else 1
 
 
 @cache
@@ -162,9 +236,8 @@ def _keyring() -> KeyRing:
 
 
 @cache
-def _pack(*, alone: bool) -> Pack:
+def _shelf(models: Path, most: int) -> Shelf:
     # Imported here: functions that need no pack need no NumPy either.
-    from facedex.vision import packs
+    from facedex.vision.shelf import Shelf
 
-    current = settings()
-    return packs.load(current.models / current.pack, threads=current.threads if alone else 1)
+    return Shelf(models, most=most)

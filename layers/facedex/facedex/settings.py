@@ -46,7 +46,9 @@ class Settings:
     Attributes:
         database_url: libpq connection string of the Postgres database.
         models: directory that holds the model packs, a folder each.
-        pack: name of the pack that new collections are made with.
+        pack: name of the default pack: of new collections that ask for no other, and of
+            operations without a collection.
+        loaded_packs: packs that a process keeps loaded; beyond it the least recently used goes.
         threads: ONNX Runtime threads that work on one request.
         detection_side: longest side, in pixels, of the picture that the detector sees.
         max_pixels: pictures with more pixels than this are refused unread.
@@ -107,6 +109,7 @@ class Settings:
     database_pooled: bool = False
     log_names: bool = False
     topics: frozenset[str] | None = None
+    loaded_packs: int = 2
     uploads_queue: str = ""
     uploads_dead_letters: str = ""
     uploads_delete_faces: bool = False
@@ -137,6 +140,7 @@ class Settings:
             database_url=read.text("FACEDEX_DATABASE_URL"),
             models=Path(read.text("FACEDEX_MODELS")),
             pack=read.text("FACEDEX_PACK", "dlib"),
+            loaded_packs=read.whole("FACEDEX_LOADED_PACKS", 2),
             threads=read.whole("FACEDEX_THREADS", min(2, os.cpu_count() or 1)),
             detection_side=read.whole("FACEDEX_DETECTION_SIDE", 1280),
             max_pixels=read.whole("FACEDEX_MAX_PIXELS", 64_000_000),

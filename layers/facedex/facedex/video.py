@@ -13,7 +13,7 @@ from facedex.api.videos import locate
 from facedex.outbox import RETRY, send_due
 from facedex.services import Services
 from facedex.settings import Settings
-from facedex.store import collections, faces, jobs, tasks
+from facedex.store import collections, jobs, tasks
 from facedex.store.database import Connection, Database
 from facedex.store.jobs import Gallery, Job, Order
 
@@ -53,10 +53,10 @@ def begin(
         return started
     video = locate(request["Video"])
     with services.database.transaction() as connection:
-        gallery = None
+        gallery, pack = None, services.pack
         if threshold is not None:
             collection = collections.find(connection, request["CollectionId"])
-            faces.require_model(collection, services.pack.model_version)
+            pack = services.pack_of(collection)
             gallery = Gallery(collection.key, collection.collection_id, threshold)
         job_id = jobs.start(
             connection,
@@ -64,7 +64,7 @@ def begin(
                 operation,
                 video,
                 gallery,
-                services.pack.model_version,
+                pack.model_version,
                 topic,
                 request.get("JobTag"),
             ),

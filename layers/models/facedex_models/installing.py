@@ -22,6 +22,7 @@ from facedex_models.manifests import (
     Manifest,
     Network,
     manifest,
+    packs,
     parse,
     read_ranges,
 )
@@ -163,6 +164,20 @@ def install(
     return pack
 
 
+def refresh(*, directory: Path | None = None) -> None:
+    """Bring the manifests of all pulled packs up to date, as far as that takes no download.
+
+    Raises StorageFailed.
+    """
+    directory = directory or models_directory()
+    for name in packs():
+        wanted = manifest(name)
+        if installed(name, directory=directory) and not current(wanted, directory=directory):
+            with storing(directory), FileLock(directory / f".{name}.lock"):
+                if _has_networks(directory / name, wanted):
+                    _describe(directory / name, wanted)
+
+
 def verify(name: str = DEFAULT, *, directory: Path | None = None) -> Path:
     """Check a pulled pack's files against their recorded hashes, and that they load.
 
@@ -185,7 +200,7 @@ def _partial(directory: Path, name: str) -> Path:
 def _has_networks(pack: Path, wanted: Manifest) -> bool:
     """Return whether the pack was pulled from the sources now wanted and is sound."""
     try:
-        present = parse((pack / _MANIFEST).read_text("utf-8"))
+        present = parse((pack / _MANIFEST).read_text("utf-8"), number=wanted.number)
         _check(pack, wanted)
     except (OSError, UnicodeDecodeError, ModelError):
         return False
@@ -209,7 +224,7 @@ def _record_acceptance(pack: Path, wanted: Manifest) -> None:
 def _keep_calibration(pack: Path, partial: Path, wanted: Manifest) -> None:
     """Take the user's calibration over where the vectors stay the same."""
     try:
-        present = parse((pack / _MANIFEST).read_text("utf-8"))
+        present = parse((pack / _MANIFEST).read_text("utf-8"), number=wanted.number)
         own = (pack / _CALIBRATION).read_bytes()
     except (OSError, UnicodeDecodeError, ModelError):
         return

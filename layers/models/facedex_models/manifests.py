@@ -63,7 +63,8 @@ class Manifest:
     """A model pack before it is pulled."""
 
     name: str
-    version: str
+    number: int  # of this pack alone
+    version: str  # 1 to 9
     title: str
     licence: str
     licence_url: str | None  # where it can be read
@@ -75,8 +76,8 @@ class Manifest:
 
     @property
     def model_version(self) -> str:
-        """FaceModelVersion on the wire."""
-        return f"{self.name}-{self.version}"
+        """FaceModelVersion on the wire: a number as text, such as 1.2, as clients parse it."""
+        return f"{self.number}.{self.version}"
 
     @property
     def networks(self) -> tuple[Network, ...]:
@@ -104,8 +105,16 @@ def manifest(name: str) -> Manifest:
     return parse((_PACKS / f"{name}.toml").read_text("utf-8"))
 
 
-def parse(text: str) -> Manifest:
+def named(model_version: str) -> Manifest | None:
+    """Return the manifest that has a FaceModelVersion, or None where no pack has it."""
+    found = (manifest(name) for name in packs())
+    return next((each for each in found if each.model_version == model_version), None)
+
+
+def parse(text: str, *, number: int | None = None) -> Manifest:
     """Return the manifest that a TOML document describes.
+
+    number: of a pack that an earlier release pulled, whose document gives none.
 
     Raises ModelError where the document is no TOML or a key is missing.
     """
@@ -117,6 +126,7 @@ def parse(text: str) -> Manifest:
             _ = part["dimension"], part["chip_size"], part["template"]
         return Manifest(
             name=values["name"],
+            number=values["number"] if number is None else values.get("number", number),
             version=values["version"],
             title=values["title"],
             licence=values["licence"],

@@ -69,7 +69,7 @@ def face_document(face: StoredFace, model_version: str | None = None) -> dict[st
     """A ``Face``: what a collection keeps of one.
 
     Args:
-        model_version: what made its vector, where the operation tells it.
+        model_version: what made its vector; None where the document does not say it.
     """
     return {
         "FaceId": face.face_id,
@@ -77,14 +77,9 @@ def face_document(face: StoredFace, model_version: str | None = None) -> dict[st
         "ImageId": face.image_id,
         "ExternalImageId": face.external_image_id,
         "Confidence": face.confidence,
-        "IndexFacesModelVersion": model_version and _version_number(model_version),
+        "IndexFacesModelVersion": model_version,
         "UserId": face.user_id,
     }
-
-
-def _version_number(model_version: str) -> str:
-    # Unlike FaceModelVersion, the service model lets this one have digits and dots only.
-    return model_version.rpartition("-")[2]
 
 
 def face_matches(

@@ -14,7 +14,7 @@ _ERRORS: Final[dict[type[Exception], type[errors.ServiceError]]] = {
     store.DatabaseUnavailable: errors.InternalServerError,
     store.FaceNotFound: errors.InvalidParameterException,
     store.JobNotFound: errors.ResourceNotFoundException,
-    store.ModelMismatch: errors.InvalidParameterException,
+    store.ModelMismatch: errors.InternalServerError,
     store.RequestMismatch: errors.IdempotentParameterMismatchException,
     store.StreamProcessorInUse: errors.ResourceInUseException,
     store.StreamProcessorNotFound: errors.ResourceNotFoundException,
@@ -26,15 +26,15 @@ _ERRORS: Final[dict[type[Exception], type[errors.ServiceError]]] = {
     store.UserNotFound: errors.ResourceNotFoundException,
     vision.ImageTooLarge: errors.ImageTooLargeException,
     vision.InvalidImage: errors.InvalidImageFormatException,
-    vision.Uncalibrated: errors.InternalServerError,
+    vision.PackMissing: errors.InternalServerError,
 }
 
 
 def service_error(raised: Exception) -> errors.ServiceError:
     """The error to answer with.
 
-    For what nobody foresaw, and for what only whoever runs the service can mend (a missing setting,
-    secret or pack), one that says nothing of the inside; the log has the rest.
+    For what nobody foresaw, and for what only whoever runs the service can mend (a missing setting
+    or secret), one that says nothing of the inside; the log has the rest.
     """
     if isinstance(raised, errors.ServiceError):
         return raised

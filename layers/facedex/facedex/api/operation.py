@@ -11,6 +11,7 @@ from facedex.api.gateway import JSON, Call, answer
 from facedex.api.reading import read_request
 from facedex.api.rest import choose_variant, read_members
 from facedex.api.writing import write_response
+from facedex.galleries import with_current_model
 from facedex.services import Services
 
 Request = dict[str, Any]
@@ -53,7 +54,8 @@ class Endpoint:
         call.caller.require(self.name)
         name = variant or self.name
         request = read_request(name, read(call))
-        return write_response(name, self._handlers[name](request, Services(call.owner)))
+        handle = partial(self._handlers[name], request, Services(call.owner))
+        return write_response(name, with_current_model(handle))
 
     def _act(self, call: Call) -> bytes:
         name = choose_variant(self.name, call)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from uuid import UUID, uuid4, uuid5
 
-from facedex.store.collections import Collection
+from facedex.store.collections import Collection, require_model
 from facedex.store.counting import COUNTED
 from facedex.store.database import Connection
-from facedex.store.faces import COLUMNS, Box, StoredFace, require_model, stored_face
+from facedex.store.faces import COLUMNS, Box, StoredFace, stored_face
 from facedex.store.vectors import to_text
 
 if TYPE_CHECKING:
@@ -68,13 +68,9 @@ def add_new(connection: Connection, collection: Collection, image: NewImage) -> 
 
     Returns:
         The face records in the order of its faces; none, and nothing is stored, if there is
-        something to be found out first: whether the collection is gone, or which of the faces it
-        has already. Then it takes :func:`add`.
-
-    Raises:
-        ModelMismatch: the collection's vectors come from another pack.
+        something to be found out first: whether the collection is gone or another model's, or
+        which of the faces it has already. Then it takes :func:`add`.
     """
-    require_model(collection, image.model_version)
     return _insert(_ADD_NEW, connection, collection, image, image.faces, 0)
 
 
@@ -90,7 +86,7 @@ def add(connection: Connection, collection: Collection, image: NewImage) -> list
     Raises:
         ModelMismatch: the collection's vectors come from another pack.
     """
-    require_model(collection, image.model_version)
+    require_model(collection.collection_id, collection.model_version, image.model_version)
     if not image.faces:
         return []
     key = image_id(collection, image.digest, image.external_image_id)
@@ -147,6 +143,7 @@ def _insert(
         query,
         {
             "collection": collection.key,
+            "model": image.model_version,
             "image": image_id(collection, image.digest, image.external_image_id),
             "digest": image.digest,
             "external": image.external_image_id,
@@ -187,4 +184,4 @@ def _insertion(condition: str) -> str:
 
 
 _ADD: Final = _insertion("true")
-_ADD_NEW: Final = _insertion("begin_image(%(collection)s, %(image)s)")
+_ADD_NEW: Final = _insertion("begin_image(%(collection)s, %(image)s, %(model)s)")

@@ -12,7 +12,12 @@ from weakref import WeakKeyDictionary
 from psycopg.errors import UniqueViolation
 
 from facedex.store.database import Connection, Database
-from facedex.store.errors import CollectionExists, CollectionNotFound, DatabaseUnavailable
+from facedex.store.errors import (
+    CollectionExists,
+    CollectionNotFound,
+    DatabaseUnavailable,
+    ModelMismatch,
+)
 from facedex.store.recent import Recent
 
 # Rows removed in one transaction, so that none runs into the statement timeout.
@@ -82,22 +87,37 @@ def find(connection: Connection, collection_id: str, *, keep: bool = False) -> C
 
 
 def require_kept(connection: Connection, collection: Collection) -> None:
-    """Make sure that a collection has not been deleted since it was found.
+    """Make sure that a collection is what it was when it was found.
 
     Raises:
-        CollectionNotFound: it has.
+        CollectionNotFound: it has been deleted.
+        ModelMismatch: its vectors are another model's by now.
     """
     row = connection.execute(
-        "SELECT FROM collections WHERE collection_key = %s AND deleted_at IS NULL",
+        "SELECT model_version FROM collections WHERE collection_key = %s AND deleted_at IS NULL",
         (collection.key,),
     ).fetchone()
     if row is None:
-        raise gone(collection)
+        raise _not_found(collection.collection_id)
+    require_model(collection.collection_id, row.model_version, collection.model_version)
 
 
-def gone(collection: Collection) -> CollectionNotFound:
-    """The error for a collection that was deleted after it was found."""
-    return _not_found(collection.collection_id)
+def require_model(collection_id: str, present: str, wanted: str) -> None:
+    """Make sure that vectors of a model may be put into a collection, or compared with its own.
+
+    Args:
+        collection_id: for the message.
+        present: the collection's model version.
+        wanted: that of the vectors.
+
+    Raises:
+        ModelMismatch: they may not.
+    """
+    if present != wanted:
+        raise ModelMismatch(
+            f"The collection {collection_id} was moved from the model {wanted} to {present}"
+            " meanwhile; try again."
+        )
 
 
 def look_ahead(database: Database, collection_id: str) -> Collection:
@@ -120,6 +140,11 @@ def look_ahead(database: Database, collection_id: str) -> Collection:
     return found
 
 
+def forget(database: Database, collection_id: str) -> None:
+    """Have the next look ahead at that name look at the database."""
+    _recent(database).forget(collection_id)
+
+
 def page(connection: Connection, *, after: int, count: int) -> list[Collection]:
     """At most ``count`` collections in the order of their creation, from behind key ``after``."""
     rows = connection.execute(
@@ -128,6 +153,15 @@ def page(connection: Connection, *, after: int, count: int) -> list[Collection]:
         (after, count),
     )
     return [_collection(row) for row in rows]
+
+
+def count_by_model(connection: Connection) -> dict[str, int]:
+    """How many collections there are of each model version."""
+    rows = connection.execute(
+        "SELECT model_version, count(*) AS number FROM collections WHERE deleted_at IS NULL"
+        " GROUP BY model_version ORDER BY model_version"
+    )
+    return {row.model_version: row.number for row in rows}
 
 
 def delete(database: Database, collection_id: str) -> None:
@@ -148,7 +182,7 @@ def delete(database: Database, collection_id: str) -> None:
         ).fetchone()
         if row is None:
             raise _not_found(collection_id)
-    _recent(database).forget(collection_id)
+    forget(database, collection_id)
     end = monotonic() + _PATIENCE
     try:
         while monotonic() < end and _remove_some(database, row.collection_key):

@@ -44,7 +44,7 @@ class RequestMismatch(StoreError):
 
 
 class ModelMismatch(StoreError):
-    """The vectors come from another model pack than the collection's."""
+    """The vectors come from another model pack than the collection's; look at it again."""
 
 
 class AccessKeyNotFound(StoreError):

@@ -10,7 +10,7 @@ from uuid import UUID
 from facedex.store.collections import Collection
 from facedex.store.counting import COUNTED
 from facedex.store.database import Connection
-from facedex.store.errors import FaceNotFound, ModelMismatch
+from facedex.store.errors import FaceNotFound
 
 if TYPE_CHECKING:
     import numpy as np
@@ -159,21 +159,6 @@ def vector(connection: Connection, collection: Collection, face_id: UUID) -> NDA
     import numpy as np
 
     return np.asarray(row.vector, dtype=np.float32)
-
-
-def require_model(collection: Collection, model_version: str) -> None:
-    """Make sure that vectors of this model may be put into, or compared with, the collection.
-
-    Raises:
-        ModelMismatch: they may not.
-    """
-    if collection.model_version != model_version:
-        raise ModelMismatch(
-            f"The collection {collection.collection_id} was made with the model"
-            f" {collection.model_version}; this service runs {model_version}, and vectors of"
-            " different models cannot be compared. Make a new collection and index the photos"
-            f" again, or run {collection.model_version}."
-        )
 
 
 def stored_face(row: Any) -> StoredFace:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from facedex.store.collections import Collection, gone, require_kept
+from facedex.store.collections import Collection, require_kept
 from facedex.store.database import Connection
+from facedex.store.errors import ModelMismatch
 from facedex.store.faces import COLUMNS, StoredFace, stored_face
 from facedex.store.vectors import to_text
 
@@ -63,6 +64,7 @@ def search(
 
     Raises:
         CollectionNotFound: it has been deleted.
+        ModelMismatch: its vectors are another model's by now.
     """
     found: list[list[Match]] = [[] for _ in probes]
     if not found:
@@ -93,6 +95,7 @@ def search_users(
 
     Raises:
         CollectionNotFound: it has been deleted.
+        ModelMismatch: its vectors are another model's by now.
     """
     rows = _run(_USERS, connection, collection, [probe], count, lowest_score, leave_out)
     return [UserMatch(row.user_id, row.score) for row in rows if row.user_id is not None]
@@ -115,11 +118,13 @@ def _run(
             "count": count,
             "lowest": lowest_score,
             "leave_out": leave_out,
+            "model": collection.model_version,
             **{name: to_text(probe) for name, probe in zip(names, probes, strict=True)},
         },
     ).fetchall()
     if not rows:
-        raise gone(collection)
+        require_kept(connection, collection)
+        raise ModelMismatch(f"The collection {collection.collection_id} changed; try again.")
     return rows
 
 
@@ -145,8 +150,10 @@ def _nearest(
     computed twice, where sorting all of them would take longer than the scan. No index orders the
     scan: on face galleries an HNSW index loses one true match in five.
 
-    A probe that resembles nobody has one row without a face, and a deleted collection has no row:
-    so one round trip tells these apart.
+    A probe that resembles nobody has one row without a face. A collection that was deleted, or
+    whose vectors are another model's by now, has no row: so one round trip tells these apart, and
+    vectors of two models never meet. The condition on the model stands inside too, so that the
+    gallery is not read first, whose vectors may have another dimension.
 
     The collection's key is part of the text, so that each collection has a statement of its own,
     which is planned once for its size: one plan for all is bad for the largest or for the others.
@@ -165,11 +172,13 @@ def _nearest(
         SELECT {columns}, gallery.vector <#> probe.vector AS distance
         FROM {table} AS gallery
         WHERE collection_key = {collection.key:d}
+            AND collections.model_version = %(model)s
             AND gallery.vector <#> probe.vector <= -%(lowest)s::float8
             {others}
         ORDER BY distance, {key}
         LIMIT %(count)s
     ) AS nearest ON true
     WHERE collections.collection_key = {collection.key:d} AND collections.deleted_at IS NULL
+        AND collections.model_version = %(model)s
     ORDER BY probe.number, nearest.distance, {key}
     """

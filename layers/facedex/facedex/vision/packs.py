@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from facedex.vision import alignment, pose, quality
+from facedex.vision import alignment, numbers, pose, quality
 from facedex.vision.alignment import View
 from facedex.vision.calibration import Calibration
 from facedex.vision.centerface import CenterFace
@@ -59,6 +58,7 @@ class Pack:
     """A detector and an embedder that belong together, and what is known about them."""
 
     name: str
+    number: int  # of this pack alone
     version: str
     dimension: int
     measured: Calibration | None  # none where nobody has compared vectors of this pack yet
@@ -67,8 +67,8 @@ class Pack:
 
     @property
     def model_version(self) -> str:
-        """FaceModelVersion on the wire, such as dlib-1."""
-        return f"{self.name}-{self.version}"
+        """FaceModelVersion on the wire: a number as text, such as 1.2, as clients parse it."""
+        return f"{self.number}.{self.version}"
 
     @property
     def calibration(self) -> Calibration:
@@ -150,12 +150,11 @@ def _landmarks(image: Image, faces: Sequence[DetectedFace]) -> Floats:
     return places * np.array([columns, rows], dtype=np.float32)
 
 
-@functools.cache
 def load(directory: Path, *, threads: int = 1) -> Pack:
-    """Return the pack in a directory, made once per process; `threads` work on each picture.
+    """Return the pack in a directory; `threads` work on each picture.
 
-    Only the manifest and the calibration are read: the networks are when first run, and missing
-    then if they are.
+    It has its sessions to itself, which go with it. Only the manifest and the calibration are
+    read: the networks are when first run, and missing then if they are.
 
     Raises PackMissing where the directory holds no pack, or one of a kind unknown here.
     """
@@ -175,6 +174,7 @@ def _build(directory: Path, manifest: Mapping[str, Any], threads: int) -> Pack:
     _require_known(directory, detector["kind"], DETECTORS)
     return Pack(
         name=manifest["name"],
+        number=numbers.number(manifest),
         version=manifest["version"],
         dimension=embedder["dimension"],
         measured=_calibration(directory, manifest),

@@ -1,7 +1,8 @@
-"""The one owner of ONNX Runtime sessions."""
+"""Sessions of ONNX Runtime: each belongs to a network, and is gone with it."""
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from functools import cached_property
 from pathlib import Path
@@ -13,12 +14,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from onnxruntime import InferenceSession
 
-_lock = threading.Lock()
-_opened: dict[tuple[Path, int], InferenceSession] = {}
+# In the format of `sha256sum --check`: what was pulled into the folder.
+_SUMS = "SHA256SUMS"
 
 
 class Network:
-    """A network with one input, opened when first run, once per process and thread count.
+    """A network with one input, opened when first run.
 
     It may be run by several threads at once.
 
@@ -28,7 +29,9 @@ class Network:
 
     def __init__(self, path: Path, *, threads: int) -> None:
         self.threads = threads
-        self._key = path.resolve(), threads
+        self._path = path
+        self._lock = threading.Lock()
+        self._session: InferenceSession | None = None
 
     def run(self, batch: NDArray[Any]) -> list[NDArray[Any]]:
         """Return every output for the input `batch`."""
@@ -66,17 +69,16 @@ class Network:
     def open(self) -> InferenceSession:
         """Return the session, loading the file if that has not been done yet.
 
-        Raises PackMissing where there is no file.
+        Raises PackMissing where there is no file, or not the one that was pulled.
         """
-        with _lock:
-            if self._key not in _opened:
-                _opened[self._key] = _open(*self._key)
-            return _opened[self._key]
+        with self._lock:
+            if self._session is None:
+                self._session = _open(self._path, self.threads)
+            return self._session
 
 
 def _open(path: Path, threads: int) -> InferenceSession:
-    if not path.is_file():
-        raise PackMissing.at(path.parent)
+    _require_sound(path)
     # Imported here, so that functions without images never pay for it.
     import onnxruntime
 
@@ -87,6 +89,29 @@ def _open(path: Path, threads: int) -> InferenceSession:
     options.log_severity_level = 3
     # A thread that waits by spinning takes the core from the next request.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(
-        str(path), sess_options=options, providers=["CPUExecutionProvider"]
-    )
+    try:
+        return onnxruntime.InferenceSession(
+            str(path), sess_options=options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # ONNX Runtime's errors share no base class of their own
+        raise PackMissing.damaged(path) from error
+
+
+def _require_sound(path: Path) -> None:
+    """Make sure that a file is the one that was pulled, where the folder says which that is.
+
+    Altered weights would load, and put vectors into collections that resemble nobody.
+
+    Raises PackMissing.
+    """
+    if not path.is_file():
+        raise PackMissing.at(path.parent)
+    try:
+        lines = (path.parent / _SUMS).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return
+    recorded = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if recorded.get(path.name) != found:
+        raise PackMissing.damaged(path)

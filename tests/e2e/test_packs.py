@@ -1,0 +1,98 @@
+"""`facedex up` and the packs that existing collections need."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import psycopg
+import pytest
+import urllib3
+
+from facedex_models.manifests import manifest
+from local.postgres import Postgres
+from tests.conftest import Server
+
+
+@pytest.fixture
+def models(pack_directory: Path, tmp_path: Path) -> Path:
+    """A models directory with opencv-zoo alone, whose networks are dlib's: no request runs them."""
+    directory = tmp_path / "models"
+    pack = shutil.copytree(pack_directory, directory / "opencv-zoo")
+    (pack / "pack.toml").write_text(manifest("opencv-zoo").text, encoding="utf-8")
+    return directory
+
+
+def hold(directory: Path, *versions: str) -> None:
+    """Give a machine that is stopped a collection for each of these model versions."""
+    postgres = Postgres(directory)
+    try:
+        with psycopg.connect(postgres.start(), autocommit=True) as connection:
+            for number, version in enumerate(versions):
+                connection.execute(
+                    "INSERT INTO collections (collection_id, model_version) VALUES (%s, %s)",
+                    (f"old-{number}", version),
+                )
+    finally:
+        postgres.stop()
+
+
+def test_packs_of_existing_collections_are_there_after_the_start(
+    models: Path, pack_directory: Path, tmp_path: Path, portraits: dict[str, bytes]
+) -> None:
+    data = tmp_path / "data"
+    first = Server(data, FACEDEX_MODELS=str(pack_directory.parent))
+    client = first.client("rekognition")
+    client.create_collection(CollectionId="staff")
+    grace = {"Bytes": portraits["grace"]}
+    client.index_faces(CollectionId="staff", Image=grace)
+    assert first.stop() == 0
+    hold(data, "3.1", "950.1", "950.1")
+
+    server = Server(data, "--port=0", "--pack=opencv-zoo", FACEDEX_MODELS=str(models))
+    health = urllib3.request("GET", f"{server.url}/health").json()
+    assert health["models"] == "2.1"
+    assert health["packs"] == {"dlib": "1.2", "opencv-zoo": "2.1"}
+    client = server.client("rekognition")
+    (match,) = client.search_faces_by_image(CollectionId="staff", Image=grace)["FaceMatches"]
+    assert match["Similarity"] > 99
+    assert client.create_collection(CollectionId="new")["FaceModelVersion"] == "2.1"
+    assert server.stop() == 0
+    notes = [line for line in server.log.read_text().splitlines() if "collection" in line]
+    assert notes[:2] == [
+        "note: 1 collection needs the model pack buffalo_sc, which is not for commercial use; if"
+        " you accept its licence run: facedex models pull buffalo_sc --accept-license",
+        "note: 2 collections need the model 950.1, which this release does not have",
+    ]
+
+
+def test_a_pack_that_cannot_be_had_is_warned_of_and_the_rest_is_served(
+    models: Path, tmp_path: Path
+) -> None:
+    data, offline = tmp_path / "data", {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull}
+    chosen = {"FACEDEX_MODELS": str(models), **offline}
+    assert Server(data, "--port=0", "--pack=opencv-zoo", **chosen).stop() == 0
+    hold(data, "1.2")
+    server = Server(data, "--port=0", "--pack=opencv-zoo", **chosen)
+    assert server.client("rekognition").list_collections()["CollectionIds"] == ["old-0"]
+    assert server.stop() == 0
+    (note,) = [line for line in server.log.read_text().splitlines() if "cannot be had" in line]
+    assert note.startswith("note: 1 collection needs the model pack dlib, which cannot be had: pip")
+
+
+def test_manifests_of_all_pulled_packs_are_brought_up_to_date_without_a_download(
+    models: Path, pack_directory: Path, tmp_path: Path
+) -> None:
+    pack = shutil.copytree(pack_directory, models / "dlib")
+    text = manifest("dlib").text
+    (pack / "pack.toml").write_text(text.replace("number = 1\n", ""), encoding="utf-8")
+    offline = {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull}
+    arguments = ("--port=0", "--pack=opencv-zoo")
+    server = Server(tmp_path / "data", *arguments, FACEDEX_MODELS=str(models), **offline)
+    made = server.client("rekognition").create_collection(
+        CollectionId="staff", Tags={"facedex:pack": "dlib"}
+    )
+    assert made["FaceModelVersion"] == "1.2"
+    assert server.stop() == 0
+    assert (pack / "pack.toml").read_text(encoding="utf-8") == text
