@@ -10,6 +10,7 @@ from contextlib import ExitStack, closing
 from typing import Any
 from urllib.parse import urlsplit
 
+import psutil
 import psycopg
 import pytest
 from botocore.config import Config
@@ -18,6 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from local.postgres import Postgres
 from local.streaming.session import PutMedia
 from tests.conftest import Server
+from tests.e2e.films import Studio, moving
 from tests.media import kinesis
 from tests.media.kinesis import CREDENTIALS, REGION, matroska
 
@@ -130,3 +132,19 @@ def test_server_stops_within_seconds_while_requests_wait_for_s3(
     in_background(held, lambda: rekognition.detect_faces(Image=image))
     held.enter_context(silent.accept()[0])
     assert stop(server) == 0
+
+
+def test_server_stops_within_seconds_and_leaves_no_worker_while_its_workers_hang(
+    launch: Callable[..., Server], portraits: dict[str, bytes]
+) -> None:
+    server = launch(FACEDEX_VIDEO_WORKERS="2")
+    studio = Studio(server, {})
+    studio.start(studio.put("film.mp4", moving(portraits, "eileen")))
+    process = psutil.Process(server.process.pid)
+    workers: list[psutil.Process] = []
+    while len(workers) < 2:
+        workers = [each for each in process.children() if "local.worker" in each.cmdline()]
+    for worker in workers:
+        worker.suspend()
+    assert stop(server) == 0
+    assert not any(worker.is_running() for worker in workers)
