@@ -21,3 +21,7 @@ class PortTaken(StartFailed):
 
 class DatabaseFailed(StartFailed):
     """Postgres could not be set up, started or reached; the message says why."""
+
+
+class StartCancelled(Exception):
+    """The product was asked to stop while it was starting."""

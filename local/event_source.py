@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local import ending
 from local.gateway import Context, Event
 
 if TYPE_CHECKING:
@@ -89,12 +90,13 @@ class EventSource:
         self.stop()
         return self._waiting()
 
-    def stop(self) -> None:
-        """Finish the batches that are under way, and begin no other."""
+    def stop(self, seconds: float = ending.PATIENCE) -> None:
+        """Begin no other batch, and give those that are under way some seconds to finish.
+
+        The messages of one that does not finish stay in the queue.
+        """
         self._stopping.set()
-        for thread in self._threads:
-            if thread.is_alive():
-                thread.join()
+        ending.join(*self._threads, seconds=seconds)
 
     def _work(self) -> None:
         messages: Sequence[MessageTypeDef]

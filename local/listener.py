@@ -14,7 +14,7 @@ from urllib.parse import unquote_to_bytes
 from cheroot import wsgi
 from cheroot.server import HTTPConnection, HTTPRequest
 
-from local import bodies
+from local import bodies, ending
 from local.bodies import Chunks
 from local.errors import PortTaken
 from local.gateway import raw_path
@@ -67,8 +67,7 @@ class Listener:
         """Let running requests end, for a few seconds, and close every connection."""
         self._server.lasting.end()
         self._server.stop()
-        if self._thread.is_alive():
-            self._thread.join()
+        ending.join(self._thread)
         self.release()
 
     def release(self) -> None:

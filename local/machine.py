@@ -6,7 +6,8 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import wait as wait_for
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +19,7 @@ import psycopg
 
 from facedex.settings import Auth
 from local import directory as data_directory
-from local import live, needed, queues, routes, secret, surroundings, video
+from local import ending, live, needed, queues, routes, secret, surroundings, video
 from local.errors import DatabaseFailed
 from local.kinesis_video.endpoint import KinesisVideo
 from local.kinesis_video.streams import Streams
@@ -192,7 +193,10 @@ def _have_pack(name: str, downloads: Downloads) -> Path:
 def _start_parts(stack: ExitStack, options: Options, directory: Path, health: _Health) -> None:
     """Start the database and load the code at the same time: each takes about a second."""
     pool = ThreadPoolExecutor(2, thread_name_prefix="start")
-    stack.callback(pool.shutdown)
+    parts: list[Future[Any]] = []
+    # A start that is interrupted leaves a part that hangs, such as a migration behind a lock.
+    stack.callback(wait_for, parts, ending.PATIENCE)
+    stack.callback(pool.shutdown, wait=False, cancel_futures=True)
     start_database: Callable[[], str]
     if options.database_url is None:
         from local.postgres import Postgres
@@ -205,7 +209,8 @@ def _start_parts(stack: ExitStack, options: Options, directory: Path, health: _H
         start_database = partial(_reach, options.database_url)
     database = pool.submit(_prepare_database, start_database)
     code = pool.submit(_load_code)
-    for part in as_completed((database, code)):
+    parts += database, code
+    for part in as_completed(parts):
         part.result()
     health.model_version = code.result()
     stack.callback(_close_database)
@@ -290,10 +295,10 @@ def _repeating(name: str, act: Callable[[], None], *, every: float) -> Iterator[
         yield
     finally:
         ended.set()
-        thread.join()
+        ending.join(thread)
 
 
 def _close_database() -> None:
     from facedex import services
 
-    services.database().close()
+    ending.run("closing the database", services.database().close)

@@ -22,15 +22,17 @@ from urllib.parse import quote
 
 import psycopg
 
-from local import account, sockets
-from local.errors import DatabaseFailed
+from local import account, ending, initdb, sockets
+from local.errors import DatabaseFailed, StartCancelled
 from local.postmaster import Postmaster, drop_foreign_lock, process_exists, send
 
 MAJOR: Final = 18
 DATABASE: Final = "facedex"
 _STARTUP: Final = 600.0  # seconds; recovery replays the log since the last checkpoint
 _PREDECESSOR: Final = 30.0  # seconds in which the children of a killed postmaster end
-_SHUTDOWN: Final = 60.0
+# Seconds for a clean shutdown. Its checkpoint takes longer where the disk is busy; then the server
+# is ended without one, and the next start recovers from the log.
+_SHUTDOWN: Final = 15.0
 _LOG_KEPT: Final = 4 * 1024 * 1024  # bytes
 _OPTIONS: Final = {
     "listen_addresses": "",
@@ -40,10 +42,6 @@ _OPTIONS: Final = {
     "max_wal_size": "2GB",
     "log_min_messages": "warning",
 }
-
-
-class Stopped(Exception):
-    """Starting was called off."""
 
 
 class Postgres:
@@ -61,6 +59,7 @@ class Postgres:
         self._log_start = 0
         self._stopping = threading.Event()
         self._starting = threading.Lock()
+        self._launching = threading.Lock()
         self._watcher = threading.Thread(target=self._watch, name="postgres-watch", daemon=True)
 
     @property
@@ -82,7 +81,7 @@ class Postgres:
 
         Raises:
             DatabaseFailed: with the reason and where the log is.
-            Stopped: ``stop`` was called meanwhile.
+            StartCancelled: ``stop`` was called meanwhile.
         """
         with self._starting:
             binaries()
@@ -93,23 +92,37 @@ class Postgres:
         return self.url
 
     def stop(self) -> None:
-        """Shut the server down cleanly; safe to call at any time, from any thread."""
+        """Shut the server down within seconds; safe to call at any time, from any thread."""
         self._stopping.set()
-        with self._starting:
-            if self._watcher.is_alive():
-                self._watcher.join()
-        pid = self._process.pid if self._process else self.pid
+        if self._starting.acquire(timeout=ending.PATIENCE):
+            self._starting.release()
+        ending.join(self._watcher)
+        with self._launching:
+            pid = self._process.pid if self._process else self.pid
         if pid is not None and self._runs(pid):
-            # SIGINT is Postgres's fast shutdown: open transactions roll back, the log is flushed.
-            send(pid, signal.SIGINT)
-            if not self._wait_for_end(pid, _SHUTDOWN):
-                send(pid, signal.SIGQUIT)
-                self._wait_for_end(pid, 5.0)
+            self._end(pid)
         directory = self._socket_directory()
         if directory != self.cluster:
             # Not empty if the server had to be killed; then the next one's socket replaces its.
             with suppress(OSError):
                 directory.rmdir()
+
+    def _end(self, pid: int) -> None:
+        """End the server by the gentlest signal that does it in time; none loses a commit."""
+        # Postgres's fast shutdown: open transactions roll back, a checkpoint is written.
+        send(pid, signal.SIGINT)
+        if self._wait_for_end(pid, _SHUTDOWN):
+            return
+        print(
+            f"facedex: Postgres did not shut down within {_SHUTDOWN:.0f} s; it is ended at once,"
+            " and the next start recovers from its log.",
+            file=sys.stderr,
+        )
+        # Its immediate shutdown, and for one that hears no signal what cannot be ignored.
+        for number in (signal.SIGQUIT, signal.SIGKILL):
+            send(pid, number)
+            if self._wait_for_end(pid, ending.PATIENCE):
+                return
 
     def _create_cluster(self) -> None:
         if (self.cluster / "PG_VERSION").exists():
@@ -125,32 +138,8 @@ class Postgres:
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=0o700)
         self._account.own(draft, binaries())
-        self._run_initdb(draft)
+        initdb.run(draft, binaries(), self._account, self._stopping)
         draft.rename(self.cluster)
-
-    def _run_initdb(self, draft: Path) -> None:
-        command = [
-            str(binaries() / "initdb"),
-            *("--pgdata", str(draft), "--username", "postgres", "--auth", "trust"),
-            # The sort order comes with Postgres, so an upgrade of the system cannot change it
-            # under an index.
-            *("--encoding", "UTF8", "--locale", "C"),
-            *("--locale-provider", "builtin", "--builtin-locale", "C.UTF-8"),
-            "--no-instructions",
-        ]
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-            start_new_session=True,
-            cwd="/",
-            **self._account.popen_arguments(),
-        )
-        if done.returncode != 0:
-            shutil.rmtree(draft, ignore_errors=True)
-            reason = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
-            raise DatabaseFailed(f"Postgres could not be set up in {draft}: {' '.join(reason)}")
 
     def _bring_up(self) -> None:
         """Have a server that accepts connections, our own or one already there."""
@@ -158,7 +147,7 @@ class Postgres:
         patience = time.monotonic() + _PREDECESSOR
         while time.monotonic() < deadline:
             if self._stopping.is_set():
-                raise Stopped
+                raise StartCancelled
             if self._accepts():
                 return
             if self._process is None and not self._occupied():
@@ -181,7 +170,10 @@ class Postgres:
         self._account.own(self.cluster, binaries())
         if self.log.exists() and self.log.stat().st_size > _LOG_KEPT:
             self.log.replace(self.log.with_suffix(".log.old"))
-        with self.log.open("ab") as log:
+        with self._launching, self.log.open("ab") as log:
+            # A stop that has not waited for this thread finds no server that it does not know of.
+            if self._stopping.is_set():
+                raise StartCancelled
             self._log_start = log.tell()
             self._process = subprocess.Popen(
                 command,
@@ -246,7 +238,7 @@ class Postgres:
             try:
                 self._process = None
                 self._bring_up()
-            except Stopped:
+            except StartCancelled:
                 return
             except (DatabaseFailed, OSError) as error:
                 print(f"facedex: {error}", file=sys.stderr)

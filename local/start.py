@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 
 
 def main() -> None:
@@ -11,6 +12,12 @@ def main() -> None:
     # An interrupt in the midst of an import surfaces as whatever that import makes of it.
     usual = signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     from local.cli import main as commands
+    from local.ending import leave
 
     signal.signal(signal.SIGINT, usual)
-    commands()
+    try:
+        commands()
+    except SystemExit as ended:
+        if threading.active_count() > 1 and isinstance(ended.code, int | None):
+            leave(ended.code or 0)
+        raise

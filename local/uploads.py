@@ -12,11 +12,15 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from facedex.api.catalog import WORKERS
+from local import ending
 from local.gateway import ACCOUNT
 from local.listener import Application
+
+if TYPE_CHECKING:
+    from local.event_source import EventSource
 
 BUCKET: Final = "uploads"
 QUEUE: Final = "facedex-uploads"
@@ -99,20 +103,30 @@ class Uploads:
             yield
             return
         started: list[Any] = []
-        starter = threading.Thread(target=self._start, args=(gate, started), name="uploads")
+        starter = threading.Thread(
+            target=self._start, args=(gate, started), name="uploads", daemon=True
+        )
         starter.start()
         try:
             yield
         finally:
-            starter.join()
-            left = started[0].drain(_DRAIN) if started else 0
-            if left:
-                fate = (
-                    "are lost with moto's memory; upload them again"
-                    if self._in_memory
-                    else "are indexed after the next start"
+            ending.join(starter)
+            if started:
+                # Beside the time for draining it needs some for a queue that does not answer.
+                ending.run(
+                    "draining uploads",
+                    lambda: self._drain(started[0]),
+                    seconds=_DRAIN + 2 * ending.PATIENCE,
                 )
-                _logger.warning("%d uploads were still waiting: they %s", left, fate)
+
+    def _drain(self, source: EventSource) -> None:
+        if left := source.drain(_DRAIN):
+            fate = (
+                "are lost with moto's memory; upload them again"
+                if self._in_memory
+                else "are indexed after the next start"
+            )
+            _logger.warning("%d uploads were still waiting: they %s", left, fate)
 
     def _start(self, gate: Gate, started: list[Any]) -> None:
         from botocore.exceptions import BotoCoreError, ClientError

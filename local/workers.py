@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID, uuid4
@@ -23,6 +23,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from facedex.api.catalog import WORKERS
+from local import ending
 from local.queues import WorkQueue
 
 if TYPE_CHECKING:
@@ -60,14 +61,14 @@ class Workforce:
         ended = threading.Event()
         pool = _Pool(self)
         supervisor = threading.Thread(
-            target=self._supervise, args=(pool, ended), name=self.function
+            target=self._supervise, args=(pool, ended), name=self.function, daemon=True
         )
         supervisor.start()
         try:
             yield
         finally:
             ended.set()
-            supervisor.join()
+            ending.join(supervisor)
             pool.stop()
 
     def _supervise(self, pool: _Pool, ended: threading.Event) -> None:
@@ -102,6 +103,8 @@ class _Pool:
     def __init__(self, workforce: Workforce) -> None:
         self._workforce = workforce
         self._running: dict[UUID, subprocess.Popen[bytes]] = {}
+        self._lock = threading.Lock()
+        self._stopped = False
 
     def dead(self) -> list[UUID]:
         """Those that have ended by themselves, until they are forgotten."""
@@ -114,36 +117,46 @@ class _Pool:
 
     def keep(self, count: int) -> None:
         """Start as many as are missing."""
-        while len(self._running) < count:
-            work, worker = self._workforce, uuid4()
-            command = [sys.executable, "-m", "local.worker", work.function, str(work.nice)]
-            own = {
-                "FACEDEX_THREADS": "1",
-                "FACEDEX_CONNECTIONS": "2",
-                "FACEDEX_WORKER": str(worker),
-            }
-            self._running[worker] = subprocess.Popen(
-                [*command, os.environ[work.queue.setting]],
-                # It ends when this closes, which it does however this process ends.
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                # Ctrl-C in the terminal is for this process alone.
-                start_new_session=True,
-                env=os.environ | own,
-            )
+        with self._lock:
+            while len(self._running) < count and not self._stopped:
+                worker = uuid4()
+                self._running[worker] = self._start(worker)
+
+    def _start(self, worker: UUID) -> subprocess.Popen[bytes]:
+        work = self._workforce
+        command = [sys.executable, "-m", "local.worker", work.function, str(work.nice)]
+        own = {
+            "FACEDEX_THREADS": "1",
+            "FACEDEX_CONNECTIONS": "2",
+            "FACEDEX_WORKER": str(worker),
+        }
+        return subprocess.Popen(
+            [*command, os.environ[work.queue.setting]],
+            # It ends when this closes, which it does however this process ends.
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            # Ctrl-C in the terminal is for this process alone.
+            start_new_session=True,
+            env=os.environ | own,
+        )
 
     def stop(self) -> None:
         """End them, leaving what they were at to others."""
-        for each in self._running.values():
+        with self._lock:
+            # A supervisor that was waiting for the database starts no more.
+            self._stopped = True
+            running = list(self._running.values())
+        for each in running:
             if each.stdin:
                 each.stdin.close()
         end = time.monotonic() + _PATIENCE
-        for each in self._running.values():
+        for each in running:
             try:
                 each.wait(max(0.0, end - time.monotonic()))
             except subprocess.TimeoutExpired:
                 each.kill()
-                each.wait()
+                with suppress(subprocess.TimeoutExpired):
+                    each.wait(1.0)  # one that is waiting for a disk ends after that
 
 
 def work(function: str, nice: int, queue: str) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +113,28 @@ def data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no test photos in {folder}; set FACEDEX_TEST_DATA to a folder of them")
     return folder
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test that uses the CDK as ``infra``, so that it can be selected by ``-m``."""
+    for item in items:
+        if "cdk" in getattr(item, "fixturenames", ()):
+            item.add_marker("infra")
+
+
+@pytest.fixture(scope="session")
+def cdk(pytestconfig: pytest.Config) -> None:
+    """Require the CDK: skip where it is missing, but fail if ``-m infra`` selects these tests."""
+    missing = ""
+    if not (find_spec("aws_cdk") and find_spec("cdk_nag")):
+        missing = "the CDK is not installed; it comes with .[test,infra]"
+    elif shutil.which("node") is None:
+        missing = "the CDK needs node"
+    if missing and pytestconfig.option.markexpr == "infra":
+        pytest.fail(missing)
+    if missing:
+        pytest.skip(missing)
 
 
 @pytest.fixture(scope="session")

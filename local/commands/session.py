@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import signal
-import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Final
 
 import click
 
@@ -24,6 +25,21 @@ _SIGNALS = tuple(
     for name in ("SIGINT", "SIGTERM", "SIGHUP")
     if (number := getattr(signal, name, None)) is not None  # Windows has no SIGHUP
 )
+
+
+_LOOK: Final = 0.5  # seconds between looks for a signal that has raised nothing
+
+
+class _Interruption:
+    """Whether a signal has asked for the end.
+
+    A plain flag: a signal's handler may take no lock, as its thread may hold it.
+    """
+
+    asked = False
+
+
+_interruption: Final = _Interruption()
 
 
 @contextmanager
@@ -55,8 +71,14 @@ def announce(machine: Machine) -> None:
 
 
 def wait() -> None:
-    """Wait for the end, which comes as KeyboardInterrupt."""
-    threading.Event().wait()
+    """Wait for the end, which comes as KeyboardInterrupt.
+
+    Python drops one that is raised in a finaliser, and sees late a signal that another thread
+    has received; the flag and the short sleeps let neither be missed.
+    """
+    while not _interruption.asked:
+        time.sleep(_LOOK)
+    raise KeyboardInterrupt
 
 
 def _warn_of_missing_calibration() -> None:
@@ -80,8 +102,10 @@ def _interruptible() -> Iterator[None]:
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         for each in _SIGNALS:
             signal.signal(each, signal.SIG_IGN)
+        _interruption.asked = True
         raise KeyboardInterrupt
 
+    _interruption.asked = False
     before = {
         each: signal.signal(each, interrupt)
         for each in _SIGNALS

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+from local import ending
 from local.gateway import Answer, Environ
 from local.kinesis_video.buffer import Buffer, Clock
 from local.listener import Application
@@ -129,8 +130,8 @@ class Streams:
             yield
         finally:
             ended.set()
-            self.close()
-            thread.join()
+            ending.run("closing streams", self.close)
+            ending.join(thread)
 
     def ask(self, environ: Environ, path: str, body: bytes) -> Answer:
         """What moto answers to a request of the same caller for another path and body."""

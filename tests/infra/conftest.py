@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -68,11 +67,10 @@ def _syntheses() -> dict[str, Synthesis]:
 
 
 @pytest.fixture(scope="session")
-def synthesis_of(tmp_path_factory: pytest.TempPathFactory, _syntheses: dict[str, Synthesis]) -> Any:
+def synthesis_of(
+    cdk: None, tmp_path_factory: pytest.TempPathFactory, _syntheses: dict[str, Synthesis]
+) -> Any:
     """What a variant's settings give; made when first asked for."""
-    pytest.importorskip("aws_cdk", reason="the CDK is not installed; it comes with .[infra]")
-    if shutil.which("node") is None:
-        pytest.skip("the CDK needs node")
 
     def find(name: str) -> Synthesis:
         if name not in _syntheses:

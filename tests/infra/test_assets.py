@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +12,9 @@ import pytest
 from infra.packages import PackageError, Target, function, layers
 from tests.packages.deployment import ROWS
 
-pytest.importorskip("aws_cdk", reason="the CDK is not installed; it comes with .[infra]")
-
 
 @pytest.fixture(scope="module")
 def target() -> Target:
-    if shutil.which("node") is None:
-        pytest.skip("the CDK needs node")
     try:
         return Target.of_this_machine()
     except PackageError as error:
@@ -27,7 +22,7 @@ def target() -> Target:
 
 
 @pytest.fixture(scope="module")
-def assembly(target: Target, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def assembly(cdk: None, target: Target, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Everything that can be uploaded, built for the machine that the tests run on."""
     from aws_cdk import App
 

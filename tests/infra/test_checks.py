@@ -33,7 +33,6 @@ def test_cdk_nag_would_find_something(
 
 
 def test_cfn_lint_finds_nothing(synthesis_of: Any) -> None:
-    pytest.importorskip("cfnlint", reason="cfn-lint comes with .[infra]")
     program = Path(sys.executable).with_name("cfn-lint")
     # All at once: it takes most of its time to start.
     templates = [synthesis_of(name).path for name in VARIANTS]

@@ -529,6 +529,7 @@ def test_cloudwatch_may_send_alarms_to_the_topic(synthesis_of: Any) -> None:
     assert allowed[0]["Action"] == "sns:Publish"
 
 
+@pytest.mark.usefixtures("cdk")
 @pytest.mark.parametrize(("auth", "everybody"), [("iam", False), ("keys", True)])
 def test_a_private_api_leaves_it_to_iam_whom_it_lets_in(auth: str, everybody: bool) -> None:
     from aws_cdk import App, Stack

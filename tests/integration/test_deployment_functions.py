@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -172,11 +171,8 @@ def test_the_answers_address_is_not_logged(
 
 
 def test_preparing_the_database_makes_a_role_that_can_migrate(
-    postgres: Any, database_url: str
+    cdk: None, postgres: Any, database_url: str
 ) -> None:
-    pytest.importorskip("aws_cdk", reason="the CDK is not installed; it comes with .[infra]")
-    if shutil.which("node") is None:
-        pytest.skip("the CDK needs node")
     from infra.constructs.database import preparation
     from infra.settings import StackSettings
 

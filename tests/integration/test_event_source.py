@@ -139,3 +139,23 @@ def test_a_stop_waits_for_what_is_under_way_and_begins_nothing(sqs: Any) -> None
     stopper.join()
     assert len(done) == 1
     assert worker.drain(0) == 4
+
+
+def test_a_function_that_hangs_does_not_keep_a_stop_waiting(sqs: Any) -> None:
+    url = sqs.create_queue(QueueName="hanging")["QueueUrl"]
+    begun, go_on = threading.Event(), threading.Event()
+
+    def handle(_event: Any, _context: Any) -> None:
+        begun.set()
+        go_on.wait(60)
+
+    sqs.send_message(QueueUrl=url, MessageBody="poison")
+    worker = source(sqs, url, handle, batch_size=1, workers=2)
+    worker.start()
+    assert begun.wait(30)
+    stopper = threading.Thread(target=worker.stop, args=(0.5,), daemon=True)
+    stopper.start()
+    stopper.join(30)
+    assert not stopper.is_alive()
+    assert worker._waiting() == 1
+    go_on.set()

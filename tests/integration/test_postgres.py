@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ import psycopg
 import pytest
 
 from local import directory
-from local.errors import DatabaseFailed, DirectoryInUse
+from local.errors import DatabaseFailed, DirectoryInUse, StartCancelled
 from local.postgres import Postgres
 
 _HOLDER = """
@@ -92,6 +93,40 @@ def test_rows_survive_a_restart_and_no_process_is_left(tmp_path: Path) -> None:
     assert execute(second.start(), "SELECT number FROM kept") == [(7,)]
     second.stop()
     assert processes_of(second.cluster) == []
+
+
+def test_a_server_that_hears_no_signal_is_ended_and_loses_no_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("local.postgres._SHUTDOWN", 1.0)
+    first = Postgres(tmp_path)
+    execute(first.start(), "CREATE TABLE kept AS SELECT 7 AS number")
+    assert first.pid
+    os.kill(first.pid, signal.SIGSTOP)
+    first.stop()
+    eventually(lambda: processes_of(first.cluster) == [])
+    second = Postgres(tmp_path)
+    assert execute(second.start(), "SELECT number FROM kept") == [(7,)]
+    second.stop()
+
+
+def test_a_stop_breaks_off_the_making_of_a_cluster(tmp_path: Path) -> None:
+    server = Postgres(tmp_path)
+    failures: list[type[Exception]] = []
+
+    def start() -> None:
+        try:
+            server.start()
+        except StartCancelled as error:
+            failures.append(type(error))
+
+    starter = threading.Thread(target=start, daemon=True)
+    starter.start()
+    eventually(lambda: bool(processes_of(tmp_path / "postgres.new")))
+    server.stop()
+    starter.join(30)
+    assert failures == [StartCancelled]
+    assert processes_of(tmp_path) == []
 
 
 def test_a_server_left_running_by_a_killed_process_is_taken_over(
