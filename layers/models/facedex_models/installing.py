@@ -14,7 +14,7 @@ import onnxruntime
 import platformdirs
 from filelock import FileLock
 
-from facedex_models import centerface_to_dynamic, dlib_to_onnx
+from facedex_models import centerface_to_dynamic, dlib_to_onnx, sface
 from facedex_models.errors import DamagedPack, FetchFailed, LicenceNotAccepted, ModelError
 from facedex_models.fetching import Progress, fetch_member, silent
 from facedex_models.manifests import (
@@ -45,6 +45,7 @@ CONVERTERS: Mapping[str, Callable[[bytes], bytes]] = {
     "yunet": _as_published,
     "scrfd": _as_published,
     "sface": _as_published,
+    "sface-bytes": sface.convert,
     "arcface": _as_published,
 }
 
