@@ -73,7 +73,13 @@ def evaluate(source: Path, pack: str, threads: int, pictures: Path | None, as_js
 
 
 @click.command()
-@click.argument("source", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument(
+    "sources",
+    metavar="SOURCE...",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+)
 @_pack
 @_threads
 @click.option(
@@ -81,32 +87,46 @@ def evaluate(source: Path, pack: str, threads: int, pictures: Path | None, as_js
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write it to this file instead of where the pack uses it.",
 )
-def calibrate(source: Path, pack: str, threads: int, out: Path | None) -> None:
+def calibrate(sources: tuple[Path, ...], pack: str, threads: int, out: Path | None) -> None:
     """Measure what a Similarity means on your own photos.
 
     SOURCE has a folder per person, or one photo of each person. At least 448 different people are
-    needed (100,000 comparisons); a folder with several photos each does with fewer. The calibration
-    is kept with the pack, stays when the pack is pulled again, and is used by every search once
-    Facedex is started again. Delete the file to return to the pack's own.
+    needed (100,000 comparisons); a folder with several photos each does with fewer. Several
+    SOURCEs count equally, however many photos each has: the false match rate is the mean of theirs.
+
+    The calibration is kept with the pack, stays when the pack is pulled again, and is used by
+    every search once Facedex is started again. Delete the file to return to the pack's own.
     """
     with _plain_errors():
-        photo_set = sets.folder_per_person(source)
+        photo_sets = [sets.folder_per_person(source) for source in sources]
         loaded = _load(pack, threads)
-        enrolled = _enrol(loaded, photo_set.photos)
-        people = photo_set.people[enrolled.taken]
-        measured = calibrating.calibrate(enrolled.vectors, people)
-        count = len(np.unique(people))
-        data = f"{len(people)} photos of {count} people in {source.resolve().name}"
+        enrolled = [_enrol(loaded, photo_set.photos) for photo_set in photo_sets]
+        measured = calibrating.calibrate(
+            [
+                calibrating.Source(found.vectors, photo_set.people[found.taken])
+                for photo_set, found in zip(photo_sets, enrolled, strict=True)
+            ]
+        )
+        data = "; ".join(map(_described, sources, photo_sets, enrolled))
+        if len(sources) > 1:
+            data = f"equally weighted: {data}"
         target = out or installing.pull(pack) / packs.CALIBRATION
         text = calibrating.to_toml(measured, data=data)
         partial = target.with_name(f".{target.name}.partial")
         partial.write_text(text, "utf-8")
         partial.replace(target)
     click.echo(f"{data}: {measured.pairs:,} comparisons of different people.", err=True)
-    for one, other, cosine in measured.twins:
-        names = [str(photo_set.photos[enrolled.taken[index]]) for index in (one, other)]
-        click.echo(f"Left out as one person: {names[0]} and {names[1]} ({cosine:.4f}).", err=True)
+    for twins in measured.twins:
+        photos = photo_sets[twins.source].photos
+        taken = enrolled[twins.source].taken
+        one, other = photos[taken[twins.one]], photos[taken[twins.other]]
+        click.echo(f"Left out as one person: {one} and {other} ({twins.cosine:.4f}).", err=True)
     click.echo(target)
+
+
+def _described(source: Path, photo_set: sets.PhotoSet, enrolled: Enrolment) -> str:
+    people = photo_set.people[enrolled.taken]
+    return f"{len(people)} photos of {len(np.unique(people))} people in {source.resolve().name}"
 
 
 def _load(pack: str, threads: int) -> packs.Pack:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -97,3 +98,16 @@ def test_a_calibration_is_used_from_then_on_and_survives_a_pull(
     own = packs.load(own_pack).calibration.cosine(99)
     assert own != shipped
     assert own == pytest.approx(shipped, abs=0.01)  # the same people as the shipped one's
+    single = tomllib.loads(text)
+    other = tmp_path / "other"
+    shutil.copytree(crops, other)
+    out = tmp_path / "both.toml"
+    run = CliRunner().invoke(models, ["calibrate", str(crops), str(other), "--out", str(out)])
+    assert run.exit_code == 0, run.output
+    assert run.stdout == f"{out}\n"
+    both = tomllib.loads(out.read_text())
+    assert both["data"] == (
+        "equally weighted: 455 photos of 455 people in crops; 455 photos of 455 people in other"
+    )
+    assert both["impostor_pairs"] == 2 * single["impostor_pairs"]
+    assert both["cosine"] == single["cosine"]
