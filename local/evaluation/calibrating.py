@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,50 +20,77 @@ ROUNDS = 3
 
 
 @dataclass(frozen=True)
+class Source:
+    """The vectors of one set of photos, and whose they are."""
+
+    vectors: NDArray[np.float32]  # (n, dimension)
+    people: NDArray[np.intp]  # (n,)
+    skip: NDArray[np.intp] | None = None  # (m, 2) pairs of photos that are of one person after all
+
+
+class Twins(NamedTuple):
+    """Two photos of a source in two people's folders that are surely of one person."""
+
+    source: int
+    one: int
+    other: int
+    cosine: float
+
+
+@dataclass(frozen=True)
 class Measured:
     """The knots of a calibration, how many comparisons they come from, and what was left out."""
 
     cosine: list[float]
     false_match_rate: list[float]
     pairs: int
-    twins: list[tuple[int, int, float]]  # photos that are surely of one person, and their cosine
+    twins: list[Twins]
 
 
-def calibrate(
-    vectors: NDArray[np.float32],
-    people: NDArray[np.intp],
-    *,
-    skip: NDArray[np.intp] | None = None,
-) -> Measured:
-    """Fit the false match rate to all comparisons of different people.
+def calibrate(sources: Sequence[Source]) -> Measured:
+    """Fit the false match rate to all comparisons of different people in each source.
 
-    skip: (n, 2) pairs of photos to leave out, known to be of one person after all.
+    Each source counts equally, however many comparisons it has.
     Raises EvaluationError where the photos are too few.
     """
-    one, other = np.triu_indices(len(vectors), 1)
-    different = people[one] != people[other]
-    if skip is not None and len(skip):
-        size = len(vectors)
-        low, high = np.sort(skip, axis=1).T
-        different &= ~np.isin(one * size + other, low * size + high)
-    one, other = one[different], other[different]
-    cosines = metrics.products(vectors, one, other)
-    kept = np.ones(len(cosines), dtype=bool)
-    twins: list[tuple[int, int, float]] = []
+    compared = [_compare(source) for source in sources]
+    kept = [np.ones(len(found.cosines), dtype=bool) for found in compared]
+    twins: list[Twins] = []
     for _ in range(ROUNDS):
+        samples = [found.cosines[mask] for found, mask in zip(compared, kept, strict=True)]
         try:
-            knots = calibration.fit(cosines[kept])
+            knots = calibration.fit(samples)
         except ValueError as error:
             raise EvaluationError(f"{error} Photos of one person give none.") from error
         curve = calibration.Calibration(*knots)
-        high = np.flatnonzero(kept & (cosines > knots[0][len(knots[0]) // 2]))
-        expected = curve.false_match_rate(cosines[high]) * int(kept.sum())
-        found = high[expected < EXPECTED]
-        if not len(found):
+        before = len(twins)
+        for number, ((cosines, one, other), mask) in enumerate(zip(compared, kept, strict=True)):
+            high = np.flatnonzero(mask & (cosines > knots[0][len(knots[0]) // 2]))
+            expected = curve.false_match_rate(cosines[high]) * len(samples[number])
+            found = high[expected < EXPECTED]
+            twins += [Twins(number, int(one[i]), int(other[i]), float(cosines[i])) for i in found]
+            mask[found] = False
+        if len(twins) == before:
             break
-        twins += [(int(one[i]), int(other[i]), float(cosines[i])) for i in found]
-        kept[found] = False
-    return Measured(*knots, pairs=int(kept.sum()), twins=twins)
+    return Measured(*knots, pairs=sum(int(mask.sum()) for mask in kept), twins=twins)
+
+
+class _Compared(NamedTuple):
+    cosines: NDArray[np.float64]  # (n,)
+    one: NDArray[np.intp]  # (n,) indices of photos
+    other: NDArray[np.intp]
+
+
+def _compare(source: Source) -> _Compared:
+    """Compare all photos of different people."""
+    one, other = np.triu_indices(len(source.vectors), 1)
+    different = source.people[one] != source.people[other]
+    if source.skip is not None and len(source.skip):
+        size = len(source.vectors)
+        low, high = np.sort(source.skip, axis=1).T
+        different &= ~np.isin(one * size + other, low * size + high)
+    one, other = one[different], other[different]
+    return _Compared(metrics.products(source.vectors, one, other), one, other)
 
 
 def to_toml(measured: Measured, *, data: str) -> str:

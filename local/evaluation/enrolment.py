@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from facedex.vision.errors import ImageTooLarge, InvalidImage
 from facedex.vision.packs import Pack
 from local.evaluation import photos
+from local.evaluation.photos import Photo
 
 
 @dataclass(frozen=True)
@@ -20,11 +20,11 @@ class Enrolment:
 
     vectors: NDArray[np.float32]  # (n, dimension), of the photos below
     taken: NDArray[np.intp]  # (n,) indices of the photos
-    failures: dict[Path, str]
+    failures: dict[Photo, str]
 
 
 def enrol(
-    pack: Pack, files: Sequence[Path], *, advance: Callable[[], None] = lambda: None
+    pack: Pack, files: Sequence[Photo], *, advance: Callable[[], None] = lambda: None
 ) -> Enrolment:
     """Find, measure and embed the largest face of each photo; `advance` is called after each.
 
@@ -32,7 +32,7 @@ def enrol(
     """
     vectors: list[NDArray[np.float32]] = []
     taken: list[int] = []
-    failures: dict[Path, str] = {}
+    failures: dict[Photo, str] = {}
     for index, file in enumerate(files):
         try:
             image = photos.read(file)

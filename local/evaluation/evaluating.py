@@ -42,6 +42,13 @@ class Evaluation:
     gallery: int  # people that probes were searched among
 
 
+def thresholds(calibration: Calibration | None) -> list[tuple[float, float]]:
+    """Return the similarities that rates are given at, and the cosines that reach them."""
+    if calibration is None:
+        return []
+    return [(similarity, calibration.cosine(similarity)) for similarity in SIMILARITIES]
+
+
 def evaluate(
     photo_set: PhotoSet, enrolment: Enrolment, calibration: Calibration | None
 ) -> Evaluation:
@@ -64,11 +71,6 @@ def evaluate(
     if photo_set.pairs is None:
         own, others, owners = metrics.identify(enrolment.vectors, people)
         rank_one, gallery = metrics.share_of(own > others, owners), len(np.unique(people))
-    thresholds = (
-        [(similarity, calibration.cosine(similarity)) for similarity in SIMILARITIES]
-        if calibration
-        else []
-    )
     return Evaluation(
         photos=len(photo_set.photos),
         people=len(np.unique(photo_set.people)),
@@ -82,7 +84,7 @@ def evaluate(
                 metrics.non_match_rate(comparisons, lowest),
                 metrics.share_of(others >= lowest, owners),
             )
-            for similarity, lowest in thresholds
+            for similarity, lowest in thresholds(calibration)
         ),
         rank_one=rank_one,
         gallery=gallery,

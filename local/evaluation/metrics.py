@@ -161,6 +161,30 @@ def share_of(wrong: NDArray[np.bool_], people: Indices, *, seed: int = 0) -> Rat
     return _rate(wrong, lambda drawn: _share(drawn[people], wrong), people, seed)
 
 
+def missed_at(
+    found: Doubles, people: Indices, alarms: Doubles, rate: float, *, seed: int = 0
+) -> Rate | None:
+    """Return the share of mated searches missed where so many non-mated ones find somebody.
+
+    found: each mated search's score if its best match is the right person, else minus infinity.
+    people: whose the mated searches are. alarms: the highest score of each non-mated search, each
+    of another person. Both kinds of people are drawn, and each draw has its own threshold. None
+    where the searches are too few to say.
+    """
+    threshold = threshold_at(alarms, rate)
+    if threshold is None or not found.size:
+        return None
+    top = -np.sort(-alarms)
+    generator = np.random.default_rng(seed + 1)  # other draws than those of the mated searches
+
+    def share(drawn: Doubles) -> float:
+        times = generator.multinomial(alarms.size, np.full(alarms.size, 1 / alarms.size))
+        place = int(np.searchsorted(np.cumsum(times), rate * alarms.size + 1e-9, side="right"))
+        return _share(drawn[people], found <= top[place])
+
+    return _rate(found <= threshold, share, people, seed)
+
+
 def detection_error_tradeoff(
     comparisons: Comparisons, points: int = 400
 ) -> tuple[Doubles, Doubles]:

@@ -3,21 +3,60 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path, PurePath, PurePosixPath
 
 from PIL import Image as pillow
 
 from facedex.vision import images
 from facedex.vision.errors import InvalidImage
+from local.evaluation.errors import EvaluationError
 
 TAKEN = frozenset({".jpg", ".jpeg", ".png"})  # by the product, as they are
 CONVERTED = frozenset({".pgm", ".ppm", ".bmp", ".tif", ".tiff", ".webp"})
 
 
+@dataclass(frozen=True)
+class Packed:
+    """A photo in a .zip file, which is never unpacked to disk."""
+
+    archive: zipfile.ZipFile
+    name: str
+
+    @property
+    def suffix(self) -> str:
+        """The end of its name, as a path has it."""
+        return PurePosixPath(self.name).suffix
+
+    def read_bytes(self) -> bytes:
+        """Return its content; raise InvalidImage where the file does not hold it whole."""
+        try:
+            return self.archive.read(self.name)
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            EOFError,
+            NotImplementedError,
+            RuntimeError,
+        ) as error:
+            raise InvalidImage("The photo cannot be unpacked; it is damaged or locked.") from error
+
+    def __str__(self) -> str:
+        return f"{self.archive.filename}/{self.name}"
+
+
+Photo = Path | Packed
+
+
 def is_photo(path: Path) -> bool:
     """Return whether it is a file, no pipe or the like, whose name is that of a photo."""
-    named = path.suffix.lower() in TAKEN | CONVERTED and not path.name.startswith(".")
-    return named and path.is_file()
+    return _is_named_photo(path) and path.is_file()
+
+
+def _is_named_photo(path: PurePath) -> bool:
+    return path.suffix.lower() in TAKEN | CONVERTED and not path.name.startswith(".")
 
 
 def below(folder: Path) -> list[Path]:
@@ -25,7 +64,22 @@ def below(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if is_photo(path))
 
 
-def read(path: Path) -> images.Image:
+def found(source: Path) -> list[Photo]:
+    """Return the photos in a folder and below it, or in a .zip file, in the order of their paths.
+
+    Raises EvaluationError where it is neither.
+    """
+    if source.is_dir():
+        return [*below(source)]
+    try:
+        archive = zipfile.ZipFile(source)
+    except zipfile.BadZipFile as error:
+        raise EvaluationError(f"{source} is neither a folder nor a whole .zip file.") from error
+    names = sorted({entry.filename for entry in archive.infolist() if not entry.is_dir()})
+    return [Packed(archive, name) for name in names if _is_named_photo(PurePosixPath(name))]
+
+
+def read(path: Photo) -> images.Image:
     """Return a photo as the product sees it; what it does not take becomes a PNG first.
 
     Raises InvalidImage, ImageTooLarge or OSError.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from local.evaluation import photos
+from local.evaluation import photos, tables
 from local.evaluation.errors import EvaluationError
 
 # The names that pairs files give their columns: deepface's, and plain ones.
@@ -26,6 +25,8 @@ class PhotoSet:
     photos: tuple[Path, ...]
     people: NDArray[np.intp]  # (n,) 0..people - 1
     pairs: NDArray[np.intp] | None  # (m, 2) indices of photos; None: all with all
+    # (n,) what the user calls each photo's person: the folder, or the photo where there is none
+    names: tuple[str, ...]
 
 
 def read(path: Path) -> PhotoSet:
@@ -37,17 +38,19 @@ def folder_per_person(folder: Path) -> PhotoSet:
     """Return the photos of each folder as one person's; a photo beside the folders is a person."""
     files: list[Path] = []
     people: list[int] = []
+    names: list[str] = []
     entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
     for person, entry in enumerate(entries):
         found = photos.below(entry) if entry.is_dir() else [entry] * photos.is_photo(entry)
         files += found
         people += [person] * len(found)
+        names += [entry.name] * len(found)
     if len(set(people)) < 2:
         raise EvaluationError(
             f"{folder} has photos of {len(set(people))} people; an evaluation needs a folder for "
             "each of two or more people."
         )
-    return PhotoSet(tuple(files), _numbered(people), None)
+    return PhotoSet(tuple(files), _numbered(people), None, tuple(names))
 
 
 def pairs_file(path: Path) -> PhotoSet:
@@ -55,12 +58,7 @@ def pairs_file(path: Path) -> PhotoSet:
 
     Columns: file_x, file_y, Decision (Yes or No); or one, other, same (1 or 0, true or false).
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise EvaluationError(f"{path} is no CSV file that can be read: {error}.") from error
-    names = {name.strip().lower(): name for name in (rows[0] if rows else {}) if name}
+    rows, names = tables.read(path)
     columns = [next((names[n] for n in known if n in names), None) for known in (ONE, OTHER, SAME)]
     if None in columns:
         raise EvaluationError(
@@ -87,7 +85,7 @@ def pairs_file(path: Path) -> PhotoSet:
             f"{path} contradicts itself: {one} and {other} are said to be different people, and by "
             "other pairs the same one."
         )
-    return PhotoSet(files, people, indices)
+    return PhotoSet(files, people, indices, tuple(numbers))
 
 
 def _joined(count: int, same: NDArray[np.intp]) -> NDArray[np.intp]:

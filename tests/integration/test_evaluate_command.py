@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -64,6 +65,85 @@ def test_a_pairs_file_is_evaluated_without_identification(people: Path) -> None:
 
 
 @pytest.mark.usefixtures("own_pack")
+def test_groups_and_strangers_are_reported_as_tables_and_as_json(
+    people: Path, data: Path, tmp_path: Path
+) -> None:
+    groups = tmp_path / "groups.csv"
+    groups.write_text("person,group\ns1,[b]old[/b]\ns2,[b]old[/b]\ns3,young\n", "utf-8-sig")
+    strangers = tmp_path / "strangers.zip"
+    with (
+        zipfile.ZipFile(data / "lfw_crops_80.zip") as crops,
+        zipfile.ZipFile(strangers, "w") as few,
+    ):
+        for name in sorted(name for name in crops.namelist() if name.endswith(".jpg"))[:240]:
+            few.writestr(name, crops.read(name))
+        few.writestr("broken.jpg", b"no photo")  # the first by its name: enrolled
+    arguments = ["evaluate", str(people), "--groups", str(groups), "--strangers", str(strangers)]
+    run = CliRunner().invoke(models, [*arguments, "--enrolled", "20", "--json"])
+    assert run.exit_code == 0, run.output
+    found = json.loads(run.stdout)
+    rows = {group["group"]: group for group in found["groups"]}
+    assert list(rows) == ["[b]old[/b]", "young", "(no group)"]
+    old = rows["[b]old[/b]"]
+    assert (old["people"], old["photos"], old["photosNotEnrolled"]) == (2, 7, 1)
+    assert old["comparisons"] == {"samePerson": 6, "differentPeople": 9}
+    assert [at["similarity"] for at in old["atSimilarity"]] == [80, 90, 99]
+    assert old["atSimilarity"][0]["falseMatchRate"]["count"] == 9
+    by_rate = {at["falseMatchRateOfAll"]: at for at in old["atFalseMatchRateOfAll"]}
+    assert by_rate[0.01]["falseNonMatchRate"]["count"] == 6
+    assert by_rate[0.001]["falseNonMatchRate"] is None
+    assert rows["young"]["atSimilarity"][0]["falseMatchRate"] is None
+    search = found["openSetIdentification"]
+    assert (search["galleryPeople"], search["galleryStrangers"]) == (6, 19)
+    assert [Path(path).name for path in search["failuresToEnrol"]] == ["broken.jpg"]
+    assert (search["matedSearches"], search["nonMatedSearches"]) == (12, 120)
+    assert search["rankOneIdentificationRate"]["count"] == 12
+    at_rate = {
+        at["falsePositiveIdentificationRate"]: at["falseNegativeIdentificationRate"]
+        for at in search["falseNegativeIdentificationRateAtFalsePositiveIdentificationRate"]
+    }
+    assert at_rate[0.01]["count"] == 12
+    assert at_rate[0.001] is None
+    assert [at["similarity"] for at in search["atSimilarity"]] == [80, 90, 99]
+    assert search["atSimilarity"][0]["falsePositiveIdentificationRate"]["count"] == 120
+    run = CliRunner().invoke(models, arguments)
+    assert run.exit_code == 0, run.output
+    shown = " ".join(run.stdout.split())
+    assert "Group [b]old[/b]: 7 photos of 2 people, 1 without a face" in shown
+    assert "6 comparisons of one person, 9 of different people of the group" in shown
+    assert "126 people enrolled, 120 of them strangers" in shown
+    assert "12 searches of people who are enrolled, 120 of strangers who are not" in shown
+
+
+@pytest.mark.usefixtures("own_pack")
+@pytest.mark.parametrize(
+    ("arguments", "status", "complaint"),
+    [
+        (["people", "--groups", "groups.csv"], 1, "names the person s9, of whom there is no photo"),
+        (["people", "--strangers", "groups.csv"], 1, "neither a folder nor a whole .zip file"),
+        (["people/pairs.csv", "--strangers", "people"], 1, "need a folder per person"),
+        (["people", "--strangers", "people/s2"], 0, "2 of them strangers"),
+        (["people", "--strangers", "people/s2", "--enrolled", "3"], 1, "at most 2 can be enrolled"),
+        (["people", "--enrolled", "3"], 2, "name --strangers too"),
+    ],
+)
+def test_wrong_options_are_refused_in_one_sentence(
+    people: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    status: int,
+    complaint: str,
+) -> None:
+    monkeypatch.chdir(people.parent)
+    Path("groups.csv").write_text("person,group\ns9,old\n")
+    Path("people/pairs.csv").write_text("one,other,same\ns1/1.pgm,s1/4.pgm,1\n")
+    run = CliRunner().invoke(models, ["evaluate", *arguments])
+    assert run.exit_code == status, run.output
+    assert complaint in " ".join(run.output.split())
+    assert "Traceback" not in run.output
+
+
+@pytest.mark.usefixtures("own_pack")
 def test_too_few_people_are_refused_in_one_sentence(people: Path, tmp_path: Path) -> None:
     run = CliRunner().invoke(models, ["calibrate", str(people)])
     assert run.exit_code == 1
@@ -96,3 +176,16 @@ def test_a_calibration_is_used_from_then_on_and_survives_a_pull(
     own = packs.load(own_pack).calibration.cosine(99)
     assert own != shipped
     assert own == pytest.approx(shipped, abs=0.01)  # the same people as the shipped one's
+    single = tomllib.loads(text)
+    other = tmp_path / "other"
+    shutil.copytree(crops, other)
+    out = tmp_path / "both.toml"
+    run = CliRunner().invoke(models, ["calibrate", str(crops), str(other), "--out", str(out)])
+    assert run.exit_code == 0, run.output
+    assert run.stdout == f"{out}\n"
+    both = tomllib.loads(out.read_text())
+    assert both["data"] == (
+        "equally weighted: 455 photos of 455 people in crops; 455 photos of 455 people in other"
+    )
+    assert both["impostor_pairs"] == 2 * single["impostor_pairs"]
+    assert both["cosine"] == single["cosine"]

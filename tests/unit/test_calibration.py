@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from facedex.vision import packs
 from facedex.vision.calibration import Calibration, fit
@@ -74,6 +75,67 @@ def test_a_fit_recovers_a_normal_distribution_beyond_its_counts() -> None:
 def test_a_fit_wants_enough_comparisons() -> None:
     with pytest.raises(ValueError, match="too few"):
         fit(np.zeros(1000))
+
+
+def normal(mean: float, size: int, *, spread: float = 0.1) -> NDArray[np.float64]:
+    return np.random.default_rng(size).normal(mean, spread, size)
+
+
+def normal_rate(cosine: float, mean: float, *, spread: float = 0.1) -> float:
+    return math.erfc((cosine - mean) / spread / math.sqrt(2)) / 2
+
+
+# Cosines and rates of normal(0.2, 150_000), as they were before there were mixtures.
+COSINES = """
+0.20021 0.32879 0.38628 0.43391 0.44521 0.45525 0.46606 0.47413 0.48493 0.49661 0.50814 0.51855
+0.52993 0.53974 0.54698 0.55378 0.56046 0.59445 0.6213 0.6442 0.66451 0.68295 0.69996 0.71582
+0.73075"""
+RATES = """
+0.501 0.1 0.0316 0.01 0.0074 0.00548 0.00405 0.003 0.00222 0.00164 0.00122 0.0009 0.000666 0.000493
+0.000365 0.00027 0.0002 3.26e-05 5.32e-06 8.67e-07 1.41e-07 2.31e-08 3.76e-09 6.13e-10 1e-10"""
+ALONE = [float(text) for text in COSINES.split()], [float(text) for text in RATES.split()]
+
+
+def test_one_sample_is_fitted_as_ever_and_alone_in_a_mixture_too() -> None:
+    sample = normal(0.2, 150_000)
+    assert fit(sample) == ALONE
+    assert fit([sample]) == ALONE
+
+
+def test_the_same_sample_twice_is_worth_no_more_than_once() -> None:
+    sample = normal(0.2, 150_000)
+    assert fit([sample, sample]) == ALONE
+    assert fit([sample, sample], [1, 2]) == ALONE
+
+
+@pytest.mark.parametrize("weights", [None, (3.0, 1.0)])
+def test_a_mixture_has_the_mean_rate_of_its_samples_however_large_each_is(
+    weights: tuple[float, float] | None,
+) -> None:
+    fitted = Calibration(*fit([normal(0.0, 3_000_000), normal(0.3, 600_000)], weights))
+    share = 0.75 if weights else 0.5
+    for cosine in (0.5, 0.55, 0.6, 0.65):
+        true = share * normal_rate(cosine, 0.0) + (1 - share) * normal_rate(cosine, 0.3)
+        assert float(fitted.false_match_rate(cosine)) == pytest.approx(true, rel=0.05)
+    true = (1 - share) * normal_rate(0.78, 0.3)  # beyond the counts
+    assert abs(math.log10(float(fitted.false_match_rate(0.78)) / true)) < 0.25
+
+
+def test_a_mixture_is_worth_the_harmonic_mean_of_its_samples() -> None:
+    fit([normal(0.2, 60_000), normal(0.2, 400_000)])
+    with pytest.raises(ValueError, match="worth 95238 of one sample"):
+        fit([normal(0.2, 50_000), normal(0.2, 1_000_000)])
+    with pytest.raises(ValueError, match="too few"):
+        fit([normal(0.2, 400_000), np.empty(0)])
+    with pytest.raises(ValueError, match="too few"):
+        fit([])
+
+
+@pytest.mark.parametrize("weights", [(1.0,), (1.0, 0.0), (1.0, float("nan")), (1.0, 1.0, 1.0)])
+def test_a_mixture_needs_a_weight_for_each_sample(weights: tuple[float, ...]) -> None:
+    sample = normal(0.2, 150_000)
+    with pytest.raises(ValueError, match="a weight above 0 for each"):
+        fit([sample, sample], weights)
 
 
 def test_the_default_pack_tells_the_usual_thresholds_apart(pack_directory: Path) -> None:

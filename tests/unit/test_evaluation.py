@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from local.evaluation import calibrating, metrics, plots, sets
+from local.evaluation.calibrating import Source
 from local.evaluation.errors import EvaluationError
 from local.evaluation.metrics import Comparisons
 
@@ -146,16 +147,20 @@ def test_a_pairs_file_that_says_nothing_clear_is_refused(
 
 def test_a_calibration_of_few_people_is_refused() -> None:
     with pytest.raises(EvaluationError, match="too few"):
-        calibrating.calibrate(np.eye(20, dtype=np.float32), np.arange(20))
+        calibrating.calibrate([Source(np.eye(20, dtype=np.float32), np.arange(20))])
 
 
 def test_one_photo_in_two_folders_does_not_spoil_a_calibration() -> None:
     generator = np.random.default_rng(8)
     vectors = generator.normal(size=(500, 64)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    clean = calibrating.calibrate(vectors, np.arange(500))
+    clean = calibrating.calibrate([Source(vectors, np.arange(500))])
     vectors = np.concatenate([vectors, vectors[:1] + np.float32(1e-4)])
-    found = calibrating.calibrate(vectors, np.arange(501))
-    assert [(one, other) for one, other, _ in found.twins] == [(0, 500)]
+    found = calibrating.calibrate([Source(vectors, np.arange(501))])
+    assert [twins[:3] for twins in found.twins] == [(0, 0, 500)]
     assert clean.twins == []
     assert np.abs(np.array(found.cosine[:10]) - clean.cosine[:10]).max() < 0.01
+    twice = calibrating.calibrate([Source(vectors, np.arange(501))] * 2)
+    assert (twice.cosine, twice.false_match_rate) == (found.cosine, found.false_match_rate)
+    assert [twins[:3] for twins in twice.twins] == [(0, 0, 500), (1, 0, 500)]
+    assert twice.pairs == 2 * found.pairs

@@ -68,26 +68,29 @@ def _interpolate(at: ArrayLike, x: Doubles, y: Doubles) -> Doubles:
     return np.asarray(y[segment] + slope * (place - x[segment]))
 
 
-def fit(impostor_cosines: ArrayLike) -> tuple[list[float], list[float]]:
+def fit(
+    impostor_cosines: NDArray[np.floating] | Sequence[NDArray[np.floating]],
+    weights: Sequence[float] | None = None,
+) -> tuple[list[float], list[float]]:
     """Return the knots of a calibration, cosines and rates, from comparisons of different people.
+
+    Several samples are a mixture: its false match rate at a cosine is the mean of the samples' own
+    rates there, weighted by `weights` (equal if not given), however large each sample is.
 
     Down to 30 counts the rate is the share of comparisons at or above the cosine. Beyond, its
     logarithm follows the parabola (a normal distribution's tail is one) fitted to the counts from
     1 in 1,000 down, never rising, until 1 in 10 billion or the cosine 1.
     Raises ValueError below 100,000 comparisons: their tail says too little.
     """
-    cosines = np.sort(np.asarray(impostor_cosines, dtype=np.float64))[::-1]
-    count = cosines.size
-    if count < FEWEST_COMPARISONS:
-        raise ValueError(
-            f"{count} comparisons are too few to calibrate with; take at least "
-            f"{FEWEST_COMPARISONS}, that is {1 + int((2 * FEWEST_COMPARISONS) ** 0.5)} people."
-        )
-    lowest = np.log10(FEWEST_COUNTS / count)
+    samples = [impostor_cosines] if isinstance(impostor_cosines, np.ndarray) else impostor_cosines
+    mixture = _Mixture(samples, weights)
+    if mixture.count < FEWEST_COMPARISONS:
+        raise ValueError(mixture.too_few())
+    lowest = np.log10(FEWEST_COUNTS / mixture.count)
     logs = np.concatenate([[-0.3, -1.0, -1.5], np.linspace(-2, lowest, BODY_KNOTS)])
-    places = cosines[np.ceil(10.0**logs * count).astype(int) - 1]
+    places = mixture.cosines(logs)
     deep = np.linspace(-3, lowest, 50)
-    tail = np.polyfit(cosines[np.ceil(10.0**deep * count).astype(int) - 1], deep, 2)
+    tail = np.polyfit(mixture.cosines(deep), deep, 2)
     beyond = np.linspace(places[-1], 1.0, 200)[1:]
     # The parabola starts where the counts end, and steepens or stays straight.
     slope = min(2 * tail[0] * places[-1] + tail[1], -1e-6)
@@ -99,3 +102,59 @@ def fit(impostor_cosines: ArrayLike) -> tuple[list[float], list[float]]:
         np.round(np.concatenate([places, far]), 5).tolist(),
         [float(f"{10.0**log:.3g}") for log in np.concatenate([logs, wanted])],
     )
+
+
+class _Mixture:
+    """Samples of cosines, each with a weight.
+
+    `count` is how many comparisons of one sample the mixture is worth: the harmonic mean of the
+    samples' sizes, weighted. At count · rate = 30 the rate's relative error is then at most that of
+    30 counts, whichever samples they come from and however alike the samples are (Cauchy-Schwarz);
+    they may be copies of the same photos.
+    """
+
+    def __init__(
+        self, samples: Sequence[NDArray[np.floating]], weights: Sequence[float] | None
+    ) -> None:
+        shares = np.asarray([1.0] * len(samples) if weights is None else weights, dtype=np.float64)
+        if shares.shape != (len(samples),) or not np.all(shares > 0):
+            raise ValueError("A mixture needs a weight above 0 for each of its samples.")
+        self._samples = [np.sort(np.asarray(sample, dtype=np.float64)) for sample in samples]
+        sizes = np.array([sample.size for sample in self._samples])
+        self._sizes = sizes
+        self.count = 0.0
+        if len(sizes) and sizes.min():
+            shares /= shares.sum()
+            # In this order one sample, or the same one twice, is worth exactly its own size.
+            self.count = float(sizes.min() / np.sum(shares * (sizes.min() / sizes)))
+            self._worth = shares * self.count / sizes  # of one comparison in each sample
+
+    def cosines(self, logs: Doubles) -> Doubles:
+        """Return the highest cosine at which the rate is reached, for log10 of each rate."""
+        wanted = 10.0**logs * self.count
+        low = np.full(logs.shape, min(sample[0] for sample in self._samples))
+        high = np.full(logs.shape, np.nextafter(max(sample[-1] for sample in self._samples), 9))
+        # Down to neighbouring numbers, so that the result is a cosine of a sample.
+        while np.any((low < (middle := (low + high) / 2)) & (middle < high)):
+            reached = self._counts(middle) >= wanted
+            low, high = np.where(reached, middle, low), np.where(reached, high, middle)
+        return low
+
+    def _counts(self, cosines: Doubles) -> Doubles:
+        """Return how many comparisons, by their worth, reach each cosine."""
+        counts = np.zeros(cosines.shape)
+        for sample, worth in zip(self._samples, self._worth, strict=True):
+            counts += worth * (sample.size - np.searchsorted(sample, cosines))
+        return counts
+
+    def too_few(self) -> str:
+        people = 1 + int((2 * FEWEST_COMPARISONS) ** 0.5)
+        several = (
+            f", equally weighted, are worth {int(self.count)} of one sample, which"
+            if len(self._sizes) > 1
+            else ""
+        )
+        return (
+            f"{self._sizes.sum()} comparisons{several} are too few to calibrate with; take at "
+            f"least {FEWEST_COMPARISONS}, that is {people} people."
+        )
