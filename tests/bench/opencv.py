@@ -1,0 +1,112 @@
+"""A 640x480 portrait through OpenCV's FaceDetectorYN and FaceRecognizerSF, and through ours.
+
+The same recogniser on both sides. OpenCV has YuNet as detector, ours is CenterFace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facedex.vision import alignment, images, packs
+from facedex.vision.alignment import UPRIGHT, View
+from facedex.vision.sessions import Network
+from facedex_models import installing, manifests
+from tests.bench.measuring import best, milliseconds, portrait, ratio, report, side_by_side
+from tests.bench.serving import serving
+from tests.bench.sface_files import ours, published
+
+ROUNDS = 40
+
+
+class OpenCv:
+    """OpenCV's own classes, as its tutorials use them."""
+
+    def __init__(self, detector: Path, recogniser: Path) -> None:
+        cv2.setNumThreads(1)
+        self._detector = cv2.FaceDetectorYN.create(str(detector), "", (320, 320))
+        self._recogniser = cv2.FaceRecognizerSF.create(str(recogniser), "")
+
+    def describe(self, photo: bytes) -> list[Any]:
+        """Return the vector of every face in a JPEG."""
+        pixels = cv2.imdecode(np.frombuffer(photo, np.uint8), cv2.IMREAD_COLOR)
+        assert pixels is not None
+        self._detector.setInputSize((pixels.shape[1], pixels.shape[0]))
+        _, faces = self._detector.detect(pixels)
+        found = faces if faces is not None else []
+        return [
+            self._recogniser.feature(self._recogniser.alignCrop(pixels, face)) for face in found
+        ]
+
+
+class Ours:
+    """CenterFace and SFace in 8 bits, without the server and the store."""
+
+    def __init__(self, recogniser: Path) -> None:
+        self._pack = packs.load(installing.pull(), threads=1)
+        self._recogniser = Network(recogniser, threads=1)
+        self._template = np.array(manifests.manifest("opencv-zoo").template, np.float32)
+
+    def describe(self, photo: bytes, views: Sequence[View]) -> list[NDArray[np.float32]]:
+        """Return the vector of every face in a JPEG: the mean over the views, others mirrored."""
+        picture = images.decode(photo)
+        faces = self._pack.detect(picture)
+        whole = np.array([picture.pixels.shape[1], picture.pixels.shape[0]], np.float32)
+        marks = np.array([face.landmarks for face in faces], np.float32).reshape(-1, 5, 2) * whole
+        chips = alignment.cut(picture.pixels, marks, self._template, 112, views)
+        chips[1:] = chips[1:, :, :, ::-1]
+        return [self._recogniser.run(chips[:, face])[0].mean(axis=0) for face in range(len(faces))]
+
+
+def main() -> None:
+    photo, names = portrait(), count()
+    two = (View(zoom=0.9), UPRIGHT)
+    with published() as files, ours() as (_, quantised):
+        peer, bare = OpenCv(*files), Ours(quantised)
+        assert len(peer.describe(photo)) == len(bare.describe(photo, two)) == 1
+        theirs, single, double = side_by_side(
+            [
+                lambda: peer.describe(photo),
+                lambda: bare.describe(photo, (UPRIGHT,)),
+                lambda: bare.describe(photo, two),
+            ],
+            rounds=ROUNDS,
+        )
+        lines = [
+            f"OpenCV {cv2.__version__}: {milliseconds(theirs)} (best {best(theirs)})",
+            *(
+                f"ours, {name}: {milliseconds(times)} (best {best(times)}):"
+                f" {ratio(theirs, times):.2f} x as fast (best {min(theirs) / min(times):.2f} x)"
+                for name, times in (("one view", single), ("two views", double))
+            ),
+        ]
+        if "sface" in manifests.packs():
+            with serving(FACEDEX_PACK="sface", FACEDEX_THREADS="1") as server:
+                client = server.client("rekognition")
+                client.create_collection(CollectionId="bench")
+
+                def index() -> None:
+                    answer = client.index_faces(
+                        # A new name each time, so that each call stores a face.
+                        CollectionId="bench",
+                        Image={"Bytes": photo},
+                        ExternalImageId=str(next(names)),
+                    )
+                    assert len(answer["FaceRecords"]) == 1
+
+                theirs, indexed = side_by_side([lambda: peer.describe(photo), index], rounds=ROUNDS)
+            lines.append(
+                f"IndexFaces through boto3: {milliseconds(indexed)} (best {best(indexed)}), OpenCV"
+                f" {milliseconds(theirs)} beside it: {ratio(theirs, indexed):.2f} x as fast"
+            )
+    report("A 640x480 portrait, JPEG to vector, one thread", *lines)
+
+
+if __name__ == "__main__":
+    main()
