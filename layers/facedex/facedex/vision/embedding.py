@@ -9,10 +9,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from facedex.vision import alignment
+from facedex.vision import alignment, quality
 from facedex.vision.alignment import UPRIGHT, View
 from facedex.vision.lifting import lift
 from facedex.vision.sessions import Network
+from facedex.vision.stretching import Stretch
 
 Floats = NDArray[np.float32]
 # Faces cut out for an embedder: for each of its networks (n, views, s, s, 3) RGB.
@@ -96,11 +97,13 @@ class SingleEmbedder:
         template: Floats,
         chip_size: int,
         views: Sequence[View] = (),
+        stretch: Stretch | None = None,
     ) -> None:
         """Take what the manifest says of a network.
 
         dimension: of its vectors; template: (5, 2) x y, where the landmarks come to lie in the
-        chip; chip_size: its side in pixels; views: those of its kind where there are none.
+        chip; chip_size: its side in pixels; views: those of its kind where there are none;
+        stretch: by the detail of the last view, which shows the face at the template's own size.
         """
         self.networks = (network,)
         self.views = tuple(views) or kind.views
@@ -108,6 +111,7 @@ class SingleEmbedder:
         self._dimension = dimension
         self._template = template
         self._chip_size = chip_size
+        self._stretch = stretch
 
     def cut(self, pixels: NDArray[np.uint8], landmarks: Floats) -> Chips:
         """Return the faces with landmarks (n, 5, 2) cut out of pixels (rows, columns, 3) RGB."""
@@ -129,6 +133,8 @@ class SingleEmbedder:
         ]
         together: Floats = np.concatenate(outputs)
         means = together.reshape(len(faces), len(self.views), -1).mean(axis=1)
+        if self._stretch is not None:
+            means = self._stretch.apply(means, quality.detail(faces[:, -1]))
         return self._kind.to_unit(means)
 
 

@@ -21,6 +21,7 @@ from facedex.vision.errors import PackMissing, Uncalibrated
 from facedex.vision.faces import Box, DetectedFace, Face
 from facedex.vision.scrfd import Scrfd
 from facedex.vision.sessions import Network
+from facedex.vision.stretching import Stretch
 from facedex.vision.yunet import YuNet
 
 if TYPE_CHECKING:  # not at run time: what needs only a pack's version does without Pillow
@@ -197,6 +198,7 @@ def _embedder(directory: Path, values: Mapping[str, Any], threads: int) -> Embed
         chip_size=values["chip_size"],
         template=np.array(values["template"], dtype=np.float32).reshape(5, 2),
         views=[View(**view) for view in values.get("views", ())],
+        stretch=Stretch.of(**values["stretch"]) if "stretch" in values else None,
     )
 
 

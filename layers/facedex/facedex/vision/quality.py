@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from facedex.vision.faces import Quality
 
+Floats = NDArray[np.float32]
+
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 # The chip that faces are measured on, whatever the pack cuts out for its networks: dlib's.
 CHIP_SIZE = 150  # pixels, square
@@ -21,13 +23,33 @@ TYPICAL_DETAIL = 0.35  # a face of 60 pixels in focus: 0.34
 def measure(chips: NDArray[np.uint8]) -> list[Quality]:
     """Return the quality of faces in aligned chips (n, s, s, 3) RGB.
 
-    Brightness is the mean luma, 255 giving 100. Sharpness is 100·(1 - exp(-(d / TYPICAL_DETAIL)²)),
-    where the detail d is the standard deviation of the luma's Laplacian over that of the luma, so
-    that light and contrast cancel out. Chips have one size, so a face with few pixels is as
-    unsharp as the enlargement that the recogniser gets to see.
+    Brightness is the mean luma, 255 giving 100. Sharpness is 100·(1 - exp(-(d / TYPICAL_DETAIL)²))
+    with the detail d.
     """
+    luma = _luma(chips)
+    brightness = luma.mean(axis=(1, 2)) / 2.55
+    sharpness = 100 * (1 - np.exp(-((_detail(luma) / TYPICAL_DETAIL) ** 2)))
+    values = np.stack([brightness, sharpness], axis=1).clip(0, 100)
+    return [Quality(*pair) for pair in values.tolist()]
+
+
+def detail(chips: NDArray[np.uint8]) -> Floats:
+    """Return the detail (n,) of faces in aligned chips (n, s, s, 3) RGB.
+
+    That is the standard deviation of the luma's Laplacian over that of the luma, so that light and
+    contrast cancel out. Chips have one size, so a face with few pixels is as unsharp as the
+    enlargement that the recogniser gets to see.
+    """
+    return _detail(_luma(chips))
+
+
+def _luma(chips: NDArray[np.uint8]) -> Floats:
+    """Return the brightness of the pixels of the faces themselves, without the margin."""
     edge = round(chips.shape[1] * MARGIN)
-    luma = chips[:, edge : chips.shape[1] - edge, edge : chips.shape[2] - edge] @ LUMA
+    return chips[:, edge : chips.shape[1] - edge, edge : chips.shape[2] - edge] @ LUMA
+
+
+def _detail(luma: Floats) -> Floats:
     laplacian = (
         luma[:, :-2, 1:-1]
         + luma[:, 2:, 1:-1]
@@ -35,8 +57,4 @@ def measure(chips: NDArray[np.uint8]) -> list[Quality]:
         + luma[:, 1:-1, 2:]
         - 4 * luma[:, 1:-1, 1:-1]
     )
-    brightness = luma.mean(axis=(1, 2)) / 2.55
-    detail = laplacian.std(axis=(1, 2)) / np.maximum(luma.std(axis=(1, 2)), 1)
-    sharpness = 100 * (1 - np.exp(-((detail / TYPICAL_DETAIL) ** 2)))
-    values = np.stack([brightness, sharpness], axis=1).clip(0, 100)
-    return [Quality(*pair) for pair in values.tolist()]
+    return np.asarray(laplacian.std(axis=(1, 2)) / np.maximum(luma.std(axis=(1, 2)), 1))
