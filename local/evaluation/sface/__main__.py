@@ -33,7 +33,7 @@ def main(model: Path, sources: tuple[Path, ...]) -> None:
     photo is taken.
     """
     network = parse(model.read_bytes())
-    chips = collect(load(installing.pull(), threads=2), sources)
+    chips = collect(load(installing.pull("sface"), threads=2), sources)
     content = tables.write(tabulate(network, observe(network, chips)), network)
     _FILE.write_bytes(content)
     click.echo(f"{len(chips)} chips")

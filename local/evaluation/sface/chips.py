@@ -12,15 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image as pillow
 from PIL import ImageEnhance, ImageFilter
 
-from facedex.vision import alignment, images
-from facedex.vision.alignment import View
+from facedex.vision import images
 from facedex.vision.packs import Pack
-from facedex_models import manifests
 from local.evaluation import photos
 
 # As the embedder sees faces: upright, and the mirror image a little larger.
-VIEWS = (View(zoom=0.9), View())
-MIRRORED = (False, True)
 # Of an archive, one photo in so many: the others are for evaluations.
 ARCHIVED = 13
 # Frames of a film: so many seconds apart.
@@ -33,8 +29,6 @@ def collect(pack: Pack, sources: Sequence[Path]) -> NDArray[np.uint8]:
 
     Faces of archives come in one tone besides their own, all others in each: there are fewer.
     """
-    manifest = manifests.manifest("opencv-zoo")  # for the template, which SFace's vectors are of
-    template = np.array(manifest.template, np.float32)
     chips: list[NDArray[np.uint8]] = []
     for number, (picture, archived) in enumerate(_pictures(sources)):
         faces = pack.detect(picture, most=1 if archived else 100)
@@ -43,11 +37,7 @@ def collect(pack: Pack, sources: Sequence[Path]) -> NDArray[np.uint8]:
             if not archived and min(face.size) < SMALLEST:
                 continue
             marks = (face.landmarks * whole)[None].astype(np.float32)
-            cut = alignment.cut(picture.pixels, marks, template, manifest.chip_size, VIEWS)[:, 0]
-            views = [
-                chip[:, ::-1] if mirrored else chip
-                for chip, mirrored in zip(cut, MIRRORED, strict=True)
-            ]
+            views = list(pack.embedder.cut(picture.pixels, marks)[0][0])
             chips += views
             if archived:
                 toned = tones(views[number % 2])
