@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from local.commands.collections import collections
 from local.commands.demo import demo
 from local.commands.import_ import import_
 from local.commands.keys import keys
@@ -32,5 +33,6 @@ main.add_command(demo)
 main.add_command(import_)
 main.add_command(models)
 main.add_command(keys)
+main.add_command(collections)
 main.add_command(video)
 main.add_command(stream)

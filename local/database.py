@@ -15,20 +15,21 @@ from local.postmaster import Postmaster
 
 
 @contextmanager
-def opened(directory: Path, url: str | None) -> Iterator[Database]:
+def opened(directory: Path, url: str | None, *, connections: int = 1) -> Iterator[Database]:
     """Connect to the database, with this version's schema.
 
     Args:
         directory: the data directory. If no process holds it, its Postgres runs for as long as
             the block does.
         url: a Postgres of the user's own instead.
+        connections: the most at once.
 
     Raises:
         StartFailed: there is no database to be had.
         StoreError: it cannot be brought to this version's schema.
     """
     with ExitStack() as stack:
-        database = Database(url or _embedded(stack, directory), connections=1)
+        database = Database(url or _embedded(stack, directory), connections=connections)
         stack.callback(database.close)
         migrate(database)
         yield database

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Final
 
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.commands import where
+from local.commands.interrupting import INTERRUPTED, interruption
 from local.importing import connection, display
 from local.importing.errors import ImportStopped
 from local.importing.indexing import Indexer, Job, work_off
@@ -25,7 +24,6 @@ from local.importing.photos import Bucket, Folder, Photo, Source, Unreadable
 
 _S3: Final = "s3://"
 _JOURNAL: Final = "imports.sqlite"
-_INTERRUPTED: Final = 130  # as shells have it for Ctrl-C
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +125,7 @@ def import_(
         raise click.ClickException(str(error)) from error
     if interrupted:
         click.echo("interrupted; the same command goes on where this one ended", err=True)
-        raise SystemExit(_INTERRUPTED)
+        raise SystemExit(INTERRUPTED)
     if tally.failed:
         raise SystemExit(1)
 
@@ -165,7 +163,7 @@ def _run(
             report.add(outcome)
 
     try:
-        with _interruption() as interrupted:
+        with interruption() as interrupted:
             jobs = []
             for each in found:
                 if interrupted:
@@ -209,19 +207,3 @@ def _look(
         request = Request(name, choice.max_faces, choice.quality_filter)
         done = None if choice.again else journal.find(each, request)
         yield done or Job(each, request)
-
-
-@contextmanager
-def _interruption() -> Iterator[list[int]]:
-    """Note the first Ctrl-C in a list, so that work under way can end; the second one is one."""
-    caught: list[int] = []
-
-    def catch(number: int, _frame: FrameType | None) -> None:
-        caught.append(number)
-        signal.signal(number, signal.default_int_handler)
-
-    before = signal.signal(signal.SIGINT, catch)
-    try:
-        yield caught
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -38,7 +38,7 @@ def keys() -> None:
     """
 
 
-def _on_database(command: _Command) -> _Command:
+def on_database(command: _Command) -> _Command:
     """Give a command the options that name the database."""
 
     @where.data_dir("Where the database lives.")
@@ -58,7 +58,7 @@ def _on_database(command: _Command) -> _Command:
 @keys.command()
 @click.option("--read-only", is_flag=True, help="Only for operations that change nothing.")
 @click.option("--name", default="", metavar="TEXT", help="What to call it in the list.")
-@_on_database
+@on_database
 def create(read_only: bool, name: str, data_dir: Path, database_url: str | None) -> None:
     """Make an access key and print it, ready for a shell.
 
@@ -76,7 +76,7 @@ def create(read_only: bool, name: str, data_dir: Path, database_url: str | None)
 
 
 @keys.command("list")
-@_on_database
+@on_database
 def list_keys(data_dir: Path, database_url: str | None) -> None:
     """List the access keys, without their secrets."""
     with _transaction(data_dir, database_url) as connection:
@@ -95,7 +95,7 @@ def list_keys(data_dir: Path, database_url: str | None) -> None:
 
 @keys.command()
 @_access_key_id
-@_on_database
+@on_database
 def disable(access_key_id: str, data_dir: Path, database_url: str | None) -> None:
     """Make the key ID stop working, until it is enabled."""
     with _transaction(data_dir, database_url) as connection:
@@ -104,7 +104,7 @@ def disable(access_key_id: str, data_dir: Path, database_url: str | None) -> Non
 
 @keys.command()
 @_access_key_id
-@_on_database
+@on_database
 def enable(access_key_id: str, data_dir: Path, database_url: str | None) -> None:
     """Make the disabled key ID work again."""
     with _transaction(data_dir, database_url) as connection:
@@ -113,7 +113,7 @@ def enable(access_key_id: str, data_dir: Path, database_url: str | None) -> None
 
 @keys.command()
 @_access_key_id
-@_on_database
+@on_database
 def delete(access_key_id: str, data_dir: Path, database_url: str | None) -> None:
     """Remove the key ID for good."""
     with _transaction(data_dir, database_url) as connection:

@@ -20,7 +20,7 @@ from local.importing.outcomes import FAILURES, Result, Tally
 from local.terminal import printable
 
 _COLUMNS = (
-    TextColumn("importing"),
+    TextColumn("{task.description}"),
     BarColumn(),
     MofNCompleteColumn(),
     TextColumn("{task.fields[rate]:.1f} images/s"),
@@ -30,10 +30,10 @@ _COLUMNS = (
 
 
 @contextmanager
-def progress(total: int) -> Iterator[Callable[[int], None]]:
+def progress(total: int, doing: str = "importing") -> Iterator[Callable[[int], None]]:
     """A bar on standard error, told after each of ``total`` photos how many faces there are."""
     bar = Progress(*_COLUMNS, console=Console(stderr=True))
-    task = bar.add_task("", total=total, rate=0.0, faces=0)
+    task = bar.add_task(doing, total=total, rate=0.0, faces=0)
     started = time.perf_counter()
     done = 0
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -23,6 +23,9 @@ from local.importing.errors import ImportStopped, NotAnImage, TooLarge
 from local.importing.journal import Request
 from local.importing.outcomes import Outcome, Result
 from local.importing.photos import Photo, Source
+
+Piece = TypeVar("Piece")
+Done = TypeVar("Done")
 
 # What the service refuses for the photo's own sake.
 _REFUSED: Final = {
@@ -129,12 +132,12 @@ class Indexer:
 
 
 def work_off(
-    jobs: Iterable[Job],
-    index: Callable[[Job], Outcome],
+    jobs: Iterable[Piece],
+    index: Callable[[Piece], Done],
     *,
     concurrency: int,
     stopped: Callable[[], bool],
-) -> Iterator[tuple[Job, Outcome]]:
+) -> Iterator[tuple[Piece, Done]]:
     """Do jobs, some at once, and yield each with its outcome as it is done.
 
     Args:
@@ -147,7 +150,7 @@ def work_off(
         ImportStopped: after what was under way has been yielded.
     """
     ahead = iter(jobs)
-    under_way: dict[Future[Outcome], Job] = {}
+    under_way: dict[Future[Done], Piece] = {}
     hopeless: ImportStopped | None = None
     with ThreadPoolExecutor(concurrency, thread_name_prefix="import") as pool:
         while True:

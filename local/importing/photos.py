@@ -89,6 +89,16 @@ class Source(Protocol):
         """
         ...
 
+    def read(self, photo: Photo) -> bytes:
+        """The photo's bytes as they are.
+
+        Raises:
+            NotAnImage: the file is neither JPEG nor PNG.
+            TooLarge: it has more bytes than are read.
+            OSError, BotoCoreError, ClientError: it cannot be read.
+        """
+        ...
+
     def looks_like_image(self, photo: Photo) -> bool:
         """Whether a file that was refused is a JPEG or PNG by its first bytes."""
         ...
@@ -139,17 +149,18 @@ class Folder:
         Raises:
             TooLarge: besides, it has more bytes than are read.
         """
-        with Path(photo.place).open("rb") as file:
-            start = file.read(_MAGIC)
-            if not _is_image(start):
-                raise NotAnImage(f"{photo.place} is neither JPEG nor PNG.")
-            size = os.fstat(file.fileno()).st_size
-            if size > _MOST_READ:
-                raise TooLarge(f"It has {size} bytes; a photo may have {_MOST_READ}.")
-            data = start + file.read(_MOST_READ)
+        data = self.read(photo)
         if len(data) > MOST_BYTES:
             return Prepared({"Bytes": reduce(data)}, smaller=True)
         return Prepared({"Bytes": data})
+
+    def read(self, photo: Photo) -> bytes:
+        """The file's bytes."""
+        with Path(photo.place).open("rb") as file:
+            start = file.read(_MAGIC)
+            _require_image(photo, start)
+            _require_size(os.fstat(file.fileno()).st_size)
+            return start + file.read(_MOST_READ)
 
     def looks_like_image(self, _photo: Photo) -> bool:
         """It does: what does not is not sent."""
@@ -192,6 +203,14 @@ class Bucket:
         )["Body"]
         return _is_image(start.read())
 
+    def read(self, photo: Photo) -> bytes:
+        """The object's bytes."""
+        _require_size(photo.size)
+        found = self._client.get_object(Bucket=self._bucket, Key=self._key(photo))
+        data: bytes = found["Body"].read()
+        _require_image(photo, data)
+        return data
+
     def _relative(self, key: str) -> str:
         """A key below the prefix, or below its last folder where it ends within a name."""
         folder = f"{self._prefix}/"
@@ -201,6 +220,16 @@ class Bucket:
 
     def _key(self, photo: Photo) -> str:
         return photo.place.removeprefix(f"s3://{self._bucket}/")
+
+
+def _require_image(photo: Photo, start: bytes) -> None:
+    if not _is_image(start):
+        raise NotAnImage(f"{photo.place} is neither JPEG nor PNG.")
+
+
+def _require_size(size: int) -> None:
+    if size > _MOST_READ:
+        raise TooLarge(f"It has {size} bytes; a photo may have {_MOST_READ}.")
 
 
 def _is_image(start: bytes) -> bool:

@@ -48,6 +48,7 @@ def test_a_pack_that_is_pulled_later_is_found_without_a_restart(
         shelf.of_version("904.1", threads=1)
     copy(pack_directory, models, "four", 904)
     assert shelf.of_version("904.1", threads=1).name == "four"
+    assert shelf.named("one", threads=1).model_version == "901.1"
     shutil.rmtree(models / "one")
     copy(pack_directory, models, "one", 901, "2")
     assert shelf.of_version("901.2", threads=1).model_version == "901.2"

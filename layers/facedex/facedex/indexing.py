@@ -7,20 +7,24 @@ repeated call changes nothing.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from facedex.galleries import look_ahead, refreshing, with_current_model
-from facedex.services import Services
-from facedex.store import adding, collections
+from facedex.services import Picture, Services
+from facedex.store import adding, collections, upgrades
 from facedex.store.collections import Collection
 from facedex.store.database import Database
+from facedex.store.errors import StoreError
 from facedex.store.faces import StoredFace
 
 if TYPE_CHECKING:
     from facedex.vision.faces import Face
+
+_logger: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,8 @@ def _index(request: Mapping[str, Any], services: Services) -> Indexed:
         ],
     )
     collection, stored = _store(services.database, seen, image)
+    if collection.upgrading_to and stored:
+        _prepare_upgrade(services, collection, collection.upgrading_to, picture, stored)
     return Indexed(
         collection.model_version, list(zip(stored, chosen, strict=True)), list(unindexed)
     )
@@ -86,6 +92,33 @@ def _store(
         # The name may have changed hands meanwhile: what counts is the collection it names now.
         collection = collections.find(connection, seen.collection_id, keep=True)
         return collection, adding.add(connection, collection, image)
+
+
+def _prepare_upgrade(
+    services: Services,
+    collection: Collection,
+    model_version: str,
+    picture: Picture,
+    stored: Sequence[StoredFace],
+) -> None:
+    """Give faces the vectors that they need when the collection's upgrade ends.
+
+    It is no fault of the request if that fails: the upgrade then reports the faces.
+    """
+    from facedex.vision.errors import PackMissing
+
+    try:
+        pack = services.pack_for(model_version)
+        found = services.detect(picture.image, pack)
+        records = adding.recognise([face.box for face in found], stored)
+        pairs = zip(found, records, strict=True)
+        same = [(face, record.face_id) for face, record in pairs if record is not None]
+        vectors = pack.embed(picture.image, [face for face, _ in same])
+        new = {face_id: vector for (_, face_id), vector in zip(same, vectors, strict=True)}
+        with services.database.autocommit() as connection:
+            upgrades.keep(connection, collection, model_version, new)
+    except (PackMissing, StoreError) as error:
+        _logger.warning("A face was indexed without its vector for an upgrade: %s", error)
 
 
 def _choose(

@@ -35,7 +35,7 @@ _SMALLEST_SIDE: Final = 80
 _SPARE: Final = 4.0
 
 # Rekognition looks at the 100 largest faces of an image.
-_MOST_FACES: Final = 100
+MOST_FACES: Final = 100
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,15 @@ class Services:
         """The FaceModelVersion of each installed pack, by name."""
         return shelf().installed()
 
+    def pack_for(self, model_version: str) -> Pack:
+        """The installed model pack whose vectors have this FaceModelVersion.
+
+        Raises:
+            PackNotInstalled: it is not here.
+            PackMissing: it cannot be used.
+        """
+        return pack_for(model_version)
+
     def pack_named(self, name: str) -> Pack:
         """The installed model pack of that name.
 
@@ -135,10 +144,12 @@ class Services:
                 f"The image has {image.width} x {image.height} pixels; either side must have at"
                 f" least {_SMALLEST_SIDE}."
             )
-        side = self.settings.detection_side
         pack = pack or self.pack
-        faces = pack.detect(image, longest_side=side, most=_MOST_FACES)
-        return Picture(data, image, faces, pack)
+        return Picture(data, image, self.detect(image, pack), pack)
+
+    def detect(self, image: Image, pack: Pack) -> list[DetectedFace]:
+        """The faces of an image: at most 100, the largest first."""
+        return pack.detect(image, longest_side=self.settings.detection_side, most=MOST_FACES)
 
 
 # Requests run in parallel threads: without it two first requests would each load the networks.

@@ -68,8 +68,8 @@ def add_new(connection: Connection, collection: Collection, image: NewImage) -> 
 
     Returns:
         The face records in the order of its faces; none, and nothing is stored, if there is
-        something to be found out first: whether the collection is gone or another model's, or
-        which of the faces it has already. Then it takes :func:`add`.
+        something to be found out first: whether the collection is gone, another model's or on its
+        way to another model, or which of the faces it has already. Then it takes :func:`add`.
     """
     return _insert(_ADD_NEW, connection, collection, image, image.faces, 0)
 
@@ -97,24 +97,25 @@ def add(connection: Connection, collection: Collection, image: NewImage) -> list
         " WHERE collection_key = %s AND image_id = %s ORDER BY face_number FOR SHARE",
         (collection.key, key),
     ).fetchall()
-    records: list[StoredFace | None] = _recognise(image.faces, [stored_face(row) for row in rows])
+    boxes = [face.box for face in image.faces]
+    records = recognise(boxes, [stored_face(row) for row in rows])
     new = [face for face, record in zip(image.faces, records, strict=True) if record is None]
     first_number = rows[-1].face_number + 1 if rows else 0
     added = iter(_insert(_ADD, connection, collection, image, new, first_number) if new else ())
     return [record or next(added) for record in records]
 
 
-def _recognise(faces: Sequence[NewFace], stored: Sequence[StoredFace]) -> list[StoredFace | None]:
-    """The record of each face that is stored already, by where it lies in the picture.
+def recognise(boxes: Sequence[Box], stored: Sequence[StoredFace]) -> list[StoredFace | None]:
+    """The record of each face of a picture that is stored already, by where it lies in the picture.
 
     Not by its rank or an exact place: both change a little with the detector's settings, and a
     FaceId must stay with its face.
     """
     left = list(stored)
     found: list[StoredFace | None] = []
-    for face in faces:
-        record = max(left, key=lambda each: _overlap(face.box, each.box), default=None)
-        if record is not None and _overlap(face.box, record.box) >= _SAME_PLACE:
+    for box in boxes:
+        record = max(left, key=lambda each: _overlap(box, each.box), default=None)
+        if record is not None and _overlap(box, record.box) >= _SAME_PLACE:
             left.remove(record)
         else:
             record = None
@@ -144,6 +145,7 @@ def _insert(
         {
             "collection": collection.key,
             "model": image.model_version,
+            "upgrade": collection.upgrading_to,
             "image": image_id(collection, image.digest, image.external_image_id),
             "digest": image.digest,
             "external": image.external_image_id,
@@ -184,4 +186,4 @@ def _insertion(condition: str) -> str:
 
 
 _ADD: Final = _insertion("true")
-_ADD_NEW: Final = _insertion("begin_image(%(collection)s, %(image)s, %(model)s)")
+_ADD_NEW: Final = _insertion("begin_image(%(collection)s, %(image)s, %(model)s, %(upgrade)s)")

@@ -31,6 +31,11 @@ _FRESH: Final = 2.0
 _MOST: Final = 1000
 
 
+_SELECT: Final = """SELECT collection_key, collection_id, collections.model_version, created_at,
+    upgrades.model_version AS upgrading_to
+    FROM collections LEFT JOIN upgrades USING (collection_key)"""
+
+
 @dataclass(frozen=True, slots=True)
 class Collection:
     """A collection as the store knows it.
@@ -40,12 +45,14 @@ class Collection:
         collection_id: the name its users gave it.
         model_version: the pack, and its version, that made every vector in it.
         created_at: when, with time zone.
+        upgrading_to: the model version that it is being moved to, or None.
     """
 
     key: int
     collection_id: str
     model_version: str
     created_at: datetime
+    upgrading_to: str | None = None
 
 
 def create(connection: Connection, collection_id: str, model_version: str) -> Collection:
@@ -77,8 +84,8 @@ def find(connection: Connection, collection_id: str, *, keep: bool = False) -> C
         CollectionNotFound: there is none.
     """
     row = connection.execute(
-        "SELECT collection_key, collection_id, model_version, created_at FROM collections"
-        " WHERE collection_id = %s AND deleted_at IS NULL" + (" FOR SHARE" if keep else ""),
+        f"{_SELECT} WHERE collection_id = %s AND deleted_at IS NULL"
+        + (" FOR SHARE OF collections" if keep else ""),
         (collection_id,),
     ).fetchone()
     if row is None:
@@ -98,8 +105,13 @@ def require_kept(connection: Connection, collection: Collection) -> None:
         (collection.key,),
     ).fetchone()
     if row is None:
-        raise _not_found(collection.collection_id)
+        raise gone(collection)
     require_model(collection.collection_id, row.model_version, collection.model_version)
+
+
+def gone(collection: Collection) -> CollectionNotFound:
+    """The error for a collection that was deleted after it was found."""
+    return _not_found(collection.collection_id)
 
 
 def require_model(collection_id: str, present: str, wanted: str) -> None:
@@ -148,8 +160,8 @@ def forget(database: Database, collection_id: str) -> None:
 def page(connection: Connection, *, after: int, count: int) -> list[Collection]:
     """At most ``count`` collections in the order of their creation, from behind key ``after``."""
     rows = connection.execute(
-        "SELECT collection_key, collection_id, model_version, created_at FROM collections"
-        " WHERE collection_key > %s AND deleted_at IS NULL ORDER BY collection_key LIMIT %s",
+        f"{_SELECT} WHERE collection_key > %s AND deleted_at IS NULL"
+        " ORDER BY collection_key LIMIT %s",
         (after, count),
     )
     return [_collection(row) for row in rows]
@@ -245,4 +257,10 @@ _RECENT: Final[WeakKeyDictionary[Database, Recent[Collection]]] = WeakKeyDiction
 
 
 def _collection(row: Any) -> Collection:
-    return Collection(row.collection_key, row.collection_id, row.model_version, row.created_at)
+    return Collection(
+        row.collection_key,
+        row.collection_id,
+        row.model_version,
+        row.created_at,
+        row.upgrading_to,
+    )

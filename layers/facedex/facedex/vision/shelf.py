@@ -60,6 +60,10 @@ class Shelf:
             here = [name for name, kept in self._loaded.items() if _version(kept) == model_version]
         for name in here or self.names(model_version):
             pack = self.named(name, threads=threads)
+            if pack.model_version != model_version:  # another version was pulled since
+                with self._lock:
+                    self._loaded.pop(name, None)
+                pack = self.named(name, threads=threads)
             if pack.model_version == model_version:
                 return pack
         raise PackNotInstalled(model_version, self.installed())

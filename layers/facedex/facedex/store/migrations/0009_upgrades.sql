@@ -1,25 +1,3 @@
--- Whether an image is new to a collection that is there with this model. As in 0007, which stays for
--- processes of the release before.
-CREATE FUNCTION begin_image(wanted_collection bigint, wanted_image uuid, wanted_model text)
-RETURNS boolean
-LANGUAGE plpgsql VOLATILE STRICT
-AS $$
-BEGIN
-    PERFORM FROM collections
-    WHERE collection_key = wanted_collection AND deleted_at IS NULL
-        AND model_version = wanted_model
-    FOR SHARE;
-    IF NOT FOUND THEN
-        RETURN false;
-    END IF;
-    PERFORM lock_name(wanted_image::text);
-    PERFORM FROM faces
-    WHERE collection_key = wanted_collection AND image_id = wanted_image
-    LIMIT 1;
-    RETURN NOT FOUND;
-END
-$$;
-
 -- A collection on its way to another model: from its first new vector until all of them are there,
 -- when the faces get them in one transaction.
 CREATE TABLE upgrades (
@@ -37,3 +15,32 @@ CREATE TABLE upgraded_faces (
 );
 
 ALTER TABLE upgraded_faces ALTER COLUMN vector SET STORAGE PLAIN;
+
+-- Whether an image is new to a collection that is there with this model, and is on its way to no
+-- other model than the caller knows of, null for none. As in 0007, which stays for processes of the
+-- release before.
+CREATE FUNCTION begin_image(
+    wanted_collection bigint, wanted_image uuid, wanted_model text, known_upgrade text
+) RETURNS boolean
+LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+    PERFORM FROM collections
+    WHERE collection_key = wanted_collection AND deleted_at IS NULL
+        AND model_version = wanted_model
+    FOR SHARE;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    PERFORM FROM upgrades
+    WHERE collection_key = wanted_collection AND model_version IS DISTINCT FROM known_upgrade;
+    IF FOUND THEN
+        RETURN false;
+    END IF;
+    PERFORM lock_name(wanted_image::text);
+    PERFORM FROM faces
+    WHERE collection_key = wanted_collection AND image_id = wanted_image
+    LIMIT 1;
+    RETURN NOT FOUND;
+END
+$$;

@@ -1,0 +1,303 @@
+"""Upgrades: a collection's faces get vectors of another model, all of them in one moment.
+
+The new vectors are collected beside the faces, which are searched by their old ones until then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
+
+from facedex.store.collections import Collection, gone
+from facedex.store.counting import COUNTED
+from facedex.store.database import Connection, Database
+from facedex.store.errors import ModelMismatch
+from facedex.store.faces import COLUMNS, StoredFace, stored_face
+from facedex.store.vectors import to_text
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_PAGE: Final = 5000  # images read at once
+_NONE: Final = UUID(int=0)
+
+# SQL: a face that has no vector of the new model yet.
+_PENDING: Final = """NOT EXISTS (
+    SELECT 1 FROM upgraded_faces AS upgraded
+    WHERE upgraded.collection_key = faces.collection_key AND upgraded.face_id = faces.face_id
+)"""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """An image of which faces are stored.
+
+    Attributes:
+        digest: SHA-256 of the bytes that were indexed.
+        pending: whether any of its faces has no new vector yet.
+    """
+
+    image_id: UUID
+    digest: bytes
+    external_image_id: str | None
+    pending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """A collection, and how far its upgrade is if one is under way.
+
+    Attributes:
+        upgraded: faces that have a vector of the model that it is being moved to.
+    """
+
+    collection: Collection
+    faces: int
+    users: int
+    upgraded: int
+
+
+def overview(connection: Connection) -> list[Overview]:
+    """Every collection by its name; takes time in proportion to the faces being upgraded alone."""
+    rows = connection.execute(
+        """
+        SELECT collection_key, collection_id, collections.model_version, created_at,
+            upgrades.model_version AS upgrading_to,
+            (SELECT coalesce(sum(faces), 0)::bigint FROM collection_counts AS counts
+                WHERE counts.collection_key = collections.collection_key) AS faces,
+            (SELECT coalesce(sum(users), 0)::bigint FROM collection_counts AS counts
+                WHERE counts.collection_key = collections.collection_key) AS users,
+            (SELECT count(*) FROM upgraded_faces AS upgraded
+                WHERE upgraded.collection_key = collections.collection_key) AS upgraded
+        FROM collections LEFT JOIN upgrades USING (collection_key)
+        WHERE deleted_at IS NULL ORDER BY collection_id
+        """
+    )
+    return [
+        Overview(
+            Collection(
+                row.collection_key,
+                row.collection_id,
+                row.model_version,
+                row.created_at,
+                row.upgrading_to,
+            ),
+            row.faces,
+            row.users,
+            row.upgraded,
+        )
+        for row in rows
+    ]
+
+
+def begin(connection: Connection, collection: Collection, model_version: str) -> None:
+    """Begin an upgrade, or go on with one to the same model; one to another is given up.
+
+    Args:
+        connection: in a transaction.
+        collection: as it was found.
+        model_version: what it is to be moved to.
+
+    Raises:
+        CollectionNotFound: it was deleted.
+    """
+    names = {"collection": collection.key, "model": model_version}
+    # Not beside writers: who begins to write later knows of the upgrade.
+    row = connection.execute(
+        "SELECT FROM collections WHERE collection_key = %(collection)s AND deleted_at IS NULL"
+        " FOR UPDATE",
+        names,
+    ).fetchone()
+    if row is None:
+        raise gone(collection)
+    connection.execute(
+        "DELETE FROM upgrades WHERE collection_key = %(collection)s AND model_version <> %(model)s",
+        names,
+    )
+    connection.execute(
+        "INSERT INTO upgrades (collection_key, model_version) VALUES (%(collection)s, %(model)s)"
+        " ON CONFLICT DO NOTHING",
+        names,
+    )
+
+
+def give_up(connection: Connection, collection: Collection) -> bool:
+    """Give up an upgrade and its new vectors; whether one was under way."""
+    return bool(
+        connection.execute(
+            "DELETE FROM upgrades WHERE collection_key = %s", (collection.key,)
+        ).rowcount
+    )
+
+
+def images(database: Database, collection: Collection) -> Iterator[StoredImage]:
+    """The images of a collection, in the order of their ids."""
+    after = _NONE
+    while True:
+        with database.reading() as connection:
+            rows = connection.execute(
+                "SELECT image_id, image_digest, external_image_id,"
+                f" bool_or({_PENDING}) AS pending"
+                " FROM faces WHERE collection_key = %s AND image_id > %s"
+                " GROUP BY image_id, image_digest, external_image_id"
+                f" ORDER BY image_id LIMIT {_PAGE}",
+                (collection.key, after),
+            ).fetchall()
+        for row in rows:
+            digest = bytes(row.image_digest)
+            yield StoredImage(row.image_id, digest, row.external_image_id, row.pending)
+        if len(rows) < _PAGE:
+            return
+        after = rows[-1].image_id
+
+
+def pending_faces(
+    connection: Connection, collection: Collection, image_id: UUID | None = None
+) -> list[StoredFace]:
+    """The faces that have no new vector yet: of one image, or all of them."""
+    rows = connection.execute(
+        f"SELECT {COLUMNS} FROM faces WHERE collection_key = %s AND {_PENDING}"
+        + (" AND image_id = %s" if image_id else "")
+        + " ORDER BY image_id, face_number",
+        (collection.key, *([image_id] if image_id else [])),
+    )
+    return [stored_face(row) for row in rows]
+
+
+def keep(
+    connection: Connection,
+    collection: Collection,
+    model_version: str,
+    vectors: Mapping[UUID, NDArray[np.float32]],
+) -> None:
+    """Keep new vectors of faces until the upgrade is complete; faces that are gone are ignored.
+
+    Args:
+        connection: in a transaction or not.
+        collection: the one that is being upgraded.
+        model_version: the model that made the vectors.
+        vectors: by FaceId; (d,) float, unit length.
+
+    Raises:
+        ModelMismatch: the upgrade to this model is not under way any more.
+    """
+    row = connection.execute(
+        """
+        WITH under_way AS MATERIALIZED (
+            SELECT collection_key FROM upgrades
+            WHERE collection_key = %(collection)s AND model_version = %(model)s
+            FOR KEY SHARE
+        ), kept AS (
+            INSERT INTO upgraded_faces (collection_key, face_id, vector)
+            SELECT collection_key, face_id, new.vector::halfvec
+            FROM under_way
+            JOIN faces USING (collection_key)
+            JOIN unnest(%(ids)s::uuid[], %(vectors)s::text[]) AS new (id, vector)
+                ON new.id = faces.face_id
+            ON CONFLICT (collection_key, face_id) DO UPDATE SET vector = excluded.vector
+        )
+        SELECT count(*) AS upgrades FROM under_way
+        """,
+        {
+            "collection": collection.key,
+            "model": model_version,
+            "ids": list(vectors),
+            "vectors": [to_text(vector) for vector in vectors.values()],
+        },
+    ).fetchone()
+    assert row is not None
+    if not row.upgrades:
+        raise ModelMismatch(
+            f"The upgrade of the collection {collection.collection_id} to the model"
+            f" {model_version} is not under way any more: the collection was deleted, or another"
+            " upgrade of it was begun or has ended."
+        )
+
+
+def switch(
+    connection: Connection,
+    collection: Collection,
+    model_version: str,
+    *,
+    pack: tuple[str, str],
+    without: Sequence[UUID] = (),
+) -> list[StoredFace]:
+    """Give every face its new vector, and the collection its new model, if none lacks one.
+
+    Writers wait until the end of the transaction; searches do not.
+
+    Args:
+        connection: in a transaction.
+        collection: the one that is being upgraded, as it was found.
+        model_version: the new model.
+        pack: the tag that names a collection's pack, and its new value; the tag is changed only
+            where there is one.
+        without: FaceIds of faces that are deleted if they have no new vector.
+
+    Returns:
+        The faces that lack a new vector. If there are any, nothing was changed.
+
+    Raises:
+        CollectionNotFound: it was deleted.
+        ModelMismatch: another upgrade was faster.
+    """
+    names = {"collection": collection.key, "model": model_version, "without": list(without)}
+    # However many faces there are: it is done once, and in one piece.
+    connection.execute("SET LOCAL statement_timeout = 0")
+    row = connection.execute(
+        "SELECT collections.model_version, upgrades.model_version AS target"
+        " FROM collections LEFT JOIN upgrades USING (collection_key)"
+        " WHERE collection_key = %(collection)s AND deleted_at IS NULL FOR UPDATE OF collections",
+        names,
+    ).fetchone()
+    if row is None:
+        raise gone(collection)
+    if (row.model_version, row.target) != (collection.model_version, model_version):
+        raise ModelMismatch(
+            f"Another upgrade of the collection {collection.collection_id} was begun or has ended"
+            " meanwhile."
+        )
+    doomed = set(without)
+    lacking = pending_faces(connection, collection)
+    if missing := [face for face in lacking if face.face_id not in doomed]:
+        return missing
+    connection.execute(_DELETE.format(pending=_PENDING), names)
+    connection.execute(_REPLACE, names)
+    connection.execute(_RECOMPUTE, names)
+    connection.execute(
+        "UPDATE collections SET model_version = %(model)s WHERE collection_key = %(collection)s",
+        names,
+    )
+    connection.execute(
+        "UPDATE tags SET tag_value = %s WHERE collection_key = %s AND tag_key = %s",
+        (pack[1], collection.key, pack[0]),
+    )
+    connection.execute("DELETE FROM upgrades WHERE collection_key = %(collection)s", names)
+    return []
+
+
+_DELETE: Final = f"""
+WITH removed AS (
+    DELETE FROM faces
+    WHERE collection_key = %(collection)s AND face_id = ANY(%(without)s) AND {{pending}}
+    RETURNING face_id
+), changed AS (
+    SELECT -1 AS faces, 0 AS users FROM removed
+) {COUNTED}
+"""
+_REPLACE: Final = """
+UPDATE faces SET vector = upgraded.vector FROM upgraded_faces AS upgraded
+WHERE faces.collection_key = %(collection)s AND upgraded.collection_key = %(collection)s
+    AND upgraded.face_id = faces.face_id
+"""
+# As where faces are associated: without faces there is no vector.
+_RECOMPUTE: Final = """
+UPDATE users SET vector = (
+    SELECT l2_normalize(avg(faces.vector)) FROM faces
+    WHERE faces.collection_key = users.collection_key AND faces.user_id = users.user_id
+)
+WHERE collection_key = %(collection)s
+"""
