@@ -104,7 +104,7 @@ class StackSettings:
     """
 
     environment: str = "dev"
-    pack: str = "dlib"
+    pack: str = "sface-dlib"
     packs: tuple[str, ...] = ()
     architecture: Architecture = Architecture.ARM64
     python: str = DEFAULT.python

@@ -24,19 +24,24 @@ def models() -> None:
 
 @models.command("list")
 def list_packs() -> None:
-    """List the packs that can be had, and which of them are here."""
+    """List the packs that can be had, and which of them are here.
+
+    The version is what FaceModelVersion says of a collection that was made with the pack.
+    """
     table = Table()
     for name in ("Pack", "Version", "Installed", "Commercial use"):
         table.add_column(name, no_wrap=True)
+    table.add_column("What it is", overflow="fold", min_width=16)
     table.add_column("Licence", overflow="fold", min_width=14)
     with _plain_errors():
         for name in manifests.packs():
             pack = manifests.manifest(name)
             table.add_row(
-                pack.name,
+                f"{pack.name} (default)" if name == manifests.DEFAULT else pack.name,
                 pack.model_version,
                 "yes" if installing.installed(name) else "no",
                 _commercial_use(pack),
+                pack.title,
                 pack.licence,
             )
     Console().print(table)

@@ -31,7 +31,7 @@ def people(data: Path, tmp_path: Path) -> Path:
 def own_pack(pack_directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a copy of the default pack that a test may calibrate."""
     monkeypatch.setenv("FACEDEX_MODELS", str(tmp_path / "models"))
-    copy = tmp_path / "models" / "dlib"
+    copy = tmp_path / "models" / manifests.DEFAULT
     shutil.copytree(pack_directory, copy, ignore=shutil.ignore_patterns(packs.CALIBRATION))
     return copy
 
@@ -42,7 +42,7 @@ def test_a_folder_per_person_gives_rates_and_pictures(people: Path, tmp_path: Pa
     run = CliRunner().invoke(models, ["evaluate", str(people), "--json", "--plots", str(pictures)])
     assert run.exit_code == 0, run.output
     found = json.loads(run.stdout)
-    assert found["model"] == manifests.manifest("dlib").model_version
+    assert found["model"] == manifests.manifest(manifests.DEFAULT).model_version
     assert (found["photos"], found["people"]) == (19, 6)
     assert [Path(path).name for path in found["failuresToEnrol"]] == ["broken.png"]
     assert found["comparisons"] == {"samePerson": 18, "differentPeople": 135}

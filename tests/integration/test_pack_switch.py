@@ -31,9 +31,9 @@ _EVENTS = Path(__file__).parents[2] / "events"
 
 
 @pytest.fixture
-def models(pack_directory: Path, tmp_path: Path) -> Path:
+def models(dlib_directory: Path, tmp_path: Path) -> Path:
     """Return a models directory with the default pack and one whose networks are made here."""
-    (tmp_path / "dlib").symlink_to(pack_directory)
+    (tmp_path / "dlib").symlink_to(dlib_directory)
     other = tmp_path / "buffalo_l"
     other.mkdir()
     (other / "pack.toml").write_text(manifest("buffalo_l").text, encoding="utf-8")

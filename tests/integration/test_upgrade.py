@@ -32,12 +32,12 @@ MODEL = "901.1"
 
 @pytest.fixture
 def models(
-    service: None, pack_directory: Path, tmp_path: Path, configure: Configure
+    service: None, dlib_directory: Path, tmp_path: Path, configure: Configure
 ) -> Iterator[Path]:
     """The service with the packs dlib (the default) and short, and the collection "staff"."""
     directory = tmp_path / "models"
-    shorten(pack_directory, directory, "short", 901)
-    (directory / "dlib").symlink_to(pack_directory)
+    shorten(dlib_directory, directory, "short", 901)
+    (directory / "dlib").symlink_to(dlib_directory)
     configure(MODELS=directory, PACK="dlib")
     services._shelf.cache_clear()
     yield directory

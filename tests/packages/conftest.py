@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from facedex_models.manifests import DEFAULT as PACK
 from infra.packages import PackageError, Target, layers
 from local.kinesis_video.endpoint import KinesisVideo
 from local.kinesis_video.streams import Streams
@@ -42,7 +43,7 @@ def target() -> Target:
 
 @pytest.fixture(scope="session")
 def built(target: Target) -> dict[str, Path]:
-    return dict(layers(target, packs=("dlib",)))
+    return dict(layers(target, packs=(PACK,)))
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +73,7 @@ def deployment(
             **_AWS,
             "AWS_ENDPOINT_URL": aws.url,
             "FACEDEX_AUTH": "iam",
-            "FACEDEX_PACK": "dlib",
+            "FACEDEX_PACK": PACK,
             "FACEDEX_VIDEO_QUEUE": _make_queue(aws.url, "facedex-video"),
             "FACEDEX_STREAM_QUEUE": _make_queue(aws.url, "facedex-streams"),
             "FACEDEX_STREAM_SECONDS": "5",

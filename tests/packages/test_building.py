@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from facedex_models.manifests import DEFAULT as PACK
 from facedex_models.manifests import manifest
 from infra.packages import (
     DEFAULT,
@@ -33,7 +34,7 @@ TARGETS = pytest.mark.parametrize(
 
 @TARGETS
 def test_every_function_fits_into_lambda_with_its_layers(target: Target) -> None:
-    built = {name: size(path) for name, path in layers(target, packs=("dlib",)).items()}
+    built = {name: size(path) for name, path in layers(target, packs=(PACK,)).items()}
     for name, row in ROWS.items():
         used = layers_of(row.needs)
         assert len(used) <= 5
@@ -43,12 +44,12 @@ def test_every_function_fits_into_lambda_with_its_layers(target: Target) -> None
 
 
 def test_the_model_layer_carries_every_chosen_pack(
-    target: Target, pack_directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    target: Target, dlib_directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     models = tmp_path / "models"
     monkeypatch.setenv("FACEDEX_MODELS", str(models))
-    shutil.copytree(pack_directory, models / "dlib")
-    shutil.copytree(pack_directory, models / "opencv-zoo")
+    shutil.copytree(dlib_directory, models / "dlib")
+    shutil.copytree(dlib_directory, models / "opencv-zoo")
     (models / "opencv-zoo" / "pack.toml").write_text(manifest("opencv-zoo").text, "utf-8")
     made = layers(target, packs=("dlib", "opencv-zoo"), directory=tmp_path)
     found = {path.relative_to(made["models"]).as_posix() for path in made["models"].rglob("*.*")}
@@ -67,7 +68,7 @@ def test_the_same_input_gives_the_same_bytes(
 ) -> None:
     one = {**built, "front_door": function("front_door")}
     other = {
-        **layers(target, packs=("dlib",), directory=tmp_path),
+        **layers(target, packs=(PACK,), directory=tmp_path),
         "front_door": function("front_door", directory=tmp_path),
     }
     assert one.keys() == other.keys()

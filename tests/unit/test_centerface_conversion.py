@@ -60,12 +60,12 @@ def test_only_the_image_is_an_input(converted: bytes) -> None:
     assert [value.name for value in model.graph.input] == ["pixels"]
 
 
-def test_the_pulled_networks_load_without_a_warning(pack_directory: Path) -> None:
+def test_the_pulled_networks_load_without_a_warning(dlib_directory: Path) -> None:
     script = (
         "import onnxruntime as o, sys;"
         "[o.InferenceSession(p, providers=['CPUExecutionProvider']) for p in sys.argv[1:]]"
     )
-    networks = [str(pack_directory / f"{name}.onnx") for name in ("detector", "embedder")]
+    networks = [str(dlib_directory / f"{name}.onnx") for name in ("detector", "embedder")]
     run = subprocess.run(
         [sys.executable, "-c", script, *networks], check=True, capture_output=True, text=True
     )

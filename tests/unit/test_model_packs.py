@@ -68,19 +68,19 @@ def test_an_unknown_pack_is_refused_with_the_names_of_those_that_exist() -> None
 def pulled_copy(pack_directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a copy of the default pack that a test may spoil."""
     monkeypatch.setenv("FACEDEX_MODELS", str(tmp_path))
-    return Path(shutil.copytree(pack_directory, tmp_path / "dlib"))
+    return Path(shutil.copytree(pack_directory, tmp_path / DEFAULT))
 
 
 def test_the_default_pack_is_sound(pack_directory: Path) -> None:
-    assert installing.verify("dlib") == pack_directory
+    assert installing.verify(DEFAULT) == pack_directory
 
 
 def test_an_altered_network_is_found(pulled_copy: Path) -> None:
     with (pulled_copy / "detector.onnx").open("r+b") as file:
         file.seek(1_000_000)
         file.write(b"\0\1\2\3")
-    with pytest.raises(DamagedPack, match=r"detector\.onnx was altered.*facedex models pull dlib"):
-        installing.verify("dlib")
+    with pytest.raises(DamagedPack, match=r"detector\.onnx was altered.*facedex models pull "):
+        installing.verify(DEFAULT)
 
 
 def test_a_network_that_does_not_load_is_found(pulled_copy: Path) -> None:
@@ -89,7 +89,7 @@ def test_a_network_that_does_not_load_is_found(pulled_copy: Path) -> None:
     embedder = sums.read_text().splitlines()[1]
     sums.write_text(f"{hashlib.sha256(b'no network').hexdigest()}  detector.onnx\n{embedder}\n")
     with pytest.raises(DamagedPack, match=r"detector\.onnx does not load"):
-        installing.verify("dlib")
+        installing.verify(DEFAULT)
 
 
 def test_a_pack_of_another_version_is_sound_and_said_to_be(pulled_copy: Path) -> None:
@@ -98,20 +98,20 @@ def test_a_pack_of_another_version_is_sound_and_said_to_be(pulled_copy: Path) ->
         file.write("# of another version\n")
     result = CliRunner().invoke(models, ["verify"])
     assert result.exit_code == 0
-    assert "facedex models pull dlib" in result.output
+    assert "facedex models pull " in result.output
 
 
 def test_a_pack_that_was_not_pulled_is_no_sound_pack(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FACEDEX_MODELS", str(tmp_path))
-    assert installing.installed("dlib") is None
-    with pytest.raises(DamagedPack, match="facedex models pull dlib"):
-        installing.verify("dlib")
+    assert installing.installed(DEFAULT) is None
+    with pytest.raises(DamagedPack, match="facedex models pull "):
+        installing.verify(DEFAULT)
 
 
 def test_the_command_line_prints_the_path_of_a_pulled_pack_alone(pulled_copy: Path) -> None:
-    result = CliRunner().invoke(models, ["path", "dlib"])
+    result = CliRunner().invoke(models, ["path"])
     assert (result.exit_code, result.output) == (0, f"{pulled_copy}\n")
 
 

@@ -55,12 +55,12 @@ def test_the_users_own_calibration_is_used(directory: Path) -> None:
 
 
 def test_the_users_own_calibration_comes_before_the_packs(
-    pack_directory: Path, tmp_path: Path
+    dlib_directory: Path, tmp_path: Path
 ) -> None:
-    copy = Path(shutil.copytree(pack_directory, tmp_path / "dlib"))
+    copy = Path(shutil.copytree(dlib_directory, tmp_path / "dlib"))
     (copy / "calibration.toml").write_text(OWN, encoding="utf-8")
     assert packs.load(copy).calibration.cosine(99) == pytest.approx(0.4)
-    assert packs.load(pack_directory).calibration.cosine(99) > 0.9
+    assert packs.load(dlib_directory).calibration.cosine(99) > 0.9
 
 
 @pytest.mark.parametrize(

@@ -41,22 +41,22 @@ def run(network: bytes, batch: NDArray[np.generic]) -> list[NDArray[np.float32]]
 
 
 def test_vectors_in_8_bits_are_nearly_those_in_floats(
-    floats: dict[str, bytes], pack_directory: Path, portraits: dict[str, bytes]
+    floats: dict[str, bytes], dlib_directory: Path, portraits: dict[str, bytes]
 ) -> None:
-    pack = packs.load(pack_directory)
+    pack = packs.load(dlib_directory)
     for photo in portraits.values():
         image = images.decode(photo)
         rows, columns = image.pixels.shape[:2]
         marks = pack.find(image)[0].landmarks * np.array([columns, rows], np.float32)
         chips = pack.embedder.cut(image.pixels, marks[None])[0][:, 0]
         exact = run(floats["dlib-resnet"], chips)[0][0]
-        short = run((pack_directory / "embedder.onnx").read_bytes(), chips)[0][0]
+        short = run((dlib_directory / "embedder.onnx").read_bytes(), chips)[0][0]
         cosine = exact @ short / np.linalg.norm(exact) / np.linalg.norm(short)
         assert 0.999 < cosine < 0.999999  # the lower end: as good; the upper: it is in 8 bits
 
 
 def test_faces_found_in_8_bits_are_nearly_where_they_were_in_floats(
-    floats: dict[str, bytes], pack_directory: Path, portraits: dict[str, bytes]
+    floats: dict[str, bytes], dlib_directory: Path, portraits: dict[str, bytes]
 ) -> None:
     for photo in portraits.values():
         picture = Image.open(io.BytesIO(photo)).convert("RGB")
@@ -64,7 +64,7 @@ def test_faces_found_in_8_bits_are_nearly_where_they_were_in_floats(
         batch = detection.pad(np.asarray(picture))[None]
         exact, short = (
             centerface.decode_peaks(*run(network, batch))
-            for network in (floats["centerface"], (pack_directory / "detector.onnx").read_bytes())
+            for network in (floats["centerface"], (dlib_directory / "detector.onnx").read_bytes())
         )
         assert len(exact.scores) == len(short.scores) == 1
         assert abs(exact.scores[0] - short.scores[0]) < 0.01
@@ -72,8 +72,8 @@ def test_faces_found_in_8_bits_are_nearly_where_they_were_in_floats(
         assert np.abs(exact.landmarks - short.landmarks).max() < 0.08 * eyes
 
 
-def test_small_faces_are_found_in_8_bits(pack_directory: Path, portraits: dict[str, bytes]) -> None:
-    detector = packs.load(pack_directory).detector
+def test_small_faces_are_found_in_8_bits(dlib_directory: Path, portraits: dict[str, bytes]) -> None:
+    detector = packs.load(dlib_directory).detector
     board = Image.new("RGB", (1200, 800), (120, 120, 120))
     for number in range(24):
         picture = Image.open(io.BytesIO(portraits[("eileen", "grace")[number % 2]])).convert("RGB")
@@ -96,9 +96,9 @@ def test_a_network_is_quantised_to_the_same_bytes_each_time(floats: dict[str, by
         assert len(built[0]) < len(floats[network.kind]) / 3
 
 
-def test_weights_keep_one_bit_free_for_processors_without_vnni(pack_directory: Path) -> None:
+def test_weights_keep_one_bit_free_for_processors_without_vnni(dlib_directory: Path) -> None:
     for name in ("detector.onnx", "embedder.onnx"):
-        graph = onnx.load(pack_directory / name).graph
+        graph = onnx.load(dlib_directory / name).graph
         weights = [
             onnx.numpy_helper.to_array(constant)
             for constant in graph.initializer

@@ -139,7 +139,7 @@ class Settings:
         return cls(
             database_url=read.text("FACEDEX_DATABASE_URL"),
             models=Path(read.text("FACEDEX_MODELS")),
-            pack=read.text("FACEDEX_PACK", "dlib"),
+            pack=read.text("FACEDEX_PACK", "sface-dlib"),
             loaded_packs=read.whole("FACEDEX_LOADED_PACKS", 2),
             threads=read.whole("FACEDEX_THREADS", min(2, os.cpu_count() or 1)),
             detection_side=read.whole("FACEDEX_DETECTION_SIDE", 1280),

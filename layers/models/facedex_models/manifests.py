@@ -10,7 +10,7 @@ from typing import Any
 
 from facedex_models.errors import ModelError, UnknownPack
 
-DEFAULT = "dlib"
+DEFAULT = "sface-dlib"
 FUSED = "fused"  # the kind of an embedder of several networks
 
 _PACKS = Path(__file__).parent / "packs"

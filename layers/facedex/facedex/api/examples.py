@@ -18,7 +18,7 @@ _MATCH: Final = {
         "ImageId": "66666666-7777-8888-9999-000000000000",
         "ExternalImageId": "eileen",
         "Confidence": 99.8,
-        "IndexFacesModelVersion": "1.2",
+        "IndexFacesModelVersion": "7.1",
     },
 }
 _FOUND: Final = {
@@ -80,13 +80,13 @@ RESPONSES: Final[Mapping[str, Mapping[str, Any]]] = {
     "CreateCollection": {
         "StatusCode": 200,
         "CollectionArn": f"{_ARN}:collection/staff",
-        "FaceModelVersion": "1.2",
+        "FaceModelVersion": "7.1",
     },
-    "SearchFacesByImage": {**_FOUND, "FaceModelVersion": "1.2"},
+    "SearchFacesByImage": {**_FOUND, "FaceModelVersion": "7.1"},
     "SearchAllFacesByImage": {
         "SearchedFaces": [_FOUND],
         "UnsearchedFaces": [],
-        "FaceModelVersion": "1.2",
+        "FaceModelVersion": "7.1",
     },
     "CreateStreamProcessor": {"StreamProcessorArn": f"{_ARN}:streamprocessor/door"},
     "DescribeStreamProcessor": {

@@ -18,6 +18,8 @@ NUMBERS: Final[Mapping[str, int]] = MappingProxyType(
         "buffalo_sc": 3,
         "buffalo_l": 4,
         "antelopev2": 5,
+        "sface": 6,
+        "sface-dlib": 7,
     }
 )
 _NAMES: Final = MappingProxyType({number: name for name, number in NUMBERS.items()})
