@@ -1,0 +1,223 @@
+"""Turned faces: looked at again with their heads up.
+
+A face whose landmarks are implausible, or that is tilted so far that they are inexact, is cut out,
+turned and searched again. What is found there is brought back to the picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facedex.vision import alignment, detection, geometry, plausibility, pose
+from facedex.vision.alignment import View
+from facedex.vision.detection import Detections, Floats, Pixels
+
+Find = Callable[[Pixels], Detections]
+
+SURE = 1.5  # log odds of landmarks that need no second look
+FAINT = -3.0  # log odds in a tile of the whole picture that are worth a closer look
+LEAST = -1.0  # log odds below which landmarks are noise, unless they are seen twice
+TILT = 35.0  # degrees of roll up to which landmarks are as exact as those of an upright face
+# Mean distance between the same landmarks in two looks, in sizes of the box.
+ALIKE = 0.1
+ROUGHLY = 0.25  # in a tile of the whole picture, where a face is small
+
+# Side by side, so that one run of the network sees them all. Detectors search a picture of 480
+# pixels as it is.
+ALL_WAYS = tuple(View(turn=turn) for turn in range(0, 360, 45))
+TILE = 112
+EXACT_TILE = 160  # of the last look, at the face with its head up
+AROUND = 2.0  # sides of the face's box in the side of a tile
+WHOLE_WAYS = tuple(View(turn=turn) for turn in range(40, 360, 40))
+WHOLE_TILE = 160
+WHOLE_AROUND = 1.1  # longer sides of the picture in the side of a tile
+
+# A square by its corners and its middle.
+_SQUARE = np.array([[0, 0], [1, 0], [0.5, 0.5], [0, 1], [1, 1]], dtype=np.float32)
+
+
+class Look(NamedTuple):
+    """A face as one look showed it, in the picture's coordinates."""
+
+    box: Floats  # (4,) x1 y1 x2 y2
+    score: float
+    landmarks: Floats  # (5, 2)
+    trust: float  # log odds that the landmarks are right
+    view: int  # in which it was seen
+
+    @property
+    def worth(self) -> float:
+        """How much speaks for this look."""
+        chance = min(max(self.score, 1e-6), 1 - 1e-6)
+        return self.trust + 0.5 * float(np.log(chance / (1 - chance)))
+
+    def resembles(self, other: Look, within: float = ALIKE) -> bool:
+        """Return whether both have the landmarks in the same places."""
+        size = float(np.sqrt(np.prod(self.box[2:] - self.box[:2])))
+        apart = np.linalg.norm(self.landmarks - other.landmarks, axis=1).mean()
+        return bool(apart < within * size)
+
+
+def settle(
+    find: Find, pixels: Pixels, found: Detections, *, empty_too: bool = True
+) -> tuple[Detections, NDArray[np.bool_]]:
+    """Return the faces with their landmarks put right, and which landmarks can be trusted.
+
+    Faces that need no second look stay as they are.
+
+    find: searches RGB pixels of at most 480 a side as they are; empty_too: a picture in which no
+    face can be trusted is searched in other directions, too.
+    """
+    looks = [
+        Look(*face, view=-1)
+        for face in zip(
+            found.boxes,
+            found.scores.tolist(),
+            found.landmarks,
+            plausibility.measure(pixels, found).tolist(),
+            strict=True,
+        )
+    ]
+    tilted = abs(_rolls(found.landmarks)) > TILT
+    settled: list[Look] = []
+    trusted: list[bool] = []
+    for look, tilt in zip(looks, tilted.tolist(), strict=True):
+        if look.trust >= SURE and not tilt:
+            settled.append(look)
+            trusted.append(True)
+        else:
+            better, certain = _look_again(find, pixels, look)
+            settled.append(better)
+            trusted.append(certain)
+    if empty_too and not any(trusted):
+        extra = list(_search_turned(find, pixels))
+        settled += extra
+        trusted += [True] * len(extra)
+    if all(old is new for old, new in zip(looks, settled, strict=False)) and len(looks) == len(
+        settled
+    ):
+        return found, np.array(trusted, dtype=bool)
+    faces = Detections(
+        boxes=np.array([look.box for look in settled], dtype=np.float32),
+        scores=np.array([look.score for look in settled], dtype=np.float32),
+        landmarks=np.array([look.landmarks for look in settled], dtype=np.float32),
+    )
+    right = np.array(trusted, dtype=bool)
+    # Two boxes on one turned face have become one; a trusted one is the one to keep.
+    kept = geometry.suppress(faces.boxes, faces.scores + right, detection.OVERLAP)
+    return faces.take(kept), right[kept]
+
+
+def _look_again(find: Find, pixels: Pixels, look: Look) -> tuple[Look, bool]:
+    """Return a face as it is seen with its head up, and whether its landmarks can be trusted."""
+    if look.trust >= SURE:
+        exact = _look_exactly(find, pixels, look)
+        if exact and exact.resembles(look):
+            return exact, True
+    seen = list(_look(find, pixels, look.box, ALL_WAYS, TILE, AROUND))
+    if not seen:
+        return look, look.trust >= LEAST
+    best = max(seen, key=lambda each: each.worth)
+    # The same wrong landmarks turn with the view; right ones stay on the face.
+    twice = any(each.view != best.view and each.resembles(best) for each in seen)
+    exact = _look_exactly(find, pixels, best)
+    if exact and exact.resembles(best):
+        best = exact
+    if not twice and best.trust < LEAST:
+        return look, False
+    if look.resembles(best) and abs(_rolls(look.landmarks[None])[0]) <= TILT:
+        return look, True
+    return best, True
+
+
+def _look_exactly(find: Find, pixels: Pixels, look: Look) -> Look | None:
+    """Return a face as it is seen when it is turned by the roll of its landmarks, if it is."""
+    view = View(turn=-float(_rolls(look.landmarks[None])[0]))
+    seen = _look(find, pixels, look.box, (view,), EXACT_TILE, AROUND)
+    return max(seen, key=lambda each: each.worth, default=None)
+
+
+def _search_turned(find: Find, pixels: Pixels) -> Iterator[Look]:
+    """Search the whole picture turned; give what is surely a face, as it is with its head up."""
+    rows, columns = pixels.shape[:2]
+    side = max(rows, columns)
+    middle = np.array([columns, rows, columns, rows], dtype=np.float32) / 2
+    whole = (middle + np.array([-side, -side, side, side]) / 2).astype(np.float32)
+    seen = list(_look(find, pixels, whole, WHOLE_WAYS, WHOLE_TILE, WHOLE_AROUND, near=1.0))
+    taken: list[Look] = []
+    for look in sorted(seen, key=lambda each: -each.worth):
+        if look.trust < FAINT or any(_overlap(look, other) for other in taken):
+            continue
+        exact = _look_exactly(find, pixels, look)
+        if not exact or not exact.resembles(look, ROUGHLY):
+            continue
+        twice = any(each is not look and each.resembles(exact, ROUGHLY) for each in seen)
+        if twice or exact.trust >= LEAST:
+            taken.append(exact)
+            yield exact
+
+
+def _overlap(one: Look, other: Look) -> bool:
+    return bool(geometry.overlaps(one.box, other.box[None])[0] > detection.OVERLAP)
+
+
+def _look(
+    find: Find,
+    pixels: Pixels,
+    box: Floats,
+    views: Sequence[View],
+    tile: int,
+    around: float,
+    *,
+    near: float = 0.5,
+) -> Iterator[Look]:
+    """Search the surroundings of a box in several views, `tile` pixels a side, and give the faces.
+
+    near: how far from the box's middle a face may lie, in halves of a tile.
+    """
+    middle, side = (box[:2] + box[2:]) / 2, around * float((box[2:] - box[:2]).max())
+    square = (middle + (_SQUARE - 0.5) * side)[None].astype(np.float32)
+    template = _SQUARE * tile
+    tiles = alignment.cut(pixels, square, template, tile, views)[:, 0]
+    wide = min(len(views), detection.WHOLE_SIDE // tile)
+    places = np.array([divmod(view, wide)[::-1] for view in range(len(views))]) * tile
+    canvas = np.zeros((int(places[-1, 1]) + tile, wide * tile, 3), dtype=np.uint8)
+    for (x, y), pixels_ in zip(places.tolist(), tiles, strict=True):
+        canvas[y : y + tile, x : x + tile] = pixels_
+    found = find(canvas)
+    trust = plausibility.measure(canvas, found)
+    centres = (found.boxes[:, :2] + found.boxes[:, 2:]) / 2
+    for number, (view, place) in enumerate(zip(views, places, strict=True)):
+        back = geometry.invert(
+            geometry.similarity_transforms(square, alignment.change(template, tile, view))
+        )
+        distance = abs(centres - place - tile / 2).max(axis=1, initial=0)
+        for face in np.flatnonzero(distance < near * tile / 2).tolist():
+            corners = found.boxes[face].reshape(1, 2, 2) - place
+            yield Look(
+                _turn_box(back, corners),
+                float(found.scores[face]),
+                geometry.apply(back, found.landmarks[face][None] - place)[0],
+                float(trust[face]),
+                number,
+            )
+
+
+def _turn_box(transform: Floats, corners: Floats) -> Floats:
+    """Return the box (4,) around the ellipse in a box, moved by a similarity transform.
+
+    The corners of a turned box lie outside the face.
+    """
+    middle = geometry.apply(transform, corners.mean(axis=1, keepdims=True))[0, 0]
+    half = abs(transform[0, :, :2]) ** 2 @ ((corners[0, 1] - corners[0, 0]) / 2) ** 2
+    return np.concatenate([middle - np.sqrt(half), middle + np.sqrt(half)])
+
+
+def _rolls(landmarks: Floats) -> Floats:
+    """Return the angles (n,) in degrees, clockwise, by which faces are turned."""
+    transforms = geometry.similarity_transforms(landmarks, pose.HEAD[:, :2])
+    return np.asarray(-np.degrees(np.arctan2(transforms[:, 1, 0], transforms[:, 0, 0])))
