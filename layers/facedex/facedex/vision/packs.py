@@ -115,22 +115,36 @@ class Pack:
         self.embedder.network.open()
 
     def find(
-        self, image: Image, *, longest_side: int = LONGEST_SIDE, most: int = MOST_FACES
+        self,
+        image: Image,
+        *,
+        longest_side: int = LONGEST_SIDE,
+        most: int = MOST_FACES,
+        thorough: bool = True,
     ) -> list[Face]:
         """Return at most `most` faces of a picture, the largest of all, the largest first.
 
-        The picture is searched at a size of at most `longest_side` pixels.
+        The picture is searched at a size of at most `longest_side` pixels. Turned faces are looked
+        at again; `thorough`: all of them, and where nobody is found the picture is turned, too.
         """
-        return self.describe(image, self.detect(image, longest_side=longest_side, most=most))
+        return self.describe(
+            image, self.detect(image, longest_side=longest_side, most=most, thorough=thorough)
+        )
 
     def detect(
-        self, image: Image, *, longest_side: int = LONGEST_SIDE, most: int = MOST_FACES
+        self,
+        image: Image,
+        *,
+        longest_side: int = LONGEST_SIDE,
+        most: int = MOST_FACES,
+        thorough: bool = True,
     ) -> list[DetectedFace]:
         """Return where the faces are that `find` gives, without their poses and qualities."""
         find = functools.partial(self.detector.detect, longest_side=longest_side)
         found = find(image.pixels)
         # Before the work on each face: a picture may hold a thousand.
-        found, legible = upright.settle(find, image.pixels, found.take(_by_area(found)[:most]))
+        largest = found.take(_by_area(found)[:most])
+        found, legible = upright.settle(find, image.pixels, largest, thorough=thorough)
         order = _by_area(found)
         found, legible = found.take(order), legible[order]
         rows, columns = image.pixels.shape[:2]

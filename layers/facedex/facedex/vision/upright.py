@@ -20,16 +20,22 @@ Find = Callable[[Pixels], Detections]
 
 SURE = 1.5  # log odds of landmarks that need no second look
 FAINT = -3.0  # log odds in a tile of the whole picture that are worth a closer look
-LEAST = -1.0  # log odds below which landmarks are noise, unless they are seen twice
+LEAST = -1.0  # log odds below which a turned face's landmarks are noise, unless seen twice
+NOISE = -8.0  # log odds below which they are noise even where no other view shows a face better
+UPRIGHT = 20.0  # degrees of roll that a face seen best as it stands has at most
+QUARTER = 45.0  # degrees of a face's roll beyond which the whole picture is turned by quarters
 TILT = 35.0  # degrees of roll up to which landmarks are as exact as those of an upright face
 # Mean distance between the same landmarks in two looks, in sizes of the box.
 ALIKE = 0.1
-ROUGHLY = 0.25  # in a tile of the whole picture, where a face is small
+TWICE = 2.0  # log odds that a second view with the same landmarks adds
+ROUGHLY = 0.25  # where the face is small in one of them
+
+FEW = 2  # faces of a picture that are looked at again where time matters
 
 # Side by side, so that one run of the network sees them all. Detectors search a picture of 480
 # pixels as it is.
 ALL_WAYS = tuple(View(turn=turn) for turn in range(0, 360, 45))
-TILE = 112
+TILE = 96
 EXACT_TILE = 160  # of the last look, at the face with its head up
 AROUND = 2.0  # sides of the face's box in the side of a tile
 WHOLE_WAYS = tuple(View(turn=turn) for turn in range(40, 360, 40))
@@ -55,6 +61,11 @@ class Look(NamedTuple):
         chance = min(max(self.score, 1e-6), 1 - 1e-6)
         return self.trust + 0.5 * float(np.log(chance / (1 - chance)))
 
+    @property
+    def roll(self) -> float:
+        """Angle in degrees, clockwise, by which the landmarks say the face is turned."""
+        return float(_rolls(self.landmarks[None])[0])
+
     def resembles(self, other: Look, within: float = ALIKE) -> bool:
         """Return whether both have the landmarks in the same places."""
         size = float(np.sqrt(np.prod(self.box[2:] - self.box[:2])))
@@ -63,53 +74,57 @@ class Look(NamedTuple):
 
 
 def settle(
-    find: Find, pixels: Pixels, found: Detections, *, empty_too: bool = True
+    find: Find, pixels: Pixels, found: Detections, *, thorough: bool = True
 ) -> tuple[Detections, NDArray[np.bool_]]:
     """Return the faces with their landmarks put right, and which landmarks can be trusted.
 
     Faces that need no second look stay as they are.
 
-    find: searches RGB pixels of at most 480 a side as they are; empty_too: a picture in which no
-    face can be trusted is searched in other directions, too.
+    find: searches RGB pixels of at most 480 a side as they are; found: the largest face first;
+    thorough: as many faces as need it are looked at again, and a picture in which no face can be
+    trusted is searched in other directions, too.
     """
-    looks = [
-        Look(*face, view=-1)
-        for face in zip(
-            found.boxes,
-            found.scores.tolist(),
-            found.landmarks,
-            plausibility.measure(pixels, found).tolist(),
-            strict=True,
+    trust = plausibility.measure(pixels, found)
+    doubtful = (trust < SURE) | (abs(_rolls(found.landmarks)) > TILT)
+    legible = ~doubtful | (trust > NOISE)
+    looks = {}
+    for face in np.flatnonzero(doubtful)[: None if thorough else FEW].tolist():
+        look = Look(
+            found.boxes[face],
+            float(found.scores[face]),
+            found.landmarks[face],
+            float(trust[face]),
+            view=-1,
         )
-    ]
-    tilted = abs(_rolls(found.landmarks)) > TILT
-    settled: list[Look] = []
-    trusted: list[bool] = []
-    for look, tilt in zip(looks, tilted.tolist(), strict=True):
-        if look.trust >= SURE and not tilt:
-            settled.append(look)
-            trusted.append(True)
-        else:
-            better, certain = _look_again(find, pixels, look)
-            settled.append(better)
-            trusted.append(certain)
-    if empty_too and not any(trusted):
+        better, legible[face] = _look_again(find, pixels, look)
+        if better is not look:
+            looks[face] = better
+    turns = [roll for look in looks.values() if abs(roll := look.roll) > QUARTER]
+    extra: list[Look] = []
+    if turns:
+        extra = list(_search_quarter(find, pixels, turns[0]))
+    elif thorough and not legible.any():
         extra = list(_search_turned(find, pixels))
-        settled += extra
-        trusted += [True] * len(extra)
-    if all(old is new for old, new in zip(looks, settled, strict=False)) and len(looks) == len(
-        settled
-    ):
-        return found, np.array(trusted, dtype=bool)
-    faces = Detections(
-        boxes=np.array([look.box for look in settled], dtype=np.float32),
-        scores=np.array([look.score for look in settled], dtype=np.float32),
-        landmarks=np.array([look.landmarks for look in settled], dtype=np.float32),
+    if not looks and not extra:
+        return found, legible
+    kept = [place for place in range(len(legible)) if place not in looks]
+    seen = [*looks.values(), *extra]
+    settled = detection.join([found.take(np.array(kept, dtype=np.intp)), _gather(seen)])
+    certain = [*legible[kept], *legible[list(looks)], *[True] * len(extra)]
+    right = np.array(certain, dtype=bool)
+    # Two boxes on one turned face have become one. A trusted one is the one to keep, of the first
+    # looks and the exact ones if there is a choice.
+    late = np.arange(len(right)) >= len(right) - len(extra)
+    chosen = geometry.suppress(settled.boxes, settled.scores + 2 * right - late, detection.OVERLAP)
+    return settled.take(chosen), right[chosen]
+
+
+def _gather(looks: Sequence[Look]) -> Detections:
+    return Detections(
+        boxes=np.array([look.box for look in looks], dtype=np.float32),
+        scores=np.array([look.score for look in looks], dtype=np.float32),
+        landmarks=np.array([look.landmarks for look in looks], dtype=np.float32),
     )
-    right = np.array(trusted, dtype=bool)
-    # Two boxes on one turned face have become one; a trusted one is the one to keep.
-    kept = geometry.suppress(faces.boxes, faces.scores + right, detection.OVERLAP)
-    return faces.take(kept), right[kept]
 
 
 def _look_again(find: Find, pixels: Pixels, look: Look) -> tuple[Look, bool]:
@@ -120,24 +135,25 @@ def _look_again(find: Find, pixels: Pixels, look: Look) -> tuple[Look, bool]:
             return exact, True
     seen = list(_look(find, pixels, look.box, ALL_WAYS, TILE, AROUND))
     if not seen:
-        return look, look.trust >= LEAST
-    best = max(seen, key=lambda each: each.worth)
+        return look, look.trust > NOISE
     # The same wrong landmarks turn with the view; right ones stay on the face.
-    twice = any(each.view != best.view and each.resembles(best) for each in seen)
+    same = [any(a is not b and a.resembles(b) for b in seen) for a in seen]
+    place = max(range(len(seen)), key=lambda number: seen[number].worth + TWICE * same[number])
+    best, twice = seen[place], same[place]
+    if abs(best.roll) < UPRIGHT and abs(look.roll) < TILT:
+        # A profile, or hardly to be seen: no better looked at in any other way.
+        return look, best.trust > NOISE
     exact = _look_exactly(find, pixels, best)
-    if exact and exact.resembles(best):
+    if exact and exact.resembles(best, ROUGHLY):
         best = exact
     if not twice and best.trust < LEAST:
         return look, False
-    if look.resembles(best) and abs(_rolls(look.landmarks[None])[0]) <= TILT:
-        return look, True
     return best, True
 
 
 def _look_exactly(find: Find, pixels: Pixels, look: Look) -> Look | None:
     """Return a face as it is seen when it is turned by the roll of its landmarks, if it is."""
-    view = View(turn=-float(_rolls(look.landmarks[None])[0]))
-    seen = _look(find, pixels, look.box, (view,), EXACT_TILE, AROUND)
+    seen = _look(find, pixels, look.box, (View(turn=-look.roll),), EXACT_TILE, AROUND)
     return max(seen, key=lambda each: each.worth, default=None)
 
 
@@ -158,6 +174,32 @@ def _search_turned(find: Find, pixels: Pixels) -> Iterator[Look]:
         twice = any(each is not look and each.resembles(exact, ROUGHLY) for each in seen)
         if twice or exact.trust >= LEAST:
             taken.append(exact)
+            yield exact
+
+
+def _search_quarter(find: Find, pixels: Pixels, roll: float) -> Iterator[Look]:
+    """Search the whole picture with faces of that roll about upright; give what is surely a face.
+
+    Where one face is turned, others are that were not found.
+    """
+    quarters = round(roll / 90) % 4
+    picture = np.ascontiguousarray(np.rot90(pixels, quarters))
+    found = find(picture)
+    cosine, sine = [(1, 0), (0, 1), (-1, 0), (0, -1)][quarters]
+    turn = np.array([[cosine, -sine], [sine, cosine]], dtype=np.float32)
+    middle, before = (np.array(each.shape[1::-1]) / 2 for each in (picture, pixels))
+    back = np.column_stack([turn, before - turn @ middle])[None].astype(np.float32)
+    trust = plausibility.measure(picture, found)
+    for face in range(len(trust)):
+        look = Look(
+            _turn_box(back, found.boxes[face].reshape(1, 2, 2)),
+            float(found.scores[face]),
+            geometry.apply(back, found.landmarks[face][None])[0],
+            float(trust[face]),
+            view=-1,
+        )
+        exact = _look_exactly(find, pixels, look) if look.trust >= LEAST else None
+        if exact and exact.trust >= LEAST and exact.resembles(look, ROUGHLY):
             yield exact
 
 
