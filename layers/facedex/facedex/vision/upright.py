@@ -27,6 +27,8 @@ QUARTER = 45.0  # degrees of a face's roll beyond which the whole picture is tur
 TILT = 35.0  # degrees of roll up to which landmarks are as exact as those of an upright face
 # Mean distance between the same landmarks in two looks, in sizes of the box.
 ALIKE = 0.1
+VAGUE = -6.0  # log odds of landmarks that are kept where no other view shows a face for certain
+CLEARLY = 2.0  # log odds by which another view must be better
 TWICE = 2.0  # log odds that a second view with the same landmarks adds
 ROUGHLY = 0.25  # where the face is small in one of them
 
@@ -147,7 +149,9 @@ def _look_again(find: Find, pixels: Pixels, look: Look) -> tuple[Look, bool]:
     if exact and exact.resembles(best, ROUGHLY):
         best = exact
     if not twice and best.trust < LEAST:
-        return look, False
+        return look, look.trust > VAGUE
+    if look.trust < SURE and best.trust < look.trust + CLEARLY:
+        return look, look.trust > VAGUE
     return best, True
 
 
