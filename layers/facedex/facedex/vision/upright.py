@@ -18,8 +18,9 @@ from facedex.vision.detection import Detections, Floats, Pixels
 
 Find = Callable[[Pixels], Detections]
 
-# Log odds that landmarks are right. Those that detectors put on turned faces have -12 in the median
-# and, in photos, none above -2; of upright faces' nine in ten have more than 2, profiles down to -7.
+# Log odds that landmarks are right. Those that CenterFace puts on turned faces have -12 in the
+# median and, in photos, none above -2; of upright faces nine in ten have above 2, profiles have
+# down to -7.
 SURE = 1.5  # of landmarks that need no second look
 LEAST = -1.0  # of a turned face's, unless two views show them in the same place
 FAINT = -3.0  # in a tile of the whole picture, to be worth a closer look
