@@ -45,8 +45,10 @@ def _good_faces(picture: Picture, quality_filter: str, which: str) -> list[Face]
     good = [face for face, reasons in screen(picture.faces, quality_filter) if not reasons]
     if not good:
         raise InvalidParameterException(
-            f"There are no faces in the {which} image"
-            + (" that clear the quality filter." if picture.faces else ". Should be at least 1.")
+            f"There are no faces in the {which} image that clear the quality filter and show who"
+            " they are."
+            if picture.faces
+            else f"There are no faces in the {which} image. Should be at least 1."
         )
     return good
 

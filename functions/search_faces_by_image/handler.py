@@ -21,8 +21,8 @@ from facedex.galleries import look_ahead, search_current
 from facedex.services import Picture, Services
 from facedex.store.collections import Collection
 from facedex.store.search import search
+from facedex.vision import screening
 from facedex.vision.faces import DetectedFace, Face
-from facedex.vision.screening import screen
 
 
 def search_faces_by_image(request: Request, services: Services) -> Response:
@@ -31,7 +31,7 @@ def search_faces_by_image(request: Request, services: Services) -> Response:
     probes, _ = _choose(picture, request)
     if not probes:
         raise InvalidParameterException(
-            "There are no faces in the image that clear the quality filter."
+            "There are no faces in the image that clear the quality filter and show who they are."
             if picture.detected
             else "There are no faces in the image. Should be at least 1."
         )
@@ -64,10 +64,10 @@ def _choose(
 ) -> tuple[list[DetectedFace], list[tuple[Face, list[str]]]]:
     """The faces to search with, largest first, and the others with their shortcomings."""
     quality_filter = request.get("QualityFilter", "NONE")
-    if quality_filter == "NONE":
+    if quality_filter == "NONE" and not any(screening.unfit(face) for face in picture.detected):
         # Poses and qualities, which nobody asks for, are not measured.
         return picture.detected, []
-    screened = screen(picture.faces, quality_filter)
+    screened = screening.screen(picture.faces, quality_filter)
     clear: list[DetectedFace] = [face for face, reasons in screened if not reasons]
     return clear, [(face, reasons) for face, reasons in screened if reasons]
 

@@ -36,12 +36,13 @@ def enrol(
     for index, file in enumerate(files):
         try:
             image = photos.read(file)
-            faces = pack.find(image)[:1]
+            found = pack.find(image)
+            faces = [face for face in found if face.legible][:1]
             if faces:
                 vectors.append(pack.embed(image, faces)[0])
                 taken.append(index)
             else:
-                failures[file] = "no face found"
+                failures[file] = "no face can be made out" if found else "no face found"
         except (InvalidImage, ImageTooLarge, OSError) as error:
             failures[file] = str(error)
         advance()

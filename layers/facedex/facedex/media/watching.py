@@ -49,7 +49,9 @@ class Watcher:
         if moment.jumped or size != self._size:
             self._tracker.cut()
         self._size = size
-        faces = self._pack.find(image, longest_side=self._longest_side, most=MOST_FACES)
+        faces = self._pack.find(
+            image, longest_side=self._longest_side, most=MOST_FACES, thorough=False
+        )
         numbers = self._tracker.see(moment.timestamp, image, faces)
         return [
             Seen(face, number, probe)

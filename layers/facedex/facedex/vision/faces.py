@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -43,8 +43,10 @@ class DetectedFace:
     confidence: float  # 0..100: the probability that the box holds a face
     landmarks: NDArray[
         np.float32
-    ]  # (5, 2) x y: eyes, nose, mouth corners, the picture's left first
+    ]  # (5, 2) x y: eyes, nose, mouth corners, the left ones of the upright face first
     size: tuple[int, int]  # width and height of the box in pixels of the original
+    # False: the landmarks lie elsewhere than on eyes, nose and mouth, so a vector would be noise.
+    legible: bool = field(default=True, kw_only=True)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from facedex.vision import alignment, numbers, pose, quality
+from facedex.vision import alignment, numbers, pose, quality, upright
 from facedex.vision.alignment import View
 from facedex.vision.calibration import Calibration
 from facedex.vision.centerface import CenterFace
@@ -91,39 +91,56 @@ class Pack:
             network.open()
 
     def find(
-        self, image: Image, *, longest_side: int = LONGEST_SIDE, most: int = MOST_FACES
+        self,
+        image: Image,
+        *,
+        longest_side: int = LONGEST_SIDE,
+        most: int = MOST_FACES,
+        thorough: bool = True,
     ) -> list[Face]:
         """Return at most `most` faces of a picture, the largest of all, the largest first.
 
-        The picture is searched at a size of at most `longest_side` pixels.
+        The picture is searched at a size of at most `longest_side` pixels. Turned faces are looked
+        at again; `thorough`: more of them, and where nobody is found the picture is turned.
         """
-        return self.describe(image, self.detect(image, longest_side=longest_side, most=most))
+        return self.describe(
+            image, self.detect(image, longest_side=longest_side, most=most, thorough=thorough)
+        )
 
     def detect(
-        self, image: Image, *, longest_side: int = LONGEST_SIDE, most: int = MOST_FACES
+        self,
+        image: Image,
+        *,
+        longest_side: int = LONGEST_SIDE,
+        most: int = MOST_FACES,
+        thorough: bool = True,
     ) -> list[DetectedFace]:
         """Return where the faces are that `find` gives, without their poses and qualities."""
-        found = self.detector.detect(image.pixels, longest_side=longest_side)
+        find = functools.partial(self.detector.detect, longest_side=longest_side)
+        found = find(image.pixels)
+        # Before the work on each face: a picture may hold a thousand.
+        largest = found.take(_by_area(found)[:most])
+        found, legible = upright.settle(find, image.pixels, largest, thorough=thorough)
+        order = _by_area(found)
+        found, legible = found.take(order), legible[order]
         rows, columns = image.pixels.shape[:2]
         whole = np.array([columns, rows], dtype=np.float32)
         corners = found.boxes[:, :2] / whole
         extents = found.boxes[:, 2:] / whole - corners
-        # Before the work on each face: a picture may hold a thousand.
-        areas = extents.prod(axis=1, dtype=np.float64)
-        largest = np.argsort(-areas, kind="stable")[:most]
-        found, corners, extents = found.take(largest), corners[largest], extents[largest]
         return [
             DetectedFace(
                 box=Box(left, top, width, height),
                 confidence=confidence,
                 landmarks=landmarks / whole,
                 size=(round(width * image.width), round(height * image.height)),
+                legible=certain,
             )
-            for (left, top), (width, height), confidence, landmarks in zip(
+            for (left, top), (width, height), confidence, landmarks, certain in zip(
                 corners.tolist(),
                 extents.tolist(),
                 (100 * found.scores).tolist(),
                 found.landmarks,
+                legible.tolist(),
                 strict=True,
             )
         ]
@@ -133,7 +150,15 @@ class Pack:
         landmarks = _landmarks(image, faces)
         chips = alignment.align(image.pixels, landmarks, quality.TEMPLATE, quality.CHIP_SIZE)
         return [
-            Face(face.box, face.confidence, face.landmarks, face.size, head, clarity)
+            Face(
+                face.box,
+                face.confidence,
+                face.landmarks,
+                face.size,
+                head,
+                clarity,
+                legible=face.legible,
+            )
             for face, head, clarity in zip(
                 faces, pose.estimate(landmarks), quality.measure(chips), strict=True
             )
@@ -142,6 +167,12 @@ class Pack:
     def embed(self, image: Image, faces: Sequence[DetectedFace]) -> Floats:
         """Return unit vectors (n, dimension) of faces that were detected in this picture."""
         return self.embedder.embed(self.embedder.cut(image.pixels, _landmarks(image, faces)))
+
+
+def _by_area(found: Detections) -> NDArray[np.intp]:
+    """Return the order of faces from the largest box to the smallest."""
+    extents = found.boxes[:, 2:] - found.boxes[:, :2]
+    return np.argsort(-extents.prod(axis=1, dtype=np.float64), kind="stable")
 
 
 def _landmarks(image: Image, faces: Sequence[DetectedFace]) -> Floats:

@@ -6,7 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from facedex.vision.faces import Face
+from facedex.vision.faces import DetectedFace, Face
+
+# Of a face whose landmarks lie elsewhere than on its eyes, nose and mouth. The service's other
+# reasons name something that the photo's owner could mend; its detector is as sure as of any face.
+ILLEGIBLE: Final = "LOW_FACE_QUALITY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +39,17 @@ BARS: Final[dict[str, Bar]] = {
 BARS["AUTO"] = BARS["LOW"]
 
 
+def unfit(face: DetectedFace) -> list[str]:
+    """Return why a face has no vector of its own under any filter; empty if it has one.
+
+    Cut out by landmarks that lie elsewhere, all faces are alike: their vectors are noise.
+    """
+    return [] if face.legible else [ILLEGIBLE]
+
+
 def shortcomings(face: Face, bar: Bar) -> list[str]:
     """Why a face does not clear a bar, in Rekognition's words; empty if it does."""
-    reasons = []
+    reasons = unfit(face)
     if face.confidence < bar.confidence:
         reasons.append("LOW_CONFIDENCE")
     if min(face.size) < bar.side:
@@ -52,6 +64,9 @@ def shortcomings(face: Face, bar: Bar) -> list[str]:
 
 
 def screen(faces: Iterable[Face], quality_filter: str) -> list[tuple[Face, list[str]]]:
-    """Each face with its shortcomings under a ``QualityFilter``; under NONE there are none."""
+    """Return each face with its shortcomings under a ``QualityFilter``.
+
+    Under NONE only a face that has no vector of its own has one.
+    """
     bar = BARS.get(quality_filter)
-    return [(face, shortcomings(face, bar) if bar else []) for face in faces]
+    return [(face, shortcomings(face, bar) if bar else unfit(face)) for face in faces]

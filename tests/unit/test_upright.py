@@ -1,0 +1,74 @@
+"""Turned boxes and landmarks, and what is left out where landmarks cannot be trusted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from facedex.media import views
+from facedex.vision import pose, upright
+from facedex.vision.detection import Detections, Pixels
+from facedex.vision.faces import Box, Face, Pose, Quality
+from facedex.vision.screening import BARS, screen
+
+LANDMARKS = np.array([[40, 45], [60, 45], [50, 56], [42, 65], [58, 65]], dtype=np.float32)
+
+
+def face(*, legible: bool) -> Face:
+    return Face(
+        Box(0.2, 0.2, 0.4, 0.5),
+        100.0,
+        (LANDMARKS / 100).astype(np.float32),
+        (400, 500),
+        Pose(0.0, 0.0, 0.0),
+        Quality(80.0, 80.0),
+        legible=legible,
+    )
+
+
+@pytest.mark.parametrize("quality_filter", [*BARS, "NONE"])
+def test_a_face_with_landmarks_elsewhere_is_left_out_under_every_filter(
+    quality_filter: str,
+) -> None:
+    good, bad = face(legible=True), face(legible=False)
+    assert screen([good, bad], quality_filter) == [(good, []), (bad, ["LOW_FACE_QUALITY"])]
+
+
+def test_no_gallery_is_searched_with_a_view_whose_landmarks_lie_elsewhere() -> None:
+    assert views.is_clear(face(legible=True))
+    assert not views.is_clear(face(legible=False))
+    assert not views.is_passable(face(legible=False))
+
+
+@pytest.mark.parametrize("degrees", [-170, -90, -35, 0, 20, 90, 135, 179])
+def test_roll_is_the_angle_by_which_landmarks_are_turned(degrees: int) -> None:
+    angle = np.radians(degrees)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    look = upright.Look(LANDMARKS[0], 1.0, (pose.HEAD[:, :2] @ turn).astype(np.float32), 5.0, 0)
+    assert look.roll == pytest.approx(degrees, abs=0.1)
+
+
+def test_a_turned_box_is_the_one_around_the_ellipse_in_it() -> None:
+    corners = np.array([[[0, 0], [60, 80]]], dtype=np.float32)
+    quarter = np.array([[[0, -2, 100], [2, 0, 50]]], dtype=np.float32)
+    assert upright._turn_box(quarter, corners) == pytest.approx([-60, 50, 100, 170])
+    eighth = np.sqrt(0.5) * np.array([[[1, -1, 0], [1, 1, 0]]], dtype=np.float32)
+    left, top, right, bottom = upright._turn_box(eighth, corners)
+    # Half the extents 30 and 40, at 45 degrees: the root of (30² + 40²) / 2.
+    assert right - left == pytest.approx(bottom - top)
+    assert right - left == pytest.approx(2 * np.sqrt(1250))
+
+
+def test_a_picture_without_faces_is_searched_turned_only_by_a_thorough_look() -> None:
+    nobody = Detections(*(np.empty(shape, np.float32) for shape in ((0, 4), (0,), (0, 5, 2))))
+    pixels = np.zeros((200, 300, 3), dtype=np.uint8)
+    sizes: list[tuple[int, ...]] = []
+
+    def find(canvas: Pixels) -> Detections:
+        sizes.append(canvas.shape)
+        return nobody
+
+    for thorough, searched in ((False, []), (True, [(480, 480, 3)])):
+        found, legible = upright.settle(find, pixels, nobody, thorough=thorough)
+        assert len(found.scores) == len(legible) == 0
+        assert sizes == searched
