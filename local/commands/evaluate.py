@@ -162,29 +162,38 @@ def evaluate(
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write it to this file instead of where the pack uses it.",
 )
-def calibrate(sources: tuple[Path, ...], pack: str, threads: int, out: Path | None) -> None:
+@click.option(
+    "--weights",
+    metavar="N,N,...",
+    help="How much each SOURCE counts, such as 19,1; equally if not given.",
+)
+def calibrate(
+    sources: tuple[Path, ...], pack: str, threads: int, out: Path | None, weights: str | None
+) -> None:
     """Measure what a Similarity means on your own photos.
 
     SOURCE has a folder per person, or one photo of each person. At least 448 different people are
     needed (100,000 comparisons); a folder with several photos each does with fewer. Several
-    SOURCEs count equally, however many photos each has: the false match rate is the mean of theirs.
+    SOURCEs count equally, or by --weights, however many photos each has: the false match rate is
+    the mean of theirs.
 
     The calibration is kept with the pack, stays when the pack is pulled again, and is used by
     every search once Facedex is started again. Delete the file to return to the pack's own.
     """
+    shares = _weights(weights, len(sources))
     with _plain_errors():
         photo_sets = [sets.folder_per_person(source) for source in sources]
         loaded = _load(pack, threads)
         enrolled = [_enrol(loaded, photo_set.photos) for photo_set in photo_sets]
         measured = calibrating.calibrate(
             [
-                calibrating.Source(found.vectors, photo_set.people[found.taken])
-                for photo_set, found in zip(photo_sets, enrolled, strict=True)
+                calibrating.Source(found.vectors, photo_set.people[found.taken], weight=weight)
+                for photo_set, found, weight in zip(photo_sets, enrolled, shares, strict=True)
             ]
         )
         data = "; ".join(map(_described, sources, photo_sets, enrolled))
         if len(sources) > 1:
-            data = f"equally weighted: {data}"
+            data = f"weighted {weights or 'equally'}: {data}"
         target = out or installing.pull(pack) / packs.CALIBRATION
         text = calibrating.to_toml(measured, data=data)
         partial = target.with_name(f".{target.name}.partial")
@@ -197,6 +206,18 @@ def calibrate(sources: tuple[Path, ...], pack: str, threads: int, out: Path | No
         line = f"Left out as one person: {one} and {other} ({twins.cosine:.4f})."
         click.echo(printable(line), err=True)
     click.echo(target)
+
+
+def _weights(text: str | None, count: int) -> list[float]:
+    if text is None:
+        return [1.0] * count
+    try:
+        values = [float(value) for value in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) != count or not all(0 < value < float("inf") for value in values):
+        raise click.UsageError(f"--weights takes {count} numbers above 0, such as 19,1.")
+    return values
 
 
 def _described(source: Path, photo_set: sets.PhotoSet, enrolled: Enrolment) -> str:

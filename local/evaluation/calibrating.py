@@ -26,6 +26,7 @@ class Source:
     vectors: NDArray[np.float32]  # (n, dimension)
     people: NDArray[np.intp]  # (n,)
     skip: NDArray[np.intp] | None = None  # (m, 2) pairs of photos that are of one person after all
+    weight: float = 1.0  # of this set among the others
 
 
 class Twins(NamedTuple):
@@ -50,7 +51,7 @@ class Measured:
 def calibrate(sources: Sequence[Source]) -> Measured:
     """Fit the false match rate to all comparisons of different people in each source.
 
-    Each source counts equally, however many comparisons it has.
+    Each source counts by its weight, however many comparisons it has.
     Raises EvaluationError where the photos are too few.
     """
     compared = [_compare(source) for source in sources]
@@ -59,7 +60,7 @@ def calibrate(sources: Sequence[Source]) -> Measured:
     for _ in range(ROUNDS):
         samples = [found.cosines[mask] for found, mask in zip(compared, kept, strict=True)]
         try:
-            knots = calibration.fit(samples)
+            knots = calibration.fit(samples, [source.weight for source in sources])
         except ValueError as error:
             raise EvaluationError(f"{error} Photos of one person give none.") from error
         curve = calibration.Calibration(*knots)

@@ -185,7 +185,7 @@ def test_a_calibration_is_used_from_then_on_and_survives_a_pull(
     assert run.stdout == f"{out}\n"
     both = tomllib.loads(out.read_text())
     assert both["data"] == (
-        "equally weighted: 455 photos of 455 people in crops; 455 photos of 455 people in other"
+        "weighted equally: 455 photos of 455 people in crops; 455 photos of 455 people in other"
     )
     assert both["impostor_pairs"] == 2 * single["impostor_pairs"]
     assert both["cosine"] == single["cosine"]
