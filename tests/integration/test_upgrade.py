@@ -419,19 +419,19 @@ def test_requests_beside_the_switch_are_all_answered_with_one_model_each(
         while not over.is_set():
             assert staff.find("s3/1.png") == faces["s3/1.png"]["FaceId"]
 
-    def index() -> None:
+    def index(client: str) -> None:
         number = 0
         while not over.is_set():
             number += 1
             answer = staff.client.index_faces(
                 CollectionId="staff",
                 Image={"Bytes": portraits["eileen"]},
-                ExternalImageId=f"live-{number}",
+                ExternalImageId=f"{client}-{number}",
             )
             answered.append(answer["FaceRecords"][0]["Face"]["FaceId"])
 
-    with ThreadPoolExecutor(3) as pool:
-        others = [pool.submit(search), pool.submit(index)]
+    with ThreadPoolExecutor(4) as pool:
+        others = [pool.submit(search), *(pool.submit(index, each) for each in ("a", "b", "c"))]
         try:
             time.sleep(1)
             for pack in ("short", "dlib", "short"):
