@@ -120,6 +120,12 @@ def pack_directory() -> Path:
 
 
 @pytest.fixture(scope="session")
+def dlib_directory() -> Path:
+    """Return the pack dlib, pulled where it is not there yet."""
+    return installing.pull("dlib")
+
+
+@pytest.fixture(scope="session")
 def portraits() -> dict[str, bytes]:
     """Return two portraits in the public domain, Eileen Collins's and Grace Hopper's."""
     return public_portraits.fetch()

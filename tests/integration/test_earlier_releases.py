@@ -89,12 +89,12 @@ def put_faces(old: Database, collection: int, photos: dict[str, bytes]) -> dict[
 
 
 @pytest.fixture
-def here(database_url: str, pack_directory: Path, configure: Configure) -> Iterator[Services]:
+def here(database_url: str, dlib_directory: Path, configure: Configure) -> Iterator[Services]:
     """This release's service on that database."""
     made: tuple[Any, ...] = (services._database, services._shelf)
     for each in made:
         each.cache_clear()
-    configure(DATABASE_URL=database_url, AUTH="none", MODELS=pack_directory.parent, PACK="dlib")
+    configure(DATABASE_URL=database_url, AUTH="none", MODELS=dlib_directory.parent, PACK="dlib")
     yield Services(Owner("123456789012", "us-east-1"))
     services.database().close()
     for each in (*made, settings.settings):

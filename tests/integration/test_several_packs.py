@@ -23,11 +23,11 @@ from tests.model_copies import copy
 
 
 @pytest.fixture
-def models(pack_directory: Path, tmp_path: Path) -> Path:
+def models(dlib_directory: Path, tmp_path: Path) -> Path:
     """A models directory with the packs one, two and three."""
     directory = tmp_path / "models"
     for number, name in enumerate(("one", "two", "three"), 901):
-        copy(pack_directory, directory, name, number)
+        copy(dlib_directory, directory, name, number)
     return directory
 
 
@@ -41,16 +41,16 @@ def test_packs_are_found_by_name_and_by_version(models: Path) -> None:
 
 
 def test_a_pack_that_is_pulled_later_is_found_without_a_restart(
-    models: Path, pack_directory: Path
+    models: Path, dlib_directory: Path
 ) -> None:
     shelf = Shelf(models, most=2)
     with pytest.raises(PackNotInstalled, match=r"FaceModelVersion 904\.1 is not installed"):
         shelf.of_version("904.1", threads=1)
-    copy(pack_directory, models, "four", 904)
+    copy(dlib_directory, models, "four", 904)
     assert shelf.of_version("904.1", threads=1).name == "four"
     assert shelf.named("one", threads=1).model_version == "901.1"
     shutil.rmtree(models / "one")
-    copy(pack_directory, models, "one", 901, "2")
+    copy(dlib_directory, models, "one", 901, "2")
     assert shelf.of_version("901.2", threads=1).model_version == "901.2"
 
 
@@ -83,12 +83,15 @@ def test_a_pack_in_use_works_on_after_it_was_let_go(
 
 @pytest.fixture
 def several(
-    service: None, models: Path, configure: Configure, pack_directory: Path
+    service: None, stage: Stage, models: Path, configure: Configure, dlib_directory: Path
 ) -> Iterator[Path]:
     """The service with the packs dlib (the default), one, two and three."""
-    (models / "dlib").symlink_to(pack_directory)
+    (models / "dlib").symlink_to(dlib_directory)
     configure(MODELS=models, PACK="dlib")
     services._shelf.cache_clear()
+    client = stage.client("rekognition")
+    client.delete_collection(CollectionId="staff")
+    client.create_collection(CollectionId="staff")
     yield models
     services._shelf.cache_clear()
 
@@ -278,11 +281,11 @@ def test_a_pack_with_a_missing_or_altered_file_is_said_to_be_and_others_are_serv
 
 
 def test_altered_weights_are_found_when_a_pack_is_loaded(
-    models: Path, pack_directory: Path
+    models: Path, dlib_directory: Path
 ) -> None:
     network = models / "one" / "embedder.onnx"
     network.unlink()
-    content = bytearray((pack_directory / "embedder.onnx").read_bytes())
+    content = bytearray((dlib_directory / "embedder.onnx").read_bytes())
     content[len(content) // 2] ^= 1
     network.write_bytes(content)
     with pytest.raises(PackMissing, match=r"embedder\.onnx of the model pack one was altered"):

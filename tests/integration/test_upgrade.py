@@ -32,14 +32,17 @@ MODEL = "901.1"
 
 @pytest.fixture
 def models(
-    service: None, pack_directory: Path, tmp_path: Path, configure: Configure
+    service: None, stage: Stage, dlib_directory: Path, tmp_path: Path, configure: Configure
 ) -> Iterator[Path]:
     """The service with the packs dlib (the default) and short, and the collection "staff"."""
     directory = tmp_path / "models"
-    shorten(pack_directory, directory, "short", 901)
-    (directory / "dlib").symlink_to(pack_directory)
+    shorten(dlib_directory, directory, "short", 901)
+    (directory / "dlib").symlink_to(dlib_directory)
     configure(MODELS=directory, PACK="dlib")
     services._shelf.cache_clear()
+    client = stage.client("rekognition")
+    client.delete_collection(CollectionId="staff")
+    client.create_collection(CollectionId="staff")
     yield directory
     services._shelf.cache_clear()
 
@@ -94,9 +97,13 @@ class Staff:
     def run(self, *arguments: str) -> Result:
         """Run ``facedex collections``."""
         options = [f"--database-url={self._database_url}", f"--data-dir={self._models.parent}/d"]
-        result = CliRunner(env={"FACEDEX_MODELS": str(self._models), "COLUMNS": "200"}).invoke(
-            main, ["collections", *arguments, *options]
-        )
+        result = CliRunner(
+            env={
+                "FACEDEX_MODELS": str(self._models),
+                "FACEDEX_PACK": "dlib",
+                "COLUMNS": "200",
+            }
+        ).invoke(main, ["collections", *arguments, *options])
         assert result.exception is None or isinstance(result.exception, SystemExit), result
         return result
 
