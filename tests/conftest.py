@@ -145,7 +145,7 @@ def pack_directory() -> Path:
 
 @pytest.fixture(scope="session")
 def dlib_directory() -> Path:
-    """Return the pack that was the default of earlier releases."""
+    """Return the pack that was the default of earlier releases, pulled if it is not there."""
     return installing.pull("dlib")
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from facedex.api.errors import InvalidParameterException
 from facedex.api.operation import Request, Response, operation
 from facedex.services import Services
 from facedex.store import collections, tags
 from facedex.tagging import PACK
-from facedex.vision.packs import Pack
+
+if TYPE_CHECKING:
+    from facedex.vision.packs import Pack
 
 
 def create_collection(request: Request, services: Services) -> Response:

@@ -22,9 +22,10 @@ from local.importing.photos import Photo, Source
 from local.upgrading.originals import NO_ORIGINAL, Originals
 from local.upgrading.working import Job, Looked, Worker
 
-# Looks at faces that were indexed meanwhile, a second apart, until they count as without an
+# Looks at faces that were indexed meanwhile, a moment apart, until they count as without an
 # original: who indexes them stores their new vectors a moment after the old ones.
 _LOOKS: Final = 3
+_MOMENT: Final = 1.0  # seconds
 
 Show = Callable[[int], AbstractContextManager[Callable[[int], None]]]
 
@@ -93,6 +94,8 @@ class Upgrade:
         self._outcome = Outcome()
         self._reasons: dict[UUID, str] = {}  # by FaceId and by ImageId
         self._photos: dict[bytes, Photo] = {}
+        self._listed: set[UUID] = set()  # images that lacked new vectors at the beginning
+        self._listed_at = 0.0
 
     def run(self, photos: Sequence[Photo], show: Show, *, delete_missing: bool) -> Outcome:
         """Look at the photos and switch, if every face has a new vector or may be deleted.
@@ -120,7 +123,10 @@ class Upgrade:
         return self._finish(delete_missing)
 
     def _look_at_all(self, photos: Sequence[Photo], show: Show) -> None:
-        originals = Originals(upgrades.images(self._database, self._collection))
+        images = list(upgrades.images(self._database, self._collection))
+        self._listed = {image.image_id for image in images if image.pending}
+        self._listed_at = time.monotonic()
+        originals = Originals(images)
         unknown: list[Photo] = []
         found: set[UUID] = set()
         with show(len(photos)) as advance:
@@ -165,7 +171,11 @@ class Upgrade:
 
     def _finish(self, delete_missing: bool) -> Outcome:
         """Switch; go on with faces that were indexed meanwhile."""
-        known = {missing.face.face_id for missing in self._lacking()}
+        # Of what was there when the photos were looked at; but who had just stored a face then may
+        # have been about to store its new vector.
+        time.sleep(max(0.0, _MOMENT - (time.monotonic() - self._listed_at)))
+        lacking = [missing.face for missing in self._lacking()]
+        known = {face.face_id for face in lacking if face.image_id in self._listed}
         looks: Counter[UUID] = Counter()
         while not self._stopped():
             lacking = self._switch(known if delete_missing else set())
@@ -176,7 +186,7 @@ class Upgrade:
             self._look_at_fresh(fresh)
             looks.update(face.face_id for face in fresh)
             known |= {face_id for face_id, count in looks.items() if count >= _LOOKS}
-            time.sleep(1)
+            time.sleep(_MOMENT)
         self._outcome.interrupted = True
         return self._outcome
 

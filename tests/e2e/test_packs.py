@@ -16,10 +16,10 @@ from tests.conftest import Server
 
 
 @pytest.fixture
-def models(pack_directory: Path, tmp_path: Path) -> Path:
+def models(dlib_directory: Path, tmp_path: Path) -> Path:
     """A models directory with opencv-zoo alone, whose networks are dlib's: no request runs them."""
     directory = tmp_path / "models"
-    pack = shutil.copytree(pack_directory, directory / "opencv-zoo")
+    pack = shutil.copytree(dlib_directory, directory / "opencv-zoo")
     (pack / "pack.toml").write_text(manifest("opencv-zoo").text, encoding="utf-8")
     return directory
 
@@ -39,10 +39,10 @@ def hold(directory: Path, *versions: str) -> None:
 
 
 def test_packs_of_existing_collections_are_there_after_the_start(
-    models: Path, pack_directory: Path, tmp_path: Path, portraits: dict[str, bytes]
+    models: Path, dlib_directory: Path, tmp_path: Path, portraits: dict[str, bytes]
 ) -> None:
     data = tmp_path / "data"
-    first = Server(data, FACEDEX_MODELS=str(pack_directory.parent))
+    first = Server(data, "--port=0", "--pack=dlib", FACEDEX_MODELS=str(dlib_directory.parent))
     client = first.client("rekognition")
     client.create_collection(CollectionId="staff")
     grace = {"Bytes": portraits["grace"]}
@@ -82,9 +82,9 @@ def test_a_pack_that_cannot_be_had_is_warned_of_and_the_rest_is_served(
 
 
 def test_manifests_of_all_pulled_packs_are_brought_up_to_date_without_a_download(
-    models: Path, pack_directory: Path, tmp_path: Path
+    models: Path, dlib_directory: Path, tmp_path: Path
 ) -> None:
-    pack = shutil.copytree(pack_directory, models / "dlib")
+    pack = shutil.copytree(dlib_directory, models / "dlib")
     text = manifest("dlib").text
     (pack / "pack.toml").write_text(text.replace("number = 1\n", ""), encoding="utf-8")
     offline = {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull}

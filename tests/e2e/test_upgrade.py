@@ -23,12 +23,12 @@ _OLD, _NEW = "1.2", "901.1"
 
 
 @pytest.fixture
-def server(tmp_path: Path, pack_directory: Path) -> Iterator[Server]:
+def server(tmp_path: Path, dlib_directory: Path) -> Iterator[Server]:
     """A server with the default pack and another one."""
     models = tmp_path / "models"
-    shorten(pack_directory, models, "short", 901)
-    (models / "dlib").symlink_to(pack_directory)
-    running = Server(tmp_path / "data", FACEDEX_MODELS=str(models))
+    shorten(dlib_directory, models, "short", 901)
+    (models / "dlib").symlink_to(dlib_directory)
+    running = Server(tmp_path / "data", "--port=0", "--pack=dlib", FACEDEX_MODELS=str(models))
     yield running
     assert running.stop() == 0
 

@@ -83,12 +83,15 @@ def test_a_pack_in_use_works_on_after_it_was_let_go(
 
 @pytest.fixture
 def several(
-    service: None, models: Path, configure: Configure, dlib_directory: Path
+    service: None, stage: Stage, models: Path, configure: Configure, dlib_directory: Path
 ) -> Iterator[Path]:
     """The service with the packs dlib (the default), one, two and three."""
     (models / "dlib").symlink_to(dlib_directory)
     configure(MODELS=models, PACK="dlib")
     services._shelf.cache_clear()
+    client = stage.client("rekognition")
+    client.delete_collection(CollectionId="staff")
+    client.create_collection(CollectionId="staff")
     yield models
     services._shelf.cache_clear()
 

@@ -32,7 +32,7 @@ MODEL = "901.1"
 
 @pytest.fixture
 def models(
-    service: None, dlib_directory: Path, tmp_path: Path, configure: Configure
+    service: None, stage: Stage, dlib_directory: Path, tmp_path: Path, configure: Configure
 ) -> Iterator[Path]:
     """The service with the packs dlib (the default) and short, and the collection "staff"."""
     directory = tmp_path / "models"
@@ -40,6 +40,9 @@ def models(
     (directory / "dlib").symlink_to(dlib_directory)
     configure(MODELS=directory, PACK="dlib")
     services._shelf.cache_clear()
+    client = stage.client("rekognition")
+    client.delete_collection(CollectionId="staff")
+    client.create_collection(CollectionId="staff")
     yield directory
     services._shelf.cache_clear()
 
@@ -94,9 +97,13 @@ class Staff:
     def run(self, *arguments: str) -> Result:
         """Run ``facedex collections``."""
         options = [f"--database-url={self._database_url}", f"--data-dir={self._models.parent}/d"]
-        result = CliRunner(env={"FACEDEX_MODELS": str(self._models), "COLUMNS": "200"}).invoke(
-            main, ["collections", *arguments, *options]
-        )
+        result = CliRunner(
+            env={
+                "FACEDEX_MODELS": str(self._models),
+                "FACEDEX_PACK": "dlib",
+                "COLUMNS": "200",
+            }
+        ).invoke(main, ["collections", *arguments, *options])
         assert result.exception is None or isinstance(result.exception, SystemExit), result
         return result
 
@@ -419,19 +426,19 @@ def test_requests_beside_the_switch_are_all_answered_with_one_model_each(
         while not over.is_set():
             assert staff.find("s3/1.png") == faces["s3/1.png"]["FaceId"]
 
-    def index() -> None:
+    def index(client: str) -> None:
         number = 0
         while not over.is_set():
             number += 1
             answer = staff.client.index_faces(
                 CollectionId="staff",
                 Image={"Bytes": portraits["eileen"]},
-                ExternalImageId=f"live-{number}",
+                ExternalImageId=f"{client}-{number}",
             )
             answered.append(answer["FaceRecords"][0]["Face"]["FaceId"])
 
-    with ThreadPoolExecutor(3) as pool:
-        others = [pool.submit(search), pool.submit(index)]
+    with ThreadPoolExecutor(4) as pool:
+        others = [pool.submit(search), *(pool.submit(index, each) for each in ("a", "b", "c"))]
         try:
             time.sleep(1)
             for pack in ("short", "dlib", "short"):

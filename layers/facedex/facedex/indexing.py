@@ -17,11 +17,14 @@ from facedex.galleries import look_ahead, refreshing, with_current_model
 from facedex.services import Picture, Services
 from facedex.store import adding, collections, upgrades
 from facedex.store.collections import Collection
-from facedex.store.database import Database
-from facedex.store.errors import StoreError
-from facedex.store.faces import StoredFace
+from facedex.store.database import Connection, Database
+from facedex.store.errors import ModelMismatch
+from facedex.store.faces import Box, StoredFace
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from facedex.vision.faces import Face
 
 _logger: Final = logging.getLogger(__name__)
@@ -72,53 +75,71 @@ def _index(request: Mapping[str, Any], services: Services) -> Indexed:
             for face, vector in zip(chosen, vectors, strict=True)
         ],
     )
-    collection, stored = _store(services.database, seen, image)
-    if collection.upgrading_to and stored:
-        _prepare_upgrade(services, collection, collection.upgrading_to, picture, stored)
+    prepared = _prepare_upgrade(services, seen, picture) if seen.upgrading_to else None
+    collection, stored = _store(services.database, seen, image, prepared)
     return Indexed(
         collection.model_version, list(zip(stored, chosen, strict=True)), list(unindexed)
     )
 
 
 def _store(
-    database: Database, seen: Collection, image: adding.NewImage
+    database: Database, seen: Collection, image: adding.NewImage, prepared: _Prepared | None
 ) -> tuple[Collection, Sequence[StoredFace]]:
     """The collection that the faces are in by now, and their records."""
-    if image.faces:
+    if image.faces and not seen.upgrading_to:
         with database.autocommit() as connection:
             if stored := adding.add_new(connection, seen, image):
                 return seen, stored
     with refreshing(database, seen), database.transaction() as connection:
         # The name may have changed hands meanwhile: what counts is the collection it names now.
-        collection = collections.find(connection, seen.collection_id, keep=True)
-        return collection, adding.add(connection, collection, image)
+        collections.find(connection, seen.collection_id, keep=True)
+        # Again, as an upgrade may have begun while the lock was waited for.
+        collection = collections.find(connection, seen.collection_id)
+        if collection.upgrading_to != seen.upgrading_to:
+            raise ModelMismatch(
+                f"An upgrade of the collection {seen.collection_id} began or ended meanwhile; try"
+                " again."
+            )
+        stored = adding.add(connection, collection, image)
+        if prepared:
+            prepared.keep(connection, collection, stored)
+        return collection, stored
 
 
-def _prepare_upgrade(
-    services: Services,
-    collection: Collection,
-    model_version: str,
-    picture: Picture,
-    stored: Sequence[StoredFace],
-) -> None:
-    """Give faces the vectors that they need when the collection's upgrade ends.
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """Faces of a photo as the model sees them that the collection is being moved to."""
 
-    It is no fault of the request if that fails: the upgrade then reports the faces.
+    model_version: str
+    boxes: Sequence[Box]
+    vectors: Sequence[NDArray[np.float32]]
+
+    def keep(
+        self, connection: Connection, collection: Collection, stored: Sequence[StoredFace]
+    ) -> None:
+        """Keep the vectors of those that are stored, for when the upgrade ends."""
+        pairs = zip(adding.recognise(self.boxes, stored), self.vectors, strict=True)
+        new = {record.face_id: vector for record, vector in pairs if record is not None}
+        upgrades.keep(connection, collection, self.model_version, new)
+
+
+def _prepare_upgrade(services: Services, seen: Collection, picture: Picture) -> _Prepared | None:
+    """Look at a photo with the pack that the collection is being moved to as well.
+
+    None where that cannot be used: it is no fault of the request, and the upgrade reports the
+    faces.
     """
     from facedex.vision.errors import PackMissing
 
+    assert seen.upgrading_to is not None
     try:
-        pack = services.pack_for(model_version)
+        pack = services.pack_for(seen.upgrading_to)
         found = services.detect(picture.image, pack)
-        records = adding.recognise([face.box for face in found], stored)
-        pairs = zip(found, records, strict=True)
-        same = [(face, record.face_id) for face, record in pairs if record is not None]
-        vectors = pack.embed(picture.image, [face for face, _ in same])
-        new = {face_id: vector for (_, face_id), vector in zip(same, vectors, strict=True)}
-        with services.database.autocommit() as connection:
-            upgrades.keep(connection, collection, model_version, new)
-    except (PackMissing, StoreError) as error:
-        _logger.warning("A face was indexed without its vector for an upgrade: %s", error)
+        vectors = list(pack.embed(picture.image, found))
+    except PackMissing as error:
+        _logger.warning("Faces are indexed without vectors for an upgrade: %s", error)
+        return None
+    return _Prepared(pack.model_version, [face.box for face in found], vectors)
 
 
 def _choose(

@@ -237,7 +237,7 @@ def _look(
     middle, side = (box[:2] + box[2:]) / 2, around * float((box[2:] - box[:2]).max())
     square = (middle + (_SQUARE - 0.5) * side)[None].astype(np.float32)
     template = _SQUARE * tile
-    tiles = alignment.cut(pixels, square, template, tile, views)[:, 0]
+    tiles = alignment.cut(pixels, square, template, tile, views)[0]
     high = -(-len(views) // (detection.WHOLE_SIDE // tile))
     wide = -(-len(views) // high)
     places = np.array([divmod(view, wide)[::-1] for view in range(len(views))]) * tile
