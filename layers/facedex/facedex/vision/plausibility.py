@@ -54,8 +54,8 @@ LOOKS = np.array(
 )
 BIAS = -12.26
 
-# Where the chip's pixels are taken from, one sample each: every face is checked, so the check has to
-# be quick, and the cells average over samples anyway.
+# Where the chip's pixels are taken from, one sample each: every face is checked, so the check has
+# to be quick, and the cells average over samples anyway.
 _GRID = np.stack(np.meshgrid(*2 * [np.arange(SIDE) + 0.5]), axis=-1).reshape(-1, 2)
 _GRID = _GRID.astype(np.float32)
 
