@@ -25,7 +25,7 @@ from facedex.vision.faces import Face
 from facedex.vision.packs import Pack, load
 from facedex_models import installing, manifests, preparing, quantising
 from facedex_models.quantising import Measured
-from local.evaluation import photos
+from local.evaluation.sources import pictures as read_sources
 
 # Of the values of one photo. The few beyond cost less than coarser steps for all others would:
 # CenterFace's landmarks then move by half as much.
@@ -154,13 +154,17 @@ def _square(pixels: NDArray[np.uint8], face: Face) -> pillow.Image:
 @click.argument("pack")
 @click.argument("sources", nargs=-1, type=click.Path(exists=True, path_type=Path))
 def main(pack: str, sources: tuple[Path, ...]) -> None:
-    """Measure PACK's activations on photos (folders or files) and write the files."""
+    """Measure PACK's activations on photos and write the files.
+
+    SOURCES are photos, folders of photos, films (.mp4), and archives (.zip) of which every 13th
+    photo is taken.
+    """
     shipped = manifests.manifest(pack)
     parts = shipped.networks
     detector, *embedders = (replace(part, ranges=None) for part in parts)
     whole = replace(shipped, name=f"{pack}-float", detector=detector, embedders=tuple(embedders))
     directory = installing.install(whole)
-    pictures = [photos.read(path) for path in _files(sources)]
+    pictures = [picture for picture, _ in read_sources(sources)]
     given = inputs(load(directory, threads=2), pictures)
     for part, batches in zip(parts, given, strict=True):
         assert part.ranges is not None
@@ -177,11 +181,6 @@ def main(pack: str, sources: tuple[Path, ...]) -> None:
         path = Path(manifests.__file__).parent / "packs" / part.ranges.file
         path.write_bytes(content)
         click.echo(f"{path}: sha256 {hashlib.sha256(content).hexdigest()}")
-
-
-def _files(sources: Iterable[Path]) -> Iterator[Path]:
-    for source in sources:
-        yield from photos.below(source) if source.is_dir() else [source]
 
 
 if __name__ == "__main__":

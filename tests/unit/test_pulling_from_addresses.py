@@ -82,6 +82,7 @@ def pack(server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     source = f'url = "{server.url}/tiny.zip"\narchive_sha256 = "{sha256(archive)}"'
     return parse(f"""
         name = "tiny"
+        number = 9
         version = "1"
         title = "A pack for tests"
         licence = "none"

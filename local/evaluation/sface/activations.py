@@ -14,7 +14,7 @@ from facedex_models.sface import floats
 from facedex_models.sface.network import MEAN, SCALE, Doubles, Layer, Network
 
 SAMPLES = 6  # places of each chip at which activations are kept
-# Of so many chips one tells how neighbouring values vary together.
+# One chip in so many is used for the covariances of windows, which are slow to compute.
 WINDOWED = 24
 SEED = 5
 
@@ -28,7 +28,7 @@ class Seen:
     side: int  # of the map, pixels
     lowest: Doubles  # (out,)
     highest: Doubles  # (out,)
-    means: Doubles  # (out,): behind the slopes
+    means: Doubles  # (out,): after the slopes
     samples: Singles  # (n, out)
     windows: Doubles | None  # their covariance; none where a window is one value of each channel
 
@@ -63,7 +63,7 @@ def _run(network: Network, chips: NDArray[np.uint8]) -> Iterator[list[Singles]]:
 
 
 class _Gatherer:
-    """What was seen of one layer so far."""
+    """The records of one layer so far."""
 
     def __init__(self, layer: Layer, chips: int) -> None:
         self._layer = layer
@@ -79,7 +79,7 @@ class _Gatherer:
         self._windows = 0.0
 
     def take(self, found: Singles, random: np.random.Generator) -> Singles:
-        """Take in what the convolution gave for one chip; return it behind the slopes."""
+        """Record what the convolution gave for one chip; return it after the slopes."""
         self._side = found.shape[1]
         flat = found.reshape(len(found), -1)
         self._lowest = np.minimum(self._lowest, flat.min(axis=1))
@@ -93,10 +93,10 @@ class _Gatherer:
         return rectified.reshape(found.shape)
 
     def look(self, given: Singles) -> None:
-        """Take in how the values of a window vary together.
+        """Record how the values of a window vary together.
 
-        In a depthwise layer that is the average of its channels, each in units of its deviation:
-        for one whose weights are rounded alone no factor matters.
+        For a depthwise layer this is the average over its channels, each divided by its variance:
+        channels are rounded separately, so a common factor does not matter.
         """
         layer = self._layer
         side = layer.weights.shape[2]
@@ -113,14 +113,14 @@ class _Gatherer:
             alive = scale > 1e-9 * scale.max()
             products = (covariances[alive] / scale[alive, None, None]).mean(axis=0)
         else:
-            # Not centred: of pixels no averages are kept, by which biases could make good for it.
+            # Not centred: the tables hold no averages of pixels to correct the biases with.
             all_windows = views.transpose(1, 2, 0, 3, 4).reshape(-1, len(given) * side * side)
             products = all_windows.T @ all_windows / len(all_windows)
         self._products = self._products + products
         self._windows += 1
 
     def seen(self) -> Seen:
-        """Return all that was taken in."""
+        """Return all that was recorded."""
         return Seen(
             self._side,
             self._lowest,

@@ -1,11 +1,11 @@
 """The best steps for the bytes of an activation: range against resolution, channel by channel.
 
-Values beyond a byte's range are cut. In large maps, of many values a face, a smaller range than
-that of all values seen cuts the few outermost and has finer steps for the others: the best one has
-the smallest squared error. Below three fifths of the range that errs on photos unlike those
-measured. In small maps each value matters, and cutting any loses sharp faces: there the range is
-that of all values seen (cosine to floats on average and at least, over 582 chips: 0.9966 and 0.992;
-with cut ranges everywhere 0.9948 and 0.979, nowhere 0.9954 and 0.989).
+Values beyond a byte's range are clipped. In large maps, which have many values per face, a range
+smaller than that of all values seen clips a few and has finer steps for the others; the one with
+the smallest squared error is taken, but none below three fifths of the whole, which would not hold
+on other photos. In small maps every value matters: clipping there makes the vectors of sharp faces
+wrong, so the range is that of all values seen. Cosine to floats on average and at least, over 582
+chips: 0.9966 and 0.992; clipped everywhere 0.9948 and 0.979, nowhere 0.9954 and 0.989.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from facedex_models.sface.network import Doubles, Layer
 from local.evaluation.sface.activations import Seen
 
 SHARES = tuple(np.linspace(0.6, 1, 9))  # of the range
-LARGE = 56  # pixels, the side of a map whose range may be cut
+LARGE = 56  # pixels, the side of a map whose range may be clipped
 MIDDLES = range(48, 161, 16)  # bytes that may mean 0 where all channels have one
 SAMPLES = 8192
 HIGHEST = 255

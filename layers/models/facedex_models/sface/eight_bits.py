@@ -1,15 +1,15 @@
 """SFace in 8 bits, from the first pixel to the last convolution: two fifths of the time.
 
-What ONNX Runtime's usual quantisation loses here, time and accuracy, it loses around PRelu: that
-takes floats, and depthwise layers have channels of very different ranges. So:
+ONNX Runtime's usual static quantisation is slow and inexact here: its PRelu takes floats, and the
+channels of one layer have very different ranges. Instead:
 
-- PRelu, max(x, slope · x), is a maximum of bytes. Both sides of it are computed as bytes.
-- Every channel has steps of its own, folded into the weights before and behind; all that ONNX
-  Runtime sees are bytes of scale 1.
-- A depthwise layer is cheap: it is run twice, the second time with weights times slope. What
-  follows has no padding, so that each channel may have its own zero.
-- Another convolution is run once, its bytes again through a 1 x 1 depthwise one for the slope.
-  What follows pads, so that all channels have one zero.
+- PRelu, max(x, slope · x), is a maximum of two tensors of bytes.
+- Every channel has its own step, folded into the weights before and after it. For ONNX Runtime
+  every activation has the scale 1.
+- A depthwise layer is cheap. It runs twice, the second time with its weights times the slopes. The
+  next layer has no padding, so each channel has its own zero.
+- Any other convolution runs once, and a 1 x 1 depthwise one multiplies its bytes by the slopes. The
+  next layer pads with zeros, so all channels have the same zero.
 
 Inputs and outputs are those of the network in floats (floats.py).
 """
@@ -24,12 +24,12 @@ from facedex_models.sface.network import MEAN, SCALE, Dense, Doubles, Layer, Net
 from facedex_models.sface.rounding import round_balanced, round_nearest
 from facedex_models.sface.tables import Table
 
-# 7 of the 8 bits: on processors without VNNI two products of 8 bits overflow the 16 that ONNX
-# Runtime adds them in, and the vectors would depend on the processor. Depthwise kernels do not.
+# 7 of the 8 bits: on CPUs without 8-bit dot products (VNNI), ONNX Runtime adds two products in 16
+# bits, which 8-bit weights overflow: the vectors would depend on the CPU. Depthwise kernels do not.
 WEIGHT_STEPS = 63
 DEPTHWISE_STEPS = 127
 SLOPE_STEPS = 64  # a power of two: slope / 64 · 64 is the slope
-# A slope nearer to 0 is taken as this: the scales are divided by it.
+# Slopes closer to 0 are raised to this: biases are divided by them.
 LEAST_SLOPE = 1e-3
 PIXEL_ZERO = 128  # the byte that stands for MEAN, half a step away from it
 DAMPING = {"first": 1e-3, "depthwise": 1e-2, "pointwise": 1e-2}
@@ -217,6 +217,6 @@ class _Writer:
 
 
 def _slopes(layer: Layer) -> Doubles:
-    """Return the slopes, none of them 0."""
+    """Return the slopes, none of them closer to 0 than LEAST_SLOPE."""
     signs = np.where(layer.slopes < 0, -1.0, 1.0)
     return signs * np.maximum(np.abs(layer.slopes), LEAST_SLOPE)

@@ -1,10 +1,10 @@
 """Weights as small integers with one scale an output channel, errors balanced against each other.
 
-Rounding each weight to its nearest integer is not best for the layer's output: where two inputs
-rise and fall together, rounding one weight up is made good by rounding the other down. GPTQ
-(Frantar et al., arXiv:2210.17323) rounds one weight after another, each where the errors so far ask
-it to be. Of the covariance of the inputs a few factors say nearly as much as the whole, and make
-the search for the next weight's place one of as many unknowns.
+Rounding each weight to the nearest integer does not give the least error in the layer's output:
+where two inputs vary together, rounding one weight up can compensate for rounding the other down.
+GPTQ (Frantar et al., arXiv:2210.17323) rounds one weight after another and moves the remaining ones
+to compensate for the errors so far. A few factors of the inputs' covariance are nearly as good as
+all of it, and each step then solves for as many unknowns as there are factors.
 """
 
 from __future__ import annotations

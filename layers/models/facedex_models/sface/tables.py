@@ -1,7 +1,7 @@
 """What was measured once on photos, and ships beside the manifest for the 8-bit network.
 
-Per layer: the steps of its output's bytes, the averages of its output, and how the values that it
-is given vary together. Nothing of the weights is in it, and nothing of the photos.
+Per layer: the steps of its output's bytes, the averages of its output, and the covariance of its
+input. Neither weights nor photos can be derived from it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from facedex_models.errors import UnreadableModel
 from facedex_models.sface.network import Doubles, Layer, Network
 
-# Names in the archive, behind the layer's own.
+# Names in the archive, after the layer's own.
 _PARTS = ("steps", "zeros", "means", "factors", "rest")
 
 
@@ -34,7 +34,7 @@ class Spread:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """What is known of one layer."""
+    """The measurements of one layer."""
 
     steps: Doubles  # (out,): an output byte b means (b - zero) · step
     zeros: Doubles  # (out,): the byte that means 0, of some channels a fraction
