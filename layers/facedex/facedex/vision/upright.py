@@ -22,6 +22,7 @@ Find = Callable[[Pixels], Detections]
 # median and, in photos, none above -2; of upright faces nine in ten have above 2, profiles have
 # down to -7.
 SURE = 1.5  # of landmarks that need no second look
+HASTY = -2.0  # the same where time matters
 LEAST = -1.0  # of a turned face's, unless two views show them in the same place
 FAINT = -3.0  # in a tile of the whole picture, to be worth a closer look
 VAGUE = -6.0  # of a first look's that are kept where another view is not certain either
@@ -41,7 +42,7 @@ ROUGHLY = 0.25  # where the face is small in one of them
 # How many faces of a picture are looked at again, the largest; a turned picture is searched as a
 # whole besides.
 MANY = 16
-FEW = 2  # where time matters
+FEW = 1  # where time matters
 
 # Side by side, so that one run of the network sees them all. Detectors search a picture of 480
 # pixels as it is.
@@ -96,7 +97,7 @@ def settle(
     searched in other directions, too.
     """
     trust = plausibility.measure(pixels, found)
-    doubtful = (trust < SURE) | (abs(_rolls(found.landmarks)) > TILT)
+    doubtful = (trust < (SURE if thorough else HASTY)) | (abs(_rolls(found.landmarks)) > TILT)
     legible = ~doubtful | (trust > NOISE)
     looks = {}
     for face in np.flatnonzero(doubtful)[: MANY if thorough else FEW].tolist():
