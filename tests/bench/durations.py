@@ -16,6 +16,7 @@ from typing import Any
 
 from facedex.api.catalog import OPERATIONS
 from facedex_models.installing import models_directory
+from facedex_models.manifests import DEFAULT, manifest
 from tests.bench.cold_start import rest_event
 from tests.bench.galleries import fill
 from tests.bench.measuring import milliseconds, portrait, report
@@ -55,7 +56,7 @@ def main() -> None:
         }
         product.client("rekognition").create_collection(CollectionId="staff")
         few = {name: taken(name) for name in ("IndexFaces", "SearchFacesByImage")}
-        fill(product.database_url, "staff", FACES, 129)
+        fill(product.database_url, "staff", FACES, manifest(DEFAULT).dimension)
         many = taken("SearchFacesByImage")
         from facedex import services
 

@@ -11,7 +11,7 @@ import numpy as np
 import psycopg
 from pgvector import HalfVector
 
-from facedex_models.manifests import manifest
+from facedex_models.manifests import DEFAULT, manifest
 from tests.bench.galleries import fill
 from tests.bench.measuring import report
 from tests.bench.serving import Product, serving
@@ -81,7 +81,7 @@ def associating(client: Any, face_ids: Sequence[str]) -> list[float]:
 
 
 def main() -> None:
-    dimension = manifest("dlib").dimension
+    dimension = manifest(DEFAULT).dimension
     with serving() as product:
         client = product.client("rekognition")
         for name, size in (("counted", COUNTED), ("searched", SEARCHED)):
