@@ -104,7 +104,7 @@ class StackSettings:
     """
 
     environment: str = "dev"
-    pack: str = "sface-dlib"
+    pack: str = manifests.DEFAULT
     packs: tuple[str, ...] = ()
     architecture: Architecture = Architecture.ARM64
     python: str = DEFAULT.python

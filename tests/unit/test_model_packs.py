@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from facedex.settings import DEFAULT_PACK
 from facedex.vision import numbers
 from facedex_models import installing
 from facedex_models.errors import DamagedPack, UnknownPack
 from facedex_models.manifests import DEFAULT, PypiSource, manifest, packs
 from local.commands.models import models
+from local.machine import Options
 
 
 @pytest.mark.parametrize("name", packs())
@@ -48,6 +50,10 @@ def test_every_pack_has_a_number_of_its_own_and_a_model_version_that_is_a_number
         assert numbers.name(version) == name
     assert numbers.name("900.1") is None
     assert numbers.name("somebodys-own-1") is None
+
+
+def test_every_room_has_the_same_default_pack() -> None:
+    assert DEFAULT_PACK == DEFAULT == Options(Path()).pack
 
 
 def test_the_default_pack_has_a_calibration() -> None:

@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Final, TypeVar
 from uuid import UUID
 
+# The pack that new collections are made with where no setting and no tag names another.
+DEFAULT_PACK: Final = "sface-dlib"
+
 
 class SettingError(RuntimeError):
     """A setting is missing or cannot be read; the message says which and what it takes."""
@@ -139,7 +142,7 @@ class Settings:
         return cls(
             database_url=read.text("FACEDEX_DATABASE_URL"),
             models=Path(read.text("FACEDEX_MODELS")),
-            pack=read.text("FACEDEX_PACK", "sface-dlib"),
+            pack=read.text("FACEDEX_PACK", DEFAULT_PACK),
             loaded_packs=read.whole("FACEDEX_LOADED_PACKS", 2),
             threads=read.whole("FACEDEX_THREADS", min(2, os.cpu_count() or 1)),
             detection_side=read.whole("FACEDEX_DETECTION_SIDE", 1280),
