@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from facedex_models.manifests import packs
 from tests.infra.conftest import VARIANTS
 from tests.infra.synthesis import Synthesis, synthesise
 
@@ -57,8 +58,7 @@ def test_a_mistake_in_the_settings_ends_synthesis_with_one_sentence(tmp_path: Pa
     assert run.returncode == 1
     lines = [line for line in run.stderr.splitlines() if "!!" not in line]
     assert lines == [
-        "facedex: There is no model pack 'dilb'; pack must be one of antelopev2, buffalo_l,"
-        " buffalo_sc, dlib, opencv-zoo."
+        f"facedex: There is no model pack 'dilb'; pack must be one of {', '.join(packs())}."
     ]
 
 
