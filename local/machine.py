@@ -18,6 +18,7 @@ from typing import Any, Final
 import psycopg
 
 from facedex.settings import Auth
+from facedex_models.manifests import DEFAULT
 from local import directory as data_directory
 from local import ending, live, needed, queues, routes, secret, surroundings, video
 from local.errors import DatabaseFailed
@@ -61,7 +62,7 @@ class Options:
     host: str = "127.0.0.1"
     port: int = 9000
     database_url: str | None = None
-    pack: str = "dlib"
+    pack: str = DEFAULT
     threads: int = 16
     log: bool = True
     auth: Auth = Auth.NONE

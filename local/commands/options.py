@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from facedex_models.manifests import DEFAULT
 from local.commands import where
 from local.machine import Options
 
@@ -39,7 +40,7 @@ _OPTIONS = (
         "--models",
         "pack",
         envvar="FACEDEX_PACK",
-        default="dlib",
+        default=DEFAULT,
         show_default=True,
         metavar="PACK",
         help="Default model pack: of new collections without the tag facedex:pack, and of requests"
