@@ -24,10 +24,10 @@ from botocore.config import Config
 
 from facedex import services, streams
 from facedex.api.errors import InvalidParameterException
+from facedex.galleries import find_kept
 from facedex.media.matroska.errors import MatroskaError, NoVideo
 from facedex.settings import settings
 from facedex.store import stream_runs
-from facedex.store.collections import find
 from facedex.store.errors import CollectionNotFound, DatabaseUnavailable, LeaseLost, ModelMismatch
 from facedex.store.stream_processors import Definition
 from facedex.store.stream_runs import Checkpoint, Lease
@@ -119,7 +119,7 @@ def _run(lease: Lease, beat: Heartbeat, seconds: float, function: str) -> End:
 def _pack(definition: Definition) -> Pack:
     """The pack that the processor's collection is made with now."""
     with services.database().reading() as connection:
-        collection = find(connection, definition.collection_id)
+        collection = find_kept(connection, definition.collection_id, definition.collection_key, "")
     return services.pack_of(collection)
 
 

@@ -30,7 +30,7 @@ from local.commands.models import progress_bar
 from local.database import opened
 from local.errors import StartFailed
 from local.importing.display import progress
-from local.importing.photos import Bucket, Folder, Photo, Source
+from local.importing.photos import Bucket, Folder, Photo, Source, Unreadable
 from local.upgrading import display
 from local.upgrading.upgrade import Outcome, Upgrade
 
@@ -127,7 +127,8 @@ def upgrade(
     the upgrade off; the same command goes on where it ended.
 
     The collection is not switched, and the exit status is 1, if a face has no original, unless
-    --delete-missing says that such faces may be deleted.
+    --delete-missing says that such faces may be deleted. None is deleted while a photo or a folder
+    could not be read.
     """
     with _plain_errors(), interruption() as interrupted:
         photos = _source(source)
@@ -153,7 +154,9 @@ def upgrade(
         display.print_missing(outcome)
         if report:
             _write(report, outcome)
-    _conclude(outcome, collection, loaded, before, len(found), source)
+    _conclude(
+        outcome, collection, loaded, before, len(found), source, delete_missing=delete_missing
+    )
 
 
 @collections.command()
@@ -183,6 +186,8 @@ def _conclude(
     before: str | None,
     photos: int,
     source: str,
+    *,
+    delete_missing: bool,
 ) -> None:
     """Say how an upgrade ended, in a sentence and the exit status."""
     name = collection.collection_id
@@ -198,6 +203,13 @@ def _conclude(
         raise click.ClickException(
             f"None of the {photos:,} files in {source} is the original of a face in {name}, by its"
             " bytes, ImageId or ExternalImageId; the collection stays as it is."
+        )
+    if outcome.unread and delete_missing:
+        raise click.ClickException(
+            f"{len(outcome.missing):,} faces have no new vector, and their originals may be among"
+            f" the {outcome.unread:,} files and folders that could not be read, so none was deleted"
+            f" and {name} is still searched with {old}. Run the command again when they can be"
+            " read; what is done is kept."
         )
     raise click.ClickException(
         f"{len(outcome.missing):,} faces have no new vector, so {name} is still searched with"
@@ -276,9 +288,9 @@ def _source(name: str) -> Source:
     return Folder(path)
 
 
-def _list(source: Source, name: str) -> list[Photo]:
+def _list(source: Source, name: str) -> list[Photo | Unreadable]:
     try:
-        found = [each for each in source.find() if isinstance(each, Photo)]
+        found = list(source.find())
     except (BotoCoreError, ClientError) as error:
         raise click.ClickException(f"The photos in {name} cannot be listed: {error}") from error
     if not found:

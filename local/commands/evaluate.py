@@ -165,7 +165,7 @@ def evaluate(
 @click.option(
     "--weights",
     metavar="N,N,...",
-    help="How much each SOURCE counts, such as 19,1; equally if not given.",
+    help="How much each SOURCE counts, such as 12,1; equally if not given.",
 )
 def calibrate(
     sources: tuple[Path, ...], pack: str, threads: int, out: Path | None, weights: str | None
@@ -216,7 +216,7 @@ def _weights(text: str | None, count: int) -> list[float]:
     except ValueError:
         values = []
     if len(values) != count or not all(0 < value < float("inf") for value in values):
-        raise click.UsageError(f"--weights takes {count} numbers above 0, such as 19,1.")
+        raise click.UsageError(f"--weights takes {count} numbers above 0, such as 12,1.")
     return values
 
 

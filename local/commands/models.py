@@ -28,21 +28,20 @@ def list_packs() -> None:
 
     The version is what FaceModelVersion says of a collection that was made with the pack.
     """
-    table = Table()
+    table = Table(show_lines=True)
+    # Narrow enough, all together, for a terminal of 80 characters.
     for name in ("Pack", "Version", "Installed", "Commercial use"):
         table.add_column(name, no_wrap=True)
-    table.add_column("What it is", overflow="fold", min_width=16)
-    table.add_column("Licence", overflow="fold", min_width=14)
+    table.add_column("What it is, and its licence", overflow="fold", min_width=20)
     with _plain_errors():
         for name in manifests.packs():
             pack = manifests.manifest(name)
             table.add_row(
-                f"{pack.name} (default)" if name == manifests.DEFAULT else pack.name,
+                f"{pack.name}\n(default)" if name == manifests.DEFAULT else pack.name,
                 pack.model_version,
                 "yes" if installing.installed(name) else "no",
                 _commercial_use(pack),
-                pack.title,
-                pack.licence,
+                f"{pack.title}\n{pack.licence}",
             )
     Console().print(table)
 

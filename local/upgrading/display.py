@@ -70,10 +70,10 @@ def _state(each: Overview, default: tuple[str, str], installed: Mapping[str, str
 def print_missing(outcome: Outcome) -> None:
     """Print how many faces have no new vector, why, and the first of them."""
     console = Console(stderr=True)
-    for photo, message in outcome.unreadable[:_NAMED]:
-        _print(console, f"cannot be read: {photo.place} ({message})")
+    for place, message in outcome.unreadable[:_NAMED]:
+        _print(console, f"cannot be read: {place} ({message})")
     if len(outcome.unreadable) > _NAMED:
-        _print(console, f"...and {len(outcome.unreadable) - _NAMED:,} more photos.")
+        _print(console, f"...and {len(outcome.unreadable) - _NAMED:,} more.")
     if not outcome.missing:
         return
     table = Table("Faces without a new vector", Column("", justify="right"))

@@ -18,7 +18,7 @@ from facedex.store.upgrades import StoredImage
 from facedex.tagging import PACK
 from facedex.vision.packs import Pack
 from local.importing.indexing import work_off
-from local.importing.photos import Photo, Source
+from local.importing.photos import Photo, Source, Unreadable
 from local.upgrading.originals import NO_ORIGINAL, Originals
 from local.upgrading.working import Job, Looked, Worker
 
@@ -47,7 +47,8 @@ class Outcome:
         interrupted: whether the user broke it off.
         faces: how many got a new vector in this run.
         missing: faces without one; if it switched, they were deleted.
-        unreadable: photos that could not be read, with the reason.
+        unreadable: places of photos and folders that could not be read, with the reason.
+        unread: how many of these a later run may be able to read.
         originals: photos that are the original of an image.
     """
 
@@ -55,7 +56,8 @@ class Outcome:
     interrupted: bool = False
     faces: int = 0
     missing: list[Missing] = field(default_factory=list)
-    unreadable: list[tuple[Photo, str]] = field(default_factory=list)
+    unreadable: list[tuple[str, str]] = field(default_factory=list)
+    unread: int = 0
     originals: int = 0
 
 
@@ -97,13 +99,16 @@ class Upgrade:
         self._listed: set[UUID] = set()  # images that lacked new vectors at the beginning
         self._listed_at = 0.0
 
-    def run(self, photos: Sequence[Photo], show: Show, *, delete_missing: bool) -> Outcome:
+    def run(
+        self, files: Sequence[Photo | Unreadable], show: Show, *, delete_missing: bool
+    ) -> Outcome:
         """Look at the photos and switch, if every face has a new vector or may be deleted.
 
         Args:
-            photos: all there are.
+            files: all photos there are, and the folders that cannot be listed.
             show: shows progress over a number of photos; told the faces so far after each.
-            delete_missing: whether faces without an original may be deleted.
+            delete_missing: whether faces without an original may be deleted. None is while there
+                is something that could not be read: their originals may be there.
 
         Raises:
             StoreError: the database does not answer, the collection was deleted, or another
@@ -111,7 +116,11 @@ class Upgrade:
         """
         with self._database.transaction() as connection:
             upgrades.begin(connection, self._collection, self._pack.model_version)
-        self._look_at_all(photos, show)
+        for each in files:
+            if isinstance(each, Unreadable):
+                self._outcome.unreadable.append((each.place, each.message))
+                self._outcome.unread += 1
+        self._look_at_all([each for each in files if isinstance(each, Photo)], show)
         if self._stopped():
             self._outcome.interrupted = True
             return self._outcome
@@ -120,7 +129,7 @@ class Upgrade:
             self._outcome.missing = self._lacking()
             if self._outcome.missing:
                 return self._outcome
-        return self._finish(delete_missing)
+        return self._finish(delete_missing and not self._outcome.unread)
 
     def _look_at_all(self, photos: Sequence[Photo], show: Show) -> None:
         images = list(upgrades.images(self._database, self._collection))
@@ -161,9 +170,10 @@ class Upgrade:
     def _note(self, job: Job, looked: Looked) -> None:
         self._outcome.faces += looked.faces
         self._outcome.originals += bool(looked.images)
+        self._outcome.unread += looked.unread
         self._reasons |= looked.reasons
         if looked.message:
-            self._outcome.unreadable.append((job.photo, looked.message))
+            self._outcome.unreadable.append((job.photo.place, looked.message))
             self._reasons |= {
                 image.image_id: f"its original cannot be read: {looked.message}"
                 for image in looked.images

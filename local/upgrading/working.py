@@ -49,6 +49,7 @@ class Looked:
         faces: how many got a new vector.
         reasons: why others of its images got none, by FaceId.
         message: why it could not be read, or empty.
+        unread: whether a later run may be able to read it.
     """
 
     digests: Sequence[bytes] = ()
@@ -56,6 +57,7 @@ class Looked:
     faces: int = 0
     reasons: Mapping[UUID, str] = field(default_factory=dict)
     message: str = ""
+    unread: bool = False
 
 
 class Worker:
@@ -100,7 +102,11 @@ class Worker:
         except NotAnImage:
             return Looked()
         except (TooLarge, OSError, BotoCoreError, ClientError) as error:
-            return Looked(message=str(error), images=job.images or ())
+            return Looked(
+                message=str(error),
+                images=job.images or (),
+                unread=not isinstance(error, TooLarge),
+            )
         digests = [sha256(data).digest()]
         images = self._originals.of_bytes(digests[0]) if job.images is None else job.images
         try:

@@ -304,7 +304,7 @@ def test_faces_are_listed_page_by_page_and_by_id(
     )
     listed = [face for page in pages for face in page["Faces"]]
     assert len(listed) == len({face["FaceId"] for face in listed}) == 7
-    assert {face["IndexFacesModelVersion"] for face in listed} == {"1.2"}
+    assert {face["IndexFacesModelVersion"] for face in listed} == {"7.1"}
     named = rekognition.list_faces(CollectionId=collection, FaceIds=[staff["eileen"]])["Faces"]
     assert [face["ExternalImageId"] for face in named] == ["eileen"]
 

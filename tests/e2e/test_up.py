@@ -19,6 +19,7 @@ import urllib3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from facedex_models.manifests import DEFAULT
 from local.postgres import Postgres
 from tests.conftest import Server, start
 
@@ -77,8 +78,7 @@ def test_health_tells_the_state_of_every_part(server: Server) -> None:
     status, report = health(server.url)
     assert status == 200
     assert report["status"] == report["database"] == "ok"
-    assert report["models"] == "1.2"
-    assert report["packs"]["dlib"] == "1.2"
+    assert report["models"] == report["packs"][DEFAULT] == "7.1"
     assert report["version"]
 
 

@@ -58,7 +58,7 @@ def test_the_default_pack_misses_less_than_half_of_what_dlib_misses(
 
 
 @pytest.mark.parametrize("title", SETS)
-def test_the_default_pack_misses_no_more_than_dlib_at_any_similarity(
+def test_the_default_pack_misses_at_most_half_of_what_dlib_misses_at_any_similarity(
     measured: dict[tuple[str, str], Evaluation], title: str
 ) -> None:
     ours, dlib = (measured[name, title] for name in (DEFAULT, "dlib"))

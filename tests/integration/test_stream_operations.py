@@ -13,9 +13,11 @@ import pytest
 
 from facedex import services, settings, streams
 from facedex.api import clients
-from facedex.store import collections, schema, stream_runs
+from facedex.store import collections, schema, stream_processors, stream_runs
+from facedex.store.errors import CollectionNotFound
 from facedex.store.stream_runs import Lease
 from functions.front_door.handler import lambda_handler
+from functions.run_stream_processor import handler as run_stream_processor
 from functions.sweep.handler import lambda_handler as sweep
 from local.gateway import Context
 from local.listener import Listener
@@ -385,6 +387,18 @@ def test_a_collection_deleted_during_a_run_fails_it_with_the_reason() -> None:
     assert described["StatusMessage"] == "The collection staff was deleted."
     assert refused("StopStreamProcessor", Name="door")[0] == "ResourceInUseException"
     good("DeleteStreamProcessor", Name="door")
+
+
+def test_a_worker_that_finds_another_collection_of_the_name_says_that_its_own_was_deleted() -> None:
+    good("CreateStreamProcessor", **DOOR)
+    with services.database().reading() as connection:
+        definition = stream_processors.find(connection, "door").definition
+    good("DeleteCollection", CollectionId="staff")
+    with pytest.raises(CollectionNotFound, match="The collection staff was deleted"):
+        run_stream_processor._pack(definition)
+    good("CreateCollection", CollectionId="staff")
+    with pytest.raises(CollectionNotFound, match="The collection staff was deleted"):
+        run_stream_processor._pack(definition)
 
 
 def test_the_scheduled_sweep_sends_for_a_successor_of_a_worker_that_died(messages: Any) -> None:

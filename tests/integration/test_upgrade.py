@@ -269,6 +269,29 @@ def test_faces_without_an_original_keep_the_collection_as_it_is_unless_they_may_
     assert "s2" not in [each["User"]["UserId"] for each in found["UserMatches"]]
 
 
+def test_no_face_is_deleted_while_its_original_may_be_among_what_cannot_be_read(
+    staff: Staff, tmp_path: Path
+) -> None:
+    faces = staff.fill()
+    photo, away = staff.photos / "s2/1.png", tmp_path / "not-mounted" / "1.png"
+    content = photo.read_bytes()
+    photo.unlink()
+    photo.symlink_to(away)
+    result = staff.upgrade("--delete-missing")
+    assert result.exit_code == 1
+    assert f"cannot be read: {photo} (No such file or directory)" in result.output
+    assert (
+        "1 faces have no new vector, and their originals may be among the 1 files and folders that"
+        " could not be read, so none was deleted and staff is still searched with dlib (1.2)."
+    ) in result.output
+    assert len(staff.listed()) == len(faces)
+    assert staff.model == "1.2"
+    away.parent.mkdir()
+    away.write_bytes(content)
+    assert staff.upgrade("--delete-missing").exit_code == 0
+    assert (len(staff.listed()), staff.model) == (len(faces), MODEL)
+
+
 def test_the_wrong_folder_costs_no_face(staff: Staff, tmp_path: Path) -> None:
     faces = staff.fill()
     wrong = tmp_path / "wrong"

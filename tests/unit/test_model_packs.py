@@ -142,6 +142,14 @@ def test_the_command_line_lists_every_pack() -> None:
         assert manifest(name).licence in result.output
 
 
+def test_the_list_of_packs_fits_a_terminal_of_80_characters() -> None:
+    result = CliRunner(env={"COLUMNS": "80"}).invoke(models, ["list"])
+    assert max(map(len, result.output.splitlines())) <= 80
+    printed = set(result.output.split())
+    for name in packs():
+        assert {name, *manifest(name).title.split(), *manifest(name).licence.split()} <= printed
+
+
 def test_pulling_a_pack_that_is_there_downloads_nothing(
     pulled_copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

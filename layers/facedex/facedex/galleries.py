@@ -77,10 +77,31 @@ def refreshing(database: Database, seen: Collection) -> Iterator[None]:
         raise
 
 
+def find_kept(connection: Connection, collection_id: str, key: int, meanwhile: str) -> Collection:
+    """The collection that had this name and key when the work began, whatever its model is by now.
+
+    Args:
+        connection: in a transaction or not.
+        collection_id: the collection's name.
+        key: the store's key of it.
+        meanwhile: what follows "The collection … was deleted" in the message.
+
+    Raises:
+        CollectionNotFound: it was deleted; another may have its name by now.
+    """
+    try:
+        collection = collections.find(connection, collection_id)
+    except CollectionNotFound:
+        collection = None
+    if collection is None or collection.key != key:
+        raise CollectionNotFound(f"The collection {collection_id} was deleted{meanwhile}.")
+    return collection
+
+
 def find_same(
     connection: Connection, collection_id: str, key: int, model_version: str, meanwhile: str
 ) -> Collection:
-    """The collection that had this name and key when the work began.
+    """The collection that had this name and key when the work began, and still has its model.
 
     Args:
         connection: in a transaction or not.
@@ -93,11 +114,6 @@ def find_same(
         CollectionNotFound: it was deleted; another may have its name by now.
         ModelMismatch: its vectors are another model's by now.
     """
-    try:
-        collection = collections.find(connection, collection_id)
-    except CollectionNotFound:
-        collection = None
-    if collection is None or collection.key != key:
-        raise CollectionNotFound(f"The collection {collection_id} was deleted{meanwhile}.")
+    collection = find_kept(connection, collection_id, key, meanwhile)
     require_model(collection_id, collection.model_version, model_version)
     return collection
