@@ -34,7 +34,7 @@ def _choose(name: str, services: Services) -> Pack:
     if name not in here:
         raise InvalidParameterException(
             f"The tag {PACK} is {name!r}, which is not the name of a model pack that is installed"
-            f" here; installed are: {', '.join(here)}."
+            f" here; installed are: {', '.join(here)}. `facedex models pull` installs another."
         )
     return services.pack_named(name)
 

@@ -196,23 +196,23 @@ def _conclude(
         raise SystemExit(INTERRUPTED)
     old = f"{before or 'a pack unknown here'} ({collection.model_version})"
     if outcome.switched:
-        deleted = f" {len(outcome.missing):,} faces were deleted." if outcome.missing else ""
+        deleted = f" Faces deleted: {len(outcome.missing):,}." if outcome.missing else ""
         click.echo(f"{name} was made with {old}, and is searched with {_named(pack)} now.{deleted}")
         return
     if not outcome.originals:
         raise click.ClickException(
-            f"None of the {photos:,} files in {source} is the original of a face in {name}, by its"
-            " bytes, ImageId or ExternalImageId; the collection stays as it is."
+            f"No file in {source} is the original of a face in {name}, by its bytes, ImageId or"
+            f" ExternalImageId (files: {photos:,}); the collection stays as it is."
         )
     if outcome.unread and delete_missing:
         raise click.ClickException(
-            f"{len(outcome.missing):,} faces have no new vector, and their originals may be among"
-            f" the {outcome.unread:,} files and folders that could not be read, so none was deleted"
-            f" and {name} is still searched with {old}. Run the command again when they can be"
-            " read; what is done is kept."
+            f"Faces without a new vector: {len(outcome.missing):,}. Their originals may be among"
+            f" the files and folders that could not be read ({outcome.unread:,}), so no face was"
+            f" deleted and {name} is still searched with {old}. Run the command again when they can"
+            " be read; what is done is kept."
         )
     raise click.ClickException(
-        f"{len(outcome.missing):,} faces have no new vector, so {name} is still searched with"
+        f"Faces without a new vector: {len(outcome.missing):,}. So {name} is still searched with"
         f" {old}; run the command again with the folder of their photos, or with --delete-missing"
         " to delete them. What is done is kept."
     )

@@ -21,7 +21,7 @@ NO_GROUP = "(no group)"
 
 @dataclass(frozen=True)
 class Groups:
-    """Which group each person is in: the last one holds those whom the file does not name."""
+    """Which group each person is in: the last one holds those that the file does not name."""
 
     names: tuple[str, ...]
     of_person: NDArray[np.intp]  # (people,) indices of names

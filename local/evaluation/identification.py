@@ -1,4 +1,4 @@
-"""Open-set identification (ISO/IEC 19795-1): searches for people of whom some are not enrolled.
+"""Open-set identification (ISO/IEC 19795-1): searches for people, some of them not enrolled.
 
 The gallery is everybody's first photo, and photos of strangers besides. Mated searches are
 everybody's other photos. Non-mated searches are photos of other strangers, who are not enrolled.
@@ -34,7 +34,7 @@ class AtSimilarity:
     """What happens at a threshold."""
 
     similarity: float
-    false_positive: Rate | None  # non-mated searches that find somebody
+    false_positive: Rate | None  # non-mated searches with a match
     false_negative: Rate | None  # mated searches whose best match is wrong or below the threshold
 
 

@@ -106,7 +106,7 @@ class Upgrade:
 
         Args:
             files: all photos there are, and the folders that cannot be listed.
-            show: shows progress over a number of photos; told the faces so far after each.
+            show: shows progress over a number of photos; called with the faces so far after each.
             delete_missing: whether faces without an original may be deleted. None is while there
                 is something that could not be read: their originals may be there.
 

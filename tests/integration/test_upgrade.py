@@ -242,7 +242,9 @@ def test_faces_without_an_original_keep_the_collection_as_it_is_unless_they_may_
     report = tmp_path / "report.csv"
     result = staff.upgrade(f"--report={report}")
     assert result.exit_code == 1
-    assert "3 faces have no new vector, so staff is still searched with dlib (1.2)" in result.output
+    assert (
+        "Faces without a new vector: 3. So staff is still searched with dlib (1.2)" in result.output
+    )
     assert faces["s1/1.png"]["FaceId"] in result.output
     with report.open() as file:
         rows = list(csv.DictReader(file))
@@ -256,7 +258,7 @@ def test_faces_without_an_original_keep_the_collection_as_it_is_unless_they_may_
 
     result = staff.upgrade("--delete-missing")
     assert result.exit_code == 0, result.output
-    assert "3 faces were deleted." in result.output
+    assert "Faces deleted: 3." in result.output
     left = {name: face["FaceId"] for name, face in faces.items() if name not in gone}
     assert {face["FaceId"] for face in staff.listed()} == set(left.values())
     assert staff.client.describe_collection(CollectionId="staff")["FaceCount"] == len(left)
@@ -281,8 +283,9 @@ def test_no_face_is_deleted_while_its_original_may_be_among_what_cannot_be_read(
     assert result.exit_code == 1
     assert f"cannot be read: {photo} (No such file or directory)" in result.output
     assert (
-        "1 faces have no new vector, and their originals may be among the 1 files and folders that"
-        " could not be read, so none was deleted and staff is still searched with dlib (1.2)."
+        "Faces without a new vector: 1. Their originals may be among the files and folders that"
+        " could not be read (1), so no face was deleted and staff is still searched with dlib"
+        " (1.2)."
     ) in result.output
     assert len(staff.listed()) == len(faces)
     assert staff.model == "1.2"
@@ -302,8 +305,8 @@ def test_the_wrong_folder_costs_no_face(staff: Staff, tmp_path: Path) -> None:
     result = staff.upgrade("--delete-missing", source=str(wrong))
     assert result.exit_code == 1
     assert result.output.endswith(
-        f"Error: None of the 1 files in {wrong} is the original of a face in staff, by its bytes,"
-        " ImageId or ExternalImageId; the collection stays as it is.\n"
+        f"Error: No file in {wrong} is the original of a face in staff, by its bytes, ImageId or"
+        " ExternalImageId (files: 1); the collection stays as it is.\n"
     )
     assert len(staff.listed()) == len(faces)
     assert staff.model == "1.2"

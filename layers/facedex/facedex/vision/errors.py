@@ -37,6 +37,15 @@ class PackMissing(RuntimeError):
             f" it again with `facedex models pull {name}`."
         )
 
+    @classmethod
+    def unusable(cls, file: Path) -> PackMissing:
+        """Return the error for a file of a pack that ONNX Runtime cannot load."""
+        name = file.parent.name
+        return cls(
+            f"The file {file.name} of the model pack {name} cannot be loaded: there is too little"
+            f" memory, or it is damaged; fetch it again with `facedex models pull {name}`."
+        )
+
 
 class PackNotInstalled(PackMissing):
     """No pack here makes vectors of the FaceModelVersion that is wanted.

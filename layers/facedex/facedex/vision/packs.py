@@ -102,7 +102,7 @@ class Pack:
         """Return at most `most` faces of a picture, the largest of all, the largest first.
 
         The picture is searched at a size of at most `longest_side` pixels. Turned faces are looked
-        at again; `thorough`: more of them, and where nobody is found the picture is turned.
+        at again; `thorough`: more of them, and where no face is found the picture is turned.
         """
         return self.describe(
             image, self.detect(image, longest_side=longest_side, most=most, thorough=thorough)

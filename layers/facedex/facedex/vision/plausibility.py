@@ -62,11 +62,14 @@ _GRID = _GRID.astype(np.float32)
 
 def measure(pixels: Pixels, found: Detections) -> Floats:
     """Return the log odds (n,) that the landmarks of faces in RGB pixels are right."""
-    corners, extents = found.boxes[:, :2], found.boxes[:, 2:] - found.boxes[:, :2]
+    corners = found.boxes[:, :2]
+    extents = np.maximum(found.boxes[:, 2:] - corners, np.finfo(np.float32).tiny)
     places = (found.landmarks - corners[:, None]) / extents[:, None]
     aspects = np.log(extents[:, 0] / extents[:, 1])
     layout = np.einsum("nij,ij->n", places, LAYOUT) + ASPECT * aspects
-    return np.asarray(layout + _look(pixels, found.landmarks) + BIAS, dtype=np.float32)
+    odds = np.asarray(layout + _look(pixels, found.landmarks) + BIAS, dtype=np.float32)
+    # A box without an extent, or landmarks in one place, are no face's.
+    return np.where(np.isfinite(odds), odds, np.float32(-np.inf))
 
 
 def _look(pixels: Pixels, landmarks: Floats) -> Floats:

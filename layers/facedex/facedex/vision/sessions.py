@@ -94,13 +94,13 @@ def _open(path: Path, threads: int) -> InferenceSession:
             str(path), sess_options=options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # ONNX Runtime's errors share no base class of their own
-        raise PackMissing.damaged(path) from error
+        raise PackMissing.unusable(path) from error
 
 
 def _require_sound(path: Path) -> None:
     """Make sure that a file is the one that was pulled, where the folder says which that is.
 
-    Altered weights would load, and put vectors into collections that resemble nobody.
+    Altered weights would load, and fill collections with vectors that match no face.
 
     Raises PackMissing.
     """
