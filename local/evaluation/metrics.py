@@ -4,8 +4,8 @@ Terms are those of ISO/IEC 19795-1. A comparison is accepted where its score is 
 
 Intervals are 95 percent. Comparisons are not independent, for a person takes part in many, so
 people are drawn (bootstrap, with replacement), not comparisons: a comparison counts as often as
-the persons in it were drawn. Where no error was seen that gives none; the upper end is then 3 in
-the number of people (rule of three).
+the persons in it were drawn. Where no error was seen, or nothing else, that gives none; the other
+end is then 3 in the number of people away (rule of three).
 """
 
 from __future__ import annotations
@@ -211,8 +211,11 @@ def _rate(
 ) -> Rate:
     drawn_from = np.unique(np.asarray(people))
     errors, count = int(wrong.sum()), int(wrong.size)
+    unseen = min(3 / len(drawn_from), 1.0)
     if not errors:
-        return Rate(0.0, 0.0, min(3 / len(drawn_from), 1.0), 0, count)
+        return Rate(0.0, 0.0, unseen, 0, count)
+    if errors == count:
+        return Rate(1.0, 1.0 - unseen, 1.0, count, count)
     generator = np.random.default_rng(seed)
     shares = np.empty(ROUNDS)
     for turn in range(ROUNDS):

@@ -63,6 +63,13 @@ def test_an_interval_is_as_wide_as_the_people_are_few_and_the_same_each_time() -
     assert few.high - few.low > 5 * (many.high - many.low)
 
 
+def test_what_holds_for_all_of_few_people_has_an_interval_too() -> None:
+    everyone = metrics.share_of(np.ones(30, bool), np.repeat(np.arange(10), 3))
+    assert everyone is not None
+    assert (everyone.value, everyone.high) == (1.0, 1.0)
+    assert everyone.low == pytest.approx(0.7)
+
+
 def test_identification_searches_every_photo_but_the_first_among_the_first_ones() -> None:
     vectors = np.array([[1, 0], [0.8, 0.6], [0, 1], [0.8, 0.6]], dtype=np.float32)
     own, others, owners = metrics.identify(vectors, np.array([0, 0, 7, 7]))
