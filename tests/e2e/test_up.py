@@ -148,6 +148,8 @@ def test_more_requests_that_read_s3_than_threads_do_not_wait_for_each_other(
 def test_a_signal_stops_it_and_no_process_is_left(
     own_server: Server, directory: Path, number: signal.Signals
 ) -> None:
+    if signal.getsignal(number) is signal.SIG_IGN:
+        pytest.skip("the signal is ignored here, as under nohup, and so is it by the server")
     assert processes_of(directory)
     own_server.process.send_signal(number)
     assert own_server.process.wait(60) == 0
