@@ -95,12 +95,12 @@ def evaluate(
     --groups shows how error rates differ between groups of people, such as ages. The person is the
     name of the person's folder, or of the photo that stands beside the folders; for a pairs file,
     a photo as the pairs file names it. False matches are counted among different people of one
-    group. Thresholds are the same for all groups. People whom the file leaves out are one group.
+    group. Thresholds are the same for all groups. People that the file leaves out are one group.
 
     --strangers measures searches for people who may not be enrolled (open-set identification).
     Everybody's first photo is enrolled, and of the strangers, in the order of their paths, the
-    first, third, fifth and so on. All other photos are searched. A search of a stranger should find
-    nobody; one of the others misses if the best match is another person or below the threshold.
+    first, third, fifth and so on. All other photos are searched. A search of a stranger should have
+    no match; one of the others misses if the best match is another person or below the threshold.
     Each stranger's photo must be of another person, none of them in SOURCE.
     """
     if enrolled is not None and not strangers_source:

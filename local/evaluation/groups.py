@@ -68,7 +68,7 @@ def read(path: Path, photo_set: PhotoSet) -> Groups:
             raise EvaluationError(f"{path}, line {line}: a person and a group are needed.")
         if person not in numbers:
             raise EvaluationError(
-                f"{path}, line {line} names the person {person}, of whom there is no photo."
+                f"{path}, line {line} names the person {person}, who has no photo."
             )
         if found.setdefault(numbers[person], group) != group:
             raise EvaluationError(

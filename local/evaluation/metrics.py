@@ -164,7 +164,7 @@ def share_of(wrong: NDArray[np.bool_], people: Indices, *, seed: int = 0) -> Rat
 def missed_at(
     found: Doubles, people: Indices, alarms: Doubles, rate: float, *, seed: int = 0
 ) -> Rate | None:
-    """Return the share of mated searches missed where so many non-mated ones find somebody.
+    """Return the share of mated searches missed where so many non-mated ones have a match.
 
     found: each mated search's score if its best match is the right person, else minus infinity.
     people: whose the mated searches are. alarms: the highest score of each non-mated search, each

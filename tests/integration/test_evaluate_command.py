@@ -119,7 +119,7 @@ def test_groups_and_strangers_are_reported_as_tables_and_as_json(
 @pytest.mark.parametrize(
     ("arguments", "status", "complaint"),
     [
-        (["people", "--groups", "groups.csv"], 1, "names the person s9, of whom there is no photo"),
+        (["people", "--groups", "groups.csv"], 1, "names the person s9, who has no photo"),
         (["people", "--strangers", "groups.csv"], 1, "neither a folder nor a whole .zip file"),
         (["people/pairs.csv", "--strangers", "people"], 1, "need a folder per person"),
         (["people", "--strangers", "people/s2"], 0, "2 of them strangers"),

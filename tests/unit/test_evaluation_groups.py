@@ -129,7 +129,7 @@ def test_a_file_as_a_spreadsheet_saves_it_is_read(tmp_path: Path, encoding: str)
         ("person,age\nann,9\n", "needs a heading with the columns person and group"),
         ("person,group\nann\n", "line 2: a person and a group are needed"),
         ("person,group\nann,a\n ,b\n", "line 3: a person and a group are needed"),
-        ("person,group\nfay,a\n", "line 2 names the person fay, of whom there is no photo"),
+        ("person,group\nfay,a\n", "line 2 names the person fay, who has no photo"),
         (
             "person,group\nann,a\nann,b\n",
             "line 3 puts ann into the group b, an earlier line into a",

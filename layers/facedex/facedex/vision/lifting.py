@@ -15,8 +15,8 @@ RADIUS = 2.0
 def lift(vectors: Floats) -> Floats:
     """Return points (n, d + 1) on the unit sphere whose inner products rank as distances do.
 
-    dlib's vectors are made to be compared by Euclidean distance, and their length tells faces
-    apart too. A vector x becomes (x / R, √(1 - |x|² / R²)). For two of about the same length the
+    dlib's vectors are made to be compared by Euclidean distance, and their length distinguishes
+    faces too. A vector x becomes (x / R, √(1 - |x|² / R²)). For two of about the same length the
     inner product is 1 - |x - y|² / 2 R². Longer ones than R are cut to R.
     """
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
