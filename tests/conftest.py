@@ -18,8 +18,8 @@ import boto3
 import hypothesis
 import pytest
 
+from facedex_cli.demo import portraits as public_portraits
 from facedex_models import installing
-from local import portraits as public_portraits
 
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile("untimed", deadline=None)

@@ -8,7 +8,7 @@ from infra.packages.layout import layers_of
 from infra.packages.targets import DEFAULT, DEPLOYABLE, Target
 
 # Lambda's setting of a function's entry.
-HANDLER = "functions.{name}.handler.lambda_handler"
+HANDLER = "facedex_functions.{name}.handler.lambda_handler"
 
 __all__ = [
     "DEFAULT",

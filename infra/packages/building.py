@@ -32,7 +32,7 @@ from infra.packages.targets import Target
 
 _ROOT: Final = Path(__file__).parents[2]
 _SOURCES: Final = {"facedex": _ROOT / "layers" / "facedex" / "facedex"}
-_FUNCTIONS: Final = _ROOT / "functions"
+_FUNCTIONS: Final = _ROOT / "functions" / "facedex_functions"
 # Lambda's limit of a function and its layers, unzipped.
 LARGEST: Final = 250 * 1024 * 1024
 # What the vision package reads of a pulled pack besides its networks; the last is there if the
@@ -95,8 +95,8 @@ def function(name: str, *, directory: Path | None = None) -> Path:
     reached = {name}
     if name in WORKERS and WORKERS[name].trigger is Trigger.GATEWAY:
         reached |= operations
-    sources = {"functions/__init__.py": _FUNCTIONS / "__init__.py"} | {
-        f"functions/{path.relative_to(_FUNCTIONS).as_posix()}": path
+    sources = {"facedex_functions/__init__.py": _FUNCTIONS / "__init__.py"} | {
+        f"facedex_functions/{path.relative_to(_FUNCTIONS).as_posix()}": path
         for folder in sorted(reached)
         for path in _files(_FUNCTIONS / folder)
     }

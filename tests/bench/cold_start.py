@@ -58,7 +58,7 @@ def first_answer(
     done = subprocess.run(
         [
             *(sys.executable, "-c", PROGRAM),
-            *(str(time.time()), f"functions.{function}.handler", ",".join(needs)),
+            *(str(time.time()), f"facedex_functions.{function}.handler", ",".join(needs)),
         ],
         input=json.dumps(event),
         capture_output=True,

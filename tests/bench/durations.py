@@ -34,7 +34,7 @@ def photo(number: int) -> str:
 
 def taken(name: str) -> list[float]:
     """Seconds of each call of an operation's own handler."""
-    handler = importlib.import_module(f"functions.{OPERATIONS[name].function}.handler")
+    handler = importlib.import_module(f"facedex_functions.{OPERATIONS[name].function}.handler")
     times = []
     for number in range(-WARM_UP, ROUNDS):
         event: dict[str, Any] = rest_event(name, "", photo(number + WARM_UP))
@@ -58,7 +58,7 @@ def main() -> None:
         few = {name: taken(name) for name in ("IndexFaces", "SearchFacesByImage")}
         fill(product.database_url, "staff", FACES, manifest(DEFAULT).dimension)
         many = taken("SearchFacesByImage")
-        from facedex import services
+        from facedex.runtime import services
 
         services.database().close()
     scan = statistics.median(many) - statistics.median(few["SearchFacesByImage"])

@@ -22,8 +22,8 @@ from PIL import Image
 
 from facedex.vision import images, packs
 from facedex.vision.packs import Pack
+from facedex_cli.demo import portraits
 from facedex_models import installing
-from local import portraits
 
 Pixels = NDArray[np.uint8]
 

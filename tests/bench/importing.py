@@ -28,11 +28,11 @@ from facedex.settings import Settings
 from facedex.vision import packs
 from facedex.vision.images import decode
 from facedex.vision.packs import Pack
+from facedex_cli.importing.connection import connect
+from facedex_cli.importing.indexing import Indexer, Job, work_off
+from facedex_cli.importing.journal import Journal, Request
+from facedex_cli.importing.photos import Folder, Photo
 from facedex_models import installing
-from local.importing.connection import connect
-from local.importing.indexing import Indexer, Job, work_off
-from local.importing.journal import Journal, Request
-from local.importing.photos import Folder, Photo
 from tests.bench.measuring import portrait, report
 from tests.bench.serving import Product, serving
 

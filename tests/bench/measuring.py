@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from local import portraits
+from facedex_cli.demo import portraits
 
 
 def machine() -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local.postgres import Postgres
+from facedex_local.postgres.cluster import Postgres
 from tests.conftest import Server
 
 

@@ -13,7 +13,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
 
-from facedex.api.signatures import verify
+from facedex.access.signatures import verify
 from facedex.store.access_keys import AccessKey, Credentials, Permission
 from tests.bench.measuring import portrait, report, side_by_side
 

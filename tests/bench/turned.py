@@ -20,8 +20,8 @@ from facedex.vision import packs, upright
 from facedex.vision.detection import Detections, Floats, Pixels
 from facedex.vision.faces import Box, DetectedFace
 from facedex.vision.packs import Pack
+from facedex_cli.demo import portraits
 from facedex_models import installing
-from local import portraits
 from tests.bench.measuring import machine, report, side_by_side
 from tests.media.turning import ANGLES, FILLS, picture, turned
 

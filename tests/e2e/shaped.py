@@ -12,7 +12,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from facedex.api.model import Shape, input_shape, shape
+from facedex.api.service_model import Shape, input_shape, shape
 from tests.e2e.streaming import NO_DATA, NO_VIDEO
 
 Values = SearchStrategy[Any]

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from local.streaming.session import PutMedia
+from facedex_cli.push.session import PutMedia
 from tests.media.kinesis import CREDENTIALS, REGION, matroska
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg import sql
 
-from local.postgres import Postgres
+from facedex_local.postgres.cluster import Postgres
 
 if TYPE_CHECKING:
     from tests.conftest import Server

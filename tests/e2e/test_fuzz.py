@@ -21,7 +21,7 @@ from PIL import Image, ImageOps
 
 from facedex.api import errors
 from facedex.api.catalog import OPERATIONS
-from facedex.api.model import service_model
+from facedex.api.service_model import service_model
 from tests.e2e import shaped
 from tests.e2e.films import Studio, moving
 from tests.e2e.streaming import Scene, definition, processors, remove

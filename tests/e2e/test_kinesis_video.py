@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 
 from facedex.media.matroska.errors import StreamFailed
-from local.streaming.session import PutMedia
+from facedex_cli.push.session import PutMedia
 from tests.media import kinesis, making
 from tests.media.fragments import Fragment
 from tests.media.kinesis import CREDENTIALS, REGION, acknowledgements, matroska, numbers, put_media

@@ -15,8 +15,9 @@ from PIL import Image
 from schemathesis import checks
 
 from facedex import __version__
-from facedex.api.openapi import PHOTO_TYPES, document
-from local import portraits as public_portraits
+from facedex.api.media_types import PHOTO_TYPES
+from facedex.api.openapi.document import document
+from facedex_cli.demo import portraits as public_portraits
 from tests.e2e.streaming import definition, processors, remove
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 import urllib3
 
+from facedex_local.postgres.cluster import Postgres
 from facedex_models.manifests import manifest
-from local.postgres import Postgres
 from tests.conftest import Server
 
 

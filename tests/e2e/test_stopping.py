@@ -16,8 +16,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.postgres import Postgres
-from local.streaming.session import PutMedia
+from facedex_cli.push.session import PutMedia
+from facedex_local.postgres.cluster import Postgres
 from tests.conftest import Server
 from tests.e2e.films import Studio, moving
 from tests.media import kinesis
@@ -143,7 +143,7 @@ def test_server_stops_within_seconds_and_leaves_no_worker_while_its_workers_hang
     process = psutil.Process(server.process.pid)
     workers: list[psutil.Process] = []
     while len(workers) < 2:
-        workers = [each for each in process.children() if "local.worker" in each.cmdline()]
+        workers = [each for each in process.children() if "facedex_local.workers" in each.cmdline()]
     for worker in workers:
         worker.suspend()
     assert stop(server) == 0

@@ -18,8 +18,8 @@ import psutil
 import psycopg
 import pytest
 
-from local.postgres import Postgres
-from local.queues import STREAMS
+from facedex_local.postgres.cluster import Postgres
+from facedex_local.workers.queues import STREAMS
 from tests.conftest import Server
 from tests.e2e.films import Studio, moving
 from tests.e2e.streaming import Scene, moment, named, names, until, workers

@@ -19,8 +19,8 @@ import urllib3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from facedex_local.postgres.cluster import Postgres
 from facedex_models.manifests import DEFAULT
-from local.postgres import Postgres
 from tests.conftest import Server, start
 
 _NO_RETRIES = Config(retries={"max_attempts": 0}, connect_timeout=10, read_timeout=60)

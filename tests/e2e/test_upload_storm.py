@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from botocore.config import Config
 
-from local.listener import Listener
-from local.moto_app import Moto
+from facedex_local.aws.moto_app import Moto
+from facedex_local.http.listener import Listener
 from tests.conftest import Server
 from tests.e2e.uploading import named_faces, take_letters, variants, wait_until
 

@@ -12,8 +12,8 @@ from uuid import uuid4
 
 import pytest
 
-from local.listener import Listener
-from local.moto_app import Moto
+from facedex_local.aws.moto_app import Moto
+from facedex_local.http.listener import Listener
 from tests.conftest import Server
 from tests.e2e.uploading import named_faces, take_letters, variants, wait_until
 

@@ -53,7 +53,7 @@ def test_every_functions_code_is_the_one_that_was_run(assembly: Path) -> None:
     deployed = {
         properties["Handler"].split(".")[1]: properties["Code"]
         for properties in _resources(assembly, "AWS::Lambda::Function")
-        if properties["Handler"].startswith("functions.")
+        if properties["Handler"].startswith("facedex_functions.")
     }
     assert deployed.keys() == ROWS.keys()
     for name, code in deployed.items():

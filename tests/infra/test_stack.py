@@ -55,7 +55,7 @@ def test_functions_are_as_the_catalog_says(synthesis: Synthesis) -> None:
     for name in synthesis.function_names:
         function, row = synthesis.function(name), rows[name]
         assert (function["MemorySize"], function["Timeout"]) == (row.memory, row.timeout)
-        assert function["Handler"] == f"functions.{name}.handler.lambda_handler"
+        assert function["Handler"] == f"facedex_functions.{name}.handler.lambda_handler"
         assert function["TracingConfig"] == {"Mode": "Active"}
         assert 1 <= len(function["Layers"]) <= 5
         assert function["Environment"]["Variables"]["FACEDEX_MODELS"] == "/opt/models"

@@ -10,12 +10,13 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from facedex import services, settings
-from facedex.api import clients
+from facedex import settings
+from facedex.aws import clients
+from facedex.runtime import services
 from facedex.store import schema
 from facedex.store.database import Database
-from local.postgres import Postgres
-from local.queues import STREAMS
+from facedex_local.postgres.cluster import Postgres
+from facedex_local.workers.queues import STREAMS
 from tests.e2e.streaming import Scene
 from tests.integration.streaming import Configure, Stage, end
 

@@ -11,19 +11,20 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from facedex import services, streams
+from facedex.runtime import services
 from facedex.settings import settings
 from facedex.store import collections, stream_processors, stream_runs
 from facedex.store.database import Database
 from facedex.store.stream_processors import Definition
 from facedex.store.stream_runs import Lease
-from functions.run_stream_processor import handler
-from local.gateway import Context
-from local.kinesis_video.endpoint import KinesisVideo
-from local.kinesis_video.streams import Streams
-from local.listener import Listener
-from local.moto_app import Moto
-from local.server import Server
+from facedex.workflows import live_video
+from facedex_functions.run_stream_processor import handler
+from facedex_local.aws.kinesis_video.endpoint import KinesisVideo
+from facedex_local.aws.kinesis_video.streams import Streams
+from facedex_local.aws.moto_app import Moto
+from facedex_local.http.gateway import Context
+from facedex_local.http.listener import Listener
+from facedex_local.http.server import Server
 from tests.conftest import client_of
 from tests.e2e.streaming import Scene
 
@@ -137,7 +138,7 @@ class Stage:
         return done
 
     def sweep(self) -> None:
-        streams.sweep(services.database(), settings())
+        live_video.sweep(services.database(), settings())
 
 
 def begin_run(database: Database, seconds: float) -> Lease:

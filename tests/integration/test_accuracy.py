@@ -8,10 +8,10 @@ import pytest
 
 from facedex.vision import packs
 from facedex.vision.packs import Pack
+from facedex_cli.evaluation import enrolment, evaluating, sets
+from facedex_cli.evaluation.evaluating import Evaluation
 from facedex_models import installing
 from facedex_models.manifests import DEFAULT
-from local.evaluation import enrolment, evaluating, sets
-from local.evaluation.evaluating import Evaluation
 
 SETS = ("att_faces", "people")
 

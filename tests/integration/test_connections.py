@@ -16,7 +16,7 @@ import pytest
 from facedex.store import schema
 from facedex.store.database import Database
 from facedex.store.errors import DatabaseUnavailable, StoreError
-from local.postgres import Postgres
+from facedex_local.postgres.cluster import Postgres
 
 
 @pytest.fixture

@@ -12,14 +12,15 @@ from typing import Any, ClassVar
 import psycopg
 import pytest
 
-from facedex import services, settings
+from facedex import settings
+from facedex.runtime import services
 from facedex.store import access_keys, collections, schema
 from facedex.store.database import Database
 from facedex.store.encryption import Cipher
-from functions.access_keys.handler import lambda_handler as manage_keys
-from functions.migrate.handler import lambda_handler as migrate
-from functions.sweep.handler import lambda_handler as sweep
-from local.gateway import Context
+from facedex_functions.access_keys.handler import lambda_handler as manage_keys
+from facedex_functions.migrate.handler import lambda_handler as migrate
+from facedex_functions.sweep.handler import lambda_handler as sweep
+from facedex_local.http.gateway import Context
 
 EVENTS = Path(__file__).parents[2] / "events"
 SECRET = "a secret of more than thirty-two characters"

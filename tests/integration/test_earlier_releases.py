@@ -10,21 +10,22 @@ from uuid import uuid4
 
 import pytest
 
-from facedex import services, settings
+from facedex import settings
 from facedex.api.arns import Owner
-from facedex.services import Services
+from facedex.runtime import services
+from facedex.runtime.services import Services
 from facedex.store import schema
 from facedex.store.database import Database
 from facedex.vision import images
-from functions.associate_faces.handler import associate_faces
-from functions.describe_collection.handler import describe_collection
-from functions.index_faces.handler import index_faces
-from functions.list_collections.handler import list_collections
-from functions.list_faces.handler import list_faces
-from functions.search_faces.handler import search_faces
-from functions.search_faces_by_image.handler import search_faces_by_image
-from functions.search_users.handler import search_users
-from functions.search_users_by_image.handler import search_users_by_image
+from facedex_functions.associate_faces.handler import associate_faces
+from facedex_functions.describe_collection.handler import describe_collection
+from facedex_functions.index_faces.handler import index_faces
+from facedex_functions.list_collections.handler import list_collections
+from facedex_functions.list_faces.handler import list_faces
+from facedex_functions.search_faces.handler import search_faces
+from facedex_functions.search_faces_by_image.handler import search_faces_by_image
+from facedex_functions.search_users.handler import search_users
+from facedex_functions.search_users_by_image.handler import search_users_by_image
 from tests.integration.streaming import Configure
 
 # The migrations of the last release that called model versions such as dlib-2.

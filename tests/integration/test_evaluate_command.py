@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from facedex.vision import packs
+from facedex_cli.commands.models import models
 from facedex_models import manifests
-from local.commands.models import models
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from typing import Any
 import boto3
 import pytest
 
-from local.event_source import EventSource
-from local.listener import Listener
-from local.moto_app import Moto
+from facedex_local.aws.moto_app import Moto
+from facedex_local.http.listener import Listener
+from facedex_local.workers.event_source import EventSource
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -12,19 +12,24 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facedex import services
 from facedex.api.arns import Owner
-from facedex.galleries import look_ahead, search_current
-from facedex.services import Picture, Services
+from facedex.runtime import services
+from facedex.runtime.services import Services
 from facedex.store import adding, collections, faces
 from facedex.store.collections import Collection
 from facedex.store.database import Connection, Database
 from facedex.store.errors import CollectionNotFound, ModelMismatch
 from facedex.store.search import Match, search
 from facedex.vision.packs import Pack
-from functions.index_faces.handler import index_faces
-from functions.search_faces_by_image.handler import search_all_faces_by_image, search_faces_by_image
-from functions.search_users_by_image.handler import search_users_by_image
+from facedex.workflows import pictures
+from facedex.workflows.current_collection import look_ahead, search_current
+from facedex.workflows.pictures import Picture
+from facedex_functions.index_faces.handler import index_faces
+from facedex_functions.search_faces_by_image.handler import (
+    search_all_faces_by_image,
+    search_faces_by_image,
+)
+from facedex_functions.search_users_by_image.handler import search_users_by_image
 
 MODEL, OTHER = "test-1", "other-2"
 PROBE = np.eye(128, dtype=np.float32)[0]
@@ -257,13 +262,15 @@ def test_a_photo_is_for_the_collection_that_has_the_name_when_it_has_been_looked
 
 def _while_looking(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
     """Have something happen between the look at the collection and the use of its rows."""
-    look = Services.picture
+    read = pictures.read
 
-    def picture(self: Services, document: Any, pack: Pack | None = None) -> Picture:
+    def read_after(
+        services: Services, document: Mapping[str, Any], pack: Pack | None = None
+    ) -> Picture:
         act()
-        return look(self, document, pack)
+        return read(services, document, pack)
 
-    monkeypatch.setattr(Services, "picture", picture)
+    monkeypatch.setattr(pictures, "read", read_after)
 
 
 def _request(portraits: dict[str, bytes]) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from threading import Barrier, Thread
 
 import pytest
 
-from facedex import invocation, services
+from facedex import invocation
+from facedex.runtime import services
 from facedex.settings import settings
 from tests.integration.streaming import Configure
 

@@ -22,9 +22,9 @@ from tests.unit import tiny_networks
 _CALL = """
 import json, sys
 from importlib import import_module
-from local.gateway import Context
+from facedex_local.http.gateway import Context
 function, event = sys.argv[1], json.load(sys.stdin)
-handler = import_module(f"functions.{function}.handler").lambda_handler
+handler = import_module(f"facedex_functions.{function}.handler").lambda_handler
 print(json.dumps(handler(event, Context(function, 30, 1024, "request"))))
 """
 _EVENTS = Path(__file__).parents[2] / "events"

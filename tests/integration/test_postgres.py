@@ -14,15 +14,15 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from local import directory
-from local.errors import DatabaseFailed, DirectoryInUse, StartCancelled
-from local.postgres import Postgres
+from facedex_local import directory
+from facedex_local.errors import DatabaseFailed, DirectoryInUse, StartCancelled
+from facedex_local.postgres.cluster import Postgres
 
 _HOLDER = """
 import sys, time
 from pathlib import Path
 from local import directory
-from local.postgres import Postgres
+from facedex_local.postgres.cluster import Postgres
 with directory.hold(Path(sys.argv[1])) as held:
     directory.announce(held, url="http://127.0.0.1:9000")
     Postgres(held).start()
@@ -98,7 +98,7 @@ def test_rows_survive_a_restart_and_no_process_is_left(tmp_path: Path) -> None:
 def test_a_server_that_hears_no_signal_is_ended_and_loses_no_commit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("local.postgres._SHUTDOWN", 1.0)
+    monkeypatch.setattr("facedex_local.postgres.cluster._SHUTDOWN", 1.0)
     first = Postgres(tmp_path)
     execute(first.start(), "CREATE TABLE kept AS SELECT 7 AS number")
     assert first.pid

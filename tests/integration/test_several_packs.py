@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from facedex import services
+from facedex.runtime import services
 from facedex.vision import images
 from facedex.vision.errors import PackMissing, PackNotInstalled
 from facedex.vision.shelf import Shelf

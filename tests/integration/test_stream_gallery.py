@@ -18,8 +18,8 @@ from facedex.store.stream_processors import Definition
 from facedex.vision import packs
 from facedex.vision.faces import Box, Face, Pose, Quality
 from facedex.vision.packs import Pack
-from functions.run_stream_processor import gallery
-from functions.run_stream_processor.gallery import Gallery, Matches
+from facedex_functions.run_stream_processor import gallery
+from facedex_functions.run_stream_processor.gallery import Gallery, Matches
 
 FACE = Face(
     Box(0.1, 0.1, 0.2, 0.2),

@@ -14,9 +14,9 @@ from facedex.store import collections, stream_processors, stream_runs
 from facedex.store.database import Database
 from facedex.store.errors import LeaseLost
 from facedex.store.stream_runs import Lease
-from functions.run_stream_processor import heartbeat
-from functions.run_stream_processor.heartbeat import Heartbeat
-from local.postgres import Postgres
+from facedex_functions.run_stream_processor import heartbeat
+from facedex_functions.run_stream_processor.heartbeat import Heartbeat
+from facedex_local.postgres.cluster import Postgres
 from tests.e2e.streaming import until
 from tests.integration.streaming import begin_run
 

@@ -11,17 +11,19 @@ from uuid import uuid4
 import boto3
 import pytest
 
-from facedex import services, settings, streams
-from facedex.api import clients
+from facedex import settings
+from facedex.aws import clients
+from facedex.runtime import services
 from facedex.store import collections, schema, stream_processors, stream_runs
 from facedex.store.errors import CollectionNotFound
 from facedex.store.stream_runs import Lease
-from functions.front_door.handler import lambda_handler
-from functions.run_stream_processor import handler as run_stream_processor
-from functions.sweep.handler import lambda_handler as sweep
-from local.gateway import Context
-from local.listener import Listener
-from local.moto_app import Moto
+from facedex.workflows import live_video
+from facedex_functions.front_door.handler import lambda_handler
+from facedex_functions.run_stream_processor import handler as run_stream_processor
+from facedex_functions.sweep.handler import lambda_handler as sweep
+from facedex_local.aws.moto_app import Moto
+from facedex_local.http.gateway import Context
+from facedex_local.http.listener import Listener
 
 EVENT = json.loads((Path(__file__).parents[2] / "events" / "front_door.json").read_text())
 ARN = "arn:aws:rekognition:us-east-1:123456789012:streamprocessor/door"
@@ -381,7 +383,7 @@ def test_a_collection_deleted_during_a_run_fails_it_with_the_reason() -> None:
     good("StartStreamProcessor", Name="door")
     take()
     good("DeleteCollection", CollectionId="staff")
-    streams.sweep(services.database(), settings.settings())
+    live_video.sweep(services.database(), settings.settings())
     described = good("DescribeStreamProcessor", Name="door")
     assert described["Status"] == "FAILED"
     assert described["StatusMessage"] == "The collection staff was deleted."
@@ -451,13 +453,13 @@ def test_a_start_whose_message_no_queue_takes_is_sent_later(
         good("StartStreamProcessor", Name="door")
     settings.settings.cache_clear()
     assert status() == "STARTING"
-    streams.sweep(services.database(), right)
+    live_video.sweep(services.database(), right)
     assert messages() == []
     with services.database().transaction() as connection:
         connection.execute(
             "UPDATE stream_processors SET send_after = send_after - '11 s'::interval"
         )
-    streams.sweep(services.database(), right)
+    live_video.sweep(services.database(), right)
     assert messages() == [{"StreamProcessor": key()}]
 
 

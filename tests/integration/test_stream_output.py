@@ -14,10 +14,10 @@ from botocore.config import Config
 
 from facedex.store.database import Database
 from facedex.store.stream_runs import Checkpoint, Lease
-from functions.run_stream_processor.heartbeat import LEASE, Heartbeat
-from functions.run_stream_processor.output import Output, OutputFailed
-from local.listener import Listener
-from local.moto_app import Moto
+from facedex_functions.run_stream_processor.heartbeat import LEASE, Heartbeat
+from facedex_functions.run_stream_processor.output import Output, OutputFailed
+from facedex_local.aws.moto_app import Moto
+from facedex_local.http.listener import Listener
 from tests.e2e.streaming import until
 from tests.integration.streaming import Faults, begin_run
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from facedex.media.matroska import contents, ebml
-from functions.run_stream_processor import session, sources
+from facedex_functions.run_stream_processor import session, sources
 from tests.e2e.streaming import Scene, until
 from tests.integration.streaming import PATIENCE, Configure, Stage, end, frames, places
 from tests.media.kinesis import matroska, numbered_film

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
-from facedex import services
-from functions.run_stream_processor import output
-from local import live
+from facedex.runtime import services
+from facedex_functions.run_stream_processor import output
+from facedex_local.workers import stream_workforce
 from tests.e2e.streaming import Scene, moment, until
 from tests.integration.streaming import PATIENCE, Configure, Stage, end, frames, messages, places
 from tests.media.kinesis import numbered_film
@@ -253,11 +253,11 @@ def test_a_machine_that_is_started_again_makes_the_streams_of_processors_at_work
     for each in (scene, resting):
         each.video.delete_stream(StreamARN=each.video_arn)
         each.kinesis.delete_stream(StreamName=each.name)
-    live.restore_streams("http://127.0.0.1:1")
+    stream_workforce.restore_streams("http://127.0.0.1:1")
     with pytest.raises(scene.video.exceptions.ResourceNotFoundException):
         scene.video.describe_stream(StreamARN=scene.video_arn)
     for _ in range(2):
-        live.restore_streams(stage.url)
+        stream_workforce.restore_streams(stage.url)
     working = stage.work(scene.name)
     scene.push(film, pace=False)
     scene.collect(frames(5 * SECONDS))

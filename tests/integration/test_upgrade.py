@@ -20,10 +20,10 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from facedex import services
+from facedex.runtime import services
 from facedex.store import collections, upgrades
-from local.cli import main
-from local.importing.naming import escape
+from facedex_cli.importing.naming import escape
+from facedex_cli.program import main
 from tests.integration.streaming import Configure, Stage
 from tests.model_copies import shorten
 

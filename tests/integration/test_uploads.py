@@ -18,17 +18,18 @@ import boto3
 import pytest
 from PIL import Image
 
-from facedex import services, settings
-from facedex.api import clients, objects
+from facedex import settings
+from facedex.aws import clients, objects
+from facedex.runtime import services
 from facedex.store import collections, faces, schema, users
 from facedex.store.database import Database
-from functions.index_upload import postponing
-from functions.index_upload.handler import lambda_handler
-from local.event_source import batch_event
-from local.gateway import Context
-from local.listener import Listener
-from local.moto_app import Moto
-from local.postgres import Postgres
+from facedex_functions.index_upload import postponing
+from facedex_functions.index_upload.handler import lambda_handler
+from facedex_local.aws.moto_app import Moto
+from facedex_local.http.gateway import Context
+from facedex_local.http.listener import Listener
+from facedex_local.postgres.cluster import Postgres
+from facedex_local.workers.event_source import batch_event
 
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "testing",

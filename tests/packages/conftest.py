@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from facedex_local.aws.kinesis_video.endpoint import KinesisVideo
+from facedex_local.aws.kinesis_video.streams import Streams
+from facedex_local.aws.moto_app import Moto
+from facedex_local.http.listener import Listener
+from facedex_local.postgres.cluster import Postgres
 from facedex_models.manifests import DEFAULT as PACK
 from infra.packages import PackageError, Target, layers
-from local.kinesis_video.endpoint import KinesisVideo
-from local.kinesis_video.streams import Streams
-from local.listener import Listener
-from local.moto_app import Moto
-from local.postgres import Postgres
 from tests.packages import deployment as deployments
 from tests.packages.deployment import Deployment
 

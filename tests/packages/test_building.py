@@ -86,7 +86,7 @@ def test_nothing_is_packaged_that_only_an_installer_or_a_compiler_reads(
 
 
 def test_a_functions_code_has_no_other_functions_in_it() -> None:
-    folders = {path.name for path in (function("index_faces") / "functions").glob("*/")}
+    folders = {path.name for path in (function("index_faces") / "facedex_functions").glob("*/")}
     assert folders == {"index_faces"}
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from local import server
-from local.listener import LISTENING
+from facedex_local.http import server
+from facedex_local.http.listener import LISTENING
 
 
 def environ(

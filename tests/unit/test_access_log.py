@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from local.server import Server
+from facedex_local.http.server import Server
 
 SIGNED = "AWS4-HMAC-SHA256 Credential=testing/20260101/us-east-1/kinesis/aws4_request, x=y"
 

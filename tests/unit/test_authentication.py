@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from facedex import services
-from facedex.api.authentication import Caller
+from facedex.access.authentication import Caller
 from facedex.api.catalog import OPERATIONS
 from facedex.api.errors import AccessDeniedException
+from facedex.runtime import services
 from facedex.settings import SettingError, read_keys_secret, settings
-from functions.front_door.handler import lambda_handler
+from facedex_functions.front_door.handler import lambda_handler
 
 _ARN = "arn:aws:iam::123456789012:user/ann"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from local.bodies import Chunks, MalformedBody
+from facedex_local.http.bodies import Chunks, MalformedBody
 from tests.unit.asking import ask, environ
 
 _TARGET: Any = {"x_amz_target": "RekognitionService.NoSuchOperation"}

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from facedex.api.catalog import OPERATIONS, WORKERS, Operation
-from facedex.api.model import input_shape, service_model, shape
-from facedex.api.operation import Endpoint
+from facedex.api.service_model import input_shape, service_model, shape
+from facedex.runtime import handlers
+from facedex.runtime.operation import Endpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = pytest.mark.parametrize("row", OPERATIONS.values(), ids=lambda row: row.name)
@@ -43,8 +44,8 @@ def test_every_operation_is_one_of_the_service_model(row: Operation) -> None:
 @ROWS
 def test_every_operation_has_a_handler_of_its_own_name(row: Operation) -> None:
     assert row.function == re.sub(r"(?<!^)(?=[A-Z])", "_", row.name).lower()
-    assert isinstance(row.endpoint, Endpoint)
-    assert row.endpoint.name == row.name
+    assert isinstance(handlers.endpoint(row.name), Endpoint)
+    assert handlers.endpoint(row.name).name == row.name
 
 
 @ROWS
@@ -84,7 +85,7 @@ def test_every_operation_on_video_has_a_page_that_explains_it(row: Operation) ->
 
 
 def test_every_worker_has_a_handler() -> None:
-    assert all(callable(row.handler) for row in WORKERS.values())
+    assert all(callable(handlers.load(row.function)) for row in WORKERS.values())
 
 
 def test_no_two_operations_share_a_route() -> None:
@@ -102,7 +103,9 @@ def test_no_word_of_a_path_stands_where_another_path_has_a_placeholder() -> None
 
 def test_no_folder_and_no_event_is_without_a_row() -> None:
     functions = {row.function for row in OPERATIONS.values()} | set(WORKERS)
-    folders = {path.parent.name for path in (ROOT / "functions").glob("*/handler.py")}
+    folders = {
+        path.parent.name for path in (ROOT / "functions" / "facedex_functions").glob("*/handler.py")
+    }
     events = {path.stem for path in (ROOT / "events").glob("*.json")}
     assert folders == functions
     assert events == functions

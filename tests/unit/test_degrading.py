@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image as pillow
 
-from local.evaluation.degrading import SIDE, degrade, main
+from facedex_cli.evaluation.degrading import SIDE, degrade, main
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ import threading
 
 import pytest
 
-from local import ending
+from facedex_local import shutdown
 
 _LEAVES_A_THREAD = """
 import threading
-import local.cli
+import facedex_cli.program
 from local import start
 
 def command():
@@ -20,14 +20,14 @@ def command():
     print("kept")
     raise SystemExit(3)
 
-local.cli.main = command
+facedex_cli.program.main = command
 start.main()
 """
 
 # The signal arrives in a finaliser, where Python prints the KeyboardInterrupt and drops it.
 _DROPS_AN_INTERRUPT = """
 import os, signal
-from local.commands import session
+from facedex_cli.commands import session
 
 class Dropped:
     def __del__(self):
@@ -51,23 +51,23 @@ def test_threads_that_hang_are_reported_and_abandoned(caplog: pytest.LogCaptureF
     ended = threading.Thread(target=int, name="ended", daemon=True)
     hanging.start()
     ended.start()
-    assert not ending.join(hanging, ended, seconds=0.1)
+    assert not shutdown.join(hanging, ended, seconds=0.1)
     (record,) = caplog.records
     assert "hanging" in record.getMessage()
     assert "ended" not in record.getMessage()
     go_on.set()
-    assert ending.join(hanging, ended)
+    assert shutdown.join(hanging, ended)
 
 
 def test_a_thread_that_was_never_started_is_not_waited_for() -> None:
-    assert ending.join(threading.Thread(target=int))
+    assert shutdown.join(threading.Thread(target=int))
 
 
 def test_a_function_that_hangs_is_abandoned() -> None:
     go_on = threading.Event()
-    assert not ending.run("hanging", go_on.wait, seconds=0.1)
+    assert not shutdown.run("hanging", go_on.wait, seconds=0.1)
     go_on.set()
-    assert ending.run("quick", lambda: None)
+    assert shutdown.run("quick", lambda: None)
 
 
 def test_a_process_ends_with_its_status_and_output_although_a_thread_hangs() -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from local.evaluation import calibrating, metrics, plots, sets
-from local.evaluation.calibrating import Source
-from local.evaluation.errors import EvaluationError
-from local.evaluation.metrics import Comparisons
+from facedex_cli.evaluation import calibrating, metrics, plots, sets
+from facedex_cli.evaluation.calibrating import Source
+from facedex_cli.evaluation.errors import EvaluationError
+from facedex_cli.evaluation.metrics import Comparisons
 
 # Two people with two photos each, and one with one: genuine 0.9 and 0.5.
 SCORES = Comparisons(

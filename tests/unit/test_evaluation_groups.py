@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from local.evaluation import evaluating, groups, sets
-from local.evaluation.enrolment import Enrolment
-from local.evaluation.errors import EvaluationError
-from local.evaluation.sets import PhotoSet
+from facedex_cli.evaluation import evaluating, groups, sets
+from facedex_cli.evaluation.enrolment import Enrolment
+from facedex_cli.evaluation.errors import EvaluationError
+from facedex_cli.evaluation.sets import PhotoSet
 
 # Five people with two photos each: cosines of one person 1, 0.8, 0.6, 0.8, 1; see VECTORS.
 PEOPLE = ("ann", "ben", "cem", "dan", "eve.jpg")

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from facedex.vision.errors import InvalidImage
-from local.evaluation import identification, metrics, photos
-from local.evaluation.errors import EvaluationError
-from local.evaluation.sets import PhotoSet
+from facedex_cli.evaluation import identification, metrics, photos
+from facedex_cli.evaluation.errors import EvaluationError
+from facedex_cli.evaluation.sets import PhotoSet
 
 
 def unit(*degrees: float) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from local.gateway import Context
+from facedex_local.http.gateway import Context
 
 EVENTS = Path(__file__).parents[2] / "events"
 
@@ -17,14 +17,14 @@ EVENTS = Path(__file__).parents[2] / "events"
 @pytest.mark.parametrize(
     ("function", "name"),
     [
-        ("run_stream_processor", "functions.run_stream_processor.handler"),
+        ("run_stream_processor", "facedex_functions.run_stream_processor.handler"),
         ("search_video_segment", "video"),
     ],
 )
 def test_why_a_message_failed_is_in_the_log(
     function: str, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    handler = importlib.import_module(f"functions.{function}.handler").lambda_handler
+    handler = importlib.import_module(f"facedex_functions.{function}.handler").lambda_handler
     event = json.loads((EVENTS / f"{function}.json").read_text("utf-8"))
     event["Records"][0]["body"] = "[]"
     logger = logging.getLogger(name)

@@ -13,7 +13,7 @@ import pytest
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
-from local import gateway, routes, server
+from facedex_local.http import gateway, routes, server
 from tests.unit.asking import ask, environ
 
 _AUTHORIZATION = (
@@ -259,7 +259,7 @@ def test_what_a_function_raises_is_for_the_server_to_answer() -> None:
 
 
 def test_a_function_that_fails_is_an_error_that_sdks_know(monkeypatch: pytest.MonkeyPatch) -> None:
-    broken = ModuleType("functions.list_collections.handler")
+    broken = ModuleType("facedex_functions.list_collections.handler")
     broken.lambda_handler = lambda *_: {}  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, broken.__name__, broken)
     status, _, body = ask(environ("GET", "/v1/collections"))

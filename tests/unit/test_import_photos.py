@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from local.importing.errors import TooLarge
-from local.importing.photos import Folder, Photo
+from facedex_cli.importing.errors import TooLarge
+from facedex_cli.importing.photos import Folder, Photo
 
 
 def test_what_is_no_file_is_skipped_behind_links_too(

@@ -17,9 +17,9 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from local.importing.connection import connect
-from local.importing.direct import Direct, IndexFaces
-from local.importing.raw import send_photos_raw
+from facedex_cli.importing.connection import connect
+from facedex_cli.importing.direct import Direct, IndexFaces
+from facedex_cli.importing.raw import send_photos_raw
 
 Asked = tuple[str, dict[str, str], bytes]
 
@@ -138,7 +138,7 @@ def test_a_photo_in_s3_goes_by_its_name_as_ever(way: Way) -> None:
 def test_after_a_fault_photos_are_left_to_the_client_for_a_while(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("local.importing.direct._CAREFUL", 0.3)
+    monkeypatch.setattr("facedex_cli.importing.direct._CAREFUL", 0.3)
     fault, found = (500, b"{}"), (200, b'{"FaceRecords": []}')
     with answering(found, fault, *[found] * 3) as (url, asked):
         way = past(url)

@@ -8,9 +8,10 @@ import pytest
 from click.testing import CliRunner
 
 from facedex.settings import read_keys_secret
-from local import directory, secret, surroundings
-from local.cli import main
-from local.errors import DirectoryUnusable
+from facedex_cli.program import main
+from facedex_local import directory, secret
+from facedex_local.environment import configure
+from facedex_local.errors import DirectoryUnusable
 
 
 def test_the_secret_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
@@ -47,7 +48,7 @@ def test_a_running_product_with_a_database_elsewhere_wants_it_named(tmp_path: Pa
 def test_keys_are_asked_for_only_where_the_command_says_so() -> None:
     def settled(**chosen: str) -> dict[str, str]:
         environment = {"FACEDEX_AUTH": "keys"}
-        surroundings.settle(
+        configure(
             models=Path("/models"),
             pack="dlib",
             own_url="http://127.0.0.1:9000",

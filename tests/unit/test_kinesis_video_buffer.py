@@ -6,14 +6,14 @@ import threading
 
 import pytest
 
-from local.kinesis_video.buffer import Buffer, Reader
-from local.kinesis_video.errors import (
+from facedex_local.aws.kinesis_video.buffer import Buffer, Reader
+from facedex_local.aws.kinesis_video.errors import (
     FragmentNotFound,
     ProducerBusy,
     ProducerSuperseded,
     StreamClosed,
 )
-from local.kinesis_video.passages import Fragment, Passage, Selector, Start
+from facedex_local.aws.kinesis_video.passages import Fragment, Passage, Selector, Start
 
 _PRODUCER = object()
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from facedex.media.matroska import contents, ebml
-from local.kinesis_video.buffer import Buffer
-from local.kinesis_video.ingest import Acknowledgement, Event, Fault, Ingest
-from local.kinesis_video.passages import Selector, Start
+from facedex_local.aws.kinesis_video.buffer import Buffer
+from facedex_local.aws.kinesis_video.ingest import Acknowledgement, Event, Fault, Ingest
+from facedex_local.aws.kinesis_video.passages import Selector, Start
 
 _HEADER = ebml.element(ebml.EBML, b"") + ebml.endless(ebml.SEGMENT)
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import requests
 
-from local.lasting import LASTING, Lasting
-from local.listener import Listener
+from facedex_local.http.listener import Listener
+from facedex_local.http.long_requests import LASTING, Lasting
 
 THREADS = 3
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from facedex_cli.commands.models import models
 from facedex_models import installing, manifests
 from facedex_models.errors import FetchFailed, LicenceNotAccepted
 from facedex_models.manifests import manifest, parse
-from local.commands.models import models
 from tests.unit.package_shelf import Shelf, stock
 
 RESTRICTED = 'licence_url = "https://example.org/terms"\n        commercial_use = false'

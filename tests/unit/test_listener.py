@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from local.listener import Listener
+from facedex_local.http.listener import Listener
 
 ANSWERS: dict[str, tuple[str, list[tuple[str, str]], list[bytes]]] = {
     "/whole": ("200 OK", [("Content-Length", "5")], [b"hello"]),

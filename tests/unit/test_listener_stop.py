@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from local.listener import Listener
+from facedex_local.http.listener import Listener
 
 THREADS = 3
 CLIENTS = 3 * THREADS  # those beyond the threads wait in the queue

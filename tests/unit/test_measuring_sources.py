@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from local.evaluation.sources import pictures
+from facedex_cli.evaluation.sources import pictures
 from tests.media import making
 
 

@@ -12,11 +12,11 @@ from click.testing import CliRunner
 
 from facedex.settings import DEFAULT_PACK
 from facedex.vision import numbers
+from facedex_cli.commands.models import models
+from facedex_local.machine import Options
 from facedex_models import installing
 from facedex_models.errors import DamagedPack, UnknownPack
 from facedex_models.manifests import DEFAULT, PypiSource, manifest, packs
-from local.commands.models import models
-from local.machine import Options
 
 
 @pytest.mark.parametrize("name", packs())

@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 from moto.s3.models import S3Backend
 from moto.sqs.models import SQSBackend
 
-from local.listener import Listener
-from local.moto_app import Moto
+from facedex_local.aws.moto_app import Moto
+from facedex_local.http.listener import Listener
 
 
 @pytest.fixture(scope="module")

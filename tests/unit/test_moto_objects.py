@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 from moto.s3.models import S3Backend
 
-from local.moto_app import Moto
+from facedex_local.aws.moto_app import Moto
 
 # moto knows the buckets of its whole process by their names, those of other tests too.
 BUCKET = f"photos-{uuid4().hex}"

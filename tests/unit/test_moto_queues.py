@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 from moto.sqs.models import SQSBackend
 
-from local.moto_app import Moto
+from facedex_local.aws.moto_app import Moto
 
 _MESSAGES = 400
 _PATIENCE = 60.0  # seconds

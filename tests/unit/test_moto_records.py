@@ -11,8 +11,8 @@ from uuid import uuid4
 import pytest
 from moto.kinesis.models import KinesisBackend, Stream
 
-from local.moto_app import Moto
-from local.moto_records import bound_records
+from facedex_local.aws.moto_app import Moto
+from facedex_local.aws.moto_records import bound_records
 
 _ACCOUNT = "123456789012"
 

@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from facedex.api import clients
-from facedex.api.notifications import NotSent, publish
+from facedex.aws import clients
+from facedex.aws.notifications import NotSent, publish
 from facedex.store.jobs import Job, Order, VideoObject
 
 

@@ -14,11 +14,12 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from facedex.api import extensions
 from facedex.api.catalog import OPERATIONS, VARIANTS, Operation
-from facedex.api.examples import REQUESTS, RESPONSES
-from facedex.api.model import input_shape, output_shape, service_model, shape
-from facedex.api.openapi import PHOTO_TYPES, document
-from facedex.api.prose import sentences, shorten
-from facedex.api.schemas import ecma_pattern
+from facedex.api.media_types import PHOTO_TYPES
+from facedex.api.openapi.document import document
+from facedex.api.openapi.examples import REQUESTS, RESPONSES
+from facedex.api.openapi.prose import sentences, shorten
+from facedex.api.openapi.schemas import ecma_pattern
+from facedex.api.service_model import input_shape, output_shape, service_model, shape
 
 DOCUMENT = document("1.2.3")
 SCHEMAS = DOCUMENT["components"]["schemas"]

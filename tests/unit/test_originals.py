@@ -7,8 +7,8 @@ from uuid import UUID
 import pytest
 
 from facedex.store.upgrades import StoredImage
-from local.importing.photos import Photo
-from local.upgrading.originals import AMBIGUOUS, NO_ORIGINAL, Originals
+from facedex_cli.importing.photos import Photo
+from facedex_cli.upgrading.originals import AMBIGUOUS, NO_ORIGINAL, Originals
 
 
 def photo(relative: str) -> Photo:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from facedex.api.faults import service_error
+from facedex.runtime.faults import service_error
 from facedex.vision import packs
 from facedex.vision.errors import PackMissing, Uncalibrated
 from facedex_models.manifests import manifest

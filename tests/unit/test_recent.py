@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from facedex.store.recent import Recent
+from facedex.store.ttl_cache import Recent
 
 
 class Clock:

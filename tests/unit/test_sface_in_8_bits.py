@@ -16,16 +16,16 @@ import pytest
 from numpy.typing import NDArray
 
 from facedex.vision import images, packs
+from facedex_cli.evaluation import photos
+from facedex_cli.evaluation.sface.activations import observe
+from facedex_cli.evaluation.sface.chips import tones
+from facedex_cli.evaluation.sface.measuring import factorise, tabulate
 from facedex_models import sface
 from facedex_models.errors import UnreadableModel
 from facedex_models.sface import tables
 from facedex_models.sface.reading import parse
 from facedex_models.sface.rounding import round_balanced, round_nearest
 from facedex_models.sface.tables import Spread
-from local.evaluation import photos
-from local.evaluation.sface.activations import observe
-from local.evaluation.sface.chips import tones
-from local.evaluation.sface.measuring import factorise, tabulate
 from tests.unit import sface_file
 from tests.unit.sface_file import cosines
 

@@ -17,7 +17,9 @@ from botocore.credentials import ReadOnlyCredentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facedex.api.authorization import Authorization
+from facedex.access.authorization import Authorization
+from facedex.access.signatures import Signer, verify
+from facedex.access.signed_request import Received
 from facedex.api.errors import (
     IncompleteSignatureException,
     InvalidSignatureException,
@@ -25,10 +27,8 @@ from facedex.api.errors import (
     ServiceError,
     UnrecognizedClientException,
 )
-from facedex.api.received import Received
-from facedex.api.signatures import Signer, verify
 from facedex.store.access_keys import AccessKey, Credentials, Permission
-from local import gateway, routes
+from facedex_local.http import gateway, routes
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 KEY_ID = "FDXABCDEFGHIJKLMNOPQ"

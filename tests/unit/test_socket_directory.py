@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from local import sockets
-from local.account import Account
-from local.errors import DatabaseFailed
+from facedex_local.errors import DatabaseFailed
+from facedex_local.postgres import sockets
+from facedex_local.postgres.account import Account
 
 _STRANGER = 54321
 _LENT = 54322

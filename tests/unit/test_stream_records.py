@@ -14,7 +14,7 @@ from facedex.media.watching import Seen
 from facedex.store.faces import StoredFace
 from facedex.store.search import Match
 from facedex.vision.faces import Box, Face, Pose, Quality
-from functions.run_stream_processor.records import frame_record
+from facedex_functions.run_stream_processor.records import frame_record
 
 ARN = "arn:aws:kinesisvideo:us-east-1:123456789012:stream/door/1598784211076"
 SHOT = Shot(

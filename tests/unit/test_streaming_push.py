@@ -14,10 +14,10 @@ import av
 import pytest
 
 from facedex.media.matroska import contents
-from local.streaming.acknowledgements import Acknowledgement, Answer
-from local.streaming.fragments import KeyFramesTooRare, Muxer
-from local.streaming.pushing import Push
-from local.streaming.sources import Source
+from facedex_cli.push.acknowledgements import Acknowledgement, Answer
+from facedex_cli.push.fragments import KeyFramesTooRare, Muxer
+from facedex_cli.push.pushing import Push
+from facedex_cli.push.sources import Source
 from tests.media import kinesis, making
 from tests.media.fragments import Fragment, read_fragments
 from tests.media.pictures import frames

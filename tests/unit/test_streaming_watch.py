@@ -8,8 +8,8 @@ from typing import Any
 
 from rich.console import Console
 
-from local.streaming import records, watching
-from local.streaming.presence import Presence
+from facedex_cli.watch import records, watching
+from facedex_cli.watch.presence import Presence
 
 _ARN = "arn:aws:kinesisvideo:us-east-1:123456789012:stream/door/1"
 

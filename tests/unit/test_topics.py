@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from facedex.api import clients
+from facedex.aws import clients
 from facedex.settings import Settings, settings
-from functions.start_face_detection.handler import lambda_handler as start_face_detection
-from functions.start_face_search.handler import lambda_handler as start_face_search
+from facedex_functions.start_face_detection.handler import lambda_handler as start_face_detection
+from facedex_functions.start_face_search.handler import lambda_handler as start_face_search
 
 EVENTS = Path(__file__).parents[2] / "events"
 DONE, OTHER = (f"arn:aws:sns:eu-central-1:111122223333:{name}" for name in ("done", "other"))

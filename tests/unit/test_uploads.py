@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from facedex.api.dead_letters import printable
-from facedex.api.uploads import (
+from facedex.aws.dead_letters import printable
+from facedex.aws.uploads import (
     InvalidUploadKey,
     InvalidUploadMetadata,
     MalformedNotification,
@@ -18,8 +18,8 @@ from facedex.api.uploads import (
     read_notices,
 )
 from facedex.settings import SettingError, Settings
-from local.event_source import batch_event, failed_messages
-from local.uploads import Uploads
+from facedex_local.workers.event_source import batch_event, failed_messages
+from facedex_local.workers.uploads import Uploads
 
 OWN = "http://127.0.0.1:40000"
 

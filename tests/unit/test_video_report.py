@@ -6,8 +6,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from local.video_report.page import clock, render
-from local.video_report.persons import Film, Match, Person
+from facedex_cli.video_report.page import clock, render
+from facedex_cli.video_report.persons import Film, Match, Person
 
 _METADATA = {
     "DurationMillis": 60_000,

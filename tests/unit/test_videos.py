@@ -8,9 +8,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from facedex.api import objects
 from facedex.api.errors import VideoTooLargeException
-from facedex.api.videos import locate
+from facedex.aws import objects
+from facedex.aws.videos import locate
 
 LARGEST = 10 * 1024**3
 PLACE = {"S3Object": {"Bucket": "films", "Name": "long.mp4"}}

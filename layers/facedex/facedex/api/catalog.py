@@ -7,18 +7,11 @@ event in ``events/`` and its tests.
 
 from __future__ import annotations
 
-import importlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
-
-if TYPE_CHECKING:
-    from facedex.api.operation import Endpoint
-
-
-LambdaHandler: TypeAlias = Callable[[Mapping[str, Any], Any], Any]
+from typing import Final
 
 
 class Need(StrEnum):
@@ -53,7 +46,7 @@ class Worker:
     """A function that is no operation of the service.
 
     Attributes:
-        function: its folder in ``functions/`` and the stem of its Lambda function's name.
+        function: its folder in ``facedex_functions`` and the stem of its Lambda function's name.
         trigger: what calls it.
         needs, memory, timeout: as an operation's.
     """
@@ -64,11 +57,6 @@ class Worker:
     memory: int
     timeout: int
 
-    @property
-    def handler(self) -> LambdaHandler:
-        """Its Lambda handler, imported on first use."""
-        return cast("LambdaHandler", _handler(self.function))
-
 
 @dataclass(frozen=True, slots=True)
 class Operation:
@@ -76,7 +64,7 @@ class Operation:
 
     Attributes:
         name: the operation's name in AWS's service model.
-        function: its folder in ``functions/`` and the stem of its Lambda function's name.
+        function: its folder in ``facedex_functions`` and the stem of its Lambda function's name.
         method: HTTP method of its REST route.
         path: resource path of its REST route; ``{Placeholders}`` are members of the request.
         needs: what it must be able to reach.
@@ -93,11 +81,6 @@ class Operation:
     memory: int
     timeout: int
     changes: bool
-
-    @property
-    def endpoint(self) -> Endpoint:
-        """The operation's Lambda handler, imported on first use."""
-        return cast("Endpoint", _handler(self.function))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +100,6 @@ class Variant:
     parameter: str
     value: str
     default: str
-
-
-def _handler(function: str) -> object:
-    return importlib.import_module(f"functions.{function}.handler").lambda_handler
 
 
 _RECORDS = frozenset({Need.DATABASE})

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from facedex.api.errors import ValidationException
-from facedex.api.model import Shape
+from facedex.api.service_model import Shape
 
 # Where a value stands: (parent location, member name or one-based index), or None for the root.
 Location = tuple[Any, str] | None

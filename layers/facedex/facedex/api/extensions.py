@@ -1,6 +1,6 @@
 """What this service offers beyond AWS's, in the service model's own language of shapes.
 
-:mod:`facedex.api.model` lays these tables over AWS's, so that reading, checking, writing and the
+``api/service_model.py`` lays these tables over AWS's, so that reading, checking, writing and the
 OpenAPI document need not know the difference. An extension has names of its own, and no AWS
 operation gains or loses a member. Extensions are reached by REST only, each by a query parameter
 on the route of an operation of AWS's: ``VARIANTS`` in the catalog says by which.

@@ -13,7 +13,7 @@ from pybase64 import b64decode
 
 from facedex.api.constraints import Location, spell
 from facedex.api.errors import SerializationException
-from facedex.api.model import input_shape
+from facedex.api.service_model import input_shape
 from facedex.api.translation import Translator
 
 

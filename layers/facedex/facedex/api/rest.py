@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from urllib.parse import unquote
 
 import orjson
 
 from facedex.api.catalog import VARIANTS, Variant
 from facedex.api.errors import SerializationException, ValidationException
-from facedex.api.gateway import Call
-from facedex.api.model import input_shape, shape
 from facedex.api.reading import parse_json
+from facedex.api.service_model import input_shape, shape
+
+# Every value of every query parameter.
+Query: TypeAlias = Mapping[str, Sequence[str]]
 
 # FaceIds that fit into the 10,240 bytes that API Gateway takes of request line and headers.
 MOST_IN_QUERY: Final = 100
@@ -21,14 +23,14 @@ _RAW: Final = ("image/", "application/octet-stream")
 _MOST_SHOWN: Final = 80
 
 
-def choose_variant(operation: str, call: Call) -> str:
+def choose_variant(operation: str, query: Query) -> str:
     """The name of what a call on the operation's route wants: the operation, or an extension.
 
     Raises:
         ValidationException: the parameter that chooses has another value.
     """
     for variant in _variants(operation):
-        chosen = _single(variant.parameter, call.query.get(variant.parameter, [variant.default]))
+        chosen = _single(variant.parameter, query.get(variant.parameter, [variant.default]))
         if chosen == variant.value:
             return variant.name
         if chosen != variant.default:
@@ -39,11 +41,25 @@ def choose_variant(operation: str, call: Call) -> str:
     return operation
 
 
-def read_members(operation: str, call: Call) -> dict[str, Any]:
+def read_members(
+    operation: str,
+    *,
+    headers: Mapping[str, str],
+    path: Mapping[str, str],
+    query: Query,
+    body: str | bytes,
+) -> dict[str, Any]:
     """Join path, query and body into the members of a request.
 
     A body of type ``image/*`` or ``application/octet-stream`` is the request's ``Image.Bytes``;
     any other is a JSON object. A member given in two places must not differ.
+
+    Args:
+        operation: the operation's name in the service model.
+        headers: by lower-case name.
+        path: the path parameters of the route.
+        query: every value of every query parameter.
+        body: text, or bytes where API Gateway passed it in base64.
 
     Raises:
         SerializationException: the body is neither JSON nor a photo where one is wanted, or a
@@ -51,9 +67,9 @@ def read_members(operation: str, call: Call) -> dict[str, Any]:
         ValidationException: a query parameter is unknown, or a member is given twice.
     """
     known = shape(input_shape(operation))["members"]
-    given = _body_members(operation, known, call)
+    given = _body_members(operation, known, headers.get("content-type", ""), body)
     members = {name: value for name, value in given.items() if value is not None}
-    for name, value in (*_query_members(operation, known, call), *_path_members(call)):
+    for name, value in (*_query_members(operation, known, query), *_path_members(path)):
         if members.setdefault(name, value) != value:
             raise ValidationException(f"{name} is given twice, with different values.")
     return members
@@ -63,10 +79,12 @@ def _variants(operation: str) -> list[Variant]:
     return [variant for variant in VARIANTS.values() if variant.operation == operation]
 
 
-def _body_members(operation: str, known: Mapping[str, Any], call: Call) -> dict[str, Any]:
-    if not call.headers.get("content-type", "").lower().startswith(_RAW):
+def _body_members(
+    operation: str, known: Mapping[str, Any], kind: str, body: str | bytes
+) -> dict[str, Any]:
+    if not kind.lower().startswith(_RAW):
         try:
-            return parse_json(call.body)
+            return parse_json(body)
         except SerializationException as error:
             if "Image" not in known:
                 raise
@@ -77,24 +95,24 @@ def _body_members(operation: str, known: Mapping[str, Any], call: Call) -> dict[
         raise SerializationException(
             f"{operation} takes no photo as its body; send a JSON object (application/json)."
         )
-    if isinstance(call.body, str) and call.body:
+    if isinstance(body, str) and body:
         raise SerializationException(
             "The photo came through API Gateway as text, which spoils it; its type must be among"
             " the API's binary media types."
         )
-    return {"Image": {"Bytes": call.body or b""}}
+    return {"Image": {"Bytes": body or b""}}
 
 
-def _path_members(call: Call) -> list[tuple[str, str]]:
+def _path_members(path: Mapping[str, str]) -> list[tuple[str, str]]:
     # API Gateway hands on path parameters as they were sent. Nothing that a path can name has a
     # percent sign, so decoding what somebody has decoded already changes nothing.
-    return [(name, unquote(value)) for name, value in call.path.items()]
+    return [(name, unquote(value)) for name, value in path.items()]
 
 
-def _query_members(operation: str, known: Mapping[str, Any], call: Call) -> list[tuple[str, Any]]:
+def _query_members(operation: str, known: Mapping[str, Any], query: Query) -> list[tuple[str, Any]]:
     choosing = {variant.parameter for variant in _variants(operation)}
     members: list[tuple[str, Any]] = []
-    for name, values in call.query.items():
+    for name, values in query.items():
         # A presigned request carries its signature there.
         if name in choosing or name.lower().startswith("x-amz-"):
             continue

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from facedex.api.constraints import Location, Violations, constraints_of
-from facedex.api.model import shape
+from facedex.api.service_model import shape
 
 Translation = Callable[[Any, Location, Violations], Any]
 

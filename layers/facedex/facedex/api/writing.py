@@ -14,7 +14,7 @@ import orjson
 
 from facedex.api.constraints import Location, spell
 from facedex.api.errors import ServiceError, ValidationException
-from facedex.api.model import output_shape
+from facedex.api.service_model import output_shape
 from facedex.api.translation import Translator
 
 

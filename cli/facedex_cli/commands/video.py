@@ -1,0 +1,254 @@
+"""``facedex video``: look for people in a film, and read what came of it."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import click
+from boto3.exceptions import S3UploadFailedError
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from facedex.media.errors import FilmError
+from facedex_cli.commands import where
+from facedex_cli.importing import connection
+from facedex_cli.importing.connection import Clients
+from facedex_cli.importing.errors import ImportStopped
+from facedex_cli.video_report import page, persons
+from facedex_cli.video_report.persons import Film
+
+_BUCKET: Final = "facedex-video-search"
+_POLL: Final = 0.5  # seconds
+_SEGMENTS: Final = re.compile(r"(\d+) of (\d+)")
+_MOST_STAYS: Final = 4  # listed in the table
+_CONNECTIONS: Final = 4  # parts of a film that are uploaded at once
+
+_film = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.group()
+def video() -> None:
+    """Look for people of a collection in films."""
+
+
+@video.command()
+@click.argument("film", metavar="FILE", type=_film)
+@click.option("--collection", required=True, metavar="ID", help="Whom to look for.")
+@click.option(
+    "--threshold",
+    default=80.0,
+    show_default=True,
+    type=click.FloatRange(0, 100),
+    help="Lowest similarity of a match.",
+)
+@click.option(
+    "--bucket",
+    default=_BUCKET,
+    show_default=True,
+    help="Where the film is put while it is searched; made if it is not there.",
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE.html",
+    help="Also write a page with a timeline per person and pictures from the film.",
+)
+@where.url
+@where.running
+def search(
+    film: Path,
+    collection: str,
+    threshold: float,
+    bucket: str,
+    out: Path | None,
+    url: str | None,
+    data_dir: Path,
+) -> None:
+    """Look for the people of a collection in a film, and say who is seen when.
+
+    The server must be running (`facedex up`), and the collection be made and filled before
+    (`facedex import PHOTOS --collection ID --create`).
+
+    The film goes to the S3 beside the server (`facedex up` keeps it in memory) and is deleted there
+    when the search is over.
+
+    \b
+    Example:
+      facedex video search lobby.mp4 --collection staff --out lobby.html
+    """
+    if out:
+        _check_place(out)
+    with _plain_errors():
+        clients = connection.connect(url, data_dir, _CONNECTIONS)
+        _check_collection(clients, collection)
+        with _uploaded(clients, film, bucket) as key:
+            job_id = clients.rekognition.start_face_search(
+                Video={"S3Object": {"Bucket": bucket, "Name": key}},
+                CollectionId=collection,
+                FaceMatchThreshold=threshold,
+            )["JobId"]
+            _wait(clients, job_id)
+        found = persons.read(clients.rekognition, job_id)
+        named = Film(found.job_id, film.name, found.metadata, found.persons)
+        Console().print(_table(named))
+        if passing := sum(person.brief for person in named.persons):
+            click.echo(f"and {passing} more, each seen for less than a second and like nobody")
+        click.echo(f"job {job_id}")
+        if out:
+            _write(named, out, film)
+
+
+@video.command()
+@click.argument("job_id")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE.html",
+    help="Where the page goes.",
+)
+@click.option("--film", type=_film, metavar="FILE", help="Your copy of the film, for pictures.")
+@where.url
+@where.running
+def report(job_id: str, out: Path, film: Path | None, url: str | None, data_dir: Path) -> None:
+    """Write the results of a StartFaceSearch job as one page: who is seen when.
+
+    Pictures of the people are cut from your own copy of the film, on this machine; without it the
+    page has none.
+    """
+    _check_place(out)
+    with _plain_errors():
+        clients = connection.connect(url, data_dir, 1)
+        _write(persons.read(clients.rekognition, job_id), out, film)
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    try:
+        yield
+    except (ImportStopped, FilmError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+    except ClientError as error:
+        raise click.ClickException(error.response["Error"].get("Message", str(error))) from error
+    except EndpointConnectionError as error:
+        place = urlsplit(error.kwargs["endpoint_url"])
+        raise click.ClickException(
+            f"No server answers at {place.scheme}://{place.netloc}; start one with `facedex up`, or"
+            " name another with --url."
+        ) from error
+    except (BotoCoreError, S3UploadFailedError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _check_place(out: Path) -> None:
+    """Refuse, before hours of work, a page that cannot be written then."""
+    if not out.absolute().parent.is_dir():
+        raise click.ClickException(
+            f"There is no folder {out.parent} to write the page to; make it, or name another."
+        )
+
+
+def _check_collection(clients: Clients, collection: str) -> None:
+    """Refuse, before a film is uploaded, a collection that is not there."""
+    try:
+        clients.rekognition.describe_collection(CollectionId=collection)
+    except clients.rekognition.exceptions.ResourceNotFoundException:
+        raise click.ClickException(
+            f"There is no collection {collection}; fill one with"
+            f" `facedex import PHOTOS --collection {collection} --create`."
+        ) from None
+
+
+@contextmanager
+def _uploaded(clients: Clients, film: Path, bucket: str) -> Iterator[str]:
+    """The key under which the film is in the bucket, while the block runs."""
+    key = f"{uuid4().hex}/{film.name}"
+    try:
+        clients.s3.head_bucket(Bucket=bucket)
+    except ClientError:
+        clients.s3.create_bucket(Bucket=bucket)
+    with _bar("uploading", film.stat().st_size) as advance:
+        clients.s3.upload_file(str(film), bucket, key, Callback=advance)
+    try:
+        yield key
+    finally:
+        with suppress(BotoCoreError, ClientError):
+            clients.s3.delete_object(Bucket=bucket, Key=key)
+
+
+def _wait(clients: Clients, job_id: str) -> None:
+    """Wait for the job, showing how far it is."""
+    with _bar("searching") as advance:
+        shown = 0.0
+        while True:
+            answer: Any = clients.rekognition.get_face_search(JobId=job_id, MaxResults=1)
+            if answer["JobStatus"] == "FAILED":
+                raise ValueError(answer["StatusMessage"])
+            done = _SEGMENTS.search(answer.get("StatusMessage", ""))
+            share = int(done[1]) / int(done[2]) if done else 0.0
+            if answer["JobStatus"] == "SUCCEEDED":
+                share = 1.0
+            if share:  # until then, the bar only shows that something is done
+                advance(share - shown)
+            shown = share
+            if answer["JobStatus"] == "SUCCEEDED":
+                return
+            time.sleep(_POLL)
+
+
+@contextmanager
+def _bar(title: str, total: float | None = None) -> Iterator[Any]:
+    """Show a bar; yield what moves it on, by a part of `total` or, without one, of 1."""
+    columns = (TextColumn(f"{title:<10}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
+    bar = Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True))
+    task = bar.add_task("", total=total)
+
+    def advance(step: float) -> None:
+        bar.update(task, total=total or 1, advance=step)
+
+    with bar:
+        yield advance
+
+
+def _table(film: Film) -> Table:
+    table = Table("Person", "Resembles", title=f"Who is in {film.name}", title_justify="left")
+    table.add_column("Similarity", justify="right")
+    table.add_column("Seen for", justify="right")
+    table.add_column("Seen at")
+    for person in film.persons:
+        if person.brief:
+            continue
+        best = person.matches[0] if person.matches else None
+        stays = [page.stay(start, end) for start, end in person.stays]
+        more = len(stays) - _MOST_STAYS
+        table.add_row(
+            str(person.index),
+            best.name if best else "nobody",
+            f"{best.similarity:.2f}" if best else "",
+            page.length(person),
+            ", ".join(stays[:_MOST_STAYS]) + (f" and {more} more" if more > 0 else ""),
+        )
+    return table
+
+
+def _write(found: Film, out: Path, film: Path | None) -> None:
+    # Imported here: every other command starts without PyAV.
+    from facedex_cli.video_report import thumbnails
+
+    pictures = thumbnails.cut(film, found.persons) if film else {}
+    try:
+        out.write_text(page.render(found, pictures), encoding="utf-8")
+    except OSError as error:
+        raise click.ClickException(
+            f"The page cannot be written to {out} ({error.strerror or error})."
+        ) from None
+    click.echo(f"written to {out}")

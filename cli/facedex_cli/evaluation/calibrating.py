@@ -1,0 +1,109 @@
+"""A pack's calibration, measured on photos of different people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facedex.vision import calibration
+from facedex_cli.evaluation import metrics
+from facedex_cli.evaluation.errors import EvaluationError
+
+# A first calibration of all pairs tells how often pairs as alike as the most alike are expected.
+# Where that is below this, two folders hold one person.
+EXPECTED = 0.01
+ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Source:
+    """The vectors of one set of photos, and whose they are."""
+
+    vectors: NDArray[np.float32]  # (n, dimension)
+    people: NDArray[np.intp]  # (n,)
+    skip: NDArray[np.intp] | None = None  # (m, 2) pairs of photos that are of one person after all
+    weight: float = 1.0  # of this set among the others
+
+
+class Twins(NamedTuple):
+    """Two photos of a source in two people's folders that are surely of one person."""
+
+    source: int
+    one: int
+    other: int
+    cosine: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The knots of a calibration, how many comparisons they come from, and what was left out."""
+
+    cosine: list[float]
+    false_match_rate: list[float]
+    pairs: int
+    twins: list[Twins]
+
+
+def calibrate(sources: Sequence[Source]) -> Measured:
+    """Fit the false match rate to all comparisons of different people in each source.
+
+    Each source counts by its weight, however many comparisons it has.
+    Raises EvaluationError where the photos are too few.
+    """
+    compared = [_compare(source) for source in sources]
+    kept = [np.ones(len(found.cosines), dtype=bool) for found in compared]
+    twins: list[Twins] = []
+    for _ in range(ROUNDS):
+        samples = [found.cosines[mask] for found, mask in zip(compared, kept, strict=True)]
+        try:
+            knots = calibration.fit(samples, [source.weight for source in sources])
+        except ValueError as error:
+            raise EvaluationError(f"{error} Photos of one person give none.") from error
+        curve = calibration.Calibration(*knots)
+        before = len(twins)
+        for number, ((cosines, one, other), mask) in enumerate(zip(compared, kept, strict=True)):
+            high = np.flatnonzero(mask & (cosines > knots[0][len(knots[0]) // 2]))
+            expected = curve.false_match_rate(cosines[high]) * len(samples[number])
+            found = high[expected < EXPECTED]
+            twins += [Twins(number, int(one[i]), int(other[i]), float(cosines[i])) for i in found]
+            mask[found] = False
+        if len(twins) == before:
+            break
+    return Measured(*knots, pairs=sum(int(mask.sum()) for mask in kept), twins=twins)
+
+
+class _Compared(NamedTuple):
+    cosines: NDArray[np.float64]  # (n,)
+    one: NDArray[np.intp]  # (n,) indices of photos
+    other: NDArray[np.intp]
+
+
+def _compare(source: Source) -> _Compared:
+    """Compare all photos of different people."""
+    one, other = np.triu_indices(len(source.vectors), 1)
+    different = source.people[one] != source.people[other]
+    if source.skip is not None and len(source.skip):
+        size = len(source.vectors)
+        low, high = np.sort(source.skip, axis=1).T
+        different &= ~np.isin(one * size + other, low * size + high)
+    one, other = one[different], other[different]
+    return _Compared(metrics.products(source.vectors, one, other), one, other)
+
+
+def to_toml(measured: Measured, *, data: str) -> str:
+    """Return the calibration as a pack's user file or manifest has it."""
+
+    def knots(values: list[float]) -> str:
+        lines = [values[start : start + 7] for start in range(0, len(values), 7)]
+        return "[\n" + "".join(f"    {', '.join(map(repr, line))},\n" for line in lines) + "]"
+
+    quoted = data.replace("\\", "/").replace('"', "'")
+    return (
+        f'data = "{quoted}"\nimpostor_pairs = {measured.pairs}\n'
+        f"cosine = {knots(measured.cosine)}\n"
+        f"false_match_rate = {knots(measured.false_match_rate)}\n"
+    )

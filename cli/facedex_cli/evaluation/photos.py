@@ -1,0 +1,100 @@
+"""Photos of evaluations: of more formats than the product itself takes."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path, PurePath, PurePosixPath
+
+from PIL import Image as pillow
+
+from facedex.vision import images
+from facedex.vision.errors import InvalidImage
+from facedex_cli.evaluation.errors import EvaluationError
+
+TAKEN = frozenset({".jpg", ".jpeg", ".png"})  # by the product, as they are
+CONVERTED = frozenset({".pgm", ".ppm", ".bmp", ".tif", ".tiff", ".webp"})
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A photo in a .zip file, which is never unpacked to disk."""
+
+    archive: zipfile.ZipFile
+    name: str
+
+    @property
+    def suffix(self) -> str:
+        """The end of its name, as a path has it."""
+        return PurePosixPath(self.name).suffix
+
+    def read_bytes(self) -> bytes:
+        """Return its content; raise InvalidImage where the file does not hold it whole."""
+        try:
+            return self.archive.read(self.name)
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            EOFError,
+            NotImplementedError,
+            RuntimeError,
+        ) as error:
+            raise InvalidImage("The photo cannot be unpacked; it is damaged or locked.") from error
+
+    def __str__(self) -> str:
+        return f"{self.archive.filename}/{self.name}"
+
+
+Photo = Path | Packed
+
+
+def is_photo(path: Path) -> bool:
+    """Return whether it is a file, no pipe or the like, whose name is that of a photo."""
+    return _is_named_photo(path) and path.is_file()
+
+
+def _is_named_photo(path: PurePath) -> bool:
+    return path.suffix.lower() in TAKEN | CONVERTED and not path.name.startswith(".")
+
+
+def below(folder: Path) -> list[Path]:
+    """Return the photos in a folder and in all folders below it, in the order of their paths."""
+    return sorted(path for path in folder.rglob("*") if is_photo(path))
+
+
+def found(source: Path) -> list[Photo]:
+    """Return the photos in a folder and below it, or in a .zip file, in the order of their paths.
+
+    Raises EvaluationError where it is neither.
+    """
+    if source.is_dir():
+        return [*below(source)]
+    try:
+        archive = zipfile.ZipFile(source)
+    except zipfile.BadZipFile as error:
+        raise EvaluationError(f"{source} is neither a folder nor a whole .zip file.") from error
+    names = sorted({entry.filename for entry in archive.infolist() if not entry.is_dir()})
+    return [Packed(archive, name) for name in names if _is_named_photo(PurePosixPath(name))]
+
+
+def read(path: Photo) -> images.Image:
+    """Return a photo as the product sees it; what it does not take becomes a PNG first.
+
+    Raises InvalidImage, ImageTooLarge or OSError.
+    """
+    data = path.read_bytes()
+    if path.suffix.lower() in CONVERTED:
+        data = _png(data)
+    return images.decode(data)
+
+
+def _png(data: bytes) -> bytes:
+    buffer = io.BytesIO()
+    try:
+        with pillow.open(io.BytesIO(data)) as picture:
+            picture.convert("RGB").save(buffer, "PNG", compress_level=1)
+    except (OSError, ValueError, SyntaxError, pillow.DecompressionBombError) as error:
+        raise InvalidImage("The file is not a whole image.") from error
+    return buffer.getvalue()

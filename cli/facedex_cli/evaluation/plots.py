@@ -1,0 +1,67 @@
+"""An evaluation as pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from facedex_cli.evaluation import metrics
+from facedex_cli.evaluation.errors import EvaluationError
+from facedex_cli.evaluation.metrics import Comparisons
+
+TICKS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0)
+
+
+def require() -> None:
+    """Raise EvaluationError where matplotlib is missing."""
+    try:
+        import matplotlib as _  # noqa: F401
+    except ImportError as error:
+        raise EvaluationError(
+            "The pictures need matplotlib; install it with pip install matplotlib, or leave out"
+            " --plots."
+        ) from error
+
+
+def draw(comparisons: Comparisons, title: str, folder: Path) -> list[Path]:
+    """Write the DET curve and the histogram of scores as PNG; return their paths.
+
+    Raises EvaluationError where matplotlib is missing.
+    """
+    require()
+    from matplotlib.figure import Figure
+
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / "det.png", folder / "scores.png"]
+    figure = Figure(figsize=(6, 6), layout="constrained")
+    axes = figure.subplots()
+    matched, missed = metrics.detection_error_tradeoff(comparisons)
+    # A logarithm has no zero: no error among n is drawn at half of one.
+    lowest = 1 / max(len(comparisons.genuine), 1) / 2
+    axes.plot(matched, np.maximum(missed, lowest), drawstyle="steps-post")
+    axes.set(
+        xscale="log",
+        yscale="log",
+        xlabel="false match rate",
+        ylabel="false non-match rate",
+        title=title,
+    )
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_ticks(TICKS, [f"{100 * tick:g} %" for tick in TICKS])
+    axes.set_xlim(matched.min() / 1.1, 1.1)
+    axes.set_ylim(lowest, 1.1)
+    axes.grid(visible=True, alpha=0.3)
+    figure.savefig(paths[0], dpi=120)
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    bins = np.linspace(comparisons.scores.min(), max(comparisons.scores.max(), 1e-9), 80)
+    for scores, name in (
+        (comparisons.impostor, "different people"),
+        (comparisons.genuine, "one person"),
+    ):
+        axes.hist(scores, bins=bins.tolist(), density=True, alpha=0.6, label=name)
+    axes.set(xlabel="inner product of vectors", ylabel="density", title=title)
+    axes.legend()
+    figure.savefig(paths[1], dpi=120)
+    return paths

@@ -1,0 +1,86 @@
+"""An import as the terminal shows it: the bar while it runs, the table at its end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from facedex.printing import printable
+from facedex_cli.importing.outcomes import FAILURES, Result, Tally
+
+_COLUMNS = (
+    TextColumn("{task.description}"),
+    BarColumn(),
+    MofNCompleteColumn(),
+    TextColumn("{task.fields[rate]:.1f} images/s"),
+    TextColumn("{task.fields[faces]} faces"),
+    TimeRemainingColumn(),
+)
+
+
+@contextmanager
+def progress(total: int, doing: str = "importing") -> Iterator[Callable[[int], None]]:
+    """A bar on standard error, told after each of ``total`` photos how many faces there are."""
+    bar = Progress(*_COLUMNS, console=Console(stderr=True))
+    task = bar.add_task(doing, total=total, rate=0.0, faces=0)
+    started = time.perf_counter()
+    done = 0
+
+    def advance(faces: int) -> None:
+        nonlocal done
+        done += 1
+        rate = done / (time.perf_counter() - started)
+        bar.update(task, advance=1, rate=rate, faces=faces)
+
+    if not total:
+        yield advance
+        return
+    with bar:
+        yield advance
+
+
+def print_tally(tally: Tally) -> None:
+    """Print the counts, and what a reader should know of them."""
+    console = Console()
+    earlier = tally.earlier.total() > 0
+    table = Table("Photos")
+    table.add_column("now", justify="right")
+    if earlier:
+        table.add_column("earlier", justify="right")
+    for result in Result:
+        if tally.now[result] or tally.earlier[result]:
+            counts = [tally.now[result], tally.earlier[result]][: 1 + earlier]
+            style = "red" if result in FAILURES else None
+            table.add_row(result, *map(str, counts), style=style)
+    if not table.rows:
+        console.print("There are no files to import.")
+        return
+    console.print(table)
+    console.print(f"{tally.faces} faces indexed now.")
+    if tally.reasons:
+        listed = ", ".join(f"{count} {reason}" for reason, count in tally.reasons.most_common())
+        console.print(f"Faces found and not indexed: {listed}.")
+    if tally.smaller:
+        console.print(f"Photos over 5 MB that were sent smaller: {tally.smaller}.")
+    for failure in tally.failures:
+        line = f"{failure.result}: {failure.place}"
+        console.print(
+            printable(f"{line} ({failure.message})" if failure.message else line),
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+    more = sum(tally.now[result] for result in FAILURES) - len(tally.failures)
+    if more:
+        console.print(f"...and {more} more: --report FILE.csv lists every photo.")

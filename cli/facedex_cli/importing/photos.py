@@ -1,0 +1,253 @@
+"""Photos of a folder and of an S3 bucket: found, told apart from other files, made to fit."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from facedex.vision.images import FORMATS
+from facedex_cli.importing.errors import NotAnImage, TooLarge
+from facedex_cli.importing.reducing import MOST_BYTES, reduce
+
+if TYPE_CHECKING:
+    from mypy_boto3_rekognition.type_defs import ImageTypeDef
+    from mypy_boto3_s3 import S3Client
+
+_MAGIC: Final = max(map(len, FORMATS))
+_MOST_READ: Final = 200_000_000  # bytes of a file; a photo of a hundred megapixels has fewer
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A file that may be a photo.
+
+    Attributes:
+        place: its absolute path, or its ``s3://`` address.
+        relative: its path below what is imported, with slashes.
+        version: what changes when its content does.
+        size: bytes.
+    """
+
+    place: str
+    relative: str
+    version: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A folder that cannot be listed.
+
+    Attributes:
+        place: its absolute path.
+        message: why.
+    """
+
+    place: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A photo as IndexFaces takes it.
+
+    Attributes:
+        image: the request's ``Image``.
+        smaller: whether it was reduced to fit into a request.
+    """
+
+    image: ImageTypeDef
+    smaller: bool = False
+
+
+class Source(Protocol):
+    """Where photos come from.
+
+    Attributes:
+        name: of the outermost folder.
+    """
+
+    name: str
+
+    def find(self) -> Iterator[Photo | Unreadable]:
+        """Every file that is not hidden, in order of its path."""
+        ...
+
+    def prepare(self, photo: Photo) -> Prepared:
+        """What IndexFaces gets.
+
+        Raises:
+            NotAnImage: the file is neither JPEG nor PNG.
+            InvalidImage: it is damaged, where that shows here.
+            ImageTooLarge: it has too many pixels to be made smaller.
+            TooLarge: it cannot be made small enough.
+            OSError: it cannot be read.
+        """
+        ...
+
+    def read(self, photo: Photo) -> bytes:
+        """The photo's bytes as they are.
+
+        Raises:
+            NotAnImage: the file is neither JPEG nor PNG.
+            TooLarge: it has more bytes than are read.
+            OSError, BotoCoreError, ClientError: it cannot be read.
+        """
+        ...
+
+    def looks_like_image(self, photo: Photo) -> bool:
+        """Whether a file that was refused is a JPEG or PNG by its first bytes."""
+        ...
+
+
+class Folder:
+    """A folder and the folders in it."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.resolve()
+        self.name = self._root.name
+
+    def find(self) -> Iterator[Photo | Unreadable]:
+        """Every file that is not hidden; links are followed, and a folder is read once.
+
+        Pipes, sockets and devices are no files, behind links either.
+        """
+        failures: list[OSError] = []
+        seen: set[tuple[int, int]] = set()
+        for folder, folders, files in os.walk(
+            self._root, followlinks=True, onerror=failures.append
+        ):
+            here = Path(folder)
+            folders[:] = sorted(
+                name for name in folders if _visible(name) and _first_time(here / name, seen)
+            )
+            yield from self._photos(here, sorted(filter(_visible, files)))
+        for failure in failures:
+            yield Unreadable(str(failure.filename), failure.strerror or str(failure))
+
+    def _photos(self, folder: Path, names: list[str]) -> Iterator[Photo | Unreadable]:
+        for name in names:
+            path = folder / name
+            try:
+                found = path.stat()
+            except OSError as error:
+                yield Unreadable(str(path), error.strerror or str(error))
+                continue
+            if not stat.S_ISREG(found.st_mode):
+                continue  # a pipe would be waited for without end
+            relative = path.relative_to(self._root).as_posix()
+            version = f"{found.st_size}-{found.st_mtime_ns}"
+            yield Photo(str(path), relative, version, found.st_size)
+
+    def prepare(self, photo: Photo) -> Prepared:
+        """The file's bytes, made smaller where they do not fit into a request.
+
+        Raises:
+            TooLarge: besides, it has more bytes than are read.
+        """
+        data = self.read(photo)
+        if len(data) > MOST_BYTES:
+            return Prepared({"Bytes": reduce(data)}, smaller=True)
+        return Prepared({"Bytes": data})
+
+    def read(self, photo: Photo) -> bytes:
+        """The file's bytes."""
+        with Path(photo.place).open("rb") as file:
+            start = file.read(_MAGIC)
+            _require_image(photo, start)
+            _require_size(os.fstat(file.fileno()).st_size)
+            return start + file.read(_MOST_READ)
+
+    def looks_like_image(self, _photo: Photo) -> bool:
+        """It does: what does not is not sent."""
+        return True
+
+
+class Bucket:
+    """The objects of an S3 bucket whose keys begin with a prefix."""
+
+    def __init__(self, client: S3Client, bucket: str, prefix: str) -> None:
+        self._client = client
+        self._bucket = bucket
+        self._prefix = prefix
+        self.name = PurePosixPath(prefix).name or bucket
+
+    def find(self) -> Iterator[Photo | Unreadable]:
+        """Every object that is not hidden and not the mark of an empty folder."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket, Prefix=self._prefix
+        )
+        for page in pages:
+            for found in page.get("Contents", []):
+                key = found["Key"]
+                relative = self._relative(key)
+                if key.endswith("/") or not all(map(_visible, relative.split("/"))):
+                    continue
+                place = f"s3://{self._bucket}/{key}"
+                yield Photo(place, relative, found["ETag"], found["Size"])
+
+    def prepare(self, photo: Photo) -> Prepared:
+        """The object's name: the server reads it from S3 itself."""
+        return Prepared({"S3Object": {"Bucket": self._bucket, "Name": self._key(photo)}})
+
+    def looks_like_image(self, photo: Photo) -> bool:
+        """Whether the object begins as a JPEG or PNG does."""
+        if photo.size == 0:
+            return False
+        start: Any = self._client.get_object(
+            Bucket=self._bucket, Key=self._key(photo), Range=f"bytes=0-{_MAGIC - 1}"
+        )["Body"]
+        return _is_image(start.read())
+
+    def read(self, photo: Photo) -> bytes:
+        """The object's bytes."""
+        _require_size(photo.size)
+        found = self._client.get_object(Bucket=self._bucket, Key=self._key(photo))
+        data: bytes = found["Body"].read()
+        _require_image(photo, data)
+        return data
+
+    def _relative(self, key: str) -> str:
+        """A key below the prefix, or below its last folder where it ends within a name."""
+        folder = f"{self._prefix}/"
+        if self._prefix and key.startswith(folder):
+            return key.removeprefix(folder)
+        return key[self._prefix.rfind("/") + 1 :]
+
+    def _key(self, photo: Photo) -> str:
+        return photo.place.removeprefix(f"s3://{self._bucket}/")
+
+
+def _require_image(photo: Photo, start: bytes) -> None:
+    if not _is_image(start):
+        raise NotAnImage(f"{photo.place} is neither JPEG nor PNG.")
+
+
+def _require_size(size: int) -> None:
+    if size > _MOST_READ:
+        raise TooLarge(f"It has {size} bytes; a photo may have {_MOST_READ}.")
+
+
+def _is_image(start: bytes) -> bool:
+    return start.startswith(tuple(FORMATS))
+
+
+def _visible(name: str) -> bool:
+    return not name.startswith(".")
+
+
+def _first_time(folder: Path, seen: set[tuple[int, int]]) -> bool:
+    """Whether a folder has not been met before, as it is again where links make a circle."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return True  # listing it will say why
+    place = found.st_dev, found.st_ino
+    if place in seen:
+        return False
+    seen.add(place)
+    return True

@@ -1,0 +1,38 @@
+"""The ``facedex`` command."""
+
+from __future__ import annotations
+
+import click
+
+from facedex_cli.commands.collections import collections
+from facedex_cli.commands.demo import demo
+from facedex_cli.commands.import_ import import_
+from facedex_cli.commands.keys import keys
+from facedex_cli.commands.models import models
+from facedex_cli.commands.stream import stream
+from facedex_cli.commands.up import up
+from facedex_cli.commands.video import video
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="facedex", prog_name="facedex")
+def main() -> None:
+    """Amazon Rekognition's face collections on this machine.
+
+    \b
+    facedex demo    see it work: index two portraits and find them in altered copies
+    facedex up      start it, and point any AWS SDK or the AWS CLI at it
+
+    The first start downloads the model pack (about 8 MB to keep). Nothing is uploaded
+    anywhere, and no image is ever stored.
+    """
+
+
+main.add_command(up)
+main.add_command(demo)
+main.add_command(import_)
+main.add_command(models)
+main.add_command(keys)
+main.add_command(collections)
+main.add_command(video)
+main.add_command(stream)

@@ -1,0 +1,1 @@
+"""``facedex stream push``: send a film or a camera's video into a video stream."""

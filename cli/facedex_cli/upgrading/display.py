@@ -1,0 +1,107 @@
+"""Collections and upgrades as the terminal shows them."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Column, Table
+
+from facedex.printing import printable
+from facedex.store.upgrades import Overview
+from facedex.vision import numbers
+from facedex_cli.upgrading.upgrade import Missing, Outcome
+
+_NAMED: Final = 10  # of faces, in the terminal; a report has all
+
+
+def print_collections(
+    found: Sequence[Overview], default: tuple[str, str], installed: Mapping[str, str]
+) -> None:
+    """Print the collections, and which of them another model has made than the default one.
+
+    Args:
+        found: the collections.
+        default: the default pack and its FaceModelVersion.
+        installed: the FaceModelVersion of each installed pack, by name.
+    """
+    table = Table(Column("Collection", overflow="fold"), title_justify="left")
+    for name in ("Faces", "Users"):
+        table.add_column(name, justify="right")
+    for name in ("Model", "Pack", "State"):
+        table.add_column(name, overflow="fold")
+    for each in found:
+        model = each.collection.model_version
+        table.add_row(
+            escape(each.collection.collection_id),
+            f"{each.faces:,}",
+            f"{each.users:,}",
+            model,
+            pack_name(model, installed) or "unknown",
+            _state(each, default, installed),
+        )
+    Console().print(table)
+
+
+def pack_name(model_version: str, installed: Mapping[str, str]) -> str | None:
+    """The name of the pack that a FaceModelVersion stands for."""
+    names = (name for name, version in installed.items() if version == model_version)
+    return next(names, None) or numbers.name(model_version)
+
+
+def _state(each: Overview, default: tuple[str, str], installed: Mapping[str, str]) -> str:
+    model = each.collection.model_version
+    name, version = default
+    words = ["up to date" if model == version else f"outdated: {name} is {version}"]
+    if model not in installed.values():
+        words.append("its pack is not installed")
+    if each.collection.upgrading_to:
+        words.append(
+            f"upgrade to {each.collection.upgrading_to}: {each.upgraded:,} of {each.faces:,} faces"
+        )
+    return "; ".join(words)
+
+
+def print_missing(outcome: Outcome) -> None:
+    """Print how many faces have no new vector, why, and the first of them."""
+    console = Console(stderr=True)
+    for place, message in outcome.unreadable[:_NAMED]:
+        _print(console, f"cannot be read: {place} ({message})")
+    if len(outcome.unreadable) > _NAMED:
+        _print(console, f"...and {len(outcome.unreadable) - _NAMED:,} more.")
+    if not outcome.missing:
+        return
+    table = Table("Faces without a new vector", Column("", justify="right"))
+    for reason, count in Counter(each.reason for each in outcome.missing).most_common():
+        table.add_row(escape(printable(reason)), f"{count:,}")
+    console.print(table)
+    for each in outcome.missing[:_NAMED]:
+        face = each.face
+        name = face.external_image_id or ""
+        _print(console, f"{face.face_id} {name} (image {face.image_id}): {each.reason}")
+    if len(outcome.missing) > _NAMED:
+        more = len(outcome.missing) - _NAMED
+        _print(console, f"...and {more:,} more: --report FILE.csv lists every one.")
+
+
+def write_report(path: Path, missing: Sequence[Missing]) -> None:
+    """Write the faces without a new vector, with the reasons, as CSV.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(("FaceId", "ImageId", "ExternalImageId", "reason"))
+        for each in missing:
+            face = each.face
+            rows.writerow((face.face_id, face.image_id, face.external_image_id, each.reason))
+
+
+def _print(console: Console, line: str) -> None:
+    console.print(printable(line), markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,238 @@
+"""An upgrade from its first photo to the switch."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+from facedex.store import upgrades
+from facedex.store.collections import Collection
+from facedex.store.database import Database
+from facedex.store.faces import StoredFace
+from facedex.store.upgrades import StoredImage
+from facedex.vision.packs import Pack
+from facedex.workflows.tagging import PACK
+from facedex_cli.importing.indexing import work_off
+from facedex_cli.importing.photos import Photo, Source, Unreadable
+from facedex_cli.upgrading.originals import NO_ORIGINAL, Originals
+from facedex_cli.upgrading.working import Job, Looked, Worker
+
+# Looks at faces that were indexed meanwhile, a moment apart, until they count as without an
+# original: who indexes them stores their new vectors a moment after the old ones.
+_LOOKS: Final = 3
+_MOMENT: Final = 1.0  # seconds
+
+Show = Callable[[int], AbstractContextManager[Callable[[int], None]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A face that has no new vector, and why."""
+
+    face: StoredFace
+    reason: str
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How an upgrade ended.
+
+    Attributes:
+        switched: whether the collection is the new pack's now.
+        interrupted: whether the user broke it off.
+        faces: how many got a new vector in this run.
+        missing: faces without one; if it switched, they were deleted.
+        unreadable: places of photos and folders that could not be read, with the reason.
+        unread: how many of these a later run may be able to read.
+        originals: photos that are the original of an image.
+    """
+
+    switched: bool = False
+    interrupted: bool = False
+    faces: int = 0
+    missing: list[Missing] = field(default_factory=list)
+    unreadable: list[tuple[str, str]] = field(default_factory=list)
+    unread: int = 0
+    originals: int = 0
+
+
+class Upgrade:
+    """Moves one collection to a pack.
+
+    Args:
+        database: has a connection for each thread, and one more.
+        collection: as it was found.
+        pack: the new pack.
+        source: where the originals are.
+        concurrency: photos that are looked at at once.
+        side, max_pixels: as the settings of their names in ``facedex.settings``.
+        stopped: whether the user wants it to stop.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        collection: Collection,
+        pack: Pack,
+        source: Source,
+        *,
+        concurrency: int,
+        side: int,
+        max_pixels: int,
+        stopped: Callable[[], bool],
+    ) -> None:
+        self._database = database
+        self._collection = collection
+        self._pack = pack
+        self._source = source
+        self._concurrency = concurrency
+        self._limits = {"side": side, "max_pixels": max_pixels}
+        self._stopped = stopped
+        self._outcome = Outcome()
+        self._reasons: dict[UUID, str] = {}  # by FaceId and by ImageId
+        self._photos: dict[bytes, Photo] = {}
+        self._listed: set[UUID] = set()  # images that lacked new vectors at the beginning
+        self._listed_at = 0.0
+
+    def run(
+        self, files: Sequence[Photo | Unreadable], show: Show, *, delete_missing: bool
+    ) -> Outcome:
+        """Look at the photos and switch, if every face has a new vector or may be deleted.
+
+        Args:
+            files: all photos there are, and the folders that cannot be listed.
+            show: shows progress over a number of photos; called with the faces so far after each.
+            delete_missing: whether faces without an original may be deleted. None is while there
+                is something that could not be read: their originals may be there.
+
+        Raises:
+            StoreError: the database does not answer, the collection was deleted, or another
+                upgrade of it ended.
+        """
+        with self._database.transaction() as connection:
+            upgrades.begin(connection, self._collection, self._pack.model_version)
+        for each in files:
+            if isinstance(each, Unreadable):
+                self._outcome.unreadable.append((each.place, each.message))
+                self._outcome.unread += 1
+        self._look_at_all([each for each in files if isinstance(each, Photo)], show)
+        if self._stopped():
+            self._outcome.interrupted = True
+            return self._outcome
+        if not self._outcome.originals:
+            # The wrong folder must not cost a collection its faces, whatever may be deleted.
+            self._outcome.missing = self._lacking()
+            if self._outcome.missing:
+                return self._outcome
+        return self._finish(delete_missing and not self._outcome.unread)
+
+    def _look_at_all(self, photos: Sequence[Photo], show: Show) -> None:
+        images = list(upgrades.images(self._database, self._collection))
+        self._listed = {image.image_id for image in images if image.pending}
+        self._listed_at = time.monotonic()
+        originals = Originals(images)
+        unknown: list[Photo] = []
+        found: set[UUID] = set()
+        with show(len(photos)) as advance:
+            for job, looked in self._work((Job(photo) for photo in photos), originals):
+                self._photos |= dict.fromkeys(looked.digests, job.photo)
+                if looked.digests and not looked.images:
+                    unknown.append(job.photo)
+                found |= {image.image_id for image in looked.images}
+                self._note(job, looked)
+                advance(self._outcome.faces)
+        if self._stopped():
+            return
+        named, reasons = originals.of_names(unknown, self._source.name, found)
+        self._reasons |= reasons
+        with show(len(named)) as advance:
+            jobs = (Job(photo, images) for photo, images in named)
+            for job, looked in self._work(jobs, originals):
+                self._note(job, looked)
+                advance(self._outcome.faces)
+
+    def _work(self, jobs: Iterable[Job], originals: Originals) -> Iterable[tuple[Job, Looked]]:
+        worker = Worker(
+            self._database,
+            self._collection,
+            self._pack,
+            self._source,
+            originals,
+            **self._limits,
+        )
+        return work_off(jobs, worker.look, concurrency=self._concurrency, stopped=self._stopped)
+
+    def _note(self, job: Job, looked: Looked) -> None:
+        self._outcome.faces += looked.faces
+        self._outcome.originals += bool(looked.images)
+        self._outcome.unread += looked.unread
+        self._reasons |= looked.reasons
+        if looked.message:
+            self._outcome.unreadable.append((job.photo.place, looked.message))
+            self._reasons |= {
+                image.image_id: f"its original cannot be read: {looked.message}"
+                for image in looked.images
+            }
+
+    def _finish(self, delete_missing: bool) -> Outcome:
+        """Switch; go on with faces that were indexed meanwhile."""
+        # Of what was there when the photos were looked at; but who had just stored a face then may
+        # have been about to store its new vector.
+        time.sleep(max(0.0, _MOMENT - (time.monotonic() - self._listed_at)))
+        lacking = [missing.face for missing in self._lacking()]
+        known = {face.face_id for face in lacking if face.image_id in self._listed}
+        looks: Counter[UUID] = Counter()
+        while not self._stopped():
+            lacking = self._switch(known if delete_missing else set())
+            fresh = [face for face in lacking if face.face_id not in known]
+            if not fresh:
+                self._outcome.switched = not lacking
+                return self._outcome
+            self._look_at_fresh(fresh)
+            looks.update(face.face_id for face in fresh)
+            known |= {face_id for face_id, count in looks.items() if count >= _LOOKS}
+            time.sleep(_MOMENT)
+        self._outcome.interrupted = True
+        return self._outcome
+
+    def _switch(self, deletable: set[UUID]) -> list[StoredFace]:
+        """The faces that lack a new vector, if that is why it could not be done."""
+        with self._database.transaction() as connection:
+            lacking = upgrades.pending_faces(connection, self._collection)
+            missing = upgrades.switch(
+                connection,
+                self._collection,
+                self._pack.model_version,
+                pack=(PACK, self._pack.name),
+                without=list(deletable),
+            )
+        self._outcome.missing = [Missing(face, self._reason(face)) for face in lacking]
+        return missing
+
+    def _look_at_fresh(self, faces: Sequence[StoredFace]) -> None:
+        wanted = {face.image_id for face in faces}
+        images = [
+            image
+            for image in upgrades.images(self._database, self._collection)
+            if image.image_id in wanted
+        ]
+        by_photo: dict[Photo, list[StoredImage]] = {}
+        for image in images:
+            if photo := self._photos.get(image.digest):
+                by_photo.setdefault(photo, []).append(image)
+        jobs = (Job(photo, each) for photo, each in by_photo.items())
+        for job, looked in self._work(jobs, Originals(images)):
+            self._note(job, looked)
+
+    def _lacking(self) -> list[Missing]:
+        with self._database.reading() as connection:
+            faces = upgrades.pending_faces(connection, self._collection)
+        return [Missing(face, self._reason(face)) for face in faces]
+
+    def _reason(self, face: StoredFace) -> str:
+        return self._reasons.get(face.face_id) or self._reasons.get(face.image_id) or NO_ORIGINAL

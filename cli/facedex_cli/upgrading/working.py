@@ -1,0 +1,151 @@
+"""Photos become new vectors of the faces that were indexed from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Final
+from uuid import UUID
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from facedex.store import adding, upgrades
+from facedex.store.collections import Collection
+from facedex.store.database import Database
+from facedex.store.upgrades import StoredImage
+from facedex.vision import images as pictures
+from facedex.vision.errors import ImageTooLarge, InvalidImage
+from facedex.vision.packs import Pack
+from facedex.workflows.pictures import MAX_FACES
+from facedex_cli.importing.errors import NotAnImage, TooLarge
+from facedex_cli.importing.photos import Photo, Source
+from facedex_cli.importing.reducing import MOST_BYTES, reduce
+from facedex_cli.upgrading.originals import Originals
+
+NOT_FOUND: Final = "the new pack does not find it in its original"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A photo to be looked at.
+
+    Attributes:
+        images: those it is the original of; None to find out by its bytes.
+    """
+
+    photo: Photo
+    images: Sequence[StoredImage] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What became of a photo.
+
+    Attributes:
+        digests: SHA-256 of its bytes, and of those that an import makes of it; empty if it is
+            none.
+        images: those it is the original of.
+        faces: how many got a new vector.
+        reasons: why others of its images got none, by FaceId.
+        message: why it could not be read, or empty.
+        unread: whether a later run may be able to read it.
+    """
+
+    digests: Sequence[bytes] = ()
+    images: Sequence[StoredImage] = ()
+    faces: int = 0
+    reasons: Mapping[UUID, str] = field(default_factory=dict)
+    message: str = ""
+    unread: bool = False
+
+
+class Worker:
+    """Looks at photos; may be used by several threads.
+
+    Args:
+        database: has a connection for each thread.
+        collection: the one that is being upgraded.
+        pack: the new pack.
+        source: where the photos are.
+        originals: which photo is whose.
+        side, max_pixels: as the settings of their names in ``facedex.settings``.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        collection: Collection,
+        pack: Pack,
+        source: Source,
+        originals: Originals,
+        *,
+        side: int,
+        max_pixels: int,
+    ) -> None:
+        self._database = database
+        self._collection = collection
+        self._pack = pack
+        self._source = source
+        self._originals = originals
+        self._side = side
+        self._max_pixels = max_pixels
+
+    def look(self, job: Job) -> Looked:
+        """Look at one photo, and keep the new vectors of its faces.
+
+        Raises:
+            StoreError: the database does not answer, or the upgrade is not under way any more.
+        """
+        try:
+            data = self._source.read(job.photo)
+        except NotAnImage:
+            return Looked()
+        except (TooLarge, OSError, BotoCoreError, ClientError) as error:
+            return Looked(
+                message=str(error),
+                images=job.images or (),
+                unread=not isinstance(error, TooLarge),
+            )
+        digests = [sha256(data).digest()]
+        images = self._originals.of_bytes(digests[0]) if job.images is None else job.images
+        try:
+            if images is None and len(data) > MOST_BYTES:
+                # What `facedex import` has sent of it.
+                data = reduce(data)
+                digests.append(sha256(data).digest())
+                images = self._originals.of_bytes(digests[1])
+            if images is None:
+                return Looked(digests)
+            return self._upgrade(data, digests, images)
+        except (InvalidImage, ImageTooLarge, TooLarge) as error:
+            return Looked(digests, images or (), message=str(error))
+
+    def _upgrade(
+        self, data: bytes, digests: Sequence[bytes], images: Sequence[StoredImage]
+    ) -> Looked:
+        with self._database.reading() as connection:
+            stored = {
+                image: upgrades.pending_faces(connection, self._collection, image.image_id)
+                for image in images
+            }
+        if not any(stored.values()):
+            return Looked(digests, images)  # an earlier run did it
+        picture = pictures.decode(data, max_pixels=self._max_pixels)
+        found = self._pack.detect(picture, longest_side=self._side, most=MAX_FACES)
+        count = 0
+        reasons: dict[UUID, str] = {}
+        for faces in stored.values():
+            records = adding.recognise([face.box for face in found], faces)
+            same = [
+                (face, record.face_id)
+                for face, record in zip(found, records, strict=True)
+                if record is not None
+            ]
+            vectors = self._pack.embed(picture, [face for face, _ in same])
+            new = dict(zip((face_id for _, face_id in same), vectors, strict=True))
+            with self._database.autocommit() as connection:
+                upgrades.keep(connection, self._collection, self._pack.model_version, new)
+            count += len(new)
+            reasons |= {face.face_id: NOT_FOUND for face in faces if face.face_id not in new}
+        return Looked(digests, images, count, reasons)

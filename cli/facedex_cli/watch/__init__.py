@@ -1,0 +1,1 @@
+"""``facedex stream watch``: show who a stream processor recognises."""

@@ -1,0 +1,68 @@
+"""Who is seen, as the terminal shows it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from facedex_cli.watch.presence import Presence
+
+_HERE: Final = 3.0  # seconds since somebody was seen who is taken for present
+_ROWS: Final = 30
+
+
+def render(title: str, presence: Presence, *, status: str, now: float) -> Group:
+    """The table, and a line above it.
+
+    Args:
+        title: the processor's name.
+        status: how it is.
+        now: seconds since 1970.
+    """
+    latency = "" if presence.latency is None else f", {presence.latency:.2f} s behind the camera"
+    head = Text.assemble((title, "bold"), f"  {status}  {presence.frames} frames{latency}")
+    table = Table(box=None, pad_edge=False)
+    table.add_column("Who")
+    table.add_column("Similarity", justify="right")
+    table.add_column("Since")
+    table.add_column("Last seen", justify="right")
+    rows = 0
+    for person in presence.people():
+        if rows == _ROWS:
+            break
+        rows += 1
+        ago = max(0.0, now - person.last)
+        name = person.name or (f"{person.count} unknown" if person.count > 1 else "unknown")
+        table.add_row(
+            Text(name),
+            f"{person.similarity:.2f}" if person.name else "",
+            datetime.fromtimestamp(person.since).strftime("%H:%M:%S"),  # noqa: DTZ006  as clocks here
+            "now" if ago < _HERE else _span(ago),
+            style="" if ago < _HERE else "dim",
+        )
+    return Group(head, table if rows else Text("nobody yet", style="dim"))
+
+
+def _span(seconds: float) -> str:
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return f"{seconds:.0f} s ago"
+
+
+def lines(presence: Presence, before: Iterable[str]) -> list[str]:
+    """What a log without a terminal is told: who has come since the names in ``before``."""
+    known = set(before)
+    stamp = time.strftime("%H:%M:%S")
+    return [
+        f"{stamp} {person.name or 'unknown'}"
+        + (f" ({person.similarity:.2f})" if person.name else "")
+        for person in presence.people()
+        if person.name not in known
+    ]

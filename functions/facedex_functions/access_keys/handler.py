@@ -1,0 +1,97 @@
+"""The product's own access keys, for the operator of a deployment that lets them in.
+
+Called by hand, because the database cannot be reached from outside::
+
+    aws lambda invoke --function-name facedex-NAME-access_keys \
+        --cli-binary-format raw-in-base64-out \
+        --payload '{"Action": "create", "Name": "door", "ReadOnly": true}' key.json
+
+``Action`` is create (with ``Name`` and ``ReadOnly``), list, enable, disable or delete (with
+``AccessKeyId``). Only the answer to create holds a secret, once; keep the file from others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from facedex import invocation
+from facedex.runtime import services
+from facedex.settings import read_keys_secret, settings
+from facedex.store import access_keys
+from facedex.store.access_keys import AccessKey, Permission
+from facedex.store.database import Connection
+from facedex.store.encryption import Cipher
+from facedex.store.errors import AccessKeyNotFound
+
+Response = dict[str, Any]
+
+
+def lambda_handler(event: Mapping[str, Any], context: object) -> Response:
+    """Lambda's entry: what to do, and to which key.
+
+    Returns:
+        what was asked for, or ``{"Error": sentence}``.
+    """
+    action = event.get("Action") if isinstance(event, Mapping) else None
+    if not isinstance(action, str) or action not in _ACTIONS:
+        return {"Error": f"Action must be one of {', '.join(_ACTIONS)}."}
+    act, members = _ACTIONS[action]
+    if unknown := set(event) - {"Action", *members}:
+        known = f"takes {' and '.join(members)}" if members else "takes nothing else"
+        return {"Error": f"{action} {known}, not {', '.join(sorted(unknown))}."}
+    wrong = [
+        name for name, value in event.items() if not isinstance(value, _MEMBERS.get(name, str))
+    ]
+    if wrong:
+        kinds = {str: "text", bool: "true or false"}
+        return {"Error": f"{wrong[0]} must be {kinds[_MEMBERS.get(wrong[0], str)]}."}
+    try:
+        with (
+            invocation.under(context),
+            services.database().transaction() as connection,
+        ):
+            return act(connection, event)
+    except AccessKeyNotFound as error:
+        return {"Error": f"{error}."}
+
+
+def _create(connection: Connection, event: Mapping[str, Any]) -> Response:
+    permission = Permission.READ_ONLY if event.get("ReadOnly") else Permission.ALL
+    cipher = Cipher(read_keys_secret(settings().keys_secret))
+    made = access_keys.create(connection, cipher, permission, event.get("Name", ""))
+    return {**_document(made.key), "SecretAccessKey": made.secret}
+
+
+def _list(connection: Connection, _event: Mapping[str, Any]) -> Response:
+    return {"AccessKeys": [_document(key) for key in access_keys.list_all(connection)]}
+
+
+def _change(change: Callable[[Connection, str], None]) -> Callable[..., Response]:
+    def act(connection: Connection, event: Mapping[str, Any]) -> Response:
+        access_key_id = event.get("AccessKeyId", "")
+        change(connection, access_key_id)
+        return {"AccessKeyId": access_key_id}
+
+    return act
+
+
+_MEMBERS: Final[Mapping[str, type]] = {"ReadOnly": bool}
+
+_ACTIONS: Final[Mapping[str, tuple[Callable[..., Response], tuple[str, ...]]]] = {
+    "create": (_create, ("Name", "ReadOnly")),
+    "list": (_list, ()),
+    "enable": (_change(access_keys.enable), ("AccessKeyId",)),
+    "disable": (_change(access_keys.disable), ("AccessKeyId",)),
+    "delete": (_change(access_keys.delete), ("AccessKeyId",)),
+}
+
+
+def _document(key: AccessKey) -> Response:
+    return {
+        "AccessKeyId": key.access_key_id,
+        "Name": key.name,
+        "Permission": key.permission.value,
+        "CreatedAt": key.created_at.isoformat(),
+        "DisabledAt": key.disabled_at.isoformat() if key.disabled_at else None,
+    }

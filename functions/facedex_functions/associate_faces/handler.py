@@ -1,0 +1,60 @@
+"""AssociateFaces: faces of the gallery become a user's, and its vector the mean of theirs."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from facedex.api.documents import unsuccessful_faces, user_status
+from facedex.runtime.operation import Request, Response, operation
+from facedex.runtime.services import Services
+from facedex.store import collections, users
+from facedex.store.requests import once
+
+# Rekognition's default for this operation.
+USER_MATCH_THRESHOLD = 75.0
+
+
+def associate_faces(request: Request, services: Services) -> Response:
+    """Give faces to a user, as far as they resemble those that it has already."""
+    user_id = request["UserId"]
+    wanted = list(dict.fromkeys(UUID(face_id) for face_id in request["FaceIds"]))
+    threshold = request.get("UserMatchThreshold", USER_MATCH_THRESHOLD)
+    with services.database.transaction() as connection:
+        collection = collections.find(connection, request["CollectionId"], keep=True)
+        calibration = services.pack_of(collection).calibration
+
+        def associate() -> Response:
+            outcome = users.associate(
+                connection,
+                collection,
+                user_id,
+                wanted,
+                lowest_score=calibration.cosine(threshold),
+            )
+            return {
+                "AssociatedFaces": [{"FaceId": face_id} for face_id in outcome.associated],
+                "UnsuccessfulFaceAssociations": [
+                    *unsuccessful_faces(outcome.missing, outcome.taken),
+                    *(
+                        {
+                            "FaceId": face_id,
+                            "UserId": user_id,
+                            "Confidence": calibration.similarity(score),
+                            "Reasons": ["LOW_MATCH_CONFIDENCE"],
+                        }
+                        for face_id, score in outcome.unlike.items()
+                    ),
+                    # The service model has no reason for a user that is full.
+                    *(
+                        {"FaceId": face_id, "UserId": user_id, "Reasons": []}
+                        for face_id in outcome.surplus
+                    ),
+                ],
+                "UserStatus": user_status(users.find(connection, collection, user_id)),
+            }
+
+        token = request.get("ClientRequestToken")
+        return once(connection, collection, "AssociateFaces", token, request, associate)
+
+
+lambda_handler = operation("AssociateFaces", associate_faces)

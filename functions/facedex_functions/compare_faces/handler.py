@@ -1,0 +1,58 @@
+"""CompareFaces: the largest face of one photo against every face of another; nothing is kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from facedex.api.documents import MATCH_THRESHOLD, bounding_box, face_detail
+from facedex.api.errors import InvalidParameterException
+from facedex.runtime.operation import Request, Response, operation
+from facedex.runtime.services import Services
+from facedex.vision.faces import Face
+from facedex.vision.screening import screen
+from facedex.workflows import pictures
+from facedex.workflows.pictures import Picture
+
+
+def compare_faces(request: Request, services: Services) -> Response:
+    """Compare two photos."""
+    quality_filter = request.get("QualityFilter", "NONE")
+    source = pictures.read(services, request["SourceImage"])
+    probe = _good_faces(source, quality_filter, "source")[0]
+    target = pictures.read(services, request["TargetImage"], source.pack)
+    gallery = _good_faces(target, quality_filter, "target")
+    (vector,) = source.pack.embed(source.image, [probe])
+    scores = source.pack.embed(target.image, gallery) @ vector
+    similarities = source.pack.calibration.similarities(scores).tolist()
+    ranked = sorted(zip(similarities, gallery, strict=True), key=lambda pair: -pair[0])
+    threshold = request.get("SimilarityThreshold", MATCH_THRESHOLD)
+    matched: list[dict[str, Any]] = []
+    unmatched: list[dict[str, Any]] = []
+    for similarity, face in ranked:
+        if similarity >= threshold:
+            matched.append({"Similarity": similarity, "Face": face_detail(face)})
+        else:
+            unmatched.append(face_detail(face))
+    return {
+        "SourceImageFace": {
+            "BoundingBox": bounding_box(*probe.box),
+            "Confidence": probe.confidence,
+        },
+        "FaceMatches": matched,
+        "UnmatchedFaces": unmatched,
+    }
+
+
+def _good_faces(picture: Picture, quality_filter: str, which: str) -> list[Face]:
+    good = [face for face, reasons in screen(picture.faces, quality_filter) if not reasons]
+    if not good:
+        raise InvalidParameterException(
+            f"There are no faces in the {which} image that clear the quality filter and show who"
+            " they are."
+            if picture.faces
+            else f"There are no faces in the {which} image. Should be at least 1."
+        )
+    return good
+
+
+lambda_handler = operation("CompareFaces", compare_faces)

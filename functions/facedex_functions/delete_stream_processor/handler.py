@@ -1,0 +1,18 @@
+"""DeleteStreamProcessor: a processor that does not run is gone, with its tags."""
+
+from __future__ import annotations
+
+from facedex.runtime.operation import Request, Response, operation
+from facedex.runtime.services import Services
+from facedex.store import stream_processors
+
+
+def delete_stream_processor(request: Request, services: Services) -> Response:
+    """Delete a processor."""
+    with services.database.transaction() as connection:
+        processor = stream_processors.find(connection, request["Name"], lock=True)
+        stream_processors.delete(connection, processor)
+    return {}
+
+
+lambda_handler = operation("DeleteStreamProcessor", delete_stream_processor)

@@ -1,0 +1,24 @@
+"""DeleteUser: the person is forgotten; the faces stay in the gallery as nobody's."""
+
+from __future__ import annotations
+
+from facedex.runtime.operation import Request, Response, operation
+from facedex.runtime.services import Services
+from facedex.store import collections, users
+from facedex.store.requests import once
+
+
+def delete_user(request: Request, services: Services) -> Response:
+    """Remove a user."""
+    with services.database.transaction() as connection:
+        collection = collections.find(connection, request["CollectionId"], keep=True)
+
+        def delete() -> Response:
+            users.delete(connection, collection, request["UserId"])
+            return {}
+
+        token = request.get("ClientRequestToken")
+        return once(connection, collection, "DeleteUser", token, request, delete)
+
+
+lambda_handler = operation("DeleteUser", delete_user)

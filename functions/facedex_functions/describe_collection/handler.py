@@ -1,0 +1,24 @@
+"""DescribeCollection: how many faces and users a gallery has, and which model made them."""
+
+from __future__ import annotations
+
+from facedex.runtime.operation import Request, Response, operation
+from facedex.runtime.services import Services
+from facedex.store import collections, counting
+
+
+def describe_collection(request: Request, services: Services) -> Response:
+    """Describe one collection."""
+    with services.database.reading() as connection:
+        collection = collections.find(connection, request["CollectionId"])
+        faces, users = counting.count(connection, collection)
+    return {
+        "FaceCount": faces,
+        "UserCount": users,
+        "FaceModelVersion": collection.model_version,
+        "CollectionARN": services.owner.collection_arn(collection.collection_id),
+        "CreationTimestamp": collection.created_at,
+    }
+
+
+lambda_handler = operation("DescribeCollection", describe_collection)

@@ -1,0 +1,35 @@
+"""DisassociateFaces: faces of a user become nobody's, and its vector the mean of the others."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from facedex.api.documents import unsuccessful_faces, user_status
+from facedex.runtime.operation import Request, Response, operation
+from facedex.runtime.services import Services
+from facedex.store import collections, users
+from facedex.store.requests import once
+
+
+def disassociate_faces(request: Request, services: Services) -> Response:
+    """Take faces from a user."""
+    user_id = request["UserId"]
+    wanted = list(dict.fromkeys(UUID(face_id) for face_id in request["FaceIds"]))
+    with services.database.transaction() as connection:
+        collection = collections.find(connection, request["CollectionId"], keep=True)
+
+        def disassociate() -> Response:
+            outcome = users.disassociate(connection, collection, user_id, wanted)
+            return {
+                "DisassociatedFaces": [{"FaceId": face_id} for face_id in outcome.disassociated],
+                "UnsuccessfulFaceDisassociations": unsuccessful_faces(
+                    outcome.missing, outcome.taken
+                ),
+                "UserStatus": user_status(users.find(connection, collection, user_id)),
+            }
+
+        token = request.get("ClientRequestToken")
+        return once(connection, collection, "DisassociateFaces", token, request, disassociate)
+
+
+lambda_handler = operation("DisassociateFaces", disassociate_faces)

@@ -1,0 +1,66 @@
+"""GetFaceSearch: who is seen when in a stored video, and whom of the gallery they resemble."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from facedex.api.documents import face_document, numbered_face
+from facedex.runtime.operation import Request, Response, operation
+from facedex.runtime.services import Services
+from facedex.store import jobs, timelines
+from facedex.store.timelines import SimilarFace
+from facedex.workflows.stored_video import LARGEST_PAGE, progress
+
+
+def get_face_search(request: Request, services: Services) -> Response:
+    """A page of the persons of a finished job; of any other, how it stands."""
+    job_id, is_by_person = request["JobId"], request.get("SortBy") == "INDEX"
+    tokens = services.page_tokens("GetFaceSearch", job_id, request.get("SortBy", "TIMESTAMP"))
+    after = tokens.read(request["NextToken"]) if request.get("NextToken") else None
+    count = min(request.get("MaxResults", LARGEST_PAGE), LARGEST_PAGE)
+    with services.database.reading() as connection:
+        job = jobs.find(connection, job_id, "StartFaceSearch")
+        state = progress(connection, job)
+        if is_by_person:
+            found = timelines.by_person(
+                connection, job_id, after=tuple(after or (-1, 0)), count=count + 1
+            )
+        else:
+            found = timelines.by_time(connection, job_id, after=after or 0, count=count + 1)
+        page = found[:count]
+        matches = timelines.matches(connection, job_id, (each.person for each in page))
+    token = None
+    if len(found) > count:
+        last = page[-1]
+        token = tokens.write([last.person, last.number] if is_by_person else last.number)
+    return {
+        **state,
+        "Persons": [
+            {
+                "Timestamp": sighting.moment,
+                "Person": _person(sighting.person, sighting.face),
+                "FaceMatches": _face_matches(matches[sighting.person], job.order.model_version),
+            }
+            for sighting in page
+        ],
+        "NextToken": token,
+    }
+
+
+def _person(index: int, face: Sequence[float]) -> dict[str, Any]:
+    detail = numbered_face(face)
+    return {"Index": index, "BoundingBox": detail["BoundingBox"], "Face": detail}
+
+
+def _face_matches(
+    matches: Sequence[SimilarFace], model_version: str
+) -> list[dict[str, Any]] | None:
+    # As in Rekognition's own answers, a person without a match has no such member.
+    return [
+        {"Similarity": match.similarity, "Face": face_document(match.face, model_version)}
+        for match in matches
+    ] or None
+
+
+lambda_handler = operation("GetFaceSearch", get_face_search)

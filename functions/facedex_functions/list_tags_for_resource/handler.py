@@ -1,0 +1,18 @@
+"""ListTagsForResource: the tags of a collection or a stream processor."""
+
+from __future__ import annotations
+
+from facedex.runtime.operation import Request, Response, operation
+from facedex.runtime.services import Services
+from facedex.store import tags
+from facedex.workflows import tagging
+
+
+def list_tags_for_resource(request: Request, services: Services) -> Response:
+    """List every tag of a resource."""
+    with services.database.reading() as connection:
+        resource = tagging.find(connection, services, request["ResourceArn"])
+        return {"Tags": tags.read(connection, resource)}
+
+
+lambda_handler = operation("ListTagsForResource", list_tags_for_resource)

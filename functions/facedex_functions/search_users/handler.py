@@ -1,0 +1,49 @@
+"""SearchUsers: people of a gallery who resemble one of its faces or one of its people."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from facedex.api.documents import MATCH_THRESHOLD, MOST_USERS, user_matches
+from facedex.api.errors import InvalidParameterException
+from facedex.runtime.operation import Request, Response, operation
+from facedex.runtime.services import Services
+from facedex.store import collections, faces, users
+from facedex.store.search import search_users as search
+
+
+def search_users(request: Request, services: Services) -> Response:
+    """Search with a stored face, or with a user, who is never among the matches."""
+    user_id, face_id = request.get("UserId"), request.get("FaceId")
+    if (user_id is None) == (face_id is None):
+        raise InvalidParameterException("Give a UserId or a FaceId, one of the two.")
+    with services.database.reading() as connection:
+        collection = collections.find(connection, request["CollectionId"])
+        calibration = services.pack_of(collection).calibration
+        probe = (
+            faces.vector(connection, collection, UUID(face_id))
+            if face_id is not None
+            else users.vector(connection, collection, str(user_id))
+        )
+        # A user without faces resembles nobody.
+        matches = (
+            []
+            if probe is None
+            else search(
+                connection,
+                collection,
+                probe,
+                count=request.get("MaxUsers", MOST_USERS),
+                lowest_score=calibration.cosine(request.get("UserMatchThreshold", MATCH_THRESHOLD)),
+                leave_out=user_id,
+            )
+        )
+    return {
+        "UserMatches": user_matches(matches, calibration),
+        "FaceModelVersion": collection.model_version,
+        "SearchedFace": {"FaceId": face_id} if face_id else None,
+        "SearchedUser": {"UserId": user_id} if user_id else None,
+    }
+
+
+lambda_handler = operation("SearchUsers", search_users)

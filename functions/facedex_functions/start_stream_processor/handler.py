@@ -1,0 +1,29 @@
+"""StartStreamProcessor: from now on, what comes in on the video stream is searched."""
+
+from __future__ import annotations
+
+from facedex.api.errors import InternalServerError
+from facedex.runtime.operation import Request, Response, operation
+from facedex.runtime.services import Services
+from facedex.store import collections, stream_processors
+from facedex.workflows import live_video
+
+
+def start_stream_processor(request: Request, services: Services) -> Response:
+    """Begin a run; a worker takes it up a moment later."""
+    settings = services.settings
+    if not settings.stream_queue:
+        raise InternalServerError(
+            "This service does not analyse streaming video: FACEDEX_STREAM_QUEUE is not set."
+        )
+    live_video.refuse_label_detection(request, "StartSelector", "StopSelector")
+    with services.database.transaction() as connection:
+        processor = stream_processors.find(connection, request["Name"], lock=True)
+        collection = collections.find(connection, processor.definition.collection_id)
+        services.pack_of(collection)  # or a refusal now instead of a run that fails
+        run = stream_processors.start(connection, processor, collection)
+    live_video.send(services.database, settings, processor.key)
+    return {"SessionId": str(run)}
+
+
+lambda_handler = operation("StartStreamProcessor", start_stream_processor)

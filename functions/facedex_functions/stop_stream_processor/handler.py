@@ -1,0 +1,18 @@
+"""StopStreamProcessor: the stream is not searched any more."""
+
+from __future__ import annotations
+
+from facedex.runtime.operation import Request, Response, operation
+from facedex.runtime.services import Services
+from facedex.store import stream_processors
+
+
+def stop_stream_processor(request: Request, services: Services) -> Response:
+    """Stop a processor; its worker lets go within seconds, and until then it is STOPPING."""
+    with services.database.transaction() as connection:
+        processor = stream_processors.find(connection, request["Name"], lock=True)
+        stream_processors.stop(connection, processor)
+    return {}
+
+
+lambda_handler = operation("StopStreamProcessor", stop_stream_processor)

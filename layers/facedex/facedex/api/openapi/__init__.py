@@ -1,0 +1,1 @@
+"""The OpenAPI document, derived from the catalog and the service model."""

@@ -1,0 +1,100 @@
+"""Messages to others: work to its queue, the end of a job to the caller's SNS topic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from facedex.aws import clients
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from facedex.store.jobs import Job
+
+_BATCH: Final = 10  # SQS takes no more at once
+_FIFO: Final = ".fifo"
+
+
+class NotSent(Exception):
+    """A message did not get to its queue or topic; worth repeating."""
+
+
+def send_messages(queue: str, messages: Iterable[Mapping[str, Any]]) -> None:
+    """Put messages into the queue of that URL, as JSON.
+
+    Raises:
+        NotSent: not all of them are in it.
+    """
+    bodies = [orjson.dumps(message).decode() for message in messages]
+    try:
+        for first in range(0, len(bodies), _BATCH):
+            batch = enumerate(bodies[first : first + _BATCH])
+            sent = clients.queues().send_message_batch(
+                QueueUrl=queue,
+                Entries=[{"Id": str(number), "MessageBody": body} for number, body in batch],
+            )
+            if sent.get("Failed"):
+                raise NotSent(f"The queue refused {len(sent['Failed'])} messages.")
+    except _failures() as error:
+        raise NotSent(f"The queue cannot be reached ({type(error).__name__}).") from error
+
+
+def completion(job: Job) -> str:
+    """The message about a finished job, as Rekognition words it.
+
+    See "Reference: Video analysis results notification" in Rekognition's developer guide.
+    """
+    assert job.finished_at is not None
+    return orjson.dumps(
+        {
+            "JobId": job.job_id,
+            "Status": job.status,
+            "API": job.order.operation,
+            **({"JobTag": job.order.job_tag} if job.order.job_tag else {}),
+            "Timestamp": _milliseconds(job.finished_at),
+            "Video": {
+                "S3ObjectName": job.order.video.name,
+                "S3Bucket": job.order.video.bucket,
+            },
+        }
+    ).decode()
+
+
+def publish(topic_arn: str, job: Job) -> None:
+    """Publish that a job has ended.
+
+    A FIFO topic passes on one message for each job, however often this is repeated.
+
+    Raises:
+        NotSent: the topic did not take it.
+    """
+    region = topic_arn.split(":")[3]
+    message = completion(job)
+    try:
+        if topic_arn.endswith(_FIFO):
+            clients.topics(region).publish(
+                TopicArn=topic_arn,
+                Message=message,
+                MessageGroupId=job.job_id,
+                MessageDeduplicationId=job.job_id,
+            )
+        else:
+            clients.topics(region).publish(TopicArn=topic_arn, Message=message)
+    except _failures() as error:
+        reason = str(error).partition("\n")[0]  # behind it stands whatever was answered
+        raise NotSent(f"The topic {topic_arn} did not take the message ({reason}).") from error
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """What a call to AWS may raise, whoever answers it: a proxy's page is no answer of AWS."""
+    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
+
+    return BotoCoreError, ClientError, ResponseParserError
+
+
+def _milliseconds(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)

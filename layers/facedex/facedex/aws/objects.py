@@ -1,0 +1,107 @@
+"""Images that the caller names as S3 objects, and the client for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from facedex.api.errors import (
+    ImageTooLargeException,
+    InternalServerError,
+    InvalidParameterException,
+    InvalidS3ObjectException,
+    ServiceError,
+)
+from facedex.aws.clients import bounded
+
+if TYPE_CHECKING:
+    from botocore.exceptions import BotoCoreError, ClientError
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, GetObjectRequestTypeDef
+
+# Rekognition's limit for an image in S3.
+_MOST_BYTES: Final = 15 * 1024 * 1024
+
+
+def image_bytes(image: Mapping[str, Any]) -> bytes:
+    """The bytes of the service model's ``Image``: given as they are, or fetched from S3.
+
+    Raises:
+        InvalidParameterException: neither or both are given.
+        InvalidS3ObjectException: the object does not exist or may not be read.
+        ImageTooLargeException: the object has more than 15 MB.
+        InternalServerError: S3 cannot be reached; worth repeating.
+    """
+    given = [member for member in ("Bytes", "S3Object") if member in image]
+    if len(given) != 1:
+        raise InvalidParameterException(
+            "Image must have either Bytes or S3Object, and here it has "
+            + ("both." if given else "neither.")
+        )
+    data: bytes = image["Bytes"] if "Bytes" in image else _fetch(image["S3Object"])
+    return data
+
+
+def _fetch(place: Mapping[str, str]) -> bytes:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    require_place(place)
+    wanted: GetObjectRequestTypeDef = {"Bucket": place["Bucket"], "Key": place["Name"]}
+    if "Version" in place:
+        wanted["VersionId"] = place["Version"]
+    try:
+        return read_image(client().get_object(**wanted))
+    except (ClientError, BotoCoreError) as error:
+        raise refusal(error) from error
+
+
+def read_image(found: GetObjectOutputTypeDef) -> bytes:
+    """The bytes of an image that S3 has begun to answer with.
+
+    Raises:
+        ImageTooLargeException: the object has more than 15 MB, and is left unread.
+        BotoCoreError: S3 broke off.
+    """
+    if found["ContentLength"] > _MOST_BYTES:
+        found["Body"].close()
+        raise ImageTooLargeException(
+            f"The S3 object has {found['ContentLength']} bytes; an image may have {_MOST_BYTES}."
+        )
+    return found["Body"].read()
+
+
+def require_place(place: Mapping[str, str]) -> None:
+    """Make sure that the service model's ``S3Object`` names an object.
+
+    Raises:
+        InvalidS3ObjectException: it does not.
+    """
+    missing = [member for member in ("Bucket", "Name") if member not in place]
+    if missing:
+        raise InvalidS3ObjectException(f"S3Object must have {' and '.join(missing)}.")
+
+
+def refusal(error: ClientError | BotoCoreError) -> ServiceError:
+    """What S3's answer, or its silence, means to whoever named the object."""
+    from botocore.exceptions import ClientError
+
+    if not isinstance(error, ClientError):
+        return InternalServerError(f"S3 cannot be reached ({type(error).__name__}).")
+    if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
+        return InternalServerError("S3 did not answer; try again.")
+    return InvalidS3ObjectException(
+        "Unable to get the object from S3"
+        f" ({error.response['Error'].get('Code', 'unknown error')})."
+        " Check bucket, object key, version, region and access permissions."
+    )
+
+
+@cache
+def client() -> S3Client:
+    """The S3 client of this process."""
+    # Imported here: boto3 is a third of a cold start, and most requests carry their bytes.
+    import boto3
+
+    # Path addressing works wherever AWS_ENDPOINT_URL_S3 points, names that are not DNS included.
+    return boto3.client("s3", config=bounded(s3={"addressing_style": "path"}))

@@ -1,0 +1,249 @@
+"""Uploads: what S3's notifications say, what an object's key and metadata ask for, its marks.
+
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote_plus
+
+from facedex.api.errors import InternalServerError, ServiceError
+from facedex.api.reading import read_request
+from facedex.aws.objects import client, read_image
+
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
+    from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef
+
+_CREATED: Final = "ObjectCreated:"
+# A rule of the bucket that lets objects expire leaves their faces: it clears the photos away.
+_REMOVED: Final = "ObjectRemoved:"
+_KEY: Final = re.compile(r"([^/]*)/([^/]*)\.(?:jpg|jpeg|png)", re.IGNORECASE | re.DOTALL)
+# Names in S3's metadata, there with "x-amz-meta-" before them, and the member that each sets.
+_METADATA: Final = {"max-faces": "MaxFaces", "quality-filter": "QualityFilter"}
+
+
+class MalformedNotification(ServiceError):
+    """A message in the queue is not a notification of S3."""
+
+
+class InvalidUploadKey(ServiceError):
+    """An object's key does not say what to index it as."""
+
+
+class InvalidUploadMetadata(ServiceError):
+    """An object's metadata asks for what IndexFaces does not have."""
+
+
+class UnreadableUpload(ServiceError):
+    """S3 has the object and, stored as it is, gives it to nobody who has no more than its name."""
+
+
+# S3's codes for it, and what would be right.
+_UNREADABLE: Final = {
+    "InvalidObjectState": "it is archived; restore it, or put it into a storage class that can be"
+    " read at once",
+    "InvalidRequest": "it is encrypted under a key that only its uploader has; use SSE-S3 or"
+    " SSE-KMS",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What S3 tells of one object.
+
+    Attributes:
+        key: decoded.
+        version: of the object, in a bucket that keeps versions.
+        removed: whether it was deleted; otherwise it was created.
+        record: the notification's own record of it.
+    """
+
+    bucket: str
+    key: str
+    version: str | None
+    removed: bool
+    record: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An object as it was read.
+
+    Attributes:
+        metadata: the uploader's own, by lower-case name.
+        etag: changes with the content.
+        tagged: whether it has tags.
+    """
+
+    data: bytes
+    metadata: Mapping[str, str]
+    etag: str
+    tagged: bool
+
+
+def read_notices(body: str) -> list[Notice]:
+    """The objects that a message is about: none for S3's test message and for folder markers.
+
+    Raises:
+        MalformedNotification: it does not come from S3.
+    """
+    try:
+        document = json.loads(body)
+        if document.get("Event") == "s3:TestEvent":
+            return []
+        return list(_notices(document["Records"]))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise MalformedNotification(
+            "The message is no event notification of S3, which has Records with s3.bucket.name and"
+            " s3.object.key."
+        ) from None
+
+
+def _notices(records: list[Mapping[str, Any]]) -> Iterator[Notice]:
+    for record in records:
+        name = record["eventName"].removeprefix("s3:")
+        removed = name.startswith(_REMOVED)
+        thing = record["s3"]["object"]
+        key = unquote_plus(thing["key"])
+        if (removed or name.startswith(_CREATED)) and not key.endswith("/"):
+            bucket = record["s3"]["bucket"]["name"]
+            yield Notice(bucket, key, thing.get("versionId") or None, removed, record)
+
+
+def index_request(notice: Notice, metadata: Mapping[str, str]) -> dict[str, Any]:
+    """The checked request of IndexFaces that an object stands for.
+
+    Raises:
+        InvalidUploadKey: it is not ``CollectionId/ExternalImageId.jpg``, ``.jpeg``, ``.png``.
+        InvalidUploadMetadata: MaxFaces or QualityFilter cannot be used.
+    """
+    found = _KEY.fullmatch(notice.key)
+    if found is None:
+        raise InvalidUploadKey(
+            f"The key {notice.key!r} must be CollectionId/ExternalImageId.jpg, .jpeg or .png, with"
+            " one slash."
+        )
+    document: dict[str, Any] = {
+        "CollectionId": found[1],
+        "ExternalImageId": found[2],
+        "Image": {"S3Object": {"Bucket": notice.bucket, "Name": notice.key}},
+    }
+    try:
+        request = read_request("IndexFaces", document)
+    except ServiceError as error:
+        raise InvalidUploadKey(f"The key {notice.key!r} cannot be used: {error}") from None
+    asked = {_METADATA[name]: value for name, value in metadata.items() if name in _METADATA}
+    if "MaxFaces" in asked and re.fullmatch("[0-9]{1,9}", asked["MaxFaces"]):
+        asked["MaxFaces"] = int(asked["MaxFaces"])  # type: ignore[assignment]
+    try:
+        return request | read_request("IndexFaces", document | asked)
+    except ServiceError as error:
+        raise InvalidUploadMetadata(f"The object's metadata cannot be used: {error}") from None
+
+
+def fetch(bucket: str, key: str, version: str | None = None) -> Upload | None:
+    """Read an object; None if it is not there any more.
+
+    Raises:
+        ImageTooLargeException: it has more than 15 MB.
+        UnreadableUpload: it is archived, or encrypted under a key of its uploader's.
+        InternalServerError: S3 does not give it out now.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    wanted: GetObjectRequestTypeDef = {"Bucket": bucket, "Key": key}
+    if version:
+        wanted["VersionId"] = version
+    try:
+        found = client().get_object(**wanted)
+        data = read_image(found)
+    except ClientError as error:
+        if _is_gone(error):
+            return None
+        code = error.response["Error"].get("Code", "")
+        if code in _UNREADABLE:
+            raise UnreadableUpload(
+                f"S3 does not give the object out ({code}): {_UNREADABLE[code]}."
+            ) from error
+        raise _unavailable(error) from error
+    except BotoCoreError as error:
+        raise _unavailable(error) from error
+    metadata = {name.lower(): value for name, value in found["Metadata"].items()}
+    return Upload(data, metadata, found["ETag"], found.get("TagCount", 0) > 0)
+
+
+def etags(bucket: str, notice_key: str) -> dict[str, str]:
+    """The objects that share a key's collection and ExternalImageId, with their ETags.
+
+    Raises:
+        InternalServerError: S3 does not say.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    prefix = notice_key.rpartition(".")[0] + "."
+    try:
+        listed = client().list_objects_v2(Bucket=bucket, Prefix=prefix)
+    except (ClientError, BotoCoreError) as error:
+        if isinstance(error, ClientError) and _is_gone(error):
+            return {}
+        raise _unavailable(error) from error
+    return {
+        each["Key"]: each["ETag"]
+        for each in listed.get("Contents", ())
+        if _KEY.fullmatch(each["Key"]) and each["Key"].rpartition(".")[0] + "." == prefix
+    }
+
+
+def mark(notice: Notice, marks: Mapping[str, str], version: str | None) -> None:
+    """Give an object the tags of ours that these are, in place of those that it has of ours.
+
+    Tags of other names stay. An object that is not there any more, or that has no room for
+    another tag, is left as it is.
+
+    Raises:
+        ClientError, BotoCoreError: S3 does not take them.
+    """
+    place: dict[str, Any] = {"Bucket": notice.bucket, "Key": notice.key}
+    if version:
+        place["VersionId"] = version
+    from botocore.exceptions import ClientError
+
+    try:
+        found = client().get_object_tagging(**place)["TagSet"]
+        others = [tag for tag in found if not tag["Key"].startswith(_OURS)]
+        ours = [{"Key": _OURS + name, "Value": _tag_value(text)} for name, text in marks.items()]
+        wanted: list[Any] = [*others, *ours]
+        if len(wanted) <= _MOST_TAGS and len(wanted) + len(found) > 2 * len(others):
+            client().put_object_tagging(**place, Tagging={"TagSet": wanted})
+    except ClientError as error:
+        if not _is_gone(error):
+            raise
+
+
+_OURS: Final = "facedex:"
+_MOST_TAGS: Final = 10
+_LONGEST_VALUE: Final = 256
+
+
+def _tag_value(text: str) -> str:
+    """A sentence in the alphabet of S3's tag values."""
+    return re.sub(r"[^A-Za-z0-9 +\-=._:/@]+", " ", text).strip()[:_LONGEST_VALUE]
+
+
+def _is_gone(error: ClientError) -> bool:
+    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    # 405: the version is a delete marker.
+    return status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
+
+
+def _unavailable(error: Exception) -> InternalServerError:
+    """A fault of S3 or of our permissions there: not the upload's, so it is tried again."""
+    code = getattr(error, "response", {}).get("Error", {}).get("Code")
+    return InternalServerError(f"S3 does not give the object out ({code or type(error).__name__}).")

@@ -1,0 +1,98 @@
+"""Videos that the caller names as S3 objects: found, and read a range of bytes at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from facedex.api.errors import (
+    InvalidParameterException,
+    InvalidS3ObjectException,
+    VideoTooLargeException,
+)
+from facedex.aws.objects import client, refusal, require_place
+from facedex.store.jobs import VideoObject
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef, HeadObjectRequestTypeDef
+
+_MOST_BYTES: Final = 10 * 1024**3  # Rekognition's limit for a stored video
+
+
+class VideoGone(InvalidS3ObjectException):
+    """The video that a job was started with is not there any more, or may not be read now."""
+
+
+def locate(video: Mapping[str, Any]) -> VideoObject:
+    """The object that the service model's ``Video`` names, as it is now.
+
+    Raises:
+        InvalidParameterException: it names none.
+        InvalidS3ObjectException: there is none, or it may not be read.
+        VideoTooLargeException: it has more than 10 GB.
+        InternalServerError: S3 cannot be reached; worth repeating.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    if "S3Object" not in video:
+        raise InvalidParameterException("Video must have S3Object: bucket and name of the video.")
+    place = video["S3Object"]
+    require_place(place)
+    wanted: HeadObjectRequestTypeDef = {"Bucket": place["Bucket"], "Key": place["Name"]}
+    if "Version" in place:
+        wanted["VersionId"] = place["Version"]
+    try:
+        found = client().head_object(**wanted)
+    except (ClientError, BotoCoreError) as error:
+        raise refusal(error) from error
+    size = found["ContentLength"]
+    if size > _MOST_BYTES:
+        raise VideoTooLargeException(f"The video has {size} bytes and may have {_MOST_BYTES}.")
+    return VideoObject(place["Bucket"], place["Name"], place.get("Version"), found["ETag"], size)
+
+
+def ranges(video: VideoObject) -> Callable[[int, int], bytes]:
+    """What fetches the bytes from one place to before another, of that very object.
+
+    It raises ``VideoGone`` when the object was deleted, replaced or closed to us meanwhile, and
+    ``InternalServerError`` when S3 cannot be reached.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    wanted: GetObjectRequestTypeDef = {
+        "Bucket": video.bucket,
+        "Key": video.name,
+        "IfMatch": video.etag,
+    }
+    if video.version:
+        wanted["VersionId"] = video.version
+
+    def fetch(start: int, end: int) -> bytes:
+        part: GetObjectRequestTypeDef = {**wanted, "Range": f"bytes={start}-{end - 1}"}
+        try:
+            found = client().get_object(**part)
+            return found["Body"].read()
+        except ClientError as error:
+            raise _gone(video, error) or refusal(error) from error
+        except BotoCoreError as error:
+            raise refusal(error) from error
+
+    return fetch
+
+
+_GONE: Final = {
+    HTTPStatus.NOT_FOUND: "is not there any more",
+    HTTPStatus.PRECONDITION_FAILED: "was replaced by another after the job was started",
+    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE: "was replaced by another after the job was started",
+    HTTPStatus.FORBIDDEN: "may not be read; check the permissions of bucket, object and key",
+}
+
+
+def _gone(video: VideoObject, error: Any) -> VideoGone | None:
+    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return None
+    code = error.response["Error"].get("Code", "unknown error")
+    what = _GONE.get(status, "cannot be read")
+    return VideoGone(f"The video s3://{video.bucket}/{video.name} {what} ({code}).")

@@ -1,0 +1,1 @@
+"""What runs every function: services, the gateway's events, errors as answers, due messages."""

@@ -1,0 +1,100 @@
+"""API Gateway's proxy events (REST APIs, payload version 1.0) as calls, and answers as replies.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from aws_lambda_powertools import Logger
+from pybase64 import b64decode
+
+from facedex.access.authentication import Caller, authenticate
+from facedex.api import errors
+from facedex.api.arns import Owner, signed_region
+from facedex.api.writing import write_error
+from facedex.runtime import services
+from facedex.runtime.faults import service_error
+from facedex.settings import settings
+from facedex.store.access_keys import Credentials
+
+# Standard error: what a program answers is on the other one.
+logger = Logger(service="facedex", stream=sys.stderr)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request as it came through API Gateway, from a caller who may call.
+
+    Attributes:
+        caller: who sent it.
+        headers: by lower-case name.
+        path: the path parameters of the route.
+        query: every value of every query parameter.
+        body: text, or bytes where API Gateway passed it in base64.
+    """
+
+    request_id: str
+    owner: Owner
+    caller: Caller
+    headers: Mapping[str, str]
+    path: Mapping[str, str]
+    query: Mapping[str, Sequence[str]]
+    body: str | bytes
+
+
+def answer(
+    event: Mapping[str, Any], content_type: str, act: Callable[[Call], bytes]
+) -> dict[str, Any]:
+    """Answer an event: with what ``act`` returns, or with the error that it raises.
+
+    Args:
+        event: a REST proxy event.
+        content_type: of the answer, errors included.
+        act: makes the body of the successful answer.
+    """
+    request_id = (event.get("requestContext") or {}).get("requestId") or str(uuid4())
+    try:
+        status, body = 200, act(_read_call(event, request_id))
+        headers = {}
+    except Exception as raised:
+        error = service_error(raised)
+        if isinstance(error, errors.InternalServerError):
+            # The traceback names code, never data: arguments are not printed.
+            logger.exception("request failed", request_id=request_id)
+        status, body = error.status, write_error(error)
+        headers = {"x-amzn-ErrorType": error.code}
+    return {
+        "statusCode": status,
+        "headers": {"Content-Type": content_type, "x-amzn-RequestId": request_id, **headers},
+        "body": body.decode(),
+        "isBase64Encoded": False,
+    }
+
+
+def _find_key(access_key_id: str) -> Credentials | None:
+    return services.keyring().find(access_key_id)
+
+
+def _read_call(event: Mapping[str, Any], request_id: str) -> Call:
+    context = event.get("requestContext") or {}
+    text = event.get("body") or ""
+    body = b64decode(text) if event.get("isBase64Encoded") else text
+    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    return Call(
+        request_id=request_id,
+        owner=Owner(
+            account=context.get("accountId") or settings().account,
+            region=signed_region(headers.get("authorization", "")) or settings().region,
+        ),
+        caller=authenticate(event, body, _find_key),
+        headers=headers,
+        path=event.get("pathParameters") or {},
+        query=event.get("multiValueQueryStringParameters") or {},
+        body=body,
+    )

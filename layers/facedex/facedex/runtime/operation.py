@@ -1,0 +1,72 @@
+"""The one wrapper of every operation: what all handlers would otherwise repeat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from facedex import invocation
+from facedex.api.media_types import JSON
+from facedex.api.reading import read_request
+from facedex.api.rest import choose_variant, read_members
+from facedex.api.writing import write_response
+from facedex.runtime.gateway import Call, answer
+from facedex.runtime.model_change import with_current_model
+from facedex.runtime.services import Services
+
+Request = dict[str, Any]
+Response = dict[str, Any]
+Handler = Callable[[Request, Services], Response]
+
+
+class Endpoint:
+    """An operation that can be called: through its own REST route, or by the front door.
+
+    Args:
+        name: the operation's name in the service model.
+        handle: takes the checked request, in AWS's field names, and returns the response.
+        variants: the same for each extension on its REST route, by the extension's name.
+    """
+
+    def __init__(self, name: str, handle: Handler, variants: Mapping[str, Handler]) -> None:
+        self.name = name
+        self._handlers = {name: handle, **variants}
+
+    def __call__(self, event: Mapping[str, Any], context: object) -> dict[str, Any]:
+        """Lambda's entry: an API Gateway event of the operation's REST route."""
+        with invocation.under(context):
+            return answer(event, JSON, self._act)
+
+    def perform(
+        self, call: Call, read: Callable[[Call], Request], variant: str | None = None
+    ) -> bytes:
+        """Check the caller and the request, handle it, check and serialise the response.
+
+        Args:
+            call: the request as it came.
+            read: gives its members in JSON's types; used only once the caller is known to be
+                allowed.
+            variant: name of the extension that is wanted instead of the operation itself.
+
+        Raises:
+            Exception: see ``facedex.runtime.faults`` for what each means to the caller.
+        """
+        call.caller.require(self.name)
+        name = variant or self.name
+        request = read_request(name, read(call))
+        handle = partial(self._handlers[name], request, Services(call.owner))
+        return write_response(name, with_current_model(handle))
+
+    def _act(self, call: Call) -> bytes:
+        return self.perform(call, self._read, choose_variant(self.name, call.query))
+
+    def _read(self, call: Call) -> Request:
+        return read_members(
+            self.name, headers=call.headers, path=call.path, query=call.query, body=call.body
+        )
+
+
+def operation(name: str, handle: Handler, **variants: Handler) -> Endpoint:
+    """Make a handler an operation of the service, with its extensions by their names."""
+    return Endpoint(name, handle, variants)

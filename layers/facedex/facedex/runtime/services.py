@@ -1,0 +1,191 @@
+"""What handlers stand on: made on first use, kept for the life of the process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from threading import Lock
+from typing import TYPE_CHECKING, Final
+
+from facedex import invocation
+from facedex.api.arns import Owner
+from facedex.api.errors import InvalidParameterException
+from facedex.api.pages import PageTokens
+from facedex.settings import DatabaseAuth, Settings, read_keys_secret, settings
+from facedex.store.database import Database
+from facedex.store.iam import iam_password
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from facedex.store.collections import Collection
+    from facedex.store.keyring import KeyRing
+    from facedex.vision.packs import Pack
+    from facedex.vision.shelf import Shelf
+
+# Seconds of an invocation that are left for its work and its answer, once it has a connection.
+_SPARE: Final = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The services of one request.
+
+    Attributes:
+        owner: in whose name it is answered.
+    """
+
+    owner: Owner
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of this process."""
+        return settings()
+
+    @property
+    def database(self) -> Database:
+        """The database of this process."""
+        return database()
+
+    @property
+    def pack(self) -> Pack:
+        """The default model pack; its networks are loaded when first run."""
+        return pack()
+
+    def pack_of(self, collection: Collection) -> Pack:
+        """The model pack that made a collection's vectors.
+
+        Raises:
+            InvalidParameterException: it is not installed here.
+            PackMissing: it cannot be used.
+        """
+        return pack_of(collection)
+
+    @property
+    def installed_packs(self) -> Mapping[str, str]:
+        """The FaceModelVersion of each installed pack, by name."""
+        return shelf().installed()
+
+    def pack_for(self, model_version: str) -> Pack:
+        """The installed model pack whose vectors have this FaceModelVersion.
+
+        Raises:
+            PackNotInstalled: it is not here.
+            PackMissing: it cannot be used.
+        """
+        return pack_for(model_version)
+
+    def pack_named(self, name: str) -> Pack:
+        """The installed model pack of that name.
+
+        Raises:
+            PackMissing: it cannot be used.
+        """
+        return shelf().named(name, threads=_threads())
+
+    def page_tokens(self, *listing: str) -> PageTokens:
+        """The tokens of one listing, filters included."""
+        return PageTokens(self.database.signing_secret, *listing)
+
+
+# Requests run in parallel threads: without it two first requests would each load the networks.
+_making = Lock()
+
+
+def database() -> Database:
+    """The database of this process."""
+    with _making:
+        return _database()
+
+
+def keyring() -> KeyRing:
+    """The access keys of this process."""
+    with _making:
+        return _keyring()
+
+
+def pack() -> Pack:
+    """The default model pack."""
+    return shelf().named(settings().pack, threads=_threads())
+
+
+def pack_of(collection: Collection) -> Pack:
+    """The model pack that made a collection's vectors.
+
+    Raises:
+        InvalidParameterException: it is not installed here.
+        PackMissing: it cannot be used.
+    """
+    from facedex.vision.errors import PackNotInstalled
+
+    try:
+        return pack_for(collection.model_version)
+    except PackNotInstalled as error:
+        raise InvalidParameterException(
+            f"The collection {collection.collection_id} was made with {error.what}, which is not"
+            f" installed here; {error.remedy}. `facedex collections upgrade` moves a collection to"
+            " another pack."
+        ) from error
+
+
+def pack_for(model_version: str) -> Pack:
+    """The model pack whose vectors have this FaceModelVersion.
+
+    Raises:
+        PackNotInstalled: it is not here.
+        PackMissing: it cannot be used.
+    """
+    return shelf().of_version(model_version, threads=_threads())
+
+
+def shelf(current: Settings | None = None) -> Shelf:
+    """The model packs of this process.
+
+    Args:
+        current: its settings, where not all of them are in the environment yet.
+    """
+    current = current or settings()
+    with _making:
+        return _shelf(current.models, current.loaded_packs)
+
+
+def _threads() -> int:
+    """The threads that look at an invocation's image.
+
+    Beside others, an invocation has one, whatever the setting: several images done at once, a
+    thread each, take less time than the threads' waiting for each other.
+    """
+    return settings().threads if invocation.under_way() < 2 else 1
+
+
+@cache
+def _database() -> Database:
+    current = settings()
+    by_token = current.database_auth is DatabaseAuth.IAM
+    return Database(
+        current.database_url,
+        password=iam_password(current.database_url, region=current.region) if by_token else None,
+        connections=current.connections,
+        statement_timeout=current.statement_timeout,
+        patience=lambda: min(current.database_patience, invocation.remaining() - _SPARE),
+        pooled=current.database_pooled,
+    )
+
+
+@cache
+def _keyring() -> KeyRing:
+    from facedex.store.encryption import Cipher
+    from facedex.store.keyring import KeyRing
+
+    current = settings()
+    cipher = Cipher(read_keys_secret(current.keys_secret))
+    return KeyRing(_database(), cipher, seconds=current.keys_cache)
+
+
+@cache
+def _shelf(models: Path, most: int) -> Shelf:
+    # Imported here: functions that need no pack need no NumPy either.
+    from facedex.vision.shelf import Shelf
+
+    return Shelf(models, most=most)

@@ -1,0 +1,1 @@
+"""Work that several functions share: indexing, searching, stored and live video, tags."""

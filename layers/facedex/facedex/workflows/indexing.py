@@ -1,0 +1,163 @@
+"""Faces of a photo become face records: what IndexFaces and an upload have in common.
+
+The quality filter comes first, then MaxFaces takes the largest of what is left. The same bytes
+under the same ExternalImageId in the same collection give the same FaceIds back, so that a
+repeated call changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from facedex.runtime.model_change import with_current_model
+from facedex.runtime.services import Services
+from facedex.store import adding, collections, upgrades
+from facedex.store.collections import Collection
+from facedex.store.database import Connection, Database
+from facedex.store.errors import ModelMismatch
+from facedex.store.faces import Box, StoredFace
+from facedex.workflows import pictures
+from facedex.workflows.current_collection import look_ahead, refreshing
+from facedex.workflows.pictures import Picture
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from facedex.vision.faces import Face
+
+_logger: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """What became of the faces of a photo.
+
+    Attributes:
+        model_version: of the collection.
+        records: the face records, each with the face it is of, largest first.
+        unindexed: the other faces, each with the reasons why it was left out.
+    """
+
+    model_version: str
+    records: Sequence[tuple[StoredFace, Face]]
+    unindexed: Sequence[tuple[Face, Sequence[str]]]
+
+
+def index(request: Mapping[str, Any], services: Services) -> Indexed:
+    """Find the faces in a photo and add them to a collection, with the collection's pack.
+
+    Args:
+        request: a checked request of IndexFaces, in the service model's names.
+        services: what it stands on.
+
+    Raises:
+        Exception: see ``facedex.runtime.faults`` for what each means.
+    """
+    return with_current_model(partial(_index, request, services))
+
+
+def _index(request: Mapping[str, Any], services: Services) -> Indexed:
+    seen = look_ahead(services.database, request["CollectionId"])
+    pack = services.pack_of(seen)
+    picture = pictures.read(services, request["Image"], pack)
+    chosen, unindexed = _choose(
+        picture.faces, request.get("QualityFilter", "AUTO"), request.get("MaxFaces")
+    )
+    vectors = pack.embed(picture.image, chosen)
+    image = adding.NewImage(
+        model_version=pack.model_version,
+        digest=picture.digest,
+        external_image_id=request.get("ExternalImageId"),
+        faces=[
+            adding.NewFace(face.box, face.confidence, vector)
+            for face, vector in zip(chosen, vectors, strict=True)
+        ],
+    )
+    prepared = _prepare_upgrade(services, seen, picture) if seen.upgrading_to else None
+    collection, stored = _store(services.database, seen, image, prepared)
+    return Indexed(
+        collection.model_version, list(zip(stored, chosen, strict=True)), list(unindexed)
+    )
+
+
+def _store(
+    database: Database, seen: Collection, image: adding.NewImage, prepared: _Prepared | None
+) -> tuple[Collection, Sequence[StoredFace]]:
+    """The collection that the faces are in by now, and their records."""
+    if image.faces and not seen.upgrading_to:
+        with database.autocommit() as connection:
+            if stored := adding.add_new(connection, seen, image):
+                return seen, stored
+    with refreshing(database, seen), database.transaction() as connection:
+        # The name may have changed hands meanwhile: what counts is the collection it names now.
+        collections.find(connection, seen.collection_id, keep=True)
+        # Again, as an upgrade may have begun while the lock was waited for.
+        collection = collections.find(connection, seen.collection_id)
+        if collection.upgrading_to != seen.upgrading_to:
+            raise ModelMismatch(
+                f"An upgrade of the collection {seen.collection_id} began or ended meanwhile; try"
+                " again."
+            )
+        stored = adding.add(connection, collection, image)
+        if prepared:
+            prepared.keep(connection, collection, stored)
+        return collection, stored
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """Faces of a photo as the model sees them that the collection is being moved to."""
+
+    model_version: str
+    boxes: Sequence[Box]
+    vectors: Sequence[NDArray[np.float32]]
+
+    def keep(
+        self, connection: Connection, collection: Collection, stored: Sequence[StoredFace]
+    ) -> None:
+        """Keep the vectors of those that are stored, for when the upgrade ends."""
+        pairs = zip(adding.recognise(self.boxes, stored), self.vectors, strict=True)
+        new = {record.face_id: vector for record, vector in pairs if record is not None}
+        upgrades.keep(connection, collection, self.model_version, new)
+
+
+def _prepare_upgrade(services: Services, seen: Collection, picture: Picture) -> _Prepared | None:
+    """Look at a photo with the pack that the collection is being moved to as well.
+
+    None where that cannot be used: it is no fault of the request, and the upgrade reports the
+    faces.
+    """
+    from facedex.vision.errors import PackMissing
+
+    assert seen.upgrading_to is not None
+    try:
+        pack = services.pack_for(seen.upgrading_to)
+        found = pictures.detect(services, picture.image, pack)
+        vectors = list(pack.embed(picture.image, found))
+    except PackMissing as error:
+        _logger.warning("Faces are indexed without vectors for an upgrade: %s", error)
+        return None
+    return _Prepared(pack.model_version, [face.box for face in found], vectors)
+
+
+def _choose(
+    found: Sequence[Face], quality_filter: str, max_faces: int | None
+) -> tuple[list[Face], list[tuple[Face, list[str]]]]:
+    """Split the faces, largest first, into those to index and the others."""
+    from facedex.vision.screening import screen
+
+    chosen: list[Face] = []
+    unindexed: list[tuple[Face, list[str]]] = []
+    for face, shortcomings in screen(found, quality_filter):
+        full = max_faces is not None and len(chosen) >= max_faces
+        reasons = shortcomings or (["EXCEEDS_MAX_FACES"] if full else [])
+        if reasons:
+            unindexed.append((face, reasons))
+        else:
+            chosen.append(face)
+    return chosen, unindexed

@@ -1,0 +1,81 @@
+"""Photos that callers send: read, checked, and the faces in them found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Final
+
+from facedex.api.errors import InvalidParameterException
+from facedex.aws.objects import image_bytes
+from facedex.runtime.services import Services
+
+if TYPE_CHECKING:
+    from facedex.vision.faces import DetectedFace, Face
+    from facedex.vision.images import Image
+    from facedex.vision.packs import Pack
+
+# Rekognition's smallest image, in pixels of either side.
+_SMALLEST_SIDE: Final = 80
+
+# Rekognition looks at the 100 largest faces of an image.
+MAX_FACES: Final = 100
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A caller's image and the faces in it.
+
+    Attributes:
+        data: the bytes as they came.
+        detected: where the faces are: at most 100, the largest first.
+    """
+
+    data: bytes
+    image: Image
+    detected: list[DetectedFace]
+    pack: Pack
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the image's bytes."""
+        return sha256(self.data).digest()
+
+    @cached_property
+    def faces(self) -> list[Face]:
+        """The same with their poses and qualities, which are measured when first asked for."""
+        return self.pack.describe(self.image, self.detected)
+
+
+def read(services: Services, document: Mapping[str, Any], pack: Pack | None = None) -> Picture:
+    """Read the service model's ``Image`` and find the faces in it.
+
+    Args:
+        services: of the request.
+        document: the image.
+        pack: finds the faces; the default pack unless it is given.
+
+    Raises:
+        ServiceError: the image cannot be fetched, or is too small.
+        InvalidImage: it is not a complete JPEG or PNG.
+        ImageTooLarge: it has too many pixels.
+    """
+    # Imported here: functions that look at no picture need no NumPy either.
+    from facedex.vision.images import decode
+
+    data = image_bytes(document)
+    image = decode(data, max_pixels=services.settings.max_pixels)
+    if min(image.width, image.height) < _SMALLEST_SIDE:
+        raise InvalidParameterException(
+            f"The image has {image.width} x {image.height} pixels; either side must have at"
+            f" least {_SMALLEST_SIDE}."
+        )
+    pack = pack or services.pack
+    return Picture(data, image, detect(services, image, pack), pack)
+
+
+def detect(services: Services, image: Image, pack: Pack) -> list[DetectedFace]:
+    """Return the faces of an image: at most ``MAX_FACES``, the largest first."""
+    return pack.detect(image, longest_side=services.settings.detection_side, most=MAX_FACES)

@@ -1,0 +1,60 @@
+"""What the tag operations have in common: what an ARN names, and which tags are the product's."""
+
+from __future__ import annotations
+
+from collections.abc import Collection as Names
+from typing import Final
+
+from facedex.api.arns import Kind
+from facedex.api.errors import InvalidParameterException
+from facedex.runtime.services import Services
+from facedex.store import collections, stream_processors, tags
+from facedex.store.collections import Collection
+from facedex.store.database import Connection
+from facedex.store.tags import Tagged
+from facedex.vision import numbers
+
+# The tag of a collection that names its model pack.
+PACK: Final = "facedex:pack"
+
+
+def find(connection: Connection, services: Services, arn: str, *, keep: bool = False) -> Tagged:
+    """The collection or the stream processor that an ARN names.
+
+    Args:
+        connection: in a transaction.
+        services: who asks.
+        arn: names it.
+        keep: hold off its deletion until the transaction ends; for writers.
+
+    Raises:
+        ServiceError: it is no ARN of either, or of another owner.
+        CollectionNotFound, StreamProcessorNotFound: there is none.
+    """
+    kind, name = services.owner.resource(arn)
+    if kind is Kind.STREAM_PROCESSOR:
+        return stream_processors.find(connection, name, lock=keep)
+    return collections.find(connection, name, keep=keep)
+
+
+def require_pack(connection: Connection, resource: Tagged, wanted: str | None) -> None:
+    """Make sure that a change of tags leaves a collection's pack as it is.
+
+    Args:
+        connection: in the transaction of the change.
+        resource: what the tags are of.
+        wanted: the value that the tag is to have; None for none.
+
+    Raises:
+        InvalidParameterException: it would change.
+    """
+    if not isinstance(resource, Collection):
+        return
+    present = tags.read(connection, resource).get(PACK)
+    names: Names[str | None] = {present, numbers.name(resource.model_version)}
+    if wanted not in names or (wanted is None and present is not None):
+        raise InvalidParameterException(
+            f"A collection keeps its model pack, and with it the tag {PACK}; `facedex collections"
+            f" upgrade {resource.collection_id} --from FOLDER_OF_PHOTOS --pack PACK` moves it to"
+            " another."
+        )

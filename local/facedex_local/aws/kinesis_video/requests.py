@@ -1,0 +1,163 @@
+"""Requests of Kinesis Video Streams: what they ask for, or why they are refused."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from facedex_local.aws.kinesis_video.errors import Refused
+from facedex_local.aws.kinesis_video.passages import Selector, Start
+from facedex_local.http.bodies import Chunks, MalformedBody, read_length
+from facedex_local.http.gateway import Environ
+
+_LARGEST: Final = 64 * 1024  # bytes of a request that is JSON
+_NAME: Final = re.compile(r"[a-zA-Z0-9_.-]{1,256}")
+_ARN: Final = re.compile(
+    r"arn:[a-z-]+:kinesisvideo:[a-z0-9-]+:[0-9]+:[a-z]+/[a-zA-Z0-9_.-]+/[0-9]+"
+)
+_NUMBER: Final = re.compile(r"[0-9]{1,128}")
+_TOKEN: Final = re.compile(r"[a-zA-Z0-9_.-]{1,128}")
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """What a producer says about the media that it sends.
+
+    Attributes:
+        stream: members of a request that name the stream.
+        began: seconds since 1970 from which its timecodes count; 0 for absolute ones.
+    """
+
+    stream: dict[str, str]
+    began: float
+
+
+def read_json(environ: Environ) -> tuple[bytes, dict[str, Any]]:
+    """The body of a request, as bytes and as a JSON object.
+
+    Raises:
+        Refused: it is too long, broken, or no object.
+    """
+    body = _read_body(environ)
+    try:
+        found = json.loads(body or b"{}")
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise Refused("InvalidArgumentException", "The request's body must be a JSON object.")
+    return body, found
+
+
+def read_stream(members: dict[str, Any]) -> dict[str, str]:
+    """The members that name the stream.
+
+    Raises:
+        Refused: neither or both are there, or one is not what it should be.
+    """
+    name, arn = members.get("StreamName"), members.get("StreamARN")
+    if (name is None) == (arn is None):
+        raise Refused(
+            "InvalidArgumentException", "Name the stream by either StreamName or StreamARN."
+        )
+    if name is not None:
+        _require(name, _NAME, "StreamName")
+        return {"StreamName": name}
+    _require(arn, _ARN, "StreamARN")
+    return {"StreamARN": str(arn)}
+
+
+def read_start(members: dict[str, Any]) -> Start:
+    """The start selector of a GetMedia request.
+
+    Raises:
+        Refused: it is not complete, or not what it should be.
+    """
+    given = members.get("StartSelector")
+    if not isinstance(given, dict):
+        raise Refused("InvalidArgumentException", "StartSelector is missing.")
+    try:
+        selector = Selector(given.get("StartSelectorType"))
+    except ValueError:
+        names = ", ".join(each.value for each in Selector)
+        raise Refused(
+            "InvalidArgumentException", f"StartSelectorType must be one of {names}."
+        ) from None
+    match selector:
+        case Selector.FRAGMENT_NUMBER:
+            _require(given.get("AfterFragmentNumber"), _NUMBER, "AfterFragmentNumber")
+            return Start(selector, number=given["AfterFragmentNumber"])
+        case Selector.CONTINUATION_TOKEN:
+            _require(given.get("ContinuationToken"), _TOKEN, "ContinuationToken")
+            return Start(selector, number=given["ContinuationToken"])
+        case Selector.SERVER_TIMESTAMP | Selector.PRODUCER_TIMESTAMP:
+            return Start(selector, timestamp=_timestamp(given.get("StartTimestamp")))
+    return Start(selector)
+
+
+def read_media(environ: Environ) -> Media:
+    """The headers of a PutMedia request.
+
+    Raises:
+        Refused: one is missing, or not what it should be.
+    """
+    named = {
+        "StreamName": environ.get("HTTP_X_AMZN_STREAM_NAME"),
+        "StreamARN": environ.get("HTTP_X_AMZN_STREAM_ARN"),
+    }
+    stream = read_stream({name: value for name, value in named.items() if value})
+    kind = environ.get("HTTP_X_AMZN_FRAGMENT_TIMECODE_TYPE", "")
+    if kind not in ("ABSOLUTE", "RELATIVE"):
+        raise Refused(
+            "InvalidArgumentException",
+            "x-amzn-fragment-timecode-type must be ABSOLUTE or RELATIVE.",
+        )
+    if kind == "ABSOLUTE":
+        return Media(stream, 0.0)
+    started = environ.get("HTTP_X_AMZN_PRODUCER_START_TIMESTAMP", "")
+    try:
+        return Media(stream, _timestamp(float(started)))
+    except ValueError:
+        raise Refused(
+            "InvalidArgumentException",
+            "x-amzn-producer-start-timestamp must be seconds since 1970, such as 1510861000.250.",
+        ) from None
+
+
+def _read_body(environ: Environ) -> bytes:
+    stream = environ["wsgi.input"]
+    try:
+        if environ.get("wsgi.input_terminated"):
+            chunks: Chunks = stream
+            body = chunks.read_within(_LARGEST)
+        else:
+            declared = read_length(environ.get("CONTENT_LENGTH", ""))
+            body = stream.read(declared) if declared <= _LARGEST else None
+    except MalformedBody as error:
+        raise Refused("InvalidArgumentException", str(error)) from None
+    if body is None:
+        raise Refused("InvalidArgumentException", f"The request has more than {_LARGEST} bytes.")
+    return body
+
+
+def _require(value: Any, pattern: re.Pattern[str], name: str) -> None:
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise Refused(
+            "InvalidArgumentException", f"{name} is missing or not of the form {pattern.pattern}."
+        )
+
+
+def _timestamp(value: Any) -> float:
+    """Seconds since 1970 of a time as SDKs write it."""
+    try:
+        seconds = (
+            datetime.fromisoformat(value).timestamp() if isinstance(value, str) else float(value)
+        )
+    except (TypeError, ValueError, OverflowError):
+        seconds = math.nan
+    if not math.isfinite(seconds):
+        raise Refused("InvalidArgumentException", "StartTimestamp is missing or no time.")
+    return seconds

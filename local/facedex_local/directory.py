@@ -1,0 +1,89 @@
+"""The data directory, which one process at a time may use."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import platformdirs
+from filelock import FileLock, Timeout
+
+from facedex_local.errors import DirectoryInUse, DirectoryUnusable
+
+_LOCK: Final = "lock"
+_HOLDER: Final = "running.json"
+
+
+def default() -> Path:
+    """Where data lives unless the user says otherwise."""
+    return platformdirs.user_data_path("facedex")
+
+
+@contextmanager
+def hold(directory: Path) -> Iterator[Path]:
+    """Make ``directory`` if it is not there and keep every other process out of it.
+
+    The operating system drops the lock with the process that holds it, however that ends.
+
+    Yields:
+        the directory, absolute.
+
+    Raises:
+        DirectoryInUse: another process holds it.
+        DirectoryUnusable: it cannot be made or written.
+    """
+    directory = directory.expanduser().absolute()
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        # The lock file stays: were it removed, two later starts could lock two different files.
+        lock = FileLock(
+            directory / _LOCK, timeout=0, fallback_to_soft=False, preserve_lock_file=True
+        )
+        lock.acquire()
+    except Timeout:
+        raise DirectoryInUse(_describe_holder(directory)) from None
+    except OSError as error:
+        raise DirectoryUnusable(
+            f"The data directory {directory} cannot be used ({error.strerror or error}); "
+            "name another with --data-dir."
+        ) from None
+    try:
+        announce(directory, url=None)
+        yield directory
+    finally:
+        (directory / _HOLDER).unlink(missing_ok=True)
+        lock.release()
+
+
+def announce(directory: Path, *, url: str | None) -> None:
+    """Leave word of who holds ``directory`` and where it answers."""
+    draft = directory / f"{_HOLDER}.new"
+    draft.write_text(json.dumps({"pid": os.getpid(), "url": url}), encoding="utf-8")
+    draft.replace(directory / _HOLDER)
+
+
+def announced(directory: Path) -> str | None:
+    """Where the process that holds ``directory`` answers; None if there is none, or not yet."""
+    try:
+        holder = json.loads((directory.expanduser() / _HOLDER).read_text(encoding="utf-8"))
+        url = holder["url"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return url if isinstance(url, str) else None
+
+
+def _describe_holder(directory: Path) -> str:
+    try:
+        holder = json.loads((directory / _HOLDER).read_text(encoding="utf-8"))
+        who = f"process {holder['pid']}"
+        where = f", {holder['url']}" if holder["url"] else ", still starting"
+    except (OSError, ValueError, KeyError, TypeError):
+        who, where = "another process", ""
+    return (
+        f"facedex is already running on {directory} ({who}{where}); "
+        "stop it first, or give this one a directory of its own with --data-dir."
+    )

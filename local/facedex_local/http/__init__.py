@@ -1,0 +1,1 @@
+"""The HTTP server, and what turns requests into API Gateway events."""

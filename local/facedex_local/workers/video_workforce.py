@@ -1,0 +1,27 @@
+"""Stored video on one machine: worker processes that do what is in its queue."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from facedex_local.workers.processes import Workforce
+from facedex_local.workers.queues import VIDEO
+
+if TYPE_CHECKING:
+    from facedex.store.database import Connection
+
+
+def workforce() -> Workforce:
+    """As many workers as cores, from the first job on."""
+    from facedex.store import tasks
+
+    most = int(os.environ.get("FACEDEX_VIDEO_WORKERS") or os.cpu_count() or 1)
+    started = False
+
+    def wanted(connection: Connection) -> int:
+        nonlocal started
+        started = started or tasks.any_left(connection)
+        return most if started else 0
+
+    return Workforce("search_video_segment", VIDEO, 10, wanted, tasks.send_again, tasks.free)

@@ -1,0 +1,49 @@
+"""Functions find S3 and credentials on one machine, and what the user has chosen stays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from facedex_local.environment import configure
+
+
+def settled(**environment: str) -> dict[str, str]:
+    configure(
+        models=Path("/models"),
+        pack="dlib",
+        own_url="http://127.0.0.1:9000",
+        s3_url="http://127.0.0.1:40000",
+        environment=environment,
+    )
+    return environment
+
+
+def test_functions_find_the_models_and_the_local_s3() -> None:
+    environment = settled()
+    for service in ("S3", "SQS", "SNS", "KINESIS", "KINESIS_VIDEO"):
+        assert environment[f"AWS_ENDPOINT_URL_{service}"] == "http://127.0.0.1:40000"
+    assert environment["FACEDEX_MODELS"] == "/models"
+    assert environment["FACEDEX_PACK"] == "dlib"
+    assert environment["AWS_ACCESS_KEY_ID"] == environment["AWS_SECRET_ACCESS_KEY"] == "testing"
+    assert environment["AWS_REGION"] == "us-east-1"
+
+
+@pytest.mark.parametrize("own", ["http://127.0.0.1:9000", "http://localhost:9000/"])
+def test_our_own_address_exported_for_clients_is_no_other_s3(own: str) -> None:
+    assert settled(AWS_ENDPOINT_URL=own)["AWS_ENDPOINT_URL_S3"] == "http://127.0.0.1:40000"
+
+
+def test_another_s3_that_the_user_chose_stays() -> None:
+    minio = settled(AWS_ENDPOINT_URL_S3="http://minio:9000")
+    assert minio["AWS_ENDPOINT_URL_S3"] == "http://minio:9000"
+    assert "AWS_ENDPOINT_URL_S3" not in settled(AWS_ENDPOINT_URL="http://localstack:4566")
+
+
+def test_credentials_and_region_that_the_user_chose_stay() -> None:
+    own = settled(AWS_ACCESS_KEY_ID="AKIA", AWS_DEFAULT_REGION="eu-west-1")
+    assert own["AWS_ACCESS_KEY_ID"] == "AKIA"
+    assert "AWS_SECRET_ACCESS_KEY" not in own
+    assert own["AWS_REGION"] == "eu-west-1"
+    assert "AWS_ACCESS_KEY_ID" not in settled(AWS_PROFILE="work")
