@@ -37,7 +37,7 @@ def index(
     with database.transaction() as connection:
         return adding.add(
             connection,
-            collections.find(connection, name, keep=True),
+            collections.find(connection, name, for_update=True),
             adding.NewImage(
                 model_version=MODEL,
                 digest=sha256(image).digest(),

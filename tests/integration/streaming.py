@@ -146,7 +146,7 @@ def begin_run(database: Database, seconds: float) -> Lease:
     with database.transaction() as connection:
         collection = collections.create(connection, "staff", "1.2")
         wanted = Definition("door", "", "", "", collection.key, "staff", 80.0, None)
-        processor = stream_processors.create(connection, wanted, most=1)
+        processor = stream_processors.create(connection, wanted, limit=1)
         stream_processors.start(connection, processor, collection)
         lease = stream_runs.take(connection, processor.key, seconds)
     assert lease is not None

@@ -57,7 +57,7 @@ def test_a_face_keeps_its_id_when_the_detector_ranks_or_places_it_a_little_diffe
     with database.transaction() as connection:
         again = adding.add(
             connection,
-            collections.find(connection, "staff", keep=True),
+            collections.find(connection, "staff", for_update=True),
             adding.NewImage(
                 model_version=MODEL,
                 digest=sha256(b"photo").digest(),
@@ -108,7 +108,7 @@ def test_an_image_that_is_new_is_stored_as_any_other(database: Database) -> None
     assert index(database, "staff", b"photo", unit_vectors(4)) == stored
     assert count(database, collection) == 4
     with database.reading() as connection:
-        page = faces.page(connection, collection, after=None, count=9)
+        page = faces.page(connection, collection, after=None, limit=9)
     assert sorted(stored, key=lambda face: face.face_id) == page
 
 
@@ -196,7 +196,7 @@ def test_a_new_image_does_not_wait_for_another_ones_writer(
 def _add(connection: Connection, image: bytes) -> None:
     adding.add(
         connection,
-        collections.find(connection, "staff", keep=True),
+        collections.find(connection, "staff", for_update=True),
         adding.NewImage(
             model_version=MODEL,
             digest=sha256(image).digest(),
@@ -240,13 +240,13 @@ def test_writers_into_one_collection_do_not_wait_for_each_other(database_url: st
     second = other_slot(database_url, first)
     with first.transaction() as one:
         (slot,) = one.execute("SELECT pg_backend_pid() % 32").fetchone() or (0,)
-        held = collections.find(one, "staff", keep=True)
+        held = collections.find(one, "staff", for_update=True)
         new = [adding.NewFace((0.0, 0.0, 0.1, 0.1), 99.0, unit_vectors(1)[0])]
         adding.add(one, held, adding.NewImage(MODEL, b"a" * 32, None, new))
         with second.transaction() as two:
             two.execute("SET LOCAL lock_timeout = '2s'")
             (other,) = two.execute("SELECT pg_backend_pid() % 32").fetchone() or (0,)
-            held = collections.find(two, "staff", keep=True)
+            held = collections.find(two, "staff", for_update=True)
             adding.add(two, held, adding.NewImage(MODEL, b"b" * 32, None, new))
     assert slot != other
     assert count(first, collection) == 2

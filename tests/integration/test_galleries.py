@@ -48,7 +48,7 @@ def make(database: Database, model: str = MODEL) -> Collection:
 
 def index(database: Database, external: str) -> None:
     with database.transaction() as connection:
-        collection = collections.find(connection, "staff", keep=True)
+        collection = collections.find(connection, "staff", for_update=True)
         adding.add(
             connection,
             collection,
@@ -75,7 +75,7 @@ def find(
 
     def look(connection: Connection, collection: Collection) -> list[list[Match]]:
         searched.append(collection)
-        return search(connection, collection, probes, count=9, lowest_score=0.9)
+        return search(connection, collection, probes, limit=9, min_score=0.9)
 
     found = search_current(database, seen, look)
     return searched[-1], [match.face.external_image_id for each in found for match in each]
@@ -152,7 +152,7 @@ def test_faces_of_the_model_before_are_not_stored_after_an_upgrade(
     with database.autocommit() as connection:
         assert adding.add_new(connection, seen, image) == []
     with database.transaction() as connection, pytest.raises(ModelMismatch):
-        adding.add(connection, collections.find(connection, "staff", keep=True), image)
+        adding.add(connection, collections.find(connection, "staff", for_update=True), image)
 
 
 @pytest.mark.parametrize("probe", [PROBE, -PROBE, None], ids=["match", "no match", "no face"])
@@ -214,7 +214,7 @@ def test_each_probe_has_its_matches_where_others_have_none(database: Database) -
     seen = make(database)
     index(database, "ann")
     with database.reading() as connection:
-        found = search(connection, seen, [-PROBE, PROBE, -PROBE], count=9, lowest_score=0.9)
+        found = search(connection, seen, [-PROBE, PROBE, -PROBE], limit=9, min_score=0.9)
     assert [len(each) for each in found] == [0, 1, 0]
 
 
@@ -256,7 +256,7 @@ def test_a_photo_is_for_the_collection_that_has_the_name_when_it_has_been_looked
     assert search_faces_by_image(_request(portraits), _services())["FaceMatches"] == []
     (first,) = index_faces(_request(portraits), _services())["FaceRecords"]
     with services.database().reading() as connection:
-        found = faces.page(connection, collections.find(connection, "staff"), after=None, count=9)
+        found = faces.page(connection, collections.find(connection, "staff"), after=None, limit=9)
     assert [face.face_id for face in found] == [first["Face"]["FaceId"]]
 
 

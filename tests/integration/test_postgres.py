@@ -21,7 +21,7 @@ from facedex_local.postgres.cluster import Postgres
 _HOLDER = """
 import sys, time
 from pathlib import Path
-from local import directory
+from facedex_local import directory
 from facedex_local.postgres.cluster import Postgres
 with directory.hold(Path(sys.argv[1])) as held:
     directory.announce(held, url="http://127.0.0.1:9000")

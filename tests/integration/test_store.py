@@ -72,7 +72,7 @@ def test_a_deleted_face_is_gone_and_an_unknown_one_is_passed_over(database: Data
     with database.transaction() as connection:
         assert faces.delete(connection, collection, [first.face_id, uuid4()]) == {first.face_id}
     with database.transaction() as connection:
-        left = faces.page(connection, collection, after=None, count=10)
+        left = faces.page(connection, collection, after=None, limit=10)
     assert left == [second]
     assert count(database, collection) == 1
 
@@ -153,7 +153,7 @@ def test_pages_hold_every_face_once_in_the_order_of_ids(database: Database) -> N
         index(database, "staff", str(image).encode(), unit_vectors(3, seed=image))
     seen: list[UUID] = []
     with database.transaction() as connection:
-        while page := faces.page(connection, collection, after=seen[-1] if seen else None, count=7):
+        while page := faces.page(connection, collection, after=seen[-1] if seen else None, limit=7):
             seen.extend(face.face_id for face in page)
     assert len(seen) == 30
     assert seen == sorted(set(seen))
@@ -165,7 +165,7 @@ def test_search_ranks_as_the_inner_product_does(database: Database) -> None:
     ids = [face.face_id for face in index(database, "staff", b"photo", gallery)]
     probes = unit_vectors(3, seed=9)
     with database.transaction() as connection:
-        found = search(connection, collection, list(probes), count=10, lowest_score=-1.0)
+        found = search(connection, collection, list(probes), limit=10, min_score=-1.0)
     for probe, matches in zip(probes, found, strict=True):
         scores = gallery @ probe
         expected = np.argsort(-scores)[:10]
@@ -187,11 +187,11 @@ def test_search_keeps_to_the_lowest_score_the_count_and_the_one_left_out(
             connection,
             collection,
             [probe],
-            count=3,
-            lowest_score=floor,
-            leave_out=stored[7].face_id,
+            limit=3,
+            min_score=floor,
+            exclude=stored[7].face_id,
         )
-        (every,) = search(connection, collection, [probe], count=50, lowest_score=floor)
+        (every,) = search(connection, collection, [probe], limit=50, min_score=floor)
     assert len(matches) == 3
     assert stored[7].face_id not in {match.face.face_id for match in matches}
     assert len(every) == 6
@@ -207,7 +207,7 @@ def test_a_search_that_is_repeated_finds_what_was_added_and_not_what_was_removed
 
     def found(collection: Collection) -> int:
         with database.reading() as connection:
-            (matches,) = search(connection, collection, [gallery[0]], count=99, lowest_score=-1.0)
+            (matches,) = search(connection, collection, [gallery[0]], limit=99, min_score=-1.0)
         return len(matches)
 
     for number in range(20):
@@ -215,7 +215,7 @@ def test_a_search_that_is_repeated_finds_what_was_added_and_not_what_was_removed
         assert found(guests) == 0
         index(database, "staff", str(number).encode(), gallery[number : number + 1])
     with database.transaction() as connection:
-        every = faces.page(connection, staff, after=None, count=99)
+        every = faces.page(connection, staff, after=None, limit=99)
         faces.delete(connection, staff, [face.face_id for face in every[:15]])
     assert found(staff) == 5
 
@@ -224,9 +224,9 @@ def test_search_sees_one_collection_only(database: Database) -> None:
     staff, guests = make(database), make(database, "guests")
     index(database, "staff", b"photo", unit_vectors(3))
     with database.transaction() as connection:
-        (found,) = search(connection, guests, [unit_vectors(3)[0]], count=9, lowest_score=-1.0)
+        (found,) = search(connection, guests, [unit_vectors(3)[0]], limit=9, min_score=-1.0)
         assert found == []
-        (found,) = search(connection, staff, [unit_vectors(3)[0]], count=9, lowest_score=-1.0)
+        (found,) = search(connection, staff, [unit_vectors(3)[0]], limit=9, min_score=-1.0)
         assert len(found) == 3
 
 
@@ -238,7 +238,7 @@ def test_vectors_of_another_model_are_refused(database: Database) -> None:
     ):
         adding.add(
             connection,
-            collections.find(connection, "staff", keep=True),
+            collections.find(connection, "staff", for_update=True),
             adding.NewImage(model_version="other-2", digest=b"", external_image_id=None, faces=[]),
         )
 

@@ -51,7 +51,7 @@ def index(database: Database, pack: Pack, name: str, number: int) -> None:
     with database.transaction() as connection:
         adding.add(
             connection,
-            collections.find(connection, "staff", keep=True),
+            collections.find(connection, "staff", for_update=True),
             adding.NewImage(
                 model_version=pack.model_version,
                 digest=sha256(name.encode()).digest(),
@@ -97,7 +97,7 @@ def test_a_face_is_searched_for_again_when_its_view_is_better_or_its_answer_old(
         collection = collections.find(connection, "staff")
         (stored,) = [
             each
-            for each in faces.page(connection, collection, after=None, count=100)
+            for each in faces.page(connection, collection, after=None, limit=100)
             if each.external_image_id == "newcomer"
         ]
         faces.delete(connection, collection, [stored.face_id])

@@ -80,7 +80,9 @@ def test_an_owner_who_stops_it_is_heard_and_what_is_read_may_be_written(
 ) -> None:
     assert beat.check()
     with database.transaction() as connection:
-        stream_processors.stop(connection, stream_processors.find(connection, "door", lock=True))
+        stream_processors.stop(
+            connection, stream_processors.find(connection, "door", for_update=True)
+        )
     until(lambda: not beat.check())
     assert beat.holds
 

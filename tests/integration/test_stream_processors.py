@@ -35,7 +35,7 @@ def create(
     database: Database, name: str = "door", *, collection: str = "staff", most: int = 100
 ) -> StreamProcessor:
     with database.transaction() as connection:
-        gallery = collections.find(connection, collection, keep=True)
+        gallery = collections.find(connection, collection, for_update=True)
         definition = Definition(
             name,
             "arn:aws:kinesisvideo:us-east-1:123456789012:stream/door/1",
@@ -46,7 +46,7 @@ def create(
             80.0,
             None,
         )
-        return stream_processors.create(connection, definition, most=most)
+        return stream_processors.create(connection, definition, limit=most)
 
 
 def find(database: Database, name: str = "door") -> StreamProcessor:
@@ -60,8 +60,10 @@ def status(database: Database, name: str = "door") -> str:
 
 def start(database: Database, name: str = "door") -> Any:
     with database.transaction() as connection:
-        processor = stream_processors.find(connection, name, lock=True)
-        collection = collections.find(connection, processor.definition.collection_id, keep=True)
+        processor = stream_processors.find(connection, name, for_update=True)
+        collection = collections.find(
+            connection, processor.definition.collection_id, for_update=True
+        )
         return stream_processors.start(connection, processor, collection)
 
 
@@ -69,7 +71,7 @@ def change(
     database: Database, act: Callable[[Any, StreamProcessor], None], name: str = "door"
 ) -> None:
     with database.transaction() as connection:
-        act(connection, stream_processors.find(connection, name, lock=True))
+        act(connection, stream_processors.find(connection, name, for_update=True))
 
 
 def take(database: Database, key: int, seconds: float = LEASE) -> Lease | None:
@@ -157,8 +159,8 @@ def test_a_page_has_the_processors_in_the_order_of_their_creation(database: Data
     for name in ("c", "a", "b"):
         create(database, name)
     with database.transaction() as connection:
-        first = stream_processors.page(connection, after=0, count=2)
-        rest = stream_processors.page(connection, after=first[-1].key, count=2)
+        first = stream_processors.page(connection, after=0, limit=2)
+        rest = stream_processors.page(connection, after=first[-1].key, limit=2)
     assert [each.name for each in first + rest] == ["c", "a", "b"]
 
 

@@ -84,7 +84,7 @@ class Bucket:
     def faces(self) -> list[tuple[str | None, str]]:
         with self.database.transaction() as connection:
             staff = collections.find(connection, "staff")
-            found = faces.page(connection, staff, after=None, count=100)
+            found = faces.page(connection, staff, after=None, limit=100)
         return sorted((face.external_image_id, str(face.face_id)) for face in found)
 
     def names(self) -> list[str | None]:
@@ -501,11 +501,11 @@ def test_faces_of_a_user_stay_and_that_is_told(mirror: Bucket, portraits: dict[s
 def associate(database: Database) -> None:
     """Make all faces of "staff" those of a user."""
     with database.transaction() as connection:
-        staff = collections.find(connection, "staff", keep=True)
+        staff = collections.find(connection, "staff", for_update=True)
         users.create(connection, staff, "grace")
-        found = faces.page(connection, staff, after=None, count=100)
+        found = faces.page(connection, staff, after=None, limit=100)
         wanted = [face.face_id for face in found]
-        users.associate(connection, staff, "grace", wanted, lowest_score=-1.0)
+        users.associate(connection, staff, "grace", wanted, min_score=-1.0)
 
 
 @contextmanager

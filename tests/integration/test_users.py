@@ -44,7 +44,7 @@ def index(database: Database, count: int, seed: int = 1) -> tuple[list[UUID], ND
     with database.transaction() as connection:
         stored = adding.add(
             connection,
-            collections.find(connection, "staff", keep=True),
+            collections.find(connection, "staff", for_update=True),
             adding.NewImage(
                 model_version=MODEL,
                 digest=sha256(str(seed).encode()).digest(),
@@ -68,7 +68,7 @@ def associate(
     database: Database, collection: Collection, name: str, ids: list[UUID], lowest: float = -1.0
 ) -> users.Association:
     with database.transaction() as connection:
-        return users.associate(connection, collection, name, ids, lowest_score=lowest)
+        return users.associate(connection, collection, name, ids, min_score=lowest)
 
 
 def stored_vector(
@@ -174,7 +174,7 @@ def test_users_are_searched_as_the_inner_product_ranks_them(
         associate(database, collection, name, [face_id])
     with database.transaction() as connection:
         found = search_users(
-            connection, collection, vectors[3], count=5, lowest_score=-1.0, leave_out=names[3]
+            connection, collection, vectors[3], limit=5, min_score=-1.0, exclude=names[3]
         )
     ranked = np.argsort(-(vectors @ vectors[3]))[1:6]
     assert [match.user_id for match in found] == [names[number] for number in ranked]
@@ -274,10 +274,10 @@ def test_every_vector_is_right_after_a_storm(database: Database, collection: Col
             name, some = random.choice(names), random.sample(ids, 6)
             try:
                 with database.transaction() as connection:
-                    held = collections.find(connection, "staff", keep=True)
+                    held = collections.find(connection, "staff", for_update=True)
                     match random.randrange(5):
                         case 0 | 1:
-                            users.associate(connection, held, name, some, lowest_score=-1.0)
+                            users.associate(connection, held, name, some, min_score=-1.0)
                         case 2:
                             users.disassociate(connection, held, name, some)
                         case 3:
@@ -286,7 +286,7 @@ def test_every_vector_is_right_after_a_storm(database: Database, collection: Col
                             users.delete(connection, held, name)
                             users.create(connection, held, name)
                 with database.transaction() as connection:
-                    search_users(connection, held, vectors[0], count=9, lowest_score=-1.0)
+                    search_users(connection, held, vectors[0], limit=9, min_score=-1.0)
             except (UserNotFound, UserExists, CollectionNotFound):
                 continue
 
@@ -295,10 +295,10 @@ def test_every_vector_is_right_after_a_storm(database: Database, collection: Col
 
     with database.transaction() as connection:
         # The storm may have ended with faces of nobody.
-        held = collections.find(connection, "staff", keep=True)
+        held = collections.find(connection, "staff", for_update=True)
         free = connection.execute("SELECT face_id FROM faces WHERE user_id IS NULL").fetchall()
         users.associate(
-            connection, held, names[0], [row.face_id for row in free[:6]], lowest_score=-1.0
+            connection, held, names[0], [row.face_id for row in free[:6]], min_score=-1.0
         )
         rows = connection.execute("SELECT face_id, user_id FROM faces").fetchall()
         assert counting.count(connection, collection) == (len(rows), len(names))

@@ -35,7 +35,7 @@ def order(**changes: Any) -> Order:
 
 def start(database: Database, token: str | None = None, most: int = 100, **request: Any) -> str:
     with database.transaction() as connection:
-        return jobs.start(connection, order(), token=token, request=request, most=most, days=7)
+        return jobs.start(connection, order(), token=token, request=request, limit=most, days=7)
 
 
 def planned(database: Database, count: int) -> str:
@@ -302,8 +302,8 @@ def test_a_persons_matches_are_the_best_of_all_its_tracks(database: Database) ->
         one, other, later = timelines.track_ends(connection, job_id)
         timelines.write(connection, job_id, [[one, later], [other]])
         found = timelines.matches(connection, job_id, [0, 1])
-        seen = timelines.by_time(connection, job_id, after=0, count=10)
-        paged = timelines.by_person(connection, job_id, after=(0, seen[0].number), count=2)
+        seen = timelines.by_time(connection, job_id, after=0, limit=10)
+        paged = timelines.by_person(connection, job_id, after=(0, seen[0].number), limit=2)
     assert [(match.face.external_image_id, match.similarity) for match in found[0]] == [
         ("face2", 99.5),
         ("face1", 90.0),

@@ -20,7 +20,7 @@ def associate_faces(request: Request, services: Services) -> Response:
     wanted = list(dict.fromkeys(UUID(face_id) for face_id in request["FaceIds"]))
     threshold = request.get("UserMatchThreshold", USER_MATCH_THRESHOLD)
     with services.database.transaction() as connection:
-        collection = collections.find(connection, request["CollectionId"], keep=True)
+        collection = collections.find(connection, request["CollectionId"], for_update=True)
         calibration = services.pack_of(collection).calibration
 
         def associate() -> Response:
@@ -29,7 +29,7 @@ def associate_faces(request: Request, services: Services) -> Response:
                 collection,
                 user_id,
                 wanted,
-                lowest_score=calibration.cosine(threshold),
+                min_score=calibration.cosine(threshold),
             )
             return {
                 "AssociatedFaces": [{"FaceId": face_id} for face_id in outcome.associated],

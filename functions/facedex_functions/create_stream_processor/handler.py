@@ -59,7 +59,7 @@ def create_stream_processor(request: Request, services: Services) -> Response:
                 threshold=max(search.get("FaceMatchThreshold", MATCH_THRESHOLD), MATCH_THRESHOLD),
                 data_sharing=sharing and sharing["OptIn"],
             ),
-            most=services.settings.stream_processors,
+            limit=services.settings.stream_processors,
         )
         tags.put(connection, processor, request.get("Tags", {}))
     return {"StreamProcessorArn": services.owner.stream_processor_arn(processor.name)}

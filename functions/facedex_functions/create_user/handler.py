@@ -11,7 +11,7 @@ from facedex.store.requests import once
 def create_user(request: Request, services: Services) -> Response:
     """Make a user without faces."""
     with services.database.transaction() as connection:
-        collection = collections.find(connection, request["CollectionId"], keep=True)
+        collection = collections.find(connection, request["CollectionId"], for_update=True)
 
         def create() -> Response:
             users.create(connection, collection, request["UserId"])

@@ -17,7 +17,7 @@ def delete_faces(request: Request, services: Services) -> Response:
     # Each id once, in the order in which they were given.
     wanted = list(dict.fromkeys(UUID(face_id) for face_id in request["FaceIds"]))
     with services.database.transaction() as connection:
-        collection = collections.find(connection, request["CollectionId"], keep=True)
+        collection = collections.find(connection, request["CollectionId"], for_update=True)
         removed = faces.delete(connection, collection, wanted)
         kept = faces.users_of(connection, collection, wanted)
     return {

@@ -10,7 +10,7 @@ from facedex.store import stream_processors
 def delete_stream_processor(request: Request, services: Services) -> Response:
     """Delete a processor."""
     with services.database.transaction() as connection:
-        processor = stream_processors.find(connection, request["Name"], lock=True)
+        processor = stream_processors.find(connection, request["Name"], for_update=True)
         stream_processors.delete(connection, processor)
     return {}
 

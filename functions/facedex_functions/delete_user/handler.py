@@ -11,7 +11,7 @@ from facedex.store.requests import once
 def delete_user(request: Request, services: Services) -> Response:
     """Remove a user."""
     with services.database.transaction() as connection:
-        collection = collections.find(connection, request["CollectionId"], keep=True)
+        collection = collections.find(connection, request["CollectionId"], for_update=True)
 
         def delete() -> Response:
             users.delete(connection, collection, request["UserId"])

@@ -16,7 +16,7 @@ def disassociate_faces(request: Request, services: Services) -> Response:
     user_id = request["UserId"]
     wanted = list(dict.fromkeys(UUID(face_id) for face_id in request["FaceIds"]))
     with services.database.transaction() as connection:
-        collection = collections.find(connection, request["CollectionId"], keep=True)
+        collection = collections.find(connection, request["CollectionId"], for_update=True)
 
         def disassociate() -> Response:
             outcome = users.disassociate(connection, collection, user_id, wanted)

@@ -18,7 +18,7 @@ def get_face_detection(request: Request, services: Services) -> Response:
     with services.database.reading() as connection:
         job = jobs.find(connection, job_id, "StartFaceDetection")
         state = progress(connection, job)
-        found = timelines.by_time(connection, job_id, after=after, count=count + 1)
+        found = timelines.by_time(connection, job_id, after=after, limit=count + 1)
     page = found[:count]
     return {
         **state,

@@ -24,10 +24,10 @@ def get_face_search(request: Request, services: Services) -> Response:
         state = progress(connection, job)
         if is_by_person:
             found = timelines.by_person(
-                connection, job_id, after=tuple(after or (-1, 0)), count=count + 1
+                connection, job_id, after=tuple(after or (-1, 0)), limit=count + 1
             )
         else:
-            found = timelines.by_time(connection, job_id, after=after or 0, count=count + 1)
+            found = timelines.by_time(connection, job_id, after=after or 0, limit=count + 1)
         page = found[:count]
         matches = timelines.matches(connection, job_id, (each.person for each in page))
     token = None

@@ -101,7 +101,7 @@ def _remove(
 ) -> int:
     """Remove the faces of other images; how many stay because they are a user's."""
     with suppress(CollectionNotFound), services.database.transaction() as connection:
-        collection = collections.find(connection, collection_id, keep=True)
+        collection = collections.find(connection, collection_id, for_update=True)
         _, users = faces.delete_replaced(connection, collection, external_image_id, kept=kept)
         return users
     return 0

@@ -14,7 +14,7 @@ def list_collections(request: Request, services: Services) -> Response:
     after = tokens.read(request["NextToken"]) if "NextToken" in request else 0
     count = request.get("MaxResults") or LARGEST_PAGE
     with services.database.reading() as connection:
-        found = collections.page(connection, after=after, count=count + 1)
+        found = collections.page(connection, after=after, limit=count + 1)
     page = found[:count]
     return {
         "CollectionIds": [collection.collection_id for collection in page],

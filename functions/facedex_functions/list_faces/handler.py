@@ -26,7 +26,7 @@ def list_faces(request: Request, services: Services) -> Response:
         after = UUID(tokens.read(request["NextToken"])) if "NextToken" in request else None
         count = request.get("MaxResults") or LARGEST_PAGE
         found = faces.page(
-            connection, collection, after=after, count=count + 1, only=only, user_id=user_id
+            connection, collection, after=after, limit=count + 1, only=only, user_id=user_id
         )
     page = found[:count]
     return {

@@ -17,7 +17,7 @@ def list_stream_processors(request: Request, services: Services) -> Response:
     after = tokens.read(request["NextToken"]) if "NextToken" in request else 0
     count = min(request.get("MaxResults", _LARGEST_PAGE), _LARGEST_PAGE)
     with services.database.reading() as connection:
-        found = stream_processors.page(connection, after=after, count=count + 1)
+        found = stream_processors.page(connection, after=after, limit=count + 1)
     page = found[:count]
     return {
         "StreamProcessors": [

@@ -16,7 +16,7 @@ def list_users(request: Request, services: Services) -> Response:
         collection = collections.find(connection, request["CollectionId"])
         tokens = tokens.narrow(str(collection.key))
         after = tokens.read(request["NextToken"]) if "NextToken" in request else None
-        found = users.page(connection, collection, after=after, count=count + 1)
+        found = users.page(connection, collection, after=after, limit=count + 1)
     page = found[:count]
     return {
         "Users": [user_document(user) for user in page],

@@ -83,8 +83,8 @@ class Gallery:
                 connection,
                 collection,
                 [seen.probe.vector for seen in batch if seen.probe],
-                count=MOST_MATCHES,
-                lowest_score=self._lowest,
+                limit=MOST_MATCHES,
+                min_score=self._lowest,
             )
         return [self._similar(matches) for matches in answers]
 

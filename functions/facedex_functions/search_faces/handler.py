@@ -21,9 +21,9 @@ def search_faces(request: Request, services: Services) -> Response:
             connection,
             collection,
             [faces.vector(connection, collection, probe)],
-            count=request.get("MaxFaces", MOST_MATCHES),
-            lowest_score=calibration.cosine(request.get("FaceMatchThreshold", MATCH_THRESHOLD)),
-            leave_out=probe,
+            limit=request.get("MaxFaces", MOST_MATCHES),
+            min_score=calibration.cosine(request.get("FaceMatchThreshold", MATCH_THRESHOLD)),
+            exclude=probe,
         )
     return {
         "SearchedFaceId": probe,

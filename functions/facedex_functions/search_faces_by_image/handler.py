@@ -89,8 +89,8 @@ def _search(
         partial(
             search,
             probes=list(picture.pack.embed(picture.image, probes)),
-            count=request.get("MaxFaces", MOST_MATCHES),
-            lowest_score=calibration.cosine(request.get("FaceMatchThreshold", MATCH_THRESHOLD)),
+            limit=request.get("MaxFaces", MOST_MATCHES),
+            min_score=calibration.cosine(request.get("FaceMatchThreshold", MATCH_THRESHOLD)),
         ),
     )
     return seen.model_version, [

@@ -33,9 +33,9 @@ def search_users(request: Request, services: Services) -> Response:
                 connection,
                 collection,
                 probe,
-                count=request.get("MaxUsers", MOST_USERS),
-                lowest_score=calibration.cosine(request.get("UserMatchThreshold", MATCH_THRESHOLD)),
-                leave_out=user_id,
+                limit=request.get("MaxUsers", MOST_USERS),
+                min_score=calibration.cosine(request.get("UserMatchThreshold", MATCH_THRESHOLD)),
+                exclude=user_id,
             )
         )
     return {

@@ -45,8 +45,8 @@ def search_users_by_image(request: Request, services: Services) -> Response:
         partial(
             search,
             probe=vector,
-            count=request.get("MaxUsers", MOST_USERS),
-            lowest_score=calibration.cosine(request.get("UserMatchThreshold", MATCH_THRESHOLD)),
+            limit=request.get("MaxUsers", MOST_USERS),
+            min_score=calibration.cosine(request.get("UserMatchThreshold", MATCH_THRESHOLD)),
         ),
     )
     return {

@@ -65,8 +65,8 @@ def _search(
                 connection,
                 collection,
                 [track.vector for track in batch],
-                count=MOST_MATCHES,
-                lowest_score=calibration.cosine(gallery.threshold),
+                limit=MOST_MATCHES,
+                min_score=calibration.cosine(gallery.threshold),
             )
         matches |= {
             id(track): _similar(each, calibration) for track, each in zip(batch, found, strict=True)

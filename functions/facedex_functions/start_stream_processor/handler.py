@@ -18,7 +18,7 @@ def start_stream_processor(request: Request, services: Services) -> Response:
         )
     live_video.refuse_label_detection(request, "StartSelector", "StopSelector")
     with services.database.transaction() as connection:
-        processor = stream_processors.find(connection, request["Name"], lock=True)
+        processor = stream_processors.find(connection, request["Name"], for_update=True)
         collection = collections.find(connection, processor.definition.collection_id)
         services.pack_of(collection)  # or a refusal now instead of a run that fails
         run = stream_processors.start(connection, processor, collection)

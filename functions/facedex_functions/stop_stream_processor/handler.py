@@ -10,7 +10,7 @@ from facedex.store import stream_processors
 def stop_stream_processor(request: Request, services: Services) -> Response:
     """Stop a processor; its worker lets go within seconds, and until then it is STOPPING."""
     with services.database.transaction() as connection:
-        processor = stream_processors.find(connection, request["Name"], lock=True)
+        processor = stream_processors.find(connection, request["Name"], for_update=True)
         stream_processors.stop(connection, processor)
     return {}
 

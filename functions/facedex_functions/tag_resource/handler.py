@@ -11,7 +11,7 @@ from facedex.workflows import tagging
 def tag_resource(request: Request, services: Services) -> Response:
     """Add tags; one of the same name takes the new value."""
     with services.database.transaction() as connection:
-        resource = tagging.find(connection, services, request["ResourceArn"], keep=True)
+        resource = tagging.find(connection, services, request["ResourceArn"], for_update=True)
         if tagging.PACK in request["Tags"]:
             tagging.require_pack(connection, resource, request["Tags"][tagging.PACK])
         tags.put(connection, resource, request["Tags"])

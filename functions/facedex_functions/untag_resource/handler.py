@@ -11,7 +11,7 @@ from facedex.workflows import tagging
 def untag_resource(request: Request, services: Services) -> Response:
     """Remove tags; names that are not there are passed over."""
     with services.database.transaction() as connection:
-        resource = tagging.find(connection, services, request["ResourceArn"], keep=True)
+        resource = tagging.find(connection, services, request["ResourceArn"], for_update=True)
         if tagging.PACK in request["TagKeys"]:
             tagging.require_pack(connection, resource, None)
         tags.remove(connection, resource, request["TagKeys"])

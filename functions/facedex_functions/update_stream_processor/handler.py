@@ -28,7 +28,7 @@ def update_stream_processor(request: Request, services: Services) -> Response:
             " of a stream processor that searches faces."
         )
     with services.database.transaction() as connection:
-        processor = stream_processors.find(connection, request["Name"], lock=True)
+        processor = stream_processors.find(connection, request["Name"], for_update=True)
         stream_processors.share_data(connection, processor, preference["OptIn"])
     return {}
 

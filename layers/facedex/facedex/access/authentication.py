@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from facedex.access.authorization import UNSIGNED
 from facedex.api.catalog import OPERATIONS
@@ -12,9 +12,7 @@ from facedex.api.errors import AccessDeniedException, MissingAuthenticationToken
 from facedex.settings import Auth, settings
 
 if TYPE_CHECKING:
-    from facedex.store.access_keys import Credentials
-
-FindKey: TypeAlias = "Callable[[str], Credentials | None]"
+    from facedex.store.keyring import KeyRing
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +40,15 @@ class Caller:
             )
 
 
-def authenticate(event: Mapping[str, Any], body: str | bytes, find_key: FindKey) -> Caller:
+def authenticate(
+    event: Mapping[str, Any], body: str | bytes, keyring: Callable[[], KeyRing]
+) -> Caller:
     """Find out who sent a request, as the setting ``FACEDEX_AUTH`` wants it known.
 
     Args:
         event: a REST proxy event of API Gateway.
         body: the request's body, free of the event's base64.
-        find_key: returns the access key of an id, or None if no working key has it.
+        keyring: returns the access keys that work; called only where the setting asks for them.
 
     Raises:
         ServiceError: nobody who may call.
@@ -64,7 +64,7 @@ def authenticate(event: Mapping[str, Any], body: str | bytes, find_key: FindKey)
             from facedex.store.access_keys import Permission
 
             sent = body if isinstance(body, bytes) else body.encode("utf-8", "surrogatepass")
-            key = verify(event, sent, find_key)
+            key = verify(event, sent, keyring().find)
             return Caller(key.access_key_id, read_only=key.permission is Permission.READ_ONLY)
 
 

@@ -21,7 +21,6 @@ from facedex.api.writing import write_error
 from facedex.runtime import services
 from facedex.runtime.faults import service_error
 from facedex.settings import settings
-from facedex.store.access_keys import Credentials
 
 # Standard error: what a program answers is on the other one.
 logger = Logger(service="facedex", stream=sys.stderr)
@@ -77,10 +76,6 @@ def answer(
     }
 
 
-def _find_key(access_key_id: str) -> Credentials | None:
-    return services.keyring().find(access_key_id)
-
-
 def _read_call(event: Mapping[str, Any], request_id: str) -> Call:
     context = event.get("requestContext") or {}
     text = event.get("body") or ""
@@ -92,7 +87,7 @@ def _read_call(event: Mapping[str, Any], request_id: str) -> Call:
             account=context.get("accountId") or settings().account,
             region=signed_region(headers.get("authorization", "")) or settings().region,
         ),
-        caller=authenticate(event, body, _find_key),
+        caller=authenticate(event, body, services.keyring),
         headers=headers,
         path=event.get("pathParameters") or {},
         query=event.get("multiValueQueryStringParameters") or {},

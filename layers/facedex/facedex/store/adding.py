@@ -78,7 +78,7 @@ def add(connection: Connection, collection: Collection, image: NewImage) -> list
     """Store the faces of one image, or find them where they are stored already.
 
     Args:
-        collection: held with ``collections.find(..., keep=True)`` in this transaction.
+        collection: held with ``collections.find(..., for_update=True)`` in this transaction.
 
     Returns:
         The face records in the order of its faces.

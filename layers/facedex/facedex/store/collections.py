@@ -18,7 +18,7 @@ from facedex.store.errors import (
     DatabaseUnavailable,
     ModelMismatch,
 )
-from facedex.store.ttl_cache import Recent
+from facedex.store.ttl_cache import TTLCache
 
 # Rows removed in one transaction, so that none runs into the statement timeout.
 _BATCH: Final = 20_000
@@ -73,11 +73,11 @@ def create(connection: Connection, collection_id: str, model_version: str) -> Co
     return Collection(row.collection_key, collection_id, model_version, row.created_at)
 
 
-def find(connection: Connection, collection_id: str, *, keep: bool = False) -> Collection:
+def find(connection: Connection, collection_id: str, *, for_update: bool = False) -> Collection:
     """The collection of that name.
 
     Args:
-        keep: hold off a deletion until the transaction ends; for writers. Writers do not hold
+        for_update: hold off a deletion until the transaction ends; for writers. Writers do not hold
             off each other.
 
     Raises:
@@ -85,7 +85,7 @@ def find(connection: Connection, collection_id: str, *, keep: bool = False) -> C
     """
     row = connection.execute(
         f"{_SELECT} WHERE collection_id = %s AND deleted_at IS NULL"
-        + (" FOR SHARE OF collections" if keep else ""),
+        + (" FOR SHARE OF collections" if for_update else ""),
         (collection_id,),
     ).fetchone()
     if row is None:
@@ -157,12 +157,12 @@ def forget(database: Database, collection_id: str) -> None:
     _recent(database).forget(collection_id)
 
 
-def page(connection: Connection, *, after: int, count: int) -> list[Collection]:
+def page(connection: Connection, *, after: int, limit: int) -> list[Collection]:
     """At most ``count`` collections in the order of their creation, from behind key ``after``."""
     rows = connection.execute(
         f"{_SELECT} WHERE collection_key > %s AND deleted_at IS NULL"
         " ORDER BY collection_key LIMIT %s",
-        (after, count),
+        (after, limit),
     )
     return [_collection(row) for row in rows]
 
@@ -249,11 +249,11 @@ def _not_found(collection_id: str) -> CollectionNotFound:
     return CollectionNotFound(f"The collection id: {collection_id} does not exist")
 
 
-def _recent(database: Database) -> Recent[Collection]:
-    return _RECENT.setdefault(database, Recent(seconds=_FRESH, most=_MOST))
+def _recent(database: Database) -> TTLCache[Collection]:
+    return _RECENT.setdefault(database, TTLCache(seconds=_FRESH, limit=_MOST))
 
 
-_RECENT: Final[WeakKeyDictionary[Database, Recent[Collection]]] = WeakKeyDictionary()
+_RECENT: Final[WeakKeyDictionary[Database, TTLCache[Collection]]] = WeakKeyDictionary()
 
 
 def _collection(row: Any) -> Collection:

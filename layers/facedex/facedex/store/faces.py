@@ -106,11 +106,11 @@ def page(
     collection: Collection,
     *,
     after: UUID | None,
-    count: int,
+    limit: int,
     only: Sequence[UUID] | None = None,
     user_id: str | None = None,
 ) -> list[StoredFace]:
-    """At most ``count`` faces in the order of their ids, from behind id ``after``.
+    """At most ``limit`` faces in the order of their ids, from behind id ``after``.
 
     Args:
         only: if given, none but these.
@@ -121,11 +121,11 @@ def page(
         + (" AND face_id > %(after)s" if after else "")
         + (" AND face_id = ANY(%(only)s)" if only is not None else "")
         + (" AND user_id = %(user)s" if user_id is not None else "")
-        + " ORDER BY face_id LIMIT %(count)s",
+        + " ORDER BY face_id LIMIT %(limit)s",
         {
             "collection": collection.key,
             "after": after,
-            "count": count,
+            "limit": limit,
             "only": None if only is None else list(only),
             "user": user_id,
         },

@@ -120,7 +120,7 @@ def start(
     *,
     token: str | None,
     request: Mapping[str, Any],
-    most: int,
+    limit: int,
     days: int,
 ) -> str:
     """Write down a new job, with the task of planning it, and return its id.
@@ -130,7 +130,7 @@ def start(
     Args:
         token: the request's own, or None.
         request: what has to be the same when the token is.
-        most: jobs that may be under way, this one included.
+        limit: jobs that may be under way, this one included.
         days: for which it is kept, from now on.
 
     Raises:
@@ -140,10 +140,10 @@ def start(
     running = connection.execute(
         "SELECT count(*) AS jobs FROM video_jobs WHERE status = 'IN_PROGRESS'"
     ).fetchone()
-    if running is not None and running.jobs >= most:
+    if running is not None and running.jobs >= limit:
         raise TooManyJobs(
-            f"There are {running.jobs} video jobs under way, and {most} may be; start this one when"
-            " another has ended"
+            f"There are {running.jobs} video jobs under way, and at most {limit} are allowed; start"
+            " this one when another has ended"
         )
     video, gallery = order.video, order.gallery
     row = connection.execute(

@@ -11,7 +11,7 @@ from facedex.store.access_keys import Credentials
 from facedex.store.database import Database
 from facedex.store.encryption import Cipher
 from facedex.store.errors import AccessKeyNotFound
-from facedex.store.ttl_cache import Recent
+from facedex.store.ttl_cache import TTLCache
 
 _MOST: Final = 1000  # keys
 
@@ -39,7 +39,7 @@ class KeyRing:
     ) -> None:
         self._database = database
         self._cipher = cipher
-        self._kept: Recent[Credentials] = Recent(seconds=seconds, most=_MOST, clock=clock)
+        self._kept: TTLCache[Credentials] = TTLCache(seconds=seconds, limit=_MOST, clock=clock)
 
     def find(self, access_key_id: str) -> Credentials | None:
         """The key of that id, or None if there is none or it is disabled.

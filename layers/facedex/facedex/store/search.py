@@ -47,17 +47,17 @@ def search(
     collection: Collection,
     probes: Sequence[NDArray[np.float32]],
     *,
-    count: int,
-    lowest_score: float,
-    leave_out: UUID | None = None,
+    limit: int,
+    min_score: float,
+    exclude: UUID | None = None,
 ) -> list[list[Match]]:
     """The gallery's faces most like each probe, best first; exact.
 
     Args:
         probes: (d,) unit vectors of the collection's model.
-        count: at most so many matches for each probe.
-        lowest_score: none below this inner product.
-        leave_out: id of a face that never matches: the probe's own.
+        limit: at most so many matches for each probe.
+        min_score: none below this inner product.
+        exclude: id of a face that never matches: the probe's own.
 
     Returns:
         A list of matches for each probe, in the order of ``probes``.
@@ -70,7 +70,7 @@ def search(
     if not found:
         require_kept(connection, collection)
         return found
-    for row in _run(_FACES, connection, collection, probes, count, lowest_score, leave_out):
+    for row in _run(_FACES, connection, collection, probes, limit, min_score, exclude):
         if row.face_id is not None:
             found[row.probe - 1].append(Match(stored_face(row), row.score))
     return found
@@ -81,23 +81,23 @@ def search_users(
     collection: Collection,
     probe: NDArray[np.float32],
     *,
-    count: int,
-    lowest_score: float,
-    leave_out: str | None = None,
+    limit: int,
+    min_score: float,
+    exclude: str | None = None,
 ) -> list[UserMatch]:
     """The gallery's users most like a probe, best first; exact.
 
     Args:
         probe: (d,) unit vector of the collection's model.
-        count: at most so many matches.
-        lowest_score: none below this inner product.
-        leave_out: id of a user that never matches: the probe's own.
+        limit: at most so many matches.
+        min_score: none below this inner product.
+        exclude: id of a user that never matches: the probe's own.
 
     Raises:
         CollectionNotFound: it has been deleted.
         ModelMismatch: its vectors are another model's by now.
     """
-    rows = _run(_USERS, connection, collection, [probe], count, lowest_score, leave_out)
+    rows = _run(_USERS, connection, collection, [probe], limit, min_score, exclude)
     return [UserMatch(row.user_id, row.score) for row in rows if row.user_id is not None]
 
 
@@ -106,18 +106,18 @@ def _run(
     connection: Connection,
     collection: Collection,
     probes: Sequence[NDArray[np.float32]],
-    count: int,
-    lowest_score: float,
-    leave_out: UUID | str | None,
+    limit: int,
+    min_score: float,
+    exclude: UUID | str | None,
 ) -> list[Any]:
     """The rows of the query behind the seam, at least one for each probe."""
     names = [f"probe_{number}" for number in range(len(probes))]
     rows = connection.execute(
-        _nearest(gallery, collection, names, leave_out is not None),
+        _nearest(gallery, collection, names, exclude is not None),
         {
-            "count": count,
-            "lowest": lowest_score,
-            "leave_out": leave_out,
+            "limit": limit,
+            "lowest": min_score,
+            "exclude": exclude,
             "model": collection.model_version,
             **{name: to_text(probe) for name, probe in zip(names, probes, strict=True)},
         },
@@ -163,7 +163,7 @@ def _nearest(
     """
     table, key, columns = gallery.table, gallery.key, gallery.columns
     vectors = ", ".join(f"%({probe})s" for probe in probes)
-    others = f"AND {key} <> %(leave_out)s" if leaves_out else ""
+    others = f"AND {key} <> %(exclude)s" if leaves_out else ""
     return f"""
     SELECT probe.number AS probe, -nearest.distance AS score, {columns}
     FROM collections
@@ -176,7 +176,7 @@ def _nearest(
             AND gallery.vector <#> probe.vector <= -%(lowest)s::float8
             {others}
         ORDER BY distance, {key}
-        LIMIT %(count)s
+        LIMIT %(limit)s
     ) AS nearest ON true
     WHERE collections.collection_key = {collection.key:d} AND collections.deleted_at IS NULL
         AND collections.model_version = %(model)s

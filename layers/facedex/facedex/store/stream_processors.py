@@ -80,12 +80,12 @@ class StreamProcessor:
         return self.definition.name
 
 
-def create(connection: Connection, definition: Definition, *, most: int) -> StreamProcessor:
+def create(connection: Connection, definition: Definition, *, limit: int) -> StreamProcessor:
     """Write down a new processor, which is STOPPED.
 
     Args:
-        definition: its collection is held with ``collections.find(..., keep=True)``.
-        most: processors that there may be, this one included.
+        definition: its collection is held with ``collections.find(..., for_update=True)``.
+        limit: processors that there may be, this one included.
 
     Raises:
         StreamProcessorInUse: the name is taken.
@@ -105,25 +105,25 @@ def create(connection: Connection, definition: Definition, *, most: int) -> Stre
         raise StreamProcessorInUse(
             f"There is a stream processor named {definition.name} already"
         ) from None
-    if count.number >= most:
+    if count.number >= limit:
         raise TooManyStreamProcessors(
-            f"There are {count.number} stream processors, and {most} may be; delete one first"
+            f"There are {count.number} stream processors, and {limit} may be; delete one first"
         )
     return from_row(row)
 
 
-def find(connection: Connection, name: str, *, lock: bool = False) -> StreamProcessor:
+def find(connection: Connection, name: str, *, for_update: bool = False) -> StreamProcessor:
     """The processor of that name.
 
     Args:
-        lock: hold off everybody else's changes of it until the transaction ends.
+        for_update: hold off everybody else's changes of it until the transaction ends.
 
     Raises:
         StreamProcessorNotFound: there is none.
     """
     row = connection.execute(
         f"SELECT {COLUMNS} FROM stream_processors WHERE name = %s"
-        + (" FOR UPDATE" if lock else ""),
+        + (" FOR UPDATE" if for_update else ""),
         (name,),
     ).fetchone()
     if row is None:
@@ -131,12 +131,12 @@ def find(connection: Connection, name: str, *, lock: bool = False) -> StreamProc
     return from_row(row)
 
 
-def page(connection: Connection, *, after: int, count: int) -> list[StreamProcessor]:
+def page(connection: Connection, *, after: int, limit: int) -> list[StreamProcessor]:
     """At most ``count`` processors in the order of their creation, from behind key ``after``."""
     rows = connection.execute(
         f"SELECT {COLUMNS} FROM stream_processors"
         " WHERE processor_key > %s ORDER BY processor_key LIMIT %s",
-        (after, count),
+        (after, limit),
     )
     return [from_row(row) for row in rows]
 

@@ -191,20 +191,20 @@ WHERE job_id = %(job)s
 """
 
 
-def by_time(connection: Connection, job_id: str, *, after: int, count: int) -> list[Sighting]:
-    """At most ``count`` sightings in the order of time, from behind number ``after``."""
+def by_time(connection: Connection, job_id: str, *, after: int, limit: int) -> list[Sighting]:
+    """At most ``limit`` sightings in the order of time, from behind number ``after``."""
     rows = connection.execute(
         "SELECT sighting, person, moment, face FROM video_sightings"
         " WHERE job_id = %s AND sighting > %s ORDER BY sighting LIMIT %s",
-        (job_id, after, count),
+        (job_id, after, limit),
     )
     return [Sighting(row.sighting, row.person, row.moment, row.face) for row in rows]
 
 
 def by_person(
-    connection: Connection, job_id: str, *, after: tuple[int, int], count: int
+    connection: Connection, job_id: str, *, after: tuple[int, int], limit: int
 ) -> list[Sighting]:
-    """At most ``count`` sightings, person by person, each in the order of time.
+    """At most ``limit`` sightings, person by person, each in the order of time.
 
     Args:
         after: person and number of the sighting behind which to begin.
@@ -212,7 +212,7 @@ def by_person(
     rows = connection.execute(
         "SELECT sighting, person, moment, face FROM video_sightings"
         " WHERE job_id = %s AND (person, sighting) > (%s, %s) ORDER BY person, sighting LIMIT %s",
-        (job_id, *after, count),
+        (job_id, *after, limit),
     )
     return [Sighting(row.sighting, row.person, row.moment, row.face) for row in rows]
 

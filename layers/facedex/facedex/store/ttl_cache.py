@@ -11,21 +11,21 @@ from typing import Generic, TypeVar
 Value = TypeVar("Value")
 
 
-class Recent(Generic[Value]):
+class TTLCache(Generic[Value]):
     """Values by name, each kept for some seconds; may be used by several threads.
 
     Args:
         seconds: for how long a value is kept.
-        most: how many are; beyond it those that were kept first go.
+        limit: how many are; beyond it those that were kept first go.
         clock: tells seconds; that on the wall, as the other one may stand still while a function
             is frozen.
     """
 
     def __init__(
-        self, *, seconds: float, most: int, clock: Callable[[], float] = time.time
+        self, *, seconds: float, limit: int, clock: Callable[[], float] = time.time
     ) -> None:
         self._seconds = seconds
-        self._most = most
+        self._limit = limit
         self._clock = clock
         self._kept: OrderedDict[str, tuple[float, Value]] = OrderedDict()
         self._lock = Lock()
@@ -48,7 +48,7 @@ class Recent(Generic[Value]):
             with self._lock:
                 # Before it was read, as it may be older than its arrival.
                 self._kept[name] = (now, value)
-                if len(self._kept) > self._most:
+                if len(self._kept) > self._limit:
                     self._kept.popitem(last=False)
         return value
 

@@ -140,15 +140,15 @@ def find(connection: Connection, collection: Collection, user_id: str) -> User:
 
 
 def page(
-    connection: Connection, collection: Collection, *, after: str | None, count: int
+    connection: Connection, collection: Collection, *, after: str | None, limit: int
 ) -> list[User]:
-    """At most ``count`` users in the order of their ids, from behind id ``after``."""
+    """At most ``limit`` users in the order of their ids, from behind id ``after``."""
     rows = connection.execute(
         "SELECT user_id, vector IS NOT NULL AS has_faces FROM users"
         " WHERE collection_key = %(collection)s"
         " AND (%(after)s::text IS NULL OR user_id > %(after)s)"
-        " ORDER BY user_id LIMIT %(count)s",
-        {"collection": collection.key, "after": after, "count": count},
+        " ORDER BY user_id LIMIT %(limit)s",
+        {"collection": collection.key, "after": after, "limit": limit},
     )
     return [User(row.user_id, row.has_faces) for row in rows]
 
@@ -180,12 +180,12 @@ def associate(
     user_id: str,
     face_ids: Sequence[UUID],
     *,
-    lowest_score: float,
+    min_score: float,
 ) -> Association:
     """Give faces to a user.
 
     Args:
-        lowest_score: least inner product of a face with the user's vector, for a user that has
+        min_score: least inner product of a face with the user's vector, for a user that has
             faces already.
 
     Raises:
@@ -204,7 +204,7 @@ def associate(
             continue
         elif row.user_id is not None:
             outcome.taken[face_id] = row.user_id
-        elif row.score is not None and row.score < lowest_score:
+        elif row.score is not None and row.score < min_score:
             outcome.unlike[face_id] = row.score
         elif room == 0:
             raise TooManyFaces(

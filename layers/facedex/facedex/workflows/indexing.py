@@ -95,7 +95,7 @@ def _store(
                 return seen, stored
     with refreshing(database, seen), database.transaction() as connection:
         # The name may have changed hands meanwhile: what counts is the collection it names now.
-        collections.find(connection, seen.collection_id, keep=True)
+        collections.find(connection, seen.collection_id, for_update=True)
         # Again, as an upgrade may have begun while the lock was waited for.
         collection = collections.find(connection, seen.collection_id)
         if collection.upgrading_to != seen.upgrading_to:

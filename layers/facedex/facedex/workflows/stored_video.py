@@ -70,7 +70,7 @@ def begin(
             ),
             token=token,
             request=request,
-            most=settings.video_jobs,
+            limit=settings.video_jobs,
             days=settings.video_expiry,
         )
     send(services.database, settings, job_id)

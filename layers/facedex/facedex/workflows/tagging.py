@@ -18,14 +18,16 @@ from facedex.vision import numbers
 PACK: Final = "facedex:pack"
 
 
-def find(connection: Connection, services: Services, arn: str, *, keep: bool = False) -> Tagged:
+def find(
+    connection: Connection, services: Services, arn: str, *, for_update: bool = False
+) -> Tagged:
     """The collection or the stream processor that an ARN names.
 
     Args:
         connection: in a transaction.
         services: who asks.
         arn: names it.
-        keep: hold off its deletion until the transaction ends; for writers.
+        for_update: hold off its deletion until the transaction ends; for writers.
 
     Raises:
         ServiceError: it is no ARN of either, or of another owner.
@@ -33,8 +35,8 @@ def find(connection: Connection, services: Services, arn: str, *, keep: bool = F
     """
     kind, name = services.owner.resource(arn)
     if kind is Kind.STREAM_PROCESSOR:
-        return stream_processors.find(connection, name, lock=keep)
-    return collections.find(connection, name, keep=keep)
+        return stream_processors.find(connection, name, for_update=for_update)
+    return collections.find(connection, name, for_update=for_update)
 
 
 def require_pack(connection: Connection, resource: Tagged, wanted: str | None) -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from facedex.store.ttl_cache import Recent
+from facedex.store.ttl_cache import TTLCache
 
 
 class Clock:
@@ -26,7 +26,7 @@ class Readings:
 
 def test_a_value_is_read_again_once_its_time_is_over() -> None:
     clock, read = Clock(), Readings()
-    recent: Recent[int] = Recent(seconds=2.0, most=9, clock=clock)
+    recent: TTLCache[int] = TTLCache(seconds=2.0, limit=9, clock=clock)
     assert [recent.find("a", read), recent.find("a", read)] == [1, 1]
     clock.now += 1.9
     assert recent.find("a", read) == 1
@@ -36,7 +36,7 @@ def test_a_value_is_read_again_once_its_time_is_over() -> None:
 
 def test_a_clock_that_is_set_back_makes_no_value_last_longer() -> None:
     clock, read = Clock(), Readings()
-    recent: Recent[int] = Recent(seconds=2.0, most=9, clock=clock)
+    recent: TTLCache[int] = TTLCache(seconds=2.0, limit=9, clock=clock)
     recent.find("a", read)
     clock.now -= 3600
     assert recent.find("a", read) == 2
@@ -44,7 +44,7 @@ def test_a_clock_that_is_set_back_makes_no_value_last_longer() -> None:
 
 def test_what_was_forgotten_is_read_again() -> None:
     read = Readings()
-    recent: Recent[int] = Recent(seconds=2.0, most=9)
+    recent: TTLCache[int] = TTLCache(seconds=2.0, limit=9)
     recent.find("a", read)
     recent.forget("a")
     recent.forget("b")
@@ -52,14 +52,14 @@ def test_what_was_forgotten_is_read_again() -> None:
 
 
 def test_what_is_missing_is_not_remembered() -> None:
-    recent: Recent[int] = Recent(seconds=2.0, most=9)
+    recent: TTLCache[int] = TTLCache(seconds=2.0, limit=9)
     assert recent.find("a", lambda: None) is None
     assert recent.find("a", lambda: 7) == 7
 
 
 def test_no_more_values_than_the_most_are_kept() -> None:
     read = Readings()
-    recent: Recent[int] = Recent(seconds=2.0, most=2)
+    recent: TTLCache[int] = TTLCache(seconds=2.0, limit=2)
     for name in ("a", "b", "c"):
         recent.find(name, read)
     assert [recent.find(name, read) for name in ("b", "c")] == [2, 3]

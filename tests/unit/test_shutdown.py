@@ -13,7 +13,7 @@ from facedex_local import shutdown
 _LEAVES_A_THREAD = """
 import threading
 import facedex_cli.program
-from local import start
+from facedex_cli import start
 
 def command():
     threading.Thread(target=threading.Event().wait).start()
