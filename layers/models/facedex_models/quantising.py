@@ -2,8 +2,8 @@
 
 Static quantisation as ONNX Runtime executes it: a pair of QuantizeLinear and DequantizeLinear at
 every activation (uint8), weights int8 with a scale for each output channel, biases int32. The
-activations' ranges were measured once (`facedex_cli.evaluation/ranges.py`) and come with the pack, so no
-photo is needed to build a network, and the same file comes out every time.
+activations' ranges were measured once (`facedex_cli/evaluation/ranges.py`) and come with the pack,
+so no photo is needed to build a network, and the same file comes out every time.
 """
 
 from __future__ import annotations
