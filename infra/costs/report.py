@@ -13,18 +13,18 @@ _FACES: Final = 100_000
 
 
 def report() -> str:
-    """The page as Markdown."""
+    """Return the page as Markdown."""
     prices, measured = table("prices"), table("measured")
     busy = Use("search_faces_by_image", 1_000_000, _FACES)
     parts = "\n".join(f"| {name} | {dollars:.2f} |" for name, dollars in ours(busy).items())
     return f"""# What it costs
 
-Computed by `python -m infra.costs` from AWS's public prices in {prices["region"]} ({prices["as_of"]},
+`python -m infra.costs` computes this page from AWS's public prices in {prices["region"]} ({prices["as_of"]},
 `infra/costs/prices.toml`, without free tiers and discounts) and from measured durations and memory
-(`infra/costs/measured.toml`). Dollars a month; {_FACES:,} faces in the collection unless said
-otherwise.
+(`infra/costs/measured.toml`). All prices are in dollars a month. The collection has {_FACES:,} faces unless a
+table says otherwise.
 
-## Against Rekognition
+## Compared with Rekognition
 
 | operation | images a month | Facedex | Rekognition | Facedex / Rekognition |
 | --- | ---: | ---: | ---: | ---: |
@@ -34,15 +34,16 @@ otherwise.
 | --- | ---: | ---: |
 {_break_evens()}
 
-Below the break-even Rekognition is cheaper: a deployment has a floor, mostly the database's
-smallest capacity. The tables are for 0.5 ACU. With `min_capacity` 0, which is
-the stack's default, the database pauses when nobody calls, and the first call after it waits some fifteen seconds.
+Below the break-even Rekognition is cheaper, because a deployment has fixed costs, mostly for the database's
+smallest capacity. The tables assume 0.5 ACU. With `min_capacity` 0, the stack's default, the database pauses
+while there are no calls, and the first call after a pause waits some fifteen seconds.
 
 ## The goal: a tenth of Rekognition's price
 
-At 1,000,000 images a month, everything included, and a break-even below 100,000:
+The goal is a tenth of Rekognition's price at 1,000,000 images a month, everything included, and a break-even below
+100,000:
 
-| faces searched | a function takes, of what is measured | Facedex / Rekognition at 1,000,000 | at most a tenth, images a month | break-even |
+| faces searched | duration of a function, compared with the measurement | Facedex / Rekognition at 1,000,000 | at most a tenth, images a month | break-even |
 | ---: | ---: | ---: | ---: | ---: |
 {_goals()}
 
@@ -50,23 +51,23 @@ At 1,000,000 images a month, everything included, and a break-even below 100,000
 
 ## For 1,000 images, and for a million faces
 
-| | Facedex, each image besides the floor | Facedex, everything, at 1,000,000 a month | Rekognition |
+| | Facedex, each image without fixed costs | Facedex, everything, at 1,000,000 a month | Rekognition |
 | --- | ---: | ---: | ---: |
 {_thousands()}
 | a million faces stored, a month | {_stored():.2f} | | {_rekognition_stored():.2f} |
 
-## Where a month's money goes
+## What a month consists of
 
 1,000,000 SearchFacesByImage over {_FACES:,} faces:
 
 | | dollars |
 | --- | ---: |
 {parts}
-| **in all** | **{total(busy):.2f}** |
+| **total** | **{total(busy):.2f}** |
 
 ## A stream that is searched all month
 
-With `streams`, in a deployment that does nothing else, {_FACES:,} faces in the collection:
+A deployment with `streams` that does nothing else, {_FACES:,} faces in the collection:
 
 | streams | Facedex | Rekognition | Facedex / Rekognition |
 | ---: | ---: | ---: | ---: |
@@ -75,31 +76,31 @@ With `streams`, in a deployment that does nothing else, {_FACES:,} faces in the 
 | one stream | dollars |
 | --- | ---: |
 {_parts_of_a_stream()}
-| **in all** | **{streams.total(1, _FACES):.2f}** |
-| each further one | {streams.total(2, _FACES) - streams.total(1, _FACES):.2f} |
+| **total** | **{streams.total(1, _FACES):.2f}** |
+| each additional stream | {streams.total(2, _FACES) - streams.total(1, _FACES):.2f} |
 
-Rekognition's price is the one that was published for searching faces in live streams, {prices["rekognition"]["stream_minute"]:.2f} dollars a minute, until it was
-closed to new customers on 30 April 2026. The streams themselves (Kinesis Video Streams, Kinesis) cost the same on both sides and are
-not counted. A worker is paid for by the second, whether anything comes in or not: stop what nobody looks at.
+Rekognition's price is the published price of face search in live streams, {prices["rekognition"]["stream_minute"]:.2f} dollars a minute, until Amazon closed it to
+new customers on 30 April 2026. The streams themselves (Kinesis Video Streams, Kinesis) cost the same on both sides and are
+not counted. AWS charges for a worker by the second, also while no video arrives: stop stream processors that you do not need.
 
-## What is assumed
+## Assumptions
 
 - A warm IndexFaces or SearchFacesByImage of 640 x 480 pixels takes {measured["index_faces"]["milliseconds"]} ms besides the search: the slower of two
   machines ({measured["machine"]["measured_on"]}; `python -m tests.bench.durations`).
-- A function takes {measured["machine"]["lambda_factor"]:.0f} times as long on Lambda as measured here; nobody has measured it there yet. The table of the
-  goal has other factors too. Cold starts (0.6 s and as much again for Lambda's own part) are one in hundreds of calls
+- A function takes {measured["machine"]["lambda_factor"]:.0f} times as long on Lambda as measured here; it has not been measured there yet. The table of the
+  goal shows other factors too. Cold starts (0.6 s and as much again for Lambda's own part) are one in hundreds of calls
   and not counted.
-- A function that looks at images has {measured["index_faces"]["memory_mib"]} MiB, with which Lambda gives one core; `tests/packages` measures that it uses less.
+- A function that processes images has {measured["index_faces"]["memory_mib"]} MiB, for which Lambda provides one core; `tests/packages` measures that it uses less.
 - The calls are spread over the month, so that the database stays near its smallest capacity
-  ({measured["deployment"]["minimum_acu"]} ACU); what searches add is counted by their measured time, {measured["store"]["acus_per_core"]:.0f} ACUs to a core. Bursts scale
+  ({measured["deployment"]["minimum_acu"]} ACU). The load of searches is added by their measured time, {measured["store"]["acus_per_core"]:.0f} ACUs per core. Bursts scale
   the database up for longer than they last.
-- Every request is traced. Images come as bytes or from S3 in the same region; S3's own price is not
-  counted, nor at Rekognition. Data out is a few kilobytes an answer and not counted. No WAF, no RDS
+- Every request is traced. Images arrive as bytes or from S3 in the same region. S3's own price is not
+  counted on either side. Outgoing data is a few kilobytes a response and not counted. There is no WAF and no RDS
   Proxy.
-- A stream has {measured["streams"]["megabits"]:.0f} megabits a second, which the endpoint's price counts, and {measured["streams"]["searches_a_minute"]:.0f} searches a minute. That one core of Lambda's keeps up with
-  5 frames a second of it has not been measured there; `python -m tests.bench.streaming` measures it here.
+- A stream has {measured["streams"]["megabits"]:.0f} megabits a second, which the endpoint's price includes, and {measured["streams"]["searches_a_minute"]:.0f} searches a minute. Whether one core of Lambda keeps up
+  with 5 frames a second has not been measured there; `python -m tests.bench.streaming` measures it here.
 - A search reads the whole collection: over 1,000,000 faces it takes a quarter of a second of one core,
-  and 1,000,000 such searches a month cost {_large():.0f} dollars in all.
+  and 1,000,000 such searches a month cost {_large():.0f} dollars in total.
 """
 
 
@@ -158,9 +159,9 @@ def _where_it_does_not_hold() -> str:
     ]
     few = tenth(_SEARCH, _FACES)[0]
     return (
-        f"It does not hold below {few:,} images a month over {_FACES:,} faces, and at {_MONTH:,}\n"
-        f"images not over {', '.join(beyond)}. Nor need it with `proxy`, `waf`,\n"
-        "`readers` or `provisioned`, each of which costs by the hour or the request."
+        f"The goal is not met below {few:,} images a month over {_FACES:,} faces, nor at {_MONTH:,}\n"
+        f"images a month over {', '.join(beyond)}. With `proxy`, `waf`, `readers` or\n"
+        "`provisioned`, each of which costs by the hour or the request, it may not be met either."
     )
 
 

@@ -46,7 +46,7 @@ def test_the_goal_is_met_where_the_page_says() -> None:
     assert 10 * total(use) <= rekognition(use)
     assert 1_000_000 in tenth(use.operation, use.faces)
     assert break_even(use.operation, use.faces) < 100_000
-    assert "It does not hold below" in report()
+    assert "The goal is not met below" in report()
 
 
 def test_waiting_for_a_search_is_paid_for_and_indexing_searches_nothing() -> None:
