@@ -194,8 +194,8 @@ def _thousands() -> str:
     for operation, name in _OPERATIONS.items():
         use, none = Use(operation, 1_000_000, _FACES), Use(operation, 0, _FACES)
         each = (total(use) - total(none)) / 1000
-        dear = rekognition(use) - rekognition(none)
-        rows.append(f"| {name} | {each:.3f} | {total(use) / 1000:.3f} | {dear / 1000:.2f} |")
+        theirs = rekognition(use) - rekognition(none)
+        rows.append(f"| {name} | {each:.3f} | {total(use) / 1000:.3f} | {theirs / 1000:.2f} |")
     return "\n".join(rows)
 
 
