@@ -2,7 +2,7 @@
 
 import os
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # ONNX Runtime's builds report to their makers unless told otherwise before they are loaded. Nothing
 # of this product reports to anybody.
