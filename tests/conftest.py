@@ -128,7 +128,7 @@ def cdk(pytestconfig: pytest.Config) -> None:
     """Require the CDK: skip where it is missing, but fail if ``-m infra`` selects these tests."""
     missing = ""
     if not (find_spec("aws_cdk") and find_spec("cdk_nag")):
-        missing = "the CDK is not installed; it comes with .[test,infra]"
+        missing = "the CDK is not installed; it comes with requirements/dev.txt"
     elif shutil.which("node") is None:
         missing = "the CDK needs node"
     if missing and pytestconfig.option.markexpr == "infra":
