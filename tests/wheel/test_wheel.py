@@ -52,7 +52,7 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in NEIGHBOURS:
         (site_packages / name).mkdir()
         (site_packages / name / "__init__.py").write_text("OWNER = 'the user'\n")
-    pip = [sys.executable, "-m", "pip", "--python", folder / "bin" / "python"]
+    pip: list[str | Path] = [sys.executable, "-m", "pip", "--python", folder / "bin" / "python"]
     pins = f"--constraint={ROOT / 'constraints.txt'}"
     wanted = f"facedex[local] @ {wheel.as_uri()}"
     subprocess.run([*pip, "install", "--quiet", pins, wanted], check=True, cwd=folder)
