@@ -14,7 +14,7 @@ COLLECTION = "friends"
 
 
 def main(photos: list[Path], probe: Path) -> int:
-    """Print who is on the probe photo; return 1 if nobody registered is."""
+    """Print who is on the probe photo; return 1 if no registered person is."""
     rekognition = boto3.client("rekognition")
     if COLLECTION not in rekognition.list_collections()["CollectionIds"]:
         rekognition.create_collection(CollectionId=COLLECTION)
