@@ -1,7 +1,8 @@
 """Turned faces: looked at again with their heads up.
 
 A face whose landmarks are implausible, or that is tilted so far that they are inexact, is cut out,
-turned and searched again. What is found there is brought back to the picture.
+turned and searched again: first small and by quarters, which shows that most are upright, then in
+all directions. What is found there is brought back to the picture.
 """
 
 from __future__ import annotations
@@ -29,11 +30,15 @@ VAGUE = -6.0  # of a first look's that are kept where another view is not certai
 NOISE = -8.0  # of a first look's that are kept where no other view shows the face better
 CLEARLY = 2.0  # by which another view must be better
 TWICE = 2.0  # that a second view with the same landmarks adds
+AHEAD = 5.0  # by which an upright face is seen better than turned by quarters
 
 # Degrees of roll.
 UPRIGHT = 20.0  # that a face seen best as it stands has at most
 TILT = 35.0  # up to which landmarks are as exact as those of an upright face
-QUARTER = 45.0  # beyond which the whole picture is turned by quarters
+SIDEWAYS = 45.0  # beyond which the whole picture is turned, too
+NEARLY = 10.0  # from a quarter: a camera held that way
+LEANING = 12.0  # that half of a crowd's heads have where not the heads but the picture is turned
+CROWD = 3  # faces
 
 # Mean distance between the same landmarks in two looks, in sizes of the box.
 ALIKE = 0.1
@@ -46,13 +51,16 @@ FEW = 1  # where time matters
 
 # Side by side, so that one run of the network sees them all. Detectors search a picture of 480
 # pixels as it is.
+SMALL_TILE = 64  # of the look by quarters
 ALL_WAYS = tuple(View(turn=turn) for turn in range(0, 360, 45))
 TILE = 96
 EXACT_TILE = 160  # of the last look, at the face with its head up
 AROUND = 2.0  # sides of the face's box in the side of a tile
+NEAR = 0.5  # halves of a tile's side from its middle, within which the face's own middle lies
 WHOLE_WAYS = tuple(View(turn=turn) for turn in range(40, 360, 40))
 WHOLE_TILE = 160
 WHOLE_AROUND = 1.1  # longer sides of the picture in the side of a tile
+WIDEST = 1920  # pixels of a turned picture: detectors search two thirds of that
 
 # A square by its corners and its middle.
 _SQUARE = np.array([[0, 0], [1, 0], [0.5, 0.5], [0, 1], [1, 1]], dtype=np.float32)
@@ -70,19 +78,21 @@ class Look(NamedTuple):
     @property
     def worth(self) -> float:
         """Log odds that this look is the right one: half weight for the detector's own score."""
-        chance = min(max(self.score, 1e-6), 1 - 1e-6)
-        return self.trust + 0.5 * float(np.log(chance / (1 - chance)))
+        return float(_worth(np.float32(self.trust), np.float32(self.score)))
+
+    @property
+    def size(self) -> float:
+        """Side in pixels of a square as large as the box."""
+        return float(np.sqrt(np.prod(self.box[2:] - self.box[:2])))
 
     @property
     def roll(self) -> float:
         """Angle in degrees, clockwise, by which the landmarks say the face is turned."""
-        return float(_rolls(self.landmarks[None])[0])
+        return float(plausibility.rolls(self.landmarks[None])[0])
 
     def resembles(self, other: Look, within: float = ALIKE) -> bool:
         """Return whether both have the landmarks in the same places."""
-        size = float(np.sqrt(np.prod(self.box[2:] - self.box[:2])))
-        apart = np.linalg.norm(self.landmarks - other.landmarks, axis=1).mean()
-        return bool(apart < within * size)
+        return bool(_apart(self.landmarks, other.landmarks) < within * self.size)
 
 
 def settle(
@@ -96,11 +106,14 @@ def settle(
     thorough: more faces are looked at again, and a picture in which no face can be trusted is
     searched in other directions, too.
     """
-    trust = plausibility.measure(pixels, found)
-    doubtful = (trust < (SURE if thorough else HASTY)) | (abs(_rolls(found.landmarks)) > TILT)
+    trust, rolls = plausibility.judge(pixels, found)
+    doubtful = (trust < (SURE if thorough else HASTY)) | (abs(rolls) > TILT)
     legible = ~doubtful | (trust > NOISE)
     looks = {}
-    for face in np.flatnonzero(doubtful)[: MANY if thorough else FEW].tolist():
+    again = np.flatnonzero(doubtful)
+    most = MANY if thorough else FEW
+    unseen = set(again[most:].tolist())
+    for face in again[:most].tolist():
         look = Look(
             found.boxes[face],
             float(found.scores[face]),
@@ -111,10 +124,10 @@ def settle(
         better, legible[face] = _look_again(find, pixels, look)
         if better is not look:
             looks[face] = better
-    turns = [roll for look in looks.values() if abs(roll := look.roll) > QUARTER]
+            rolls[face] = better.roll
     extra: list[Look] = []
-    if turns:
-        extra = list(_search_quarter(find, pixels, turns[0]))
+    if (roll := _common_roll(rolls[list(looks)], rolls[legible])) is not None:
+        extra = list(_search_along(find, pixels, roll))
     elif thorough and not legible.any():
         extra = list(_search_turned(find, pixels))
     if not looks and not extra:
@@ -125,9 +138,13 @@ def settle(
     certain = [*legible[kept], *legible[list(looks)], *[True] * len(extra)]
     right = np.array(certain, dtype=bool)
     # Two boxes on one turned face have become one. A trusted one is the one to keep, of the first
-    # looks and the exact ones if there is a choice.
-    late = np.arange(len(right)) >= len(right) - len(extra)
-    chosen = geometry.suppress(settled.boxes, settled.scores + 2 * right - late, detection.OVERLAP)
+    # looks and the exact ones if there is a choice, and last one that was only doubted.
+    place = np.arange(len(right))
+    late = place >= len(right) - len(extra)
+    doubted = np.zeros(len(right), dtype=bool)
+    doubted[: len(kept)] = [face in unseen for face in kept]
+    standing = settled.scores + 2 * right - late - 1.5 * doubted
+    chosen = geometry.suppress(settled.boxes, standing, detection.OVERLAP)
     return settled.take(chosen), right[chosen]
 
 
@@ -145,6 +162,8 @@ def _look_again(find: Find, pixels: Pixels, look: Look) -> tuple[Look, bool]:
         exact = _look_exactly(find, pixels, look)
         if exact and exact.resembles(look):
             return exact, True
+    elif abs(look.roll) < TILT and _is_upright(find, pixels, look):
+        return look, look.trust > NOISE
     seen = list(_look(find, pixels, look.box, ALL_WAYS, TILE, AROUND))
     if not seen:
         return look, look.trust > NOISE
@@ -163,6 +182,25 @@ def _look_again(find: Find, pixels: Pixels, look: Look) -> tuple[Look, bool]:
     if look.trust < SURE and best.trust < look.trust + CLEARLY:
         return look, look.trust > VAGUE
     return best, True
+
+
+def _is_upright(find: Find, pixels: Pixels, look: Look) -> bool:
+    """Return whether a face is clearly seen better as it stands than turned by quarters."""
+    corner, side = _surroundings(look.box, AROUND)
+    square = (corner + _SQUARE * side)[None].astype(np.float32)
+    tile = alignment.align(pixels, square, _SQUARE * SMALL_TILE, SMALL_TILE)[0]
+    canvas = np.concatenate([np.rot90(tile, quarters) for quarters in range(4)], axis=1)
+    found = find(canvas)
+    centres = (found.boxes[:, :2] + found.boxes[:, 2:]) / 2
+    views = centres[:, 0] // SMALL_TILE
+    centres[:, 0] -= views * SMALL_TILE
+    near = (abs(centres - SMALL_TILE / 2) < NEAR * SMALL_TILE / 2).all(axis=1)
+    found, views = found.take(near), views[near]
+    worth = _worth(plausibility.judge(canvas, found).trust, found.scores)
+    places = corner + found.landmarks * (side / SMALL_TILE)
+    same = (views == 0) & (_apart(places, look.landmarks) < ROUGHLY * look.size)
+    turned = worth[views != 0].max(initial=-np.inf)
+    return bool(worth[same].max(initial=-np.inf) > turned + AHEAD)
 
 
 def _look_exactly(find: Find, pixels: Pixels, look: Look) -> Look | None:
@@ -191,19 +229,15 @@ def _search_turned(find: Find, pixels: Pixels) -> Iterator[Look]:
             yield exact
 
 
-def _search_quarter(find: Find, pixels: Pixels, roll: float) -> Iterator[Look]:
-    """Search the whole picture with faces of that roll about upright; give what is surely a face.
+def _search_along(find: Find, pixels: Pixels, roll: float) -> Iterator[Look]:
+    """Search the whole picture with faces of that roll upright; give what is surely a face.
 
     Where one face is turned, others are that were not found.
     """
-    quarters = round(roll / 90) % 4
-    picture = np.ascontiguousarray(np.rot90(pixels, quarters))
+    quarter = 90 * round(roll / 90)
+    picture, back = _turn(pixels, quarter if abs(roll - quarter) < NEARLY else roll)
     found = find(picture)
-    cosine, sine = [(1, 0), (0, 1), (-1, 0), (0, -1)][quarters]
-    turn = np.array([[cosine, -sine], [sine, cosine]], dtype=np.float32)
-    middle, before = (np.array(each.shape[1::-1]) / 2 for each in (picture, pixels))
-    back = np.column_stack([turn, before - turn @ middle])[None].astype(np.float32)
-    trust = plausibility.measure(picture, found)
+    trust = plausibility.judge(picture, found).trust
     for face in range(len(trust)):
         look = Look(
             _turn_box(back, found.boxes[face].reshape(1, 2, 2)),
@@ -215,6 +249,46 @@ def _search_quarter(find: Find, pixels: Pixels, roll: float) -> Iterator[Look]:
         exact = _look_exactly(find, pixels, look) if look.trust >= LEAST else None
         if exact and exact.trust >= LEAST and exact.resembles(look, ROUGHLY):
             yield exact
+
+
+def _common_roll(turned: Floats, rolls: Floats) -> float | None:
+    """Return by how much a picture's faces are turned if others may have been missed for it.
+
+    turned: the rolls of faces that were seen better with their heads up; rolls: of all.
+    """
+    sideways = turned[abs(turned) > SIDEWAYS]
+    if len(sideways):
+        # The one that the others are closest to: angles have no mean.
+        apart = abs((sideways - sideways[:, None] + 180) % 360 - 180).sum(axis=1)
+        return float(sideways[apart.argmin()])
+    middle = float(np.median(rolls)) if len(rolls) >= CROWD else 0.0
+    return middle if abs(middle) > LEANING else None
+
+
+def _turn(pixels: Pixels, roll: float) -> tuple[Pixels, Floats]:
+    """Return the picture turned back by a roll, and the transform (1, 2, 3) to the one given."""
+    # Imported here, so that functions without images never pay for it.
+    from PIL import Image as pillow
+
+    cosine, sine = np.cos(np.radians(roll)), np.sin(np.radians(roll))
+    turn = np.array([[cosine, -sine], [sine, cosine]])
+    extent = np.array(pixels.shape[1::-1])
+    # A face's pixels are as large as before, of a picture as large as detectors search any.
+    size = abs(turn) @ extent
+    scale = max(1.0, size.max() / WIDEST)
+    width, height = (int(side) for side in np.ceil(size / scale - 1e-6))
+    picture = pillow.fromarray(pixels)
+    reduced = picture.reduce(int(scale))
+    turn *= scale
+    back = np.column_stack([turn, extent / 2 - turn @ [width / 2, height / 2]])
+    factors = np.array(reduced.size) / extent
+    sampled = reduced.transform(
+        (width, height),
+        pillow.Transform.AFFINE,
+        tuple((back * factors[:, None]).ravel().tolist()),
+        resample=pillow.Resampling.BILINEAR,
+    )
+    return np.asarray(sampled), back[None].astype(np.float32)
 
 
 def _overlap(one: Look, other: Look) -> bool:
@@ -229,14 +303,14 @@ def _look(
     tile: int,
     around: float,
     *,
-    near: float = 0.5,
+    near: float = NEAR,
 ) -> Iterator[Look]:
     """Search the surroundings of a box in several views, `tile` pixels a side, and give the faces.
 
     near: how far from the box's middle a face may lie, in halves of a tile.
     """
-    middle, side = (box[:2] + box[2:]) / 2, around * float((box[2:] - box[:2]).max())
-    square = (middle + (_SQUARE - 0.5) * side)[None].astype(np.float32)
+    corner, side = _surroundings(box, around)
+    square = (corner + _SQUARE * side)[None].astype(np.float32)
     template = _SQUARE * tile
     tiles = alignment.cut(pixels, square, template, tile, views)[0]
     high = -(-len(views) // (detection.WHOLE_SIDE // tile))
@@ -246,7 +320,7 @@ def _look(
     for (x, y), part in zip(places.tolist(), tiles, strict=True):
         canvas[y : y + tile, x : x + tile] = part
     found = find(canvas)
-    trust = plausibility.measure(canvas, found)
+    trust = plausibility.judge(canvas, found).trust
     centres = (found.boxes[:, :2] + found.boxes[:, 2:]) / 2
     for number, (view, place) in enumerate(zip(views, places, strict=True)):
         back = geometry.invert(
@@ -264,6 +338,22 @@ def _look(
             )
 
 
+def _surroundings(box: Floats, around: float) -> tuple[Floats, float]:
+    """Return the upper left corner (2,) and the side of the square about a box."""
+    side = around * float((box[2:] - box[:2]).max())
+    return (box[:2] + box[2:] - side) / 2, side
+
+
+def _worth(trust: Floats | np.float32, scores: Floats | np.float32) -> Floats:
+    chances = np.clip(scores, 1e-6, 1 - 1e-6)
+    return np.asarray(trust + 0.5 * np.log(chances / (1 - chances)))
+
+
+def _apart(landmarks: Floats, others: Floats) -> Floats:
+    """Return the mean distance in pixels between landmarks (n, 5, 2) or (5, 2) and others."""
+    return np.asarray(np.linalg.norm(landmarks - others, axis=-1).mean(axis=-1))
+
+
 def _turn_box(transform: Floats, corners: Floats) -> Floats:
     """Return the box (4,) around the ellipse in a box, moved by a similarity transform.
 
@@ -273,8 +363,3 @@ def _turn_box(transform: Floats, corners: Floats) -> Floats:
     half = abs(transform[0, :, :2]) ** 2 @ ((corners[0, 1] - corners[0, 0]) / 2) ** 2
     return np.concatenate([middle - np.sqrt(half), middle + np.sqrt(half)])
 
-
-def _rolls(landmarks: Floats) -> Floats:
-    """Return the angles (n,) in degrees, clockwise, by which faces are turned."""
-    transforms = geometry.similarity_transforms(landmarks, pose.HEAD[:, :2])
-    return np.asarray(-np.degrees(np.arctan2(transforms[:, 1, 0], transforms[:, 0, 0])))
