@@ -24,13 +24,14 @@ Find = Callable[[Pixels], Detections]
 # down to -7.
 SURE = 1.5  # of landmarks that need no second look
 HASTY = -2.0  # the same where time matters
+BESIDE = -5.0  # the same beside a face that surely is upright
 LEAST = -1.0  # of a turned face's, unless two views show them in the same place
 FAINT = -3.0  # in a tile of the whole picture, to be worth a closer look
 VAGUE = -6.0  # of a first look's that are kept where another view is not certain either
 NOISE = -8.0  # of a first look's that are kept where no other view shows the face better
 CLEARLY = 2.0  # by which another view must be better
 TWICE = 2.0  # that a second view with the same landmarks adds
-AHEAD = 5.0  # by which an upright face is seen better than turned by quarters
+AHEAD = 8.0  # by which an upright face is seen better than turned by quarters
 
 # Degrees of roll.
 UPRIGHT = 20.0  # that a face seen best as it stands has at most
@@ -107,7 +108,10 @@ def settle(
     searched in other directions, too.
     """
     trust, rolls = plausibility.judge(pixels, found)
-    doubtful = (trust < (SURE if thorough else HASTY)) | (abs(rolls) > TILT)
+    # A face that surely is upright says that the camera was.
+    beside = not thorough and bool(((trust >= SURE) & (abs(rolls) < UPRIGHT)).any())
+    least = BESIDE if beside else SURE if thorough else HASTY
+    doubtful = (trust < least) | (abs(rolls) > TILT)
     legible = ~doubtful | (trust > NOISE)
     looks = {}
     again = np.flatnonzero(doubtful)
@@ -121,7 +125,7 @@ def settle(
             float(trust[face]),
             view=-1,
         )
-        better, legible[face] = _look_again(find, pixels, look)
+        better, legible[face] = _look_again(find, pixels, look, beside=beside)
         if better is not look:
             looks[face] = better
             rolls[face] = better.roll
@@ -156,14 +160,21 @@ def _gather(looks: Sequence[Look]) -> Detections:
     )
 
 
-def _look_again(find: Find, pixels: Pixels, look: Look) -> tuple[Look, bool]:
-    """Return a face as it is seen with its head up, and whether its landmarks can be trusted."""
+def _look_again(
+    find: Find, pixels: Pixels, look: Look, *, beside: bool = False
+) -> tuple[Look, bool]:
+    """Return a face as it is seen with its head up, and whether its landmarks can be trusted.
+
+    beside: it is unlikely to be turned, so what no quick look shows is not looked at further.
+    """
     if look.trust >= SURE:
         exact = _look_exactly(find, pixels, look)
         if exact and exact.resembles(look):
             return exact, True
-    elif abs(look.roll) < TILT and _is_upright(find, pixels, look):
-        return look, look.trust > NOISE
+    elif abs(look.roll) < TILT:
+        upright, turned = _look_by_quarters(find, pixels, look)
+        if upright > turned + AHEAD or (beside and np.isneginf(turned)):
+            return look, look.trust > NOISE
     seen = list(_look(find, pixels, look.box, ALL_WAYS, TILE, AROUND))
     if not seen:
         return look, look.trust > NOISE
@@ -184,8 +195,11 @@ def _look_again(find: Find, pixels: Pixels, look: Look) -> tuple[Look, bool]:
     return best, True
 
 
-def _is_upright(find: Find, pixels: Pixels, look: Look) -> bool:
-    """Return whether a face is clearly seen better as it stands than turned by quarters."""
+def _look_by_quarters(find: Find, pixels: Pixels, look: Look) -> tuple[float, float]:
+    """Return the worth of a face as it stands, and at most when turned by quarters.
+
+    It is that of small views, and minus infinity where they show no face.
+    """
     corner, side = _surroundings(look.box, AROUND)
     square = (corner + _SQUARE * side)[None].astype(np.float32)
     tile = alignment.align(pixels, square, _SQUARE * SMALL_TILE, SMALL_TILE)[0]
@@ -199,8 +213,8 @@ def _is_upright(find: Find, pixels: Pixels, look: Look) -> bool:
     worth = _worth(plausibility.judge(canvas, found).trust, found.scores)
     places = corner + found.landmarks * (side / SMALL_TILE)
     same = (views == 0) & (_apart(places, look.landmarks) < ROUGHLY * look.size)
-    turned = worth[views != 0].max(initial=-np.inf)
-    return bool(worth[same].max(initial=-np.inf) > turned + AHEAD)
+    upright, turned = (worth[which].max(initial=-np.inf) for which in (same, views != 0))
+    return float(upright), float(turned)
 
 
 def _look_exactly(find: Find, pixels: Pixels, look: Look) -> Look | None:
