@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from facedex.media import views
-from facedex.vision import pose, upright
+from facedex.vision import looks, pose, upright
 from facedex.vision.detection import Detections, Pixels
 from facedex.vision.faces import Box, Face, Pose, Quality
 from facedex.vision.screening import BARS, screen
@@ -44,16 +44,16 @@ def test_no_gallery_is_searched_with_a_view_whose_landmarks_lie_elsewhere() -> N
 def test_roll_is_the_angle_by_which_landmarks_are_turned(degrees: int) -> None:
     angle = np.radians(degrees)
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    look = upright.Look(LANDMARKS[0], 1.0, (pose.HEAD[:, :2] @ turn).astype(np.float32), 5.0, 0)
+    look = looks.Look(LANDMARKS[0], 1.0, (pose.HEAD[:, :2] @ turn).astype(np.float32), 5.0, 0)
     assert look.roll == pytest.approx(degrees, abs=0.1)
 
 
 def test_a_turned_box_is_the_one_around_the_ellipse_in_it() -> None:
     corners = np.array([[[0, 0], [60, 80]]], dtype=np.float32)
     quarter = np.array([[[0, -2, 100], [2, 0, 50]]], dtype=np.float32)
-    assert upright._turn_box(quarter, corners) == pytest.approx([-60, 50, 100, 170])
+    assert looks.turn_box(quarter, corners) == pytest.approx([-60, 50, 100, 170])
     eighth = np.sqrt(0.5) * np.array([[[1, -1, 0], [1, 1, 0]]], dtype=np.float32)
-    left, top, right, bottom = upright._turn_box(eighth, corners)
+    left, top, right, bottom = looks.turn_box(eighth, corners)
     # Half the extents 30 and 40, at 45 degrees: the root of (30² + 40²) / 2.
     assert right - left == pytest.approx(bottom - top)
     assert right - left == pytest.approx(2 * np.sqrt(1250))

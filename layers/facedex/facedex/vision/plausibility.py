@@ -59,8 +59,8 @@ LOOKS = np.array(
 )
 BIAS = -12.26
 
-# Every face is checked, so the check has to be quick: a chip's pixels are one sample each (the cells
-# average over samples anyway), and places in the plane are complex numbers, x + iy.
+# Every face is checked, so the check has to be quick: a chip's pixels are one sample each (the
+# cells average over samples anyway), and places in the plane are complex numbers, x + iy.
 _GOAL = TEMPLATE[:, 0] + 1j * TEMPLATE[:, 1]
 _MIDDLE = _GOAL.mean()
 _GRID = (np.arange(SIDE) + 0.5 + 1j * (np.arange(SIDE)[:, None] + 0.5) - _MIDDLE).ravel()
