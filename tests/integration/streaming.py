@@ -16,7 +16,7 @@ from facedex.settings import settings
 from facedex.store import collections, stream_processors, stream_runs
 from facedex.store.database import Database
 from facedex.store.stream_processors import Definition
-from facedex.store.stream_runs import Lease
+from facedex.store.stream_runs import RunLease
 from facedex.workflows import live_video
 from facedex_functions.run_stream_processor import handler
 from facedex_local.aws.kinesis_video.endpoint import KinesisVideo
@@ -123,13 +123,15 @@ class Stage:
             return stream_processors.find(connection, name).key
 
     def work(self, name: str) -> Future[None]:
-        """Have a worker of the processor in a thread; ready once it has let go."""
-        key = self.key(name)
+        """Run a worker of the processor in a thread; the future is done once it has ended."""
+        body = json.dumps({"StreamProcessor": self.key(name)})
+        event = {"Records": [{"messageId": "m", "eventSource": "aws:sqs", "body": body}]}
         done: Future[None] = Future()
 
         def run() -> None:
             try:
-                handler._work(key, Context("worker", 900, 3008, "request"))
+                answer = handler.lambda_handler(event, Context("worker", 900, 3008, "request"))
+                assert answer == {"batchItemFailures": []}
                 done.set_result(None)
             except BaseException as error:
                 done.set_exception(error)
@@ -141,14 +143,14 @@ class Stage:
         live_video.sweep(services.database(), settings())
 
 
-def begin_run(database: Database, seconds: float) -> Lease:
+def begin_run(database: Database, seconds: float) -> RunLease:
     """Start a processor named "door" and have it for so long."""
     with database.transaction() as connection:
         collection = collections.create(connection, "staff", "1.2")
         wanted = Definition("door", "", "", "", collection.key, "staff", 80.0, None)
         processor = stream_processors.create(connection, wanted, limit=1)
         stream_processors.start(connection, processor, collection)
-        lease = stream_runs.take(connection, processor.key, seconds)
+        lease = stream_runs.claim_lease(connection, processor.key, seconds)
     assert lease is not None
     return lease
 

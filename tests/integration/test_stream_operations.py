@@ -16,7 +16,7 @@ from facedex.aws import clients
 from facedex.runtime import services
 from facedex.store import collections, schema, stream_processors, stream_runs
 from facedex.store.errors import CollectionNotFound
-from facedex.store.stream_runs import Lease
+from facedex.store.stream_runs import RunLease
 from facedex.workflows import live_video
 from facedex_functions.front_door.handler import lambda_handler
 from facedex_functions.run_stream_processor import handler as run_stream_processor
@@ -81,10 +81,10 @@ def key() -> int:
         return int(row.processor_key)
 
 
-def take() -> Lease:
+def take() -> RunLease:
     """The processor, as a worker takes it."""
     with services.database().transaction() as connection:
-        lease = stream_runs.take(connection, key(), 60)
+        lease = stream_runs.claim_lease(connection, key(), 60)
     assert lease is not None
     return lease
 
@@ -330,8 +330,8 @@ def test_a_run_from_start_to_stop(messages: Any) -> None:
     assert refused("StartStreamProcessor", Name="door")[0] == "ResourceInUseException"
     assert refused("DeleteStreamProcessor", Name="door")[0] == "ResourceInUseException"
     with services.database().transaction() as connection:
-        assert stream_runs.beat(connection, lease, 60) == "STOPPING"
-        stream_runs.release(connection, lease)
+        assert stream_runs.extend_lease(connection, lease, 60) == "STOPPING"
+        stream_runs.release_lease(connection, lease)
     assert status() == "STOPPED"
     code, message = refused("StopStreamProcessor", Name="door")
     assert (code, "nothing to stop" in message) == ("ResourceInUseException", True)
@@ -397,10 +397,10 @@ def test_a_worker_that_finds_another_collection_of_the_name_says_that_its_own_wa
         definition = stream_processors.find(connection, "door").definition
     good("DeleteCollection", CollectionId="staff")
     with pytest.raises(CollectionNotFound, match="The collection staff was deleted"):
-        run_stream_processor._pack(definition)
+        run_stream_processor._find_pack(definition)
     good("CreateCollection", CollectionId="staff")
     with pytest.raises(CollectionNotFound, match="The collection staff was deleted"):
-        run_stream_processor._pack(definition)
+        run_stream_processor._find_pack(definition)
 
 
 def test_the_scheduled_sweep_sends_for_a_successor_of_a_worker_that_died(messages: Any) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from facedex.store import collections, stream_processors, stream_runs, tags
+from facedex.store import active_streams, collections, stream_processors, stream_runs, tags
 from facedex.store.collections import Collection
 from facedex.store.database import Database
 from facedex.store.errors import (
@@ -21,7 +21,7 @@ from facedex.store.errors import (
     TooManyStreamProcessors,
 )
 from facedex.store.stream_processors import Definition, StreamProcessor
-from facedex.store.stream_runs import MOST_FAILURES, Checkpoint, Lease
+from facedex.store.stream_runs import MAX_FAILURES, Checkpoint, RunLease
 
 MODEL = "1.2"
 LEASE = 30.0  # seconds
@@ -74,30 +74,30 @@ def change(
         act(connection, stream_processors.find(connection, name, for_update=True))
 
 
-def take(database: Database, key: int, seconds: float = LEASE) -> Lease | None:
+def take(database: Database, key: int, seconds: float = LEASE) -> RunLease | None:
     with database.transaction() as connection:
-        return stream_runs.take(connection, key, seconds)
+        return stream_runs.claim_lease(connection, key, seconds)
 
 
-def taken(database: Database, key: int, seconds: float = LEASE) -> Lease:
+def taken(database: Database, key: int, seconds: float = LEASE) -> RunLease:
     lease = take(database, key, seconds)
     assert lease is not None
     return lease
 
 
-def beat(database: Database, lease: Lease, at: Checkpoint | None = None) -> str:
+def beat(database: Database, lease: RunLease, at: Checkpoint | None = None) -> str:
     with database.transaction() as connection:
-        return stream_runs.beat(connection, lease, LEASE, at)
+        return stream_runs.extend_lease(connection, lease, LEASE, at)
 
 
 def due(database: Database, key: int | None = None) -> list[int]:
     with database.transaction() as connection:
-        return stream_runs.claim_sends(connection, key)
+        return stream_runs.claim_messages(connection, key)
 
 
 def settle(database: Database) -> list[str]:
     with database.transaction() as connection:
-        return [processor.name for processor in stream_runs.settle(connection)]
+        return [processor.name for processor in active_streams.end_impossible_runs(connection)]
 
 
 def pass_time(database: Database, seconds: float) -> None:
@@ -128,7 +128,7 @@ def test_a_new_processor_is_stopped_and_nobody_works_on_it(database: Database) -
     assert due(database) == []
     assert take(database, made.key) is None
     with database.transaction() as connection:
-        assert not stream_runs.any_active(connection)
+        assert active_streams.count_active(connection) == 0
 
 
 def test_a_name_is_taken_until_its_processor_is_deleted(database: Database) -> None:
@@ -176,7 +176,7 @@ def test_a_started_processor_runs_once_a_worker_takes_it(database: Database) -> 
     assert lease.processor.status == "RUNNING"
     assert (lease.checkpoint, lease.failures) == (None, 0)
     with database.transaction() as connection:
-        assert stream_runs.any_active(connection)
+        assert active_streams.count_active(connection) == 1
 
 
 @pytest.mark.parametrize("state", ["STARTING", "RUNNING", "STOPPING"])
@@ -216,7 +216,7 @@ def test_workers_by_force_at_the_same_time_are_one_at_a_time(database: Database)
     for _ in range(5):
         together = Barrier(8)
 
-        def attempt(_: int, together: Barrier = together) -> Lease | None:
+        def attempt(_: int, together: Barrier = together) -> RunLease | None:
             together.wait()
             return take(database, key)
 
@@ -244,9 +244,9 @@ def test_of_a_sleeper_and_its_successor_only_the_successor_has_the_lease(
     with pytest.raises(LeaseLost):
         beat(database, sleeper, checkpoint(8))
     with database.transaction() as connection:
-        stream_runs.release(connection, sleeper, checkpoint(8))
-        stream_runs.retry(connection, sleeper, "too late", checkpoint(8))
-        stream_runs.fail(connection, sleeper, "too late")
+        stream_runs.release_lease(connection, sleeper, checkpoint(8))
+        stream_runs.retry_later(connection, sleeper, "too late", checkpoint(8))
+        stream_runs.fail_run(connection, sleeper, "too late")
     assert beat(database, successor) == "RUNNING"
     assert find(database).status_message is None
     with database.transaction() as connection:
@@ -260,7 +260,7 @@ def test_a_released_run_goes_on_with_its_successor_at_once(database: Database) -
     start(database)
     first = taken(database, key)
     with database.transaction() as connection:
-        stream_runs.release(connection, first, checkpoint(3))
+        stream_runs.release_lease(connection, first, checkpoint(3))
     assert status(database) == "RUNNING"
     assert due(database, key) == [key]
     second = taken(database, key)
@@ -279,7 +279,7 @@ def test_a_message_that_got_lost_is_sent_again(database: Database) -> None:
     pass_time(database, 31)
     assert due(database) == []
     with database.transaction() as connection:
-        stream_runs.send_again(connection)
+        stream_runs.resend_messages(connection)
     assert due(database) == [key]
 
 
@@ -287,7 +287,7 @@ def test_a_new_run_does_not_go_on_where_the_last_one_was(database: Database) -> 
     key = create(database).key
     first = start(database)
     with database.transaction() as connection:
-        stream_runs.release(connection, taken(database, key), checkpoint(3))
+        stream_runs.release_lease(connection, taken(database, key), checkpoint(3))
     change(database, stream_processors.stop)
     assert start(database) != first
     lease = taken(database, key)
@@ -306,7 +306,7 @@ def test_stop_waits_for_the_worker_to_let_go(database: Database) -> None:
     assert find(database).updated_at == stopping_since
     assert beat(database, lease) == "STOPPING"
     with database.transaction() as connection:
-        stream_runs.release(connection, lease)
+        stream_runs.release_lease(connection, lease)
     assert status(database) == "STOPPED"
     assert due(database) == []
     assert take(database, key) is None
@@ -337,7 +337,7 @@ def test_a_worker_that_dies_while_stopping_leaves_it_stopped(database: Database)
     with pytest.raises(LeaseLost):
         beat(database, dead)
     with database.transaction() as connection:
-        assert not stream_runs.any_active(connection)
+        assert active_streams.count_active(connection) == 0
 
 
 def test_what_does_not_run_cannot_be_stopped(database: Database) -> None:
@@ -372,7 +372,7 @@ def test_a_failed_processor_says_why_until_it_is_started_again(database: Databas
     key = create(database).key
     start(database)
     with database.transaction() as connection:
-        stream_runs.fail(connection, taken(database, key), "The stream is gone.")
+        stream_runs.fail_run(connection, taken(database, key), "The stream is gone.")
     failed = find(database)
     assert (failed.status, failed.status_message) == ("FAILED", "The stream is gone.")
     assert due(database) == []
@@ -389,7 +389,7 @@ def test_a_failure_of_what_was_to_stop_leaves_it_stopped_and_says_so(database: D
     lease = taken(database, key)
     change(database, stream_processors.stop)
     with database.transaction() as connection:
-        stream_runs.fail(connection, lease, "The stream is gone.")
+        stream_runs.fail_run(connection, lease, "The stream is gone.")
     assert (status(database), find(database).status_message) == ("STOPPED", "The stream is gone.")
 
 
@@ -397,12 +397,12 @@ def test_retries_wait_longer_each_time_and_end_in_failure(database: Database) ->
     key = create(database).key
     start(database)
     waits = []
-    for number in range(MOST_FAILURES):
+    for number in range(MAX_FAILURES):
         assert status(database) in ("STARTING", "RUNNING")
         lease = taken(database, key)
         assert lease.failures == number
         with database.transaction() as connection:
-            stream_runs.retry(connection, lease, "The data stream does not answer.")
+            stream_runs.retry_later(connection, lease, "The data stream does not answer.")
             row = connection.execute(
                 "SELECT extract(epoch FROM send_after - now())::float AS wait, status"
                 " FROM stream_processors"
@@ -422,13 +422,13 @@ def test_a_data_stream_that_takes_nothing_for_ever_fails_its_processor(
     """Each worker tries it for a minute, all the while showing that it is alive."""
     key = create(database).key
     start(database)
-    for _ in range(MOST_FAILURES):
+    for _ in range(MAX_FAILURES):
         lease = taken(database, key)
         for _ in range(4):
             pass_time(database, 20)
             assert beat(database, lease) == "RUNNING"
         with database.transaction() as connection:
-            stream_runs.retry(connection, lease, "The data stream takes no records.")
+            stream_runs.retry_later(connection, lease, "The data stream takes no records.")
     assert status(database) == "FAILED"
 
 
@@ -437,13 +437,13 @@ def test_what_a_worker_waits_for_is_told_until_it_gets_on(database: Database) ->
     start(database)
     lease = taken(database, key)
     with database.transaction() as connection:
-        stream_runs.beat(connection, lease, LEASE, trouble="The camera does not answer.")
+        stream_runs.extend_lease(connection, lease, LEASE, trouble="The camera does not answer.")
     waiting = find(database)
     assert (waiting.status, waiting.status_message) == ("RUNNING", "The camera does not answer.")
     beat(database, lease)
     assert find(database).status_message is None
     with database.transaction() as connection:
-        stream_runs.retry(connection, lease, "The data stream takes no records.")
+        stream_runs.retry_later(connection, lease, "The data stream takes no records.")
     waiting = find(database)
     assert (waiting.status, waiting.status_message) == (
         "RUNNING",
@@ -457,9 +457,9 @@ def test_a_worker_that_gets_on_ends_the_row_of_failures(database: Database) -> N
     key = create(database).key
     start(database)
     with database.transaction() as connection:
-        stream_runs.retry(connection, taken(database, key), "x", checkpoint(1))
+        stream_runs.retry_later(connection, taken(database, key), "x", checkpoint(1))
     with database.transaction() as connection:
-        lease = stream_runs.take(connection, key, LEASE)
+        lease = stream_runs.claim_lease(connection, key, LEASE)
         assert lease is not None
         assert (lease.failures, lease.checkpoint) == (1, checkpoint(1))
     beat(database, lease, checkpoint(1))
@@ -491,7 +491,7 @@ def test_a_worker_that_lives_on_a_quiet_stream_ends_the_row_of_failures(
 def test_a_stream_that_kills_every_worker_fails_its_processor(database: Database) -> None:
     key = create(database).key
     start(database)
-    for _ in range(MOST_FAILURES):
+    for _ in range(MAX_FAILURES):
         beat(database, taken(database, key))
         age(database)
         assert due(database) == [key]
@@ -499,7 +499,7 @@ def test_a_stream_that_kills_every_worker_fails_its_processor(database: Database
     failed = find(database)
     assert failed.status == "FAILED"
     assert failed.status_message is not None
-    assert str(MOST_FAILURES) in failed.status_message
+    assert str(MAX_FAILURES) in failed.status_message
 
 
 def test_a_deleted_collection_fails_its_processor_with_the_reason(database: Database) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from facedex.aws import live_sources
 from facedex.media.matroska import contents, ebml
-from facedex_functions.run_stream_processor import session, sources
+from facedex_functions.run_stream_processor import session
 from tests.e2e.streaming import Scene, until
 from tests.integration.streaming import PATIENCE, Configure, Stage, end, frames, places
 from tests.media.kinesis import matroska, numbered_film
@@ -30,7 +31,7 @@ def film() -> bytes:
 def test_a_video_stream_deleted_in_the_middle_fails_the_processor_with_the_reason(
     stage: Stage, scene: Scene, film: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sources, "_REFUSALS", 1.0)
+    monkeypatch.setattr(live_sources, "_STREAM_PATIENCE", 1.0)
     working = stage.work(scene.name)
     scene.push(film, pace=False)
     scene.collect(frames(5 * SECONDS))
@@ -180,7 +181,7 @@ def test_a_camera_that_refuses_fails_its_processor_and_no_password_is_told(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    monkeypatch.setattr(sources, "_CAMERA_REFUSALS", 1.0)
+    monkeypatch.setattr(live_sources, "_CAMERA_PATIENCE", 1.0)
     with Camera(film, credentials=("door", "open-sesame")) as camera:
         place = f"127.0.0.1:{camera.port}"
         configure(RTSP_HOSTS=place, RTSP_CREDENTIALS=f"door:sesame-street@{place}")

@@ -13,7 +13,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from facedex.runtime import services
-from facedex_functions.run_stream_processor import output
+from facedex_functions.run_stream_processor import record_writer
 from facedex_local.workers import stream_workforce
 from tests.e2e.streaming import Scene, moment, until
 from tests.integration.streaming import PATIENCE, Configure, Stage, end, frames, messages, places
@@ -136,7 +136,7 @@ def test_records_that_are_refused_are_put_again_until_each_is_taken(
 def test_a_stream_that_takes_nothing_is_left_to_a_successor_who_loses_nothing(
     stage: Stage, scene: Scene, film: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(output, "_PATIENCE", 1.0)
+    monkeypatch.setattr(record_writer, "_PATIENCE", 1.0)
     stage.faults.throttle = 1_000_000
     scene.push(film, pace=False)
     stage.work(scene.name).result(PATIENCE)
@@ -155,7 +155,7 @@ def test_a_stream_that_takes_nothing_is_left_to_a_successor_who_loses_nothing(
 def test_a_data_stream_deleted_in_the_middle_fails_the_processor_with_the_reason(
     stage: Stage, scene: Scene, film: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(output, "_BRIEF_PATIENCE", 1.0)
+    monkeypatch.setattr(record_writer, "_BRIEF_PATIENCE", 1.0)
     scene.push(film, pace=False)
     working = stage.work(scene.name)
     scene.collect(frames(5))

@@ -69,7 +69,7 @@ def test_what_is_about_no_photo_is_passed_over(body: str) -> None:
 
 @pytest.mark.parametrize("body", ["", "hello", "[]", "{}", '{"Records": [{}]}', "null", "7"])
 def test_a_message_of_somebody_else_is_malformed(body: str) -> None:
-    with pytest.raises(MalformedNotification, match="no event notification of S3"):
+    with pytest.raises(MalformedNotification, match="not an event notification of S3"):
         read_notices(body)
 
 
