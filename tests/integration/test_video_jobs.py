@@ -200,6 +200,38 @@ def test_a_task_that_is_worked_on_is_not_sent_again(database: Database) -> None:
         assert tasks.claim_messages(connection) == [Task(job_id, 1)]
 
 
+def test_job_is_restarted_by_one_of_its_workers_and_every_lease_is_lost(database: Database) -> None:
+    job_id = planned(database, 3)
+    finished, *running = [claim(database, job_id, number) for number in range(3)]
+    assert finished
+    with database.transaction() as connection:
+        job = jobs.find(connection, job_id)
+        jobs.lock(connection, job_id)
+        timelines.add_tracks(connection, job_id, 0, [track(0)])
+        tasks.complete_task(connection, finished)
+
+    def restart(_: object) -> bool:
+        with database.transaction() as connection:
+            restarted = jobs.restart(connection, job, "901.1")
+            if restarted:
+                tasks.restart_segments(connection, job_id)
+            return restarted
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sum(pool.map(restart, running)) == 1
+    for lease in running:
+        assert lease
+        with pytest.raises(LeaseLost), database.transaction() as connection:
+            tasks.complete_task(connection, lease)
+    with database.transaction() as connection:
+        found = jobs.find(connection, job_id)
+        assert (found.order.model_version, found.restarts) == ("901.1", 1)
+        assert timelines.track_ends(connection, job_id) == []
+        assert tasks.count_segments(connection, job_id) == (0, 3)
+        due = tasks.claim_messages(connection, job_id)
+    assert due == [Task(job_id, number) for number in range(3)]
+
+
 def test_a_job_ends_once_and_what_its_work_needed_is_gone(database: Database) -> None:
     job_id = planned(database, 1)
     with database.transaction() as connection:
