@@ -75,7 +75,7 @@ def away(database_url: str, postgres: Postgres) -> Iterator[None]:
             allow("true")
 
 
-def test_an_owner_who_stops_it_is_heard_and_what_is_read_may_be_written(
+def test_stop_request_reaches_worker_and_pending_records_may_be_written(
     database: Database, beat: StreamHeartbeat
 ) -> None:
     assert beat.report_progress()
@@ -87,7 +87,7 @@ def test_an_owner_who_stops_it_is_heard_and_what_is_read_may_be_written(
     assert beat.holds_lease
 
 
-def test_a_deleted_collection_takes_the_work_away(
+def test_worker_loses_its_lease_when_the_collection_is_deleted(
     database: Database, beat: StreamHeartbeat
 ) -> None:
     assert beat.report_progress()
@@ -96,7 +96,9 @@ def test_a_deleted_collection_takes_the_work_away(
     assert told(database) == "The collection staff was deleted."
 
 
-def test_each_trouble_is_told_until_it_is_over(database: Database, beat: StreamHeartbeat) -> None:
+def test_status_message_shows_each_trouble_until_it_is_over(
+    database: Database, beat: StreamHeartbeat
+) -> None:
     beat.set_trouble("source", "The camera does not answer.")
     beat.set_trouble("output", "The data stream takes no records.")
     until(lambda: told(database) == "The camera does not answer. The data stream takes no records.")
@@ -106,7 +108,7 @@ def test_each_trouble_is_told_until_it_is_over(database: Database, beat: StreamH
     until(lambda: told(database) is None)
 
 
-def test_a_database_that_is_away_for_a_moment_costs_nothing(
+def test_short_database_outage_does_not_end_the_lease(
     database_url: str, postgres: Postgres, beat: StreamHeartbeat
 ) -> None:
     with away(database_url, postgres):
@@ -117,7 +119,7 @@ def test_a_database_that_is_away_for_a_moment_costs_nothing(
         sleep(0.1)
 
 
-def test_a_database_that_is_away_for_longer_takes_the_work_away(
+def test_database_outage_longer_than_the_lease_ends_it(
     database_url: str, postgres: Postgres, beat: StreamHeartbeat
 ) -> None:
     assert beat.report_progress()

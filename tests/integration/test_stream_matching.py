@@ -76,7 +76,7 @@ def named(found: list[list[SimilarFace]]) -> list[list[str | None]]:
     return [[match.face.external_image_id for match in matches] for matches in found]
 
 
-def test_each_face_has_its_own_matches_however_many_there_are(staff: LiveMatcher) -> None:
+def test_each_face_gets_its_own_matches_in_large_batches(staff: LiveMatcher) -> None:
     """More than go into one statement, in any order, some of whom nothing can be told yet."""
     found = staff.match([seen(20 + number, number) for number in (3, 11, 0)] + [seen(9, None)])
     assert named(found) == [["person-3"], ["person-11"], ["person-0"], []]
@@ -87,7 +87,7 @@ def test_each_face_has_its_own_matches_however_many_there_are(staff: LiveMatcher
     assert all(80 <= match.similarity <= 100 for matches in many for match in matches)
 
 
-def test_a_face_is_searched_for_again_when_its_view_is_better_or_its_answer_old(
+def test_face_is_searched_for_again_after_a_better_view_or_some_seconds(
     staff: LiveMatcher, database: Database, pack: Pack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert named(staff.match([seen(1, 50)])) == [[]]
@@ -107,7 +107,7 @@ def test_a_face_is_searched_for_again_when_its_view_is_better_or_its_answer_old(
     assert named(staff.match([seen(1, 50, version=2)])) == [[]]
 
 
-def test_a_face_that_is_overlooked_for_a_frame_needs_no_other_search(
+def test_face_missed_in_one_frame_is_not_searched_for_again(
     staff: LiveMatcher, database: Database, pack: Pack
 ) -> None:
     assert named(staff.match([seen(1, 50)])) == [[]]
@@ -116,7 +116,7 @@ def test_a_face_that_is_overlooked_for_a_frame_needs_no_other_search(
     assert named(staff.match([seen(1, 50)])) == [[]]
 
 
-def test_memory_is_for_the_faces_in_view(
+def test_matches_of_faces_out_of_view_are_forgotten(
     staff: LiveMatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(matching, "_MAX_AGE", 0.0)

@@ -98,7 +98,7 @@ def enqueue(writer: RecordWriter, item: bytes | Checkpoint) -> None:
     assert writer.enqueue(item, 20)
 
 
-def test_records_go_in_order_as_many_in_a_request_as_it_may_have(
+def test_records_are_written_in_order_and_in_full_requests(
     database: Database, lease: RunLease, client: Any, stream: str, faults: Faults
 ) -> None:
     faults.throttle = 1  # so that the rest has gathered by then
@@ -115,7 +115,7 @@ def test_records_go_in_order_as_many_in_a_request_as_it_may_have(
     assert faults.puts - before == 4  # refused, the first, 500, 400
 
 
-def test_large_records_are_spread_over_requests(
+def test_large_records_are_spread_over_several_requests(
     database: Database, lease: RunLease, client: Any, stream: str, faults: Faults
 ) -> None:
     faults.throttle = 1
@@ -130,7 +130,7 @@ def test_large_records_are_spread_over_requests(
     assert faults.puts - before == 5  # refused, the first, three of at most five megabytes
 
 
-def test_nothing_is_noted_as_written_before_it_is(
+def test_checkpoint_is_stored_only_after_its_records_are_written(
     database: Database, lease: RunLease, client: Any, stream: str, faults: Faults
 ) -> None:
     with writing(database, lease, client, stream) as (heartbeat, writer):
@@ -151,7 +151,7 @@ def test_nothing_is_noted_as_written_before_it_is(
     assert written(client, stream) == [1, 2]
 
 
-def test_what_waits_is_bounded(
+def test_queue_of_waiting_records_is_bounded(
     database: Database, lease: RunLease, client: Any, stream: str, faults: Faults
 ) -> None:
     faults.throttle = 1_000_000
@@ -162,7 +162,7 @@ def test_what_waits_is_bounded(
         assert 1000 <= taken <= 1500
 
 
-def test_whoever_has_lost_the_lease_writes_nothing_more(
+def test_worker_without_the_lease_writes_no_records(
     database: Database, lease: RunLease, client: Any, stream: str, faults: Faults
 ) -> None:
     faults.throttle = 1_000_000

@@ -29,7 +29,7 @@ def film() -> bytes:
     return numbered_film(10 * SECONDS)
 
 
-def test_a_worker_hands_over_after_its_time_and_nothing_is_lost_or_written_twice(
+def test_handover_after_the_time_limit_loses_and_repeats_no_frame(
     stage: Stage, scene: Scene, film: bytes, configure: Configure
 ) -> None:
     configure(STREAM_SECONDS=1)
@@ -54,7 +54,7 @@ def test_a_worker_hands_over_after_its_time_and_nothing_is_lost_or_written_twice
     assert scene.describe()["Status"] == "RUNNING"
 
 
-def test_a_worker_that_is_behind_goes_on_at_live_and_its_next_record_says_so(
+def test_worker_behind_live_skips_ahead_and_its_next_record_says_so(
     stage: Stage, scene: Scene, film: bytes, configure: Configure, capfd: Any
 ) -> None:
     configure(STREAM_BEHIND=20)
@@ -75,7 +75,7 @@ def test_a_worker_that_is_behind_goes_on_at_live_and_its_next_record_says_so(
     assert '"Dimensions":[["FunctionName","StreamProcessor"' in told
 
 
-def test_a_place_that_is_not_held_any_more_is_left_for_live(
+def test_worker_continues_at_live_when_its_position_is_gone(
     stage: Stage, scene: Scene, film: bytes, configure: Configure
 ) -> None:
     configure(STREAM_SECONDS=1)
@@ -97,7 +97,9 @@ def test_a_place_that_is_not_held_any_more_is_left_for_live(
     working.result(PATIENCE)
 
 
-def test_a_place_that_is_none_is_left_for_live(stage: Stage, scene: Scene, film: bytes) -> None:
+def test_worker_continues_at_live_when_its_position_is_invalid(
+    stage: Stage, scene: Scene, film: bytes
+) -> None:
     with services.database().transaction() as connection:
         connection.execute(
             "UPDATE stream_processors SET checkpoint = %s",
@@ -120,7 +122,7 @@ def test_a_place_that_is_none_is_left_for_live(stage: Stage, scene: Scene, film:
     working.result(PATIENCE)
 
 
-def test_records_that_are_refused_are_put_again_until_each_is_taken(
+def test_refused_records_are_put_again_until_each_is_accepted(
     stage: Stage, scene: Scene, film: bytes
 ) -> None:
     stage.faults.throttle, stage.faults.refuse = 2, 2
@@ -133,7 +135,7 @@ def test_records_that_are_refused_are_put_again_until_each_is_taken(
     working.result(PATIENCE)
 
 
-def test_a_stream_that_takes_nothing_is_left_to_a_successor_who_loses_nothing(
+def test_successor_writes_all_records_that_the_data_stream_refused(
     stage: Stage, scene: Scene, film: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(record_writer, "_PATIENCE", 1.0)
@@ -152,7 +154,7 @@ def test_a_stream_that_takes_nothing_is_left_to_a_successor_who_loses_nothing(
     working.result(PATIENCE)
 
 
-def test_a_data_stream_deleted_in_the_middle_fails_the_processor_with_the_reason(
+def test_deleted_data_stream_fails_the_processor_with_the_reason(
     stage: Stage, scene: Scene, film: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(record_writer, "_BRIEF_PATIENCE", 1.0)
@@ -167,7 +169,9 @@ def test_a_data_stream_deleted_in_the_middle_fails_the_processor_with_the_reason
     assert "takes no records: ResourceNotFoundException" in failed["StatusMessage"]
 
 
-def test_of_two_workers_by_force_one_works(stage: Stage, scene: Scene, film: bytes) -> None:
+def test_only_one_of_several_concurrent_workers_works(
+    stage: Stage, scene: Scene, film: bytes
+) -> None:
     working = [stage.work(scene.name) for _ in range(4)]
     until(lambda: sum(each.done() for each in working) == 3)
     scene.push(film, pace=False)
@@ -179,7 +183,7 @@ def test_of_two_workers_by_force_one_works(stage: Stage, scene: Scene, film: byt
         each.result(PATIENCE)
 
 
-def test_a_worker_that_loses_its_lease_writes_nothing_more(
+def test_worker_that_loses_its_lease_writes_no_more_records(
     stage: Stage, scene: Scene, film: bytes
 ) -> None:
     first = stage.work(scene.name)
@@ -245,7 +249,7 @@ def test_stop_takes_effect_within_seconds_in_every_state(
         assert taken < 20
 
 
-def test_a_machine_that_is_started_again_makes_the_streams_of_processors_at_work(
+def test_restarted_machine_makes_the_streams_of_active_processors_again(
     stage: Stage, scene: Scene, film: bytes
 ) -> None:
     """What was in memory is gone with the process before; a worker that goes on needs both."""

@@ -172,9 +172,7 @@ def mirror(function: Callable[..., Bucket]) -> Bucket:
     return function(UPLOADS_DELETE_FACES="true")
 
 
-def test_a_message_that_comes_again_changes_nothing(
-    bucket: Bucket, portraits: dict[str, bytes]
-) -> None:
+def test_repeated_message_changes_nothing(bucket: Bucket, portraits: dict[str, bytes]) -> None:
     bucket.put("staff/grace.jpg", portraits["grace"])
     assert bucket.tell("staff/grace.jpg") == []
     before = bucket.faces()
@@ -195,7 +193,7 @@ def test_a_message_that_comes_again_changes_nothing(
         ("staff/Zoë.jpg", None, "InvalidUploadKey", "externalImageId"),
     ],
 )
-def test_what_can_never_work_is_a_dead_letter_with_a_reason_and_tagged(
+def test_impossible_upload_becomes_a_dead_letter_with_a_reason_and_is_tagged(
     bucket: Bucket,
     portraits: dict[str, bytes],
     key: str,
@@ -213,19 +211,19 @@ def test_what_can_never_work_is_a_dead_letter_with_a_reason_and_tagged(
     assert bucket.faces() == []
 
 
-def test_a_cut_off_photo_is_a_dead_letter(bucket: Bucket, portraits: dict[str, bytes]) -> None:
+def test_truncated_photo_becomes_a_dead_letter(bucket: Bucket, portraits: dict[str, bytes]) -> None:
     bucket.put("staff/a.png", portraits["eileen"][:-2000])
     assert bucket.tell("staff/a.png") == []
     assert [code for code, _ in bucket.reasons()] == ["InvalidImageFormatException"]
 
 
-def test_a_message_of_somebody_else_is_a_dead_letter_as_it_came(bucket: Bucket) -> None:
+def test_message_of_another_sender_becomes_a_dead_letter_unchanged(bucket: Bucket) -> None:
     assert bucket.send("hello") == []
     (message,) = bucket.sqs.receive_message(QueueUrl=bucket.letters)["Messages"]
     assert message["Body"] == "hello"
 
 
-def test_metadata_chooses_faces_and_a_mistake_in_it_is_told(
+def test_metadata_chooses_faces_and_a_mistake_in_it_is_reported(
     bucket: Bucket, portraits: dict[str, bytes]
 ) -> None:
     bucket.put("staff/a.jpg", portraits["grace"], max_faces="1", quality_filter="NONE")
@@ -237,7 +235,7 @@ def test_metadata_chooses_faces_and_a_mistake_in_it_is_told(
     assert "maxFaces" in reason
 
 
-def test_tags_of_the_uploader_stay_and_ours_go_once_the_photo_is_indexed(
+def test_indexed_photo_keeps_the_uploaders_tags_and_loses_ours(
     bucket: Bucket, portraits: dict[str, bytes]
 ) -> None:
     bucket.put("later/grace.jpg", portraits["grace"])
@@ -252,7 +250,7 @@ def test_tags_of_the_uploader_stay_and_ours_go_once_the_photo_is_indexed(
     assert bucket.tags("later/grace.jpg") == {"team": "flight"}
 
 
-def test_a_photo_without_a_face_is_told_by_a_tag(bucket: Bucket) -> None:
+def test_photo_without_a_face_is_tagged(bucket: Bucket) -> None:
     plain = io.BytesIO()
     Image.new("RGB", (300, 300), "grey").save(plain, "PNG")
     bucket.put("staff/wall.png", plain.getvalue())
@@ -261,13 +259,13 @@ def test_a_photo_without_a_face_is_told_by_a_tag(bucket: Bucket) -> None:
     assert bucket.tags("staff/wall.png")["facedex:status"] == "no-face"
 
 
-def test_an_object_that_is_gone_meanwhile_is_nobodys_failure(bucket: Bucket) -> None:
+def test_object_that_is_gone_is_no_failure(bucket: Bucket) -> None:
     assert bucket.tell("staff/gone.jpg") == []
     assert bucket.tell("staff/gone.jpg", event="ObjectRemoved:Delete") == []
     assert bucket.reasons() == []
 
 
-def test_the_version_of_the_notification_is_read(
+def test_version_in_the_notification_is_indexed(
     bucket: Bucket, portraits: dict[str, bytes]
 ) -> None:
     versioning = {"Status": "Enabled"}
@@ -280,7 +278,7 @@ def test_the_version_of_the_notification_is_read(
     assert bucket.reasons() == []
 
 
-def test_a_database_that_is_down_is_waited_for(
+def test_upload_waits_while_the_database_is_down(
     function: Callable[..., Bucket], tmp_path: Path, portraits: dict[str, bytes]
 ) -> None:
     postgres = Postgres(tmp_path)
@@ -300,7 +298,7 @@ def test_a_database_that_is_down_is_waited_for(
         again.stop()
 
 
-def test_a_database_that_wakes_up_meanwhile_is_no_failure_at_all(
+def test_database_that_wakes_up_in_time_causes_no_failure(
     function: Callable[..., Bucket], tmp_path: Path, portraits: dict[str, bytes]
 ) -> None:
     first, again = Postgres(tmp_path), Postgres(tmp_path)
@@ -320,7 +318,7 @@ def test_a_database_that_wakes_up_meanwhile_is_no_failure_at_all(
         again.stop()
 
 
-def test_a_database_that_sleeps_for_long_makes_no_dead_letter(
+def test_long_database_outage_makes_no_dead_letter(
     function: Callable[..., Bucket], tmp_path: Path, portraits: dict[str, bytes]
 ) -> None:
     """However often: a message is put into the queue anew, so that the queue counts nothing."""
@@ -348,7 +346,7 @@ def test_a_database_that_sleeps_for_long_makes_no_dead_letter(
     assert bucket.tags("staff/grace.jpg") == {}
 
 
-def test_what_has_waited_for_days_is_a_dead_letter_with_a_reason(
+def test_upload_that_has_waited_for_days_becomes_a_dead_letter(
     function: Callable[..., Bucket], tmp_path: Path, portraits: dict[str, bytes]
 ) -> None:
     postgres = Postgres(tmp_path)
@@ -366,9 +364,7 @@ def test_what_has_waited_for_days_is_a_dead_letter_with_a_reason(
     assert bucket.tags("staff/grace.jpg")["facedex:status"] == "failed"
 
 
-def test_an_archived_object_is_a_dead_letter_with_a_reason(
-    bucket: Bucket, portraits: dict[str, bytes]
-) -> None:
+def test_archived_object_becomes_a_dead_letter(bucket: Bucket, portraits: dict[str, bytes]) -> None:
     bucket.s3.put_object(
         Bucket=bucket.name,
         Key="staff/grace.jpg",
@@ -382,7 +378,7 @@ def test_an_archived_object_is_a_dead_letter_with_a_reason(
     assert "archived" in reason
 
 
-def test_an_object_under_its_uploaders_own_key_is_a_dead_letter_with_a_reason(
+def test_object_encrypted_with_its_uploaders_key_becomes_a_dead_letter(
     bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """moto gives such objects out, so S3's answer is given here in S3's words."""
@@ -396,7 +392,7 @@ def test_an_object_under_its_uploaders_own_key_is_a_dead_letter_with_a_reason(
 
 
 @pytest.mark.parametrize("may", [False, True])
-def test_the_log_names_objects_and_collections_only_where_it_may(
+def test_log_names_objects_and_collections_only_if_allowed(
     may: bool,
     function: Callable[..., Bucket],
     portraits: dict[str, bytes],
@@ -414,7 +410,7 @@ def test_the_log_names_objects_and_collections_only_where_it_may(
     assert ("the object of the message m" in caplog.text) is not may
 
 
-def test_an_s3_that_does_not_answer_is_waited_for(
+def test_upload_waits_while_s3_does_not_answer(
     bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
@@ -423,7 +419,7 @@ def test_an_s3_that_does_not_answer_is_waited_for(
     assert bucket.reasons() == []
 
 
-def test_without_the_setting_deleting_an_object_leaves_its_faces(
+def test_deleting_an_object_keeps_its_faces_by_default(
     bucket: Bucket, portraits: dict[str, bytes]
 ) -> None:
     bucket.put("staff/grace.jpg", portraits["grace"])
@@ -432,7 +428,7 @@ def test_without_the_setting_deleting_an_object_leaves_its_faces(
     assert bucket.names() == ["grace"]
 
 
-def test_with_the_setting_a_deleted_object_takes_its_faces_with_it(
+def test_mirrored_bucket_deletes_the_faces_of_a_deleted_object(
     mirror: Bucket, portraits: dict[str, bytes]
 ) -> None:
     for name, photo in portraits.items():
@@ -448,7 +444,7 @@ def test_with_the_setting_a_deleted_object_takes_its_faces_with_it(
     assert mirror.reasons() == []
 
 
-def test_a_deletion_that_is_told_late_does_not_remove_what_was_uploaded_since(
+def test_late_deletion_notice_keeps_the_faces_of_a_newer_upload(
     mirror: Bucket, portraits: dict[str, bytes]
 ) -> None:
     mirror.put("staff/grace.jpg", portraits["grace"])
@@ -458,7 +454,7 @@ def test_a_deletion_that_is_told_late_does_not_remove_what_was_uploaded_since(
     assert mirror.faces() == before
 
 
-def test_with_the_setting_a_replaced_photo_gives_way_to_the_new_one(
+def test_mirrored_bucket_replaces_the_faces_of_a_replaced_photo(
     mirror: Bucket, portraits: dict[str, bytes]
 ) -> None:
     mirror.put("staff/a.jpg", portraits["grace"])
@@ -474,7 +470,7 @@ def test_with_the_setting_a_replaced_photo_gives_way_to_the_new_one(
     assert [code for code, _ in mirror.reasons()] == ["InvalidImageFormatException"]
 
 
-def test_another_object_of_the_same_name_keeps_its_faces(
+def test_other_object_of_the_same_name_keeps_its_faces(
     mirror: Bucket, portraits: dict[str, bytes]
 ) -> None:
     for key, name in (("staff/a.jpg", "grace"), ("staff/a.png", "eileen")):
@@ -487,7 +483,7 @@ def test_another_object_of_the_same_name_keeps_its_faces(
     assert mirror.names() == []
 
 
-def test_faces_of_a_user_stay_and_that_is_told(mirror: Bucket, portraits: dict[str, bytes]) -> None:
+def test_faces_of_a_user_are_kept_and_reported(mirror: Bucket, portraits: dict[str, bytes]) -> None:
     mirror.put("staff/grace.jpg", portraits["grace"])
     mirror.tell("staff/grace.jpg")
     associate(mirror.database)

@@ -83,7 +83,7 @@ def face(number: int, similarity: float) -> SimilarFace:
     return SimilarFace(stored, similarity)
 
 
-def test_a_repeated_token_gives_the_same_job(database: Database) -> None:
+def test_repeated_token_returns_the_same_job(database: Database) -> None:
     first = start(database, "t", film="a")
     assert start(database, "t", film="a") == first
     assert start(database, "u", film="a") != first
@@ -91,7 +91,7 @@ def test_a_repeated_token_gives_the_same_job(database: Database) -> None:
         start(database, "t", film="b")
 
 
-def test_twins_of_a_request_at_the_same_time_start_one_job(database: Database) -> None:
+def test_concurrent_requests_with_one_token_start_one_job(database: Database) -> None:
     with ThreadPoolExecutor(8) as pool:
         started = set(pool.map(lambda _: start(database, "t", film="a"), range(16)))
     assert len(started) == 1
@@ -99,7 +99,7 @@ def test_twins_of_a_request_at_the_same_time_start_one_job(database: Database) -
         assert len(tasks.claim_messages(connection)) == 1
 
 
-def test_more_jobs_than_allowed_are_refused_until_one_ends(database: Database) -> None:
+def test_jobs_beyond_the_limit_are_refused_until_one_ends(database: Database) -> None:
     first = start(database, most=2)
     start(database, most=2)
     with pytest.raises(TooManyJobs):
@@ -109,14 +109,14 @@ def test_more_jobs_than_allowed_are_refused_until_one_ends(database: Database) -
     start(database, most=2)
 
 
-def test_a_task_delivered_many_times_at_once_has_one_worker(database: Database) -> None:
+def test_task_delivered_many_times_at_once_has_one_worker(database: Database) -> None:
     job_id = planned(database, 1)
     with ThreadPoolExecutor(8) as pool:
         leases = list(pool.map(lambda _: claim(database, job_id, 0), range(16)))
     assert sum(lease is not None for lease in leases) == 1
 
 
-def test_what_workers_that_are_known_to_be_dead_were_at_is_free_at_once(database: Database) -> None:
+def test_tasks_of_dead_workers_can_be_claimed_at_once(database: Database) -> None:
     job_id = planned(database, 2)
     dead, alive = uuid4(), uuid4()
     with database.transaction() as connection:
@@ -136,7 +136,7 @@ def test_what_workers_that_are_known_to_be_dead_were_at_is_free_at_once(database
         tasks.extend_lease(connection, lost)
 
 
-def test_a_worker_that_died_loses_its_task_and_cannot_finish_it_later(database: Database) -> None:
+def test_worker_whose_lease_expired_cannot_complete_its_task(database: Database) -> None:
     job_id = planned(database, 1)
     dead = claim(database, job_id, 0)
     assert dead is not None
@@ -162,7 +162,7 @@ def test_a_worker_that_died_loses_its_task_and_cannot_finish_it_later(database: 
         assert len(timelines.track_ends(connection, job_id)) == 1
 
 
-def test_a_task_outlives_many_dead_workers_and_fewer_errors(database: Database) -> None:
+def test_task_allows_more_vanished_workers_than_errors(database: Database) -> None:
     job_id = planned(database, 2)
     deaths = errors = 0
     while (lease := claim(database, job_id, 0)) and lease.attempts <= tasks.MAX_ATTEMPTS:
@@ -175,7 +175,7 @@ def test_a_task_outlives_many_dead_workers_and_fewer_errors(database: Database) 
     assert (deaths, errors) == (15, 5)
 
 
-def test_exactly_one_of_many_workers_finishes_last(database: Database) -> None:
+def test_exactly_one_of_many_workers_completes_the_last_task(database: Database) -> None:
     job_id = planned(database, 12)
 
     def work(number: int) -> bool:
@@ -189,7 +189,7 @@ def test_exactly_one_of_many_workers_finishes_last(database: Database) -> None:
         assert sum(pool.map(work, range(12))) == 1
 
 
-def test_a_task_that_is_worked_on_is_not_sent_again(database: Database) -> None:
+def test_task_with_a_worker_is_not_sent_again(database: Database) -> None:
     job_id = planned(database, 2)
     with database.transaction() as connection:
         assert tasks.claim_messages(connection) == [Task(job_id, 0), Task(job_id, 1)]
@@ -232,7 +232,7 @@ def test_job_is_restarted_by_one_of_its_workers_and_every_lease_is_lost(database
     assert due == [Task(job_id, number) for number in range(3)]
 
 
-def test_a_job_ends_once_and_what_its_work_needed_is_gone(database: Database) -> None:
+def test_job_ends_once_and_its_tracks_and_tasks_are_removed(database: Database) -> None:
     job_id = planned(database, 1)
     with database.transaction() as connection:
         timelines.add_tracks(connection, job_id, 0, [track(0)])
@@ -244,7 +244,7 @@ def test_a_job_ends_once_and_what_its_work_needed_is_gone(database: Database) ->
     assert claim(database, job_id, 0) is None
 
 
-def test_an_end_is_announced_by_one_process(database: Database) -> None:
+def test_notification_is_claimed_by_one_process(database: Database) -> None:
     job_id = start(database)
     with database.transaction() as connection:
         assert job_notifications.claim_notification(connection) is None
@@ -258,7 +258,7 @@ def test_an_end_is_announced_by_one_process(database: Database) -> None:
         assert sum(pool.map(claim_notification, range(16))) == 1
 
 
-def test_an_announcement_of_a_process_that_died_is_due_again_until_it_is_noted(
+def test_notification_is_due_again_until_it_is_marked_as_published(
     database: Database,
 ) -> None:
     job_id = start(database)
@@ -277,7 +277,7 @@ def test_an_announcement_of_a_process_that_died_is_due_again_until_it_is_noted(
     assert not claim_notification()
 
 
-def test_a_job_without_progress_fails_and_one_that_waits_its_turn_does_not(
+def test_stalled_job_fails_but_not_one_that_waits_for_busy_workers(
     database: Database,
 ) -> None:
     stalled, waiting, busy = start(database), start(database), start(database)
@@ -303,7 +303,7 @@ def test_a_job_without_progress_fails_and_one_that_waits_its_turn_does_not(
     assert "3600 seconds" in str(status(database, stalled)[1])
 
 
-def test_an_expired_job_is_gone_with_its_results(database: Database) -> None:
+def test_expired_job_is_removed_with_its_results(database: Database) -> None:
     job_id = start(database)
     with database.transaction() as connection:
         timelines.add_tracks(connection, job_id, 0, [track(0, 200)])
@@ -318,7 +318,7 @@ def test_an_expired_job_is_gone_with_its_results(database: Database) -> None:
             assert connection.execute(f"SELECT 1 FROM {table}").fetchone() is None
 
 
-def test_a_persons_matches_are_the_best_of_all_its_tracks(database: Database) -> None:
+def test_matches_of_a_person_are_the_best_of_all_its_tracks(database: Database) -> None:
     job_id = start(database)
     with database.transaction() as connection:
         timelines.add_tracks(

@@ -45,7 +45,7 @@ MATCH = SimilarFace(
 )
 
 
-def test_a_face_that_is_known() -> None:
+def test_record_of_a_known_face_has_rekognitions_format() -> None:
     box = {"Height": 0.375, "Width": 0.5, "Left": 0.125, "Top": 0.25}
     assert json.loads(frame_record(ARN, SHOT, [(Seen(FACE, 1, None), [MATCH])])) == {
         "InputInformation": {
@@ -89,7 +89,7 @@ def test_a_face_that_is_known() -> None:
     }
 
 
-def test_a_face_that_nobody_knows_and_a_frame_without_any() -> None:
+def test_record_lists_unknown_faces_and_frames_without_faces() -> None:
     (found,) = json.loads(frame_record(ARN, SHOT, [(Seen(FACE, 1, None), [])]))[
         "FaceSearchResponse"
     ]
@@ -97,12 +97,12 @@ def test_a_face_that_nobody_knows_and_a_frame_without_any() -> None:
     assert json.loads(frame_record(ARN, SHOT, []))["FaceSearchResponse"] == []
 
 
-def test_what_was_left_out_before_a_frame_is_said() -> None:
+def test_record_reports_the_seconds_skipped_before_its_frame() -> None:
     said = json.loads(frame_record(ARN, SHOT, [], skipped=21.23456))
     assert said["StreamProcessorInformation"] == {"Status": "RUNNING", "SkippedSeconds": 21.235}
 
 
-def test_a_record_of_a_full_frame_is_no_larger_than_a_data_stream_takes() -> None:
+def test_largest_record_fits_into_a_data_stream() -> None:
     """A megabyte, with the partition key; a frame has 100 faces at most, each ten matches."""
     longest = SimilarFace(
         StoredFace(

@@ -29,7 +29,7 @@ def test_processor_knows_the_deadline_and_name_of_its_invocation() -> None:
     assert call(lambda _: seen.append((invocation.remaining(), invocation.function())), "a") == []
     ((seconds, function),) = seen
     assert 29 < seconds <= 30
-    assert function == "facedex-example"
+    assert function == "example"
     assert invocation.remaining() == float("inf")
     assert invocation.function() == ""
 
