@@ -1,4 +1,4 @@
-"""A stage for workers of stream processors: the whole endpoint in this process, and its faults."""
+"""The whole endpoint in this process for workers of stream processors, with faults of AWS."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class Faults:
 
 
 class Stage:
-    """Everything but workers and sweeps, which a test has for itself.
+    """The endpoint without workers and sweeps, which tests run themselves.
 
     Attributes:
         ahead: seconds by which the clock of the video streams is put forward.
@@ -144,7 +144,7 @@ class Stage:
 
 
 def begin_run(database: Database, seconds: float) -> RunLease:
-    """Start a processor named "door" and have it for so long."""
+    """Start a processor named "door", and claim its lease for so long."""
     with database.transaction() as connection:
         collection = collections.create(connection, "staff", "1.2")
         wanted = Definition("door", "", "", "", collection.key, "staff", 80.0, None)
@@ -156,7 +156,7 @@ def begin_run(database: Database, seconds: float) -> RunLease:
 
 
 def end(scene: Scene) -> None:
-    """Have whoever works on it let go."""
+    """Stop the processor, and wait until its worker has released it."""
     described = scene.describe()["Status"]
     if described not in ("STOPPED", "FAILED"):
         scene.rekognition.stop_stream_processor(Name=scene.name)
@@ -169,12 +169,12 @@ def places(records: list[Any]) -> list[tuple[str, float]]:
 
 
 def frames(count: int) -> Callable[[list[Any]], bool]:
-    """Whether records of so many different frames have come."""
+    """Return a condition: records of so many different frames have arrived."""
     return lambda records: len(set(places(records))) >= count
 
 
 def messages(scene: Scene) -> int:
-    """How many workers have been sent for since the last call."""
+    """Receive the messages for workers since the last call; return how many there were."""
     sqs = scene.server.client("sqs")
     url = settings().stream_queue
     received = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])

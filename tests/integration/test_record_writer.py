@@ -1,4 +1,4 @@
-"""Records on their way into a data stream: batched, in order, and only then noted as written."""
+"""The writer of records: batched, in order, with checkpoints after the records they cover."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def client(faults: Faults) -> Iterator[Any]:
         region_name="us-east-1",
         aws_access_key_id="testing",
         aws_secret_access_key="testing",
-        # As the worker's: it repeats by itself, and knows when not to.
+        # As the worker's client: the writer itself retries.
         config=Config(retries={"total_max_attempts": 1}),
     )
     faults.throttle = faults.refuse = 0

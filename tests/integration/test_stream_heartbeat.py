@@ -1,4 +1,4 @@
-"""A worker's sign of life: whose it is, whether to go on, and what it learns too late."""
+"""The heartbeat of a stream worker: extended leases, stop requests, and lost leases."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LEASE = 2.0
 
 
 @pytest.fixture(autouse=True)
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_lease(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heartbeat, "STREAM_LEASE_SECONDS", LEASE)
     monkeypatch.setattr(heartbeat, "_STREAM_INTERVAL", 0.1)
 
@@ -40,7 +40,7 @@ def beat(database: Database, lease: RunLease) -> Iterator[StreamHeartbeat]:
         yield beat
 
 
-def told(database: Database) -> str | None:
+def status_message(database: Database) -> str | None:
     with database.reading() as connection:
         return stream_processors.find(connection, "door").status_message
 
@@ -57,8 +57,8 @@ def lost(beat: StreamHeartbeat) -> Callable[[], bool]:
 
 
 @contextmanager
-def away(database_url: str, postgres: Postgres) -> Iterator[None]:
-    """The database takes no connections while the block runs."""
+def database_outage(database_url: str, postgres: Postgres) -> Iterator[None]:
+    """The database refuses connections while the block runs."""
     name = psycopg.conninfo.conninfo_to_dict(database_url)["dbname"]
     with psycopg.connect(postgres.url, autocommit=True) as connection:
 
@@ -93,7 +93,7 @@ def test_worker_loses_its_lease_when_the_collection_is_deleted(
     assert beat.report_progress()
     collections.delete(database, "staff")
     until(lost(beat))
-    assert told(database) == "The collection staff was deleted."
+    assert status_message(database) == "The collection staff was deleted."
 
 
 def test_status_message_shows_each_trouble_until_it_is_over(
@@ -101,17 +101,22 @@ def test_status_message_shows_each_trouble_until_it_is_over(
 ) -> None:
     beat.set_trouble("source", "The camera does not answer.")
     beat.set_trouble("output", "The data stream takes no records.")
-    until(lambda: told(database) == "The camera does not answer. The data stream takes no records.")
+    until(
+        lambda: (
+            status_message(database)
+            == "The camera does not answer. The data stream takes no records."
+        )
+    )
     beat.set_trouble("source", None)
-    until(lambda: told(database) == "The data stream takes no records.")
+    until(lambda: status_message(database) == "The data stream takes no records.")
     beat.set_trouble("output", None)
-    until(lambda: told(database) is None)
+    until(lambda: status_message(database) is None)
 
 
 def test_short_database_outage_does_not_end_the_lease(
     database_url: str, postgres: Postgres, beat: StreamHeartbeat
 ) -> None:
-    with away(database_url, postgres):
+    with database_outage(database_url, postgres):
         sleep(0.3)
     end = monotonic() + LEASE + 0.5
     while monotonic() < end:
@@ -123,7 +128,7 @@ def test_database_outage_longer_than_the_lease_ends_it(
     database_url: str, postgres: Postgres, beat: StreamHeartbeat
 ) -> None:
     assert beat.report_progress()
-    with away(database_url, postgres):
+    with database_outage(database_url, postgres):
         until(lost(beat))
     assert not beat.holds_lease
 

@@ -1,4 +1,4 @@
-"""Whom the faces of a stream are searched for, and when again."""
+"""Matching of the faces in a stream, and when a face is searched for again."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def pack(pack_directory: Path) -> Pack:
 
 
 def unit(number: int) -> Any:
-    """Vectors that are as unlike as can be."""
+    """Return one of several vectors that are maximally different."""
     vector = np.zeros(128, np.float32)
     vector[number] = 1
     return vector
@@ -77,7 +77,7 @@ def named(found: list[list[SimilarFace]]) -> list[list[str | None]]:
 
 
 def test_each_face_gets_its_own_matches_in_large_batches(staff: LiveMatcher) -> None:
-    """More than go into one statement, in any order, some of whom nothing can be told yet."""
+    """More faces than one statement searches for, in any order, some without a usable view."""
     found = staff.match([seen(20 + number, number) for number in (3, 11, 0)] + [seen(9, None)])
     assert named(found) == [["person-3"], ["person-11"], ["person-0"], []]
     many = staff.match([seen(40 + number, number % 16) for number in range(32)])

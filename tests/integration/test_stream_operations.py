@@ -1,4 +1,4 @@
-"""The operations of stream processors through the front door, with a test in the worker's place."""
+"""The operations of stream processors through the front door; the test acts as the worker."""
 
 from __future__ import annotations
 
@@ -81,15 +81,15 @@ def key() -> int:
         return int(row.processor_key)
 
 
-def take() -> RunLease:
-    """The processor, as a worker takes it."""
+def claim() -> RunLease:
+    """Claim the processor, as a worker does."""
     with services.database().transaction() as connection:
         lease = stream_runs.claim_lease(connection, key(), 60)
     assert lease is not None
     return lease
 
 
-def let_lapse() -> None:
+def expire_lease() -> None:
     with services.database().transaction() as connection:
         connection.execute(
             "UPDATE stream_processors SET leased_until = now() - interval '1 second',"
@@ -317,7 +317,7 @@ def test_processor_passes_through_its_states_from_start_to_stop(messages: Any) -
     started = good("DescribeStreamProcessor", Name="door")
     assert (started["Status"], started["LastUpdateTimestamp"] > made) == ("STARTING", True)
     assert messages() == [{"StreamProcessor": key()}]
-    lease = take()
+    lease = claim()
     assert (str(lease.run), status()) == (session, "RUNNING")
     for operation in ("StartStreamProcessor", "DeleteStreamProcessor"):
         before = rows()
@@ -381,7 +381,7 @@ def test_processor_cannot_be_started_without_its_collection() -> None:
 def test_collection_deleted_during_a_run_fails_it_with_the_reason() -> None:
     good("CreateStreamProcessor", **DOOR)
     good("StartStreamProcessor", Name="door")
-    take()
+    claim()
     good("DeleteCollection", CollectionId="staff")
     live_video.sweep(services.database(), settings.settings())
     described = good("DescribeStreamProcessor", Name="door")
@@ -407,15 +407,15 @@ def test_scheduled_sweep_sends_a_message_after_a_worker_died(messages: Any) -> N
     good("CreateStreamProcessor", **DOOR)
     good("StartStreamProcessor", Name="door")
     assert messages()
-    take()
+    claim()
     context = Context("sweep", 300, 256, "request")
     sweep({}, context)
     assert messages() == []
-    let_lapse()
+    expire_lease()
     sweep({}, context)
     assert messages() == [{"StreamProcessor": key()}]
     assert status() == "RUNNING"
-    assert take().failures == 1
+    assert claim().failures == 1
 
 
 def test_scheduled_sweep_records_active_and_failed_processors(
@@ -475,7 +475,7 @@ def test_service_without_a_queue_starts_no_processor(monkeypatch: pytest.MonkeyP
 def test_data_sharing_can_be_updated() -> None:
     good("CreateStreamProcessor", **DOOR)
     good("StartStreamProcessor", Name="door")
-    take()
+    claim()
     before = good("DescribeStreamProcessor", Name="door")
     assert (
         good("UpdateStreamProcessor", Name="door", DataSharingPreferenceForUpdate={"OptIn": True})

@@ -1,4 +1,4 @@
-"""What a worker of a stream processor reads: garbage, silence, cameras, streams that go."""
+"""Sources of a stream processor: garbage, silence, cameras and deleted streams."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("service")
 
 @pytest.fixture(scope="module")
 def film() -> bytes:
-    """Three seconds without anybody, ten frames and a key frame in each."""
+    """Three seconds without people, ten frames and a key frame in each."""
     return numbered_film(10 * SECONDS)
 
 
@@ -69,7 +69,7 @@ def test_undecodable_frames_are_reported_and_later_ones_are_analysed(
 
 
 def huge(film: bytes) -> bytes:
-    """A stream in which an element says that it has a terabyte."""
+    """Return a stream in which an element claims to have a terabyte."""
     head, clusters = matroska(film)
     liar = ebml.SIMPLE_BLOCK.to_bytes(1, "big") + (1 << 56 | 1 << 40).to_bytes(8, "big")
     return head + clusters[0] + contents.open_cluster(5000) + liar + b"\x00" * (1 << 20)
@@ -192,8 +192,8 @@ def test_camera_that_refuses_fails_its_processor_without_revealing_a_password(
         scene.start()
         working = stage.work(scene.name)
         records = scene.collect(frames(5))
-        told = [caplog.text, *capfd.readouterr(), str(failed), str(scene.describe()), str(records)]
-        assert not [each for each in told if "sesame" in each]
+        texts = [caplog.text, *capfd.readouterr(), str(failed), str(scene.describe()), str(records)]
+        assert not [each for each in texts if "sesame" in each]
         end(scene)
         working.result(PATIENCE)
 

@@ -1,4 +1,4 @@
-"""Runs of a stream processor: handed over, behind, stopped, taken away, and what is written."""
+"""Runs of a stream processor: handover, skipping to live, stop, lost leases and records."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("service")
 
 @pytest.fixture(scope="module")
 def film() -> bytes:
-    """Three seconds without anybody, ten frames and a key frame in each."""
+    """Three seconds without people, ten frames and a key frame in each."""
     return numbered_film(10 * SECONDS)
 
 
@@ -42,7 +42,7 @@ def test_handover_after_the_time_limit_loses_and_repeats_no_frame(
         stage.work(scene.name).result(PATIENCE)
         workers += 1
         assert workers < 20
-        # Its successor was sent for at once, by nobody's sweep.
+        # The message for its successor was sent at once, without a sweep.
         assert messages(scene) == 1
         records += scene.records()
     feeder.join()
@@ -64,15 +64,15 @@ def test_worker_behind_live_skips_ahead_and_its_next_record_says_so(
     working = stage.work(scene.name)
     records = scene.collect(lambda found: bool(found) and moment(found[-1]) > time.time() + 30)
     said = [record["StreamProcessorInformation"] for record in records]
-    # The first fragment told how far behind it is.
+    # The first fragment said how far behind it is.
     assert said[0] == said[1] == {"Status": "RUNNING"}
     assert 59 < said[5]["SkippedSeconds"] < 59 + PATIENCE
     assert all(each == {"Status": "RUNNING"} for each in said[6:])
     end(scene)
     working.result(PATIENCE)
-    told = capfd.readouterr().out
-    assert '"StreamSkippedSeconds"' in told
-    assert '"Dimensions":[["FunctionName","StreamProcessor"' in told
+    written = capfd.readouterr().out
+    assert '"StreamSkippedSeconds"' in written
+    assert '"Dimensions":[["FunctionName","StreamProcessor"' in written
 
 
 def test_worker_continues_at_live_when_its_position_is_gone(
@@ -252,7 +252,7 @@ def test_stop_takes_effect_within_seconds_in_every_state(
 def test_restarted_machine_makes_the_streams_of_active_processors_again(
     stage: Stage, scene: Scene, film: bytes
 ) -> None:
-    """What was in memory is gone with the process before; a worker that goes on needs both."""
+    """Streams in memory end with their process; a worker that continues needs both."""
     resting = Scene(stage, "staff")
     for each in (scene, resting):
         each.video.delete_stream(StreamARN=each.video_arn)

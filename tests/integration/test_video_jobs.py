@@ -57,7 +57,7 @@ def claim(database: Database, job_id: str, number: int) -> tasks.TaskLease | Non
         return tasks.claim_lease(connection, Task(job_id, number))
 
 
-def let_lapse(database: Database, job_id: str) -> None:
+def expire_leases(database: Database, job_id: str) -> None:
     with database.transaction() as connection:
         connection.execute(
             "UPDATE video_tasks SET leased_until = now() - interval '1 second',"
@@ -140,7 +140,7 @@ def test_worker_whose_lease_expired_cannot_complete_its_task(database: Database)
     job_id = planned(database, 1)
     dead = claim(database, job_id, 0)
     assert dead is not None
-    let_lapse(database, job_id)
+    expire_leases(database, job_id)
     with database.transaction() as connection:
         assert tasks.claim_messages(connection) == [Task(job_id, 0)]
     alive = claim(database, job_id, 0)
@@ -167,7 +167,7 @@ def test_task_allows_more_vanished_workers_than_errors(database: Database) -> No
     deaths = errors = 0
     while (lease := claim(database, job_id, 0)) and lease.attempts <= tasks.MAX_ATTEMPTS:
         deaths += 1
-        let_lapse(database, job_id)
+        expire_leases(database, job_id)
     while (lease := claim(database, job_id, 1)) and lease.attempts <= tasks.MAX_ATTEMPTS:
         errors += 1
         with database.transaction() as connection:
