@@ -23,6 +23,7 @@ class _Counter:
 
 _under_way: Final = _Counter()
 _end: Final[ContextVar[float]] = ContextVar("end of the invocation", default=inf)
+_function: Final[ContextVar[str]] = ContextVar("function of the invocation", default="")
 
 
 @contextmanager
@@ -32,14 +33,21 @@ def under(context: Any) -> Iterator[None]:
     Args:
         context: Lambda's context object; what cannot say how much time is left has all of it.
     """
-    tell = getattr(context, "get_remaining_time_in_millis", None)
-    token = _end.set(monotonic() + tell() / 1000 if tell else inf)
+    read_millis = getattr(context, "get_remaining_time_in_millis", None)
+    end = _end.set(monotonic() + read_millis() / 1000 if read_millis else inf)
+    function = _function.set(getattr(context, "function_name", ""))
     _under_way.add(1)
     try:
         yield
     finally:
         _under_way.add(-1)
-        _end.reset(token)
+        _function.reset(function)
+        _end.reset(end)
+
+
+def function() -> str:
+    """Name of the Lambda function that is invoked; empty outside of an invocation."""
+    return _function.get()
 
 
 def remaining() -> float:

@@ -25,15 +25,15 @@ _logger: Final = logging.getLogger(__name__)
 
 def workforce() -> Workforce:
     """As many workers as there are active stream processors, up to a limit."""
-    from facedex.store import stream_runs
+    from facedex.store import active_streams, stream_runs
 
     most = int(os.environ.get("FACEDEX_STREAM_WORKERS") or _MOST)
 
     def wanted(connection: Connection) -> int:
-        return min(most, stream_runs.count_active(connection))
+        return min(most, active_streams.count_active(connection))
 
     # Live comes before stored video, and after requests.
-    return Workforce("run_stream_processor", STREAMS, 5, wanted, stream_runs.send_again)
+    return Workforce("run_stream_processor", STREAMS, 5, wanted, stream_runs.resend_messages)
 
 
 def restore_streams(own_url: str) -> None:
@@ -46,12 +46,12 @@ def restore_streams(own_url: str) -> None:
         own_url: where moto answers functions.
     """
     from facedex.runtime import services
-    from facedex.store import stream_runs
+    from facedex.store import active_streams
     from facedex.store.errors import DatabaseUnavailable
 
     try:
         with services.database().reading() as connection:
-            processors = stream_runs.active(connection)
+            processors = active_streams.list_active(connection)
         for processor in processors:
             definition = processor.definition
             if os.environ.get("AWS_ENDPOINT_URL_KINESIS") == own_url:

@@ -35,7 +35,8 @@ _MOST_RECEIVES: Final = 10
 _PATIENCE: Final = 60  # seconds that a request waits for the bucket to be made
 _DRAIN: Final = 5.0  # seconds at the end in which what is left is still indexed
 
-_logger = logging.getLogger("uploads")
+# The function's: what it does is shown on the terminal.
+_logger = logging.getLogger("facedex.functions.index_upload")
 
 
 class Gate:

@@ -21,7 +21,9 @@ def workforce() -> Workforce:
 
     def wanted(connection: Connection) -> int:
         nonlocal started
-        started = started or tasks.any_left(connection)
+        started = started or tasks.any_unfinished(connection)
         return most if started else 0
 
-    return Workforce("search_video_segment", VIDEO, 10, wanted, tasks.send_again, tasks.free)
+    return Workforce(
+        "search_video_segment", VIDEO, 10, wanted, tasks.resend_messages, tasks.release_leases_of
+    )
