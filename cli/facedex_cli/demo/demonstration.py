@@ -120,7 +120,7 @@ def search_everyone(url: str, title: str, content: bytes) -> Result:
         content: JPEG or PNG.
 
     Raises:
-        requests.RequestException: it was not answered, or with an error.
+        requests.RequestException: if it was not answered, or with an error.
     """
     started = time.perf_counter()
     with requests.Session() as session:
@@ -146,7 +146,7 @@ def open_picture(data: bytes) -> Picture:
     """Decode a picture and turn it upright, in RGB.
 
     Raises:
-        OSError: it is not a picture.
+        OSError: if it is not a picture.
     """
     with Image.open(io.BytesIO(data)) as picture:
         return ImageOps.exif_transpose(picture).convert("RGB")
@@ -163,7 +163,7 @@ def fit(data: bytes) -> bytes:
     """A photo of the user's as a request can carry it: JPEG or PNG of at most 5 MB.
 
     Raises:
-        OSError: it is not a picture that can be read.
+        OSError: if it is not a picture that can be read.
     """
     with Image.open(io.BytesIO(data)) as picture:
         if picture.format in ("JPEG", "PNG") and len(data) <= _MOST_BYTES:

@@ -26,7 +26,7 @@ def fetch(progress: Progress = silent) -> dict[str, bytes]:
     """The portraits' bytes (PNG or JPEG) by key, downloaded once and kept beside the models.
 
     Raises:
-        facedex_models.errors.ModelError: they cannot be downloaded, are others than the pinned
+        facedex_models.errors.ModelError: if they cannot be downloaded, are others than the pinned
             ones, or cannot be kept.
     """
     directory = models_directory() / "portraits"

@@ -93,7 +93,7 @@ def write_report(path: Path, missing: Sequence[Missing]) -> None:
     """Write the faces without a new vector, with the reasons, as CSV.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: if it cannot be written.
     """
     with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
         rows = csv.writer(file)

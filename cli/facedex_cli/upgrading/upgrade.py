@@ -111,7 +111,7 @@ class Upgrade:
                 is something that could not be read: their originals may be there.
 
         Raises:
-            StoreError: the database does not answer, the collection was deleted, or another
+            StoreError: if the database does not answer, the collection was deleted, or another
                 upgrade of it ended.
         """
         with self._database.transaction() as connection:

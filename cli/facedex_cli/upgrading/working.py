@@ -95,7 +95,7 @@ class Worker:
         """Look at one photo, and keep the new vectors of its faces.
 
         Raises:
-            StoreError: the database does not answer, or the upgrade is not under way any more.
+            StoreError: if the database does not answer, or the upgrade is not under way any more.
         """
         try:
             data = self._source.read(job.photo)

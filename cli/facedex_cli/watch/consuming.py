@@ -34,7 +34,7 @@ class Consumer:
         """What comes, again and again; an empty list where nothing has.
 
         Raises:
-            StreamError: the stream is gone.
+            StreamError: if the stream is gone.
         """
         looked = -_SHARDS
         while True:

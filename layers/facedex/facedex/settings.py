@@ -136,7 +136,7 @@ class Settings:
         """Read the settings from ``FACEDEX_*`` and ``AWS_REGION``.
 
         Raises:
-            SettingError: a required one is missing or one has the wrong form.
+            SettingError: if a required one is missing or one has the wrong form.
         """
         read = _Reader(environment)
         return cls(
@@ -252,7 +252,7 @@ def read_keys_secret(source: str) -> str:
             ``secretsmanager:ARN`` of a secret of AWS Secrets Manager.
 
     Raises:
-        SettingError: there is none, it cannot be read, or it is too short to be one.
+        SettingError: if there is none, it cannot be read, or it is too short to be one.
     """
     secret = source.strip()
     if secret.startswith(_FILE):

@@ -63,7 +63,7 @@ def of(cluster: Path) -> Account:
     to ``nobody``; no account is added to the system.
 
     Raises:
-        DatabaseFailed: root has no such account to lend.
+        DatabaseFailed: if root has no such account to lend.
     """
     if os.geteuid() != 0:
         return Account(os.geteuid(), os.getegid(), lent=False)

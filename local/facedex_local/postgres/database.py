@@ -25,8 +25,8 @@ def opened(directory: Path, url: str | None, *, connections: int = 1) -> Iterato
         connections: the most at once.
 
     Raises:
-        StartFailed: there is no database to be had.
-        StoreError: it cannot be brought to this version's schema.
+        StartFailed: if there is no database to be had.
+        StoreError: if it cannot be brought to this version's schema.
     """
     with ExitStack() as stack:
         database = Database(url or _embedded(stack, directory), connections=connections)

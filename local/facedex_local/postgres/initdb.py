@@ -27,8 +27,8 @@ def run(directory: Path, binaries: Path, account: Account, stopping: threading.E
         stopping: breaks it off.
 
     Raises:
-        DatabaseFailed: with the reason.
-        StartCancelled: ``stopping`` was set.
+        DatabaseFailed: if with the reason.
+        StartCancelled: if ``stopping`` was set.
     """
     command = [
         str(binaries / "initdb"),

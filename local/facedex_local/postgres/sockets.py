@@ -26,7 +26,7 @@ def find_directory(cluster: Path, account: Account, *reached: Path) -> Path:
         reached: directories that the account has to reach besides.
 
     Raises:
-        DatabaseFailed: somebody else has a thing of the directory's name.
+        DatabaseFailed: if somebody else has a thing of the directory's name.
     """
     if len(os.fsencode(cluster / _NAME)) <= _PATH:
         return cluster

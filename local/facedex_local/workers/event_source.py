@@ -210,8 +210,8 @@ def failed_messages(answer: Any) -> set[str]:
     """Ids of the messages that a function reports as failed; of none if it answers nothing.
 
     Raises:
-        TypeError, KeyError, AttributeError: the answer is not of the form that Lambda takes, which
-            counts as a failure of the whole batch.
+        TypeError, KeyError, AttributeError: if the answer is not of the form that Lambda takes,
+            which counts as a failure of the whole batch.
     """
     if not answer:
         return set()

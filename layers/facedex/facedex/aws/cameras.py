@@ -28,9 +28,9 @@ def camera_address(arn: str, hosts: Sequence[str]) -> str | None:
         hosts: those that may be asked, as ``HOST``, for its port 554, or ``HOST:PORT``.
 
     Raises:
-        InvalidParameterException: it is a camera's, and is malformed, has credentials in it, or
-            names a host that may not be asked. The message repeats nothing of an address that
-            has credentials.
+        InvalidParameterException: if it is a camera's, and is malformed, has credentials in it, or
+            names a host that may not be asked. The message repeats nothing of an address that has
+            credentials.
     """
     found = _ARN.fullmatch(arn)
     if not found:

@@ -26,7 +26,7 @@ def send_messages(queue: str, messages: Iterable[Mapping[str, Any]]) -> None:
     """Put messages into the queue of that URL, as JSON.
 
     Raises:
-        NotSent: not all of them are in it.
+        NotSent: if not all of them are in it.
     """
     bodies = [orjson.dumps(message).decode() for message in messages]
     try:
@@ -69,7 +69,7 @@ def publish(topic_arn: str, job: Job) -> None:
     A FIFO topic passes on one message for each job, however often this is repeated.
 
     Raises:
-        NotSent: the topic did not take it.
+        NotSent: if the topic did not take it.
     """
     region = topic_arn.split(":")[3]
     message = completion(job)

@@ -28,10 +28,10 @@ def image_bytes(image: Mapping[str, Any]) -> bytes:
     """The bytes of the service model's ``Image``: given as they are, or fetched from S3.
 
     Raises:
-        InvalidParameterException: neither or both are given.
-        InvalidS3ObjectException: the object does not exist or may not be read.
-        ImageTooLargeException: the object has more than 15 MB.
-        InternalServerError: S3 cannot be reached; worth repeating.
+        InvalidParameterException: if neither or both are given.
+        InvalidS3ObjectException: if the object does not exist or may not be read.
+        ImageTooLargeException: if the object has more than 15 MB.
+        InternalServerError: if S3 cannot be reached; worth repeating.
     """
     given = [member for member in ("Bytes", "S3Object") if member in image]
     if len(given) != 1:
@@ -60,8 +60,8 @@ def read_image(found: GetObjectOutputTypeDef) -> bytes:
     """The bytes of an image that S3 has begun to answer with.
 
     Raises:
-        ImageTooLargeException: the object has more than 15 MB, and is left unread.
-        BotoCoreError: S3 broke off.
+        ImageTooLargeException: if the object has more than 15 MB, and is left unread.
+        BotoCoreError: if S3 broke off.
     """
     if found["ContentLength"] > _MOST_BYTES:
         found["Body"].close()
@@ -75,7 +75,7 @@ def require_place(place: Mapping[str, str]) -> None:
     """Make sure that the service model's ``S3Object`` names an object.
 
     Raises:
-        InvalidS3ObjectException: it does not.
+        InvalidS3ObjectException: if it does not.
     """
     missing = [member for member in ("Bucket", "Name") if member not in place]
     if missing:

@@ -28,10 +28,10 @@ def locate(video: Mapping[str, Any]) -> VideoObject:
     """The object that the service model's ``Video`` names, as it is now.
 
     Raises:
-        InvalidParameterException: it names none.
-        InvalidS3ObjectException: there is none, or it may not be read.
-        VideoTooLargeException: it has more than 10 GB.
-        InternalServerError: S3 cannot be reached; worth repeating.
+        InvalidParameterException: if it names none.
+        InvalidS3ObjectException: if there is none, or it may not be read.
+        VideoTooLargeException: if it has more than 10 GB.
+        InternalServerError: if S3 cannot be reached; worth repeating.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 

@@ -149,7 +149,7 @@ class FusedEmbedder:
         """Take the networks, each with its share of the inner product; the shares add up to 1.
 
         Raises:
-            ValueError: they do not.
+            ValueError: if they do not.
         """
         shares = np.array([share for share, _ in parts])
         if not (len(parts) and np.all(shares > 0) and abs(shares.sum() - 1) < 1e-6):

@@ -37,7 +37,7 @@ class Shelf:
             threads: so many work on each picture; a pack has its sessions for each number.
 
         Raises:
-            PackMissing: it is not here, or cannot be used.
+            PackMissing: if it is not here, or cannot be used.
         """
         with self._lock:
             variants = self._loaded.get(name, {})
@@ -53,8 +53,8 @@ class Shelf:
         """Return the pack that makes vectors of that FaceModelVersion.
 
         Raises:
-            PackNotInstalled: it is not here.
-            PackMissing: it cannot be used.
+            PackNotInstalled: if it is not here.
+            PackMissing: if it cannot be used.
         """
         with self._lock:
             here = [name for name, kept in self._loaded.items() if _version(kept) == model_version]

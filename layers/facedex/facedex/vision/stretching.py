@@ -36,7 +36,7 @@ class Stretch:
         """Return what a manifest describes.
 
         Raises:
-            ValueError: details do not ascend, or there is not a factor for each.
+            ValueError: if details do not ascend, or there is not a factor for each.
         """
         details, factors = np.log(np.array(detail)), np.log(np.array(factor))
         if details.shape != factors.shape or not np.all(np.diff(details) > 0):
