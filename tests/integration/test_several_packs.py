@@ -249,7 +249,7 @@ def test_a_collection_whose_pack_is_not_installed_is_refused_alone_and_keeps_its
 @pytest.mark.parametrize(
     ("file", "content", "words"),
     [
-        ("embedder.onnx", None, "The model pack one is not here, or not whole; fetch it with"),
+        ("embedder.onnx", None, "The model pack one is not installed or incomplete; fetch it with"),
         (
             "embedder.onnx",
             b"no network",

@@ -1,4 +1,4 @@
-"""CompareFaces: compare the largest face of one photo with all faces of another, storing nothing."""
+"""CompareFaces: compare the largest face of a photo with all faces of another; store nothing."""
 
 from __future__ import annotations
 
