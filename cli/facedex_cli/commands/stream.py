@@ -161,7 +161,7 @@ def _frames(consumer: Consumer, source: str, end: float | None) -> Iterator[list
 def _print(frames: Iterator[list[records.Frame]]) -> None:
     for came in frames:
         for frame in came:
-            click.echo(json.dumps(frame.said, separators=(",", ":")))
+            click.echo(json.dumps(frame.record, separators=(",", ":")))
         sys.stdout.flush()
 
 

@@ -44,8 +44,8 @@ def fetch_member(
     Raises:
         FetchFailed: if the file cannot be downloaded or the archive does not contain it.
         WrongHash: if the archive or the file has another hash than the source specifies.
-        StorageFailed: if the default temporary folder cannot be written to.
-        OSError: if ``scratch`` or ``kept`` cannot be written to.
+        StorageFailed: if a file cannot be written and ``scratch`` is None.
+        OSError: if a file cannot be written and the caller chose ``scratch``.
     """
     with (
         storing(Path(tempfile.gettempdir()), setting="TMPDIR")
