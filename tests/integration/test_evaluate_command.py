@@ -121,7 +121,7 @@ def test_groups_and_strangers_are_reported_as_tables_and_as_json(
     [
         (["people", "--groups", "groups.csv"], 1, "names the person s9, who has no photo"),
         (["people", "--strangers", "groups.csv"], 1, "neither a folder nor a complete .zip file"),
-        (["people/pairs.csv", "--strangers", "people"], 1, "need a folder per person"),
+        (["people/pairs.csv", "--strangers", "people"], 1, "needs a folder per person"),
         (["people", "--strangers", "people/s2"], 0, "2 of them strangers"),
         (["people", "--strangers", "people/s2", "--enrolled", "3"], 1, "at most 2 can be enrolled"),
         (["people", "--enrolled", "3"], 2, "name --strangers too"),
