@@ -1,8 +1,8 @@
-"""Worker processes beside the server: as many as there is work for, up to a limit.
+"""Worker processes of the server: as many as there is work for, up to a limit.
 
-Processes, not threads: tracking and drawing frames together hold Python's lock enough that two
-threads do 1.6 times the work of one, and two processes twice. They start with the first work, and
-run at a lower priority than requests.
+They are processes because tracking faces and preparing frames hold Python's global interpreter lock
+for much of the time: two threads do 1.6 times the work of one, two processes twice. The processes
+start when there is work, and run at a lower priority than requests.
 """
 
 from __future__ import annotations
@@ -30,23 +30,24 @@ from facedex_local.workers.queues import WorkQueue
 if TYPE_CHECKING:
     from facedex.store.database import Connection
 
-_LOOK: Final = 0.5  # seconds between looks for work, and for workers that died
-_PATIENCE: Final = 5.0  # seconds that workers have to end
+_POLL: Final = 0.5  # seconds between checks for work and for dead workers
+_PATIENCE: Final = 5.0  # seconds for workers to exit
 
 _logger: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Workforce:
-    """Processes that work off one queue.
+    """The worker processes of one queue.
 
     Attributes:
-        function: the function that each calls with the queue's messages, one at a time.
-        queue: where its messages are.
-        nice: by how much they give way to requests.
-        wanted: how many are of use now; those that are not are left to wait.
-        remind: has what was in the queue of an earlier run sent again; called before the first.
-        free: gives to others what dead workers had; without it, their leases run out.
+        function: the function that each process calls with the queue's messages, one at a time.
+        queue: the queue.
+        nice: increment of the processes' nice value, which lowers their priority.
+        wanted: returns the number of workers that are needed now; surplus ones stay idle.
+        remind: schedules the messages of an earlier run again; called before the first worker
+            starts.
+        free: releases the leases of dead workers; without it, the leases expire.
     """
 
     function: str
@@ -58,7 +59,7 @@ class Workforce:
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """Work for as long as the block runs."""
+        """Run workers while the block runs."""
         ended = threading.Event()
         pool = _Pool(self)
         supervisor = threading.Thread(
@@ -76,12 +77,12 @@ class Workforce:
         from facedex.runtime import services
         from facedex.store.errors import DatabaseUnavailable
 
-        made = reminded = False
-        while not ended.wait(_LOOK):
+        created = reminded = False
+        while not ended.wait(_POLL):
             try:
-                if not made:
+                if not created:
                     self.queue.make()
-                    made = True
+                    created = True
                 dead = pool.dead()
                 with services.database().transaction() as connection:
                     if dead and self.free:
@@ -108,16 +109,16 @@ class _Pool:
         self._stopped = False
 
     def dead(self) -> list[UUID]:
-        """Those that have ended by themselves, until they are forgotten."""
+        """Return the workers that have exited, until ``forget`` removes them."""
         return [worker for worker, each in self._running.items() if each.poll() is not None]
 
     def forget(self, dead: Sequence[UUID]) -> None:
-        """Make room for others in the place of the dead."""
+        """Remove dead workers, so that others can replace them."""
         for worker in dead:
             del self._running[worker]
 
     def keep(self, count: int) -> None:
-        """Start as many as are missing."""
+        """Start workers until there are `count`."""
         with self._lock:
             while len(self._running) < count and not self._stopped:
                 worker = uuid4()
@@ -139,18 +140,18 @@ class _Pool:
         }
         return subprocess.Popen(
             [*command, os.environ[work.queue.setting]],
-            # It ends when this closes, which it does however this process ends.
+            # The worker exits when this closes, which also happens if this process is killed.
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            # Ctrl-C in the terminal is for this process alone.
+            # Ctrl-C in the terminal must interrupt this process only.
             start_new_session=True,
             env=os.environ | own,
         )
 
     def stop(self) -> None:
-        """End them, leaving what they were at to others."""
+        """Stop all workers; other workers will resume their tasks."""
         with self._lock:
-            # A supervisor that was waiting for the database starts no more.
+            # A supervisor that is still waiting for the database must not start more workers.
             self._stopped = True
             running = list(self._running.values())
         for each in running:
@@ -163,11 +164,17 @@ class _Pool:
             except subprocess.TimeoutExpired:
                 each.kill()
                 with suppress(subprocess.TimeoutExpired):
-                    each.wait(1.0)  # one that is waiting for a disk ends after that
+                    each.wait(1.0)  # a process that waits for a disk exits later
 
 
 def work(function: str, nice: int, queue: str) -> None:
-    """Work until standard input closes, which it does when whoever started this ends."""
+    """Process a queue until standard input closes, which happens when the parent process exits.
+
+    Args:
+        function: the function to call.
+        nice: increment of the nice value.
+        queue: URL of the queue.
+    """
     from facedex_local.workers.event_source import EventSource
 
     os.nice(nice)
@@ -184,5 +191,5 @@ def work(function: str, nice: int, queue: str) -> None:
         client=client,
     ).start()
     sys.stdin.buffer.read()
-    # Nothing is lost: the lease of what it was at runs out, and another worker takes it up.
+    # Nothing is lost: the lease of the current task expires, and another worker resumes the task.
     os._exit(0)
