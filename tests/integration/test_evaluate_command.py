@@ -124,7 +124,7 @@ def test_groups_and_strangers_are_reported_as_tables_and_as_json(
         (["people/pairs.csv", "--strangers", "people"], 1, "needs a folder per person"),
         (["people", "--strangers", "people/s2"], 0, "2 of them strangers"),
         (["people", "--strangers", "people/s2", "--enrolled", "3"], 1, "at most 2 can be enrolled"),
-        (["people", "--enrolled", "3"], 2, "name --strangers too"),
+        (["people", "--enrolled", "3"], 2, "add --strangers"),
     ],
 )
 def test_wrong_options_are_refused_in_one_sentence(
