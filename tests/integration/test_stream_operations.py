@@ -220,11 +220,11 @@ BUCKET = {"S3Destination": {"Bucket": "labels"}}
         ),
         (
             {"Input": {"KinesisVideoStream": {"Arn": "arn:aws:kinesisvideo:a:123456789012:x"}}},
-            "which is not the ARN of a stream; that ends in stream/NAME/CREATED",
+            "which is not the ARN of a stream; such an ARN ends in stream/NAME/CREATED",
         ),
         (
             {"Output": {"KinesisDataStream": {"Arn": "arn:aws:kinesis:a:123456789012:stream/a/b"}}},
-            "which is not the ARN of a stream; that ends in stream/NAME",
+            "which is not the ARN of a stream; such an ARN ends in stream/NAME",
         ),
     ],
 )

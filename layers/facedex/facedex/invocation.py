@@ -1,4 +1,4 @@
-"""The invocation under way: how long it still has, and how many others there are beside it."""
+"""The current invocation's remaining time, and the number of concurrent invocations."""
 
 from __future__ import annotations
 
@@ -28,10 +28,13 @@ _function: Final[ContextVar[str]] = ContextVar("function of the invocation", def
 
 @contextmanager
 def under(context: Any) -> Iterator[None]:
-    """Know of an invocation while the block runs: of its end in this thread, of it in all.
+    """Register an invocation while the block runs.
+
+    Its deadline applies to the current thread; the invocation is counted for all threads.
 
     Args:
-        context: Lambda's context object; what cannot say how much time is left has all of it.
+        context: Lambda's context object; without ``get_remaining_time_in_millis``, the invocation
+            has no deadline.
     """
     read_millis = getattr(context, "get_remaining_time_in_millis", None)
     end = _end.set(monotonic() + read_millis() / 1000 if read_millis else inf)
@@ -51,10 +54,10 @@ def function() -> str:
 
 
 def remaining() -> float:
-    """Seconds until Lambda ends the invocation; infinite outside of one."""
+    """Return the seconds until Lambda ends the invocation; infinity outside an invocation."""
     return _end.get() - monotonic()
 
 
 def under_way() -> int:
-    """How many invocations this process is at: on Lambda one, on one machine any number."""
+    """Return the number of concurrent invocations in this process; on Lambda always one."""
     return _under_way.count

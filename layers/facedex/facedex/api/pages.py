@@ -1,4 +1,4 @@
-"""Page tokens: opaque to the caller, tamper-evident, good for one listing only."""
+"""Page tokens: opaque to the caller, signed, valid for one listing only."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from itsdangerous import BadData, URLSafeSerializer
 
 from facedex.api.errors import InvalidPaginationTokenException
 
-LARGEST_PAGE: Final = 4096  # items, and what a listing has unless MaxResults says otherwise
+LARGEST_PAGE: Final = 4096  # maximum number of items, and the default without MaxResults
 _LONGEST: Final = 255  # the service model's limit for NextToken
 
 
 class PageTokens:
-    """Makes and reads the tokens of one listing.
+    """Create and read the page tokens of one listing.
 
     Args:
-        secret: key of the signature, the same in every process of a deployment.
-        listing: what is listed, filters included; a token of another listing is refused.
+        secret: signing key, the same in every process of a deployment.
+        listing: identifies the listing, filters included; tokens of other listings are rejected.
     """
 
     def __init__(self, secret: bytes, *listing: str) -> None:
@@ -25,11 +25,11 @@ class PageTokens:
         self._serializer = URLSafeSerializer(secret, salt="/".join(("page", *listing)))
 
     def narrow(self, *listing: str) -> PageTokens:
-        """The tokens of a part of the listing: of one collection, or under a filter."""
+        """Return the tokens for a part of the listing, such as one collection or a filter."""
         return PageTokens(self._secret, *self._listing, *listing)
 
     def write(self, last: str | int | list[int]) -> str:
-        """The token of the page that starts behind the item with key ``last``."""
+        """Return the token of the page that starts after the item with key ``last``."""
         token = self._serializer.dumps(last)
         text = token if isinstance(token, str) else token.decode()
         if len(text) > _LONGEST:
@@ -37,10 +37,10 @@ class PageTokens:
         return text
 
     def read(self, token: str) -> Any:
-        """The key that :meth:`write` was given.
+        """Return the key that was passed to :meth:`write`.
 
         Raises:
-            InvalidPaginationTokenException: the token was made elsewhere or for another listing.
+            InvalidPaginationTokenException: if the token was not issued for this listing.
         """
         try:
             return self._serializer.loads(token)
