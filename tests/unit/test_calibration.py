@@ -123,7 +123,7 @@ def test_a_mixture_has_the_mean_rate_of_its_samples_however_large_each_is(
 
 def test_a_mixture_is_worth_the_harmonic_mean_of_its_samples() -> None:
     fit([normal(0.2, 60_000), normal(0.2, 400_000)])
-    with pytest.raises(ValueError, match="worth 95238 of one sample"):
+    with pytest.raises(ValueError, match="count as 95238 of one sample"):
         fit([normal(0.2, 50_000), normal(0.2, 1_000_000)])
     with pytest.raises(ValueError, match="too few"):
         fit([normal(0.2, 400_000), np.empty(0)])
