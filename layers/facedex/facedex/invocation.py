@@ -1,4 +1,4 @@
-"""The invocation under way: how long it still has, and how many others there are beside it."""
+"""The current invocation: its deadline, its function, and how many others run in the process."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _function: Final[ContextVar[str]] = ContextVar("function of the invocation", def
 
 @contextmanager
 def under(context: Any) -> Iterator[None]:
-    """Know of an invocation while the block runs: of its end in this thread, of it in all.
+    """Register an invocation while the block runs: its deadline in this thread, its count in all.
 
     Args:
-        context: Lambda's context object; what cannot say how much time is left has all of it.
+        context: Lambda's context object. An invocation without one has no deadline.
     """
     read_millis = getattr(context, "get_remaining_time_in_millis", None)
     end = _end.set(monotonic() + read_millis() / 1000 if read_millis else inf)
@@ -46,15 +46,15 @@ def under(context: Any) -> Iterator[None]:
 
 
 def function() -> str:
-    """Name of the Lambda function that is invoked; empty outside of an invocation."""
+    """Return the name of the invoked Lambda function; empty outside of an invocation."""
     return _function.get()
 
 
 def remaining() -> float:
-    """Seconds until Lambda ends the invocation; infinite outside of one."""
+    """Return the seconds until Lambda ends the invocation; infinite outside of one."""
     return _end.get() - monotonic()
 
 
 def under_way() -> int:
-    """How many invocations this process is at: on Lambda one, on one machine any number."""
+    """Return how many invocations run in this process: on Lambda one, on one machine any number."""
     return _under_way.count
