@@ -225,7 +225,7 @@ def test_streams_that_are_not_there_fail_their_processors_with_the_reason(
     said = blind.wait("FAILED", 60)["StatusMessage"]
     assert "cannot be read: ResourceNotFoundException" in said
     said = scene.wait("FAILED", 60)["StatusMessage"]
-    assert "takes no records: ResourceNotFoundException" in said
+    assert "accepts no records: ResourceNotFoundException" in said
 
 
 def test_a_stream_without_video_fails_the_processor_with_the_reason(scene: Scene) -> None:

@@ -100,15 +100,15 @@ def test_status_message_shows_each_trouble_until_it_is_over(
     database: Database, beat: StreamHeartbeat
 ) -> None:
     beat.set_trouble("source", "The camera does not answer.")
-    beat.set_trouble("output", "The data stream takes no records.")
+    beat.set_trouble("output", "The data stream accepts no records.")
     until(
         lambda: (
             status_message(database)
-            == "The camera does not answer. The data stream takes no records."
+            == "The camera does not answer. The data stream accepts no records."
         )
     )
     beat.set_trouble("source", None)
-    until(lambda: status_message(database) == "The data stream takes no records.")
+    until(lambda: status_message(database) == "The data stream accepts no records.")
     beat.set_trouble("output", None)
     until(lambda: status_message(database) is None)
 

@@ -430,7 +430,7 @@ def test_data_stream_that_never_accepts_records_fails_its_processor(
             pass_time(database, 20)
             assert beat(database, lease) == "RUNNING"
         with database.transaction() as connection:
-            stream_runs.retry_later(connection, lease, "The data stream takes no records.")
+            stream_runs.retry_later(connection, lease, "The data stream accepts no records.")
     assert status(database) == "FAILED"
 
 
@@ -447,11 +447,11 @@ def test_status_message_shows_what_a_worker_waits_for_until_it_makes_progress(
     beat(database, lease)
     assert find(database).status_message is None
     with database.transaction() as connection:
-        stream_runs.retry_later(connection, lease, "The data stream takes no records.")
+        stream_runs.retry_later(connection, lease, "The data stream accepts no records.")
     waiting = find(database)
     assert (waiting.status, waiting.status_message) == (
         "RUNNING",
-        "The data stream takes no records.",
+        "The data stream accepts no records.",
     )
     beat(database, taken(database, key))
     assert find(database).status_message is None

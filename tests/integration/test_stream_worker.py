@@ -144,7 +144,7 @@ def test_successor_writes_all_records_that_the_data_stream_refused(
     stage.work(scene.name).result(PATIENCE)
     waiting = scene.describe()
     assert waiting["Status"] == "RUNNING"
-    assert "takes no records: ProvisionedThroughput" in waiting["StatusMessage"]
+    assert "accepts no records: ProvisionedThroughput" in waiting["StatusMessage"]
     assert scene.records() == []
     stage.faults.throttle = 0
     working = stage.work(scene.name)
@@ -166,7 +166,7 @@ def test_deleted_data_stream_fails_the_processor_with_the_reason(
     working.result(PATIENCE)
     failed = scene.describe()
     assert failed["Status"] == "FAILED"
-    assert "takes no records: ResourceNotFoundException" in failed["StatusMessage"]
+    assert "accepts no records: ResourceNotFoundException" in failed["StatusMessage"]
 
 
 def test_only_one_of_several_concurrent_workers_works(
@@ -239,7 +239,7 @@ def test_stop_takes_effect_within_seconds_in_every_state(
         working = stage.work(scene.name)
         scene.wait("RUNNING")
         if state == "throttled":
-            until(lambda: "takes no records" in scene.describe().get("StatusMessage", ""))
+            until(lambda: "accepts no records" in scene.describe().get("StatusMessage", ""))
         began = time.monotonic()
         scene.rekognition.stop_stream_processor(Name=scene.name)
         working.result(PATIENCE)

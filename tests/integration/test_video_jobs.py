@@ -16,6 +16,8 @@ from facedex.store.faces import StoredFace
 from facedex.store.jobs import PLANNING, Gallery, Order, VideoObject
 from facedex.store.tasks import Task
 from facedex.store.timelines import SeenTrack, SimilarFace
+from facedex.workflows import heartbeat
+from tests.e2e.streaming import until
 
 VIDEO = VideoObject("videos", "film.mp4", None, '"etag"', 1000)
 TOPIC = "arn:aws:sns:us-east-1:123456789012:AmazonRekognitionDone"
@@ -173,6 +175,39 @@ def test_task_allows_more_vanished_workers_than_errors(database: Database) -> No
         with database.transaction() as connection:
             tasks.release_lease(connection, lease)
     assert (deaths, errors) == (15, 5)
+
+
+def test_heartbeat_extends_the_lease_of_a_task_and_reports_its_loss(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeat, "_VIDEO_INTERVAL", 0.05)
+    job_id = planned(database, 1)
+    lease = claim(database, job_id, 0)
+    assert lease is not None
+    expire_leases(database, job_id)
+
+    def is_extended() -> bool:
+        with database.reading() as connection:
+            row = connection.execute(
+                "SELECT leased_until > now() AS extended FROM video_tasks WHERE lease = %s",
+                (lease.holder,),
+            ).fetchone()
+        return row is not None and bool(row.extended)
+
+    def is_lost() -> bool:
+        try:
+            beat(0)
+        except LeaseLost:
+            return True
+        return False
+
+    assert not is_extended()
+    with heartbeat.VideoHeartbeat(database, lease) as beat:
+        until(is_extended)
+        assert not is_lost()
+        with database.transaction() as connection:
+            connection.execute("UPDATE video_tasks SET lease = NULL")
+        until(is_lost)
 
 
 def test_exactly_one_of_many_workers_completes_the_last_task(database: Database) -> None:

@@ -24,7 +24,7 @@ _MOST_BYTES: Final = 5_000_000
 _MOST_WAITING: Final = 1000  # records that may wait to be written
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0  # seconds
 _PATIENCE: Final = 60.0  # seconds for which a stream may accept nothing
-# The same where the stream is said to be missing or closed to us, which may be out of date.
+# The same if AWS answers that the stream is missing or access is denied: it may be out of date.
 _BRIEF_PATIENCE: Final = 15.0
 _TRANSIENT: Final = frozenset(
     {
@@ -133,7 +133,7 @@ class RecordWriter:
             unwritten = self._waiting or self._busy
         if unwritten and not stopping:
             raise self._error or WritingFailed(
-                f"The data stream {self._stream_arn} takes no records in time.", transient=True
+                f"The data stream {self._stream_arn} accepts no records in time.", transient=True
             )
 
     def _run(self) -> None:
@@ -197,7 +197,7 @@ class RecordWriter:
                 since, pause = monotonic(), _FIRST_PAUSE
             records = refused
             transient = code in _TRANSIENT
-            trouble = f"The data stream {self._stream_arn} takes no records: {code}: {message}"
+            trouble = f"The data stream {self._stream_arn} accepts no records: {code}: {message}"
             if monotonic() - since > (_PATIENCE if transient else _BRIEF_PATIENCE):
                 raise WritingFailed(trouble, transient=transient)
             self._heartbeat.set_trouble("output", trouble)

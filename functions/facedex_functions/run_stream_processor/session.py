@@ -206,7 +206,7 @@ class Session:
             self._enqueue_checkpoint()
 
     def _enqueue_checkpoint(self) -> None:
-        """Queue the checkpoint of the fragment that was read, behind its records."""
+        """Queue the checkpoint of the fragment that was read, after its records."""
         if self._read_fragment is None:
             return
         (opening, ending), self._read_fragment = self._read_fragment, None
@@ -266,7 +266,7 @@ class Session:
         self._position, self._skipped_from = Position(), self._reached
 
     def _pop_skipped(self, shot: Shot) -> float:
-        """Return the seconds that were skipped before a frame, the first time that it is asked."""
+        """Return the seconds that were skipped before a frame, once after each skip."""
         skipped_from, self._skipped_from = self._skipped_from, None
         if skipped_from is None or shot.opening.server_timestamp is None:
             return 0.0

@@ -49,7 +49,7 @@ def under(context: Any) -> Iterator[None]:
 
 
 def function() -> str:
-    """Name of the Lambda function that is invoked; empty outside of an invocation."""
+    """Return the name of the invoked Lambda function; empty outside of an invocation."""
     return _function.get()
 
 

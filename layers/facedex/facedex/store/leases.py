@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 from facedex.store.database import Connection
 from facedex.store.errors import LeaseLost
 
-# SQL: no worker has the row; take the lease away from whoever has it.
+# SQL: the condition that no worker has the row; the assignments that end a lease.
 UNLEASED: Final = "(leased_until IS NULL OR leased_until <= now())"
 FREE: Final = "lease = NULL, leased_until = NULL"
 
