@@ -49,7 +49,7 @@ def test_missing_pack_is_logged_as_one_line_without_paths(
     status, document = detect()
     assert (status, document["__type"]) == (500, "InternalServerError")
     (record,) = caplog.records
-    sentence = "The model pack dlib is not here, or not whole; fetch it with"
+    sentence = "The model pack dlib is not installed or incomplete; fetch it with"
     assert record.getMessage().startswith(
         f"A request failed: InternalServerError: {sentence} `facedex models pull dlib`."
     )
