@@ -64,7 +64,7 @@ def probe(source: Source, *, heartbeat: Callable[[int], None] | None = None) -> 
     if size > LARGEST:
         raise FilmError(f"The video has {size} bytes; at most {LARGEST} (10 GiB) are analysed.")
     with open_film(source) as (container, stream):
-        truncation.check(source, container, stream)
+        truncation.check(source, stream)
         clock = Clock(container, stream)
         first, frame = _first_frame(container, stream)
         index = _index(container, stream)

@@ -51,7 +51,10 @@ def open_film(source: Source) -> Iterator[tuple[InputContainer, VideoStream]]:
             metadata_errors="ignore",
         )
     except (av.error.FFmpegError, EOFError) as error:
-        raise FilmError(truncation.why_unreadable(source, NAMES)) from error
+        truncation.check(source)
+        raise FilmError(
+            f"The file is not a video that can be read; it may be one of {NAMES}."
+        ) from error
     with container:
         yield container, _moving_pictures(container)
 
