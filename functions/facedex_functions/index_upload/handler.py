@@ -22,13 +22,12 @@ from aws_lambda_powertools.utilities.batch import (
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from facedex import invocation
-from facedex.api.arns import Owner
 from facedex.api.errors import ServiceError
 from facedex.aws import uploads
 from facedex.aws.dead_letters import bury, printable
 from facedex.aws.uploads import MalformedNotification, Notice
 from facedex.runtime.faults import service_error
-from facedex.runtime.services import Services
+from facedex.runtime.services import Services, owner
 from facedex.settings import settings
 from facedex.store.errors import StoreError
 from facedex_functions.index_upload.adding import Added, add
@@ -93,7 +92,7 @@ def _settle(told: Told, body: str) -> None:
 def _follow(notice: Notice) -> Added | None:
     """Bring the collection to what happened in the bucket; None where there is nothing to index."""
     current = settings()
-    services = Services(Owner(current.account, current.region))
+    services = Services(owner())
     if current.uploads_delete_faces:
         return mirror(notice, services)
     if notice.removed:

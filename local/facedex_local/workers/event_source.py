@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from facedex.settings import DEFAULT_REGION
 from facedex_local import shutdown
 from facedex_local.http.gateway import Context, Event
 
@@ -184,7 +185,7 @@ class EventSource:
 def batch_event(messages: Sequence[MessageTypeDef], queue_url: str) -> Event:
     """The event of a batch of messages, as Lambda makes it."""
     *_, account, name = queue_url.split("/")
-    region = "us-east-1"
+    region = DEFAULT_REGION
     return {
         "Records": [
             {

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import boto3
 
+from facedex.settings import DEFAULT_ACCOUNT
+
 
 @dataclass(frozen=True, slots=True)
 class WorkQueue:
@@ -32,7 +34,7 @@ class WorkQueue:
         if self.setting not in environment:
             place = environment.get("AWS_ENDPOINT_URL_SQS") or environment.get("AWS_ENDPOINT_URL")
             if place:
-                environment[self.setting] = f"{place}/123456789012/{self.name}"
+                environment[self.setting] = f"{place}/{DEFAULT_ACCOUNT}/{self.name}"
 
     def make(self) -> None:
         """Make this machine's queue; one that the user has named is there."""

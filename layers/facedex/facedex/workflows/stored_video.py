@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from facedex.api.errors import InternalServerError, InvalidParameterException
+from facedex.api.pages import LARGEST_VIDEO_PAGE, Page
 from facedex.aws.notifications import NotSent, publish
 from facedex.aws.videos import locate
 from facedex.runtime.outbox import RETRY, send_due
@@ -18,8 +19,6 @@ from facedex.store.database import Connection, Database
 from facedex.store.jobs import Gallery, Job, Order
 
 _logger: Final = logging.getLogger(__name__)
-
-LARGEST_PAGE: Final = 1000  # items; Rekognition gives no more, whatever MaxResults says
 
 
 def begin(
@@ -102,6 +101,15 @@ def progress(connection: Connection, job: Job) -> dict[str, Any]:
             "FrameWidth": film["width"],
         },
     }
+
+
+def results_page(request: Mapping[str, Any], services: Services, *listing: str) -> Page:
+    """Return the page of a job's results that a Get operation is asked for.
+
+    An empty NextToken asks for the first page: AWS's own examples begin with one.
+    """
+    request = {name: value for name, value in request.items() if name != "NextToken" or value}
+    return services.page(request, *listing, largest=LARGEST_VIDEO_PAGE)
 
 
 def send(database: Database, settings: Settings, job_id: str | None = None) -> None:
