@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from facedex.api.catalog import OPERATIONS, WORKERS, Need, Operation, Trigger, Worker
-from infra.settings import Auth, StackSettings
+from infra.settings import StackSettings
+from infra.values import Auth
 
 Row = Operation | Worker
 

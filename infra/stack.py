@@ -28,7 +28,8 @@ from infra.constructs.uploads import OF_BUCKET, OF_OBJECTS, Uploads
 from infra.constructs.video import VideoWork
 from infra.constructs.watching import Watched, watch_queue
 from infra.rows import deployed, needs, uses_keys
-from infra.settings import Auth, StackSettings
+from infra.settings import StackSettings
+from infra.values import Auth
 
 # CloudFormation takes its answers in a bucket of this name and the region's, without hyphens.
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-vpce-bucketnames.html

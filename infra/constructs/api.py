@@ -34,7 +34,8 @@ from infra.constructs.functions import Functions
 from infra.constructs.logs import log_group
 from infra.constructs.network import HTTPS
 from infra.constructs.review import accept
-from infra.settings import Auth, Reach, StackSettings
+from infra.settings import StackSettings
+from infra.values import Auth, Reach
 
 STAGE: Final = "live"
 # As facedex.api.rest takes photos; any other body travels as text.

@@ -33,7 +33,8 @@ from infra.constructs.logs import log_group
 from infra.constructs.network import POSTGRES, Network
 from infra.constructs.removal import kept_with_database
 from infra.constructs.review import accept
-from infra.settings import Retention, StackSettings
+from infra.settings import StackSettings
+from infra.values import Retention
 
 NAME: Final = "facedex"  # of the database, and of the role that the functions are
 _MASTER: Final = "postgres"

@@ -39,7 +39,8 @@ from infra.constructs.logs import log_group
 from infra.constructs.network import Network
 from infra.constructs.review import accept
 from infra.rows import Row, answers_requests, deployed, needs, uses_keys
-from infra.settings import Auth, StackSettings
+from infra.settings import StackSettings
+from infra.values import Auth
 
 _CORE: Final = 1769  # MiB with which Lambda gives a whole core
 _NETWORK_INTERFACES: Final = (

@@ -29,7 +29,8 @@ from constructs import Construct
 
 from infra.constructs.removal import kept_with_database
 from infra.constructs.review import accept
-from infra.settings import Auth, StackSettings
+from infra.settings import StackSettings
+from infra.values import Auth
 
 _ZONES: Final = 2  # the fewest that Aurora takes
 HTTPS: Final = 443

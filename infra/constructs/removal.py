@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from aws_cdk import RemovalPolicy
 
-from infra.settings import Retention, StackSettings
+from infra.settings import StackSettings
+from infra.values import Retention
 
 
 def kept_if_made(settings: StackSettings) -> RemovalPolicy:

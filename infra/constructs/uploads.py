@@ -23,7 +23,8 @@ from constructs import Construct
 from infra.constructs.queues import queue_with_dead_letters, work_off
 from infra.constructs.removal import kept_if_made
 from infra.constructs.review import accept
-from infra.settings import Retention, StackSettings
+from infra.settings import StackSettings
+from infra.values import Retention
 
 _EVENTS: Final = ("s3:ObjectCreated:*", "s3:ObjectRemoved:*")
 # What following the uploads takes. The bucket keeps no versions, so nothing names one.

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from infra.errors import SettingsError
-from infra.settings import Auth, Retention, StackSettings
+from infra.settings import StackSettings
+from infra.values import Auth, Retention
 
 _VIDEO = "arn:aws:kinesisvideo:eu-central-1:111122223333:stream/door/1767268800000"
 _DATA = "arn:aws:kinesis:eu-central-1:111122223333:stream/seen"
