@@ -11,9 +11,8 @@ from typing import Any
 
 from aws_cdk import App
 
-from infra.errors import SettingsError
 from infra.packages import PackageError
-from infra.settings import StackSettings
+from infra.settings import SettingsError, StackSettings
 from infra.stack import Facedex
 
 

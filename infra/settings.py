@@ -15,7 +15,6 @@ from pydantic import AfterValidator, ConfigDict, ValidationError, model_validato
 from pydantic.dataclasses import dataclass
 
 from facedex_models import manifests
-from infra.errors import SettingsError
 from infra.packages import DEFAULT, DEPLOYABLE
 from infra.rules import mistakes
 from infra.values import (
@@ -57,6 +56,13 @@ _FORMS: Final = {
     "float_type": "a number",
     "string_type": "text",
 }
+
+
+class SettingsError(ValueError):
+    """A setting is unknown, has the wrong form, or does not go with another.
+
+    The message is one sentence for the person at the terminal: what was wrong and what to do.
+    """
 
 
 @dataclass(frozen=True, slots=True, config=ConfigDict(strict=True))

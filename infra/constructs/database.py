@@ -94,7 +94,7 @@ class Database(Construct):
             self, "Group", vpc=network.vpc, description="Database", allow_all_outbound=False
         )
         self.cluster = self._cluster(settings, network, group)
-        self._keep(settings, group)
+        self._set_retention(settings, group)
         self.proxy = self._proxy(settings, network) if settings.proxy else None
         if self.proxy is None:
             group.add_ingress_rule(network.clients, Port.tcp(POSTGRES), "Functions")
@@ -179,7 +179,7 @@ class Database(Construct):
         )
         return cluster
 
-    def _keep(self, settings: StackSettings, group: SecurityGroup) -> None:
+    def _set_retention(self, settings: StackSettings, group: SecurityGroup) -> None:
         resource = self.cluster.node.default_child
         assert isinstance(resource, CfnDBCluster)
         # A change that replaces the cluster never loses what was in it, whatever the setting.

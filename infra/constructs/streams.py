@@ -68,8 +68,8 @@ class StreamWork(Construct):
         working = self.queue.metric_approximate_number_of_messages_not_visible(
             period=PERIOD, statistic=Stats.MAXIMUM, label="in work"
         )
-        active = _told("StreamProcessorsActive", sweep)
-        failed = _told("StreamProcessorsFailed", sweep)
+        active = _reported_by("StreamProcessorsActive", sweep)
+        failed = _reported_by("StreamProcessorsFailed", sweep)
         queued = waiting(self.queue, "waiting")
         dead = waiting(self.dead_letters, "dead letters")
         return Watched(
@@ -104,7 +104,7 @@ class StreamWork(Construct):
         )
 
 
-def _told(name: str, sweep: Function) -> Metric:
+def _reported_by(name: str, sweep: Function) -> Metric:
     return Metric(
         namespace="Facedex",
         metric_name=name,

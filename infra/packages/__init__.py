@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from infra.packages.building import function, layers, require_fit
-from infra.packages.errors import PackageError
 from infra.packages.layout import layers_of
-from infra.packages.targets import DEFAULT, DEPLOYABLE, Target
+from infra.packages.targets import DEFAULT, DEPLOYABLE, PackageError, Target
 
 # Lambda's setting of a function's entry.
 HANDLER = "facedex_functions.{name}.handler.lambda_handler"

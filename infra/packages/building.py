@@ -26,9 +26,8 @@ from facedex.api.catalog import OPERATIONS, WORKERS, Trigger
 from facedex_models import installing, manifests
 from facedex_models.errors import ModelError
 from infra.packages import distributions, elf
-from infra.packages.errors import PackageError
 from infra.packages.layout import Layer, layout
-from infra.packages.targets import Target
+from infra.packages.targets import PackageError, Target
 
 _ROOT: Final = Path(__file__).parents[2]
 _SOURCES: Final = {"facedex": _ROOT / "layers" / "facedex" / "facedex"}
@@ -101,7 +100,7 @@ def function(name: str, *, directory: Path | None = None) -> Path:
         for path in _files(_FUNCTIONS / folder)
     }
     fill = partial(_copy, sources)
-    return _have(directory or cache_directory(), name, _digests(sources), fill, lambda _: None)
+    return _cached(directory or cache_directory(), name, _digests(sources), fill, lambda _: None)
 
 
 def _package_layer(name: str, row: Layer, target: Target, kept: Path, say: Say) -> Path:
@@ -130,7 +129,7 @@ def _package_layer(name: str, row: Layer, target: Target, kept: Path, say: Say) 
                     path.write_bytes(elf.compact(path.read_bytes()))
             _copy(wanted | own, folder)
 
-    return _have(kept, title, made_of, fill, say)
+    return _cached(kept, title, made_of, fill, say)
 
 
 def _require_complete(installed: Path, name: str, target: Target) -> None:
@@ -179,10 +178,12 @@ def _model_layer(name: str, packs: Sequence[str], kept: Path, say: Say) -> Path:
             f"models/{pack}/{file}": pulled / file for file in files if (pulled / file).is_file()
         }
     title = "-".join((name, *packs))
-    return _have(kept, title, _digests(sources), partial(_copy, sources), say)
+    return _cached(kept, title, _digests(sources), partial(_copy, sources), say)
 
 
-def _have(kept: Path, title: str, made_of: object, fill: Callable[[Path], None], say: Say) -> Path:
+def _cached(
+    kept: Path, title: str, made_of: object, fill: Callable[[Path], None], say: Say
+) -> Path:
     """The directory of this title and input, filled where it is not there yet."""
     text = json.dumps([_BUILD, title, made_of], sort_keys=True)
     built = kept / f"{title}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
@@ -192,7 +193,7 @@ def _have(kept: Path, title: str, made_of: object, fill: Callable[[Path], None],
             with FileLock(kept / f".{title}.lock"):
                 if not built.is_dir():
                     _build(built, title, fill, say)
-                    _forget(kept, title)
+                    _remove_old(kept, title)
         os.utime(built)
     except OSError as error:
         raise PackageError(
@@ -214,7 +215,7 @@ def _build(built: Path, title: str, fill: Callable[[Path], None], say: Say) -> N
     say(f"built {title}: {size(built) / 1e6:.0f} MB in {time.monotonic() - begun:.0f} s")
 
 
-def _forget(kept: Path, title: str) -> None:
+def _remove_old(kept: Path, title: str) -> None:
     """Remove what was built of other input and nobody has asked for since long."""
     for old in kept.glob(f"{title}-*"):
         if time.time() - old.stat().st_mtime > _UNUSED:

@@ -19,8 +19,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from facedex_models.package_index import explain, run_pip
-from infra.packages.errors import PackageError
-from infra.packages.targets import Target
+from infra.packages.targets import PackageError, Target
 
 CONSTRAINTS: Final = Path(__file__).parents[2] / "constraints.txt"
 WHEELS: Final = Path(__file__).with_name("wheels.toml")

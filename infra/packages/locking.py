@@ -17,9 +17,8 @@ from packaging.utils import canonicalize_name
 
 from facedex_models.package_index import explain, run_pip
 from infra.packages.distributions import WHEELS, choosing, pins
-from infra.packages.errors import PackageError
 from infra.packages.layout import layout
-from infra.packages.targets import Target, targets
+from infra.packages.targets import PackageError, Target, targets
 
 _HEAD = """\
 # SHA-256 of the wheels that packages are made of, by their pins in constraints.txt, for every

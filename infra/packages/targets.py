@@ -7,8 +7,6 @@ import sys
 from dataclasses import dataclass
 from typing import Final
 
-from infra.packages.errors import PackageError
-
 # Lambda's names of architectures, and the kernel's.
 _MACHINES: Final = {"arm64": "aarch64", "x86_64": "x86_64"}
 # Lambda's runtimes on Amazon Linux 2023. That of Python 3.11 has Amazon Linux 2, whose C library
@@ -19,6 +17,13 @@ _PYTHONS: Final = ("3.11", *DEPLOYABLE)
 # Amazon Linux 2023 has glibc 2.34, and a wheel that asks for less runs there too.
 _NEWEST_GLIBC: Final = 34
 _OLDEST_GLIBC: Final = 17
+
+
+class PackageError(RuntimeError):
+    """A layer or a function's code cannot be built.
+
+    The message is one sentence for the person at the terminal: what was wrong and what to do.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from infra.errors import SettingsError
-from infra.settings import StackSettings
+from infra.settings import SettingsError, StackSettings
 from infra.values import Auth, Retention
 
 _VIDEO = "arn:aws:kinesisvideo:eu-central-1:111122223333:stream/door/1767268800000"

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from facedex.media import films
-from facedex.media.errors import FilmError
+from facedex.media.film_errors import FilmError
 from facedex.media.films import Film, probe
 from facedex.media.ranges import RangedFile
 from tests.media import making

@@ -263,7 +263,7 @@ def _load(name: str) -> Pack:
 
 
 def _shelf() -> Shelf:
-    return Shelf(installing.models_directory(), most=1)
+    return Shelf(installing.models_directory(), limit=1)
 
 
 def _version(name: str) -> str:

@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from facedex_cli.commands import where
 from facedex_cli.commands.interrupting import INTERRUPTED, interruption
 from facedex_cli.importing import connection, display
-from facedex_cli.importing.errors import ImportStopped
+from facedex_cli.importing.import_errors import ImportStopped
 from facedex_cli.importing.indexing import Indexer, Job, work_off
 from facedex_cli.importing.journal import Journal, Request
 from facedex_cli.importing.naming import Naming, external_image_id
@@ -119,7 +119,7 @@ def import_(
             written = stack.enter_context(_begin(report)) if report else None
             indexer = Indexer(clients.index_faces, collection, photos)
             tally, interrupted = _run(
-                _look(files, photos.name, journal, choice), indexer, journal, concurrency, written
+                _plan(files, photos.name, journal, choice), indexer, journal, concurrency, written
             )
     except ImportStopped as error:
         raise click.ClickException(str(error)) from error
@@ -195,7 +195,7 @@ def _list(source: Source) -> list[Photo | Unreadable]:
         raise ImportStopped(f"The photos cannot be listed: {error}") from error
 
 
-def _look(
+def _plan(
     files: Iterable[Photo | Unreadable], root: str, journal: Journal, choice: _Choice
 ) -> Iterator[Job | Outcome]:
     """What there is to do, and what cannot be or has been done."""

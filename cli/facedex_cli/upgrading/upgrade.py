@@ -20,7 +20,7 @@ from facedex.workflows.tagging import PACK
 from facedex_cli.importing.indexing import work_off
 from facedex_cli.importing.photos import Photo, Source, Unreadable
 from facedex_cli.upgrading.originals import NO_ORIGINAL, Originals
-from facedex_cli.upgrading.working import Job, Looked, Worker
+from facedex_cli.upgrading.working import Job, PhotoResult, Worker
 
 # Looks at faces that were indexed meanwhile, a moment apart, until they count as without an
 # original: who indexes them stores their new vectors a moment after the old ones.
@@ -69,7 +69,7 @@ class Upgrade:
         collection: as it was found.
         pack: the new pack.
         source: where the originals are.
-        concurrency: photos that are looked at at once.
+        concurrency: photos that are processed at once.
         side, max_pixels: as the settings of their names in ``facedex.settings``.
         stopped: whether the user wants it to stop.
     """
@@ -120,7 +120,7 @@ class Upgrade:
             if isinstance(each, Unreadable):
                 self._outcome.unreadable.append((each.place, each.message))
                 self._outcome.unread += 1
-        self._look_at_all([each for each in files if isinstance(each, Photo)], show)
+        self._upgrade_all([each for each in files if isinstance(each, Photo)], show)
         if self._stopped():
             self._outcome.interrupted = True
             return self._outcome
@@ -131,7 +131,7 @@ class Upgrade:
                 return self._outcome
         return self._finish(delete_missing and not self._outcome.unread)
 
-    def _look_at_all(self, photos: Sequence[Photo], show: Show) -> None:
+    def _upgrade_all(self, photos: Sequence[Photo], show: Show) -> None:
         images = list(upgrades.images(self._database, self._collection))
         self._listed = {image.image_id for image in images if image.pending}
         self._listed_at = time.monotonic()
@@ -139,12 +139,12 @@ class Upgrade:
         unknown: list[Photo] = []
         found: set[UUID] = set()
         with show(len(photos)) as advance:
-            for job, looked in self._work((Job(photo) for photo in photos), originals):
-                self._photos |= dict.fromkeys(looked.digests, job.photo)
-                if looked.digests and not looked.images:
+            for job, result in self._work((Job(photo) for photo in photos), originals):
+                self._photos |= dict.fromkeys(result.digests, job.photo)
+                if result.digests and not result.images:
                     unknown.append(job.photo)
-                found |= {image.image_id for image in looked.images}
-                self._note(job, looked)
+                found |= {image.image_id for image in result.images}
+                self._record(job, result)
                 advance(self._outcome.faces)
         if self._stopped():
             return
@@ -152,11 +152,11 @@ class Upgrade:
         self._reasons |= reasons
         with show(len(named)) as advance:
             jobs = (Job(photo, images) for photo, images in named)
-            for job, looked in self._work(jobs, originals):
-                self._note(job, looked)
+            for job, result in self._work(jobs, originals):
+                self._record(job, result)
                 advance(self._outcome.faces)
 
-    def _work(self, jobs: Iterable[Job], originals: Originals) -> Iterable[tuple[Job, Looked]]:
+    def _work(self, jobs: Iterable[Job], originals: Originals) -> Iterable[tuple[Job, PhotoResult]]:
         worker = Worker(
             self._database,
             self._collection,
@@ -165,23 +165,23 @@ class Upgrade:
             originals,
             **self._limits,
         )
-        return work_off(jobs, worker.look, concurrency=self._concurrency, stopped=self._stopped)
+        return work_off(jobs, worker.upgrade, concurrency=self._concurrency, stopped=self._stopped)
 
-    def _note(self, job: Job, looked: Looked) -> None:
-        self._outcome.faces += looked.faces
-        self._outcome.originals += bool(looked.images)
-        self._outcome.unread += looked.unread
-        self._reasons |= looked.reasons
-        if looked.message:
-            self._outcome.unreadable.append((job.photo.place, looked.message))
+    def _record(self, job: Job, result: PhotoResult) -> None:
+        self._outcome.faces += result.faces
+        self._outcome.originals += bool(result.images)
+        self._outcome.unread += result.unread
+        self._reasons |= result.reasons
+        if result.message:
+            self._outcome.unreadable.append((job.photo.place, result.message))
             self._reasons |= {
-                image.image_id: f"its original cannot be read: {looked.message}"
-                for image in looked.images
+                image.image_id: f"its original cannot be read: {result.message}"
+                for image in result.images
             }
 
     def _finish(self, delete_missing: bool) -> Outcome:
         """Switch; go on with faces that were indexed meanwhile."""
-        # Of what was there when the photos were looked at; but who had just stored a face then may
+        # Of what was there when the photos were listed; but who had just stored a face then may
         # have been about to store its new vector.
         time.sleep(max(0.0, _MOMENT - (time.monotonic() - self._listed_at)))
         lacking = [missing.face for missing in self._lacking()]
@@ -193,7 +193,7 @@ class Upgrade:
             if not fresh:
                 self._outcome.switched = not lacking
                 return self._outcome
-            self._look_at_fresh(fresh)
+            self._upgrade_fresh(fresh)
             looks.update(face.face_id for face in fresh)
             known |= {face_id for face_id, count in looks.items() if count >= _LOOKS}
             time.sleep(_MOMENT)
@@ -214,7 +214,7 @@ class Upgrade:
         self._outcome.missing = [Missing(face, self._reason(face)) for face in lacking]
         return missing
 
-    def _look_at_fresh(self, faces: Sequence[StoredFace]) -> None:
+    def _upgrade_fresh(self, faces: Sequence[StoredFace]) -> None:
         wanted = {face.image_id for face in faces}
         images = [
             image
@@ -226,8 +226,8 @@ class Upgrade:
             if photo := self._photos.get(image.digest):
                 by_photo.setdefault(photo, []).append(image)
         jobs = (Job(photo, each) for photo, each in by_photo.items())
-        for job, looked in self._work(jobs, Originals(images)):
-            self._note(job, looked)
+        for job, result in self._work(jobs, Originals(images)):
+            self._record(job, result)
 
     def _lacking(self) -> list[Missing]:
         with self._database.reading() as connection:

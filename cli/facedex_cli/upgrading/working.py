@@ -18,7 +18,7 @@ from facedex.vision import images as pictures
 from facedex.vision.errors import ImageTooLarge, InvalidImage
 from facedex.vision.packs import Pack
 from facedex.workflows.pictures import MAX_FACES
-from facedex_cli.importing.errors import NotAnImage, TooLarge
+from facedex_cli.importing.import_errors import NotAnImage, TooLarge
 from facedex_cli.importing.photos import Photo, Source
 from facedex_cli.importing.reducing import MOST_BYTES, reduce
 from facedex_cli.upgrading.originals import Originals
@@ -28,7 +28,7 @@ NOT_FOUND: Final = "the new pack does not find it in its original"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A photo to be looked at.
+    """A photo to be processed.
 
     Attributes:
         images: those it is the original of; None to find out by its bytes.
@@ -39,7 +39,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class PhotoResult:
     """What became of a photo.
 
     Attributes:
@@ -91,7 +91,7 @@ class Worker:
         self._side = side
         self._max_pixels = max_pixels
 
-    def look(self, job: Job) -> Looked:
+    def upgrade(self, job: Job) -> PhotoResult:
         """Look at one photo, and keep the new vectors of its faces.
 
         Raises:
@@ -100,9 +100,9 @@ class Worker:
         try:
             data = self._source.read(job.photo)
         except NotAnImage:
-            return Looked()
+            return PhotoResult()
         except (TooLarge, OSError, BotoCoreError, ClientError) as error:
-            return Looked(
+            return PhotoResult(
                 message=str(error),
                 images=job.images or (),
                 unread=not isinstance(error, TooLarge),
@@ -116,23 +116,23 @@ class Worker:
                 digests.append(sha256(data).digest())
                 images = self._originals.of_bytes(digests[1])
             if images is None:
-                return Looked(digests)
+                return PhotoResult(digests)
             return self._upgrade(data, digests, images)
         except (InvalidImage, ImageTooLarge, TooLarge) as error:
-            return Looked(digests, images or (), message=str(error))
+            return PhotoResult(digests, images or (), message=str(error))
 
     def _upgrade(
         self, data: bytes, digests: Sequence[bytes], images: Sequence[StoredImage]
-    ) -> Looked:
+    ) -> PhotoResult:
         with self._database.reading() as connection:
             stored = {
                 image: upgrades.pending_faces(connection, self._collection, image.image_id)
                 for image in images
             }
         if not any(stored.values()):
-            return Looked(digests, images)  # an earlier run did it
+            return PhotoResult(digests, images)  # an earlier run did it
         picture = pictures.decode(data, max_pixels=self._max_pixels)
-        found = self._pack.detect(picture, longest_side=self._side, most=MAX_FACES)
+        found = self._pack.detect(picture, longest_side=self._side, limit=MAX_FACES)
         count = 0
         reasons: dict[UUID, str] = {}
         for faces in stored.values():
@@ -145,7 +145,7 @@ class Worker:
             vectors = self._pack.embed(picture, [face for face, _ in same])
             new = dict(zip((face_id for _, face_id in same), vectors, strict=True))
             with self._database.autocommit() as connection:
-                upgrades.keep(connection, self._collection, self._pack.model_version, new)
+                upgrades.add_vectors(connection, self._collection, self._pack.model_version, new)
             count += len(new)
             reasons |= {face.face_id: NOT_FOUND for face in faces if face.face_id not in new}
-        return Looked(digests, images, count, reasons)
+        return PhotoResult(digests, images, count, reasons)

@@ -38,10 +38,10 @@ logger = Logger(service="facedex", stream=sys.stderr)
 def lambda_handler(event: Mapping[str, Any], context: object) -> None:
     """Lambda's entry: a request of CloudFormation's; the answer goes to the address in it."""
     with invocation.under(context):
-        _settle(event)
+        _migrate_and_answer(event)
 
 
-def _settle(event: Mapping[str, Any]) -> None:
+def _migrate_and_answer(event: Mapping[str, Any]) -> None:
     try:
         applied = [] if event["RequestType"] == "Delete" else _migrate(time.monotonic() + _PATIENCE)
         logger.info("schema is up to date", request=event["RequestType"], applied=applied)

@@ -220,7 +220,7 @@ class Session:
         if place[0] and place[0] == self._last[0] and place[1] <= self._last[1]:
             return
         self._last = place
-        moment = self._pace.take(shot.at)
+        moment = self._pace.choose(shot.at)
         if moment is None:
             return
         seen = self._watcher.see(moment, to_image(shot.frame, pixel_aspect=shot.pixel_aspect))

@@ -23,13 +23,13 @@ from facedex.store.search import search
 from facedex.vision import screening
 from facedex.vision.faces import DetectedFace, Face
 from facedex.workflows import pictures
-from facedex.workflows.current_collection import look_ahead, search_current
+from facedex.workflows.current_collection import find_recent, search_current
 from facedex.workflows.pictures import Picture
 
 
 def search_faces_by_image(request: Request, services: Services) -> Response:
     """Search with the largest face of a photo, of which nothing is kept."""
-    collection, picture = _look(request, services)
+    collection, picture = _read_picture(request, services)
     probes, _ = _choose(picture, request)
     if not probes:
         raise InvalidParameterException(
@@ -43,7 +43,7 @@ def search_faces_by_image(request: Request, services: Services) -> Response:
 
 def search_all_faces_by_image(request: Request, services: Services) -> Response:
     """Search with every face of a photo, of which nothing is kept; without one, find nothing."""
-    collection, picture = _look(request, services)
+    collection, picture = _read_picture(request, services)
     probes, others = _choose(picture, request)
     model_version, found = _search(request, services, collection, picture, probes)
     return {
@@ -55,9 +55,9 @@ def search_all_faces_by_image(request: Request, services: Services) -> Response:
     }
 
 
-def _look(request: Request, services: Services) -> tuple[Collection, Picture]:
+def _read_picture(request: Request, services: Services) -> tuple[Collection, Picture]:
     """The collection and the photo."""
-    collection = look_ahead(services.database, request["CollectionId"])
+    collection = find_recent(services.database, request["CollectionId"])
     return collection, pictures.read(services, request["Image"], services.pack_of(collection))
 
 

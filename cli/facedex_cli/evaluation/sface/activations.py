@@ -41,9 +41,9 @@ def observe(network: Network, chips: NDArray[np.uint8]) -> list[Seen]:
     for number, values in enumerate(_run(network, chips)):
         given = (chips[number].transpose(2, 0, 1).astype(np.float32) - np.float32(MEAN)) / SCALE
         for gatherer, found in zip(gatherers, values, strict=True):
-            rectified = gatherer.take(found, random)
+            rectified = gatherer.sample(found, random)
             if number % WINDOWED == 0 and gatherer.windowed:
-                gatherer.look(given)
+                gatherer.observe(given)
             given = rectified
     return [gatherer.seen() for gatherer in gatherers]
 
@@ -78,7 +78,7 @@ class _Gatherer:
         self._products = np.zeros(())
         self._windows = 0.0
 
-    def take(self, found: Singles, random: np.random.Generator) -> Singles:
+    def sample(self, found: Singles, random: np.random.Generator) -> Singles:
         """Record what the convolution gave for one chip; return it after the slopes."""
         self._side = found.shape[1]
         flat = found.reshape(len(found), -1)
@@ -92,7 +92,7 @@ class _Gatherer:
         self._chips += 1
         return rectified.reshape(found.shape)
 
-    def look(self, given: Singles) -> None:
+    def observe(self, given: Singles) -> None:
         """Record how the values of a window vary together.
 
         For a depthwise layer this is the average over its channels, each divided by its variance:

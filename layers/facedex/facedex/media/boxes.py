@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from facedex.media.errors import FilmError
+from facedex.media.film_errors import FilmError
 from facedex.media.ranges import Source
 
 MOST_BOXES: Final = 64  # of one level that are looked at

@@ -26,7 +26,7 @@ CODECS: Final = {
     "V_VP9": "vp9",
     "V_AV1": "av1",
 }
-_MOST_PIXELS: Final = 64_000_000
+_MAX_PIXELS: Final = 64_000_000
 _REORDERED: Final = 64  # frames after which one that was held back is lost: H.264 has 16 at most
 # Frames in a row that cannot be decoded, after which there is no use in going on: of a camera with
 # a key frame every ten seconds, a lost one leaves 300 behind.
@@ -62,8 +62,8 @@ class Decoder:
         failed: frames in a row, up to now, that could not be decoded.
     """
 
-    def __init__(self, *, most_pixels: int = _MOST_PIXELS) -> None:
-        self._most_pixels = most_pixels
+    def __init__(self, *, max_pixels: int = _MAX_PIXELS) -> None:
+        self._max_pixels = max_pixels
         self._context: VideoCodecContext | None = None
         self._track: Track | None = None
         self._opening: Opening | None = None
@@ -147,17 +147,17 @@ class Decoder:
                 + (" in compressed blocks" if track.packed else "")
                 + f"; {', '.join(CODECS)} can be decoded."
             )
-        if track.width * track.height > self._most_pixels:
+        if track.width * track.height > self._max_pixels:
             raise NoVideo(
                 f"Its pictures have {track.width} x {track.height} pixels;"
-                f" {self._most_pixels} are allowed."
+                f" {self._max_pixels} are allowed."
             )
         try:
             context = av.CodecContext.create(name, "r")
             assert isinstance(context, VideoCodecContext)
             context.thread_count = 1
             # FFmpeg refuses larger ones itself, whatever the header said.
-            context.options = {"max_pixels": str(self._most_pixels)}
+            context.options = {"max_pixels": str(self._max_pixels)}
             if track.private:
                 context.extradata = track.private
             context.open()

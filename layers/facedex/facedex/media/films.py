@@ -12,7 +12,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from facedex.media import orientation, truncation
-from facedex.media.errors import FilmError
+from facedex.media.film_errors import FilmError
 from facedex.media.opening import Clock, open_film
 from facedex.media.ranges import Source
 

@@ -42,13 +42,13 @@ def follow(
         if heartbeat:
             heartbeat(timestamp)
         # Turned faces that one frame does not show, others do: a frame without faces is cheap.
-        faces = pack.find(image, longest_side=longest_side, most=MOST_FACES, thorough=False)
+        faces = pack.find(image, longest_side=longest_side, limit=MOST_FACES, thorough=False)
         tracker.see(timestamp, image, faces)
-        tracks += tracker.take()
+        tracks += tracker.pop_ended()
     tracker.cut()
-    tracks += tracker.take()
-    return sorted(tracks, key=lambda track: (track.sightings[0].timestamp, *_place(track)))
+    tracks += tracker.pop_ended()
+    return sorted(tracks, key=lambda track: (track.sightings[0].timestamp, *_first_box(track)))
 
 
-def _place(track: Track) -> tuple[float, ...]:
+def _first_box(track: Track) -> tuple[float, ...]:
     return tuple(track.sightings[0].face.box)

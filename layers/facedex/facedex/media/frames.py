@@ -14,7 +14,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from facedex.media import orientation
-from facedex.media.errors import FilmError
+from facedex.media.film_errors import FilmError
 from facedex.media.opening import Clock, open_film
 from facedex.media.ranges import Source
 from facedex.media.segments import Grid, Segment
@@ -125,14 +125,14 @@ def _needed(
             or (dts is not None and dts >= oldest)
             or not packet.size
         ):
-            yield _judge(waiting.popleft(), clock, grid, first)
+            yield _with_need(waiting.popleft(), clock, grid, first)
         if len(first) > 4 * MOST_AHEAD:
             del first[min(first)]
     while waiting:
-        yield _judge(waiting.popleft(), clock, grid, first)
+        yield _with_need(waiting.popleft(), clock, grid, first)
 
 
-def _judge(
+def _with_need(
     waiting: tuple[Packet[VideoStream], int | None], clock: Clock, grid: Grid, first: dict[int, int]
 ) -> tuple[Packet[VideoStream], bool]:
     packet, pts = waiting

@@ -14,7 +14,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from facedex.media import boxes, truncation
-from facedex.media.errors import FilmError
+from facedex.media.film_errors import FilmError
 from facedex.media.ranges import Source
 
 # Containers of one file with timestamps. None of them names other files that FFmpeg would open:

@@ -40,7 +40,7 @@ class Pace:
         self._still = 0
         self._jumped = False
 
-    def take(self, at: float) -> Moment | None:
+    def choose(self, at: float) -> Moment | None:
         """The moment if the frame of that time, in seconds, is to be looked at."""
         step = 0.0 if self._before is None else at - self._before
         self._before = at

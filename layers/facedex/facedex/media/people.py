@@ -187,11 +187,11 @@ class _Groups:
         known = np.ones(len(alive), dtype=bool)
         rows = np.flatnonzero(alive)
         for block in np.array_split(rows, len(rows) // BLOCK + 1):
-            self._look(block, alive, means, nearest, close)
+            self._find_nearest(block, alive, means, nearest, close)
         while len(alive) and close.max() >= cosine:
             index = int(close.argmax())
             if not known[index]:
-                self._look(np.array([index]), alive, means, nearest, close)
+                self._find_nearest(np.array([index]), alive, means, nearest, close)
                 known[index] = True
                 continue
             one, other = sorted((index, int(nearest[index])))
@@ -202,7 +202,7 @@ class _Groups:
             known[one] = False
             known[(nearest == one) | (nearest == other)] = False
 
-    def _look(
+    def _find_nearest(
         self,
         rows: NDArray[np.intp],
         alive: NDArray[np.bool_],

@@ -103,9 +103,10 @@ class _Live:
 class Tracker:
     """Follows faces through frames that are given in the order of time; for files and streams.
 
-    Of each face it keeps a few chips and, for `take`, every sighting until the track ends. With
-    `endless`, for a stream in which a face may stay for months, it keeps no sightings, and `take`
-    has nothing to return: memory depends on how many faces are in view, not on how long it runs.
+    It keeps a few chips of each face and, for :meth:`pop_ended`, every sighting until the track
+    ends. With ``endless``, for a stream in which a face may stay for months, it keeps no sightings,
+    and :meth:`pop_ended` returns nothing: memory depends on the number of faces in view, not on the
+    length of the stream.
     """
 
     def __init__(self, pack: Pack, *, endless: bool = False) -> None:
@@ -147,7 +148,7 @@ class Tracker:
         """End all tracks: the next frame is of another shot."""
         self._end(list(self._live))
 
-    def take(self) -> list[Track]:
+    def pop_ended(self) -> list[Track]:
         """Return the tracks that have ended since the last call, in order of appearance."""
         ended, self._ended = sorted(self._ended, key=lambda track: track.number), []
         return [track for live in ended for track in self._finish(live)]
@@ -206,7 +207,9 @@ class Tracker:
         doubt = assignment.doubtful(costs)
         if self._different <= -1 or not doubt.any():
             return costs
-        known = {row: self._known(self._live[row]) for row in np.flatnonzero(doubt.any(axis=1))}
+        known = {
+            row: self._clear_vector(self._live[row]) for row in np.flatnonzero(doubt.any(axis=1))
+        }
         columns = [
             c for c in np.flatnonzero(doubt.any(axis=0)).tolist() if views.is_clear(faces[c])
         ]
@@ -224,7 +227,7 @@ class Tracker:
                     costs[row, column] = mean if unlike <= 1 else assignment.FORBIDDEN
         return costs
 
-    def _known(self, track: _Live) -> Floats | None:
+    def _clear_vector(self, track: _Live) -> Floats | None:
         """Return the vector of a track's best view so far, if that shows who it is."""
         best = max(track.views.in_order(), key=lambda view: view.score)
         if best.vector is not None:

@@ -6,7 +6,7 @@ import struct
 from typing import TYPE_CHECKING, Final
 
 from facedex.media import boxes
-from facedex.media.errors import FilmError
+from facedex.media.film_errors import FilmError
 from facedex.media.ranges import Source
 
 if TYPE_CHECKING:

@@ -50,7 +50,7 @@ class Watcher:
             self._tracker.cut()
         self._size = size
         faces = self._pack.find(
-            image, longest_side=self._longest_side, most=MOST_FACES, thorough=False
+            image, longest_side=self._longest_side, limit=MOST_FACES, thorough=False
         )
         numbers = self._tracker.see(moment.timestamp, image, faces)
         return [

@@ -202,8 +202,8 @@ def _keyring() -> KeyRing:
 
 
 @cache
-def _shelf(models: Path, most: int) -> Shelf:
+def _shelf(models: Path, limit: int) -> Shelf:
     # Imported here: functions that need no pack need no NumPy either.
     from facedex.vision.shelf import Shelf
 
-    return Shelf(models, most=most)
+    return Shelf(models, limit=limit)

@@ -105,11 +105,11 @@ def require_kept(connection: Connection, collection: Collection) -> None:
         (collection.key,),
     ).fetchone()
     if row is None:
-        raise gone(collection)
+        raise deleted_error(collection)
     require_model(collection.collection_id, row.model_version, collection.model_version)
 
 
-def gone(collection: Collection) -> CollectionNotFound:
+def deleted_error(collection: Collection) -> CollectionNotFound:
     """The error for a collection that was deleted after it was found."""
     return _not_found(collection.collection_id)
 
@@ -132,7 +132,7 @@ def require_model(collection_id: str, present: str, wanted: str) -> None:
         )
 
 
-def look_ahead(database: Database, collection_id: str) -> Collection:
+def find_recent(database: Database, collection_id: str) -> Collection:
     """The collection of that name, or the one that had it up to two seconds ago.
 
     For a look before costly work, so that a wrong name is answered at once. Whether the collection

@@ -118,7 +118,7 @@ class Database:
     @contextmanager
     def _connection(self) -> Iterator[Connection]:
         try:
-            connection = self._take()
+            connection = self._acquire()
             try:
                 with connection:
                     yield connection
@@ -152,7 +152,7 @@ class Database:
         """Close every connection."""
         self._pool.close()
 
-    def _take(self) -> Connection:
+    def _acquire(self) -> Connection:
         """A connection of the pool, waited for while a database starts or wakes up."""
         end = monotonic() + self._patience()
         while True:

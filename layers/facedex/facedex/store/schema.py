@@ -63,7 +63,7 @@ def _apply(connection: Connection, name: str, statements: str, end: float | None
     if left and connection.info.server_version >= _BOUNDS_TRANSACTIONS:
         connection.execute(f"SET LOCAL transaction_timeout = {left}")
     connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-    if name in _known(connection):
+    if name in _applied_names(connection):
         return False
     if left:
         connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_PATIENCE}s'")
@@ -78,7 +78,7 @@ def _migrations() -> list[tuple[str, str]]:
     return [(entry.name, entry.read_text()) for entry in sorted(scripts, key=lambda e: e.name)]
 
 
-def _known(connection: Connection) -> set[str]:
+def _applied_names(connection: Connection) -> set[str]:
     connection.execute(
         "CREATE TABLE IF NOT EXISTS schema_migrations ("
         " name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())"

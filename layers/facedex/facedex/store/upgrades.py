@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from facedex.store.collections import Collection, gone
+from facedex.store.collections import Collection, deleted_error
 from facedex.store.counting import COUNTED
 from facedex.store.database import Connection, Database
 from facedex.store.errors import ModelMismatch
@@ -112,7 +112,7 @@ def begin(connection: Connection, collection: Collection, model_version: str) ->
         names,
     ).fetchone()
     if row is None:
-        raise gone(collection)
+        raise deleted_error(collection)
     connection.execute(
         "DELETE FROM upgrades WHERE collection_key = %(collection)s AND model_version <> %(model)s",
         names,
@@ -167,7 +167,7 @@ def pending_faces(
     return [stored_face(row) for row in rows]
 
 
-def keep(
+def add_vectors(
     connection: Connection,
     collection: Collection,
     model_version: str,
@@ -254,7 +254,7 @@ def switch(
         names,
     ).fetchone()
     if row is None:
-        raise gone(collection)
+        raise deleted_error(collection)
     if (row.model_version, row.target) != (collection.model_version, model_version):
         raise ModelMismatch(
             f"Another upgrade of the collection {collection.collection_id} was begun or has ended"

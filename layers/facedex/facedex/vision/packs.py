@@ -96,16 +96,16 @@ class Pack:
         image: Image,
         *,
         longest_side: int = LONGEST_SIDE,
-        most: int = MOST_FACES,
+        limit: int = MOST_FACES,
         thorough: bool = True,
     ) -> list[Face]:
-        """Return at most `most` faces of a picture, the largest of all, the largest first.
+        """Return at most `limit` faces of a picture, the largest of all, the largest first.
 
         The picture is searched at a size of at most `longest_side` pixels. Turned faces are looked
         at again; `thorough`: more of them, and where no face is found the picture is turned.
         """
         return self.describe(
-            image, self.detect(image, longest_side=longest_side, most=most, thorough=thorough)
+            image, self.detect(image, longest_side=longest_side, limit=limit, thorough=thorough)
         )
 
     def detect(
@@ -113,14 +113,14 @@ class Pack:
         image: Image,
         *,
         longest_side: int = LONGEST_SIDE,
-        most: int = MOST_FACES,
+        limit: int = MOST_FACES,
         thorough: bool = True,
     ) -> list[DetectedFace]:
         """Return where the faces are that `find` gives, without their poses and qualities."""
         find = functools.partial(self.detector.detect, longest_side=longest_side)
         found = find(image.pixels)
         # Before the work on each face: a picture may hold a thousand.
-        largest = found.take(_by_area(found)[:most])
+        largest = found.take(_by_area(found)[:limit])
         found, legible = upright.settle(find, image.pixels, largest, thorough=thorough)
         order = _by_area(found)
         found, legible = found.take(order), legible[order]

@@ -20,12 +20,12 @@ class Shelf:
 
     Args:
         directory: holds the packs, a folder each.
-        most: so many packs are kept loaded; beyond it the least recently used is let go.
+        limit: so many packs are kept loaded; beyond it the least recently used is let go.
     """
 
-    def __init__(self, directory: Path, *, most: int) -> None:
+    def __init__(self, directory: Path, *, limit: int) -> None:
         self._directory = directory
-        self._most = most
+        self._limit = limit
         self._loaded: OrderedDict[str, dict[int, Pack]] = OrderedDict()
         self._read: dict[str, tuple[object, str | None]] = {}
         self._lock = Lock()
@@ -45,7 +45,7 @@ class Shelf:
                 variants[threads] = packs.load(self._directory / name, threads=threads)
             self._loaded[name] = variants
             self._loaded.move_to_end(name)
-            while len(self._loaded) > self._most:
+            while len(self._loaded) > self._limit:
                 self._loaded.popitem(last=False)
             return variants[threads]
 

@@ -14,14 +14,14 @@ from facedex.store.errors import CollectionNotFound, ModelMismatch
 Found = TypeVar("Found")
 
 
-def look_ahead(database: Database, collection_id: str) -> Collection:
+def find_recent(database: Database, collection_id: str) -> Collection:
     """The collection, before costly work, so that a wrong name is answered at once.
 
     Raises:
         CollectionNotFound: there is none.
         DatabaseUnavailable: the database does not answer.
     """
-    return collections.look_ahead(database, collection_id)
+    return collections.find_recent(database, collection_id)
 
 
 def search_current(

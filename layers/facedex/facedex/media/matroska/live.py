@@ -107,7 +107,7 @@ def read_live(
         while True:
             try:
                 for element in parser.feed(pending):
-                    if (event := state.take(element)) is not None:
+                    if (event := state.apply(element)) is not None:
                         yield event
                 break
             except StreamFailed:
@@ -134,7 +134,7 @@ class _State:
         self._tags: dict[str, str] = {}
         self._opened = self._ended = False
 
-    def take(self, element: Element) -> Event | None:
+    def apply(self, element: Element) -> Event | None:
         match element.id:
             case ebml.EBML:
                 self._tracks, self._scale, self._tags = (), contents.MILLISECOND, {}

@@ -126,7 +126,7 @@ class Parser:
 
     def _next(self) -> Element | None:
         while True:
-            if not self._settle():
+            if not self._drop_unwanted():
                 return None
             if self._in_cluster and self._left == 0:
                 return self._end_cluster()
@@ -143,22 +143,22 @@ class Parser:
                 self._give_up()
                 raise
             if name in (ebml.SEGMENT, ebml.CLUSTER):
-                opened = Element(name, self._take(length), b"")
+                opened = Element(name, self._consume(length), b"")
                 self._in_cluster = name == ebml.CLUSTER
                 self._left = size if self._in_cluster else None
                 return opened
             assert size is not None
             if name not in _HANDED_OUT | _BLOCKS:
-                self._take(length)
+                self._consume(length)
                 self._skip = size
             elif len(self._held) < length + size:
                 return None
             else:
                 self._begun = True
                 self.lost = 0
-                return Element(name, self._take(length), self._take(size))
+                return Element(name, self._consume(length), self._consume(size))
 
-    def _settle(self) -> bool:
+    def _drop_unwanted(self) -> bool:
         """Throw away what is not wanted; whether an element may begin then."""
         if self._searching:
             found = self._held.find(_MAGIC)
@@ -168,7 +168,7 @@ class Parser:
             self._searching = found < 0
         if self._skip:
             skipped = min(self._skip, len(self._held))
-            self._take(skipped)
+            self._consume(skipped)
             self._skip -= skipped
         return not self._searching and not self._skip
 
@@ -201,7 +201,7 @@ class Parser:
         if size > largest:
             raise TooLarge(f"An element says that it has {size} bytes; {largest} are allowed.")
 
-    def _take(self, count: int) -> bytes:
+    def _consume(self, count: int) -> bytes:
         taken = bytes(self._held[:count])
         del self._held[:count]
         if self._in_cluster and self._left is not None:
