@@ -5,13 +5,12 @@ The new vectors are collected beside the faces, which are searched by their old 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from facedex.store.collections import Collection, deleted_error
-from facedex.store.counting import COUNTED
 from facedex.store.database import Connection, Database
 from facedex.store.errors import ModelMismatch
 from facedex.store.faces import COLUMNS, StoredFace, stored_face
@@ -25,7 +24,7 @@ _PAGE: Final = 5000  # images read at once
 _NONE: Final = UUID(int=0)
 
 # SQL: a face that has no vector of the new model yet.
-_PENDING: Final = """NOT EXISTS (
+PENDING: Final = """NOT EXISTS (
     SELECT 1 FROM upgraded_faces AS upgraded
     WHERE upgraded.collection_key = faces.collection_key AND upgraded.face_id = faces.face_id
 )"""
@@ -140,7 +139,7 @@ def images(database: Database, collection: Collection) -> Iterator[StoredImage]:
         with database.reading() as connection:
             rows = connection.execute(
                 "SELECT image_id, image_digest, external_image_id,"
-                f" bool_or({_PENDING}) AS pending"
+                f" bool_or({PENDING}) AS pending"
                 " FROM faces WHERE collection_key = %s AND image_id > %s"
                 " GROUP BY image_id, image_digest, external_image_id"
                 f" ORDER BY image_id LIMIT {_PAGE}",
@@ -159,7 +158,7 @@ def pending_faces(
 ) -> list[StoredFace]:
     """The faces that have no new vector yet: of one image, or all of them."""
     rows = connection.execute(
-        f"SELECT {COLUMNS} FROM faces WHERE collection_key = %s AND {_PENDING}"
+        f"SELECT {COLUMNS} FROM faces WHERE collection_key = %s AND {PENDING}"
         + (" AND image_id = %s" if image_id else "")
         + " ORDER BY image_id, face_number",
         (collection.key, *([image_id] if image_id else [])),
@@ -215,89 +214,3 @@ def add_vectors(
             f" {model_version} is not under way any more: the collection was deleted, or another"
             " upgrade of it was begun or has ended."
         )
-
-
-def switch(
-    connection: Connection,
-    collection: Collection,
-    model_version: str,
-    *,
-    pack: tuple[str, str],
-    without: Sequence[UUID] = (),
-) -> list[StoredFace]:
-    """Give every face its new vector, and the collection its new model, if none lacks one.
-
-    Writers wait until the end of the transaction; searches do not.
-
-    Args:
-        connection: in a transaction.
-        collection: the one that is being upgraded, as it was found.
-        model_version: the new model.
-        pack: the tag that names a collection's pack, and its new value; the tag is changed only
-            where there is one.
-        without: FaceIds of faces that are deleted if they have no new vector.
-
-    Returns:
-        The faces that lack a new vector. If there are any, nothing was changed.
-
-    Raises:
-        CollectionNotFound: it was deleted.
-        ModelMismatch: another upgrade was faster.
-    """
-    names = {"collection": collection.key, "model": model_version, "without": list(without)}
-    # However many faces there are: it is done once, and in one piece.
-    connection.execute("SET LOCAL statement_timeout = 0")
-    row = connection.execute(
-        "SELECT collections.model_version, upgrades.model_version AS target"
-        " FROM collections LEFT JOIN upgrades USING (collection_key)"
-        " WHERE collection_key = %(collection)s AND deleted_at IS NULL FOR UPDATE OF collections",
-        names,
-    ).fetchone()
-    if row is None:
-        raise deleted_error(collection)
-    if (row.model_version, row.target) != (collection.model_version, model_version):
-        raise ModelMismatch(
-            f"Another upgrade of the collection {collection.collection_id} was begun or has ended"
-            " meanwhile."
-        )
-    doomed = set(without)
-    lacking = pending_faces(connection, collection)
-    if missing := [face for face in lacking if face.face_id not in doomed]:
-        return missing
-    connection.execute(_DELETE.format(pending=_PENDING), names)
-    connection.execute(_REPLACE, names)
-    connection.execute(_RECOMPUTE, names)
-    connection.execute(
-        "UPDATE collections SET model_version = %(model)s WHERE collection_key = %(collection)s",
-        names,
-    )
-    connection.execute(
-        "UPDATE tags SET tag_value = %s WHERE collection_key = %s AND tag_key = %s",
-        (pack[1], collection.key, pack[0]),
-    )
-    connection.execute("DELETE FROM upgrades WHERE collection_key = %(collection)s", names)
-    return []
-
-
-_DELETE: Final = f"""
-WITH removed AS (
-    DELETE FROM faces
-    WHERE collection_key = %(collection)s AND face_id = ANY(%(without)s) AND {{pending}}
-    RETURNING face_id
-), changed AS (
-    SELECT -1 AS faces, 0 AS users FROM removed
-) {COUNTED}
-"""
-_REPLACE: Final = """
-UPDATE faces SET vector = upgraded.vector FROM upgraded_faces AS upgraded
-WHERE faces.collection_key = %(collection)s AND upgraded.collection_key = %(collection)s
-    AND upgraded.face_id = faces.face_id
-"""
-# As where faces are associated: without faces there is no vector.
-_RECOMPUTE: Final = """
-UPDATE users SET vector = (
-    SELECT l2_normalize(avg(faces.vector)) FROM faces
-    WHERE faces.collection_key = users.collection_key AND faces.user_id = users.user_id
-)
-WHERE collection_key = %(collection)s
-"""
