@@ -72,48 +72,48 @@ class StackSettings:
     Attributes:
         environment: name of the deployment; the stack is called facedex-NAME.
         pack: the default model pack, which the functions carry.
-        packs: model packs that they carry besides, for collections that were made with them or that
+        packs: further model packs that they carry, for collections that were made with them or that
             name one in the tag facedex:pack.
-        architecture: processors of the functions.
+        architecture: CPUs of the functions.
         python: Lambda's Python version.
-        auth: who may call: iam, keys (the product's own access keys), or none (private only).
-        endpoint: regional (public, TLS), or private (through VPC endpoints of yours).
-        vpc_endpoints: ids of the execute-api interface endpoints that a private API is called by.
+        auth: how callers authenticate: iam, keys (the product's own access keys), or none (private
+            only).
+        endpoint: regional (public, TLS), or private (through your own VPC endpoints).
+        vpc_endpoints: ids of the execute-api interface endpoints that may call a private API.
         cidr: addresses of the stack's own network.
-        endpoint_zones: zones in which interface endpoints stand; each costs by the hour.
+        endpoint_zones: number of zones with interface endpoints; each costs by the hour.
         min_capacity: lowest capacity of the database, in ACU; 0 lets it pause.
         max_capacity: highest capacity of the database, in ACU.
         pause_after: seconds without a connection after which the database pauses.
         readers: standby instances of the database, in other zones.
-        proxy: put an RDS Proxy before the database.
+        proxy: put an RDS Proxy in front of the database.
         database_ca: path of RDS's certificate bundle; with it, connections check the database's
             certificate and name.
         backup_days: days for which the database can be restored to any moment.
-        retention: what becomes of data when the stack is destroyed: destroy, snapshot, retain.
-        uploads: make an uploads bucket whose objects are indexed.
+        retention: what happens to data when the stack is destroyed: destroy, snapshot, retain.
+        uploads: create an uploads bucket whose objects are indexed.
         uploads_days: days after which uploaded objects are removed; 0 keeps them.
-        uploads_concurrency: copies of index_upload that work at once, at most.
-        delete_faces: deleting an uploaded object deletes its faces.
-        video: make the queue and the workers for stored video.
-        video_concurrency: workers for stored video that work at once, at most.
-        streams: make the queue and the workers for streaming video.
-        streams_concurrency: workers for streaming video, each for one stream, that work at once, at
-            most.
-        video_streams: ARNs of Kinesis video streams of yours that stream processors may read.
-        data_streams: ARNs of Kinesis data streams of yours that stream processors may write to.
-        image_buckets: buckets of yours that callers may name images and videos in.
-        topics: ARNs of SNS topics of yours that callers may have video jobs announced to.
-        rate: requests a second that the API takes from all callers together.
-        burst: requests that it takes at once.
-        waf: put a web application firewall before the API.
+        uploads_concurrency: most copies of index_upload at once.
+        delete_faces: delete the faces of an uploaded object with the object.
+        video: create the queue and the workers for stored video.
+        video_concurrency: most workers for stored video at once.
+        streams: create the queue and the workers for streaming video.
+        streams_concurrency: most workers for streaming video at once, each for one stream.
+        video_streams: ARNs of your Kinesis video streams that stream processors may read.
+        data_streams: ARNs of your Kinesis data streams that stream processors may write to.
+        image_buckets: your buckets from which callers may name images and videos.
+        topics: ARNs of your SNS topics to which video jobs may be announced.
+        rate: requests a second that the API accepts from all callers together.
+        burst: requests that it accepts at once.
+        waf: put a web application firewall in front of the API.
         waf_rate: requests in five minutes from one address, above which the firewall refuses.
         gateway_log_role: set the account's role for API Gateway's logs in this region.
         log_days: days for which logs are kept.
         alarm_email: address that alarms are sent to.
-        alarm_topic: ARN of an SNS topic of yours that alarms are sent to.
-        dashboard: make a CloudWatch dashboard.
-        sweep_minutes: minutes between two removals of what was deleted or got stuck; with streams
-            it is one.
+        alarm_topic: ARN of your SNS topic that alarms are sent to.
+        dashboard: create a CloudWatch dashboard.
+        sweep_minutes: minutes between two sweeps, which finish deletions and revive stalled work;
+            one with streams.
         snapstart: start the API's functions from snapshots.
         provisioned: copies of the front door that are kept warm.
     """

@@ -1,4 +1,4 @@
-"""The one stack: how its parts belong together."""
+"""The stack, which connects its parts."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from infra.rows import deployed, needs, uses_keys
 from infra.settings import StackSettings
 from infra.values import Auth
 
-# CloudFormation takes its answers in a bucket of this name and the region's, without hyphens.
+# CloudFormation receives responses in a bucket of this name and the region's, without hyphens.
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-vpce-bucketnames.html
 _ANSWERS: Final = "cloudformation-custom-resource-response-"
 _READING: Final = ("s3:GetObject", "s3:GetObjectVersion")
 
 
 class Facedex(Stack):
-    """Everything that is deployed."""
+    """The stack with everything that is deployed."""
 
     def __init__(self, scope: Construct, settings: StackSettings) -> None:
         super().__init__(
@@ -47,8 +47,8 @@ class Facedex(Stack):
             description="Facedex: Amazon Rekognition's face collections, your own",
         )
         self._settings = settings
-        # The construct library says twice that a function comes after its role; so for whoever
-        # runs cfn-lint on the template, too.
+        # The construct library declares twice that a function depends on its role, which cfn-lint
+        # reports; this silences it for users who lint the template.
         self.template_options.metadata = {"cfn-lint": {"config": {"ignore_checks": ["W3005"]}}}
         Tags.of(self).add(
             "facedex:environment",
@@ -83,7 +83,7 @@ class Facedex(Stack):
                 continue
             migrate = self.functions.by_name[worker.function]
             schema = Schema(self, "Schema", self.database, self.network, migrate)
-            # New code never runs on an older schema.
+            # Newer code never runs on an older schema.
             for row in deployed(self._settings):
                 if Need.DATABASE in needs(row, self._settings) and row is not worker:
                     self.functions.by_name[row.function].node.add_dependency(schema)
@@ -179,14 +179,14 @@ class Facedex(Stack):
 
     def _add_schedule(self) -> None:
         for _, function in self._workers(Trigger.SCHEDULE):
-            # A stream whose worker has died must not wait for another.
+            # A stream whose worker has died must not wait long for another.
             minutes = 1 if self._settings.streams else self._settings.sweep_minutes
             every = Schedule.rate(Duration.minutes(minutes))
             rule = Rule(self, "Sweeping", schedule=every, description="Calls Facedex's sweep")
             rule.add_target(LambdaFunction(function))
 
     def _accept_of_the_library(self) -> None:
-        """Functions that the construct library brings along, and their roles."""
+        """Yield the functions that the construct library adds, and their roles."""
         reasons = {
             "AwsSolutions-L1": "The construct library chooses the runtime of its own function.",
             "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/"
