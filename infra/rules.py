@@ -68,7 +68,7 @@ def _access(settings: StackSettings) -> _Broken:
     private = settings.endpoint is Reach.PRIVATE
     yield (
         settings.auth is Auth.NONE and not private,
-        "auth=none would let anybody in; it goes with endpoint=private alone.",
+        "auth=none would admit every caller; it goes with endpoint=private alone.",
     )
     yield (
         private and not settings.vpc_endpoints,

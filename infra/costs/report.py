@@ -147,7 +147,7 @@ def _range(holds: list[int]) -> str:
     return f"from {holds[0]:,}" + ("" if holds[-1] == _MOST else f" to {holds[-1]:,}")
 
 
-_MOST: Final = 10_000_000  # images a month that are looked at here
+_MOST: Final = 10_000_000  # images a month that are considered here
 
 
 def _where_it_does_not_hold() -> str:

@@ -1,10 +1,10 @@
-"""What can be wrong with a film."""
+"""The error of the film modules."""
 
 from __future__ import annotations
 
 
 class FilmError(ValueError):
-    """The film cannot be analysed, however often one tries.
+    """The film cannot be analysed, and repeating does not help.
 
-    The message is one sentence that says why, fit for the StatusMessage of a job.
+    The message is one sentence with the reason, for the StatusMessage of a job.
     """

@@ -12,7 +12,7 @@ from facedex.media.ranges import Source
 if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
-HEAD: Final = 4096  # bytes; the headers looked at lie within
+HEAD: Final = 4096  # bytes; the headers lie within
 EBML: Final = b"\x1a\x45\xdf\xa3"
 SEGMENT: Final = b"\x18\x53\x80\x67"
 

@@ -23,14 +23,14 @@ MOST_FACES: Final = 100
 
 @dataclass(slots=True)
 class Association:
-    """What became of the faces that were to be associated with a user.
+    """The outcome for the faces that were to be associated with a user.
 
     Attributes:
-        associated: in the order asked for; faces that the user had already are not among them.
-        missing: not in the collection.
-        taken: by user id, those that belong to another user.
-        unlike: with their scores, those too unlike the user.
-        surplus: those for which the user has no room.
+        associated: faces that the user got, in the order of the request.
+        missing: faces that are not in the collection.
+        taken: faces of another user, with that user's id.
+        unlike: those too different from the user, with their scores.
+        surplus: those beyond the most that a user may have.
     """
 
     associated: list[UUID] = field(default_factory=list)
@@ -42,12 +42,12 @@ class Association:
 
 @dataclass(slots=True)
 class Disassociation:
-    """What became of the faces that were to be disassociated from a user.
+    """The outcome for the faces that were to be disassociated from a user.
 
     Attributes:
-        disassociated: in the order asked for; faces of no user are not among them.
-        missing: not in the collection.
-        taken: by user id, those that belong to another user.
+        disassociated: faces that the user had, in the order of the request.
+        missing: faces that are not in the collection.
+        taken: faces of another user, with that user's id.
     """
 
     disassociated: list[UUID] = field(default_factory=list)
@@ -63,15 +63,15 @@ def associate(
     *,
     min_score: float,
 ) -> Association:
-    """Give faces to a user.
+    """Associate faces with a user.
 
     Args:
-        min_score: least inner product of a face with the user's vector, for a user that has
-            faces already.
+        min_score: lowest inner product of a face with the user's vector, where the user has faces
+            already.
 
     Raises:
         UserNotFound: there is no such user.
-        TooManyFaces: it has all the faces that it may have, and a face could still be added.
+        TooManyFaces: the user has all the faces that it may have, and another was to be added.
     """
     lock(connection, collection, user_id)
     found = _candidates(connection, collection, user_id, face_ids)
@@ -103,7 +103,7 @@ def associate(
 def disassociate(
     connection: Connection, collection: Collection, user_id: str, face_ids: Sequence[UUID]
 ) -> Disassociation:
-    """Take faces from a user.
+    """Disassociate faces from a user.
 
     Raises:
         UserNotFound: there is no such user.

@@ -1,4 +1,4 @@
-"""The switch at the end of an upgrade: every face gets its new vector in one transaction."""
+"""The switch that ends an upgrade: every face gets its new vector in one transaction."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WHERE faces.collection_key = %(collection)s AND upgraded.collection_key = %(coll
 """
 
 
-# As where faces are associated: without faces there is no vector.
+# As in associations.py: a user without faces has no vector.
 _RECOMPUTE: Final = """
 UPDATE users SET vector = (
     SELECT l2_normalize(avg(faces.vector)) FROM faces
@@ -47,16 +47,16 @@ def switch(
     pack: tuple[str, str],
     without: Sequence[UUID] = (),
 ) -> list[StoredFace]:
-    """Give every face its new vector, and the collection its new model, if none lacks one.
+    """Give every face its new vector and the collection its new model, if no vector is missing.
 
     Writers wait until the end of the transaction; searches do not.
 
     Args:
         connection: in a transaction.
-        collection: the one that is being upgraded, as it was found.
+        collection: the collection that is being upgraded, as it was found.
         model_version: the new model.
-        pack: the tag that names a collection's pack, and its new value; the tag is changed only
-            where there is one.
+        pack: the tag that names a collection's pack, and its new value; only an existing tag is
+            changed.
         without: FaceIds of faces that are deleted if they have no new vector.
 
     Returns:
@@ -64,10 +64,10 @@ def switch(
 
     Raises:
         CollectionNotFound: it was deleted.
-        ModelMismatch: another upgrade was faster.
+        ModelMismatch: another upgrade was begun or has ended.
     """
     names = {"collection": collection.key, "model": model_version, "without": list(without)}
-    # However many faces there are: it is done once, and in one piece.
+    # No limit, however many faces there are: the switch is one transaction.
     connection.execute("SET LOCAL statement_timeout = 0")
     row = connection.execute(
         "SELECT collections.model_version, upgrades.model_version AS target"
@@ -80,7 +80,7 @@ def switch(
     if (row.model_version, row.target) != (collection.model_version, model_version):
         raise ModelMismatch(
             f"Another upgrade of the collection {collection.collection_id} was begun or has ended"
-            " meanwhile."
+            " in the meantime."
         )
     doomed = set(without)
     lacking = pending_faces(connection, collection)

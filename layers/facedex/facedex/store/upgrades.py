@@ -1,6 +1,6 @@
-"""Upgrades: a collection's faces get vectors of another model, all of them in one moment.
+"""Upgrades, which give a collection's faces vectors of another model, all at once.
 
-The new vectors are collected beside the faces, which are searched by their old ones until then.
+The new vectors are collected beside the faces, and searches use the old ones until the switch.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PENDING: Final = """NOT EXISTS (
 
 @dataclass(frozen=True, slots=True)
 class StoredImage:
-    """An image of which faces are stored.
+    """An image whose faces are stored.
 
     Attributes:
         digest: SHA-256 of the bytes that were indexed.
@@ -47,10 +47,10 @@ class StoredImage:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """A collection, and how far its upgrade is if one is under way.
+    """A collection, and the progress of its upgrade if one is under way.
 
     Attributes:
-        upgraded: faces that have a vector of the model that it is being moved to.
+        upgraded: number of faces that have a vector of the new model.
     """
 
     collection: Collection
@@ -60,7 +60,7 @@ class Overview:
 
 
 def overview(connection: Connection) -> list[Overview]:
-    """Every collection by its name; takes time in proportion to the faces being upgraded alone."""
+    """Return every collection, by name; the time grows only with the faces being upgraded."""
     rows = connection.execute(
         """
         SELECT collection_key, collection_id, collections.model_version, created_at,
@@ -93,18 +93,18 @@ def overview(connection: Connection) -> list[Overview]:
 
 
 def begin(connection: Connection, collection: Collection, model_version: str) -> None:
-    """Begin an upgrade, or go on with one to the same model; one to another is given up.
+    """Begin an upgrade, or continue one to the same model; one to another model is abandoned.
 
     Args:
         connection: in a transaction.
         collection: as it was found.
-        model_version: what it is to be moved to.
+        model_version: the new model.
 
     Raises:
         CollectionNotFound: it was deleted.
     """
     names = {"collection": collection.key, "model": model_version}
-    # Not beside writers: who begins to write later knows of the upgrade.
+    # Not concurrently with writers: a later writer sees the upgrade.
     row = connection.execute(
         "SELECT FROM collections WHERE collection_key = %(collection)s AND deleted_at IS NULL"
         " FOR UPDATE",
@@ -124,7 +124,7 @@ def begin(connection: Connection, collection: Collection, model_version: str) ->
 
 
 def give_up(connection: Connection, collection: Collection) -> bool:
-    """Give up an upgrade and its new vectors; whether one was under way."""
+    """Abandon an upgrade and its new vectors; return whether one was under way."""
     return bool(
         connection.execute(
             "DELETE FROM upgrades WHERE collection_key = %s", (collection.key,)
@@ -133,7 +133,7 @@ def give_up(connection: Connection, collection: Collection) -> bool:
 
 
 def images(database: Database, collection: Collection) -> Iterator[StoredImage]:
-    """The images of a collection, in the order of their ids."""
+    """Yield the images of a collection, in the order of their ids."""
     after = _NONE
     while True:
         with database.reading() as connection:
@@ -156,7 +156,7 @@ def images(database: Database, collection: Collection) -> Iterator[StoredImage]:
 def pending_faces(
     connection: Connection, collection: Collection, image_id: UUID | None = None
 ) -> list[StoredFace]:
-    """The faces that have no new vector yet: of one image, or all of them."""
+    """Return the faces without a new vector: of one image, or all of them."""
     rows = connection.execute(
         f"SELECT {COLUMNS} FROM faces WHERE collection_key = %s AND {PENDING}"
         + (" AND image_id = %s" if image_id else "")
@@ -172,11 +172,11 @@ def add_vectors(
     model_version: str,
     vectors: Mapping[UUID, NDArray[np.float32]],
 ) -> None:
-    """Keep new vectors of faces until the upgrade is complete; faces that are gone are ignored.
+    """Store new vectors of faces until the upgrade is complete; deleted faces are ignored.
 
     Args:
         connection: in a transaction or not.
-        collection: the one that is being upgraded.
+        collection: the collection that is being upgraded.
         model_version: the model that made the vectors.
         vectors: by FaceId; (d,) float, unit length.
 

@@ -1,7 +1,7 @@
 """Users: people with several faces, matched by the normalised mean of their faces' vectors.
 
-Whoever changes a user's faces first locks the user's row, so that its vector always is the mean of
-the faces that it has.
+A writer that changes a user's faces first locks the user's row, so that its vector always is the
+mean of the faces that it has.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class User:
 
 
 def create(connection: Connection, collection: Collection, user_id: str) -> None:
-    """Make a user without faces.
+    """Create a user without faces.
 
     Raises:
         UserExists: the name is taken in this collection.
@@ -55,7 +55,7 @@ def create(connection: Connection, collection: Collection, user_id: str) -> None
 
 
 def delete(connection: Connection, collection: Collection, user_id: str) -> None:
-    """Remove a user; its faces stay, as nobody's.
+    """Remove a user; its faces remain, without a user.
 
     Raises:
         UserNotFound: there is none.
@@ -85,7 +85,7 @@ def delete(connection: Connection, collection: Collection, user_id: str) -> None
 
 
 def find(connection: Connection, collection: Collection, user_id: str) -> User:
-    """The user of that name.
+    """Return the user of that name.
 
     Raises:
         UserNotFound: there is none.
@@ -103,7 +103,7 @@ def find(connection: Connection, collection: Collection, user_id: str) -> User:
 def page(
     connection: Connection, collection: Collection, *, after: str | None, limit: int
 ) -> list[User]:
-    """At most ``limit`` users in the order of their ids, from behind id ``after``."""
+    """Return at most ``limit`` users in the order of their ids, after id ``after``."""
     rows = connection.execute(
         "SELECT user_id, vector IS NOT NULL AS has_faces FROM users"
         " WHERE collection_key = %(collection)s"
@@ -117,7 +117,7 @@ def page(
 def vector(
     connection: Connection, collection: Collection, user_id: str
 ) -> NDArray[np.float32] | None:
-    """The vector of a user, (d,) float32 of unit length, or None if it has no faces.
+    """Return the vector of a user, (d,) float32 of unit length, or None if it has no faces.
 
     Raises:
         UserNotFound: there is no such user.
