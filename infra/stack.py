@@ -20,7 +20,7 @@ from infra.constructs.functions import Functions
 from infra.constructs.logs import log_group
 from infra.constructs.network import Network
 from infra.constructs.observability import Observability
-from infra.constructs.removal import kept_if_made
+from infra.constructs.removal import data_policy
 from infra.constructs.review import accept
 from infra.constructs.schema import Schema
 from infra.constructs.streams import StreamWork
@@ -74,8 +74,8 @@ class Facedex(Stack):
             self.functions.by_name[name] for name in WORKERS if name in self.functions.by_name
         ]
         Observability(self, "Observability", settings, self.api, self.database, workers, parts)
-        self._accept_of_the_library()
-        self._tell()
+        self._accept_findings_of_the_library()
+        self._add_outputs()
 
     def _add_schema(self) -> None:
         for worker in WORKERS.values():
@@ -98,7 +98,7 @@ class Facedex(Stack):
             generate_secret_string=SecretStringGenerator(
                 password_length=64, exclude_punctuation=True
             ),
-            removal_policy=kept_if_made(self._settings),
+            removal_policy=data_policy(self._settings),
         )
         accept(
             secret,
@@ -185,7 +185,7 @@ class Facedex(Stack):
             rule = Rule(self, "Sweeping", schedule=every, description="Calls Facedex's sweep")
             rule.add_target(LambdaFunction(function))
 
-    def _accept_of_the_library(self) -> None:
+    def _accept_findings_of_the_library(self) -> None:
         """Yield the functions that the construct library adds, and their roles."""
         reasons = {
             "AwsSolutions-L1": "The construct library chooses the runtime of its own function.",
@@ -197,7 +197,7 @@ class Facedex(Stack):
             if child.node.id.startswith(("AWS679", "Custom::S3AutoDelete")):
                 accept(child, reasons)
 
-    def _tell(self) -> None:
+    def _add_outputs(self) -> None:
         settings = self._settings
         ways = {
             Auth.IAM: "Sign as execute-api with IAM credentials that may execute-api:Invoke",

@@ -30,7 +30,7 @@ class Endpoint:
     here: bool
 
     @property
-    def amazons(self) -> bool:
+    def is_amazon(self) -> bool:
         """Whether it is Amazon's own."""
         return _configured(self.url) is None
 

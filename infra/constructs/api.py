@@ -76,7 +76,7 @@ class Api(Construct):
             rest_api_name=settings.stack,
             description="Amazon Rekognition's face collections, your own",
             endpoint_configuration=self._endpoint(settings),
-            policy=_only_through(settings) if settings.vpc_endpoints else None,
+            policy=_endpoint_policy(settings) if settings.vpc_endpoints else None,
             binary_media_types=list(_BINARY),
             default_method_options=MethodOptions(
                 authorization_type=AuthorizationType.IAM if by_iam else AuthorizationType.NONE
@@ -163,7 +163,7 @@ class Api(Construct):
         accept(self, findings)
 
 
-def _only_through(settings: StackSettings) -> PolicyDocument:
+def _endpoint_policy(settings: StackSettings) -> PolicyDocument:
     """Return a private API's policy: callers through the setting's endpoints, and no others."""
     every = "execute-api:/*"
     # With IAM, a principal of "*" here would admit callers whose own policies do not allow it;

@@ -31,7 +31,7 @@ from constructs import Construct
 
 from infra.constructs.logs import log_group
 from infra.constructs.network import POSTGRES, Network
-from infra.constructs.removal import kept_with_database
+from infra.constructs.removal import database_policy
 from infra.constructs.review import accept
 from infra.settings import StackSettings
 from infra.values import Retention
@@ -157,7 +157,7 @@ class Database(Construct):
                 "Parameters",
                 engine=engine,
                 parameters={"rds.force_ssl": "1"},
-                removal_policy=kept_with_database(settings),
+                removal_policy=database_policy(settings),
             ),
             iam_authentication=True,
             storage_encrypted=True,
@@ -190,7 +190,7 @@ class Database(Construct):
         )
         # Otherwise the removal of the stack would fail at resources that a retained cluster still
         # uses.
-        group.apply_removal_policy(kept_with_database(settings))
+        group.apply_removal_policy(database_policy(settings))
 
     def _proxy(self, settings: StackSettings, network: Network) -> DatabaseProxy:
         own = SecurityGroup(

@@ -26,7 +26,7 @@ from aws_cdk.aws_ec2 import (
 from aws_cdk.aws_iam import AnyPrincipal, PolicyStatement
 from constructs import Construct
 
-from infra.constructs.removal import kept_with_database
+from infra.constructs.removal import database_policy
 from infra.constructs.review import accept
 from infra.settings import StackSettings
 from infra.values import Auth
@@ -60,7 +60,7 @@ class Network(Construct):
         for kept in (self.vpc, *self.vpc.isolated_subnets):
             resource = kept.node.default_child
             assert isinstance(resource, CfnResource)
-            resource.apply_removal_policy(kept_with_database(settings))
+            resource.apply_removal_policy(database_policy(settings))
         accept(
             self.vpc,
             {
@@ -118,7 +118,7 @@ class Network(Construct):
 
 
 @dataclass(frozen=True, slots=True)
-class _Door:
+class _InterfaceEndpoint:
     """An interface endpoint, with the actions that functions perform there and their resources."""
 
     name: str
@@ -127,24 +127,29 @@ class _Door:
     resources: tuple[str, ...] = ("*",)
 
 
-def _interface_endpoints(settings: StackSettings) -> list[_Door]:
+def _interface_endpoints(settings: StackSettings) -> list[_InterfaceEndpoint]:
     """Return the interface endpoints that a deployment with these settings needs."""
     service = InterfaceVpcEndpointAwsService
     doors = (
         (
             settings.auth is Auth.KEYS,
-            _Door("SecretsManager", service.SECRETS_MANAGER, ("secretsmanager:GetSecretValue",)),
+            _InterfaceEndpoint(
+                "SecretsManager", service.SECRETS_MANAGER, ("secretsmanager:GetSecretValue",)
+            ),
         ),
         (
             settings.uploads or settings.video or settings.streams,
-            _Door("Sqs", service.SQS, ("sqs:SendMessage",)),
+            _InterfaceEndpoint("Sqs", service.SQS, ("sqs:SendMessage",)),
         ),
-        (bool(settings.topics), _Door("Sns", service.SNS, ("sns:Publish",), settings.topics)),
+        (
+            bool(settings.topics),
+            _InterfaceEndpoint("Sns", service.SNS, ("sns:Publish",), settings.topics),
+        ),
         # One for streams and for their media, whose addresses are names within that of the service.
         # https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/vpc-interface-endpoints.html
         (
             settings.streams,
-            _Door(
+            _InterfaceEndpoint(
                 "KinesisVideo",
                 service("kinesisvideo"),
                 ("kinesisvideo:GetDataEndpoint", "kinesisvideo:GetMedia"),
@@ -153,7 +158,7 @@ def _interface_endpoints(settings: StackSettings) -> list[_Door]:
         ),
         (
             settings.streams,
-            _Door(
+            _InterfaceEndpoint(
                 "Kinesis", service.KINESIS_STREAMS, ("kinesis:PutRecords",), settings.data_streams
             ),
         ),

@@ -8,7 +8,7 @@ from infra.settings import StackSettings
 from infra.values import Retention
 
 
-def kept_if_made(settings: StackSettings) -> RemovalPolicy:
+def data_policy(settings: StackSettings) -> RemovalPolicy:
     """Return the policy for data without snapshots: it remains unless the setting is destroy.
 
     A first deployment that fails leaves nothing, as it holds no data yet.
@@ -18,7 +18,7 @@ def kept_if_made(settings: StackSettings) -> RemovalPolicy:
     return RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
 
 
-def kept_with_database(settings: StackSettings) -> RemovalPolicy:
+def database_policy(settings: StackSettings) -> RemovalPolicy:
     """Return the policy for resources that a retained database needs."""
     if settings.retention is Retention.RETAIN:
         return RemovalPolicy.RETAIN

@@ -21,7 +21,7 @@ from aws_cdk.aws_sqs import Queue
 from constructs import Construct
 
 from infra.constructs.queues import queue_with_dead_letters, work_off
-from infra.constructs.removal import kept_if_made
+from infra.constructs.removal import data_policy
 from infra.constructs.review import accept
 from infra.settings import StackSettings
 from infra.values import Retention
@@ -118,7 +118,7 @@ class Uploads(Construct):
                     ),
                 )
             ],
-            removal_policy=kept_if_made(settings),
+            removal_policy=data_policy(settings),
             auto_delete_objects=ends,
         )
         accept(

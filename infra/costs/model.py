@@ -38,7 +38,7 @@ def table(name: str) -> Mapping[str, Any]:
     return tomllib.loads(files(__package__).joinpath(f"{name}.toml").read_text("utf-8"))
 
 
-def ours(use: Use) -> dict[str, float]:
+def deployment(use: Use) -> dict[str, float]:
     """Return the dollars a month of a deployment, by purpose."""
     prices, measured = table("prices"), table("measured")
     function, store, fixed = measured[use.operation], measured["store"], measured["deployment"]
@@ -85,7 +85,7 @@ def rekognition(use: Use) -> float:
 
 def total(use: Use) -> float:
     """Return the dollars a month of a deployment."""
-    return sum(ours(use).values())
+    return sum(deployment(use).values())
 
 
 def break_even(operation: str, faces: int, slower: float | None = None) -> int:
@@ -100,7 +100,7 @@ def break_even(operation: str, faces: int, slower: float | None = None) -> int:
     return high
 
 
-def tenth(operation: str, faces: int, slower: float | None = None) -> list[int]:
+def at_a_tenth(operation: str, faces: int, slower: float | None = None) -> list[int]:
     """Return the images a month, up to ten million, at a tenth of Rekognition's cost or less.
 
     They need not be all numbers from a certain one on: Rekognition's price for an image falls with

@@ -11,7 +11,7 @@ _SECONDS: Final = HOURS * 3600
 _MINUTES: Final = HOURS * 60
 
 
-def ours(streams: int, faces: int) -> dict[str, float]:
+def deployment(streams: int, faces: int) -> dict[str, float]:
     """Return the dollars a month of a deployment that does nothing else, by purpose.
 
     Args:
@@ -56,7 +56,7 @@ def ours(streams: int, faces: int) -> dict[str, float]:
 
 def total(streams: int, faces: int) -> float:
     """Return the dollars a month of a deployment that does nothing else."""
-    return sum(ours(streams, faces).values())
+    return sum(deployment(streams, faces).values())
 
 
 def rekognition(streams: int, faces: int) -> float:

@@ -46,7 +46,7 @@ _BUILD: Final = 3  # raised when the same input gives different files than befor
 Say = Callable[[str], None]
 
 
-def _say(line: str) -> None:
+def _print_line(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
@@ -56,7 +56,11 @@ def cache_directory() -> Path:
 
 
 def layers(
-    target: Target, *, packs: Sequence[str], directory: Path | None = None, say: Say = _say
+    target: Target,
+    *,
+    packs: Sequence[str],
+    directory: Path | None = None,
+    say: Say = _print_line,
 ) -> Mapping[str, Path]:
     """Return the layers by name, as directories for ``/opt``; build those that are missing.
 

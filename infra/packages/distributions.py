@@ -42,7 +42,7 @@ def pins(names: Sequence[str], target: Target) -> list[str]:
     return [pinned[name] for name in names]
 
 
-def choosing(target: Target) -> list[str]:
+def pip_options(target: Target) -> list[str]:
     """Return pip's options for wheels of the target, without their dependencies."""
     return [
         "--no-deps",
@@ -97,7 +97,7 @@ def install(requirements: Iterable[str], target: Target, folder: Path, *, scratc
             "--require-hashes",
             f"--target={folder}",
             f"--requirement={wanted}",
-            *choosing(target),
+            *pip_options(target),
         ],
         temporary=scratch,
     )

@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from facedex_models.package_index import explain, run_pip
-from infra.packages.distributions import WHEELS, choosing, pins
+from infra.packages.distributions import WHEELS, pins, pip_options
 from infra.packages.layout import layout
 from infra.packages.targets import PackageError, Target, targets
 
@@ -58,7 +58,7 @@ def ask_for_hashes() -> dict[str, set[str]]:
                     "--ignore-installed",
                     f"--report={report}",
                     f"--target={scratch}/nowhere",
-                    *choosing(target),
+                    *pip_options(target),
                     *wanted,
                 ],
                 temporary=Path(scratch),

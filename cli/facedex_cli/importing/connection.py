@@ -72,7 +72,7 @@ def connect(endpoint_url: str | None, data_dir: Path, concurrency: int) -> Clien
             max_pool_connections=concurrency,
         )
         rekognition = there.client("rekognition", config, own=True)
-        if not there.amazons:
+        if not there.is_amazon:
             send_photos_raw(rekognition)
         return Clients(
             rekognition,
