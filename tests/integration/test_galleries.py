@@ -89,7 +89,7 @@ def elsewhere(database_url: str) -> Iterator[Database]:
     other.close()
 
 
-def test_a_look_ahead_remembers_a_collection_for_a_moment(
+def test_find_recent_remembers_a_collection_for_a_moment(
     database: Database, elsewhere: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("facedex.store.collections._FRESH", 0.5)
@@ -102,7 +102,7 @@ def test_a_look_ahead_remembers_a_collection_for_a_moment(
         find_recent(database, "staff")
 
 
-def test_a_look_ahead_does_not_remember_what_is_missing(
+def test_find_recent_does_not_remember_a_missing_collection(
     database: Database, elsewhere: Database
 ) -> None:
     with pytest.raises(CollectionNotFound):
@@ -119,7 +119,7 @@ def test_a_process_that_deletes_a_collection_forgets_it_at_once(database: Databa
         find_recent(database, "staff")
 
 
-def test_a_look_ahead_is_at_the_database_after_a_model_mismatch(
+def test_find_recent_reads_the_database_after_a_model_mismatch(
     database: Database, elsewhere: Database
 ) -> None:
     seen = make(database)
