@@ -77,6 +77,4 @@ def test_a_file_that_is_no_picture_is_named(tmp_path: Path) -> None:
     text.write_text("not a picture")
     done = run(tmp_path / "data", tmp_path / "out.png", f"--image={text}")
     assert done.returncode == 1
-    assert done.stderr == (
-        f"Error: {text} is not a picture that can be read (of no known format).\n"
-    )
+    assert done.stderr == (f"Error: {text} is not a readable picture (unknown format).\n")

@@ -151,7 +151,7 @@ def test_the_terminal_names_the_photos_that_a_person_should_look_at(
     assert process.returncode == 1, errors
     named = [line for line in output.splitlines() if line.startswith("damaged: ")]
     assert len(named) == 10
-    assert all("[red].jpg" in line and "send a whole file" in line for line in named)
+    assert all("[red].jpg" in line and "send a complete file" in line for line in named)
     assert "--report" in output
 
 

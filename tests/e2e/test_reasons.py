@@ -249,7 +249,7 @@ def test_a_face_below_the_bar_is_not_compared(
             else:
                 code, message = refused(rekognition, "compare_faces", **images)
                 assert code == "InvalidParameterException"
-                assert f"no faces in the {side} image that clear the quality filter" in message
+                assert f"no faces in the {side} image that pass the quality filter" in message
 
 
 def test_each_face_that_was_not_searched_has_its_reasons(

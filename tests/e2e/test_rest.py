@@ -148,7 +148,7 @@ def test_comparing(rest: Rest, portraits: Portraits) -> None:
     assert answer["FaceMatches"][0]["Similarity"] > 99
     code, message = rest.bad("POST", "/v1/faces/compare", portraits["eileen"], "image/jpeg")
     assert code == "SerializationException"
-    assert "takes no photo as its body" in message
+    assert "does not accept a photo as its body" in message
 
 
 @pytest.mark.parametrize("safe", ["", ":"])
@@ -181,7 +181,7 @@ def test_paging_by_query_parameters(rest: Rest, collection: str) -> None:
     ("query", "code", "words"),
     [
         ("Colour=red", "ValidationException", "has no query parameter 'Colour'"),
-        ("MaxResults=1&MaxResults=1", "ValidationException", "MaxResults is given 2 times"),
+        ("MaxResults=1&MaxResults=1", "ValidationException", "MaxResults occurs 2 times"),
         ("MaxResults=ten", "SerializationException", "MaxResults must be a number"),
         ("MaxResults=1_0", "SerializationException", "MaxResults must be a number"),
         ("MaxResults=NaN", "SerializationException", "MaxResults must be a number"),

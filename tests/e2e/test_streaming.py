@@ -278,7 +278,7 @@ def test_a_camera_is_watched_by_its_address(
     [
         ("rtsp://10.0.0.1/door", "FACEDEX_RTSP_HOSTS"),
         ("rtsp://user:secret@127.0.0.1/door", "must not have a user or password"),
-        ("file:///etc/passwd", "has the form"),
+        ("file:///etc/passwd", "must have the form"),
     ],
 )
 def test_a_camera_that_may_not_be_asked_is_refused(

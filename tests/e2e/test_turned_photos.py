@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.media.turning import turned
+from tests.media.turning import Pixels, turned
 
 if TYPE_CHECKING:
     from tests.conftest import Server
@@ -30,12 +30,19 @@ def collection(client: Any) -> Iterator[str]:
     client.delete_collection(CollectionId=name)
 
 
-def turned_photo(content: bytes, degrees: int) -> dict[str, bytes]:
-    with Image.open(io.BytesIO(content)) as photo:
-        pixels = turned(np.asarray(photo.convert("RGB")), degrees)
+def photo(pixels: Pixels) -> dict[str, bytes]:
     written = io.BytesIO()
     Image.fromarray(pixels).save(written, "PNG")
     return {"Bytes": written.getvalue()}
+
+
+def read(content: bytes) -> Pixels:
+    with Image.open(io.BytesIO(content)) as opened:
+        return np.asarray(opened.convert("RGB"))
+
+
+def turned_photo(content: bytes, degrees: int) -> dict[str, bytes]:
+    return photo(turned(read(content), degrees))
 
 
 @pytest.mark.parametrize("degrees", [90, 135, 180, 225, 270])
@@ -63,3 +70,61 @@ def test_turned_copies_find_the_upright_face_and_the_other_way_round(
             SourceImage={"Bytes": content}, TargetImage=copy, SimilarityThreshold=99
         )["FaceMatches"]
         assert both["Similarity"] >= 99
+
+
+def left_out(client: Any, collection: str, pixels: Pixels, quality_filter: str) -> list[list[str]]:
+    """Return the reasons for which faces of a photo are not indexed; no face of it is."""
+    answer = client.index_faces(
+        CollectionId=collection, Image=photo(pixels), QualityFilter=quality_filter
+    )
+    assert answer["FaceRecords"] == []
+    assert client.list_faces(CollectionId=collection)["Faces"] == []
+    for face in answer["UnindexedFaces"]:
+        assert face["FaceDetail"]["Confidence"] > 90
+    return [face["Reasons"] for face in answer["UnindexedFaces"]]
+
+
+@pytest.mark.parametrize("quality_filter", ["AUTO", "NONE"])
+def test_a_negative_is_left_out_with_a_reason(
+    client: Any, collection: str, portraits: dict[str, bytes], quality_filter: str
+) -> None:
+    """The box is found with full confidence, but no eyes, nose and mouth as the network knows."""
+    for content in portraits.values():
+        for degrees in (0, 270):
+            negative = turned(255 - read(content), degrees)
+            assert left_out(client, collection, negative, quality_filter) == [["LOW_FACE_QUALITY"]]
+
+
+@pytest.mark.parametrize("quality_filter", ["AUTO", "NONE"])
+def test_a_face_cut_off_above_the_mouth_is_left_out_with_a_reason(
+    client: Any, collection: str, portraits: dict[str, bytes], quality_filter: str
+) -> None:
+    content = portraits["grace"]
+    (face,) = client.detect_faces(Image={"Bytes": content})["FaceDetails"]
+    box = face["BoundingBox"]
+    pixels = read(content)
+    below = pixels[round(len(pixels) * (box["Top"] + 0.65 * box["Height"])) :]
+    assert left_out(client, collection, below, quality_filter) == [["LOW_FACE_QUALITY"]]
+
+
+def test_a_photo_of_nothing_but_a_negative_cannot_be_searched_with(
+    client: Any, collection: str, portraits: dict[str, bytes]
+) -> None:
+    with pytest.raises(client.exceptions.InvalidParameterException):
+        client.search_faces_by_image(
+            CollectionId=collection, Image=photo(255 - read(portraits["eileen"]))
+        )
+
+
+def test_other_faces_of_a_photo_are_indexed_beside_one_that_is_left_out(
+    client: Any, collection: str, portraits: dict[str, bytes]
+) -> None:
+    grace, eileen = (read(portraits[name])[:500, :512] for name in ("grace", "eileen"))
+    both = np.concatenate([255 - grace, eileen], axis=1)
+    answer = client.index_faces(CollectionId=collection, Image=photo(both))
+    assert len(answer["FaceRecords"]) == 1
+    assert [face["Reasons"] for face in answer["UnindexedFaces"]] == [["LOW_FACE_QUALITY"]]
+    (match,) = client.search_faces_by_image(
+        CollectionId=collection, Image={"Bytes": portraits["eileen"]}, FaceMatchThreshold=99
+    )["FaceMatches"]
+    assert match["Face"]["FaceId"] == answer["FaceRecords"][0]["Face"]["FaceId"]

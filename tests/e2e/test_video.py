@@ -284,7 +284,10 @@ def test_the_command_searches_a_file_and_writes_a_page(
     [
         (["--collection", "nobody-here"], "There is no collection nobody-here; fill one with"),
         (["--collection", "x", "--url", "http://127.0.0.1:9"], "No server answers at http://127"),
-        (["--collection", "x", "--out", "not-there/page.html"], "There is no folder not-there"),
+        (
+            ["--collection", "x", "--out", "not-there/page.html"],
+            "The folder not-there for the page does not exist",
+        ),
     ],
 )
 def test_what_the_command_cannot_do_it_says_before_the_film_is_uploaded(

@@ -145,7 +145,7 @@ def test_a_video_that_is_deleted_meanwhile_fails_the_job(studio: Studio, film: b
     studio.s3.delete_object(Bucket=studio.name, Key="deleted.mp4")
     answer = studio.wait(job_id)
     assert answer["JobStatus"] == "FAILED"
-    assert "not there any more" in answer["StatusMessage"]
+    assert "does not exist any more" in answer["StatusMessage"]
     assert answer["Persons"] == []
 
 

@@ -1,4 +1,4 @@
-"""A stage for workers of stream processors: the whole endpoint in this process, and its faults."""
+"""The whole endpoint in this process for workers of stream processors, with faults of AWS."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from facedex.settings import settings
 from facedex.store import collections, stream_processors, stream_runs
 from facedex.store.database import Database
 from facedex.store.stream_processors import Definition
-from facedex.store.stream_runs import Lease
+from facedex.store.stream_runs import RunLease
 from facedex.workflows import live_video
 from facedex_functions.run_stream_processor import handler
 from facedex_local.aws.kinesis_video.endpoint import KinesisVideo
@@ -93,7 +93,7 @@ class Faults:
 
 
 class Stage:
-    """Everything but workers and sweeps, which a test has for itself.
+    """The endpoint without workers and sweeps, which tests run themselves.
 
     Attributes:
         ahead: seconds by which the clock of the video streams is put forward.
@@ -123,13 +123,15 @@ class Stage:
             return stream_processors.find(connection, name).key
 
     def work(self, name: str) -> Future[None]:
-        """Have a worker of the processor in a thread; ready once it has let go."""
-        key = self.key(name)
+        """Run a worker of the processor in a thread; the future is done once it has ended."""
+        body = json.dumps({"StreamProcessor": self.key(name)})
+        event = {"Records": [{"messageId": "m", "eventSource": "aws:sqs", "body": body}]}
         done: Future[None] = Future()
 
         def run() -> None:
             try:
-                handler._work(key, Context("worker", 900, 3008, "request"))
+                answer = handler.lambda_handler(event, Context("worker", 900, 3008, "request"))
+                assert answer == {"batchItemFailures": []}
                 done.set_result(None)
             except BaseException as error:
                 done.set_exception(error)
@@ -141,20 +143,20 @@ class Stage:
         live_video.sweep(services.database(), settings())
 
 
-def begin_run(database: Database, seconds: float) -> Lease:
-    """Start a processor named "door" and have it for so long."""
+def begin_run(database: Database, seconds: float) -> RunLease:
+    """Start a processor named "door", and claim its lease for so long."""
     with database.transaction() as connection:
         collection = collections.create(connection, "staff", "1.2")
         wanted = Definition("door", "", "", "", collection.key, "staff", 80.0, None)
         processor = stream_processors.create(connection, wanted, limit=1)
         stream_processors.start(connection, processor, collection)
-        lease = stream_runs.take(connection, processor.key, seconds)
+        lease = stream_runs.claim_lease(connection, processor.key, seconds)
     assert lease is not None
     return lease
 
 
 def end(scene: Scene) -> None:
-    """Have whoever works on it let go."""
+    """Stop the processor, and wait until its worker has released it."""
     described = scene.describe()["Status"]
     if described not in ("STOPPED", "FAILED"):
         scene.rekognition.stop_stream_processor(Name=scene.name)
@@ -167,12 +169,12 @@ def places(records: list[Any]) -> list[tuple[str, float]]:
 
 
 def frames(count: int) -> Callable[[list[Any]], bool]:
-    """Whether records of so many different frames have come."""
+    """Return a condition: records of so many different frames have arrived."""
     return lambda records: len(set(places(records))) >= count
 
 
 def messages(scene: Scene) -> int:
-    """How many workers have been sent for since the last call."""
+    """Receive the messages for workers since the last call; return how many there were."""
     sqs = scene.server.client("sqs")
     url = settings().stream_queue
     received = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])

@@ -85,7 +85,7 @@ class _Answers(BaseHTTPRequestHandler):
         pass
 
 
-def test_a_new_stack_gets_the_whole_schema(cloudformation: CloudFormation) -> None:
+def test_new_stack_gets_the_whole_schema(cloudformation: CloudFormation) -> None:
     answer = cloudformation.ask("Create")
     assert answer["Status"] == "SUCCESS"
     assert answer["Data"]["Applied"].split(", ") == [name for name, _ in MIGRATIONS]
@@ -114,7 +114,7 @@ def test_deleting_succeeds_without_a_database(
     assert cloudformation.ask("Delete")["Status"] == "SUCCESS"
 
 
-def test_a_failed_migration_says_why_and_leaves_the_data_as_it_was(
+def test_failed_migration_reports_why_and_keeps_the_data(
     cloudformation: CloudFormation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cloudformation.ask("Create")
@@ -134,7 +134,7 @@ def test_a_failed_migration_says_why_and_leaves_the_data_as_it_was(
     assert row.count == 0
 
 
-def test_a_migration_that_would_outlast_the_function_fails_and_is_undone(
+def test_migration_that_takes_longer_than_the_function_is_rolled_back(
     cloudformation: CloudFormation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cloudformation.ask("Create")
@@ -153,7 +153,7 @@ def test_a_migration_that_would_outlast_the_function_fails_and_is_undone(
     assert _collections() == ["staff"]
 
 
-def test_older_code_on_a_newer_schema_finds_nothing_to_do(
+def test_older_code_does_not_change_a_newer_schema(
     cloudformation: CloudFormation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cloudformation.ask("Create")
@@ -164,14 +164,14 @@ def test_older_code_on_a_newer_schema_finds_nothing_to_do(
     assert _collections() == ["staff"]
 
 
-def test_the_answers_address_is_not_logged(
+def test_address_of_the_response_is_not_logged(
     cloudformation: CloudFormation, capfd: pytest.CaptureFixture[str]
 ) -> None:
     cloudformation.ask("Create")
     assert "Signature" not in "".join(capfd.readouterr())
 
 
-def test_preparing_the_database_makes_a_role_that_can_migrate(
+def test_prepared_database_has_a_role_that_can_migrate(
     cdk: None, postgres: Any, database_url: str
 ) -> None:
     from infra.constructs.database import preparation
@@ -218,7 +218,7 @@ def test_preparing_the_database_makes_a_role_that_can_migrate(
                 administrator.execute(f"DROP ROLE {role}")
 
 
-def test_the_sweep_removes_what_a_deletion_left() -> None:
+def test_sweep_removes_the_rows_of_a_deleted_collection() -> None:
     database = services.database()
     schema.migrate(database)
     _create_collection()
@@ -230,7 +230,7 @@ def test_the_sweep_removes_what_a_deletion_left() -> None:
         assert connection.execute("SELECT 1 FROM collections").fetchone() is None
 
 
-def test_a_key_made_by_hand_is_one_that_signatures_are_checked_with() -> None:
+def test_created_key_verifies_signatures() -> None:
     schema.migrate(services.database())
     made = manage_keys({"Action": "create", "Name": "door", "ReadOnly": True}, None)
     with services.database().transaction() as connection:
@@ -273,7 +273,9 @@ def test_keys_are_listed_without_secrets_disabled_enabled_and_deleted() -> None:
         ({"Action": "enable"}, "There is no access key ''."),
     ],
 )
-def test_a_mistake_with_keys_gets_one_sentence(event: dict[str, Any], sentence: str) -> None:
+def test_mistake_with_keys_is_reported_in_one_sentence(
+    event: dict[str, Any], sentence: str
+) -> None:
     schema.migrate(services.database())
     assert manage_keys(event, None) == {"Error": sentence}
 

@@ -60,7 +60,7 @@ def test_a_pairs_file_is_evaluated_without_identification(people: Path) -> None:
     (people / "pairs.csv").write_text("\n".join(["file_x,file_y,Decision", *rows]))
     run = CliRunner().invoke(models, ["evaluate", str(people / "pairs.csv")])
     assert run.exit_code == 0, run.output
-    assert "2 comparisons of one person, 1 of different people" in " ".join(run.stdout.split())
+    assert "2 comparisons of the same person, 1 of different people" in " ".join(run.stdout.split())
     assert "Best match" not in run.stdout
 
 
@@ -110,7 +110,7 @@ def test_groups_and_strangers_are_reported_as_tables_and_as_json(
     assert run.exit_code == 0, run.output
     shown = " ".join(run.stdout.split())
     assert "Group [b]old[/b]: 7 photos of 2 people, 1 without a face" in shown
-    assert "6 comparisons of one person, 9 of different people of the group" in shown
+    assert "6 comparisons of the same person, 9 of different people of the group" in shown
     assert "126 people enrolled, 120 of them strangers" in shown
     assert "12 searches of people who are enrolled, 120 of strangers who are not" in shown
 
@@ -120,11 +120,11 @@ def test_groups_and_strangers_are_reported_as_tables_and_as_json(
     ("arguments", "status", "complaint"),
     [
         (["people", "--groups", "groups.csv"], 1, "names the person s9, who has no photo"),
-        (["people", "--strangers", "groups.csv"], 1, "neither a folder nor a whole .zip file"),
-        (["people/pairs.csv", "--strangers", "people"], 1, "need a folder per person"),
+        (["people", "--strangers", "groups.csv"], 1, "neither a folder nor a complete .zip file"),
+        (["people/pairs.csv", "--strangers", "people"], 1, "needs a folder per person"),
         (["people", "--strangers", "people/s2"], 0, "2 of them strangers"),
         (["people", "--strangers", "people/s2", "--enrolled", "3"], 1, "at most 2 can be enrolled"),
-        (["people", "--enrolled", "3"], 2, "name --strangers too"),
+        (["people", "--enrolled", "3"], 2, "add --strangers"),
     ],
 )
 def test_wrong_options_are_refused_in_one_sentence(

@@ -157,5 +157,5 @@ def test_a_function_that_hangs_does_not_keep_a_stop_waiting(sqs: Any) -> None:
     stopper.start()
     stopper.join(30)
     assert not stopper.is_alive()
-    assert worker._waiting() == 1
+    assert worker._remaining() == 1
     go_on.set()

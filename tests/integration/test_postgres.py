@@ -212,6 +212,6 @@ def test_a_directory_with_a_long_name_is_no_obstacle(tmp_path: Path) -> None:
 def test_a_cluster_of_another_version_is_left_alone(postgres: Postgres) -> None:
     postgres.cluster.mkdir()
     (postgres.cluster / "PG_VERSION").write_text("16\n")
-    with pytest.raises(DatabaseFailed, match="written by Postgres 16 and this is Postgres 18"):
+    with pytest.raises(DatabaseFailed, match="created by Postgres 16, but this is Postgres 18"):
         postgres.start()
     assert [path.name for path in postgres.cluster.iterdir()] == ["PG_VERSION"]

@@ -174,7 +174,7 @@ def test_an_unknown_pack_is_refused_with_the_names_of_those_installed(rekognitio
     for value in ("no-such", "../models/one", ""):
         code, message = refused(create, CollectionId="new", Tags={"facedex:pack": value})
         assert code == "InvalidParameterException"
-        assert "installed are: dlib, one, three, two. " in message
+        assert "Installed packs: dlib, one, three, two. " in message
     assert "new" not in rekognition.list_collections()["CollectionIds"]
 
 
@@ -249,7 +249,7 @@ def test_a_collection_whose_pack_is_not_installed_is_refused_alone_and_keeps_its
 @pytest.mark.parametrize(
     ("file", "content", "words"),
     [
-        ("embedder.onnx", None, "The model pack one is not here, or not whole; fetch it with"),
+        ("embedder.onnx", None, "The model pack one is not installed or incomplete; fetch it with"),
         (
             "embedder.onnx",
             b"no network",

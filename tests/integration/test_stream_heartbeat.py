@@ -1,4 +1,4 @@
-"""A worker's sign of life: whose it is, whether to go on, and what it learns too late."""
+"""The heartbeat of a stream worker: extended leases, stop requests, and lost leases."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import pytest
 from facedex.store import collections, stream_processors, stream_runs
 from facedex.store.database import Database
 from facedex.store.errors import LeaseLost
-from facedex.store.stream_runs import Lease
-from facedex_functions.run_stream_processor import heartbeat
-from facedex_functions.run_stream_processor.heartbeat import Heartbeat
+from facedex.store.stream_runs import RunLease
+from facedex.workflows import heartbeat
+from facedex.workflows.heartbeat import StreamHeartbeat
 from facedex_local.postgres.cluster import Postgres
 from tests.e2e.streaming import until
 from tests.integration.streaming import begin_run
@@ -24,31 +24,31 @@ LEASE = 2.0
 
 
 @pytest.fixture(autouse=True)
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(heartbeat, "LEASE", LEASE)
-    monkeypatch.setattr(heartbeat, "_BEAT", 0.1)
+def short_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heartbeat, "STREAM_LEASE_SECONDS", LEASE)
+    monkeypatch.setattr(heartbeat, "_STREAM_INTERVAL", 0.1)
 
 
 @pytest.fixture
-def lease(database: Database) -> Lease:
+def lease(database: Database) -> RunLease:
     return begin_run(database, LEASE)
 
 
 @pytest.fixture
-def beat(database: Database, lease: Lease) -> Iterator[Heartbeat]:
-    with Heartbeat(database, lease) as beat:
+def beat(database: Database, lease: RunLease) -> Iterator[StreamHeartbeat]:
+    with StreamHeartbeat(database, lease) as beat:
         yield beat
 
 
-def told(database: Database) -> str | None:
+def status_message(database: Database) -> str | None:
     with database.reading() as connection:
         return stream_processors.find(connection, "door").status_message
 
 
-def lost(beat: Heartbeat) -> Callable[[], bool]:
+def lost(beat: StreamHeartbeat) -> Callable[[], bool]:
     def look() -> bool:
         try:
-            beat.check()
+            beat.report_progress()
         except LeaseLost:
             return True
         return False
@@ -57,8 +57,8 @@ def lost(beat: Heartbeat) -> Callable[[], bool]:
 
 
 @contextmanager
-def away(database_url: str, postgres: Postgres) -> Iterator[None]:
-    """The database takes no connections while the block runs."""
+def database_outage(database_url: str, postgres: Postgres) -> Iterator[None]:
+    """The database refuses connections while the block runs."""
     name = psycopg.conninfo.conninfo_to_dict(database_url)["dbname"]
     with psycopg.connect(postgres.url, autocommit=True) as connection:
 
@@ -75,64 +75,74 @@ def away(database_url: str, postgres: Postgres) -> Iterator[None]:
             allow("true")
 
 
-def test_an_owner_who_stops_it_is_heard_and_what_is_read_may_be_written(
-    database: Database, beat: Heartbeat
+def test_stop_request_reaches_worker_and_pending_records_may_be_written(
+    database: Database, beat: StreamHeartbeat
 ) -> None:
-    assert beat.check()
+    assert beat.report_progress()
     with database.transaction() as connection:
         stream_processors.stop(
             connection, stream_processors.find(connection, "door", for_update=True)
         )
-    until(lambda: not beat.check())
-    assert beat.holds
+    until(lambda: not beat.report_progress())
+    assert beat.holds_lease
 
 
-def test_a_deleted_collection_takes_the_work_away(database: Database, beat: Heartbeat) -> None:
-    assert beat.check()
+def test_worker_loses_its_lease_when_the_collection_is_deleted(
+    database: Database, beat: StreamHeartbeat
+) -> None:
+    assert beat.report_progress()
     collections.delete(database, "staff")
     until(lost(beat))
-    assert told(database) == "The collection staff was deleted."
+    assert status_message(database) == "The collection staff was deleted."
 
 
-def test_each_trouble_is_told_until_it_is_over(database: Database, beat: Heartbeat) -> None:
-    beat.note("source", "The camera does not answer.")
-    beat.note("output", "The data stream takes no records.")
-    until(lambda: told(database) == "The camera does not answer. The data stream takes no records.")
-    beat.note("source", None)
-    until(lambda: told(database) == "The data stream takes no records.")
-    beat.note("output", None)
-    until(lambda: told(database) is None)
-
-
-def test_a_database_that_is_away_for_a_moment_costs_nothing(
-    database_url: str, postgres: Postgres, beat: Heartbeat
+def test_status_message_shows_each_trouble_until_it_is_over(
+    database: Database, beat: StreamHeartbeat
 ) -> None:
-    with away(database_url, postgres):
+    beat.set_trouble("source", "The camera does not answer.")
+    beat.set_trouble("output", "The data stream takes no records.")
+    until(
+        lambda: (
+            status_message(database)
+            == "The camera does not answer. The data stream takes no records."
+        )
+    )
+    beat.set_trouble("source", None)
+    until(lambda: status_message(database) == "The data stream takes no records.")
+    beat.set_trouble("output", None)
+    until(lambda: status_message(database) is None)
+
+
+def test_short_database_outage_does_not_end_the_lease(
+    database_url: str, postgres: Postgres, beat: StreamHeartbeat
+) -> None:
+    with database_outage(database_url, postgres):
         sleep(0.3)
     end = monotonic() + LEASE + 0.5
     while monotonic() < end:
-        assert beat.check()
+        assert beat.report_progress()
         sleep(0.1)
 
 
-def test_a_database_that_is_away_for_longer_takes_the_work_away(
-    database_url: str, postgres: Postgres, beat: Heartbeat
+def test_database_outage_longer_than_the_lease_ends_it(
+    database_url: str, postgres: Postgres, beat: StreamHeartbeat
 ) -> None:
-    assert beat.check()
-    with away(database_url, postgres):
+    assert beat.report_progress()
+    with database_outage(database_url, postgres):
         until(lost(beat))
-    assert not beat.holds
+    assert not beat.holds_lease
 
 
-def test_work_that_hangs_is_left_to_another_worker(
-    database: Database, lease: Lease, beat: Heartbeat, monkeypatch: pytest.MonkeyPatch
+def test_work_without_progress_loses_its_lease_to_another_worker(
+    database: Database, lease: RunLease, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(heartbeat, "_PATIENCE", 0.3)
+    monkeypatch.setattr(heartbeat, "_STREAM_PATIENCE", 0.3)
 
-    def another() -> bool:
+    def another_claims() -> bool:
         with database.transaction() as connection:
-            return stream_runs.take(connection, lease.processor.key, LEASE) is not None
+            return stream_runs.claim_lease(connection, lease.processor.key, LEASE) is not None
 
-    assert not another()
-    until(another)
-    assert lost(beat)()
+    with StreamHeartbeat(database, lease) as beat:
+        assert not another_claims()
+        until(another_claims)
+        assert lost(beat)()

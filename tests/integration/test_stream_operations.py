@@ -1,4 +1,4 @@
-"""The operations of stream processors through the front door, with a test in the worker's place."""
+"""The operations of stream processors through the front door; the test acts as the worker."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from facedex.aws import clients
 from facedex.runtime import services
 from facedex.store import collections, schema, stream_processors, stream_runs
 from facedex.store.errors import CollectionNotFound
-from facedex.store.stream_runs import Lease
+from facedex.store.stream_runs import RunLease
 from facedex.workflows import live_video
 from facedex_functions.front_door.handler import lambda_handler
 from facedex_functions.run_stream_processor import handler as run_stream_processor
@@ -81,15 +81,15 @@ def key() -> int:
         return int(row.processor_key)
 
 
-def take() -> Lease:
-    """The processor, as a worker takes it."""
+def claim() -> RunLease:
+    """Claim the processor, as a worker does."""
     with services.database().transaction() as connection:
-        lease = stream_runs.take(connection, key(), 60)
+        lease = stream_runs.claim_lease(connection, key(), 60)
     assert lease is not None
     return lease
 
 
-def let_lapse() -> None:
+def expire_lease() -> None:
     with services.database().transaction() as connection:
         connection.execute(
             "UPDATE stream_processors SET leased_until = now() - interval '1 second',"
@@ -152,7 +152,7 @@ def messages(
         each.cache_clear()
 
 
-def test_a_processor_is_described_as_it_was_created() -> None:
+def test_processor_is_described_as_it_was_created() -> None:
     tags = {"site": "north"}
     created = good(
         "CreateStreamProcessor",
@@ -180,7 +180,7 @@ def test_a_processor_is_described_as_it_was_created() -> None:
 
 
 @pytest.mark.parametrize(("given", "kept"), [({}, 80.0), ({"FaceMatchThreshold": 12.5}, 80.0)])
-def test_a_threshold_below_eighty_is_eighty(given: dict[str, Any], kept: float) -> None:
+def test_threshold_below_eighty_becomes_eighty(given: dict[str, Any], kept: float) -> None:
     search = {"CollectionId": "staff", **given}
     good("CreateStreamProcessor", **named(Settings={"FaceSearch": search}))
     described = good("DescribeStreamProcessor", Name="door")
@@ -220,15 +220,15 @@ BUCKET = {"S3Destination": {"Bucket": "labels"}}
         ),
         (
             {"Input": {"KinesisVideoStream": {"Arn": "arn:aws:kinesisvideo:a:123456789012:x"}}},
-            "which is not the ARN of a stream; that ends in stream/NAME/CREATED",
+            "which is not the ARN of a stream; such an ARN ends in stream/NAME/CREATED",
         ),
         (
             {"Output": {"KinesisDataStream": {"Arn": "arn:aws:kinesis:a:123456789012:stream/a/b"}}},
-            "which is not the ARN of a stream; that ends in stream/NAME",
+            "which is not the ARN of a stream; such an ARN ends in stream/NAME",
         ),
     ],
 )
-def test_what_is_not_for_searching_faces_is_refused(changes: dict[str, Any], words: str) -> None:
+def test_settings_that_do_not_search_faces_are_refused(changes: dict[str, Any], words: str) -> None:
     code, message = refused("CreateStreamProcessor", **named(**changes))
     assert (code, words in message) == ("InvalidParameterException", True), message
     assert rows() == [[], []]
@@ -253,20 +253,20 @@ def test_what_is_not_for_searching_faces_is_refused(changes: dict[str, Any], wor
         ({"Tags": {"aws:x": "y"}}, "tags"),
     ],
 )
-def test_what_breaks_a_constraint_is_refused(changes: dict[str, Any], place: str) -> None:
+def test_request_that_violates_a_constraint_is_refused(changes: dict[str, Any], place: str) -> None:
     code, message = refused("CreateStreamProcessor", **named(**changes))
     assert (code, f"'{place}" in message) == ("ValidationException", True), message
     assert rows() == [[], []]
 
 
 @pytest.mark.parametrize("member", ["Name", "Input", "Output", "Settings", "RoleArn"])
-def test_a_required_member_is_required(member: str) -> None:
+def test_missing_required_member_is_refused(member: str) -> None:
     without = {name: value for name, value in DOOR.items() if name != member}
     code, message = refused("CreateStreamProcessor", **without)
     assert (code, member.lower() in message.lower()) == ("ValidationException", True)
 
 
-def test_a_collection_of_another_model_pack_is_refused() -> None:
+def test_collection_of_a_missing_model_pack_is_refused() -> None:
     with services.database().transaction() as connection:
         collections.create(connection, "old", "another-1")
     search = {"FaceSearch": {"CollectionId": "old"}}
@@ -274,7 +274,7 @@ def test_a_collection_of_another_model_pack_is_refused() -> None:
     assert (code, "another-1" in message) == ("InvalidParameterException", True)
 
 
-def test_a_taken_name_and_one_too_many_are_refused() -> None:
+def test_taken_name_and_processor_beyond_the_limit_are_refused() -> None:
     good("CreateStreamProcessor", **DOOR)
     before = rows()
     code, message = refused("CreateStreamProcessor", **DOOR)
@@ -288,7 +288,7 @@ def test_a_taken_name_and_one_too_many_are_refused() -> None:
     assert rows() == before
 
 
-def test_more_tags_than_a_resource_may_have_make_no_processor() -> None:
+def test_too_many_tags_create_no_processor() -> None:
     tags = {f"tag{number}": "x" for number in range(51)}
     code, message = refused("CreateStreamProcessor", **named(Tags=tags))
     assert (code, "50 tags" in message) == ("ServiceQuotaExceededException", True)
@@ -305,19 +305,19 @@ def test_more_tags_than_a_resource_may_have_make_no_processor() -> None:
         ("DeleteStreamProcessor", {}),
     ],
 )
-def test_a_processor_that_does_not_exist(operation: str, more: dict[str, Any]) -> None:
+def test_operation_on_a_missing_processor_is_refused(operation: str, more: dict[str, Any]) -> None:
     code, message = refused(operation, Name="nowhere", **more)
     assert (code, "nowhere" in message) == ("ResourceNotFoundException", True)
 
 
-def test_a_run_from_start_to_stop(messages: Any) -> None:
+def test_processor_passes_through_its_states_from_start_to_stop(messages: Any) -> None:
     good("CreateStreamProcessor", **DOOR)
     made = good("DescribeStreamProcessor", Name="door")["LastUpdateTimestamp"]
     session = good("StartStreamProcessor", Name="door")["SessionId"]
     started = good("DescribeStreamProcessor", Name="door")
     assert (started["Status"], started["LastUpdateTimestamp"] > made) == ("STARTING", True)
     assert messages() == [{"StreamProcessor": key()}]
-    lease = take()
+    lease = claim()
     assert (str(lease.run), status()) == (session, "RUNNING")
     for operation in ("StartStreamProcessor", "DeleteStreamProcessor"):
         before = rows()
@@ -330,8 +330,8 @@ def test_a_run_from_start_to_stop(messages: Any) -> None:
     assert refused("StartStreamProcessor", Name="door")[0] == "ResourceInUseException"
     assert refused("DeleteStreamProcessor", Name="door")[0] == "ResourceInUseException"
     with services.database().transaction() as connection:
-        assert stream_runs.beat(connection, lease, 60) == "STOPPING"
-        stream_runs.release(connection, lease)
+        assert stream_runs.extend_lease(connection, lease, 60) == "STOPPING"
+        stream_runs.release_lease(connection, lease)
     assert status() == "STOPPED"
     code, message = refused("StopStreamProcessor", Name="door")
     assert (code, "nothing to stop" in message) == ("ResourceInUseException", True)
@@ -343,7 +343,7 @@ def test_a_run_from_start_to_stop(messages: Any) -> None:
     assert refused("DescribeStreamProcessor", Name="door")[0] == "ResourceNotFoundException"
 
 
-def test_a_processor_that_waits_for_a_worker_can_be_deleted() -> None:
+def test_processor_that_waits_for_a_worker_can_be_deleted() -> None:
     good("CreateStreamProcessor", **DOOR)
     good("StartStreamProcessor", Name="door")
     assert good("DeleteStreamProcessor", Name="door") == {}
@@ -357,7 +357,7 @@ def test_a_processor_that_waits_for_a_worker_can_be_deleted() -> None:
         ("StopSelector", {"MaxDurationInSeconds": 10}),
     ],
 )
-def test_selectors_are_for_detecting_labels(messages: Any, member: str, value: Any) -> None:
+def test_selectors_for_label_detection_are_refused(messages: Any, member: str, value: Any) -> None:
     good("CreateStreamProcessor", **DOOR)
     before = rows()
     code, message = refused("StartStreamProcessor", Name="door", **{member: value})
@@ -367,7 +367,7 @@ def test_selectors_are_for_detecting_labels(messages: Any, member: str, value: A
     assert messages() == []
 
 
-def test_a_processor_cannot_be_started_without_its_collection() -> None:
+def test_processor_cannot_be_started_without_its_collection() -> None:
     good("CreateStreamProcessor", **DOOR)
     good("DeleteCollection", CollectionId="staff")
     before = rows()
@@ -378,10 +378,10 @@ def test_a_processor_cannot_be_started_without_its_collection() -> None:
     good("StartStreamProcessor", Name="door")
 
 
-def test_a_collection_deleted_during_a_run_fails_it_with_the_reason() -> None:
+def test_collection_deleted_during_a_run_fails_it_with_the_reason() -> None:
     good("CreateStreamProcessor", **DOOR)
     good("StartStreamProcessor", Name="door")
-    take()
+    claim()
     good("DeleteCollection", CollectionId="staff")
     live_video.sweep(services.database(), settings.settings())
     described = good("DescribeStreamProcessor", Name="door")
@@ -391,34 +391,34 @@ def test_a_collection_deleted_during_a_run_fails_it_with_the_reason() -> None:
     good("DeleteStreamProcessor", Name="door")
 
 
-def test_a_worker_that_finds_another_collection_of_the_name_says_that_its_own_was_deleted() -> None:
+def test_worker_does_not_use_another_collection_of_the_same_name() -> None:
     good("CreateStreamProcessor", **DOOR)
     with services.database().reading() as connection:
         definition = stream_processors.find(connection, "door").definition
     good("DeleteCollection", CollectionId="staff")
     with pytest.raises(CollectionNotFound, match="The collection staff was deleted"):
-        run_stream_processor._pack(definition)
+        run_stream_processor._find_pack(definition)
     good("CreateCollection", CollectionId="staff")
     with pytest.raises(CollectionNotFound, match="The collection staff was deleted"):
-        run_stream_processor._pack(definition)
+        run_stream_processor._find_pack(definition)
 
 
-def test_the_scheduled_sweep_sends_for_a_successor_of_a_worker_that_died(messages: Any) -> None:
+def test_scheduled_sweep_sends_a_message_after_a_worker_died(messages: Any) -> None:
     good("CreateStreamProcessor", **DOOR)
     good("StartStreamProcessor", Name="door")
     assert messages()
-    take()
+    claim()
     context = Context("sweep", 300, 256, "request")
     sweep({}, context)
     assert messages() == []
-    let_lapse()
+    expire_lease()
     sweep({}, context)
     assert messages() == [{"StreamProcessor": key()}]
     assert status() == "RUNNING"
-    assert take().failures == 1
+    assert claim().failures == 1
 
 
-def test_the_scheduled_sweep_says_how_many_processors_run_and_have_failed(
+def test_scheduled_sweep_records_active_and_failed_processors(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     def told() -> dict[str, float]:
@@ -442,7 +442,7 @@ def test_the_scheduled_sweep_says_how_many_processors_run_and_have_failed(
     assert told() == {"StreamProcessorsActive": 0, "StreamProcessorsFailed": 1}
 
 
-def test_a_start_whose_message_no_queue_takes_is_sent_later(
+def test_message_that_the_queue_refused_is_sent_later(
     messages: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good("CreateStreamProcessor", **DOOR)
@@ -463,7 +463,7 @@ def test_a_start_whose_message_no_queue_takes_is_sent_later(
     assert messages() == [{"StreamProcessor": key()}]
 
 
-def test_a_service_without_a_queue_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_service_without_a_queue_starts_no_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     good("CreateStreamProcessor", **DOOR)
     monkeypatch.delenv("FACEDEX_STREAM_QUEUE")
     settings.settings.cache_clear()
@@ -472,10 +472,10 @@ def test_a_service_without_a_queue_starts_nothing(monkeypatch: pytest.MonkeyPatc
     assert "FACEDEX_STREAM_QUEUE" in document["Message"]
 
 
-def test_data_sharing_is_all_that_can_be_updated() -> None:
+def test_data_sharing_can_be_updated() -> None:
     good("CreateStreamProcessor", **DOOR)
     good("StartStreamProcessor", Name="door")
-    take()
+    claim()
     before = good("DescribeStreamProcessor", Name="door")
     assert (
         good("UpdateStreamProcessor", Name="door", DataSharingPreferenceForUpdate={"OptIn": True})
@@ -503,7 +503,9 @@ def test_data_sharing_is_all_that_can_be_updated() -> None:
         ),
     ],
 )
-def test_an_update_of_anything_else_is_refused(members: dict[str, Any], words: str) -> None:
+def test_update_of_anything_but_data_sharing_is_refused(
+    members: dict[str, Any], words: str
+) -> None:
     good("CreateStreamProcessor", **DOOR)
     before = rows()
     code, message = refused("UpdateStreamProcessor", Name="door", **members)
@@ -526,7 +528,7 @@ def test_processors_are_listed_page_by_page() -> None:
     assert good("ListStreamProcessors", MaxResults=1_000_000)["StreamProcessors"] == listed
 
 
-def test_a_page_token_is_for_this_listing_alone() -> None:
+def test_page_token_is_valid_for_its_listing_only() -> None:
     for name in ("a", "b"):
         good("CreateStreamProcessor", **named(Name=name))
         good("CreateCollection", CollectionId=name)
@@ -536,7 +538,7 @@ def test_a_page_token_is_for_this_listing_alone() -> None:
         assert (code, "NextToken" in message) == ("InvalidPaginationTokenException", True)
 
 
-def test_tags_of_a_processor() -> None:
+def test_processor_can_be_tagged() -> None:
     good("CreateStreamProcessor", **named(Tags={"site": "north", "team": "door"}))
     good("TagResource", ResourceArn=ARN, Tags={"site": "south", "floor": "1"})
     good("UntagResource", ResourceArn=ARN, TagKeys=["team"])

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from facedex.store import collections, stream_processors, stream_runs, tags
+from facedex.store import active_streams, collections, stream_processors, stream_runs, tags
 from facedex.store.collections import Collection
 from facedex.store.database import Database
 from facedex.store.errors import (
@@ -21,7 +21,7 @@ from facedex.store.errors import (
     TooManyStreamProcessors,
 )
 from facedex.store.stream_processors import Definition, StreamProcessor
-from facedex.store.stream_runs import MOST_FAILURES, Checkpoint, Lease
+from facedex.store.stream_runs import MAX_FAILURES, Checkpoint, RunLease
 
 MODEL = "1.2"
 LEASE = 30.0  # seconds
@@ -74,30 +74,30 @@ def change(
         act(connection, stream_processors.find(connection, name, for_update=True))
 
 
-def take(database: Database, key: int, seconds: float = LEASE) -> Lease | None:
+def take(database: Database, key: int, seconds: float = LEASE) -> RunLease | None:
     with database.transaction() as connection:
-        return stream_runs.take(connection, key, seconds)
+        return stream_runs.claim_lease(connection, key, seconds)
 
 
-def taken(database: Database, key: int, seconds: float = LEASE) -> Lease:
+def taken(database: Database, key: int, seconds: float = LEASE) -> RunLease:
     lease = take(database, key, seconds)
     assert lease is not None
     return lease
 
 
-def beat(database: Database, lease: Lease, at: Checkpoint | None = None) -> str:
+def beat(database: Database, lease: RunLease, at: Checkpoint | None = None) -> str:
     with database.transaction() as connection:
-        return stream_runs.beat(connection, lease, LEASE, at)
+        return stream_runs.extend_lease(connection, lease, LEASE, at)
 
 
 def due(database: Database, key: int | None = None) -> list[int]:
     with database.transaction() as connection:
-        return stream_runs.claim_sends(connection, key)
+        return stream_runs.claim_messages(connection, key)
 
 
 def settle(database: Database) -> list[str]:
     with database.transaction() as connection:
-        return [processor.name for processor in stream_runs.settle(connection)]
+        return [processor.name for processor in active_streams.end_impossible_runs(connection)]
 
 
 def pass_time(database: Database, seconds: float) -> None:
@@ -120,7 +120,7 @@ def gallery(database: Database) -> Collection:
         return collections.create(connection, "staff", MODEL)
 
 
-def test_a_new_processor_is_stopped_and_nobody_works_on_it(database: Database) -> None:
+def test_new_processor_is_stopped_and_has_no_worker(database: Database) -> None:
     made = create(database)
     assert made == find(database)
     assert (made.status, made.status_message) == ("STOPPED", None)
@@ -128,10 +128,10 @@ def test_a_new_processor_is_stopped_and_nobody_works_on_it(database: Database) -
     assert due(database) == []
     assert take(database, made.key) is None
     with database.transaction() as connection:
-        assert not stream_runs.any_active(connection)
+        assert active_streams.count_active(connection) == 0
 
 
-def test_a_name_is_taken_until_its_processor_is_deleted(database: Database) -> None:
+def test_name_is_taken_until_its_processor_is_deleted(database: Database) -> None:
     first = create(database)
     with pytest.raises(StreamProcessorInUse, match="door"):
         create(database)
@@ -141,7 +141,7 @@ def test_a_name_is_taken_until_its_processor_is_deleted(database: Database) -> N
     assert create(database).key != first.key
 
 
-def test_no_more_processors_than_allowed_however_many_are_created_at_once(
+def test_concurrent_creations_do_not_exceed_the_limit(
     database: Database,
 ) -> None:
     def attempt(number: int) -> bool:
@@ -155,7 +155,7 @@ def test_no_more_processors_than_allowed_however_many_are_created_at_once(
         assert sum(pool.map(attempt, range(12))) == 3
 
 
-def test_a_page_has_the_processors_in_the_order_of_their_creation(database: Database) -> None:
+def test_processors_are_listed_in_order_of_creation(database: Database) -> None:
     for name in ("c", "a", "b"):
         create(database, name)
     with database.transaction() as connection:
@@ -164,7 +164,7 @@ def test_a_page_has_the_processors_in_the_order_of_their_creation(database: Data
     assert [each.name for each in first + rest] == ["c", "a", "b"]
 
 
-def test_a_started_processor_runs_once_a_worker_takes_it(database: Database) -> None:
+def test_started_processor_runs_when_a_worker_claims_it(database: Database) -> None:
     key = create(database).key
     run = start(database)
     assert status(database) == "STARTING"
@@ -176,11 +176,11 @@ def test_a_started_processor_runs_once_a_worker_takes_it(database: Database) -> 
     assert lease.processor.status == "RUNNING"
     assert (lease.checkpoint, lease.failures) == (None, 0)
     with database.transaction() as connection:
-        assert stream_runs.any_active(connection)
+        assert active_streams.count_active(connection) == 1
 
 
 @pytest.mark.parametrize("state", ["STARTING", "RUNNING", "STOPPING"])
-def test_what_is_started_is_not_started_again(database: Database, state: str) -> None:
+def test_active_processor_cannot_be_started_again(database: Database, state: str) -> None:
     key = create(database).key
     run = start(database)
     if state != "STARTING":
@@ -195,7 +195,7 @@ def test_what_is_started_is_not_started_again(database: Database, state: str) ->
     assert (row.run, row.status) == (run, state)
 
 
-def test_starts_at_the_same_time_make_one_run(database: Database) -> None:
+def test_concurrent_starts_make_one_run(database: Database) -> None:
     create(database)
 
     def attempt(_: int) -> bool:
@@ -210,13 +210,13 @@ def test_starts_at_the_same_time_make_one_run(database: Database) -> None:
     assert len(due(database)) == 1
 
 
-def test_workers_by_force_at_the_same_time_are_one_at_a_time(database: Database) -> None:
+def test_only_one_of_many_concurrent_workers_gets_the_lease(database: Database) -> None:
     key = create(database).key
     start(database)
     for _ in range(5):
         together = Barrier(8)
 
-        def attempt(_: int, together: Barrier = together) -> Lease | None:
+        def attempt(_: int, together: Barrier = together) -> RunLease | None:
             together.wait()
             return take(database, key)
 
@@ -227,7 +227,7 @@ def test_workers_by_force_at_the_same_time_are_one_at_a_time(database: Database)
         age(database)
 
 
-def test_of_a_sleeper_and_its_successor_only_the_successor_has_the_lease(
+def test_worker_whose_lease_expired_cannot_write_after_its_successor_claimed_it(
     database: Database,
 ) -> None:
     key = create(database).key
@@ -244,9 +244,9 @@ def test_of_a_sleeper_and_its_successor_only_the_successor_has_the_lease(
     with pytest.raises(LeaseLost):
         beat(database, sleeper, checkpoint(8))
     with database.transaction() as connection:
-        stream_runs.release(connection, sleeper, checkpoint(8))
-        stream_runs.retry(connection, sleeper, "too late", checkpoint(8))
-        stream_runs.fail(connection, sleeper, "too late")
+        stream_runs.release_lease(connection, sleeper, checkpoint(8))
+        stream_runs.retry_later(connection, sleeper, "too late", checkpoint(8))
+        stream_runs.fail_run(connection, sleeper, "too late")
     assert beat(database, successor) == "RUNNING"
     assert find(database).status_message is None
     with database.transaction() as connection:
@@ -255,12 +255,12 @@ def test_of_a_sleeper_and_its_successor_only_the_successor_has_the_lease(
     assert Checkpoint(**row.checkpoint) == checkpoint(7)
 
 
-def test_a_released_run_goes_on_with_its_successor_at_once(database: Database) -> None:
+def test_successor_of_a_released_run_is_due_at_once(database: Database) -> None:
     key = create(database).key
     start(database)
     first = taken(database, key)
     with database.transaction() as connection:
-        stream_runs.release(connection, first, checkpoint(3))
+        stream_runs.release_lease(connection, first, checkpoint(3))
     assert status(database) == "RUNNING"
     assert due(database, key) == [key]
     second = taken(database, key)
@@ -268,7 +268,7 @@ def test_a_released_run_goes_on_with_its_successor_at_once(database: Database) -
     assert second.failures == 0
 
 
-def test_a_message_that_got_lost_is_sent_again(database: Database) -> None:
+def test_lost_message_is_sent_again(database: Database) -> None:
     key = create(database).key
     start(database)
     assert due(database) == [key]
@@ -279,15 +279,15 @@ def test_a_message_that_got_lost_is_sent_again(database: Database) -> None:
     pass_time(database, 31)
     assert due(database) == []
     with database.transaction() as connection:
-        stream_runs.send_again(connection)
+        stream_runs.resend_messages(connection)
     assert due(database) == [key]
 
 
-def test_a_new_run_does_not_go_on_where_the_last_one_was(database: Database) -> None:
+def test_new_run_does_not_start_at_the_checkpoint_of_the_last_one(database: Database) -> None:
     key = create(database).key
     first = start(database)
     with database.transaction() as connection:
-        stream_runs.release(connection, taken(database, key), checkpoint(3))
+        stream_runs.release_lease(connection, taken(database, key), checkpoint(3))
     change(database, stream_processors.stop)
     assert start(database) != first
     lease = taken(database, key)
@@ -295,7 +295,7 @@ def test_a_new_run_does_not_go_on_where_the_last_one_was(database: Database) -> 
     assert lease.started_at > lease.processor.created_at
 
 
-def test_stop_waits_for_the_worker_to_let_go(database: Database) -> None:
+def test_processor_is_stopping_until_its_worker_releases_the_lease(database: Database) -> None:
     key = create(database).key
     start(database)
     lease = taken(database, key)
@@ -306,14 +306,14 @@ def test_stop_waits_for_the_worker_to_let_go(database: Database) -> None:
     assert find(database).updated_at == stopping_since
     assert beat(database, lease) == "STOPPING"
     with database.transaction() as connection:
-        stream_runs.release(connection, lease)
+        stream_runs.release_lease(connection, lease)
     assert status(database) == "STOPPED"
     assert due(database) == []
     assert take(database, key) is None
 
 
 @pytest.mark.parametrize("state", ["STARTING", "RUNNING"])
-def test_stop_is_at_once_if_no_worker_has_it(database: Database, state: str) -> None:
+def test_processor_without_a_worker_stops_at_once(database: Database, state: str) -> None:
     key = create(database).key
     start(database)
     if state == "RUNNING":
@@ -324,7 +324,7 @@ def test_stop_is_at_once_if_no_worker_has_it(database: Database, state: str) -> 
     assert take(database, key) is None
 
 
-def test_a_worker_that_dies_while_stopping_leaves_it_stopped(database: Database) -> None:
+def test_stopping_processor_whose_worker_died_becomes_stopped(database: Database) -> None:
     key = create(database).key
     start(database)
     dead = taken(database, key)
@@ -337,16 +337,16 @@ def test_a_worker_that_dies_while_stopping_leaves_it_stopped(database: Database)
     with pytest.raises(LeaseLost):
         beat(database, dead)
     with database.transaction() as connection:
-        assert not stream_runs.any_active(connection)
+        assert active_streams.count_active(connection) == 0
 
 
-def test_what_does_not_run_cannot_be_stopped(database: Database) -> None:
+def test_inactive_processor_cannot_be_stopped(database: Database) -> None:
     create(database)
     with pytest.raises(StreamProcessorInUse, match="STOPPED"):
         change(database, stream_processors.stop)
 
 
-def test_a_processor_in_a_workers_hands_cannot_be_deleted(database: Database) -> None:
+def test_processor_with_a_worker_cannot_be_deleted(database: Database) -> None:
     key = create(database).key
     start(database)
     taken(database, key)
@@ -360,7 +360,7 @@ def test_a_processor_in_a_workers_hands_cannot_be_deleted(database: Database) ->
     assert take(database, key) is None
 
 
-def test_a_processor_that_nobody_has_taken_up_can_be_deleted(database: Database) -> None:
+def test_started_processor_without_a_worker_can_be_deleted(database: Database) -> None:
     key = create(database).key
     start(database)
     change(database, stream_processors.delete)
@@ -368,11 +368,11 @@ def test_a_processor_that_nobody_has_taken_up_can_be_deleted(database: Database)
     assert take(database, key) is None
 
 
-def test_a_failed_processor_says_why_until_it_is_started_again(database: Database) -> None:
+def test_failed_processor_keeps_its_reason_until_it_is_started_again(database: Database) -> None:
     key = create(database).key
     start(database)
     with database.transaction() as connection:
-        stream_runs.fail(connection, taken(database, key), "The stream is gone.")
+        stream_runs.fail_run(connection, taken(database, key), "The stream is gone.")
     failed = find(database)
     assert (failed.status, failed.status_message) == ("FAILED", "The stream is gone.")
     assert due(database) == []
@@ -383,13 +383,15 @@ def test_a_failed_processor_says_why_until_it_is_started_again(database: Databas
     assert (again.status, again.status_message) == ("STARTING", None)
 
 
-def test_a_failure_of_what_was_to_stop_leaves_it_stopped_and_says_so(database: Database) -> None:
+def test_failure_of_a_stopping_processor_leaves_it_stopped_with_the_reason(
+    database: Database,
+) -> None:
     key = create(database).key
     start(database)
     lease = taken(database, key)
     change(database, stream_processors.stop)
     with database.transaction() as connection:
-        stream_runs.fail(connection, lease, "The stream is gone.")
+        stream_runs.fail_run(connection, lease, "The stream is gone.")
     assert (status(database), find(database).status_message) == ("STOPPED", "The stream is gone.")
 
 
@@ -397,12 +399,12 @@ def test_retries_wait_longer_each_time_and_end_in_failure(database: Database) ->
     key = create(database).key
     start(database)
     waits = []
-    for number in range(MOST_FAILURES):
+    for number in range(MAX_FAILURES):
         assert status(database) in ("STARTING", "RUNNING")
         lease = taken(database, key)
         assert lease.failures == number
         with database.transaction() as connection:
-            stream_runs.retry(connection, lease, "The data stream does not answer.")
+            stream_runs.retry_later(connection, lease, "The data stream does not answer.")
             row = connection.execute(
                 "SELECT extract(epoch FROM send_after - now())::float AS wait, status"
                 " FROM stream_processors"
@@ -416,34 +418,36 @@ def test_retries_wait_longer_each_time_and_end_in_failure(database: Database) ->
     assert (failed.status, failed.status_message) == ("FAILED", "The data stream does not answer.")
 
 
-def test_a_data_stream_that_takes_nothing_for_ever_fails_its_processor(
+def test_data_stream_that_never_accepts_records_fails_its_processor(
     database: Database,
 ) -> None:
     """Each worker tries it for a minute, all the while showing that it is alive."""
     key = create(database).key
     start(database)
-    for _ in range(MOST_FAILURES):
+    for _ in range(MAX_FAILURES):
         lease = taken(database, key)
         for _ in range(4):
             pass_time(database, 20)
             assert beat(database, lease) == "RUNNING"
         with database.transaction() as connection:
-            stream_runs.retry(connection, lease, "The data stream takes no records.")
+            stream_runs.retry_later(connection, lease, "The data stream takes no records.")
     assert status(database) == "FAILED"
 
 
-def test_what_a_worker_waits_for_is_told_until_it_gets_on(database: Database) -> None:
+def test_status_message_shows_what_a_worker_waits_for_until_it_makes_progress(
+    database: Database,
+) -> None:
     key = create(database).key
     start(database)
     lease = taken(database, key)
     with database.transaction() as connection:
-        stream_runs.beat(connection, lease, LEASE, trouble="The camera does not answer.")
+        stream_runs.extend_lease(connection, lease, LEASE, trouble="The camera does not answer.")
     waiting = find(database)
     assert (waiting.status, waiting.status_message) == ("RUNNING", "The camera does not answer.")
     beat(database, lease)
     assert find(database).status_message is None
     with database.transaction() as connection:
-        stream_runs.retry(connection, lease, "The data stream takes no records.")
+        stream_runs.retry_later(connection, lease, "The data stream takes no records.")
     waiting = find(database)
     assert (waiting.status, waiting.status_message) == (
         "RUNNING",
@@ -453,13 +457,13 @@ def test_what_a_worker_waits_for_is_told_until_it_gets_on(database: Database) ->
     assert find(database).status_message is None
 
 
-def test_a_worker_that_gets_on_ends_the_row_of_failures(database: Database) -> None:
+def test_progress_resets_the_count_of_failures(database: Database) -> None:
     key = create(database).key
     start(database)
     with database.transaction() as connection:
-        stream_runs.retry(connection, taken(database, key), "x", checkpoint(1))
+        stream_runs.retry_later(connection, taken(database, key), "x", checkpoint(1))
     with database.transaction() as connection:
-        lease = stream_runs.take(connection, key, LEASE)
+        lease = stream_runs.claim_lease(connection, key, LEASE)
         assert lease is not None
         assert (lease.failures, lease.checkpoint) == (1, checkpoint(1))
     beat(database, lease, checkpoint(1))
@@ -471,7 +475,7 @@ def test_a_worker_that_gets_on_ends_the_row_of_failures(database: Database) -> N
     assert taken(database, key).failures == 1
 
 
-def test_a_worker_that_lives_on_a_quiet_stream_ends_the_row_of_failures(
+def test_worker_that_survives_a_quiet_stream_resets_the_count_of_failures(
     database: Database,
 ) -> None:
     key = create(database).key
@@ -488,10 +492,10 @@ def test_a_worker_that_lives_on_a_quiet_stream_ends_the_row_of_failures(
     assert taken(database, key).failures == 1
 
 
-def test_a_stream_that_kills_every_worker_fails_its_processor(database: Database) -> None:
+def test_stream_that_kills_every_worker_fails_its_processor(database: Database) -> None:
     key = create(database).key
     start(database)
-    for _ in range(MOST_FAILURES):
+    for _ in range(MAX_FAILURES):
         beat(database, taken(database, key))
         age(database)
         assert due(database) == [key]
@@ -499,10 +503,10 @@ def test_a_stream_that_kills_every_worker_fails_its_processor(database: Database
     failed = find(database)
     assert failed.status == "FAILED"
     assert failed.status_message is not None
-    assert str(MOST_FAILURES) in failed.status_message
+    assert str(MAX_FAILURES) in failed.status_message
 
 
-def test_a_deleted_collection_fails_its_processor_with_the_reason(database: Database) -> None:
+def test_deleted_collection_fails_its_processor_with_the_reason(database: Database) -> None:
     key = create(database).key
     start(database)
     lease = taken(database, key)
@@ -525,7 +529,7 @@ def test_a_deleted_collection_fails_its_processor_with_the_reason(database: Data
 
 
 @pytest.mark.parametrize("is_taken", [True, False])
-def test_a_sweep_fails_a_processor_whose_collection_was_deleted(
+def test_sweep_fails_a_processor_whose_collection_was_deleted(
     database: Database, is_taken: bool
 ) -> None:
     key = create(database).key
@@ -540,7 +544,7 @@ def test_a_sweep_fails_a_processor_whose_collection_was_deleted(
             beat(database, lease)
 
 
-def test_nobody_takes_a_processor_whose_collection_was_deleted(database: Database) -> None:
+def test_processor_whose_collection_was_deleted_cannot_be_claimed(database: Database) -> None:
     key = create(database).key
     start(database)
     collections.delete(database, "staff")
@@ -548,7 +552,7 @@ def test_nobody_takes_a_processor_whose_collection_was_deleted(database: Databas
     assert status(database) == "FAILED"
 
 
-def test_a_lease_lapses_by_the_databases_clock(database: Database) -> None:
+def test_lease_expires_by_the_clock_of_the_database(database: Database) -> None:
     key = create(database).key
     start(database)
     dead = taken(database, key, 0.2)
@@ -561,7 +565,7 @@ def test_a_lease_lapses_by_the_databases_clock(database: Database) -> None:
         beat(database, dead)
 
 
-def test_tags_of_a_processor_go_with_it_and_are_not_those_of_a_collection(
+def test_tags_of_a_processor_are_deleted_with_it_and_apart_from_those_of_collections(
     database: Database, gallery: Collection
 ) -> None:
     processor = create(database)
@@ -576,7 +580,7 @@ def test_tags_of_a_processor_go_with_it_and_are_not_those_of_a_collection(
         assert connection.execute("SELECT 1 FROM stream_processor_tags").fetchone() is None
 
 
-def test_a_preference_is_kept_and_the_run_is_left_alone(database: Database) -> None:
+def test_data_sharing_preference_is_stored_without_touching_the_run(database: Database) -> None:
     key = create(database).key
     start(database)
     lease = taken(database, key)

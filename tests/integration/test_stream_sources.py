@@ -1,4 +1,4 @@
-"""What a worker of a stream processor reads: garbage, silence, cameras, streams that go."""
+"""Sources of a stream processor: garbage, silence, cameras and deleted streams."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from facedex.aws import live_sources
 from facedex.media.matroska import contents, ebml
-from facedex_functions.run_stream_processor import session, sources
+from facedex_functions.run_stream_processor import session
 from tests.e2e.streaming import Scene, until
 from tests.integration.streaming import PATIENCE, Configure, Stage, end, frames, places
 from tests.media.kinesis import matroska, numbered_film
@@ -23,14 +24,14 @@ pytestmark = pytest.mark.usefixtures("service")
 
 @pytest.fixture(scope="module")
 def film() -> bytes:
-    """Three seconds without anybody, ten frames and a key frame in each."""
+    """Three seconds without people, ten frames and a key frame in each."""
     return numbered_film(10 * SECONDS)
 
 
-def test_a_video_stream_deleted_in_the_middle_fails_the_processor_with_the_reason(
+def test_deleted_video_stream_fails_the_processor_with_the_reason(
     stage: Stage, scene: Scene, film: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sources, "_REFUSALS", 1.0)
+    monkeypatch.setattr(live_sources, "_STREAM_PATIENCE", 1.0)
     working = stage.work(scene.name)
     scene.push(film, pace=False)
     scene.collect(frames(5 * SECONDS))
@@ -41,7 +42,7 @@ def test_a_video_stream_deleted_in_the_middle_fails_the_processor_with_the_reaso
     assert "cannot be read: ResourceNotFoundException" in failed["StatusMessage"]
 
 
-def test_frames_of_garbage_are_told_of_and_the_stream_goes_on_behind_them(
+def test_undecodable_frames_are_reported_and_later_ones_are_analysed(
     stage: Stage, scene: Scene, film: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session, "_BROKEN", 5)
@@ -68,7 +69,7 @@ def test_frames_of_garbage_are_told_of_and_the_stream_goes_on_behind_them(
 
 
 def huge(film: bytes) -> bytes:
-    """A stream in which an element says that it has a terabyte."""
+    """Return a stream in which an element claims to have a terabyte."""
     head, clusters = matroska(film)
     liar = ebml.SIMPLE_BLOCK.to_bytes(1, "big") + (1 << 56 | 1 << 40).to_bytes(8, "big")
     return head + clusters[0] + contents.open_cluster(5000) + liar + b"\x00" * (1 << 20)
@@ -78,7 +79,7 @@ GARBAGE = (b"\x00" * 300_000, b"\x1a\x45\xdf\xa3" * 50_000)
 
 
 @pytest.mark.parametrize("media", [*GARBAGE, "cut", "huge"], ids=["zeros", "heads", "cut", "huge"])
-def test_an_answer_of_garbage_ends_neither_the_worker_nor_its_memory(
+def test_garbage_instead_of_media_neither_ends_the_worker_nor_fills_its_memory(
     stage: Stage, scene: Scene, film: bytes, media: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if media == "cut":
@@ -101,7 +102,7 @@ def test_an_answer_of_garbage_ends_neither_the_worker_nor_its_memory(
     working.result(PATIENCE)
 
 
-def test_megabytes_of_garbage_are_left_to_another_worker(stage: Stage, scene: Scene) -> None:
+def test_worker_hands_over_after_megabytes_of_garbage(stage: Stage, scene: Scene) -> None:
     stage.faults.media = b"\x00" * (17 << 20)
     stage.work(scene.name).result(PATIENCE)
     waiting = scene.describe()
@@ -109,9 +110,7 @@ def test_megabytes_of_garbage_are_left_to_another_worker(stage: Stage, scene: Sc
     assert "could be read as Matroska" in waiting["StatusMessage"]
 
 
-def test_what_was_seen_before_a_failure_is_told_all_the_same(
-    stage: Stage, scene: Scene, film: bytes
-) -> None:
+def test_frames_before_a_failure_are_written(stage: Stage, scene: Scene, film: bytes) -> None:
     stage.faults.throttle = 2
     scene.push(film, pace=False)
     with scene.producing() as producer:
@@ -128,7 +127,7 @@ def test_what_was_seen_before_a_failure_is_told_all_the_same(
     assert frames(5 * SECONDS)(scene.records())
 
 
-def test_a_producer_that_breaks_off_costs_what_it_has_not_sent(
+def test_producer_that_breaks_off_loses_only_what_it_did_not_send(
     stage: Stage, scene: Scene, film: bytes
 ) -> None:
     head, clusters = matroska(film, start=round(time.time() * 1000))
@@ -154,7 +153,7 @@ def camera_scene(stage: Stage, url: str) -> Scene:
     return scene
 
 
-def test_a_camera_that_does_not_answer_is_waited_for_and_the_owner_is_told(
+def test_camera_that_does_not_answer_is_reported_and_retried(
     stage: Stage, film: bytes, configure: Configure
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -171,7 +170,7 @@ def test_a_camera_that_does_not_answer_is_waited_for_and_the_owner_is_told(
     working.result(PATIENCE)
 
 
-def test_a_camera_that_refuses_fails_its_processor_and_no_password_is_told(
+def test_camera_that_refuses_fails_its_processor_without_revealing_a_password(
     stage: Stage,
     film: bytes,
     configure: Configure,
@@ -180,7 +179,7 @@ def test_a_camera_that_refuses_fails_its_processor_and_no_password_is_told(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    monkeypatch.setattr(sources, "_CAMERA_REFUSALS", 1.0)
+    monkeypatch.setattr(live_sources, "_CAMERA_PATIENCE", 1.0)
     with Camera(film, credentials=("door", "open-sesame")) as camera:
         place = f"127.0.0.1:{camera.port}"
         configure(RTSP_HOSTS=place, RTSP_CREDENTIALS=f"door:sesame-street@{place}")
@@ -193,13 +192,13 @@ def test_a_camera_that_refuses_fails_its_processor_and_no_password_is_told(
         scene.start()
         working = stage.work(scene.name)
         records = scene.collect(frames(5))
-        told = [caplog.text, *capfd.readouterr(), str(failed), str(scene.describe()), str(records)]
-        assert not [each for each in told if "sesame" in each]
+        texts = [caplog.text, *capfd.readouterr(), str(failed), str(scene.describe()), str(records)]
+        assert not [each for each in texts if "sesame" in each]
         end(scene)
         working.result(PATIENCE)
 
 
-def test_a_stalled_stream_is_told_of_until_it_goes_on(
+def test_stalled_stream_is_reported_until_it_continues(
     stage: Stage, scene: Scene, film: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session, "_STALLED", 1.0)

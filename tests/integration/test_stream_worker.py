@@ -1,4 +1,4 @@
-"""Runs of a stream processor: handed over, behind, stopped, taken away, and what is written."""
+"""Runs of a stream processor: handover, skipping to live, stop, lost leases and records."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from facedex.runtime import services
-from facedex_functions.run_stream_processor import output
+from facedex_functions.run_stream_processor import record_writer
 from facedex_local.workers import stream_workforce
 from tests.e2e.streaming import Scene, moment, until
 from tests.integration.streaming import PATIENCE, Configure, Stage, end, frames, messages, places
@@ -25,11 +25,11 @@ pytestmark = pytest.mark.usefixtures("service")
 
 @pytest.fixture(scope="module")
 def film() -> bytes:
-    """Three seconds without anybody, ten frames and a key frame in each."""
+    """Three seconds without people, ten frames and a key frame in each."""
     return numbered_film(10 * SECONDS)
 
 
-def test_a_worker_hands_over_after_its_time_and_nothing_is_lost_or_written_twice(
+def test_handover_after_the_time_limit_loses_and_repeats_no_frame(
     stage: Stage, scene: Scene, film: bytes, configure: Configure
 ) -> None:
     configure(STREAM_SECONDS=1)
@@ -42,7 +42,7 @@ def test_a_worker_hands_over_after_its_time_and_nothing_is_lost_or_written_twice
         stage.work(scene.name).result(PATIENCE)
         workers += 1
         assert workers < 20
-        # Its successor was sent for at once, by nobody's sweep.
+        # The message for its successor was sent at once, without a sweep.
         assert messages(scene) == 1
         records += scene.records()
     feeder.join()
@@ -54,7 +54,7 @@ def test_a_worker_hands_over_after_its_time_and_nothing_is_lost_or_written_twice
     assert scene.describe()["Status"] == "RUNNING"
 
 
-def test_a_worker_that_is_behind_goes_on_at_live_and_its_next_record_says_so(
+def test_worker_behind_live_skips_ahead_and_its_next_record_says_so(
     stage: Stage, scene: Scene, film: bytes, configure: Configure, capfd: Any
 ) -> None:
     configure(STREAM_BEHIND=20)
@@ -64,18 +64,18 @@ def test_a_worker_that_is_behind_goes_on_at_live_and_its_next_record_says_so(
     working = stage.work(scene.name)
     records = scene.collect(lambda found: bool(found) and moment(found[-1]) > time.time() + 30)
     said = [record["StreamProcessorInformation"] for record in records]
-    # The first fragment told how far behind it is.
+    # The first fragment said how far behind it is.
     assert said[0] == said[1] == {"Status": "RUNNING"}
     assert 59 < said[5]["SkippedSeconds"] < 59 + PATIENCE
     assert all(each == {"Status": "RUNNING"} for each in said[6:])
     end(scene)
     working.result(PATIENCE)
-    told = capfd.readouterr().out
-    assert '"StreamSkippedSeconds"' in told
-    assert '"Dimensions":[["FunctionName","StreamProcessor"' in told
+    written = capfd.readouterr().out
+    assert '"StreamSkippedSeconds"' in written
+    assert '"Dimensions":[["FunctionName","StreamProcessor"' in written
 
 
-def test_a_place_that_is_not_held_any_more_is_left_for_live(
+def test_worker_continues_at_live_when_its_position_is_gone(
     stage: Stage, scene: Scene, film: bytes, configure: Configure
 ) -> None:
     configure(STREAM_SECONDS=1)
@@ -97,7 +97,9 @@ def test_a_place_that_is_not_held_any_more_is_left_for_live(
     working.result(PATIENCE)
 
 
-def test_a_place_that_is_none_is_left_for_live(stage: Stage, scene: Scene, film: bytes) -> None:
+def test_worker_continues_at_live_when_its_position_is_invalid(
+    stage: Stage, scene: Scene, film: bytes
+) -> None:
     with services.database().transaction() as connection:
         connection.execute(
             "UPDATE stream_processors SET checkpoint = %s",
@@ -120,7 +122,7 @@ def test_a_place_that_is_none_is_left_for_live(stage: Stage, scene: Scene, film:
     working.result(PATIENCE)
 
 
-def test_records_that_are_refused_are_put_again_until_each_is_taken(
+def test_refused_records_are_put_again_until_each_is_accepted(
     stage: Stage, scene: Scene, film: bytes
 ) -> None:
     stage.faults.throttle, stage.faults.refuse = 2, 2
@@ -133,10 +135,10 @@ def test_records_that_are_refused_are_put_again_until_each_is_taken(
     working.result(PATIENCE)
 
 
-def test_a_stream_that_takes_nothing_is_left_to_a_successor_who_loses_nothing(
+def test_successor_writes_all_records_that_the_data_stream_refused(
     stage: Stage, scene: Scene, film: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(output, "_PATIENCE", 1.0)
+    monkeypatch.setattr(record_writer, "_PATIENCE", 1.0)
     stage.faults.throttle = 1_000_000
     scene.push(film, pace=False)
     stage.work(scene.name).result(PATIENCE)
@@ -152,10 +154,10 @@ def test_a_stream_that_takes_nothing_is_left_to_a_successor_who_loses_nothing(
     working.result(PATIENCE)
 
 
-def test_a_data_stream_deleted_in_the_middle_fails_the_processor_with_the_reason(
+def test_deleted_data_stream_fails_the_processor_with_the_reason(
     stage: Stage, scene: Scene, film: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(output, "_BRIEF_PATIENCE", 1.0)
+    monkeypatch.setattr(record_writer, "_BRIEF_PATIENCE", 1.0)
     scene.push(film, pace=False)
     working = stage.work(scene.name)
     scene.collect(frames(5))
@@ -167,7 +169,9 @@ def test_a_data_stream_deleted_in_the_middle_fails_the_processor_with_the_reason
     assert "takes no records: ResourceNotFoundException" in failed["StatusMessage"]
 
 
-def test_of_two_workers_by_force_one_works(stage: Stage, scene: Scene, film: bytes) -> None:
+def test_only_one_of_several_concurrent_workers_works(
+    stage: Stage, scene: Scene, film: bytes
+) -> None:
     working = [stage.work(scene.name) for _ in range(4)]
     until(lambda: sum(each.done() for each in working) == 3)
     scene.push(film, pace=False)
@@ -179,7 +183,7 @@ def test_of_two_workers_by_force_one_works(stage: Stage, scene: Scene, film: byt
         each.result(PATIENCE)
 
 
-def test_a_worker_that_loses_its_lease_writes_nothing_more(
+def test_worker_that_loses_its_lease_writes_no_more_records(
     stage: Stage, scene: Scene, film: bytes
 ) -> None:
     first = stage.work(scene.name)
@@ -245,10 +249,10 @@ def test_stop_takes_effect_within_seconds_in_every_state(
         assert taken < 20
 
 
-def test_a_machine_that_is_started_again_makes_the_streams_of_processors_at_work(
+def test_restarted_machine_makes_the_streams_of_active_processors_again(
     stage: Stage, scene: Scene, film: bytes
 ) -> None:
-    """What was in memory is gone with the process before; a worker that goes on needs both."""
+    """Streams in memory end with their process; a worker that continues needs both."""
     resting = Scene(stage, "staff")
     for each in (scene, resting):
         each.video.delete_stream(StreamARN=each.video_arn)

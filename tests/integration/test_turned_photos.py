@@ -15,6 +15,7 @@ from PIL import Image
 from facedex.vision import packs, upright
 from facedex.vision.detection import Detections, Floats
 from facedex.vision.faces import DetectedFace
+from facedex.vision.images import Image as Picture
 from facedex.vision.packs import Pack
 from facedex.vision.yunet import YuNet
 from tests.media.turning import ANGLES, FILLS, Pixels, bring, picture, turned
@@ -71,6 +72,11 @@ def test_all_portraits_of_the_test_data_find_their_upright_copies(
         if similarity(pack, turn, vector_of(pack, pixels)) < OWN:
             lost.append(file.name)
     assert not lost
+
+
+def vectors_of(pack: Pack, image: Picture) -> Floats:
+    """Return the vectors of all faces whose landmarks can be trusted."""
+    return pack.embed(image, [face for face in pack.detect(image) if face.legible])
 
 
 def upright_photos(data: Path) -> Iterator[tuple[str, Pixels]]:
@@ -141,6 +147,20 @@ def test_every_face_of_a_turned_group_is_found_once(
         scores = pack.embed(image, faces) @ np.array(vectors).T
         own = pack.calibration.cosine(OWN)
         assert sorted((scores >= own).sum(axis=0)) >= [1, 1]
+
+
+@pytest.mark.parametrize("degrees", ANGLES)
+def test_every_face_of_a_turned_crowd_matches_its_upright_copy(
+    pack: Pack, data: Path, degrees: int
+) -> None:
+    for file in sorted((data / "groups").glob("*.jpg")):
+        pixels = read(file)
+        vectors = vectors_of(pack, picture(pixels))
+        assert len(vectors) >= 2
+        scores = vectors_of(pack, picture(turned(pixels, degrees))) @ vectors.T
+        own = pack.calibration.cosine(OWN)
+        assert (scores >= own).sum(axis=0).tolist() == [1] * len(vectors), file.name
+        assert len(scores) == len(vectors), file.name
 
 
 def test_what_shows_no_face_either_way_is_not_legible(pack: Pack) -> None:

@@ -229,7 +229,7 @@ def test_a_name_that_several_photos_have_is_no_proof(staff: Staff, tmp_path: Pat
     (folder / "c.png").write_bytes((staff.photos / "s1/1.png").read_bytes())
     result = staff.upgrade(source=str(folder))
     assert result.exit_code == 1
-    assert "several photos have its name, and none its bytes" in result.output
+    assert "several photos have its name, but none its bytes" in result.output
 
 
 def test_faces_without_an_original_keep_the_collection_as_it_is_unless_they_may_go(

@@ -1,4 +1,4 @@
-"""index_upload on a real Postgres, with moto's S3 and SQS behind it."""
+"""index_upload with a real Postgres, and moto's S3 and SQS."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ CREDENTIALS = {
 
 @dataclass
 class Bucket:
-    """A bucket, its two queues and the collection "staff", behind the function."""
+    """The function's bucket, its two queues and the collection "staff"."""
 
     name: str
     s3: Any
@@ -56,20 +56,20 @@ class Bucket:
         version: str | None = answer.get("VersionId")
         return version
 
-    def tell(self, key: str, *, event: str = "ObjectCreated:Put", version: str = "") -> list[str]:
-        """Give the function a notification; return the ids of the messages that failed."""
+    def notify(self, key: str, *, event: str = "ObjectCreated:Put", version: str = "") -> list[str]:
+        """Call the function with a notification; return the ids of the messages that failed."""
         thing = {"key": key, **({"versionId": version} if version else {})}
         place = {"bucket": {"name": self.name}, "object": thing}
         return self.send(json.dumps({"Records": [{"eventName": event, "s3": place}]}))
 
     def send(self, body: str, **more: Any) -> list[str]:
-        """Give the function a message; return the ids of the messages that failed."""
+        """Call the function with a message; return the ids of the messages that failed."""
         event = {"Records": [{"messageId": "m", "eventSource": "aws:sqs", "body": body, **more}]}
         answer = lambda_handler(event, Context("index_upload", 60, 1769, "request"))
         return [item["itemIdentifier"] for item in answer["batchItemFailures"]]
 
     def next_message(self) -> dict[str, Any]:
-        """What lies in the queue that the function puts messages into again, taken out of it."""
+        """Remove and return the message that the function has put into the queue again."""
         (message,) = self.sqs.receive_message(
             QueueUrl=self.queue, AttributeNames=["All"], MessageAttributeNames=["All"]
         )["Messages"]
@@ -79,7 +79,7 @@ class Bucket:
 
     def delete(self, key: str) -> list[str]:
         self.s3.delete_object(Bucket=self.name, Key=key)
-        return self.tell(key, event="ObjectRemoved:Delete")
+        return self.notify(key, event="ObjectRemoved:Delete")
 
     def faces(self) -> list[tuple[str | None, str]]:
         with self.database.transaction() as connection:
@@ -95,14 +95,16 @@ class Bucket:
         return {tag["Key"]: tag["Value"] for tag in found}
 
     def reasons(self) -> list[tuple[str, str]]:
-        """Code and reason of each dead letter, which are taken out."""
+        """Remove the dead letters; return code and reason of each."""
         received = self.sqs.receive_message(
             QueueUrl=self.letters, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
         )
         found = []
         for message in received.get("Messages", ()):
-            told = message["MessageAttributes"]
-            found.append((told["ErrorCode"]["StringValue"], told["Reason"]["StringValue"]))
+            attributes = message["MessageAttributes"]
+            found.append(
+                (attributes["ErrorCode"]["StringValue"], attributes["Reason"]["StringValue"])
+            )
             self.sqs.delete_message(QueueUrl=self.letters, ReceiptHandle=message["ReceiptHandle"])
         return found
 
@@ -119,7 +121,7 @@ def endpoint() -> Iterator[str]:
 def function(
     endpoint: str, database_url: str, pack_directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., Bucket]]:
-    """Makes a bucket and gives the function the settings for it."""
+    """Return what makes a bucket, and the settings of the function for it."""
     made = (
         settings.settings,
         services._database,
@@ -168,18 +170,16 @@ def bucket(function: Callable[..., Bucket]) -> Bucket:
 
 @pytest.fixture
 def mirror(function: Callable[..., Bucket]) -> Bucket:
-    """A bucket whose objects take their faces with them."""
+    """A bucket whose deleted objects take their faces with them."""
     return function(UPLOADS_DELETE_FACES="true")
 
 
-def test_a_message_that_comes_again_changes_nothing(
-    bucket: Bucket, portraits: dict[str, bytes]
-) -> None:
+def test_repeated_message_changes_nothing(bucket: Bucket, portraits: dict[str, bytes]) -> None:
     bucket.put("staff/grace.jpg", portraits["grace"])
-    assert bucket.tell("staff/grace.jpg") == []
+    assert bucket.notify("staff/grace.jpg") == []
     before = bucket.faces()
     assert [name for name, _ in before] == ["grace"]
-    assert bucket.tell("staff/grace.jpg") == []
+    assert bucket.notify("staff/grace.jpg") == []
     assert bucket.faces() == before
     assert bucket.tags("staff/grace.jpg") == {}
 
@@ -195,7 +195,7 @@ def test_a_message_that_comes_again_changes_nothing(
         ("staff/Zoë.jpg", None, "InvalidUploadKey", "externalImageId"),
     ],
 )
-def test_what_can_never_work_is_a_dead_letter_with_a_reason_and_tagged(
+def test_impossible_upload_becomes_a_dead_letter_with_a_reason_and_is_tagged(
     bucket: Bucket,
     portraits: dict[str, bytes],
     key: str,
@@ -204,7 +204,7 @@ def test_what_can_never_work_is_a_dead_letter_with_a_reason_and_tagged(
     reason: str,
 ) -> None:
     bucket.put(key, portraits["grace"] if body is None else body)
-    assert bucket.tell(key) == []
+    assert bucket.notify(key) == []
     ((told, why),) = bucket.reasons()
     assert told == code
     assert reason in why
@@ -213,61 +213,61 @@ def test_what_can_never_work_is_a_dead_letter_with_a_reason_and_tagged(
     assert bucket.faces() == []
 
 
-def test_a_cut_off_photo_is_a_dead_letter(bucket: Bucket, portraits: dict[str, bytes]) -> None:
+def test_truncated_photo_becomes_a_dead_letter(bucket: Bucket, portraits: dict[str, bytes]) -> None:
     bucket.put("staff/a.png", portraits["eileen"][:-2000])
-    assert bucket.tell("staff/a.png") == []
+    assert bucket.notify("staff/a.png") == []
     assert [code for code, _ in bucket.reasons()] == ["InvalidImageFormatException"]
 
 
-def test_a_message_of_somebody_else_is_a_dead_letter_as_it_came(bucket: Bucket) -> None:
+def test_message_of_another_sender_becomes_a_dead_letter_unchanged(bucket: Bucket) -> None:
     assert bucket.send("hello") == []
     (message,) = bucket.sqs.receive_message(QueueUrl=bucket.letters)["Messages"]
     assert message["Body"] == "hello"
 
 
-def test_metadata_chooses_faces_and_a_mistake_in_it_is_told(
+def test_metadata_chooses_faces_and_a_mistake_in_it_is_reported(
     bucket: Bucket, portraits: dict[str, bytes]
 ) -> None:
     bucket.put("staff/a.jpg", portraits["grace"], max_faces="1", quality_filter="NONE")
     bucket.put("staff/b.jpg", portraits["grace"], max_faces="0")
-    assert bucket.tell("staff/a.jpg") == bucket.tell("staff/b.jpg") == []
+    assert bucket.notify("staff/a.jpg") == bucket.notify("staff/b.jpg") == []
     assert bucket.names() == ["a"]
     ((code, reason),) = bucket.reasons()
     assert code == "InvalidUploadMetadata"
     assert "maxFaces" in reason
 
 
-def test_tags_of_the_uploader_stay_and_ours_go_once_the_photo_is_indexed(
+def test_indexed_photo_keeps_the_uploaders_tags_and_loses_ours(
     bucket: Bucket, portraits: dict[str, bytes]
 ) -> None:
     bucket.put("later/grace.jpg", portraits["grace"])
     tags = {"TagSet": [{"Key": "team", "Value": "flight"}]}
     bucket.s3.put_object_tagging(Bucket=bucket.name, Key="later/grace.jpg", Tagging=tags)
-    bucket.tell("later/grace.jpg")
+    bucket.notify("later/grace.jpg")
     assert bucket.tags("later/grace.jpg")["facedex:status"] == "failed"
     assert bucket.tags("later/grace.jpg")["team"] == "flight"
     with bucket.database.transaction() as connection:
         collections.create(connection, "later", services.pack().model_version)
-    assert bucket.tell("later/grace.jpg") == []
+    assert bucket.notify("later/grace.jpg") == []
     assert bucket.tags("later/grace.jpg") == {"team": "flight"}
 
 
-def test_a_photo_without_a_face_is_told_by_a_tag(bucket: Bucket) -> None:
+def test_photo_without_a_face_is_tagged(bucket: Bucket) -> None:
     plain = io.BytesIO()
     Image.new("RGB", (300, 300), "grey").save(plain, "PNG")
     bucket.put("staff/wall.png", plain.getvalue())
-    assert bucket.tell("staff/wall.png") == []
+    assert bucket.notify("staff/wall.png") == []
     assert bucket.reasons() == []
     assert bucket.tags("staff/wall.png")["facedex:status"] == "no-face"
 
 
-def test_an_object_that_is_gone_meanwhile_is_nobodys_failure(bucket: Bucket) -> None:
-    assert bucket.tell("staff/gone.jpg") == []
-    assert bucket.tell("staff/gone.jpg", event="ObjectRemoved:Delete") == []
+def test_object_that_is_gone_is_no_failure(bucket: Bucket) -> None:
+    assert bucket.notify("staff/gone.jpg") == []
+    assert bucket.notify("staff/gone.jpg", event="ObjectRemoved:Delete") == []
     assert bucket.reasons() == []
 
 
-def test_the_version_of_the_notification_is_read(
+def test_version_in_the_notification_is_indexed(
     bucket: Bucket, portraits: dict[str, bytes]
 ) -> None:
     versioning = {"Status": "Enabled"}
@@ -275,32 +275,32 @@ def test_the_version_of_the_notification_is_read(
     first = bucket.put("staff/a.jpg", portraits["grace"])
     bucket.put("staff/a.jpg", b"garbage")
     assert first
-    assert bucket.tell("staff/a.jpg", version=first) == []
+    assert bucket.notify("staff/a.jpg", version=first) == []
     assert bucket.names() == ["a"]
     assert bucket.reasons() == []
 
 
-def test_a_database_that_is_down_is_waited_for(
+def test_upload_waits_while_the_database_is_down(
     function: Callable[..., Bucket], tmp_path: Path, portraits: dict[str, bytes]
 ) -> None:
     postgres = Postgres(tmp_path)
     bucket = function(postgres.start())
     bucket.put("staff/grace.jpg", portraits["grace"])
     postgres.stop()
-    assert bucket.tell("staff/grace.jpg") == ["m"]
+    assert bucket.notify("staff/grace.jpg") == ["m"]
     assert bucket.reasons() == []
     assert bucket.tags("staff/grace.jpg") == {}
     again = Postgres(tmp_path)
     again.start()
     try:
-        assert bucket.tell("staff/grace.jpg") == []
+        assert bucket.notify("staff/grace.jpg") == []
         assert bucket.names() == ["grace"]
         bucket.database.close()
     finally:
         again.stop()
 
 
-def test_a_database_that_wakes_up_meanwhile_is_no_failure_at_all(
+def test_database_that_wakes_up_in_time_causes_no_failure(
     function: Callable[..., Bucket], tmp_path: Path, portraits: dict[str, bytes]
 ) -> None:
     first, again = Postgres(tmp_path), Postgres(tmp_path)
@@ -312,7 +312,7 @@ def test_a_database_that_wakes_up_meanwhile_is_no_failure_at_all(
     starter = threading.Timer(2, again.start)
     starter.start()
     try:
-        assert bucket.tell("staff/grace.jpg") == []
+        assert bucket.notify("staff/grace.jpg") == []
         assert bucket.names() == ["grace"]
     finally:
         starter.join()
@@ -320,7 +320,7 @@ def test_a_database_that_wakes_up_meanwhile_is_no_failure_at_all(
         again.stop()
 
 
-def test_a_database_that_sleeps_for_long_makes_no_dead_letter(
+def test_long_database_outage_makes_no_dead_letter(
     function: Callable[..., Bucket], tmp_path: Path, portraits: dict[str, bytes]
 ) -> None:
     """However often: a message is put into the queue anew, so that the queue counts nothing."""
@@ -328,7 +328,7 @@ def test_a_database_that_sleeps_for_long_makes_no_dead_letter(
     bucket = function(first.start(), DATABASE_PATIENCE="1")
     bucket.put("staff/grace.jpg", portraits["grace"])
     first.stop()
-    assert bucket.tell("staff/grace.jpg") == []
+    assert bucket.notify("staff/grace.jpg") == []
     since = time.time()
     for attempt in range(1, 6):
         message = bucket.next_message()
@@ -348,14 +348,14 @@ def test_a_database_that_sleeps_for_long_makes_no_dead_letter(
     assert bucket.tags("staff/grace.jpg") == {}
 
 
-def test_what_has_waited_for_days_is_a_dead_letter_with_a_reason(
+def test_upload_that_has_waited_for_days_becomes_a_dead_letter(
     function: Callable[..., Bucket], tmp_path: Path, portraits: dict[str, bytes]
 ) -> None:
     postgres = Postgres(tmp_path)
     bucket = function(postgres.start(), DATABASE_PATIENCE="1")
     bucket.put("staff/grace.jpg", portraits["grace"])
     postgres.stop()
-    assert bucket.tell("staff/grace.jpg") == []
+    assert bucket.notify("staff/grace.jpg") == []
     message = bucket.next_message()
     long_ago = str(int(time.time()) - 4 * 24 * 3600)
     message["messageAttributes"]["WaitingSince"]["stringValue"] = long_ago
@@ -366,37 +366,35 @@ def test_what_has_waited_for_days_is_a_dead_letter_with_a_reason(
     assert bucket.tags("staff/grace.jpg")["facedex:status"] == "failed"
 
 
-def test_an_archived_object_is_a_dead_letter_with_a_reason(
-    bucket: Bucket, portraits: dict[str, bytes]
-) -> None:
+def test_archived_object_becomes_a_dead_letter(bucket: Bucket, portraits: dict[str, bytes]) -> None:
     bucket.s3.put_object(
         Bucket=bucket.name,
         Key="staff/grace.jpg",
         Body=portraits["grace"],
         StorageClass="GLACIER",
     )
-    assert bucket.tell("staff/grace.jpg") == []
+    assert bucket.notify("staff/grace.jpg") == []
     ((code, reason),) = bucket.reasons()
     assert code == "UnreadableUpload"
     assert "InvalidObjectState" in reason
     assert "archived" in reason
 
 
-def test_an_object_under_its_uploaders_own_key_is_a_dead_letter_with_a_reason(
+def test_object_encrypted_with_its_uploaders_key_becomes_a_dead_letter(
     bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """moto gives such objects out, so S3's answer is given here in S3's words."""
     with s3_that_refuses(400, "InvalidRequest") as url:
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url)
         objects.client.cache_clear()
-        assert bucket.tell("staff/grace.jpg") == []
+        assert bucket.notify("staff/grace.jpg") == []
     ((code, reason),) = bucket.reasons()
     assert code == "UnreadableUpload"
     assert "encrypted under a key that only its uploader has" in reason
 
 
 @pytest.mark.parametrize("may", [False, True])
-def test_the_log_names_objects_and_collections_only_where_it_may(
+def test_log_names_objects_and_collections_only_if_allowed(
     may: bool,
     function: Callable[..., Bucket],
     portraits: dict[str, bytes],
@@ -407,79 +405,79 @@ def test_the_log_names_objects_and_collections_only_where_it_may(
     bucket.put("staff/garbage.jpg", b"garbage")
     bucket.put("nobody/grace.jpg", portraits["grace"])
     for key in ("staff/grace.jpg", "staff/garbage.jpg", "nobody/grace.jpg", "staff/gone.jpg"):
-        bucket.tell(key)
+        bucket.notify(key)
     assert len(caplog.messages) == 4
     for name in ("staff", "grace", "garbage", "nobody", bucket.name):
         assert (name in caplog.text) is may, caplog.text
     assert ("the object of the message m" in caplog.text) is not may
 
 
-def test_an_s3_that_does_not_answer_is_waited_for(
+def test_upload_waits_while_s3_does_not_answer(
     bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
     objects.client.cache_clear()
-    assert bucket.tell("staff/grace.jpg") == ["m"]
+    assert bucket.notify("staff/grace.jpg") == ["m"]
     assert bucket.reasons() == []
 
 
-def test_without_the_setting_deleting_an_object_leaves_its_faces(
+def test_deleting_an_object_keeps_its_faces_by_default(
     bucket: Bucket, portraits: dict[str, bytes]
 ) -> None:
     bucket.put("staff/grace.jpg", portraits["grace"])
-    bucket.tell("staff/grace.jpg")
+    bucket.notify("staff/grace.jpg")
     assert bucket.delete("staff/grace.jpg") == []
     assert bucket.names() == ["grace"]
 
 
-def test_with_the_setting_a_deleted_object_takes_its_faces_with_it(
+def test_mirrored_bucket_deletes_the_faces_of_a_deleted_object(
     mirror: Bucket, portraits: dict[str, bytes]
 ) -> None:
     for name, photo in portraits.items():
         mirror.put(f"staff/{name}.jpg", photo)
-        mirror.tell(f"staff/{name}.jpg")
+        mirror.notify(f"staff/{name}.jpg")
     assert mirror.names() == ["eileen", "grace"]
     assert mirror.delete("staff/grace.jpg") == []
     assert mirror.names() == ["eileen"]
     # The first message, come once more and late.
-    assert mirror.tell("staff/grace.jpg") == []
+    assert mirror.notify("staff/grace.jpg") == []
     assert mirror.names() == ["eileen"]
     assert mirror.delete("nobody/grace.jpg") == mirror.delete("no/good/key.jpg") == []
     assert mirror.reasons() == []
 
 
-def test_a_deletion_that_is_told_late_does_not_remove_what_was_uploaded_since(
+def test_late_deletion_notice_keeps_the_faces_of_a_newer_upload(
     mirror: Bucket, portraits: dict[str, bytes]
 ) -> None:
     mirror.put("staff/grace.jpg", portraits["grace"])
-    mirror.tell("staff/grace.jpg")
+    mirror.notify("staff/grace.jpg")
     before = mirror.faces()
-    assert mirror.tell("staff/grace.jpg", event="ObjectRemoved:Delete") == []
+    assert mirror.notify("staff/grace.jpg", event="ObjectRemoved:Delete") == []
     assert mirror.faces() == before
 
 
-def test_with_the_setting_a_replaced_photo_gives_way_to_the_new_one(
+def test_mirrored_bucket_replaces_the_faces_of_a_replaced_photo(
     mirror: Bucket, portraits: dict[str, bytes]
 ) -> None:
     mirror.put("staff/a.jpg", portraits["grace"])
-    mirror.tell("staff/a.jpg")
+    mirror.notify("staff/a.jpg")
     ((_, first),) = mirror.faces()
     mirror.put("staff/a.jpg", portraits["eileen"])
-    assert mirror.tell("staff/a.jpg") == mirror.tell("staff/a.jpg") == []
+    assert mirror.notify("staff/a.jpg") == mirror.notify("staff/a.jpg") == []
     ((_, second),) = mirror.faces()
     assert first != second
     mirror.put("staff/a.jpg", b"garbage")
-    assert mirror.tell("staff/a.jpg") == []
+    assert mirror.notify("staff/a.jpg") == []
     assert mirror.faces() == []
     assert [code for code, _ in mirror.reasons()] == ["InvalidImageFormatException"]
 
 
-def test_another_object_of_the_same_name_keeps_its_faces(
+def test_other_object_of_the_same_name_keeps_its_faces(
     mirror: Bucket, portraits: dict[str, bytes]
 ) -> None:
     for key, name in (("staff/a.jpg", "grace"), ("staff/a.png", "eileen")):
         mirror.put(key, portraits[name])
-        mirror.tell(key)
+        mirror.notify(key)
     assert mirror.names() == ["a", "a"]
     assert mirror.delete("staff/a.jpg") == []
     assert mirror.names() == ["a"]
@@ -487,9 +485,9 @@ def test_another_object_of_the_same_name_keeps_its_faces(
     assert mirror.names() == []
 
 
-def test_faces_of_a_user_stay_and_that_is_told(mirror: Bucket, portraits: dict[str, bytes]) -> None:
+def test_faces_of_a_user_are_kept_and_reported(mirror: Bucket, portraits: dict[str, bytes]) -> None:
     mirror.put("staff/grace.jpg", portraits["grace"])
-    mirror.tell("staff/grace.jpg")
+    mirror.notify("staff/grace.jpg")
     associate(mirror.database)
     assert mirror.delete("staff/grace.jpg") == []
     assert mirror.names() == ["grace"]

@@ -1,4 +1,4 @@
-"""What holds of video jobs whatever workers do: each task once, each job ended once."""
+"""Guarantees for video jobs, whatever workers do: each task is done once, each job ends once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import numpy as np
 import pytest
 
-from facedex.store import jobs, tasks, timelines
+from facedex.store import job_cleanup, job_notifications, jobs, tasks, timelines
 from facedex.store.database import Database
 from facedex.store.errors import JobNotFound, LeaseLost, RequestMismatch, TooManyJobs
 from facedex.store.faces import StoredFace
@@ -39,23 +39,25 @@ def start(database: Database, token: str | None = None, most: int = 100, **reque
 
 
 def planned(database: Database, count: int) -> str:
-    """A job with so many segments of a second."""
+    """Start a job and plan it, with ``count`` segments of a second."""
     job_id = start(database)
     with database.transaction() as connection:
-        lease = tasks.take(connection, Task(job_id, PLANNING))
+        lease = tasks.claim_lease(connection, Task(job_id, PLANNING))
         assert lease is not None
         assert jobs.lock(connection, job_id)
-        tasks.add(connection, job_id, ((n, 1000 * n, 1000 * n + 1000) for n in range(count)))
-        assert not tasks.complete(connection, lease)
+        tasks.add_segments(
+            connection, job_id, ((n, 1000 * n, 1000 * n + 1000) for n in range(count))
+        )
+        assert not tasks.complete_task(connection, lease)
     return job_id
 
 
-def take(database: Database, job_id: str, number: int) -> tasks.Lease | None:
+def claim(database: Database, job_id: str, number: int) -> tasks.TaskLease | None:
     with database.transaction() as connection:
-        return tasks.take(connection, Task(job_id, number))
+        return tasks.claim_lease(connection, Task(job_id, number))
 
 
-def let_lapse(database: Database, job_id: str) -> None:
+def expire_leases(database: Database, job_id: str) -> None:
     with database.transaction() as connection:
         connection.execute(
             "UPDATE video_tasks SET leased_until = now() - interval '1 second',"
@@ -81,7 +83,7 @@ def face(number: int, similarity: float) -> SimilarFace:
     return SimilarFace(stored, similarity)
 
 
-def test_a_repeated_token_gives_the_same_job(database: Database) -> None:
+def test_repeated_token_returns_the_same_job(database: Database) -> None:
     first = start(database, "t", film="a")
     assert start(database, "t", film="a") == first
     assert start(database, "u", film="a") != first
@@ -89,15 +91,15 @@ def test_a_repeated_token_gives_the_same_job(database: Database) -> None:
         start(database, "t", film="b")
 
 
-def test_twins_of_a_request_at_the_same_time_start_one_job(database: Database) -> None:
+def test_concurrent_requests_with_one_token_start_one_job(database: Database) -> None:
     with ThreadPoolExecutor(8) as pool:
         started = set(pool.map(lambda _: start(database, "t", film="a"), range(16)))
     assert len(started) == 1
     with database.transaction() as connection:
-        assert len(tasks.claim_sends(connection)) == 1
+        assert len(tasks.claim_messages(connection)) == 1
 
 
-def test_more_jobs_than_allowed_are_refused_until_one_ends(database: Database) -> None:
+def test_jobs_beyond_the_limit_are_refused_until_one_ends(database: Database) -> None:
     first = start(database, most=2)
     start(database, most=2)
     with pytest.raises(TooManyJobs):
@@ -107,51 +109,51 @@ def test_more_jobs_than_allowed_are_refused_until_one_ends(database: Database) -
     start(database, most=2)
 
 
-def test_a_task_delivered_many_times_at_once_has_one_worker(database: Database) -> None:
+def test_task_delivered_many_times_at_once_has_one_worker(database: Database) -> None:
     job_id = planned(database, 1)
     with ThreadPoolExecutor(8) as pool:
-        leases = list(pool.map(lambda _: take(database, job_id, 0), range(16)))
+        leases = list(pool.map(lambda _: claim(database, job_id, 0), range(16)))
     assert sum(lease is not None for lease in leases) == 1
 
 
-def test_what_workers_that_are_known_to_be_dead_were_at_is_free_at_once(database: Database) -> None:
+def test_tasks_of_dead_workers_can_be_claimed_at_once(database: Database) -> None:
     job_id = planned(database, 2)
     dead, alive = uuid4(), uuid4()
     with database.transaction() as connection:
-        tasks.claim_sends(connection)
-        lost = tasks.take(connection, Task(job_id, 0), worker=dead)
-        kept = tasks.take(connection, Task(job_id, 1), worker=alive)
+        tasks.claim_messages(connection)
+        lost = tasks.claim_lease(connection, Task(job_id, 0), worker=dead)
+        kept = tasks.claim_lease(connection, Task(job_id, 1), worker=alive)
     assert lost is not None
     assert kept is not None
     with database.transaction() as connection:
-        tasks.free(connection, [dead, uuid4()])
-        assert tasks.claim_sends(connection) == [Task(job_id, 0)]
-        tasks.extend(connection, kept)
-    successor = take(database, job_id, 0)
+        tasks.release_leases_of(connection, [dead, uuid4()])
+        assert tasks.claim_messages(connection) == [Task(job_id, 0)]
+        tasks.extend_lease(connection, kept)
+    successor = claim(database, job_id, 0)
     assert successor is not None
     assert successor.attempts == 2
     with pytest.raises(LeaseLost), database.transaction() as connection:
-        tasks.extend(connection, lost)
+        tasks.extend_lease(connection, lost)
 
 
-def test_a_worker_that_died_loses_its_task_and_cannot_finish_it_later(database: Database) -> None:
+def test_worker_whose_lease_expired_cannot_complete_its_task(database: Database) -> None:
     job_id = planned(database, 1)
-    dead = take(database, job_id, 0)
+    dead = claim(database, job_id, 0)
     assert dead is not None
-    let_lapse(database, job_id)
+    expire_leases(database, job_id)
     with database.transaction() as connection:
-        assert tasks.claim_sends(connection) == [Task(job_id, 0)]
-    alive = take(database, job_id, 0)
+        assert tasks.claim_messages(connection) == [Task(job_id, 0)]
+    alive = claim(database, job_id, 0)
     assert alive is not None
     assert alive.attempts == 2
     with pytest.raises(LeaseLost), database.transaction() as connection:
-        tasks.extend(connection, dead)
+        tasks.extend_lease(connection, dead)
 
-    def finish(lease: tasks.Lease) -> bool:
+    def finish(lease: tasks.TaskLease) -> bool:
         with database.transaction() as connection:
             jobs.lock(connection, job_id)
             timelines.add_tracks(connection, job_id, 0, [track(0)])
-            return tasks.complete(connection, lease)
+            return tasks.complete_task(connection, lease)
 
     with pytest.raises(LeaseLost):
         finish(dead)
@@ -160,45 +162,77 @@ def test_a_worker_that_died_loses_its_task_and_cannot_finish_it_later(database: 
         assert len(timelines.track_ends(connection, job_id)) == 1
 
 
-def test_a_task_outlives_many_dead_workers_and_fewer_errors(database: Database) -> None:
+def test_task_allows_more_vanished_workers_than_errors(database: Database) -> None:
     job_id = planned(database, 2)
     deaths = errors = 0
-    while (lease := take(database, job_id, 0)) and lease.attempts <= tasks.MOST_ATTEMPTS:
+    while (lease := claim(database, job_id, 0)) and lease.attempts <= tasks.MAX_ATTEMPTS:
         deaths += 1
-        let_lapse(database, job_id)
-    while (lease := take(database, job_id, 1)) and lease.attempts <= tasks.MOST_ATTEMPTS:
+        expire_leases(database, job_id)
+    while (lease := claim(database, job_id, 1)) and lease.attempts <= tasks.MAX_ATTEMPTS:
         errors += 1
         with database.transaction() as connection:
-            tasks.release(connection, lease)
+            tasks.release_lease(connection, lease)
     assert (deaths, errors) == (15, 5)
 
 
-def test_exactly_one_of_many_workers_finishes_last(database: Database) -> None:
+def test_exactly_one_of_many_workers_completes_the_last_task(database: Database) -> None:
     job_id = planned(database, 12)
 
     def work(number: int) -> bool:
-        lease = take(database, job_id, number)
+        lease = claim(database, job_id, number)
         assert lease is not None
         with database.transaction() as connection:
             jobs.lock(connection, job_id)
-            return tasks.complete(connection, lease)
+            return tasks.complete_task(connection, lease)
 
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(work, range(12))) == 1
 
 
-def test_a_task_that_is_worked_on_is_not_sent_again(database: Database) -> None:
+def test_task_with_a_worker_is_not_sent_again(database: Database) -> None:
     job_id = planned(database, 2)
     with database.transaction() as connection:
-        assert tasks.claim_sends(connection) == [Task(job_id, 0), Task(job_id, 1)]
-        assert tasks.claim_sends(connection) == []
-    assert take(database, job_id, 0)
+        assert tasks.claim_messages(connection) == [Task(job_id, 0), Task(job_id, 1)]
+        assert tasks.claim_messages(connection) == []
+    assert claim(database, job_id, 0)
     with database.transaction() as connection:
-        tasks.send_again(connection)
-        assert tasks.claim_sends(connection) == [Task(job_id, 1)]
+        tasks.resend_messages(connection)
+        assert tasks.claim_messages(connection) == [Task(job_id, 1)]
 
 
-def test_a_job_ends_once_and_what_its_work_needed_is_gone(database: Database) -> None:
+def test_job_is_restarted_by_one_of_its_workers_and_every_lease_is_lost(database: Database) -> None:
+    job_id = planned(database, 3)
+    finished, *running = [claim(database, job_id, number) for number in range(3)]
+    assert finished
+    with database.transaction() as connection:
+        job = jobs.find(connection, job_id)
+        jobs.lock(connection, job_id)
+        timelines.add_tracks(connection, job_id, 0, [track(0)])
+        tasks.complete_task(connection, finished)
+
+    def restart(_: object) -> bool:
+        with database.transaction() as connection:
+            restarted = jobs.restart(connection, job, "901.1")
+            if restarted:
+                tasks.restart_segments(connection, job_id)
+            return restarted
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sum(pool.map(restart, running)) == 1
+    for lease in running:
+        assert lease
+        with pytest.raises(LeaseLost), database.transaction() as connection:
+            tasks.complete_task(connection, lease)
+    with database.transaction() as connection:
+        found = jobs.find(connection, job_id)
+        assert (found.order.model_version, found.restarts) == ("901.1", 1)
+        assert timelines.track_ends(connection, job_id) == []
+        assert tasks.count_segments(connection, job_id) == (0, 3)
+        due = tasks.claim_messages(connection, job_id)
+    assert due == [Task(job_id, number) for number in range(3)]
+
+
+def test_job_ends_once_and_its_tracks_and_tasks_are_removed(database: Database) -> None:
     job_id = planned(database, 1)
     with database.transaction() as connection:
         timelines.add_tracks(connection, job_id, 0, [track(0)])
@@ -207,43 +241,43 @@ def test_a_job_ends_once_and_what_its_work_needed_is_gone(database: Database) ->
         assert not jobs.lock(connection, job_id)
         assert timelines.track_ends(connection, job_id) == []
     assert status(database, job_id) == ("FAILED", "The video is not there any more.")
-    assert take(database, job_id, 0) is None
+    assert claim(database, job_id, 0) is None
 
 
-def test_an_end_is_announced_by_one_process(database: Database) -> None:
+def test_notification_is_claimed_by_one_process(database: Database) -> None:
     job_id = start(database)
     with database.transaction() as connection:
-        assert jobs.claim_announcement(connection) is None
+        assert job_notifications.claim_notification(connection) is None
         jobs.end(connection, job_id)
 
-    def claim(_: int) -> bool:
+    def claim_notification(_: int) -> bool:
         with database.transaction() as connection:
-            return jobs.claim_announcement(connection) is not None
+            return job_notifications.claim_notification(connection) is not None
 
     with ThreadPoolExecutor(8) as pool:
-        assert sum(pool.map(claim, range(16))) == 1
+        assert sum(pool.map(claim_notification, range(16))) == 1
 
 
-def test_an_announcement_of_a_process_that_died_is_due_again_until_it_is_noted(
+def test_notification_is_due_again_until_it_is_marked_as_published(
     database: Database,
 ) -> None:
     job_id = start(database)
 
-    def claim() -> bool:
+    def claim_notification() -> bool:
         with database.transaction() as connection:
             connection.execute("UPDATE video_jobs SET notify_after = now()")
-            return jobs.claim_announcement(connection, job_id) is not None
+            return job_notifications.claim_notification(connection, job_id) is not None
 
     with database.transaction() as connection:
         jobs.end(connection, job_id)
-    assert claim()
-    assert claim()
+    assert claim_notification()
+    assert claim_notification()
     with database.transaction() as connection:
-        jobs.mark_announced(connection, job_id)
-    assert not claim()
+        job_notifications.mark_published(connection, job_id)
+    assert not claim_notification()
 
 
-def test_a_job_without_progress_fails_and_one_that_waits_its_turn_does_not(
+def test_stalled_job_fails_but_not_one_that_waits_for_busy_workers(
     database: Database,
 ) -> None:
     stalled, waiting, busy = start(database), start(database), start(database)
@@ -258,7 +292,7 @@ def test_a_job_without_progress_fails_and_one_that_waits_its_turn_does_not(
 
     def give_up() -> list[str]:
         with database.transaction() as connection:
-            return jobs.fail_stalled(connection, seconds=3600)
+            return job_cleanup.fail_stalled(connection, seconds=3600)
 
     age(waiting, 7200)
     age(stalled, 7200)
@@ -269,7 +303,7 @@ def test_a_job_without_progress_fails_and_one_that_waits_its_turn_does_not(
     assert "3600 seconds" in str(status(database, stalled)[1])
 
 
-def test_an_expired_job_is_gone_with_its_results(database: Database) -> None:
+def test_expired_job_is_removed_with_its_results(database: Database) -> None:
     job_id = start(database)
     with database.transaction() as connection:
         timelines.add_tracks(connection, job_id, 0, [track(0, 200)])
@@ -279,12 +313,12 @@ def test_an_expired_job_is_gone_with_its_results(database: Database) -> None:
     with pytest.raises(JobNotFound), database.transaction() as connection:
         jobs.find(connection, job_id)
     with database.transaction() as connection:
-        assert jobs.expire(connection) == 1
+        assert job_cleanup.expire(connection) == 1
         for table in ("video_jobs", "video_persons", "video_sightings"):
             assert connection.execute(f"SELECT 1 FROM {table}").fetchone() is None
 
 
-def test_a_persons_matches_are_the_best_of_all_its_tracks(database: Database) -> None:
+def test_matches_of_a_person_are_the_best_of_all_its_tracks(database: Database) -> None:
     job_id = start(database)
     with database.transaction() as connection:
         timelines.add_tracks(

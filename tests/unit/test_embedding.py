@@ -200,7 +200,7 @@ def test_a_missing_or_unknown_pack_is_named_with_the_remedy(
         with pytest.raises(PackMissing) as raised:
             network.open()
         assert str(raised.value) == (
-            f"The model pack {tmp_path.name} is not here, or not whole; fetch it with"
+            f"The model pack {tmp_path.name} is not installed or incomplete; fetch it with"
             f" `facedex models pull {tmp_path.name}`."
         )
     other = tmp_path / "other"

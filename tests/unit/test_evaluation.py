@@ -138,7 +138,7 @@ def test_pairs_that_hang_together_are_one_person(tmp_path: Path, table: str) -> 
         ("a.jpg;b.jpg\n", "heading"),
         ("", "heading"),
         ("one,other,same\n1.jpg,2.jpg,perhaps\n", "line 2"),
-        ("one,other,same\n1.jpg,9.jpg,1\n", "9.jpg, which is not there"),
+        ("one,other,same\n1.jpg,9.jpg,1\n", "9.jpg, which does not exist"),
         ("one,other,same\n1.jpg,2.jpg,1\n2.jpg,1.jpg,0\n", "contradicts itself"),
     ],
 )

@@ -141,7 +141,7 @@ def test_a_groups_file_that_says_nothing_clear_is_refused(
 ) -> None:
     with pytest.raises(EvaluationError, match=complaint):
         groups.read(written(tmp_path, table), SET)
-    with pytest.raises(EvaluationError, match="no CSV file that can be read"):
+    with pytest.raises(EvaluationError, match="is not a readable CSV file"):
         groups.read(written(tmp_path, "person,group\nann,jünger\n", "latin-1"), SET)
 
 

@@ -106,7 +106,7 @@ def test_searches_that_nobody_can_make_are_refused() -> None:
     with pytest.raises(EvaluationError, match="a person who has another one enrolled"):
         identification.evaluate(VECTORS[::2], PEOPLE[::2], nobody, unit(5), [])
     pairs = PhotoSet((), PEOPLE, np.array([[0, 1]]), ())
-    with pytest.raises(EvaluationError, match="need a folder per person"):
+    with pytest.raises(EvaluationError, match="needs a folder per person"):
         identification.require_folders(pairs)
 
 
@@ -129,7 +129,7 @@ def test_photos_are_found_in_folders_and_zip_files_alike(tmp_path: Path) -> None
     ]
     for one, other in zip(packed, plain, strict=True):
         assert (one.suffix, one.read_bytes()) == (other.suffix, other.read_bytes())
-    with pytest.raises(EvaluationError, match=r"neither a folder nor a whole \.zip file"):
+    with pytest.raises(EvaluationError, match=r"neither a folder nor a complete \.zip file"):
         photos.found(folder / "notes.txt")
 
 

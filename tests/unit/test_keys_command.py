@@ -40,8 +40,9 @@ def test_a_running_product_with_a_database_elsewhere_wants_it_named(tmp_path: Pa
         refused = CliRunner().invoke(main, ["keys", "list", f"--data-dir={tmp_path}"])
     assert refused.exit_code == 1
     assert refused.output == (
-        "Error: facedex runs on this data directory and no database of its own answers there: it"
-        " is still starting, or was given --database-url, which this command then needs too.\n"
+        "Error: facedex is running on this data directory, but its embedded database does not"
+        " answer: either it is still starting, or it uses --database-url, which this command then"
+        " needs too.\n"
     )
 
 

@@ -97,7 +97,7 @@ def test_the_list_says_what_has_to_be_accepted(
 ) -> None:
     monkeypatch.setenv("FACEDEX_MODELS", str(tmp_path))
     pack = manifest("buffalo_l")
-    for expected in ("no; to be accepted", "no; accepted"):
+    for expected in ("no; not accepted", "no; accepted"):
         listed = CliRunner(env={"COLUMNS": "200"}).invoke(models, ["list"]).output
         (row,) = [line for line in listed.splitlines() if " buffalo_l " in line]
         assert expected in row

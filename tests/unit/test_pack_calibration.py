@@ -38,9 +38,9 @@ def test_a_pack_without_a_calibration_says_how_to_measure_one(directory: Path) -
     with pytest.raises(Uncalibrated) as raised:
         _ = pack.calibration
     assert str(raised.value) == (
-        "The model pack buffalo_l has no calibration, so a Similarity would mean nothing; measure "
-        "one with `facedex models calibrate FOLDER --pack buffalo_l`, the folder holding photos of "
-        "some 450 different people, and start Facedex again."
+        "The model pack buffalo_l has no calibration, so a Similarity would have no meaning; create"
+        " one with `facedex models calibrate FOLDER --pack buffalo_l`, where FOLDER has photos of "
+        "about 450 different people, and restart Facedex."
     )
     answer = service_error(raised.value)
     assert type(answer).__name__ == "InternalServerError"

@@ -155,12 +155,12 @@ def two_readers(graph: onnx.GraphProto) -> None:
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        (other_pixels, "it scales pixels otherwise"),
-        (no_slopes, "it has Relu in place of PRelu"),
-        (dilated, "its convolution conv_1_conv2d is of another kind"),
-        (one_layer_less, "its convolution conv_14_dw_conv2d is of another kind"),
-        (two_readers, "it is no chain: two nodes read one value"),
-        (one_more_node, "something follows the dense layer"),
+        (other_pixels, "its pixels are scaled differently"),
+        (no_slopes, "it has Relu instead of PRelu"),
+        (dilated, "its convolution conv_1_conv2d is of a different kind"),
+        (one_layer_less, "its convolution conv_14_dw_conv2d is of a different kind"),
+        (two_readers, "two nodes read the same value"),
+        (one_more_node, "a node follows the dense layer"),
     ],
 )
 def test_another_network_is_refused_with_a_reason(

@@ -28,8 +28,8 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def account() -> Account:
     if os.geteuid() == 0:
-        return Account(_LENT, _LENT, lent=True)
-    return Account(os.geteuid(), os.getegid(), lent=False)
+        return Account(_LENT, _LENT, is_other=True)
+    return Account(os.geteuid(), os.getegid(), is_other=False)
 
 
 def test_the_directory_is_private_and_found_again(cluster: Path, account: Account) -> None:

@@ -12,7 +12,7 @@ from facedex.media.decoding import Shot
 from facedex.media.matroska.live import Opening
 from facedex.media.watching import Seen
 from facedex.store.faces import StoredFace
-from facedex.store.search import Match
+from facedex.store.timelines import SimilarFace
 from facedex.vision.faces import Box, Face, Pose, Quality
 from facedex_functions.run_stream_processor.records import frame_record
 
@@ -32,7 +32,7 @@ FACE = Face(
     Pose(1.0, 2.0, 3.0),
     Quality(50.0, 60.0),
 )
-MATCH = Match(
+MATCH = SimilarFace(
     StoredFace(
         UUID("ed1b560f-d6af-5158-989a-ff586c931545"),
         UUID("70e09693-2114-57e1-807c-50b6d61fa4dc"),
@@ -41,13 +41,13 @@ MATCH = Match(
         99.25,
         None,
     ),
-    0.9,
+    88.75,
 )
 
 
-def test_a_face_that_is_known() -> None:
+def test_record_of_a_known_face_has_rekognitions_format() -> None:
     box = {"Height": 0.375, "Width": 0.5, "Left": 0.125, "Top": 0.25}
-    assert json.loads(frame_record(ARN, SHOT, [(Seen(FACE, 1, None), [(MATCH, 88.75)])])) == {
+    assert json.loads(frame_record(ARN, SHOT, [(Seen(FACE, 1, None), [MATCH])])) == {
         "InputInformation": {
             "KinesisVideo": {
                 "StreamArn": ARN,
@@ -89,7 +89,7 @@ def test_a_face_that_is_known() -> None:
     }
 
 
-def test_a_face_that_nobody_knows_and_a_frame_without_any() -> None:
+def test_record_lists_unknown_faces_and_frames_without_faces() -> None:
     (found,) = json.loads(frame_record(ARN, SHOT, [(Seen(FACE, 1, None), [])]))[
         "FaceSearchResponse"
     ]
@@ -97,18 +97,18 @@ def test_a_face_that_nobody_knows_and_a_frame_without_any() -> None:
     assert json.loads(frame_record(ARN, SHOT, []))["FaceSearchResponse"] == []
 
 
-def test_what_was_left_out_before_a_frame_is_said() -> None:
+def test_record_reports_the_seconds_skipped_before_its_frame() -> None:
     said = json.loads(frame_record(ARN, SHOT, [], skipped=21.23456))
     assert said["StreamProcessorInformation"] == {"Status": "RUNNING", "SkippedSeconds": 21.235}
 
 
-def test_a_record_of_a_full_frame_is_no_larger_than_a_data_stream_takes() -> None:
+def test_largest_record_fits_into_a_data_stream() -> None:
     """A megabyte, with the partition key; a frame has 100 faces at most, each ten matches."""
-    longest = Match(
+    longest = SimilarFace(
         StoredFace(
             MATCH.face.face_id, MATCH.face.image_id, "x" * 255, (1 / 3,) * 4, 100 / 3, "y" * 128
         ),
-        0.9,
+        100 / 3,
     )
-    found = [(Seen(FACE, number, None), [(longest, 100 / 3)] * 10) for number in range(100)]
+    found = [(Seen(FACE, number, None), [longest] * 10) for number in range(100)]
     assert len(frame_record(ARN, SHOT, found)) + 128 < 1 << 20

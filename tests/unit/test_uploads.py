@@ -33,7 +33,7 @@ def notice(key: str) -> Notice:
     return Notice("uploads", key, None, False, {})
 
 
-def test_the_key_of_a_notification_is_decoded() -> None:
+def test_key_in_a_notification_is_decoded() -> None:
     (found,) = read_notices(notification("staff/Zo%C3%AB%2B+1.jpg", versionId="v1"))
     assert (found.bucket, found.key, found.version) == ("uploads", "staff/Zoë+ 1.jpg", "v1")
     assert not found.removed
@@ -48,7 +48,7 @@ def test_the_key_of_a_notification_is_decoded() -> None:
         ("ObjectRemoved:DeleteMarkerCreated", True),
     ],
 )
-def test_objects_come_and_go(event: str, removed: bool) -> None:
+def test_notification_tells_created_from_removed_objects(event: str, removed: bool) -> None:
     (found,) = read_notices(notification("staff/ann.jpg", event))
     assert found.removed is removed
 
@@ -63,13 +63,13 @@ def test_objects_come_and_go(event: str, removed: bool) -> None:
         notification("staff/ann.jpg", "LifecycleExpiration:Delete"),
     ],
 )
-def test_what_is_about_no_photo_is_passed_over(body: str) -> None:
+def test_notification_without_a_photo_is_ignored(body: str) -> None:
     assert read_notices(body) == []
 
 
 @pytest.mark.parametrize("body", ["", "hello", "[]", "{}", '{"Records": [{}]}', "null", "7"])
-def test_a_message_of_somebody_else_is_malformed(body: str) -> None:
-    with pytest.raises(MalformedNotification, match="no event notification of S3"):
+def test_message_of_another_sender_is_malformed(body: str) -> None:
+    with pytest.raises(MalformedNotification, match="not an event notification of S3"):
         read_notices(body)
 
 
@@ -82,7 +82,7 @@ def test_a_message_of_somebody_else_is_malformed(body: str) -> None:
         ("staff/a:b-c_d.1.jpg", "a:b-c_d.1"),
     ],
 )
-def test_a_key_names_collection_and_external_image_id(key: str, external_image_id: str) -> None:
+def test_key_names_collection_and_external_image_id(key: str, external_image_id: str) -> None:
     request = index_request(notice(key), {})
     assert (request["CollectionId"], request["ExternalImageId"]) == ("staff", external_image_id)
     assert "MaxFaces" not in request
@@ -102,7 +102,7 @@ def test_a_key_names_collection_and_external_image_id(key: str, external_image_i
         (f"staff/{'a' * 256}.jpg", "externalImageId"),
     ],
 )
-def test_a_key_that_cannot_be_used_is_refused_with_the_reason(key: str, reason: str) -> None:
+def test_invalid_key_is_refused_with_the_reason(key: str, reason: str) -> None:
     with pytest.raises(InvalidUploadKey, match=reason):
         index_request(notice(key), {})
 
@@ -122,17 +122,17 @@ def test_metadata_sets_max_faces_and_quality_filter() -> None:
         ({"quality-filter": "high"}, "qualityFilter"),
     ],
 )
-def test_metadata_that_cannot_be_used_is_refused(metadata: dict[str, str], member: str) -> None:
+def test_invalid_metadata_is_refused(metadata: dict[str, str], member: str) -> None:
     with pytest.raises(InvalidUploadMetadata, match=member):
         index_request(notice("staff/ann.jpg"), metadata)
 
 
-def test_a_reason_has_no_control_characters() -> None:
+def test_reason_has_no_control_characters() -> None:
     assert printable("a\x1b[31mb\n") == "a?[31mb?"
     assert printable("") == "-"
 
 
-def test_the_event_of_a_batch_is_lambdas() -> None:
+def test_event_of_a_batch_has_the_format_of_lambda() -> None:
     sample: Any = json.loads(
         (Path(__file__).parents[2] / "events" / "index_upload.json").read_text()
     )
@@ -149,22 +149,22 @@ def test_the_event_of_a_batch_is_lambdas() -> None:
 
 
 @pytest.mark.parametrize("answer", [None, {}, {"batchItemFailures": []}])
-def test_an_answer_without_failures_is_success(answer: Any) -> None:
+def test_response_without_failures_is_success(answer: Any) -> None:
     assert failed_messages(answer) == set()
 
 
-def test_the_failures_of_a_batch_are_named() -> None:
+def test_response_names_the_failed_messages() -> None:
     answer = {"batchItemFailures": [{"itemIdentifier": "a"}, {"itemIdentifier": "b"}]}
     assert failed_messages(answer) == {"a", "b"}
 
 
 @pytest.mark.parametrize("answer", [{"batchItemFailures": [{}]}, {"batchItemFailures": 3}])
-def test_an_answer_that_lambda_would_not_take_fails_the_batch(answer: Any) -> None:
+def test_response_that_lambda_would_reject_fails_the_batch(answer: Any) -> None:
     with pytest.raises((KeyError, TypeError)):
         failed_messages(answer)
 
 
-def test_the_dead_letter_queue_of_one_machine_is_known_before_it_is_made() -> None:
+def test_url_of_the_local_dead_letter_queue_is_known_before_it_exists() -> None:
     environment = {"AWS_ENDPOINT_URL_S3": OWN, "AWS_ENDPOINT_URL_SQS": OWN}
     Uploads(OWN, log=False, environment=environment)
     assert environment["FACEDEX_UPLOADS_DEAD_LETTERS"] == (
@@ -183,14 +183,14 @@ def test_the_dead_letter_queue_of_one_machine_is_known_before_it_is_made() -> No
         },
     ],
 )
-def test_there_are_no_uploads_where_s3_cannot_tell_the_queue_or_nobody_wants_them(
+def test_uploads_are_off_if_s3_cannot_notify_the_queue_or_by_choice(
     chosen: dict[str, str],
 ) -> None:
     Uploads(OWN, log=False, environment=chosen)
     assert "FACEDEX_UPLOADS_DEAD_LETTERS" not in chosen
 
 
-def test_deleting_faces_is_a_choice_of_true_or_false() -> None:
+def test_setting_that_deletes_faces_is_true_or_false() -> None:
     needed = {"FACEDEX_DATABASE_URL": "x", "FACEDEX_MODELS": "/x", "FACEDEX_AUTH": "none"}
     assert not Settings.from_environment(needed).uploads_delete_faces
     chosen = needed | {"FACEDEX_UPLOADS_DELETE_FACES": "true"}

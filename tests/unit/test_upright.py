@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from facedex.media import views
-from facedex.vision import pose, upright
+from facedex.vision import geometry, looks, pose, upright
 from facedex.vision.detection import Detections, Pixels
 from facedex.vision.faces import Box, Face, Pose, Quality
 from facedex.vision.screening import BARS, screen
@@ -44,16 +44,16 @@ def test_no_gallery_is_searched_with_a_view_whose_landmarks_lie_elsewhere() -> N
 def test_roll_is_the_angle_by_which_landmarks_are_turned(degrees: int) -> None:
     angle = np.radians(degrees)
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    look = upright.Look(LANDMARKS[0], 1.0, (pose.HEAD[:, :2] @ turn).astype(np.float32), 5.0, 0)
+    look = looks.Look(LANDMARKS[0], 1.0, (pose.HEAD[:, :2] @ turn).astype(np.float32), 5.0, 0)
     assert look.roll == pytest.approx(degrees, abs=0.1)
 
 
 def test_a_turned_box_is_the_one_around_the_ellipse_in_it() -> None:
     corners = np.array([[[0, 0], [60, 80]]], dtype=np.float32)
     quarter = np.array([[[0, -2, 100], [2, 0, 50]]], dtype=np.float32)
-    assert upright._turn_box(quarter, corners) == pytest.approx([-60, 50, 100, 170])
+    assert looks.turn_box(quarter, corners) == pytest.approx([-60, 50, 100, 170])
     eighth = np.sqrt(0.5) * np.array([[[1, -1, 0], [1, 1, 0]]], dtype=np.float32)
-    left, top, right, bottom = upright._turn_box(eighth, corners)
+    left, top, right, bottom = looks.turn_box(eighth, corners)
     # Half the extents 30 and 40, at 45 degrees: the root of (30² + 40²) / 2.
     assert right - left == pytest.approx(bottom - top)
     assert right - left == pytest.approx(2 * np.sqrt(1250))
@@ -72,3 +72,40 @@ def test_a_picture_without_faces_is_searched_turned_only_by_a_thorough_look() ->
         found, legible = upright.settle(find, pixels, nobody, thorough=thorough)
         assert len(found.scores) == len(legible) == 0
         assert sizes == searched
+
+
+@pytest.mark.parametrize("degrees", [0, 37, 90, -135, 180])
+def test_a_picture_turned_back_shows_each_place_where_the_transform_says(degrees: int) -> None:
+    pixels = np.zeros((300, 400, 3), dtype=np.uint8)
+    pixels[40:60, 310:330] = 255
+    picture, back = looks.turn(pixels, degrees)
+    rows, columns = np.nonzero(picture[:, :, 0] > 128)
+    middle = np.array([[[columns.mean() + 0.5, rows.mean() + 0.5]]], dtype=np.float32)
+    assert geometry.apply(back, middle)[0, 0] == pytest.approx([320, 50], abs=1)
+    assert len(rows) == pytest.approx(400, rel=0.1)
+
+
+def test_a_large_picture_is_reduced_while_it_is_turned() -> None:
+    pixels = np.zeros((3000, 5000, 3), dtype=np.uint8)
+    pixels[1000:1200, 4000:4200] = 255
+    picture, back = looks.turn(pixels, -45)
+    assert max(picture.shape) == looks.WIDEST
+    rows, columns = np.nonzero(picture[:, :, 0] > 128)
+    middle = np.array([[[columns.mean() + 0.5, rows.mean() + 0.5]]], dtype=np.float32)
+    assert geometry.apply(back, middle)[0, 0] == pytest.approx([4100, 1100], abs=5)
+
+
+def test_a_picture_is_turned_by_the_roll_that_most_of_its_turned_faces_have() -> None:
+    rolls = np.array([60, 170, -175, -170, -172], dtype=np.float32)
+    assert upright._common_roll(rolls, rolls) == -175
+
+
+@pytest.mark.parametrize(
+    ("rolls", "expected"),
+    [([], None), ([20, 22], None), ([-14, -20, 5], -14), ([-8, 20, 5], None), ([3, 4, 40], None)],
+)
+def test_a_picture_is_turned_where_half_a_crowd_leans_to_one_side(
+    rolls: list[float], expected: float | None
+) -> None:
+    none = np.empty(0, dtype=np.float32)
+    assert upright._common_roll(none, np.array(rolls, dtype=np.float32)) == expected

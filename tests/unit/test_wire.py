@@ -132,7 +132,7 @@ def test_a_photo_over_five_megabytes_is_refused_without_being_shown() -> None:
         ("ListCollections", {"MaxResults": 2**40}, "'maxResults' must be a whole number"),
         ("DeleteFaces", {"CollectionId": "a", "FaceIds": "x"}, "'faceIds' must be a list"),
         ("DetectFaces", {"Image": "photo.jpg"}, "'image' must be a structure"),
-        ("DetectFaces", {"Image": {"Bytes": "%%%"}}, "'image.bytes' must be a blob in base64"),
+        ("DetectFaces", {"Image": {"Bytes": "%%%"}}, "'image.bytes' must be base64-encoded bytes"),
     ],
 )
 def test_a_member_of_the_wrong_type_is_named(

@@ -1,1 +1,1 @@
-"""The ``facedex`` command's subcommands, a module each."""
+"""The subcommands of the ``facedex`` command."""

@@ -1,4 +1,4 @@
-"""``facedex demo``: the product at work on two portraits, and on a photo of the user's."""
+"""``facedex demo``: demonstrate the product on two portraits and on the user's photo."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ from facedex_local.machine import Options
     "--image",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="A photo of your own: every face in it is looked for.",
+    help="A photo of your own; every face in it is searched.",
 )
 @click.option(
     "--output",
     default="facedex-demo.png",
     show_default=True,
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Where the picture goes.",
+    help="File for the picture.",
 )
-@click.option("--exit", "leave", is_flag=True, help="End when the picture is drawn.")
+@click.option("--exit", "leave", is_flag=True, help="Exit after drawing the picture.")
 def demo(options: Options, image: Path | None, output: Path, leave: bool) -> None:
-    """Index two portraits, find them in altered copies, and draw what was found.
+    """Index two portraits, find them in altered copies, and draw the results.
 
     The portraits are of Eileen Collins and Grace Hopper, both in the public domain. The calls
-    go through boto3 and HTTP, as yours will. The server stays up afterwards.
+    go through boto3 and HTTP, as yours will. The server keeps running afterwards.
     """
     photo = _read_photo(image) if image else None
     with session(options) as machine:
@@ -53,7 +53,7 @@ def demo(options: Options, image: Path | None, output: Path, leave: bool) -> Non
         try:
             rows, wide = _demonstrate(machine.url, pictures, photo)
         except (BotoCoreError, ClientError, requests.RequestException) as error:
-            raise click.ClickException(f"The demo could not go on: {error}") from error
+            raise click.ClickException(f"The demo failed: {error}") from error
         names = portraits.names()
         _save(picture.draw(rows, wide, names), output)
         Console().print(_table(rows, wide, names))
@@ -90,11 +90,9 @@ def _read_photo(path: Path) -> tuple[str, bytes]:
     try:
         return path.name, demonstration.fit(path.read_bytes())
     except OSError as error:
-        # Pillow names an object of its own where it knows no format.
-        reason = "of no known format" if isinstance(error, UnidentifiedImageError) else error
-        raise click.ClickException(
-            f"{path} is not a picture that can be read ({reason})."
-        ) from None
+        # Pillow's message for unknown formats names an internal object.
+        reason = "unknown format" if isinstance(error, UnidentifiedImageError) else error
+        raise click.ClickException(f"{path} is not a readable picture ({reason}).") from None
 
 
 def _save(picture: demonstration.Picture, output: Path) -> None:
@@ -124,14 +122,14 @@ def _add(table: Table, result: Result, names: Mapping[str, str]) -> None:
     if not result.faces:
         table.add_row(picture, result.title, "no face", "", took)
     for face in result.faces:
-        found = names[face.key] if face.key else "nobody known"
+        found = names[face.key] if face.key else "no match"
         similarity = f"{face.similarity:.2f}" if face.similarity else ""
         table.add_row(picture, result.title, found, similarity, took)
         took = ""
 
 
 _NEXT = f"""
-Next, in another terminal, after the lines above:
+Next, in another terminal, after entering the lines above:
 
   aws rekognition list-faces --collection-id {demonstration.COLLECTION}
   aws rekognition search-faces-by-image --collection-id {demonstration.COLLECTION} \\
@@ -145,4 +143,4 @@ or from Python:
   photo = open("photo.jpg", "rb").read()
   rekognition.index_faces(CollectionId="friends", Image={{"Bytes": photo}}, ExternalImageId="ann")
 
-Ctrl-C ends it; the faces stay."""
+Ctrl-C stops the server; the faces stay."""

@@ -1,4 +1,4 @@
-"""`facedex models evaluate` and `calibrate`: what a pack makes of the user's own photos."""
+"""`facedex models evaluate` and `calibrate`: measure a pack on the user's own photos."""
 
 from __future__ import annotations
 
@@ -54,26 +54,26 @@ _threads = click.option(
     "groups_file",
     metavar="FILE",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A CSV file with the columns person,group: print error rates for each group too.",
+    help="A CSV file with the columns person,group; error rates are printed for each group too.",
 )
 @click.option(
     "--strangers",
     "strangers_source",
     metavar="FOLDER",
     type=click.Path(exists=True, path_type=Path),
-    help="A folder or .zip file of photos of other people: search among them too.",
+    help="A folder or .zip file with photos of other people; they are enrolled and searched too.",
 )
 @click.option(
     "--enrolled",
     metavar="N",
     type=click.IntRange(min=0),
-    help="How many strangers to enrol.  [default: half of them]",
+    help="Number of strangers to enrol.  [default: half of them]",
 )
 @click.option(
     "--plots",
     "pictures",
     type=click.Path(file_okay=False, path_type=Path),
-    help="A folder to write det.png and scores.png to (needs matplotlib).",
+    help="Folder for det.png and scores.png (needs matplotlib).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 def evaluate(
@@ -86,25 +86,26 @@ def evaluate(
     pictures: Path | None,
     as_json: bool,
 ) -> None:
-    """Measure error rates on photos whose people are known.
+    """Measure error rates on photos of known people.
 
     SOURCE is a folder with a folder per person, or a CSV file of pairs with the columns file_x,
     file_y, Decision (Yes or No), or one, other, same (1 or 0). Photos may also be PGM, PPM, BMP,
     TIFF or WebP files.
 
     --groups shows how error rates differ between groups of people, such as ages. The person is the
-    name of the person's folder, or of the photo that stands beside the folders; for a pairs file,
-    a photo as the pairs file names it. False matches are counted among different people of one
-    group. Thresholds are the same for all groups. People that the file leaves out are one group.
+    name of the person's folder, or of the photo if it is not in a folder; for a pairs file, it is
+    the photo as the pairs file names it. False matches are counted among different people of the
+    same group. Thresholds are the same for all groups. People that the file does not name form a
+    separate group.
 
     --strangers measures searches for people who may not be enrolled (open-set identification).
-    Everybody's first photo is enrolled, and of the strangers, in the order of their paths, the
-    first, third, fifth and so on. All other photos are searched. A search of a stranger should have
-    no match; one of the others misses if the best match is another person or below the threshold.
-    Each stranger's photo must be of another person, none of them in SOURCE.
+    Each person's first photo is enrolled, and of the strangers, in the order of their paths, the
+    first, third, fifth and so on. All other photos are searched. A search for a stranger should
+    have no match; a search for an enrolled person fails if the best match is another person or
+    below the threshold. There must be one photo of each stranger, and no stranger in SOURCE.
     """
     if enrolled is not None and not strangers_source:
-        raise click.UsageError("--enrolled says how many strangers to enrol; name --strangers too.")
+        raise click.UsageError("--enrolled is the number of strangers to enrol; add --strangers.")
     with _plain_errors():
         if pictures:
             plots.require()
@@ -160,25 +161,26 @@ def evaluate(
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write it to this file instead of where the pack uses it.",
+    help="File for the calibration, instead of the pack's folder.",
 )
 @click.option(
     "--weights",
     metavar="N,N,...",
-    help="How much each SOURCE counts, such as 12,1; equally if not given.",
+    help="Weight of each SOURCE, such as 12,1.  [default: equal]",
 )
 def calibrate(
     sources: tuple[Path, ...], pack: str, threads: int, out: Path | None, weights: str | None
 ) -> None:
-    """Measure what a Similarity means on your own photos.
+    """Calibrate Similarity on your own photos.
 
     SOURCE has a folder per person, or one photo of each person. At least 448 different people are
-    needed (100,000 comparisons); a folder with several photos each does with fewer. Several
-    SOURCEs count equally, or by --weights, however many photos each has: the false match rate is
+    needed (100,000 comparisons), or fewer if there are several photos of each. Several SOURCEs
+    count equally, or by --weights, independent of their numbers of photos: the false match rate is
     the mean of theirs.
 
-    The calibration is kept with the pack, stays when the pack is pulled again, and is used by
-    every search once Facedex is started again. Delete the file to return to the pack's own.
+    The calibration is stored in the pack's folder and stays when the pack is pulled again. All
+    searches use it after a restart of Facedex. Delete the file to return to the pack's own
+    calibration.
     """
     shares = _weights(weights, len(sources))
     with _plain_errors():
@@ -203,7 +205,7 @@ def calibrate(
     for twins in measured.twins:
         files, taken = photo_sets[twins.source].photos, enrolled[twins.source].taken
         one, other = files[taken[twins.one]], files[taken[twins.other]]
-        line = f"Left out as one person: {one} and {other} ({twins.cosine:.4f})."
+        line = f"Excluded as the same person: {one} and {other} ({twins.cosine:.4f})."
         click.echo(printable(line), err=True)
     click.echo(target)
 
@@ -216,7 +218,7 @@ def _weights(text: str | None, count: int) -> list[float]:
     except ValueError:
         values = []
     if len(values) != count or not all(0 < value < float("inf") for value in values):
-        raise click.UsageError(f"--weights takes {count} numbers above 0, such as 12,1.")
+        raise click.UsageError(f"--weights needs {count} numbers above 0, such as 12,1.")
     return values
 
 
@@ -243,7 +245,7 @@ def _enrol(pack: packs.Pack, files: Sequence[Photo]) -> Enrolment:
 
 @contextmanager
 def _plain_errors() -> Iterator[None]:
-    """Show what went wrong as one sentence, without a traceback."""
+    """Show errors as one sentence, without a traceback."""
     try:
         yield
     except (EvaluationError, ModelError, PackMissing) as error:

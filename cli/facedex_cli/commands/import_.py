@@ -1,4 +1,4 @@
-"""``facedex import``: photos of a folder or of S3 into a collection."""
+"""``facedex import``: index the photos of a folder or of S3 in a collection."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _JOURNAL: Final = "imports.sqlite"
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """What the user chose for every photo alike."""
+    """The user's options for all photos."""
 
     naming: Naming
     max_faces: int | None
@@ -38,51 +38,51 @@ class _Choice:
 
 @click.command("import")
 @click.argument("source", metavar="DIR|s3://BUCKET/PREFIX")
-@click.option("--collection", required=True, metavar="ID", help="Where the faces go.")
+@click.option("--collection", required=True, metavar="ID", help="Collection for the faces.")
 @click.option(
     "--external-id",
     "naming",
     type=click.Choice([each.value for each in Naming]),
     default=Naming.STEM.value,
     show_default=True,
-    help="What becomes ExternalImageId: the file's name without its ending, its path, or the name"
-    " of its folder. What may not stand in one is escaped as in a URL, with : for %.",
+    help="Source of ExternalImageId: the file's name without its extension, its path, or the name"
+    " of its folder. Invalid characters are escaped as in a URL, with : for %.",
 )
 @click.option(
     "--concurrency",
     type=click.IntRange(1, 64),
-    # One is on its way while every core is busy with another: measured in tests/bench/importing.py.
+    # One request is in transit while every core processes another: see tests/bench/importing.py.
     default=lambda: (os.cpu_count() or 1) + 1,
-    show_default="one more than there are cores",
+    show_default="one more than the number of cores",
     metavar="N",
-    help="Requests under way at once.",
+    help="Number of concurrent requests.",
 )
 @click.option(
     "--endpoint-url",
     metavar="URL",
-    help="Where the face API is. [default: AWS_ENDPOINT_URL, else the running `facedex up`]",
+    help="URL of the face API. [default: AWS_ENDPOINT_URL, else the running `facedex up`]",
 )
 @click.option(
-    "--create/--no-create", default=True, show_default=True, help="Make a missing collection."
+    "--create/--no-create", default=True, show_default=True, help="Create a missing collection."
 )
 @click.option(
-    "--max-faces", type=click.IntRange(1), metavar="N", help="Largest faces to take of a photo."
+    "--max-faces", type=click.IntRange(1), metavar="N", help="Index only the N largest faces."
 )
 @click.option(
     "--quality-filter",
     type=click.Choice(["none", "auto", "low", "medium", "high"], case_sensitive=False),
     default="auto",
     show_default=True,
-    help="How good a face must be.",
+    help="Minimum quality of faces.",
 )
 @click.option(
     "--report",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE.csv",
-    help="Write what became of each photo.",
+    help="Write the result of each photo to this file.",
 )
-@click.option("--again", is_flag=True, help="Also what an earlier run has done.")
-@where.data_dir(f"Where the server is looked for, and what has been done is noted, in {_JOURNAL}.")
+@click.option("--again", is_flag=True, help="Repeat photos that an earlier run has indexed.")
+@where.data_dir(f"Data directory of the server, and of {_JOURNAL}, which records finished photos.")
 def import_(
     source: str,
     collection: str,
@@ -96,11 +96,11 @@ def import_(
     again: bool,
     data_dir: Path,
 ) -> None:
-    """Index every JPEG and PNG of a folder, or of S3, and say what was not indexed and why.
+    """Index every JPEG and PNG of a folder or of S3, and report photos that were not indexed.
 
-    Folders in it are imported too; hidden files are not. A second run does only what is new or
-    has changed, so that an import which was broken off (Ctrl-C) goes on. The exit status is 1 if
-    a photo failed, or is damaged or too large, and 130 after Ctrl-C.
+    Subfolders are imported too; hidden files are not. A second run processes only photos that are
+    new or have changed, so it continues an interrupted import (Ctrl-C). The exit status is 1 if a
+    photo failed, or is damaged or too large, and 130 after Ctrl-C.
     """
     choice = _Choice(Naming(naming), max_faces, quality_filter.upper(), again)
     try:
@@ -109,7 +109,7 @@ def import_(
         files = _list(photos)
         found = connection.find_collection(clients.rekognition, collection, create=create)
         if found.made:
-            click.echo(f"made the collection {collection}", err=True)
+            click.echo(f"created the collection {collection}", err=True)
         with ExitStack() as stack:
             journal = stack.enter_context(
                 closing(
@@ -124,7 +124,7 @@ def import_(
     except ImportStopped as error:
         raise click.ClickException(str(error)) from error
     if interrupted:
-        click.echo("interrupted; the same command goes on where this one ended", err=True)
+        click.echo("interrupted; run the same command again to continue", err=True)
         raise SystemExit(INTERRUPTED)
     if tally.failed:
         raise SystemExit(1)
@@ -154,7 +154,7 @@ def _run(
     concurrency: int,
     report: Report | None,
 ) -> tuple[Tally, bool]:
-    """Import, and show how it goes and what came of it, also where it breaks off."""
+    """Import photos; show progress and, also after an interruption, a summary."""
     tally = Tally()
 
     def note(outcome: Outcome) -> None:
@@ -198,7 +198,7 @@ def _list(source: Source) -> list[Photo | Unreadable]:
 def _plan(
     files: Iterable[Photo | Unreadable], root: str, journal: Journal, choice: _Choice
 ) -> Iterator[Job | Outcome]:
-    """What there is to do, and what cannot be or has been done."""
+    """Yield a job for each photo to index, and an outcome for each one that needs none."""
     for each in files:
         if isinstance(each, Unreadable):
             yield Outcome(each.place, Result.FAILED, message=each.message)

@@ -1,4 +1,4 @@
-"""Ctrl-C in a command that finishes what is under way."""
+"""Handling of Ctrl-C in commands that finish their current work first."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
-INTERRUPTED: Final = 130  # the exit status, as shells have it for Ctrl-C
+INTERRUPTED: Final = 130  # the usual exit status after Ctrl-C
 
 
 @contextmanager
 def interruption() -> Iterator[list[int]]:
-    """Note the first Ctrl-C in a list, so that work under way can end; the second one is one."""
+    """Record the first Ctrl-C so that current work can finish; a second one interrupts at once.
+
+    Yields:
+        A list that is empty until the first Ctrl-C.
+    """
     caught: list[int] = []
 
     def catch(number: int, _frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""``facedex keys``: the product's own access keys."""
+"""``facedex keys``: manage the product's own access keys."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ _access_key_id = click.argument("access_key_id", metavar="ID")
 
 @click.group()
 def keys() -> None:
-    """Make and manage the access keys that `facedex up --auth keys` asks for.
+    """Create and manage the access keys for `facedex up --auth keys`.
 
-    They work on the database of a data directory, whether or not `facedex up` is running on it.
-    A key that is disabled or deleted stops working within half a minute.
+    The commands use the database of a data directory, whether or not `facedex up` is running on
+    it. A key that is disabled or deleted stops working within half a minute.
     """
 
 
 def on_database(command: _Command) -> _Command:
-    """Give a command the options that name the database."""
+    """Add the options that specify the database to a command."""
 
-    @where.data_dir("Where the database lives.")
+    @where.data_dir("Data directory with the database.")
     @click.option(
         "--database-url",
         envvar="FACEDEX_DATABASE_URL",
-        help="A Postgres of your own instead of the embedded one.",
+        help="Your own Postgres, instead of the embedded one.",
     )
     @functools.wraps(command)
     def run(*arguments: Any, **options: Any) -> Any:
@@ -56,15 +56,15 @@ def on_database(command: _Command) -> _Command:
 
 
 @keys.command()
-@click.option("--read-only", is_flag=True, help="Only for operations that change nothing.")
-@click.option("--name", default="", metavar="TEXT", help="What to call it in the list.")
+@click.option("--read-only", is_flag=True, help="Allow only operations that change nothing.")
+@click.option("--name", default="", metavar="TEXT", help="Name of the key in the list.")
 @on_database
 def create(read_only: bool, name: str, data_dir: Path, database_url: str | None) -> None:
-    """Make an access key and print it, ready for a shell.
+    """Create an access key and print it as shell commands.
 
-    The secret is shown this once: it is stored encrypted, and nothing gives it out again. What it
-    is encrypted under is FACEDEX_KEYS_SECRET, or else the file keys.secret in the data directory:
-    a dump of the database alone gives no secret away.
+    The secret is shown only once. It is stored encrypted; the encryption key is
+    FACEDEX_KEYS_SECRET, or else the file keys.secret in the data directory, so a dump of the
+    database alone does not reveal it.
     """
     permission = Permission.READ_ONLY if read_only else Permission.ALL
     with _transaction(data_dir, database_url) as connection:
@@ -88,7 +88,7 @@ def list_keys(data_dir: Path, database_url: str | None) -> None:
             escape(key.name),
             key.permission,
             f"{key.created_at:%Y-%m-%d %H:%M}",
-            f"disabled {key.disabled_at:%Y-%m-%d %H:%M}" if key.disabled_at else "works",
+            f"disabled {key.disabled_at:%Y-%m-%d %H:%M}" if key.disabled_at else "active",
         )
     Console().print(table)
 
@@ -97,7 +97,7 @@ def list_keys(data_dir: Path, database_url: str | None) -> None:
 @_access_key_id
 @on_database
 def disable(access_key_id: str, data_dir: Path, database_url: str | None) -> None:
-    """Make the key ID stop working, until it is enabled."""
+    """Disable the key ID until it is enabled again."""
     with _transaction(data_dir, database_url) as connection:
         access_keys.disable(connection, access_key_id)
 
@@ -106,7 +106,7 @@ def disable(access_key_id: str, data_dir: Path, database_url: str | None) -> Non
 @_access_key_id
 @on_database
 def enable(access_key_id: str, data_dir: Path, database_url: str | None) -> None:
-    """Make the disabled key ID work again."""
+    """Enable the disabled key ID again."""
     with _transaction(data_dir, database_url) as connection:
         access_keys.enable(connection, access_key_id)
 
@@ -115,14 +115,14 @@ def enable(access_key_id: str, data_dir: Path, database_url: str | None) -> None
 @_access_key_id
 @on_database
 def delete(access_key_id: str, data_dir: Path, database_url: str | None) -> None:
-    """Remove the key ID for good."""
+    """Delete the key ID permanently."""
     with _transaction(data_dir, database_url) as connection:
         access_keys.delete(connection, access_key_id)
 
 
 @contextmanager
 def _transaction(data_dir: Path, database_url: str | None) -> Iterator[Connection]:
-    """A transaction on the database; what is foreseen to fail is shown as one sentence."""
+    """Open a transaction on the database; show expected errors as one sentence."""
     try:
         with opened(data_dir, database_url) as database, database.transaction() as connection:
             yield connection

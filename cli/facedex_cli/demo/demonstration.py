@@ -1,4 +1,4 @@
-"""The demo's calls: index two portraits, find them in altered copies and in a photo of many."""
+"""The demo's API calls: index two portraits, find them in altered copies and in a user's photo."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 COLLECTION: Final = "facedex-demo"
 _THRESHOLD: Final = 80.0  # Rekognition's own default
-_MOST_BYTES: Final = 5 * 1024 * 1024  # of an image inside a request
+_MOST_BYTES: Final = 5 * 1024 * 1024  # maximum size of an image in a request
 _PATIENCE: Final = 60  # seconds
-_LONGEST_SIDE: Final = 2400  # pixels, of a photo that has to be made smaller
+_LONGEST_SIDE: Final = 2400  # pixels, of a photo that has to be reduced
 
 Picture: TypeAlias = Image.Image
 
@@ -30,8 +30,8 @@ class Found:
 
     Attributes:
         box: left, top, width, height as ratios of the picture.
-        key: the portrait that it matches, or None.
-        similarity: of that match, 0 to 100.
+        key: key of the matching portrait, or None.
+        similarity: similarity of the match, 0 to 100.
     """
 
     box: tuple[float, float, float, float]
@@ -41,14 +41,14 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of one picture.
+    """The result for one picture.
 
     Attributes:
         picture: the picture, upright.
-        title: what it is.
-        expected: the portrait it was made from, or None for a photo of the user's.
-        faces: those that were looked for.
-        milliseconds: what the call took, HTTP included.
+        title: description of the picture.
+        expected: key of the portrait from which it was made, or None for the user's photo.
+        faces: the faces that were indexed or searched.
+        milliseconds: duration of the call, HTTP included.
     """
 
     picture: Picture
@@ -71,7 +71,7 @@ ALTERATIONS: Final[Mapping[str, Callable[[Picture], Picture]]] = {
 
 
 def begin(client: RekognitionClient) -> None:
-    """Make the demo's collection, empty, whatever an earlier demo left."""
+    """Create an empty collection for the demo; delete one of an earlier demo."""
     with contextlib.suppress(client.exceptions.ResourceNotFoundException):
         client.delete_collection(CollectionId=COLLECTION)
     client.create_collection(CollectionId=COLLECTION)
@@ -92,7 +92,7 @@ def index(client: RekognitionClient, portraits: Mapping[str, bytes]) -> Iterator
 
 
 def search(client: RekognitionClient, portraits: Mapping[str, bytes]) -> Iterator[Result]:
-    """Look for each portrait's altered copies in the collection."""
+    """Search the collection with altered copies of each portrait."""
     for key, data in portraits.items():
         original = open_picture(data)
         for title, alter in ALTERATIONS.items():
@@ -110,21 +110,21 @@ def search(client: RekognitionClient, portraits: Mapping[str, bytes]) -> Iterato
 
 
 def search_everyone(url: str, title: str, content: bytes) -> Result:
-    """Look for every face of a photo in the collection, keeping none.
+    """Search the collection with every face of a photo; nothing is stored.
 
-    It is a call of the REST route, for SearchFacesByImage looks for the largest face alone.
+    This calls the REST route, because SearchFacesByImage uses the largest face only.
 
     Args:
-        url: where the server answers.
-        title: what the photo is called.
+        url: URL of the server.
+        title: name of the photo.
         content: JPEG or PNG.
 
     Raises:
-        requests.RequestException: it was not answered, or with an error.
+        requests.RequestException: if the server does not answer or returns an error.
     """
     started = time.perf_counter()
     with requests.Session() as session:
-        session.trust_env = False  # no proxy is between us and this machine
+        session.trust_env = False  # the server is on this machine, so no proxy is used
         answer = session.post(
             f"{url}/v1/collections/{COLLECTION}/search",
             params={"faces": "all", "FaceMatchThreshold": str(_THRESHOLD), "MaxFaces": "1"},
@@ -146,24 +146,24 @@ def open_picture(data: bytes) -> Picture:
     """Decode a picture and turn it upright, in RGB.
 
     Raises:
-        OSError: it is not a picture.
+        OSError: if the data is not a picture.
     """
     with Image.open(io.BytesIO(data)) as picture:
         return ImageOps.exif_transpose(picture).convert("RGB")
 
 
 def encode(picture: Picture, *, quality: int) -> bytes:
-    """A picture as JPEG."""
+    """Encode a picture as JPEG."""
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()
 
 
 def fit(data: bytes) -> bytes:
-    """A photo of the user's as a request can carry it: JPEG or PNG of at most 5 MB.
+    """Convert the user's photo for a request: JPEG or PNG of at most 5 MB.
 
     Raises:
-        OSError: it is not a picture that can be read.
+        OSError: if the data is not a readable picture.
     """
     with Image.open(io.BytesIO(data)) as picture:
         if picture.format in ("JPEG", "PNG") and len(data) <= _MOST_BYTES:

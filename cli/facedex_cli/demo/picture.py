@@ -1,4 +1,4 @@
-"""The demo's picture: originals and altered copies side by side, faces boxed and named."""
+"""The demo's picture: originals and altered copies, with boxes and names of faces."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 from facedex_cli.demo.demonstration import Found, Picture, Result
 
-_TILE: Final = 320  # pixels, the square that a picture is fitted into
+_TILE: Final = 320  # pixels, the square into which a picture is fitted
 _GAP: Final = 24
 _CAPTION: Final = 64
 _HEADER: Final = 96
-_TALLEST: Final = 1000  # of a photo of the user's
+_TALLEST: Final = 1000  # maximum height of the user's photo
 _PAPER: Final = "#f4f5f7"
 _CARD: Final = "#ffffff"
 _INK: Final = "#1d2733"
@@ -24,19 +24,19 @@ _STRANGER: Final = "#e39b17"
 _INDEXED: Final = "#2f6fde"
 _LEGEND: Final = (
     "Blue: indexed. Green: found, with its Similarity (99: one false match in 10,000 comparisons "
-    "of different people). Amber: nobody known."
+    "of different people). Amber: no match."
 )
 
 
 def draw(
     rows: Sequence[Sequence[Result]], wide: Result | None, names: Mapping[str, str]
 ) -> Picture:
-    """Draw the results on one picture.
+    """Draw all results in one picture.
 
     Args:
-        rows: a row per portrait: the original first, then its copies.
-        wide: a photo of the user's, below the rows.
-        names: what to call each portrait's person.
+        rows: a row for each portrait: the original first, then its copies.
+        wide: the user's photo, below the rows.
+        names: name of each portrait's person, by key.
     """
     columns = max(len(row) for row in rows)
     width = columns * (_TILE + _GAP) + _GAP
@@ -72,7 +72,7 @@ def _draw_tile(
     for face in result.faces:
         _draw_box(pen, face, photo, (x, y), _colour(face, result))
     pen.text((left + 4, top + _TILE + 6), result.title, _FAINT, ImageFont.load_default(17))
-    # A portrait has one face; "no face" stands where its name would.
+    # A portrait has one face; if none was found, the name's place says so.
     line, colour = "no face", _WRONG
     for face in result.faces[:1]:
         line, colour = _label(face, names), _colour(face, result)
@@ -101,7 +101,7 @@ def _draw_photo(
         pen.rectangle((x, y, x + extent[2] + 8, y + extent[3] + 6), fill=colour)
         pen.text((x + 4, y + 2), text, "white", font)
     known = sum(face.key is not None for face in result.faces)
-    caption = f"{result.title}: {len(result.faces)} faces, {known} of them known"
+    caption = f"{result.title}: {len(result.faces)} faces, {known} recognised"
     below = at[1] + photo.height + 8
     pen.text((at[0], below), caption, _INK, ImageFont.load_default(21))
 

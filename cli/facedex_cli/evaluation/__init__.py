@@ -1,1 +1,1 @@
-"""How well a pack recognises faces: measured on photos, and the calibration made from them."""
+"""Measurement of a pack's error rates and calibration on photos."""

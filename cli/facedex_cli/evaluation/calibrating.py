@@ -1,4 +1,4 @@
-"""A pack's calibration, measured on photos of different people."""
+"""Calibration of a pack on photos of different people."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from facedex.vision import calibration
 from facedex_cli.evaluation import metrics
 from facedex_cli.evaluation.evaluation_errors import EvaluationError
 
-# A first calibration of all pairs tells how often pairs as alike as the most alike are expected.
-# Where that is below this, two folders hold one person.
+# A first calibration of all pairs yields the expected number of pairs at least as similar as the
+# most similar ones. If it is below this, the two folders contain the same person.
 EXPECTED = 0.01
 ROUNDS = 3
 
 
 @dataclass(frozen=True)
 class Source:
-    """The vectors of one set of photos, and whose they are."""
+    """The vectors of one set of photos, and their people."""
 
     vectors: NDArray[np.float32]  # (n, dimension)
     people: NDArray[np.intp]  # (n,)
-    skip: NDArray[np.intp] | None = None  # (m, 2) pairs of photos that are of one person after all
-    weight: float = 1.0  # of this set among the others
+    skip: NDArray[np.intp] | None = None  # (m, 2) pairs of photos known to show the same person
+    weight: float = 1.0  # relative to the other sets
 
 
 class Twins(NamedTuple):
-    """Two photos of a source in two people's folders that are surely of one person."""
+    """Two photos of a source in two people's folders that certainly show the same person."""
 
     source: int
     one: int
@@ -40,7 +40,7 @@ class Twins(NamedTuple):
 
 @dataclass(frozen=True)
 class Measured:
-    """The knots of a calibration, how many comparisons they come from, and what was left out."""
+    """The knots of a calibration, the number of comparisons, and the excluded pairs."""
 
     cosine: list[float]
     false_match_rate: list[float]
@@ -51,8 +51,10 @@ class Measured:
 def calibrate(sources: Sequence[Source]) -> Measured:
     """Fit the false match rate to all comparisons of different people in each source.
 
-    Each source counts by its weight, however many comparisons it has.
-    Raises EvaluationError where the photos are too few.
+    Each source counts by its weight, independent of its number of comparisons.
+
+    Raises:
+        EvaluationError: if there are too few photos.
     """
     compared = [_compare(source) for source in sources]
     kept = [np.ones(len(found.cosines), dtype=bool) for found in compared]
@@ -62,7 +64,9 @@ def calibrate(sources: Sequence[Source]) -> Measured:
         try:
             knots = calibration.fit(samples, [source.weight for source in sources])
         except ValueError as error:
-            raise EvaluationError(f"{error} Photos of one person give none.") from error
+            raise EvaluationError(
+                f"{error} Photos of the same person yield no comparisons."
+            ) from error
         curve = calibration.Calibration(*knots)
         before = len(twins)
         for number, ((cosines, one, other), mask) in enumerate(zip(compared, kept, strict=True)):
@@ -95,7 +99,12 @@ def _compare(source: Source) -> _Compared:
 
 
 def to_toml(measured: Measured, *, data: str) -> str:
-    """Return the calibration as a pack's user file or manifest has it."""
+    """Return the calibration in the format of a pack's user file or manifest.
+
+    Args:
+        measured: the calibration.
+        data: description of the photos.
+    """
 
     def knots(values: list[float]) -> str:
         lines = [values[start : start + 7] for start in range(0, len(values), 7)]

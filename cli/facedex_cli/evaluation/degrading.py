@@ -1,8 +1,8 @@
-"""Small grey copies of photos: what cameras far away see.
+"""Small grey copies of photos, as from distant cameras.
 
-For those who make packs: `python -m facedex_cli.evaluation.degrading SOURCE FOLDER` writes the
-second of the two sets that a pack's calibration is measured on; see layers/models/README.md. Users
-of a pack never need it.
+For authors of packs: `python -m facedex_cli.evaluation.degrading SOURCE FOLDER` writes the second
+of the two sets on which a pack's calibration is measured; see layers/models/README.md. Users of a
+pack do not need this module.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from PIL import Image as pillow
 
 from facedex_cli.evaluation import photos
 
-SIDE = 36  # pixels; a face in a tight crop then has 6 or 7 between its eyes
+SIDE = 36  # pixels; in a tight crop the eyes are then 6 or 7 pixels apart
 
 
 def degrade(picture: pillow.Image, side: int = SIDE) -> pillow.Image:
-    """Return a grey copy whose longer side has this many pixels."""
+    """Return a grey copy whose longer side has `side` pixels."""
     scale = side / max(picture.size)
     size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
     return picture.convert("L").resize(size, pillow.Resampling.BILINEAR)

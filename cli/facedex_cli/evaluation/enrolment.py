@@ -1,4 +1,4 @@
-"""Vectors of photos, as the product itself would store them."""
+"""Computation of photos' vectors, as the product stores them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from facedex_cli.evaluation.photos import Photo
 
 @dataclass(frozen=True)
 class Enrolment:
-    """The vectors of the largest faces, and the photos that have none, with the reason."""
+    """The vectors of the photos' largest faces, and the photos without one, with the reasons."""
 
-    vectors: NDArray[np.float32]  # (n, dimension), of the photos below
+    vectors: NDArray[np.float32]  # (n, dimension), of the photos in `taken`
     taken: NDArray[np.intp]  # (n,) indices of the photos
     failures: dict[Photo, str]
 
@@ -26,9 +26,14 @@ class Enrolment:
 def enrol(
     pack: Pack, files: Sequence[Photo], *, advance: Callable[[], None] = lambda: None
 ) -> Enrolment:
-    """Find, measure and embed the largest face of each photo; `advance` is called after each.
+    """Find, measure and embed the largest face of each photo.
 
-    Vectors are rounded to half precision, as the database keeps them.
+    Vectors are rounded to half precision, as in the database.
+
+    Args:
+        pack: the pack to use.
+        files: the photos.
+        advance: called after each photo.
     """
     vectors: list[NDArray[np.float32]] = []
     taken: list[int] = []
@@ -42,7 +47,7 @@ def enrol(
                 vectors.append(pack.embed(image, faces)[0])
                 taken.append(index)
             else:
-                failures[file] = "no face can be made out" if found else "no face found"
+                failures[file] = "no face can be identified" if found else "no face found"
         except (InvalidImage, ImageTooLarge, OSError) as error:
             failures[file] = str(error)
         advance()

@@ -1,4 +1,4 @@
-"""One evaluation: photos and their vectors in, error rates out."""
+"""Computation of error rates from photos and their vectors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SIMILARITIES = (80.0, 90.0, 99.0)
 
 @dataclass(frozen=True)
 class AtSimilarity:
-    """What happens at a threshold; None where the photos do not allow to count it."""
+    """Error rates at a threshold; None if they cannot be measured on the photos."""
 
     similarity: float
     false_match: Rate | None
@@ -39,11 +39,11 @@ class Evaluation:
     non_match_at: dict[float, Rate | None]  # false match rate -> false non-match rate
     at_similarities: tuple[AtSimilarity, ...]
     rank_one: Rate | None  # share of probes whose best match is the right person
-    gallery: int  # people that probes were searched among
+    gallery: int  # number of people among whom the probes were searched
 
 
 def thresholds(calibration: Calibration | None) -> list[tuple[float, float]]:
-    """Return the similarities that rates are given at, and the cosines that reach them."""
+    """Return the similarities at which rates are reported, and the corresponding cosines."""
     if calibration is None:
         return []
     return [(similarity, calibration.cosine(similarity)) for similarity in SIMILARITIES]
@@ -52,18 +52,26 @@ def thresholds(calibration: Calibration | None) -> list[tuple[float, float]]:
 def evaluate(
     photo_set: PhotoSet, enrolment: Enrolment, calibration: Calibration | None
 ) -> Evaluation:
-    """Compare the enrolled photos; without a calibration there are no similarities.
+    """Compare the enrolled photos.
 
-    Identification: everybody's first photo is the gallery, all others are searched in it. False
-    positives are counted with the person's own photo taken out. A pairs file has no gallery.
-    Raises EvaluationError where nothing can be compared.
+    For identification, the gallery consists of each person's first photo, and all other photos are
+    searched in it. For false positives, the person's own photo is excluded from the gallery. A
+    pairs file has no gallery.
+
+    Args:
+        photo_set: the photos.
+        enrolment: their vectors.
+        calibration: the pack's calibration; without one, there are no rates at similarities.
+
+    Raises:
+        EvaluationError: if there are no comparisons of one of the two kinds.
     """
     people = photo_set.people[enrolment.taken]
     comparisons = _compare(photo_set, enrolment)
     if not (comparisons.same.any() and (~comparisons.same).any()):
         raise EvaluationError(
-            "There are no two photos with faces of one person, or none of different people, to "
-            "compare; check the folder per person or the pairs."
+            "There are no two photos with faces of the same person, or none of different people, "
+            "to compare; check the folder per person or the pairs."
         )
     rank_one, gallery = None, 0
     others: NDArray[np.float64] = np.empty(0)

@@ -1,7 +1,7 @@
-"""What can go wrong with an evaluation."""
+"""The errors of evaluations."""
 
 from __future__ import annotations
 
 
 class EvaluationError(RuntimeError):
-    """The photos or the pairs cannot be evaluated. The message is for the person who asked."""
+    """The photos or the pairs cannot be evaluated. The message is for the user."""

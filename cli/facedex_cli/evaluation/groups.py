@@ -1,4 +1,4 @@
-"""Error rates of groups of people that the user names."""
+"""Error rates of groups of people that the user defines."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from facedex_cli.evaluation.evaluation_errors import EvaluationError
 from facedex_cli.evaluation.metrics import Comparisons, Rate
 from facedex_cli.evaluation.sets import PhotoSet
 
-FALSE_MATCH_RATES = (1e-2, 1e-3)  # of all people; each gives one threshold for every group
+FALSE_MATCH_RATES = (1e-2, 1e-3)  # of all people; each yields one threshold for all groups
 NO_GROUP = "(no group)"
 
 
 @dataclass(frozen=True)
 class Groups:
-    """Which group each person is in: the last one holds those that the file does not name."""
+    """The group of each person; the last group has the people that the file does not name."""
 
     names: tuple[str, ...]
     of_person: NDArray[np.intp]  # (people,) indices of names
@@ -29,7 +29,7 @@ class Groups:
 
 @dataclass(frozen=True)
 class AtThreshold:
-    """A group's error rates at a threshold; None where its photos do not allow to count them."""
+    """A group's error rates at a threshold; None if they cannot be measured on its photos."""
 
     false_match: Rate | None  # among different people of the group
     false_non_match: Rate | None
@@ -46,14 +46,19 @@ class GroupRates:
     same_person: int  # comparisons
     different_people: int
     at_similarities: dict[float, AtThreshold]
-    at_false_match_rates: dict[float, AtThreshold | None]  # of all people; None: too few to say
+    at_false_match_rates: dict[float, AtThreshold | None]  # of all people; None if too few
 
 
 def read(path: Path, photo_set: PhotoSet) -> Groups:
     """Return the groups of a CSV file with the columns person and group.
 
-    Raises EvaluationError where the file cannot be read, names a person that the photos lack, or
-    puts one into two groups.
+    Args:
+        path: the CSV file.
+        photo_set: the photos of the people.
+
+    Raises:
+        EvaluationError: if the file cannot be read, names a person without photos, or puts a
+            person into two groups.
     """
     rows, names = tables.read(path)
     if "person" not in names or "group" not in names:
@@ -91,7 +96,12 @@ def evaluate(
 ) -> tuple[GroupRates, ...]:
     """Return the rates of each group that has people.
 
-    thresholds: similarities and the cosines that reach them.
+    Args:
+        groups: the groups.
+        photo_set: the photos.
+        enrolment: their vectors.
+        comparisons: the comparisons of all photos.
+        thresholds: similarities and the corresponding cosines.
     """
     of_photo = groups.of_person[photo_set.people]
     enrolled = of_photo[enrolment.taken]
@@ -117,7 +127,7 @@ def evaluate(
                 different_people=int((~own.same).sum()),
                 at_similarities={similarity: _at(own, lowest) for similarity, lowest in thresholds},
                 at_false_match_rates={
-                    # What is above the threshold is accepted: the next number is the lowest.
+                    # Scores above the threshold are accepted; the next float is the lowest.
                     rate: None if above is None else _at(own, float(np.nextafter(above, np.inf)))
                     for rate, above in overall.items()
                 },

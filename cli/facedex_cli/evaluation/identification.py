@@ -1,7 +1,7 @@
-"""Open-set identification (ISO/IEC 19795-1): searches for people, some of them not enrolled.
+"""Open-set identification (ISO/IEC 19795-1): searches for people, some of whom are not enrolled.
 
-The gallery is everybody's first photo, and photos of strangers besides. Mated searches are
-everybody's other photos. Non-mated searches are photos of other strangers, who are not enrolled.
+The gallery consists of each person's first photo and of photos of strangers. Mated searches use
+each person's other photos. Non-mated searches use photos of other strangers, who are not enrolled.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FALSE_POSITIVE_RATES = (1e-2, 1e-3)
 
 @dataclass(frozen=True)
 class Strangers:
-    """Photos of people who are not in the photo set, each of another person."""
+    """Photos of people who are not in the photo set, one for each person."""
 
     enrolled: tuple[Photo, ...]
     searched: tuple[Photo, ...]
@@ -31,7 +31,7 @@ class Strangers:
 
 @dataclass(frozen=True)
 class AtSimilarity:
-    """What happens at a threshold."""
+    """Error rates at a threshold."""
 
     similarity: float
     false_positive: Rate | None  # non-mated searches with a match
@@ -40,10 +40,10 @@ class AtSimilarity:
 
 @dataclass(frozen=True)
 class Identification:
-    """The error rates of searches in a gallery that does not hold everybody."""
+    """The error rates of searches in a gallery that does not contain every searched person."""
 
     people: int  # in the gallery
-    strangers: int  # in the gallery besides
+    strangers: int  # also in the gallery
     mated: int  # searches
     non_mated: int
     rank_one: Rate | None
@@ -52,31 +52,42 @@ class Identification:
 
 
 def split(found: Sequence[Photo], enrolled: int | None) -> Strangers:
-    """Enrol the first, third, fifth, … stranger (at most `enrolled`), and search the others.
+    """Split strangers: the first, third, fifth, … are enrolled, and the others are searched.
 
-    Which are searched does not depend on `enrolled`, so that galleries of several sizes compare.
-    Raises EvaluationError where the photos are too few.
+    The searched strangers do not depend on `enrolled`, so that galleries of different sizes can be
+    compared.
+
+    Args:
+        found: photos of strangers.
+        enrolled: maximum number of strangers to enrol; None for no limit.
+
+    Raises:
+        EvaluationError: if there are too few photos.
     """
-    most = (len(found) + 1) // 2
+    limit = (len(found) + 1) // 2
     if len(found) < 2:
         raise EvaluationError(
             f"There are photos of {len(found)} strangers; two or more are needed, one to enrol and "
             "one to search."
         )
-    if enrolled is not None and enrolled > most:
+    if enrolled is not None and enrolled > limit:
         raise EvaluationError(
-            f"Of {len(found)} strangers every second one is searched, so at most {most} can be "
+            f"Every second one of {len(found)} strangers is searched, so at most {limit} can be "
             f"enrolled, not {enrolled}."
         )
     return Strangers(tuple(found[::2][:enrolled]), tuple(found[1::2]))
 
 
 def require_folders(photo_set: PhotoSet) -> None:
-    """Raise EvaluationError for a pairs file."""
+    """Check that a photo set is not a pairs file.
+
+    Raises:
+        EvaluationError: if it is.
+    """
     if photo_set.pairs is not None:
         raise EvaluationError(
-            "Strangers need a folder per person to search in; a pairs file does not say which of "
-            "its photos are of different people."
+            "--strangers needs a folder per person; a pairs file does not specify which of its "
+            "photos are of different people."
         )
 
 
@@ -87,15 +98,22 @@ def evaluate(
     searched: NDArray[np.float32],
     thresholds: Sequence[tuple[float, float]],
 ) -> Identification:
-    """Search the photos of the people but their first, and those of strangers.
+    """Search for each person's photos except the first, and for the photos of strangers.
 
-    thresholds: similarities and the cosines that reach them.
-    Raises EvaluationError where no search of one of the two kinds can be made.
+    Args:
+        vectors: (n, d) of the people's photos.
+        people: (n,) the person of each photo.
+        enrolled: (m, d) of strangers in the gallery.
+        searched: (k, d) of strangers that are searched.
+        thresholds: similarities and the corresponding cosines.
+
+    Raises:
+        EvaluationError: if there are no mated or no non-mated searches.
     """
     own, others, owners = metrics.identify(vectors, people)
     if not len(own) or not len(searched):
-        whose = "a stranger to search" if len(own) else "a person who has another one enrolled"
-        raise EvaluationError(f"There is no photo with a face of {whose}.")
+        subject = "a stranger to search" if len(own) else "a person who has another one enrolled"
+        raise EvaluationError(f"There is no photo with a face of {subject}.")
     _, first = np.unique(people, return_index=True)
     probes = np.setdiff1d(np.arange(len(people)), first)
     others = np.maximum(others, _best(vectors[probes], enrolled))

@@ -1,11 +1,12 @@
 """Error rates of face recognition with their confidence intervals: pure functions on arrays.
 
-Terms are those of ISO/IEC 19795-1. A comparison is accepted where its score is above a threshold.
+Terms are those of ISO/IEC 19795-1. A comparison is accepted if its score is above a threshold.
 
-Intervals are 95 percent. Comparisons are not independent, for a person takes part in many, so
-people are drawn (bootstrap, with replacement), not comparisons: a comparison counts as often as
-the persons in it were drawn. Where no error was seen, or nothing else, that gives none; the other
-end is then 3 in the number of people away (rule of three).
+Intervals are 95 percent. Comparisons are not independent, as each person takes part in many.
+Therefore the bootstrap samples people (with replacement), not comparisons; the weight of a
+comparison is the product of how often its two people were drawn. If there are only errors or no
+errors, the bootstrap yields no interval; the rule of three is used instead, with a width of 3
+divided by the number of people.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ Indices = NDArray[np.intp]
 
 ROUNDS = 500
 CONFIDENCE = 0.95
-# A rate is only looked up where it allows so many false matches of those compared.
+# A threshold is determined only if the rate corresponds to at least this many false matches.
 FEWEST_ABOVE = 1
-BLOCK = 200_000  # comparisons at a time: some hundred megabytes
+BLOCK = 200_000  # comparisons at a time, which take a few hundred megabytes
 
 
 @dataclass(frozen=True)
 class Rate:
-    """A share with its interval: so many events of so many."""
+    """A share, `events` / `count`, with its confidence interval."""
 
     value: float
     low: float
@@ -39,20 +40,20 @@ class Rate:
 
 @dataclass(frozen=True)
 class Comparisons:
-    """Scores of pairs of photos and whose the two photos are."""
+    """Scores of pairs of photos and the people in the two photos."""
 
     scores: Doubles  # (n,)
-    one: Indices  # (n,) the person in the one photo, 0..people - 1
-    other: Indices  # (n,)
+    one: Indices  # (n,) the person in the first photo, 0..people - 1
+    other: Indices  # (n,) the person in the second photo
 
     @property
     def same(self) -> NDArray[np.bool_]:
-        """Which comparisons are of one person."""
+        """Mask of the comparisons of the same person."""
         return np.asarray(self.one == self.other)
 
     @property
     def genuine(self) -> Doubles:
-        """Scores of comparisons of one person."""
+        """Scores of comparisons of the same person."""
         return self.scores[self.same]
 
     @property
@@ -62,7 +63,7 @@ class Comparisons:
 
 
 def products(vectors: NDArray[np.float32], one: Indices, other: Indices) -> Doubles:
-    """Return the inner products of pairs of vectors (n, d), given by their indices."""
+    """Return the inner products of pairs of vectors (n, d), specified by their indices."""
     scores = np.empty(len(one))
     for start in range(0, len(one), BLOCK):
         part = slice(start, start + BLOCK)
@@ -71,9 +72,14 @@ def products(vectors: NDArray[np.float32], one: Indices, other: Indices) -> Doub
 
 
 def threshold_at(impostor: Doubles, rate: float) -> float | None:
-    """Return the lowest threshold above which at most that share of the scores lies.
+    """Return the lowest threshold above which at most a given share of the scores lies.
 
-    None where the scores are too few to say.
+    Args:
+        impostor: scores of comparisons of different people.
+        rate: the share.
+
+    Returns:
+        The threshold, or None if there are too few scores.
     """
     allowed = int(np.floor(impostor.size * rate + 1e-9))
     if allowed < FEWEST_ABOVE:
@@ -82,9 +88,18 @@ def threshold_at(impostor: Doubles, rate: float) -> float | None:
 
 
 def non_match_at(comparisons: Comparisons, rate: float, *, seed: int = 0) -> Rate | None:
-    """Return the false non-match rate where the false match rate is `rate`, or None.
+    """Return the false non-match rate at a false match rate.
 
-    Each draw of people has its own threshold, so the interval holds the threshold's uncertainty.
+    Each bootstrap sample has its own threshold, so the interval includes the threshold's
+    uncertainty.
+
+    Args:
+        comparisons: the comparisons.
+        rate: the false match rate.
+        seed: seed of the bootstrap.
+
+    Returns:
+        The rate, or None if there are too few comparisons.
     """
     threshold = threshold_at(comparisons.impostor, rate)
     genuine = comparisons.genuine
@@ -92,7 +107,7 @@ def non_match_at(comparisons: Comparisons, rate: float, *, seed: int = 0) -> Rat
         return None
     same = comparisons.same
     order = np.argsort(-comparisons.impostor, kind="stable")
-    # Only the top can be the threshold: beyond ten times the rate no draw of people reaches.
+    # No bootstrap sample has its threshold below the scores at ten times the rate.
     order = order[: min(order.size, max(1000, int(10 * rate * order.size)))]
     top = comparisons.impostor[order]
     one, other = comparisons.one[~same], comparisons.other[~same]
@@ -109,13 +124,13 @@ def non_match_at(comparisons: Comparisons, rate: float, *, seed: int = 0) -> Rat
 
 
 def match_rate(comparisons: Comparisons, threshold: float, *, seed: int = 0) -> Rate | None:
-    """Return the false match rate at a threshold that is reached or passed."""
+    """Return the share of comparisons of different people that reach a threshold."""
     same = comparisons.same
     one, other = comparisons.one[~same], comparisons.other[~same]
     if not one.size:
         return None
     wrong = comparisons.scores[~same] >= threshold
-    # Draws only change how often an error counts; the others are known in all.
+    # Bootstrap samples change the weights only, so the errors are determined once.
     hits = np.flatnonzero(wrong)
     people = int(max(one.max(), other.max())) + 1
     pairs = np.zeros((people, people))
@@ -129,7 +144,7 @@ def match_rate(comparisons: Comparisons, threshold: float, *, seed: int = 0) -> 
 
 
 def non_match_rate(comparisons: Comparisons, threshold: float, *, seed: int = 0) -> Rate | None:
-    """Return the false non-match rate at a threshold that is to be reached."""
+    """Return the share of comparisons of the same person that do not reach a threshold."""
     own = comparisons.one[comparisons.same]
     if not own.size:
         return None
@@ -138,10 +153,15 @@ def non_match_rate(comparisons: Comparisons, threshold: float, *, seed: int = 0)
 
 
 def identify(vectors: NDArray[np.float32], people: Indices) -> tuple[Doubles, Doubles, Indices]:
-    """Search each person's photos but the first among everybody's first ones.
+    """Search for each person's photos except the first among all people's first photos.
 
-    Returns for each probe its score with its own person, the highest with anybody else, and whose
-    it is.
+    Args:
+        vectors: (n, d).
+        people: (n,) the person of each vector.
+
+    Returns:
+        For each probe: its score with its own person, its highest score with another person, and
+        its person.
     """
     _, first = np.unique(people, return_index=True)
     probes = np.setdiff1d(np.arange(len(people)), first)
@@ -155,7 +175,13 @@ def identify(vectors: NDArray[np.float32], people: Indices) -> tuple[Doubles, Do
 
 
 def share_of(wrong: NDArray[np.bool_], people: Indices, *, seed: int = 0) -> Rate | None:
-    """Return the share of probes for which something holds; `people` tells whose they are."""
+    """Return the share of probes for which a condition holds.
+
+    Args:
+        wrong: (n,) the condition.
+        people: (n,) the person of each probe.
+        seed: seed of the bootstrap.
+    """
     if not wrong.size:
         return None
     return _rate(wrong, lambda drawn: _share(drawn[people], wrong), people, seed)
@@ -164,18 +190,26 @@ def share_of(wrong: NDArray[np.bool_], people: Indices, *, seed: int = 0) -> Rat
 def missed_at(
     found: Doubles, people: Indices, alarms: Doubles, rate: float, *, seed: int = 0
 ) -> Rate | None:
-    """Return the share of mated searches missed where so many non-mated ones have a match.
+    """Return the share of missed mated searches at a false positive rate of non-mated searches.
 
-    found: each mated search's score if its best match is the right person, else minus infinity.
-    people: whose the mated searches are. alarms: the highest score of each non-mated search, each
-    of another person. Both kinds of people are drawn, and each draw has its own threshold. None
-    where the searches are too few to say.
+    The bootstrap samples both kinds of people, and each sample has its own threshold.
+
+    Args:
+        found: (n,) each mated search's score if its best match is the right person, else minus
+            infinity.
+        people: (n,) the person of each mated search.
+        alarms: (m,) the highest score of each non-mated search, each of another person.
+        rate: share of non-mated searches with a match.
+        seed: seed of the bootstrap.
+
+    Returns:
+        The rate, or None if there are too few searches.
     """
     threshold = threshold_at(alarms, rate)
     if threshold is None or not found.size:
         return None
     top = -np.sort(-alarms)
-    generator = np.random.default_rng(seed + 1)  # other draws than those of the mated searches
+    generator = np.random.default_rng(seed + 1)  # independent of the mated searches' samples
 
     def share(drawn: Doubles) -> float:
         times = generator.multinomial(alarms.size, np.full(alarms.size, 1 / alarms.size))
@@ -188,7 +222,7 @@ def missed_at(
 def detection_error_tradeoff(
     comparisons: Comparisons, points: int = 400
 ) -> tuple[Doubles, Doubles]:
-    """Return false match and false non-match rates along thresholds, for a DET curve."""
+    """Return false match and false non-match rates at several thresholds, for a DET curve."""
     impostor, genuine = np.sort(comparisons.impostor), np.sort(comparisons.genuine)
     lowest = 1 / max(impostor.size, 1)
     shares = np.geomspace(lowest, 1, points)

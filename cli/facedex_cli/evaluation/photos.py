@@ -1,4 +1,4 @@
-"""Photos of evaluations: of more formats than the product itself takes."""
+"""Photos of evaluations, in more formats than the product itself accepts."""
 
 from __future__ import annotations
 
@@ -14,24 +14,28 @@ from facedex.vision import images
 from facedex.vision.errors import InvalidImage
 from facedex_cli.evaluation.evaluation_errors import EvaluationError
 
-TAKEN = frozenset({".jpg", ".jpeg", ".png"})  # by the product, as they are
+TAKEN = frozenset({".jpg", ".jpeg", ".png"})  # formats that the product accepts
 CONVERTED = frozenset({".pgm", ".ppm", ".bmp", ".tif", ".tiff", ".webp"})
 
 
 @dataclass(frozen=True)
 class Packed:
-    """A photo in a .zip file, which is never unpacked to disk."""
+    """A photo in a .zip file; it is never unpacked to disk."""
 
     archive: zipfile.ZipFile
     name: str
 
     @property
     def suffix(self) -> str:
-        """The end of its name, as a path has it."""
+        """The file name extension, as of a path."""
         return PurePosixPath(self.name).suffix
 
     def read_bytes(self) -> bytes:
-        """Return its content; raise InvalidImage where the file does not hold it whole."""
+        """Return the content.
+
+        Raises:
+            InvalidImage: if the photo cannot be unpacked.
+        """
         try:
             return self.archive.read(self.name)
         except (
@@ -41,7 +45,9 @@ class Packed:
             NotImplementedError,
             RuntimeError,
         ) as error:
-            raise InvalidImage("The photo cannot be unpacked; it is damaged or locked.") from error
+            raise InvalidImage(
+                "The photo cannot be unpacked; it is damaged or encrypted."
+            ) from error
 
     def __str__(self) -> str:
         return f"{self.archive.filename}/{self.name}"
@@ -51,7 +57,7 @@ Photo = Path | Packed
 
 
 def is_photo(path: Path) -> bool:
-    """Return whether it is a file, no pipe or the like, whose name is that of a photo."""
+    """Return whether a path is a regular file with the name of a photo."""
     return _is_named_photo(path) and path.is_file()
 
 
@@ -60,29 +66,33 @@ def _is_named_photo(path: PurePath) -> bool:
 
 
 def below(folder: Path) -> list[Path]:
-    """Return the photos in a folder and in all folders below it, in the order of their paths."""
+    """Return the photos in a folder and its subfolders, in the order of their paths."""
     return sorted(path for path in folder.rglob("*") if is_photo(path))
 
 
 def found(source: Path) -> list[Photo]:
-    """Return the photos in a folder and below it, or in a .zip file, in the order of their paths.
+    """Return the photos of a folder and its subfolders or a .zip file, in the order of their paths.
 
-    Raises EvaluationError where it is neither.
+    Raises:
+        EvaluationError: if `source` is neither a folder nor a complete .zip file.
     """
     if source.is_dir():
         return [*below(source)]
     try:
         archive = zipfile.ZipFile(source)
     except zipfile.BadZipFile as error:
-        raise EvaluationError(f"{source} is neither a folder nor a whole .zip file.") from error
+        raise EvaluationError(f"{source} is neither a folder nor a complete .zip file.") from error
     names = sorted({entry.filename for entry in archive.infolist() if not entry.is_dir()})
     return [Packed(archive, name) for name in names if _is_named_photo(PurePosixPath(name))]
 
 
 def read(path: Photo) -> images.Image:
-    """Return a photo as the product sees it; what it does not take becomes a PNG first.
+    """Decode a photo as the product does; formats that the product does not accept are converted.
 
-    Raises InvalidImage, ImageTooLarge or OSError.
+    Raises:
+        InvalidImage: if the file is not a complete image.
+        ImageTooLarge: if the image has too many pixels.
+        OSError: if the file cannot be read.
     """
     data = path.read_bytes()
     if path.suffix.lower() in CONVERTED:
@@ -96,5 +106,5 @@ def _png(data: bytes) -> bytes:
         with pillow.open(io.BytesIO(data)) as picture:
             picture.convert("RGB").save(buffer, "PNG", compress_level=1)
     except (OSError, ValueError, SyntaxError, pillow.DecompressionBombError) as error:
-        raise InvalidImage("The file is not a whole image.") from error
+        raise InvalidImage("The file is not a complete image.") from error
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""An evaluation as pictures."""
+"""Plots of an evaluation."""
 
 from __future__ import annotations
 
@@ -14,20 +14,32 @@ TICKS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0)
 
 
 def require() -> None:
-    """Raise EvaluationError where matplotlib is missing."""
+    """Check that matplotlib is installed.
+
+    Raises:
+        EvaluationError: if it is not.
+    """
     try:
         import matplotlib as _  # noqa: F401
     except ImportError as error:
         raise EvaluationError(
-            "The pictures need matplotlib; install it with pip install matplotlib, or leave out"
-            " --plots."
+            "The plots need matplotlib; install it with pip install matplotlib, or omit --plots."
         ) from error
 
 
 def draw(comparisons: Comparisons, title: str, folder: Path) -> list[Path]:
-    """Write the DET curve and the histogram of scores as PNG; return their paths.
+    """Write the DET curve and the histogram of scores as PNG.
 
-    Raises EvaluationError where matplotlib is missing.
+    Args:
+        comparisons: the comparisons.
+        title: title of the plots.
+        folder: where the files are written; created if necessary.
+
+    Returns:
+        The paths of the files.
+
+    Raises:
+        EvaluationError: if matplotlib is not installed.
     """
     require()
     from matplotlib.figure import Figure
@@ -37,7 +49,7 @@ def draw(comparisons: Comparisons, title: str, folder: Path) -> list[Path]:
     figure = Figure(figsize=(6, 6), layout="constrained")
     axes = figure.subplots()
     matched, missed = metrics.detection_error_tradeoff(comparisons)
-    # A logarithm has no zero: no error among n is drawn at half of one.
+    # A logarithmic axis has no zero: zero errors among n are drawn as half an error.
     lowest = 1 / max(len(comparisons.genuine), 1) / 2
     axes.plot(matched, np.maximum(missed, lowest), drawstyle="steps-post")
     axes.set(
@@ -58,7 +70,7 @@ def draw(comparisons: Comparisons, title: str, folder: Path) -> list[Path]:
     bins = np.linspace(comparisons.scores.min(), max(comparisons.scores.max(), 1e-9), 80)
     for scores, name in (
         (comparisons.impostor, "different people"),
-        (comparisons.genuine, "one person"),
+        (comparisons.genuine, "same person"),
     ):
         axes.hist(scores, bins=bins.tolist(), density=True, alpha=0.6, label=name)
     axes.set(xlabel="inner product of vectors", ylabel="density", title=title)

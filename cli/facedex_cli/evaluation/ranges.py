@@ -1,7 +1,8 @@
-"""The ranges of a network's activations, measured on photos: what its 8 bits have to span.
+"""Measurement of the ranges of a network's activations on photos, for 8-bit quantisation.
 
-For those who make packs: `python -m facedex_cli.evaluation.ranges PACK PHOTOS...` writes the files
-that the pack's manifest names, and prints their hashes for it. Users of a pack never need it.
+For authors of packs: `python -m facedex_cli.evaluation.ranges PACK PHOTOS...` writes the files that
+the pack's manifest names, and prints their hashes for the manifest. Users of a pack do not need
+this module.
 """
 
 from __future__ import annotations
@@ -27,28 +28,31 @@ from facedex_cli.evaluation.sources import pictures as read_sources
 from facedex_models import installing, manifests, preparing, quantising
 from facedex_models.quantising import Measured
 
-# Of the values of one photo. The few beyond cost less than coarser steps for all others would:
-# CenterFace's landmarks then move by half as much.
+# Share of a photo's values within the range. Clipping the few others costs less than coarser steps
+# for all values would: the shift of CenterFace's landmarks is halved.
 WITHIN = 0.9999
-# How many activations stay in floats, from the first and to the last. In CenterFace dark faces are
-# lost in the first ones (one in eight of a dark film's), and landmarks are read from the last.
+# Number of first and last activations that stay in floats. With the first ones of CenterFace in 8
+# bits, dark faces are missed (one in eight in a dark video); landmarks are read from the last one.
 IN_FLOATS = {"centerface": (10, 1)}
-# Activations whose channels are equalised: what CenterFace reads landmarks from.
+# Activations whose channels are equalised: CenterFace's landmarks are computed from this one.
 EQUALISED = {"centerface": ("535",)}
-# Photos for a detector are portraits, whose large faces say little about the ranges that small ones
-# need. So faces are shown to it in crowds as well, in squares of these sides.
-CROWDS = (80, 48, 32, 24)  # pixels; the face itself has about two thirds
+# The photos for a detector are portraits, whose large faces do not determine the ranges for small
+# faces. So the detector also processes crowds of faces, in squares of these sides.
+CROWDS = (80, 48, 32, 24)  # pixels; the face takes about two thirds of the side
 CANVAS = (480, 384)  # pixels, columns and rows
 GAP = 12  # pixels between two squares
-MARGIN = 1.5  # the square's side to the face's longer one
+MARGIN = 1.5  # ratio of the square's side to the face's longer side
 
 
 def measure(
     network: bytes, batches: Sequence[NDArray[Any]], equalised: Sequence[str] = ()
 ) -> Measured:
-    """Return the range of each activation: the widest of all batches.
+    """Return the range of each activation: the widest over all batches.
 
-    equalised: activations whose channels are brought to one range first.
+    Args:
+        network: the ONNX model.
+        batches: inputs of the network.
+        equalised: activations whose channels are first scaled to the same range.
     """
     peaks: dict[str, list[float]] = {}
     if equalised:
@@ -76,7 +80,7 @@ def measure(
 def _observe(
     model: onnx.ModelProto, names: Sequence[str], batches: Iterable[NDArray[Any]]
 ) -> Iterator[dict[str, NDArray[Any]]]:
-    """Yield, for each batch, the values of these tensors, the network's input among them or not."""
+    """Yield the values of tensors, which may include the network's input, for each batch."""
     watched = onnx.ModelProto()
     watched.CopyFrom(model)
     outputs = {value.name for value in watched.graph.output}
@@ -102,7 +106,12 @@ def _rounded(value: float) -> float:
 
 
 def crowd(faces: Sequence[pillow.Image], side: int) -> Iterator[NDArray[np.uint8]]:
-    """Yield pictures (rows, columns, 3) RGB of all faces, side by side in squares of `side`."""
+    """Yield images (rows, columns, 3) RGB of all faces, in a grid of squares.
+
+    Args:
+        faces: images of faces.
+        side: side of the squares in pixels.
+    """
     across, down = (length // (side + GAP) for length in CANVAS)
     for start in range(0, len(faces), across * down):
         canvas = pillow.new("RGB", CANVAS, "grey")
@@ -114,34 +123,34 @@ def crowd(faces: Sequence[pillow.Image], side: int) -> Iterator[NDArray[np.uint8
 
 
 def inputs(pack: Pack, pictures: Sequence[images.Image]) -> tuple[list[Any], list[Any]]:
-    """Return what the detector and the embedder are given for the pictures.
+    """Return the inputs of the detector and of the embedder for images.
 
-    The detector is given the pictures' largest faces in crowds as well.
+    The detector's inputs include crowds of the images' largest faces.
     """
-    seen: list[Any] = []
+    batches: list[Any] = []
     squares = []
     run = pack.detector.network.run
 
-    def listen(batch: NDArray[Any]) -> list[NDArray[Any]]:
-        seen.append(batch)
+    def record(batch: NDArray[Any]) -> list[NDArray[Any]]:
+        batches.append(batch)
         return run(batch)
 
-    pack.detector.network.run = listen  # type: ignore[method-assign]
+    pack.detector.network.run = record  # type: ignore[method-assign]
     chips = []
     for picture in pictures:
-        whole = np.array([picture.pixels.shape[1], picture.pixels.shape[0]], np.float32)
+        size = np.array([picture.pixels.shape[1], picture.pixels.shape[0]], np.float32)
         faces = pack.find(picture)
         squares += [_square(picture.pixels, face) for face in faces[:1]]
-        marks = np.array([face.landmarks * whole for face in faces], np.float32).reshape(-1, 5, 2)
-        cut = pack.embedder.cut(picture.pixels, marks)[0]
+        landmarks = np.array([face.landmarks * size for face in faces], np.float32)
+        cut = pack.embedder.cut(picture.pixels, landmarks.reshape(-1, 5, 2))[0]
         chips += [cut[:, view] for view in range(cut.shape[1])]
     crowds = [canvas for side in CROWDS for canvas in crowd(squares, side)]
-    seen += [detection.pad(canvas)[None] for canvas in crowds]
-    return seen, [chip for chip in chips if len(chip)]
+    batches += [detection.pad(canvas)[None] for canvas in crowds]
+    return batches, [chip for chip in chips if len(chip)]
 
 
 def _square(pixels: NDArray[np.uint8], face: Face) -> pillow.Image:
-    """A face with some of what is around it; beyond the picture's edges it is black."""
+    """Crop a face with a margin; areas outside the image are black."""
     rows, columns = pixels.shape[:2]
     box = face.box
     x, y = (box.left + box.width / 2) * columns, (box.top + box.height / 2) * rows
@@ -156,14 +165,16 @@ def _square(pixels: NDArray[np.uint8], face: Face) -> pillow.Image:
 def main(pack: str, sources: tuple[Path, ...]) -> None:
     """Measure PACK's activations on photos and write the files.
 
-    SOURCES are photos, folders of photos, films (.mp4), and archives (.zip) of which every 13th
-    photo is taken.
+    SOURCES are photos, folders of photos, videos (.mp4), and archives (.zip), of which every 13th
+    photo is used.
     """
     shipped = manifests.manifest(pack)
     parts = shipped.networks
     detector, *embedders = (replace(part, ranges=None) for part in parts)
-    whole = replace(shipped, name=f"{pack}-float", detector=detector, embedders=tuple(embedders))
-    directory = installing.install(whole)
+    in_floats = replace(
+        shipped, name=f"{pack}-float", detector=detector, embedders=tuple(embedders)
+    )
+    directory = installing.install(in_floats)
     pictures = [picture for picture, _ in read_sources(sources)]
     given = inputs(load(directory, threads=2), pictures)
     for part, batches in zip(parts, given, strict=True):

@@ -1,4 +1,4 @@
-"""An evaluation as tables and as JSON."""
+"""Output of an evaluation as tables and as JSON."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from facedex_cli.evaluation.metrics import Rate
 from facedex_cli.evaluation.photos import Photo
 
 METHOD = (
-    f"95 % intervals: bootstrap over people, {metrics.ROUNDS} draws; where no error was seen, 3 in "
-    "the number of people. A dash: too few comparisons to say."
+    f"95 % intervals: bootstrap over people, {metrics.ROUNDS} samples; without errors, 3 divided "
+    "by the number of people. A dash: too few comparisons."
 )
 
 
 @dataclass(frozen=True)
 class Report:
-    """What is reported of one pack on one set of photos."""
+    """The results of one pack on one set of photos."""
 
     model: str
     result: Evaluation
@@ -36,7 +36,7 @@ class Report:
     strangers_failures: Mapping[Photo, str] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
-        """Return it as JSON has it."""
+        """Return the report as a JSON document."""
         result, search = self.result, self.identification
         return {
             "model": self.model,
@@ -70,7 +70,7 @@ class Report:
         }
 
     def print_tables(self) -> None:
-        """Print it for a person."""
+        """Print the report as tables."""
         console = Console()
         result = self.result
         same = int(result.comparisons.same.sum())
@@ -78,7 +78,7 @@ class Report:
         console.print(
             f"{self.model}: {result.photos} photos of {result.people} people, "
             f"{result.not_enrolled} without a face that could be enrolled; {same:,} comparisons "
-            f"of one person, {different:,} of different people."
+            f"of the same person, {different:,} of different people."
         )
         _print_failures(console, self.failures)
         table = Table("False match rate", "False non-match rate", "95 % interval")
@@ -95,7 +95,7 @@ class Report:
             console.print(table)
         if result.rank_one:
             console.print(
-                f"Best match right, among {result.gallery} people with a photo each: "
+                f"Best match correct, among {result.gallery} people with a photo each: "
                 f"{_cell(result.rank_one)}"
             )
         if self.groups:
@@ -119,7 +119,7 @@ def _print_groups(console: Console, groups: Sequence[GroupRates]) -> None:
         console.print(
             f"Group {escape(printable(group.name))}: {group.photos} photos of {group.people} "
             f"people, {group.not_enrolled} without a face that could be enrolled; "
-            f"{group.same_person:,} comparisons of one person, {group.different_people:,} of "
+            f"{group.same_person:,} comparisons of the same person, {group.different_people:,} of "
             "different people of the group."
         )
         table = Table("Threshold", "False matches in the group", "False non-matches")
@@ -140,7 +140,7 @@ def _print_identification(console: Console, search: Identification) -> None:
         f"{search.strangers:,} of them strangers; {search.mated:,} searches of people who are "
         f"enrolled, {search.non_mated:,} of strangers who are not."
     )
-    console.print(f"Best match right, among all of these: {_cell(search.rank_one)}")
+    console.print(f"Best match correct, among all enrolled people: {_cell(search.rank_one)}")
     table = Table("Threshold", "False positive searches", "Missed searches")
     for rate, missed in search.false_negative_at.items():
         table.add_row(f"false positive rate {rate:g}", f"{100 * rate:g} %", _cell(missed))

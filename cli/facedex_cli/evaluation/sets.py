@@ -1,4 +1,4 @@
-"""Photos whose people are known: a folder per person, or a file of pairs."""
+"""Photos of known people: a folder per person, or a file of pairs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from facedex_cli.evaluation import photos, tables
 from facedex_cli.evaluation.evaluation_errors import EvaluationError
 
-# The names that pairs files give their columns: deepface's, and plain ones.
+# The names of the columns in pairs files: deepface's and simpler ones.
 ONE, OTHER = ("file_x", "one", "a"), ("file_y", "other", "b")
 SAME = ("decision", "same", "label")
 YES, NO = {"yes", "true", "1", "same"}, {"no", "false", "0", "different"}
@@ -20,22 +20,30 @@ YES, NO = {"yes", "true", "1", "same"}, {"no", "false", "0", "different"}
 
 @dataclass(frozen=True)
 class PhotoSet:
-    """Photos, whose they are, and which of them are to be compared."""
+    """Photos, their people, and the pairs to compare."""
 
     photos: tuple[Path, ...]
     people: NDArray[np.intp]  # (n,) 0..people - 1
-    pairs: NDArray[np.intp] | None  # (m, 2) indices of photos; None: all with all
-    # (n,) what the user calls each photo's person: the folder, or the photo where there is none
+    pairs: NDArray[np.intp] | None  # (m, 2) indices of photos; None to compare all pairs
+    # (n,) name of each photo's person: the folder, or the photo if there is no folder
     names: tuple[str, ...]
 
 
 def read(path: Path) -> PhotoSet:
-    """Return what a folder or a pairs file describes; raise EvaluationError where it cannot."""
+    """Read a folder per person or a pairs file.
+
+    Raises:
+        EvaluationError: if the folder or the file cannot be evaluated.
+    """
     return folder_per_person(path) if path.is_dir() else pairs_file(path)
 
 
 def folder_per_person(folder: Path) -> PhotoSet:
-    """Return the photos of each folder as one person's; a photo beside the folders is a person."""
+    """Read the photos of each subfolder as one person; a photo outside them is a person too.
+
+    Raises:
+        EvaluationError: if there are fewer than two people.
+    """
     files: list[Path] = []
     people: list[int] = []
     names: list[str] = []
@@ -54,9 +62,13 @@ def folder_per_person(folder: Path) -> PhotoSet:
 
 
 def pairs_file(path: Path) -> PhotoSet:
-    """Return the pairs of a CSV file with a heading; paths in it are relative to the file.
+    """Read the pairs of a CSV file with a heading; its paths are relative to the file.
 
     Columns: file_x, file_y, Decision (Yes or No); or one, other, same (1 or 0, true or false).
+
+    Raises:
+        EvaluationError: if the file cannot be read, is malformed or contradicts itself, or names
+            a photo that does not exist.
     """
     rows, names = tables.read(path)
     columns = [next((names[n] for n in known if n in names), None) for known in (ONE, OTHER, SAME)]
@@ -75,21 +87,21 @@ def pairs_file(path: Path) -> PhotoSet:
         same.append(decision.lower() in YES)
     files = tuple(path.parent / name for name in numbers)
     if missing := [file for file in files if not file.is_file()]:
-        raise EvaluationError(f"{path} names {missing[0]}, which is not there.")
+        raise EvaluationError(f"{path} names {missing[0]}, which does not exist.")
     indices = np.array(pairs, dtype=np.intp)
     people = _joined(len(files), indices[np.array(same)])
     different = indices[~np.array(same)]
     if (wrong := people[different[:, 0]] == people[different[:, 1]]).any():
         one, other = (files[index].name for index in different[wrong][0])
         raise EvaluationError(
-            f"{path} contradicts itself: {one} and {other} are said to be different people, and by "
-            "other pairs the same one."
+            f"{path} contradicts itself: {one} and {other} are different people in one pair, and "
+            "the same person according to other pairs."
         )
     return PhotoSet(files, people, indices, tuple(numbers))
 
 
 def _joined(count: int, same: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Number the people: photos that pairs link are of one."""
+    """Number the people; photos that are linked by pairs show the same person."""
     person = list(range(count))
 
     def root(photo: int) -> int:

@@ -1,4 +1,4 @@
-"""Photos to measure networks on: single ones, folders, films, and archives of face crops."""
+"""Photos for measuring networks: single ones, folders, videos, and archives of face crops."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import numpy as np
 from facedex.vision import images
 from facedex_cli.evaluation import photos
 
-# Of an archive, one photo in so many: the others are for evaluations.
+# One in this many photos of an archive is used; the others are for evaluations.
 ARCHIVED = 13
-# Frames of a film: so many seconds apart.
+# Seconds between the frames of a video that are used.
 APART = 0.4
 
 
 def pictures(sources: Sequence[Path]) -> Iterator[tuple[images.Image, bool]]:
-    """Yield each picture, and whether it is out of an archive."""
+    """Yield each image, and whether it comes from an archive."""
     for source in sources:
         if source.suffix == ".zip":
             with zipfile.ZipFile(source) as archive:

@@ -9,14 +9,18 @@ from facedex_cli.evaluation.evaluation_errors import EvaluationError
 
 
 def read(path: Path) -> tuple[list[dict[str, str | None]], dict[str, str]]:
-    """Return the rows, and for each column's name in small letters its name in the rows.
+    """Read a CSV file.
 
-    Without a row there are no columns. A short row has None in its last columns.
-    Raises EvaluationError where it is no CSV file in UTF-8.
+    Returns:
+        The rows, and for each column's name in lower case its name in the rows. Without rows there
+        are no columns. A short row has None in its last columns.
+
+    Raises:
+        EvaluationError: if the file is not a readable CSV file in UTF-8.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise EvaluationError(f"{path} is no CSV file that can be read: {error}.") from error
+        raise EvaluationError(f"{path} is not a readable CSV file: {error}.") from error
     return rows, {name.strip().lower(): name for name in (rows[0] if rows else {}) if name}

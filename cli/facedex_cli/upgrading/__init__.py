@@ -1,1 +1,1 @@
-"""Collections on their way to another model pack: originals found, looked at, switched."""
+"""Upgrades of collections to another model pack."""

@@ -1,4 +1,4 @@
-"""Collections and upgrades as the terminal shows them."""
+"""Output of collections and upgrades to the terminal."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from facedex.store.upgrades import Overview
 from facedex.vision import numbers
 from facedex_cli.upgrading.upgrade import Missing, Outcome
 
-_NAMED: Final = 10  # of faces, in the terminal; a report has all
+_NAMED: Final = 10  # maximum number of faces listed on the terminal; a report lists all
 
 
 def print_collections(
     found: Sequence[Overview], default: tuple[str, str], installed: Mapping[str, str]
 ) -> None:
-    """Print the collections, and which of them another model has made than the default one.
+    """Print the collections, and whether they use the default model.
 
     Args:
         found: the collections.
@@ -49,7 +49,12 @@ def print_collections(
 
 
 def pack_name(model_version: str, installed: Mapping[str, str]) -> str | None:
-    """The name of the pack that a FaceModelVersion stands for."""
+    """Return the name of the pack with a FaceModelVersion, or None if it is unknown.
+
+    Args:
+        model_version: the FaceModelVersion.
+        installed: the FaceModelVersion of each installed pack, by name.
+    """
     names = (name for name, version in installed.items() if version == model_version)
     return next(names, None) or numbers.name(model_version)
 
@@ -68,7 +73,7 @@ def _state(each: Overview, default: tuple[str, str], installed: Mapping[str, str
 
 
 def print_missing(outcome: Outcome) -> None:
-    """Print how many faces have no new vector, why, and the first of them."""
+    """Print the number of faces without a new vector, the reasons, and the first such faces."""
     console = Console(stderr=True)
     for place, message in outcome.unreadable[:_NAMED]:
         _print(console, f"cannot be read: {place} ({message})")
@@ -93,7 +98,7 @@ def write_report(path: Path, missing: Sequence[Missing]) -> None:
     """Write the faces without a new vector, with the reasons, as CSV.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: if the file cannot be written.
     """
     with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
         rows = csv.writer(file)

@@ -1,4 +1,4 @@
-"""Which photo is the original of which stored image: by its bytes, else by its name."""
+"""Matching of photos to the stored images of which they are the originals, by bytes or by name."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from facedex_cli.importing.naming import Naming, external_image_id
 from facedex_cli.importing.photos import Photo
 
 NO_ORIGINAL = "no original"
-AMBIGUOUS = "several photos have its name, and none its bytes"
+AMBIGUOUS = "several photos have its name, but none its bytes"
 
 
 class Originals:
-    """The images of a collection; one thread notes what is found, others only look.
+    """The images of a collection, with thread-safe look-ups.
 
     Args:
-        images: all of them.
+        images: all images of the collection.
     """
 
     def __init__(self, images: Iterable[StoredImage]) -> None:
@@ -28,24 +28,28 @@ class Originals:
             self._by_digest[image.digest].append(image)
 
     def of_bytes(self, digest: bytes) -> list[StoredImage] | None:
-        """The images with these bytes, which may be under several names; None if there are none."""
+        """Return the images with these bytes, which may have several names; None if there are none.
+
+        Args:
+            digest: SHA-256 of the bytes.
+        """
         return self._by_digest.get(digest)
 
     def of_names(
         self, photos: Iterable[Photo], root: str, found: set[UUID]
     ) -> tuple[list[tuple[Photo, list[StoredImage]]], dict[UUID, str]]:
-        """Photos that are the originals of images by their names.
+        """Match photos to images by their names.
 
-        A name counts only where it is one photo's and one image's: a folder's name is that of all
-        its photos.
+        A name is used only if it belongs to one photo and one image; a folder's name, for example,
+        belongs to all its photos.
 
         Args:
-            photos: those whose bytes are no image's.
+            photos: photos whose bytes are not those of an image.
             root: name of the outermost folder.
-            found: ids of the images whose originals are found by their bytes.
+            found: ids of the images whose originals were found by their bytes.
 
         Returns:
-            Each photo with its images, and the reason for each image without one, by ImageId.
+            Each photo with its images, and the reason for each image without a photo, by ImageId.
         """
         named: dict[str, list[Photo]] = defaultdict(list)
         for photo in photos:
@@ -78,9 +82,14 @@ class Originals:
 
 
 def names(photo: Photo, root: str) -> set[str]:
-    """What an image of this photo may be called.
+    """Return the names that an image of this photo may have.
 
-    Its ImageId, the ExternalImageIds that ``facedex import`` gives, and that of an upload.
+    These are its ImageId, the ExternalImageIds that ``facedex import`` assigns, and that of an
+    upload.
+
+    Args:
+        photo: the photo.
+        root: name of the outermost folder.
     """
     stem = PurePosixPath(photo.relative).stem
     given = {external_image_id(naming, photo.relative, root) for naming in Naming}

@@ -1,4 +1,4 @@
-"""An upgrade from its first photo to the switch."""
+"""The upgrade of a collection, from the first photo to the switch."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from facedex.workflows.tagging import PACK
 from facedex_cli.importing.indexing import work_off
 from facedex_cli.importing.photos import Photo, Source, Unreadable
 from facedex_cli.upgrading.originals import NO_ORIGINAL, Originals
-from facedex_cli.upgrading.working import Job, PhotoResult, Worker
+from facedex_cli.upgrading.working import Job, Processed, Worker
 
-# Looks at faces that were indexed meanwhile, a moment apart, until they count as without an
-# original: who indexes them stores their new vectors a moment after the old ones.
-_LOOKS: Final = 3
+# Number of attempts, a moment apart, before a face that was indexed in the meantime counts as
+# without an original: IndexFaces stores the new vectors a moment after the old ones.
+_ATTEMPTS: Final = 3
 _MOMENT: Final = 1.0  # seconds
 
 Show = Callable[[int], AbstractContextManager[Callable[[int], None]]]
@@ -33,7 +33,7 @@ Show = Callable[[int], AbstractContextManager[Callable[[int], None]]]
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A face that has no new vector, and why."""
+    """A face without a new vector, and the reason."""
 
     face: StoredFace
     reason: str
@@ -41,16 +41,16 @@ class Missing:
 
 @dataclass(slots=True)
 class Outcome:
-    """How an upgrade ended.
+    """The result of an upgrade.
 
     Attributes:
-        switched: whether the collection is the new pack's now.
-        interrupted: whether the user broke it off.
-        faces: how many got a new vector in this run.
-        missing: faces without one; if it switched, they were deleted.
-        unreadable: places of photos and folders that could not be read, with the reason.
-        unread: how many of these a later run may be able to read.
-        originals: photos that are the original of an image.
+        switched: whether the collection now uses the new pack.
+        interrupted: whether the user interrupted the upgrade.
+        faces: number of faces that got a new vector in this run.
+        missing: faces without a new vector; if the collection was switched, they were deleted.
+        unreadable: photos and folders that could not be read, with the reason.
+        unread: number of these that a later run may be able to read.
+        originals: number of photos that are the original of an image.
     """
 
     switched: bool = False
@@ -63,16 +63,17 @@ class Outcome:
 
 
 class Upgrade:
-    """Moves one collection to a pack.
+    """Upgrade one collection to a pack.
 
     Args:
-        database: has a connection for each thread, and one more.
-        collection: as it was found.
+        database: needs a connection for each thread, and one more.
+        collection: the collection.
         pack: the new pack.
-        source: where the originals are.
-        concurrency: photos that are processed at once.
-        side, max_pixels: as the settings of their names in ``facedex.settings``.
-        stopped: whether the user wants it to stop.
+        source: folder or bucket of the originals.
+        concurrency: number of photos to process concurrently.
+        side: as ``detection_side`` in ``facedex.settings``.
+        max_pixels: as in ``facedex.settings``.
+        stopped: returns whether the user has asked to stop.
     """
 
     def __init__(
@@ -103,17 +104,18 @@ class Upgrade:
     def run(
         self, files: Sequence[Photo | Unreadable], show: Show, *, delete_missing: bool
     ) -> Outcome:
-        """Look at the photos and switch, if every face has a new vector or may be deleted.
+        """Process the photos, then switch if every face has a new vector or may be deleted.
 
         Args:
-            files: all photos there are, and the folders that cannot be listed.
-            show: shows progress over a number of photos; called with the faces so far after each.
-            delete_missing: whether faces without an original may be deleted. None is while there
-                is something that could not be read: their originals may be there.
+            files: all photos, and the folders that cannot be listed.
+            show: shows progress over a number of photos; its function is called after each photo
+                with the number of faces so far.
+            delete_missing: whether faces without an original may be deleted. If any file could not
+                be read, no face is deleted, as its original may be among these files.
 
         Raises:
-            StoreError: the database does not answer, the collection was deleted, or another
-                upgrade of it ended.
+            StoreError: if the database does not answer, the collection was deleted, or a
+                concurrent upgrade of it ended.
         """
         with self._database.transaction() as connection:
             upgrades.begin(connection, self._collection, self._pack.model_version)
@@ -121,18 +123,18 @@ class Upgrade:
             if isinstance(each, Unreadable):
                 self._outcome.unreadable.append((each.place, each.message))
                 self._outcome.unread += 1
-        self._upgrade_all([each for each in files if isinstance(each, Photo)], show)
+        self._process_all([each for each in files if isinstance(each, Photo)], show)
         if self._stopped():
             self._outcome.interrupted = True
             return self._outcome
         if not self._outcome.originals:
-            # The wrong folder must not cost a collection its faces, whatever may be deleted.
-            self._outcome.missing = self._lacking()
+            # A wrong folder must not delete a collection's faces, even with delete_missing.
+            self._outcome.missing = self._faces_without_vector()
             if self._outcome.missing:
                 return self._outcome
         return self._finish(delete_missing and not self._outcome.unread)
 
-    def _upgrade_all(self, photos: Sequence[Photo], show: Show) -> None:
+    def _process_all(self, photos: Sequence[Photo], show: Show) -> None:
         images = list(upgrades.images(self._database, self._collection))
         self._listed = {image.image_id for image in images if image.pending}
         self._listed_at = time.monotonic()
@@ -145,7 +147,7 @@ class Upgrade:
                 if result.digests and not result.images:
                     unknown.append(job.photo)
                 found |= {image.image_id for image in result.images}
-                self._record(job, result)
+                self._add(job, result)
                 advance(self._outcome.faces)
         if self._stopped():
             return
@@ -154,10 +156,10 @@ class Upgrade:
         with show(len(named)) as advance:
             jobs = (Job(photo, images) for photo, images in named)
             for job, result in self._work(jobs, originals):
-                self._record(job, result)
+                self._add(job, result)
                 advance(self._outcome.faces)
 
-    def _work(self, jobs: Iterable[Job], originals: Originals) -> Iterable[tuple[Job, PhotoResult]]:
+    def _work(self, jobs: Iterable[Job], originals: Originals) -> Iterable[tuple[Job, Processed]]:
         worker = Worker(
             self._database,
             self._collection,
@@ -166,9 +168,9 @@ class Upgrade:
             originals,
             **self._limits,
         )
-        return work_off(jobs, worker.upgrade, concurrency=self._concurrency, stopped=self._stopped)
+        return work_off(jobs, worker.process, concurrency=self._concurrency, stopped=self._stopped)
 
-    def _record(self, job: Job, result: PhotoResult) -> None:
+    def _add(self, job: Job, result: Processed) -> None:
         self._outcome.faces += result.faces
         self._outcome.originals += bool(result.images)
         self._outcome.unread += result.unread
@@ -181,28 +183,28 @@ class Upgrade:
             }
 
     def _finish(self, delete_missing: bool) -> Outcome:
-        """Switch; go on with faces that were indexed meanwhile."""
-        # Of what was there when the photos were listed; but who had just stored a face then may
-        # have been about to store its new vector.
+        """Switch the collection; repeat the work for faces that were indexed in the meantime."""
+        # `known` are faces that existed when the images were listed. A face that was stored just
+        # before may get its new vector a moment later, so wait for it.
         time.sleep(max(0.0, _MOMENT - (time.monotonic() - self._listed_at)))
-        lacking = [missing.face for missing in self._lacking()]
+        lacking = [missing.face for missing in self._faces_without_vector()]
         known = {face.face_id for face in lacking if face.image_id in self._listed}
-        looks: Counter[UUID] = Counter()
+        attempts: Counter[UUID] = Counter()
         while not self._stopped():
             lacking = self._switch(known if delete_missing else set())
             fresh = [face for face in lacking if face.face_id not in known]
             if not fresh:
                 self._outcome.switched = not lacking
                 return self._outcome
-            self._upgrade_fresh(fresh)
-            looks.update(face.face_id for face in fresh)
-            known |= {face_id for face_id, count in looks.items() if count >= _LOOKS}
+            self._process_fresh(fresh)
+            attempts.update(face.face_id for face in fresh)
+            known |= {face_id for face_id, count in attempts.items() if count >= _ATTEMPTS}
             time.sleep(_MOMENT)
         self._outcome.interrupted = True
         return self._outcome
 
     def _switch(self, deletable: set[UUID]) -> list[StoredFace]:
-        """The faces that lack a new vector, if that is why it could not be done."""
+        """Switch the collection unless faces lack a new vector; return those faces."""
         with self._database.transaction() as connection:
             lacking = upgrades.pending_faces(connection, self._collection)
             missing = switch(
@@ -215,7 +217,7 @@ class Upgrade:
         self._outcome.missing = [Missing(face, self._reason(face)) for face in lacking]
         return missing
 
-    def _upgrade_fresh(self, faces: Sequence[StoredFace]) -> None:
+    def _process_fresh(self, faces: Sequence[StoredFace]) -> None:
         wanted = {face.image_id for face in faces}
         images = [
             image
@@ -228,9 +230,9 @@ class Upgrade:
                 by_photo.setdefault(photo, []).append(image)
         jobs = (Job(photo, each) for photo, each in by_photo.items())
         for job, result in self._work(jobs, Originals(images)):
-            self._record(job, result)
+            self._add(job, result)
 
-    def _lacking(self) -> list[Missing]:
+    def _faces_without_vector(self) -> list[Missing]:
         with self._database.reading() as connection:
             faces = upgrades.pending_faces(connection, self._collection)
         return [Missing(face, self._reason(face)) for face in faces]

@@ -1,4 +1,4 @@
-"""Photos become new vectors of the faces that were indexed from them."""
+"""Computation of new vectors for indexed faces from their original photos."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ class Job:
     """A photo to be processed.
 
     Attributes:
-        images: those it is the original of; None to find out by its bytes.
+        photo: the photo.
+        images: the images of which it is the original; None to determine them from its bytes.
     """
 
     photo: Photo
@@ -39,16 +40,16 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class PhotoResult:
-    """What became of a photo.
+class Processed:
+    """The result for a photo.
 
     Attributes:
-        digests: SHA-256 of its bytes, and of those that an import makes of it; empty if it is
-            none.
-        images: those it is the original of.
-        faces: how many got a new vector.
-        reasons: why others of its images got none, by FaceId.
-        message: why it could not be read, or empty.
+        digests: SHA-256 of the file, and of the reduced copy that an import would send; empty if
+            the file is not a photo.
+        images: the images of which it is the original.
+        faces: number of faces that got a new vector.
+        reasons: the reasons why other faces of its images got none, by FaceId.
+        message: the reason why the photo could not be read, or empty.
         unread: whether a later run may be able to read it.
     """
 
@@ -61,15 +62,16 @@ class PhotoResult:
 
 
 class Worker:
-    """Looks at photos; may be used by several threads.
+    """Process photos; thread-safe.
 
     Args:
-        database: has a connection for each thread.
-        collection: the one that is being upgraded.
+        database: needs a connection for each thread.
+        collection: the collection that is upgraded.
         pack: the new pack.
-        source: where the photos are.
-        originals: which photo is whose.
-        side, max_pixels: as the settings of their names in ``facedex.settings``.
+        source: folder or bucket of the photos.
+        originals: the images of the collection.
+        side: as ``detection_side`` in ``facedex.settings``.
+        max_pixels: as in ``facedex.settings``.
     """
 
     def __init__(
@@ -91,18 +93,18 @@ class Worker:
         self._side = side
         self._max_pixels = max_pixels
 
-    def upgrade(self, job: Job) -> PhotoResult:
-        """Look at one photo, and keep the new vectors of its faces.
+    def process(self, job: Job) -> Processed:
+        """Compute and store the new vectors of a photo's faces.
 
         Raises:
-            StoreError: the database does not answer, or the upgrade is not under way any more.
+            StoreError: if the database does not answer or the upgrade has ended.
         """
         try:
             data = self._source.read(job.photo)
         except NotAnImage:
-            return PhotoResult()
+            return Processed()
         except (TooLarge, OSError, BotoCoreError, ClientError) as error:
-            return PhotoResult(
+            return Processed(
                 message=str(error),
                 images=job.images or (),
                 unread=not isinstance(error, TooLarge),
@@ -111,26 +113,26 @@ class Worker:
         images = self._originals.of_bytes(digests[0]) if job.images is None else job.images
         try:
             if images is None and len(data) > MOST_BYTES:
-                # What `facedex import` has sent of it.
+                # `facedex import` sends a reduced copy.
                 data = reduce(data)
                 digests.append(sha256(data).digest())
                 images = self._originals.of_bytes(digests[1])
             if images is None:
-                return PhotoResult(digests)
+                return Processed(digests)
             return self._upgrade(data, digests, images)
         except (InvalidImage, ImageTooLarge, TooLarge) as error:
-            return PhotoResult(digests, images or (), message=str(error))
+            return Processed(digests, images or (), message=str(error))
 
     def _upgrade(
         self, data: bytes, digests: Sequence[bytes], images: Sequence[StoredImage]
-    ) -> PhotoResult:
+    ) -> Processed:
         with self._database.reading() as connection:
             stored = {
                 image: upgrades.pending_faces(connection, self._collection, image.image_id)
                 for image in images
             }
         if not any(stored.values()):
-            return PhotoResult(digests, images)  # an earlier run did it
+            return Processed(digests, images)  # an earlier run stored the vectors
         picture = pictures.decode(data, max_pixels=self._max_pixels)
         found = self._pack.detect(picture, longest_side=self._side, limit=MAX_FACES)
         count = 0
@@ -148,4 +150,4 @@ class Worker:
                 upgrades.add_vectors(connection, self._collection, self._pack.model_version, new)
             count += len(new)
             reasons |= {face.face_id: NOT_FOUND for face in faces if face.face_id not in new}
-        return PhotoResult(digests, images, count, reasons)
+        return Processed(digests, images, count, reasons)

@@ -1,1 +1,1 @@
-"""``facedex stream watch``: show who a stream processor recognises."""
+"""``facedex stream watch``: show the people that a stream processor recognises."""

@@ -1,4 +1,4 @@
-"""A plain consumer of a Kinesis data stream: every shard, from now on."""
+"""A simple consumer of a Kinesis data stream: new records of all shards."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from facedex_cli.stream_errors import StreamError
 
-_POLL: Final = 0.25  # seconds; a shard may be asked five times in a second
-_SHARDS: Final = 30.0  # seconds between looks for new shards
-_FAILED: Final = 2.0  # seconds until a service that failed is asked again
+_POLL: Final = 0.25  # seconds; a shard allows five reads per second
+_SHARDS: Final = 30.0  # seconds between searches for new shards
+_FAILED: Final = 2.0  # seconds to wait after an error of the service
 _GONE: Final = ("ResourceNotFoundException", "AccessDeniedException")
 
 
 class Consumer:
-    """Reads a data stream.
+    """Read a data stream.
 
     Args:
-        client: boto3's, for Kinesis.
+        client: boto3's client for Kinesis.
         stream: name of the data stream.
     """
 
@@ -31,30 +31,30 @@ class Consumer:
         self._known: set[str] = set()
 
     def records(self) -> Iterator[list[bytes]]:
-        """What comes, again and again; an empty list where nothing has.
+        """Yield new records, without end; an empty list if there are none.
 
         Raises:
-            StreamError: the stream is gone.
+            StreamError: if the stream does not exist any more or may not be read.
         """
-        looked = -_SHARDS
+        searched = -_SHARDS
         while True:
             try:
-                if time.monotonic() - looked >= _SHARDS:
+                if time.monotonic() - searched >= _SHARDS:
                     self._find_shards()
-                    looked = time.monotonic()
-                came = [data for shard in list(self._iterators) for data in self._read(shard)]
+                    searched = time.monotonic()
+                new = [data for shard in list(self._iterators) for data in self._read(shard)]
             except ClientError as error:
-                said = error.response["Error"]
-                if said.get("Code") in _GONE:
-                    message = f"The data stream {self._stream} cannot be read: {said['Message']}"
+                details = error.response["Error"]
+                if details.get("Code") in _GONE:
+                    message = f"The data stream {self._stream} cannot be read: {details['Message']}"
                     raise StreamError(message) from None
-                came, looked = [], -_SHARDS
+                new, searched = [], -_SHARDS
                 time.sleep(_FAILED)
             except BotoCoreError:
-                came, looked = [], -_SHARDS
+                new, searched = [], -_SHARDS
                 time.sleep(_FAILED)
-            yield came
-            if not came:
+            yield new
+            if not new:
                 time.sleep(_POLL)
 
     def _find_shards(self) -> None:
@@ -63,7 +63,7 @@ class Consumer:
         for shard in shards:
             name = shard["ShardId"]
             if name not in self._known:
-                # A shard that came with a split has what was written since.
+                # A new shard, after a split, is read from its beginning.
                 kind = "LATEST" if first else "TRIM_HORIZON"
                 self._iterators[name] = self._iterator(name, kind)
         self._known |= {shard["ShardId"] for shard in shards}

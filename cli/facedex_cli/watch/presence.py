@@ -1,4 +1,4 @@
-"""Who is seen, since when, and when last."""
+"""The people seen in a stream, with the times of their first and last sightings."""
 
 from __future__ import annotations
 
@@ -8,20 +8,22 @@ from typing import Final
 
 from facedex_cli.watch.records import Frame
 
-# Seconds out of sight after which somebody who comes back has come anew.
+# Seconds of absence after which a returning person counts as newly arrived.
 _AWAY: Final = 10.0
-_MOST: Final = 200  # people that are remembered
+_MOST: Final = 200  # maximum number of people kept
 
 
 @dataclass(slots=True)
 class Person:
-    """Somebody who was seen.
+    """A person who was seen.
 
     Attributes:
-        name: empty for those whom nobody matches, who are counted as one.
-        similarity: of the latest match; best: of the best one since they came.
-        since, last: seconds since 1970, of the frames.
-        count: how many such people the latest frame shows.
+        name: empty for people without a match, who share one entry.
+        similarity: similarity of the latest match.
+        best: highest similarity since the person arrived.
+        since: time of the first frame with the person, in seconds since 1970.
+        last: time of the latest frame with the person, in seconds since 1970.
+        count: number of people with this name in the latest frame.
     """
 
     name: str
@@ -36,7 +38,7 @@ class Presence:
     """The people in the frames of a stream.
 
     Attributes:
-        frames: that were seen.
+        frames: number of frames so far.
         latency: seconds from the latest frame to its record; None before the first.
     """
 
@@ -46,7 +48,12 @@ class Presence:
         self._people: dict[str, Person] = {}
 
     def see(self, frame: Frame, now: float) -> None:
-        """Take a frame whose record came at ``now``, in seconds since 1970."""
+        """Add a frame.
+
+        Args:
+            frame: the frame.
+            now: arrival time of its record, in seconds since 1970.
+        """
         self.frames += 1
         self.latency = now - frame.time
         counted: dict[str, int] = {}
@@ -60,14 +67,14 @@ class Presence:
             known.best = max(known.best, each.similarity)
             known.last = max(known.last, each.time)
             known.count = counted[each.name]
-        self._forget()
+        self._remove_oldest()
 
     def people(self) -> Iterator[Person]:
-        """Everybody, who was seen last first, strangers behind those who are known."""
+        """Yield all people, the last seen first; people without a match after the others."""
         people = self._people.values()
         yield from sorted(people, key=lambda each: (-each.last, not each.name, each.name))
 
-    def _forget(self) -> None:
+    def _remove_oldest(self) -> None:
         while len(self._people) > _MOST:
             oldest = min(self._people.values(), key=lambda each: each.last)
             del self._people[oldest.name]

@@ -1,4 +1,4 @@
-"""Records of a stream processor: what Rekognition documents, as observations of people.
+"""Parsing of a stream processor's records, as Rekognition documents them.
 
 https://docs.aws.amazon.com/rekognition/latest/dg/streaming-video-kinesis-output.html
 """
@@ -12,12 +12,12 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """Somebody in one frame.
+    """A person in one frame.
 
     Attributes:
-        name: ExternalImageId of the best match, else its FaceId; empty where nobody matches.
-        similarity: of the best match, 0 where nobody matches.
-        time: seconds since 1970 when the frame was taken.
+        name: ExternalImageId of the best match, else its FaceId; empty without a match.
+        similarity: of the best match; 0 without a match.
+        time: time of the frame, in seconds since 1970.
     """
 
     name: str
@@ -27,34 +27,35 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A record: one frame that was analysed.
+    """A record of one analysed frame.
 
     Attributes:
-        stream: ARN of the video stream, or whatever names the input.
-        time: seconds since 1970 when the frame was taken.
-        said: the record as it came.
+        stream: ARN of the video stream or of another input.
+        time: time of the frame, in seconds since 1970.
+        observations: the people in the frame.
+        record: the record as a JSON document.
     """
 
     stream: str
     time: float
     observations: tuple[Observation, ...]
-    said: dict[str, Any]
+    record: dict[str, Any]
 
 
 def read(data: bytes) -> Frame | None:
-    """The frame that a record is about, or None if it is no such record."""
+    """Parse a record; return None if it is not a record of a stream processor."""
     try:
-        said = json.loads(data)
-        video = said.get("InputInformation", {}).get("KinesisVideo", {})
+        record = json.loads(data)
+        video = record.get("InputInformation", {}).get("KinesisVideo", {})
         time = float(video.get("ProducerTimestamp", 0)) + float(
             video.get("FrameOffsetInSeconds", 0)
         )
-        faces = said.get("FaceSearchResponse") or ()
+        faces = record.get("FaceSearchResponse") or ()
         return Frame(
             str(video.get("StreamArn", "")),
             time,
             tuple(_observe(face.get("MatchedFaces") or (), time) for face in faces),
-            said,
+            record,
         )
     except (AttributeError, TypeError, ValueError):
         return None

@@ -1,4 +1,4 @@
-"""Who is seen, as the terminal shows it."""
+"""Output of the people seen in a stream to a terminal or a log."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from rich.text import Text
 
 from facedex_cli.watch.presence import Presence
 
-_HERE: Final = 3.0  # seconds since somebody was seen who is taken for present
+_HERE: Final = 3.0  # seconds after the last sighting during which a person counts as present
 _ROWS: Final = 30
 
 
 def render(title: str, presence: Presence, *, status: str, now: float) -> Group:
-    """The table, and a line above it.
+    """Return a table of people, with a line above it.
 
     Args:
         title: the processor's name.
-        status: how it is.
-        now: seconds since 1970.
+        presence: the people.
+        status: the processor's status.
+        now: the current time, in seconds since 1970.
     """
     latency = "" if presence.latency is None else f", {presence.latency:.2f} s behind the camera"
     head = Text.assemble((title, "bold"), f"  {status}  {presence.frames} frames{latency}")
     table = Table(box=None, pad_edge=False)
-    table.add_column("Who")
+    table.add_column("Person")
     table.add_column("Similarity", justify="right")
     table.add_column("Since")
     table.add_column("Last seen", justify="right")
@@ -42,11 +43,11 @@ def render(title: str, presence: Presence, *, status: str, now: float) -> Group:
         table.add_row(
             Text(name),
             f"{person.similarity:.2f}" if person.name else "",
-            datetime.fromtimestamp(person.since).strftime("%H:%M:%S"),  # noqa: DTZ006  as clocks here
+            datetime.fromtimestamp(person.since).strftime("%H:%M:%S"),  # noqa: DTZ006  local time
             "now" if ago < _HERE else _span(ago),
             style="" if ago < _HERE else "dim",
         )
-    return Group(head, table if rows else Text("nobody yet", style="dim"))
+    return Group(head, table if rows else Text("no faces yet", style="dim"))
 
 
 def _span(seconds: float) -> str:
@@ -57,7 +58,12 @@ def _span(seconds: float) -> str:
 
 
 def lines(presence: Presence, before: Iterable[str]) -> list[str]:
-    """What a log without a terminal is told: who has come since the names in ``before``."""
+    """Return log lines for the people who have arrived, for output without a terminal.
+
+    Args:
+        presence: the people.
+        before: names of the people who were present before.
+    """
     known = set(before)
     stamp = time.strftime("%H:%M:%S")
     return [

@@ -1,13 +1,13 @@
-"""The product's own access keys, for the operator of a deployment that lets them in.
+"""Management of the product's own access keys, for the operator of a deployment that uses them.
 
-Called by hand, because the database cannot be reached from outside::
+Invoked by hand, because the database cannot be reached from outside::
 
     aws lambda invoke --function-name facedex-NAME-access_keys \
         --cli-binary-format raw-in-base64-out \
         --payload '{"Action": "create", "Name": "door", "ReadOnly": true}' key.json
 
 ``Action`` is create (with ``Name`` and ``ReadOnly``), list, enable, disable or delete (with
-``AccessKeyId``). Only the answer to create holds a secret, once; keep the file from others.
+``AccessKeyId``). Only the response to create contains a secret, once; protect the file.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ Response = dict[str, Any]
 
 
 def lambda_handler(event: Mapping[str, Any], context: object) -> Response:
-    """Lambda's entry: what to do, and to which key.
+    """Perform the action that the event names.
 
     Returns:
-        what was asked for, or ``{"Error": sentence}``.
+        The result, or ``{"Error": sentence}``.
     """
     action = event.get("Action") if isinstance(event, Mapping) else None
     if not isinstance(action, str) or action not in _ACTIONS:
         return {"Error": f"Action must be one of {', '.join(_ACTIONS)}."}
-    act, members = _ACTIONS[action]
+    perform, members = _ACTIONS[action]
     if unknown := set(event) - {"Action", *members}:
         known = f"takes {' and '.join(members)}" if members else "takes nothing else"
         return {"Error": f"{action} {known}, not {', '.join(sorted(unknown))}."}
@@ -51,7 +51,7 @@ def lambda_handler(event: Mapping[str, Any], context: object) -> Response:
             invocation.under(context),
             services.database().transaction() as connection,
         ):
-            return act(connection, event)
+            return perform(connection, event)
     except AccessKeyNotFound as error:
         return {"Error": f"{error}."}
 
@@ -59,21 +59,21 @@ def lambda_handler(event: Mapping[str, Any], context: object) -> Response:
 def _create(connection: Connection, event: Mapping[str, Any]) -> Response:
     permission = Permission.READ_ONLY if event.get("ReadOnly") else Permission.ALL
     cipher = Cipher(read_keys_secret(settings().keys_secret))
-    made = access_keys.create(connection, cipher, permission, event.get("Name", ""))
-    return {**_document(made.key), "SecretAccessKey": made.secret}
+    created = access_keys.create(connection, cipher, permission, event.get("Name", ""))
+    return {**_document(created.key), "SecretAccessKey": created.secret}
 
 
 def _list(connection: Connection, _event: Mapping[str, Any]) -> Response:
     return {"AccessKeys": [_document(key) for key in access_keys.list_all(connection)]}
 
 
-def _change(change: Callable[[Connection, str], None]) -> Callable[..., Response]:
-    def act(connection: Connection, event: Mapping[str, Any]) -> Response:
+def _make_action(change: Callable[[Connection, str], None]) -> Callable[..., Response]:
+    def perform(connection: Connection, event: Mapping[str, Any]) -> Response:
         access_key_id = event.get("AccessKeyId", "")
         change(connection, access_key_id)
         return {"AccessKeyId": access_key_id}
 
-    return act
+    return perform
 
 
 _MEMBERS: Final[Mapping[str, type]] = {"ReadOnly": bool}
@@ -81,9 +81,9 @@ _MEMBERS: Final[Mapping[str, type]] = {"ReadOnly": bool}
 _ACTIONS: Final[Mapping[str, tuple[Callable[..., Response], tuple[str, ...]]]] = {
     "create": (_create, ("Name", "ReadOnly")),
     "list": (_list, ()),
-    "enable": (_change(access_keys.enable), ("AccessKeyId",)),
-    "disable": (_change(access_keys.disable), ("AccessKeyId",)),
-    "delete": (_change(access_keys.delete), ("AccessKeyId",)),
+    "enable": (_make_action(access_keys.enable), ("AccessKeyId",)),
+    "disable": (_make_action(access_keys.disable), ("AccessKeyId",)),
+    "delete": (_make_action(access_keys.delete), ("AccessKeyId",)),
 }
 
 

@@ -1,4 +1,4 @@
-"""AssociateFaces: faces of the gallery become a user's, and its vector the mean of theirs."""
+"""AssociateFaces: associate faces with a user, whose vector becomes the mean of theirs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ USER_MATCH_THRESHOLD = 75.0
 
 
 def associate_faces(request: Request, services: Services) -> Response:
-    """Give faces to a user, as far as they resemble those that it has already."""
+    """Associate faces with a user if they resemble the user's existing faces."""
     user_id = request["UserId"]
     wanted = list(dict.fromkeys(UUID(face_id) for face_id in request["FaceIds"]))
     threshold = request.get("UserMatchThreshold", USER_MATCH_THRESHOLD)
@@ -44,7 +44,7 @@ def associate_faces(request: Request, services: Services) -> Response:
                         }
                         for face_id, score in outcome.unlike.items()
                     ),
-                    # The service model has no reason for a user that is full.
+                    # The service model has no reason for a user with the maximum number of faces.
                     *(
                         {"FaceId": face_id, "UserId": user_id, "Reasons": []}
                         for face_id in outcome.surplus

@@ -1,4 +1,4 @@
-"""CompareFaces: the largest face of one photo against every face of another; nothing is kept."""
+"""CompareFaces: compare the largest face of a photo with all faces of another; store nothing."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def _good_faces(picture: Picture, quality_filter: str, which: str) -> list[Face]
     good = [face for face, reasons in screen(picture.faces, quality_filter) if not reasons]
     if not good:
         raise InvalidParameterException(
-            f"There are no faces in the {which} image that clear the quality filter and show who"
-            " they are."
+            f"There are no faces in the {which} image that pass the quality filter and can be"
+            " identified."
             if picture.faces
             else f"There are no faces in the {which} image. Should be at least 1."
         )

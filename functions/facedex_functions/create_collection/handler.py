@@ -1,4 +1,4 @@
-"""CreateCollection: an empty gallery, bound to a model pack for life or until it is upgraded."""
+"""CreateCollection: create an empty collection, which keeps its model pack until an upgrade."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def create_collection(request: Request, services: Services) -> Response:
-    """Make a collection under a name that is free, with the default pack or the one of its tag."""
-    named = request.get("Tags", {})
-    pack = _choose(named[PACK], services) if PACK in named else services.pack
+    """Create a collection with the pack that its tag names, or the default pack."""
+    given = request.get("Tags", {})
+    pack = _pack_of_tag(given[PACK], services) if PACK in given else services.pack
     with services.database.transaction() as connection:
         collection = collections.create(connection, request["CollectionId"], pack.model_version)
-        tags.put(connection, collection, named)
+        tags.put(connection, collection, given)
     return {
         "StatusCode": 200,
         "CollectionArn": services.owner.collection_arn(collection.collection_id),
@@ -28,13 +28,13 @@ def create_collection(request: Request, services: Services) -> Response:
     }
 
 
-def _choose(name: str, services: Services) -> Pack:
-    """The pack that a tag names."""
-    here = services.installed_packs
-    if name not in here:
+def _pack_of_tag(name: str, services: Services) -> Pack:
+    """Return the pack that a tag names."""
+    installed = services.installed_packs
+    if name not in installed:
         raise InvalidParameterException(
-            f"The tag {PACK} is {name!r}, which is not the name of a model pack that is installed"
-            f" here; installed are: {', '.join(here)}. `facedex models pull` installs another."
+            f"The tag {PACK} is {name!r}, which is not an installed model pack. Installed packs:"
+            f" {', '.join(installed)}. `facedex models pull` installs others."
         )
     return services.pack_named(name)
 

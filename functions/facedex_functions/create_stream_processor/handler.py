@@ -1,4 +1,4 @@
-"""CreateStreamProcessor: searches faces in a Kinesis video stream, once it is started."""
+"""CreateStreamProcessor: create a processor that searches for faces in a Kinesis video stream."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LABEL_DETECTION: Final = (
     "RegionsOfInterest",
 )
 
-# Kinesis Video Streams' own pattern for the ARN of a stream, and that of Kinesis Data Streams.
+# The ARN patterns of Kinesis Video Streams and Kinesis Data Streams.
 _VIDEO_STREAM: Final = re.compile(
     r"arn:[a-z\d-]+:kinesisvideo:[a-z0-9-]+:[0-9]+:stream/[a-zA-Z0-9_.-]+/[0-9]+"
 )
@@ -33,7 +33,7 @@ _DATA_STREAM: Final = re.compile(r"arn:[a-z\d-]+:kinesis:[a-z0-9-]+:\d{12}:strea
 
 
 def create_stream_processor(request: Request, services: Services) -> Response:
-    """Make a processor under a name that is free."""
+    """Create a stopped stream processor."""
     refuse_label_detection(request, *_LABEL_DETECTION)
     search = _member(request, "Settings", "FaceSearch")
     video_stream = _member(request, "Input", "KinesisVideoStream", "Arn")
@@ -45,7 +45,7 @@ def create_stream_processor(request: Request, services: Services) -> Response:
     sharing = request.get("DataSharingPreference")
     with services.database.transaction() as connection:
         collection = _find(connection, collection_id)
-        services.pack_of(collection)  # or a refusal now instead of a run that fails
+        services.pack_of(collection)  # raise an error now, not in the first run
         processor = stream_processors.create(
             connection,
             Definition(
@@ -69,12 +69,12 @@ def _find(connection: Connection, collection_id: str) -> Collection:
     try:
         return collections.find(connection, collection_id)
     except CollectionNotFound as error:
-        # The service model gives this operation no ResourceNotFoundException.
+        # The service model has no ResourceNotFoundException for this operation.
         raise InvalidParameterException(f"Settings.FaceSearch.CollectionId: {error}") from None
 
 
 def _member(request: Request, *place: str) -> Any:
-    """A member that the service model leaves optional, and face search needs."""
+    """Return a member that the service model declares optional but face search requires."""
     found: Any = request
     for member in place:
         found = found.get(member)
@@ -90,7 +90,7 @@ def _member(request: Request, *place: str) -> Any:
 def _require(place: str, arn: str, pattern: re.Pattern[str], resource: str) -> None:
     if not pattern.fullmatch(arn):
         raise InvalidParameterException(
-            f"{place} is {arn}, which is not the ARN of a stream; that ends in {resource}."
+            f"{place} is {arn}, which is not the ARN of a stream; such an ARN ends in {resource}."
         )
 
 

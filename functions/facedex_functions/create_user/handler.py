@@ -1,4 +1,4 @@
-"""CreateUser: a person, by a name of the caller's own, that faces can be associated with."""
+"""CreateUser: create a user, a person with whom faces can be associated."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from facedex.store.requests import once
 
 
 def create_user(request: Request, services: Services) -> Response:
-    """Make a user without faces."""
+    """Create a user without faces."""
     with services.database.transaction() as connection:
         collection = collections.find(connection, request["CollectionId"], for_update=True)
 

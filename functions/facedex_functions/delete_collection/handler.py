@@ -1,4 +1,4 @@
-"""DeleteCollection: the gallery is unfindable at once, and its rows are removed for good."""
+"""DeleteCollection: hide a collection immediately, then delete its rows permanently."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""DeleteFaces: face records and their vectors are removed for good.
+"""DeleteFaces: delete face records and their vectors permanently.
 
-A user's face stays until it is disassociated: the user's vector is the mean of its faces.
+A face that is associated with a user cannot be deleted before it is disassociated, as the user's
+vector is the mean of its faces.
 """
 
 from __future__ import annotations
@@ -14,20 +15,20 @@ from facedex.store import collections, faces
 
 def delete_faces(request: Request, services: Services) -> Response:
     """Remove faces from a collection."""
-    # Each id once, in the order in which they were given.
+    # Remove duplicates, preserving the request's order.
     wanted = list(dict.fromkeys(UUID(face_id) for face_id in request["FaceIds"]))
     with services.database.transaction() as connection:
         collection = collections.find(connection, request["CollectionId"], for_update=True)
         removed = faces.delete(connection, collection, wanted)
-        kept = faces.users_of(connection, collection, wanted)
+        users = faces.users_of(connection, collection, wanted)
     return {
         "DeletedFaces": [face_id for face_id in wanted if face_id in removed],
         "UnsuccessfulFaceDeletions": [
             {
                 "FaceId": face_id,
-                "UserId": kept.get(face_id),
+                "UserId": users.get(face_id),
                 "Reasons": [
-                    "ASSOCIATED_TO_AN_EXISTING_USER" if face_id in kept else "FACE_NOT_FOUND"
+                    "ASSOCIATED_TO_AN_EXISTING_USER" if face_id in users else "FACE_NOT_FOUND"
                 ],
             }
             for face_id in wanted

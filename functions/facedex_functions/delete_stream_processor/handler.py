@@ -1,4 +1,4 @@
-"""DeleteStreamProcessor: a processor that does not run is gone, with its tags."""
+"""DeleteStreamProcessor: delete a stopped stream processor and its tags."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from facedex.store import stream_processors
 
 
 def delete_stream_processor(request: Request, services: Services) -> Response:
-    """Delete a processor."""
+    """Delete a stream processor."""
     with services.database.transaction() as connection:
         processor = stream_processors.find(connection, request["Name"], for_update=True)
         stream_processors.delete(connection, processor)

@@ -1,4 +1,4 @@
-"""DeleteUser: the person is forgotten; the faces stay in the gallery as nobody's."""
+"""DeleteUser: delete a user; its faces stay in the collection without a user."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from facedex.store.requests import once
 
 
 def delete_user(request: Request, services: Services) -> Response:
-    """Remove a user."""
+    """Delete a user."""
     with services.database.transaction() as connection:
         collection = collections.find(connection, request["CollectionId"], for_update=True)
 

@@ -1,4 +1,4 @@
-"""DescribeCollection: how many faces and users a gallery has, and which model made them."""
+"""DescribeCollection: return a collection's numbers of faces and users and its model version."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DescribeStreamProcessor: what a processor is for, and how it stands."""
+"""DescribeStreamProcessor: return the definition and the status of a stream processor."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from facedex.store import stream_processors
 
 
 def describe_stream_processor(request: Request, services: Services) -> Response:
-    """Describe a processor."""
+    """Describe a stream processor."""
     with services.database.reading() as connection:
         processor = stream_processors.find(connection, request["Name"])
     definition = processor.definition

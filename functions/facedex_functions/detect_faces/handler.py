@@ -1,4 +1,4 @@
-"""DetectFaces: where the faces of a photo are, how they are turned, how good they are."""
+"""DetectFaces: return the position, pose and quality of each face in a photo."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from facedex.workflows import pictures
 
 
 def detect_faces(request: Request, services: Services) -> Response:
-    """Find the faces in a photo, the largest first; nothing is kept."""
+    """Find the faces in a photo, the largest first; nothing is stored."""
     picture = pictures.read(services, request["Image"])
     return {"FaceDetails": [face_detail(face) for face in picture.faces]}
 

@@ -1,4 +1,4 @@
-"""DisassociateFaces: faces of a user become nobody's, and its vector the mean of the others."""
+"""DisassociateFaces: remove faces from a user, whose vector becomes the mean of the others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from facedex.store.requests import once
 
 
 def disassociate_faces(request: Request, services: Services) -> Response:
-    """Take faces from a user."""
+    """Disassociate faces from a user."""
     user_id = request["UserId"]
     wanted = list(dict.fromkeys(UUID(face_id) for face_id in request["FaceIds"]))
     with services.database.transaction() as connection:

@@ -1,6 +1,6 @@
-"""The front door, POST /: AWS JSON 1.1, as every AWS SDK speaks it.
+"""The front door, ``POST /``: AWS JSON 1.1, the protocol that AWS SDKs use.
 
-The only function that reaches all operations, by the catalog; ``X-Amz-Target`` says which.
+The function can run every operation of the catalog; the header ``X-Amz-Target`` names it.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from facedex.runtime.operation import Request
 
 
 def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
-    """Lambda's entry: an API Gateway event of ``POST /``."""
+    """Handle an API Gateway event of ``POST /``; Lambda's entry point."""
     with invocation.under(context):
-        return answer(event, JSON_1_1, _act)
+        return answer(event, JSON_1_1, _perform)
 
 
-def _act(call: Call) -> bytes:
+def _perform(call: Call) -> bytes:
     target = call.headers.get("x-amz-target", "")
     service, _, name = target.partition(".")
     if service != "RekognitionService" or name not in OPERATIONS:
         raise UnknownOperationException(
-            f"X-Amz-Target {target[:80]!r} names no operation of this service; it has"
+            f"X-Amz-Target {target[:80]!r} is not an operation of this service. Its operations are"
             f" {', '.join(OPERATIONS)}."
         )
     return endpoint(name).perform(call, _read)

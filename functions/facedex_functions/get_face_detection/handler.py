@@ -1,4 +1,4 @@
-"""GetFaceDetection: the faces in a stored video, in the order of time."""
+"""GetFaceDetection: return the faces in a stored video, in order of time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from facedex.workflows.stored_video import progress, results_page
 
 
 def get_face_detection(request: Request, services: Services) -> Response:
-    """A page of the faces of a finished job; of any other, how it stands."""
+    """Return a page of a finished job's faces, or the status of an unfinished or failed job."""
     job_id = request["JobId"]
     page = results_page(request, services, "GetFaceDetection", job_id)
     after = page.after or 0

@@ -1,4 +1,4 @@
-"""GetFaceSearch: who is seen when in a stored video, and whom of the gallery they resemble."""
+"""GetFaceSearch: return the persons in a stored video and their matches in a collection."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from facedex.workflows.stored_video import progress, results_page
 
 
 def get_face_search(request: Request, services: Services) -> Response:
-    """A page of the persons of a finished job; of any other, how it stands."""
+    """Return a page of a finished job's persons, or the status of an unfinished or failed job."""
     job_id, order = request["JobId"], request.get("SortBy", "TIMESTAMP")
     is_by_person = order == "INDEX"
     page = results_page(request, services, "GetFaceSearch", job_id, order)
@@ -54,7 +54,7 @@ def _person(index: int, face: Sequence[float]) -> dict[str, Any]:
 def _face_matches(
     matches: Sequence[SimilarFace], model_version: str
 ) -> list[dict[str, Any]] | None:
-    # As in Rekognition's own answers, a person without a match has no such member.
+    # As in Rekognition's responses, a person without matches has no FaceMatches member.
     return [
         {"Similarity": match.similarity, "Face": face_document(match.face, model_version)}
         for match in matches

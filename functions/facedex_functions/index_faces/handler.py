@@ -1,4 +1,4 @@
-"""IndexFaces: the faces of a photo become face records; the photo itself is not kept."""
+"""IndexFaces: store the faces of a photo as face records; the photo itself is not stored."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from facedex.workflows import indexing
 
 
 def index_faces(request: Request, services: Services) -> Response:
-    """Find the faces in a photo and add them to a collection, as an upload does."""
+    """Find the faces in a photo and add them to a collection."""
     indexed = indexing.index(request, services)
     return {
         "FaceRecords": [

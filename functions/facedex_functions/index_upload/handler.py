@@ -1,96 +1,92 @@
 """An object put into the uploads bucket is indexed, as IndexFaces would index it.
 
-``CollectionId/ExternalImageId.jpg`` (``.jpeg``, ``.png``) says where to. Messages may come twice,
-late and in any order. What can never work goes to the dead-letter queue with its reason, and the
-object is tagged with it; what may work later is put into the queue again.
+The key ``CollectionId/ExternalImageId.jpg`` (``.jpeg``, ``.png``) says where to. Messages may come
+twice, late and in any order. An upload that can never be indexed goes to the dead-letter queue with
+the reason, and the object is tagged with it; one that may be indexed later is put into the queue
+again.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Final
 
-from aws_lambda_powertools import Logger
-from aws_lambda_powertools.utilities.batch import (
-    BatchProcessor,
-    EventType,
-    process_partial_response,
-)
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from facedex import invocation
 from facedex.api.errors import ServiceError
 from facedex.aws import uploads
-from facedex.aws.dead_letters import bury, printable
+from facedex.aws.dead_letters import printable, send_dead_letter
 from facedex.aws.uploads import MalformedNotification, Notice
-from facedex.runtime.faults import service_error
+from facedex.runtime.faults import is_foreseen, service_error
+from facedex.runtime.logs import get_logger
 from facedex.runtime.services import Services, owner
+from facedex.runtime.worker import DeliverAgain, worker
 from facedex.settings import settings
-from facedex.store.errors import StoreError
-from facedex_functions.index_upload.adding import Added, add
+from facedex_functions.index_upload.indexing import IndexedUpload, index_upload
 from facedex_functions.index_upload.mirroring import mirror
 from facedex_functions.index_upload.postponing import postpone
 
-logger = Logger(service="uploads", stream=sys.stderr)
+_logger: Final = get_logger(__name__)
 
 
-def lambda_handler(event: Mapping[str, Any], context: Any) -> Mapping[str, Any]:
-    """Lambda's entry: an SQS event with S3's notifications; failures are delivered again."""
-    processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
-    with invocation.under(context):
-        return process_partial_response(dict(event), _work, processor, context)
+def process_notification(record: SQSRecord) -> None:
+    """Index the objects that a message of S3 is about.
 
-
-def _work(record: SQSRecord) -> None:
+    Raises:
+        DeliverAgain: an object cannot be indexed now.
+    """
     try:
         notices = uploads.read_notices(record.body)
     except MalformedNotification as error:
-        bury(settings().uploads_dead_letters, record.body, error)
-        logger.warning("A message failed, %s: %s", error.code, error)
+        send_dead_letter(settings().uploads_dead_letters, record.body, error)
+        _logger.warning("A message failed, %s: %s", error.code, error)
         return
-    told = [Told(notice, record.message_id) for notice in notices]
-    for each in told:
-        # Several objects in one message are S3's right, though it has never used it.
-        alone = record.body if len(told) == 1 else json.dumps({"Records": [each.notice.record]})
-        try:
-            _settle(each, alone)
-        except (ServiceError, StoreError) as raised:
-            logger.warning(each.line("waits and is tried again: %s"), raised)
-            if not _wait(each, record, alone, service_error(raised)):
-                raise
-        except Exception as raised:
-            text = each.line("waits and is tried again: %s")
-            logger.warning(text, type(raised).__name__, exc_info=True)
-            raise
+    for notice in notices:
+        # S3 may put several objects into one message, although it never has so far.
+        alone = record.body if len(notices) == 1 else json.dumps({"Records": [notice.record]})
+        _process_object(NotifiedObject(notice, record.message_id), record, alone)
 
 
-def _wait(told: Told, record: SQSRecord, body: str, error: ServiceError) -> bool:
-    """Have a message come again later; False where it is left to the queue to see to that."""
+def _process_object(notified: NotifiedObject, record: SQSRecord, body: str) -> None:
+    """Index an object, or decide what becomes of its message.
+
+    Args:
+        notified: the object.
+        record: the message.
+        body: of a message about this object alone.
+    """
+    try:
+        indexed = _update_collection(notified.notice)
+    except Exception as raised:
+        error = service_error(raised)
+        if error.status < 500:
+            _reject(notified, body, error)
+            return
+        if not is_foreseen(raised):
+            line = notified.log_line("waits and is tried again: %s")
+            _logger.warning(line, type(raised).__name__, exc_info=True)
+            raise DeliverAgain from raised
+        _logger.warning(notified.log_line("waits and is tried again: %s"), raised)
+        if not _postpone(notified, record, body, error):
+            raise DeliverAgain from raised
+    else:
+        _report_result(notified, indexed)
+
+
+def _postpone(notified: NotifiedObject, record: SQSRecord, body: str, error: ServiceError) -> bool:
+    """Put a message into the queue again; return False without a queue to put it into."""
     queue = settings().uploads_queue
     if not queue:
         return False
     if not postpone(record, queue):
-        _refuse(told, body, error)
+        _reject(notified, body, error)
     return True
 
 
-def _settle(told: Told, body: str) -> None:
-    try:
-        added = _follow(told.notice)
-    except Exception as raised:
-        error = service_error(raised)
-        if error.status >= 500:
-            raise
-        _refuse(told, body, error)
-    else:
-        _report(told, added)
-
-
-def _follow(notice: Notice) -> Added | None:
-    """Bring the collection to what happened in the bucket; None where there is nothing to index."""
+def _update_collection(notice: Notice) -> IndexedUpload | None:
+    """Bring the collection up to date with the bucket; return None if there is nothing to index."""
     current = settings()
     services = Services(owner())
     if current.uploads_delete_faces:
@@ -98,60 +94,66 @@ def _follow(notice: Notice) -> Added | None:
     if notice.removed:
         return None
     upload = uploads.fetch(notice.bucket, notice.key, notice.version)
-    return None if upload is None else add(notice, upload, services)
+    return None if upload is None else index_upload(notice, upload, services)
 
 
-def _refuse(told: Told, body: str, error: ServiceError) -> None:
-    # The tag first: it may be written twice, and a dead letter is better there once.
-    if not told.notice.removed:
+def _reject(notified: NotifiedObject, body: str, error: ServiceError) -> None:
+    """Tag an object that can never be indexed, and send its message to the dead-letter queue."""
+    # The tag first: writing it twice is harmless, two dead letters are not.
+    if not notified.notice.removed:
         marks = {"status": "failed", "error": error.code, "reason": error.message}
-        _mark(told, marks)
-    bury(settings().uploads_dead_letters, body, error)
-    # The reason names names; the dead letter has it.
+        _tag(notified, marks)
+    send_dead_letter(settings().uploads_dead_letters, body, error)
+    # The reason contains names; the dead letter has it too.
     reason = f": {printable(error.message)}" if settings().log_names else ""
-    logger.warning(told.line("failed, %s%s"), error.code, reason)
+    _logger.warning(notified.log_line("failed, %s%s"), error.code, reason)
 
 
-def _report(told: Told, added: Added | None) -> None:
-    if added is None:
-        logger.info(told.line("is gone; there is nothing to index"))
+def _report_result(notified: NotifiedObject, indexed: IndexedUpload | None) -> None:
+    """Log what became of an object, and tag it if it has no face that was indexed."""
+    if indexed is None:
+        _logger.info(notified.log_line("is gone; there is nothing to index"))
         return
-    count = len(added.indexed.records)
+    count = len(indexed.result.records)
     if count:
-        logger.info(told.line("indexed %d %s"), count, "face" if count == 1 else "faces")
-        if added.tagged:
-            _mark(told, {})
+        _logger.info(notified.log_line("indexed %d %s"), count, "face" if count == 1 else "faces")
+        if indexed.tagged:
+            _tag(notified, {})
     else:
-        logger.info(told.line("has no face to index"))
-        unfit = sorted({reason for _, reasons in added.indexed.unindexed for reason in reasons})
-        _mark(told, {"status": "no-face", "reason": " ".join(unfit) or "NO_FACE"})
+        _logger.info(notified.log_line("has no face to index"))
+        unfit = sorted({reason for _, reasons in indexed.result.unindexed for reason in reasons})
+        _tag(notified, {"status": "no-face", "reason": " ".join(unfit) or "NO_FACE"})
 
 
-def _mark(told: Told, marks: Mapping[str, str]) -> None:
-    """Tag the object, if it can be: its uploader may read there what became of it."""
+def _tag(notified: NotifiedObject, marks: Mapping[str, str]) -> None:
+    """Replace our tags of an object, if S3 accepts them: its uploader may read them there."""
     from botocore.exceptions import BotoCoreError, ClientError
 
-    version = None if settings().uploads_delete_faces else told.notice.version
+    version = None if settings().uploads_delete_faces else notified.notice.version
     try:
-        uploads.mark(told.notice, marks, version)
+        uploads.replace_tags(notified.notice, marks, version)
     except (BotoCoreError, ClientError) as error:
-        logger.warning(told.line("cannot be tagged: %s"), error)
+        _logger.warning(notified.log_line("cannot be tagged: %s"), error)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """An object that a message told of.
+class NotifiedObject:
+    """An object, and the message that S3 sent about it.
 
     Attributes:
-        message: the message's id.
+        notice: what the message says of the object.
+        message_id: of the message.
     """
 
     notice: Notice
-    message: str
+    message_id: str
 
-    def line(self, text: str) -> str:
-        """A line for the log, as a format: about the object, or, where names do not belong into the
-        log, about the message that told of it."""
-        place = f"{printable(self.notice.bucket)}/{printable(self.notice.key)}"
-        subject = place if settings().log_names else f"the object of the message {self.message}"
+    def log_line(self, text: str) -> str:
+        """Return a format for the log: about the object, or about its message if names may not be
+        logged."""
+        path = f"{printable(self.notice.bucket)}/{printable(self.notice.key)}"
+        subject = path if settings().log_names else f"the object of the message {self.message_id}"
         return f"{subject.replace('%', '%%')} {text}"
+
+
+lambda_handler = worker(process_notification, _logger)

@@ -1,9 +1,9 @@
-"""Keep the faces of an object no longer than the object, where the setting asks for it.
+"""Mirroring: an object's faces are deleted with the object, if the setting asks for it.
 
-Whatever a notification says, what counts is what lies in the bucket now, and it is looked at again
-after the collection was changed: so notifications that come late, twice or in another order, to
-several workers at once, end in the same state. The faces under an ExternalImageId are then those
-of the objects of that name, and no others.
+What counts is not the notification but what the bucket holds now, which is listed again after the
+collection was changed. So notifications that come late, twice, in another order or to several
+workers at once end in the same state: the faces under an ExternalImageId are those of the objects
+of that name.
 """
 
 from __future__ import annotations
@@ -19,21 +19,25 @@ from facedex.runtime.faults import service_error
 from facedex.runtime.services import Services
 from facedex.store import collections, faces
 from facedex.store.errors import CollectionNotFound
-from facedex_functions.index_upload.adding import Added, add
+from facedex_functions.index_upload.indexing import IndexedUpload, index_upload
 
-# An object that is replaced all the time is looked at again when its message comes again.
+# An object that is replaced more often meanwhile waits until its message is delivered again.
 _MOST_ROUNDS: Final = 5
 
 
-def mirror(notice: Notice, services: Services) -> Added | None:
-    """Make the collection agree with the bucket in what an object's key stands for.
+def mirror(notice: Notice, services: Services) -> IndexedUpload | None:
+    """Make the faces of a collection agree with the objects of a name in the bucket.
+
+    Args:
+        notice: names the object.
+        services: of the function.
 
     Returns:
-        What became of the object, or None if it is not there.
+        The result of indexing the object, or None if it does not exist.
 
     Raises:
-        ConflictException: faces that should go belong to users.
-        InternalServerError: the bucket does not come to rest; worth repeating.
+        ConflictException: faces that should be deleted belong to users.
+        InternalServerError: the object keeps changing; worth repeating.
         Exception: see ``facedex.runtime.faults``.
     """
     try:
@@ -44,25 +48,29 @@ def mirror(notice: Notice, services: Services) -> Added | None:
         raise
     for _ in range(_MOST_ROUNDS):
         before = uploads.etags(notice.bucket, notice.key)
-        outcome, failure = _agree(
+        indexed, failure = _synchronise(
             notice, request["CollectionId"], request["ExternalImageId"], list(before), services
         )
         if uploads.etags(notice.bucket, notice.key) != before:
             continue
         if failure:
             raise failure
-        return outcome
-    raise InternalServerError("The object is being replaced over and over; it is looked at again.")
+        return indexed
+    raise InternalServerError("The object is being replaced repeatedly; it is read again later.")
 
 
-def _agree(
+def _synchronise(
     notice: Notice,
     collection_id: str,
     external_image_id: str,
     present: list[str],
     services: Services,
-) -> tuple[Added | None, Exception | None]:
-    """Remove what is no longer there, index what is; a lasting failure is returned, not raised."""
+) -> tuple[IndexedUpload | None, Exception | None]:
+    """Delete the faces of objects that are gone, and index the notified one.
+
+    Returns:
+        The result of indexing, and an error that no repetition corrects.
+    """
     found: Upload | None = None
     failure: Exception | None = None
     kept: list[bytes] = []
@@ -70,7 +78,7 @@ def _agree(
         try:
             upload = uploads.fetch(notice.bucket, key)
         except UnreadableUpload:
-            raise  # what it shows is not known, so no face can be said to be another's
+            raise  # its content is unknown, so every face may be this object's
         except ServiceError as error:
             if error.status >= 500:
                 raise
@@ -79,11 +87,11 @@ def _agree(
         if upload:
             kept.append(sha256(upload.data).digest())
             found = upload if key == notice.key else found
-    users = _remove(collection_id, external_image_id, kept, services)
-    outcome: Added | None = None
+    users = _delete_replaced(collection_id, external_image_id, kept, services)
+    indexed: IndexedUpload | None = None
     if found:
         try:
-            outcome = add(notice, found, services)
+            indexed = index_upload(notice, found, services)
         except Exception as error:
             if service_error(error).status >= 500:
                 raise
@@ -93,13 +101,13 @@ def _agree(
             f"{users} faces of {collection_id}/{external_image_id} belong to users and stay;"
             " disassociate them first."
         )
-    return outcome, failure
+    return indexed, failure
 
 
-def _remove(
+def _delete_replaced(
     collection_id: str, external_image_id: str, kept: list[bytes], services: Services
 ) -> int:
-    """Remove the faces of other images; how many stay because they are a user's."""
+    """Delete the faces of other images; return how many stay because they belong to users."""
     with suppress(CollectionNotFound), services.database.transaction() as connection:
         collection = collections.find(connection, collection_id, for_update=True)
         _, users = faces.delete_replaced(connection, collection, external_image_id, kept=kept)

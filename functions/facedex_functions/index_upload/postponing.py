@@ -1,8 +1,8 @@
-"""A message that has to wait for something else comes again, without ever becoming poison.
+"""Postponing: a message that must wait for something else is put into the queue again.
 
-A queue counts how often it has delivered a message, whatever went wrong: a database that sleeps or
-is being repaired would make dead letters of good photos. So a message that failed through no fault
-of its own is put into the queue anew, later each time; what the queue still counts are crashes.
+A queue counts how often it has delivered a message, whatever the reason, so a database that sleeps
+or is being repaired would make dead letters of good photos. A message that failed through no fault
+of its own is therefore sent again as a new one, later each time. The queue still counts crashes.
 """
 
 from __future__ import annotations
@@ -15,25 +15,29 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from facedex.aws import clients
 
 _FIRST_DELAY: Final = 4  # seconds, doubled each time
-_LONGEST_DELAY: Final = 900  # seconds; SQS knows no longer one
-_LONGEST: Final = 3 * 24 * 3600  # seconds from the first failure until a message is given up
+_LONGEST_DELAY: Final = 900  # seconds; the longest that SQS has
+_LONGEST_WAIT: Final = 3 * 24 * 3600  # seconds from the first failure until the last attempt
 _ATTEMPTS: Final = "Attempts"
 _SINCE: Final = "WaitingSince"
 
 
 def postpone(record: SQSRecord, queue: str) -> bool:
-    """Put a message into the queue of that URL again, to be delivered later.
+    """Send a message again, to be delivered later.
+
+    Args:
+        record: the message.
+        queue: URL of its queue.
 
     Returns:
-        False for one that has waited long enough, which is left as it is.
+        False, without sending it, if it has waited for the longest time already.
 
     Raises:
-        ClientError, BotoCoreError: the queue does not take it.
+        ClientError, BotoCoreError: the queue does not accept it.
     """
     now = int(time.time())
-    attempts = _number(record, _ATTEMPTS, 0)
-    since = _number(record, _SINCE, now)
-    if now - since > _LONGEST:
+    attempts = _read_number(record, _ATTEMPTS, 0)
+    since = _read_number(record, _SINCE, now)
+    if now - since > _LONGEST_WAIT:
         return False
     numbers = {_ATTEMPTS: attempts + 1, _SINCE: since}
     clients.queues().send_message(
@@ -48,7 +52,7 @@ def postpone(record: SQSRecord, queue: str) -> bool:
     return True
 
 
-def _number(record: SQSRecord, name: str, default: int) -> int:
-    told = (record.get("messageAttributes") or {}).get(name) or {}
-    text = told.get("stringValue") or ""
+def _read_number(record: SQSRecord, name: str, default: int) -> int:
+    attribute = (record.get("messageAttributes") or {}).get(name) or {}
+    text = attribute.get("stringValue") or ""
     return int(text) if text.isdecimal() else default

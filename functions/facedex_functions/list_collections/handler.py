@@ -1,4 +1,4 @@
-"""ListCollections: the names of the galleries, in the order of their creation."""
+"""ListCollections: list the collections in order of creation."""
 
 from __future__ import annotations
 

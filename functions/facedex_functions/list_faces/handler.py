@@ -1,4 +1,4 @@
-"""ListFaces: the face records of a gallery, page by page."""
+"""ListFaces: list the face records of a collection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ListStreamProcessors: what there is, in the order of its creation, and how each stands."""
+"""ListStreamProcessors: list the stream processors and their status, in order of creation."""
 
 from __future__ import annotations
 

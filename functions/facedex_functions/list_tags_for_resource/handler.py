@@ -1,4 +1,4 @@
-"""ListTagsForResource: the tags of a collection or a stream processor."""
+"""ListTagsForResource: list the tags of a collection or a stream processor."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from facedex.workflows import tagging
 
 
 def list_tags_for_resource(request: Request, services: Services) -> Response:
-    """List every tag of a resource."""
+    """List all tags of a resource."""
     with services.database.reading() as connection:
         resource = tagging.find(connection, services, request["ResourceArn"])
         return {"Tags": tags.read(connection, resource)}

@@ -1,4 +1,4 @@
-"""ListUsers: the people of a gallery, in the order of their ids, page by page."""
+"""ListUsers: list the users of a collection, in order of their ids."""
 
 from __future__ import annotations
 

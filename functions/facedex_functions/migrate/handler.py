@@ -1,15 +1,14 @@
-"""The schema as a custom resource of CloudFormation: brought up to date when the stack is.
+"""The schema as a custom resource of CloudFormation: migrated when the stack is updated.
 
 Safe to repeat, and to roll back: a migration is one transaction, so one that fails leaves the data
-as it was, and code older than the schema finds nothing to do. Deleting the stack deletes nothing
-here; what becomes of the data is the database's own setting.
+as it was, and code older than the schema finds nothing to do. Deleting the stack deletes no data
+here; the database's own settings decide what happens to it.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/crpg-ref.html
 """
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Mapping
 from math import isfinite
@@ -17,62 +16,66 @@ from typing import Any, Final
 
 import orjson
 import urllib3
-from aws_lambda_powertools import Logger
 
 from facedex import invocation
 from facedex.runtime import services
+from facedex.runtime.logs import get_logger, log_failure
 from facedex.store import schema
 from facedex.store.errors import DatabaseUnavailable
 
-_LONGEST_REASON: Final = 1000  # characters; an answer may have 4,096 bytes
-# A database that has paused is back after some fifteen seconds, a new or restarted one after more.
+_LONGEST_REASON: Final = 1000  # characters; a response may have 4,096 bytes
+# Seconds. A paused database resumes after some fifteen, a new or restarted one takes longer.
 _PATIENCE: Final = 180.0
 _PAUSE: Final = 3.0
-# Seconds of the function's time that are kept for its answer: a migration that is not done by then
-# is undone by the database itself, so that the one of a rollback need not wait for it.
+# Seconds of the invocation that are kept for the response. The database itself rolls back a
+# migration that is not done by then, so that the next one need not wait for it.
 _SPARE: Final = 60.0
 
-logger = Logger(service="facedex", stream=sys.stderr)
+_logger: Final = get_logger(__name__)
 
 
 def lambda_handler(event: Mapping[str, Any], context: object) -> None:
-    """Lambda's entry: a request of CloudFormation's; the answer goes to the address in it."""
+    """Handle a request of CloudFormation; the response goes to the address in it."""
     with invocation.under(context):
-        _migrate_and_answer(event)
+        _respond(event, _handle(event))
 
 
-def _migrate_and_answer(event: Mapping[str, Any]) -> None:
+def _handle(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Migrate the schema unless the stack is being deleted; return the outcome."""
     try:
         applied = [] if event["RequestType"] == "Delete" else _migrate(time.monotonic() + _PATIENCE)
-        logger.info("schema is up to date", request=event["RequestType"], applied=applied)
-        outcome = {"Status": "SUCCESS", "Data": {"Applied": ", ".join(applied)}}
+        _logger.info(
+            "The schema is up to date.",
+            extra={"request": event["RequestType"], "applied": applied},
+        )
+        return {"Status": "SUCCESS", "Data": {"Applied": ", ".join(applied)}}
     except Exception as error:
-        logger.exception("schema could not be brought up to date")
+        log_failure(_logger, "The schema could not be migrated", error)
         reason = f"{error or type(error).__name__}"[:_LONGEST_REASON]
-        outcome = {"Status": "FAILED", "Reason": reason}
-    _answer(event, outcome)
+        return {"Status": "FAILED", "Reason": reason}
 
 
 def _migrate(until: float) -> list[str]:
     while True:
         try:
-            left = invocation.remaining() - _SPARE
-            return schema.migrate(services.database(), seconds=left if isfinite(left) else None)
+            seconds = invocation.remaining() - _SPARE
+            limit = seconds if isfinite(seconds) else None
+            return schema.migrate(services.database(), seconds=limit)
         except DatabaseUnavailable:
             if time.monotonic() > until:
                 raise
             time.sleep(_PAUSE)
 
 
-def _answer(event: Mapping[str, Any], outcome: Mapping[str, Any]) -> None:
+def _respond(event: Mapping[str, Any], outcome: Mapping[str, Any]) -> None:
     body = {
-        # One schema for the stack's life: another id would have CloudFormation delete this one.
+        # The same id for the stack's life: CloudFormation would delete the resource of another.
         "PhysicalResourceId": event.get("PhysicalResourceId") or "schema",
         **{name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")},
         **outcome,
     }
-    # The address is signed, so it has to be kept from the log, and takes no header of its own.
-    reply = urllib3.request(
+    # The address is signed, so it must not be logged, and allows no header of its own.
+    response = urllib3.request(
         "PUT",
         event["ResponseURL"],
         body=orjson.dumps(body),
@@ -80,5 +83,5 @@ def _answer(event: Mapping[str, Any], outcome: Mapping[str, Any]) -> None:
         timeout=10.0,
         retries=urllib3.Retry(5, backoff_factor=0.5, status_forcelist=(500, 503)),
     )
-    if reply.status != 200:
-        raise RuntimeError(f"CloudFormation's address answered {reply.status}.")
+    if response.status != 200:
+        raise RuntimeError(f"CloudFormation's address responded with {response.status}.")

@@ -1,4 +1,4 @@
-"""What is said of a frame: Rekognition's "Kinesis face recognition record", as JSON.
+"""The record of a frame: Rekognition's "Kinesis face recognition record", as JSON.
 
 https://docs.aws.amazon.com/rekognition/latest/dg/streaming-video-kinesis-output-reference.html
 """
@@ -13,19 +13,22 @@ import orjson
 from facedex.api.documents import face_detail, face_document
 from facedex.media.decoding import Shot
 from facedex.media.watching import Seen
-from facedex.store.search import Match
+from facedex.store.timelines import SimilarFace
 
-Found = tuple[Seen, list[tuple[Match, float]]]  # with similarities
+MatchedFace = tuple[Seen, list[SimilarFace]]
 
 
 def frame_record(
-    stream_arn: str, shot: Shot, found: Iterable[Found], *, skipped: float = 0.0
+    stream_arn: str, shot: Shot, faces: Iterable[MatchedFace], *, skipped: float = 0.0
 ) -> bytes:
-    """The record of one frame that was looked at.
+    """Return the record of one frame.
 
     Args:
-        skipped: seconds of the stream before it that were left out, at most, to be live again.
-            Rekognition has no word for that, so it is there only where it is so.
+        stream_arn: the video stream's.
+        shot: the frame.
+        faces: in the frame, each with its matches.
+        skipped: seconds of the stream that were skipped before the frame, at most, to be live
+            again. Rekognition has no such member, so it is present only if something was skipped.
     """
     opening = shot.opening
     return orjson.dumps(
@@ -46,14 +49,14 @@ def frame_record(
             "FaceSearchResponse": [
                 {
                     "DetectedFace": face_detail(seen.face),
-                    "MatchedFaces": [_match(match, similarity) for match, similarity in matches],
+                    "MatchedFaces": [_match_document(match) for match in matches],
                 }
-                for seen, matches in found
+                for seen, matches in faces
             ],
         }
     )
 
 
-def _match(match: Match, similarity: float) -> dict[str, Any]:
+def _match_document(match: SimilarFace) -> dict[str, Any]:
     face = {name: value for name, value in face_document(match.face).items() if value is not None}
-    return {"Similarity": similarity, "Face": face}
+    return {"Similarity": match.similarity, "Face": face}

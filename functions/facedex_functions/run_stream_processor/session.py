@@ -1,211 +1,216 @@
-"""A worker's time with a stream: read, decode, look, search, write; until it is handed over."""
+"""A worker's session with a live stream: it reads, decodes, tracks, searches and writes."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from functools import partial
 from time import monotonic, sleep, time
 from typing import Final
 
-from aws_lambda_powertools.metrics import MetricUnit, single_metric
+from aws_lambda_powertools.metrics import MetricUnit
 
+from facedex.aws.live_sources import (
+    LiveSource,
+    Position,
+    PositionGone,
+    SourceLost,
+    SourceRefused,
+)
 from facedex.media.decoding import Decoder, Shot
 from facedex.media.matroska.live import Coded, Ending, Event, Opening
 from facedex.media.orientation import to_image
 from facedex.media.pacing import Pace
 from facedex.media.watching import Watcher
+from facedex.runtime.logs import get_logger
+from facedex.runtime.metrics import record_metric
 from facedex.settings import Settings
-from facedex.store.database import Database
 from facedex.store.errors import DatabaseUnavailable, LeaseLost
-from facedex.store.stream_runs import Checkpoint, Lease
+from facedex.store.stream_runs import Checkpoint, RunLease
+from facedex.store.timelines import SimilarFace
 from facedex.vision.packs import Pack
-from facedex_functions.run_stream_processor.feed import Feed
-from facedex_functions.run_stream_processor.gallery import Gallery, Matches
-from facedex_functions.run_stream_processor.heartbeat import Heartbeat
-from facedex_functions.run_stream_processor.output import Output, OutputFailed
+from facedex.workflows.heartbeat import StreamHeartbeat
+from facedex.workflows.matching import LiveMatcher
+from facedex_functions.run_stream_processor.read_ahead import ReadAhead
+from facedex_functions.run_stream_processor.record_writer import RecordWriter, WritingFailed
 from facedex_functions.run_stream_processor.records import frame_record
-from facedex_functions.run_stream_processor.sources import (
-    Place,
-    PlaceGone,
-    Source,
-    SourceLost,
-    SourceRefused,
-)
 
-_TICK: Final = 0.25  # seconds between looks at what else there is to do
-_QUIET: Final = 1.0  # seconds without media after which nothing is held back for more of it
+_TICK: Final = 0.25  # seconds between checks of heartbeat and writer
+_QUIET: Final = 1.0  # seconds without media after which the decoder holds no frame back
 _FIRST_PAUSE: Final = 0.5  # seconds between two connections; they double while nothing comes
-_LONGEST_PAUSE: Final = 2.0  # where a stream is only silent
-_LONGEST_LOSS: Final = 10.0  # where it does not answer
-_STALLED: Final = 30.0  # seconds without media after which the owner is told
-_BROKEN: Final = 100  # frames in a row that cannot be decoded, after which the owner is told
-_END: Final = 15.0  # seconds over time in which the fragment under way may end
+_LONGEST_PAUSE: Final = 2.0  # for a stream that is only silent
+_LONGEST_LOSS: Final = 10.0  # for a source that does not answer
+_STALLED: Final = 30.0  # seconds without media after which the owner is informed
+_BROKEN: Final = 100  # undecodable frames in a row after which the owner is informed
+_END: Final = 15.0  # seconds over time in which the current fragment may end
 _FLUSH: Final = 5.0  # seconds for the last records
 
 _SILENT: Final = (
-    f"No media that can be read has come for more than {_STALLED:.0f} seconds; it is waited for."
+    f"No media that can be read has come for more than {_STALLED:.0f} seconds; the worker waits."
 )
 _UNDECODABLE: Final = f"More than {_BROKEN} frames in a row could not be decoded."
 
-_logger: Final = logging.getLogger(__name__)
+_logger: Final = get_logger(__name__)
 
 
 class Session:
-    """One worker's run of a stream processor.
+    """One worker's session with the stream of a processor.
 
     Args:
-        lease: what it works on.
-        beat: says whether to go on.
-        source: where the media comes from.
-        output: where records go.
-        seconds: for which it works.
-        function: name of the Lambda function, which tells this deployment's metrics from others'.
+        lease: the worker's.
+        heartbeat: extends the lease, and says whether to continue.
+        source: of the media.
+        writer: of the records.
+        matcher: of the faces in view.
+        pack: finds and embeds the faces.
+        settings: of the process.
+        seconds: how long the session lasts.
     """
 
     def __init__(
         self,
-        lease: Lease,
-        beat: Heartbeat,
-        source: Source,
-        output: Output,
-        *,
-        database: Database,
+        lease: RunLease,
+        heartbeat: StreamHeartbeat,
+        source: LiveSource,
+        writer: RecordWriter,
+        matcher: LiveMatcher,
         pack: Pack,
+        *,
         settings: Settings,
         seconds: float,
-        function: str,
     ) -> None:
         self._definition = lease.processor.definition
-        self._beat, self._source, self._output = beat, source, output
-        self._settings, self._function = settings, function
+        self._heartbeat, self._source, self._writer = heartbeat, source, writer
+        self._matcher, self._settings = matcher, settings
         self._until = monotonic() + seconds
         self._decoder = Decoder()
         self._pace = Pace(settings.stream_rate)
         self._watcher = Watcher(pack)
-        self._gallery = Gallery(database, self._definition, pack)
-        held = lease.checkpoint
-        # From the start on, so that nothing is missed that comes while a worker is found.
-        self._place = (
-            Place(token=held.continuation_token)
-            if held and held.continuation_token
-            else Place(since=None if held else lease.started_at)
+        checkpoint = lease.checkpoint
+        # A new run reads from its start on, so that it misses nothing that came before its worker.
+        self._position = (
+            Position(token=checkpoint.continuation_token)
+            if checkpoint and checkpoint.continuation_token
+            else Position(since=None if checkpoint else lease.started_at)
         )
-        self._opening: Opening | None = None
-        self._last: tuple[str, float] = ("", 0.0)  # the frame that was read last
-        # Seconds since 1970, by the service's clock: how far reading is; where it left off to go on
-        # at live, until a record says so.
-        self._reached = held.server_timestamp if held else None
-        self._left: float | None = None
-        self._due: tuple[Opening, Ending] | None = None
-        self._heard = monotonic()
+        self._opening: Opening | None = None  # of the current fragment
+        self._last_frame: tuple[str, float] = ("", 0.0)  # fragment number, offset in seconds
+        # Seconds since 1970, by the service's clock: how far reading is; where skipping began,
+        # until a record reports it.
+        self._reached = checkpoint.server_timestamp if checkpoint else None
+        self._skipped_from: float | None = None
+        self._read_fragment: tuple[Opening, Ending] | None = None  # without a checkpoint so far
+        self._media_at = monotonic()  # when media came last
         self._pause = _FIRST_PAUSE
-        self._refused: float | None = None
+        self._refused_at: float | None = None
 
     def run(self) -> None:
-        """Work until time is over or the owner stops it; everything that was read is written.
+        """Work until the time is over or the owner stops the processor, and write all records.
 
         Raises:
-            LeaseLost: it is another's.
-            OutputFailed, SourceRefused, MatroskaError: it cannot go on.
-            CollectionNotFound: there is nothing to search any more.
-            ModelMismatch: the collection is another model's by now, for the next worker.
+            LeaseLost: another worker has the processor.
+            WritingFailed: the data stream accepts no records.
+            SourceRefused: the source refuses to be read.
+            MatroskaError: the media cannot be parsed.
+            CollectionNotFound: the collection was deleted.
+            ModelMismatch: the collection has another model by now, which the next worker uses.
         """
         try:
-            self._work()
-        except (LeaseLost, OutputFailed):
+            self._read_connections()
+        except (LeaseLost, WritingFailed):
             raise
         except Exception:
-            # What was seen before that is told all the same.
-            self._output.flush(_FLUSH, stopping=True)
+            # The records of the frames before the error are written all the same.
+            self._writer.flush(_FLUSH, stopping=True)
             raise
-        self._output.flush(_FLUSH, stopping=not self._beat.check())
+        self._writer.flush(_FLUSH, stopping=not self._heartbeat.report_progress())
 
-    def _work(self) -> None:
-        """Read, connection after connection, until time is over or the owner stops it."""
-        while self._beat.check() and monotonic() < self._until:
+    def _read_connections(self) -> None:
+        """Read connection after connection, until the time is over or the owner stops it."""
+        while self._heartbeat.report_progress() and monotonic() < self._until:
             longest = _LONGEST_PAUSE
-            feed = Feed(partial(self._source.events, self._place))
+            events = ReadAhead(partial(self._source.events, self._position))
             try:
-                self._follow(feed)
-            except PlaceGone:
-                _logger.warning("%s goes on at live: its place is gone.", self._definition.name)
-                self._place, self._left = Place(), self._reached
+                self._read_connection(events)
+            except PositionGone:
+                _logger.warning(
+                    "%s continues at live: its position is gone.", self._definition.name
+                )
+                self._skip_to_live()
             except SourceLost as error:
-                self._beat.note("source", f"{error} It is tried again.")
+                self._heartbeat.set_trouble("source", f"{error} It is tried again.")
                 longest = _LONGEST_LOSS
             except SourceRefused as error:
-                self._refused = self._refused or monotonic()
-                if monotonic() - self._refused > error.patience:
+                self._refused_at = self._refused_at or monotonic()
+                if monotonic() - self._refused_at > error.patience:
                     raise
-                self._beat.note("source", f"{error} It is tried again.")
+                self._heartbeat.set_trouble("source", f"{error} It is tried again.")
             else:
-                self._heed_silence()
+                self._report_silence()
             finally:
-                feed.close()
-            self._settle(self._decoder.drain())
-            if self._beat.check() and monotonic() < self._until:
-                self._wait(longest)
+                events.close()
+            self._process_shots(self._decoder.drain())
+            if self._heartbeat.report_progress() and monotonic() < self._until:
+                self._wait_to_reconnect(longest)
 
-    def _follow(self, feed: Feed) -> None:
-        """Work through what a connection gives, until it ends, or the session does."""
-        while self._beat.check():
-            self._output.check()
-            event = feed.take(_TICK)
+    def _read_connection(self, events: ReadAhead) -> None:
+        """Process the events of a connection until it ends, or the session does."""
+        while self._heartbeat.report_progress():
+            self._writer.check()
+            event = events.next_event(_TICK)
             if event is not None:
-                self._heard, self._refused = monotonic(), None
-                self._beat.note("source", None)
-                if self._react(event):
+                self._media_at, self._refused_at = monotonic(), None
+                self._heartbeat.set_trouble("source", None)
+                if self._process_event(event):
                     return
-            elif feed.over:
+            elif events.ended:
                 return
-            elif monotonic() - self._heard > _QUIET:
-                self._settle(self._decoder.drain())
-                self._heed_silence()
+            elif monotonic() - self._media_at > _QUIET:
+                self._process_shots(self._decoder.drain())
+                self._report_silence()
             over = monotonic() - self._until
             if over > _END or (over > 0 and self._opening is None):
                 return
 
-    def _heed_silence(self) -> None:
-        if monotonic() - self._heard > _STALLED:
-            self._beat.note("source", _SILENT)
+    def _report_silence(self) -> None:
+        if monotonic() - self._media_at > _STALLED:
+            self._heartbeat.set_trouble("source", _SILENT)
 
-    def _react(self, event: Event) -> bool:
-        """Take an event; whether to give up the connection."""
+    def _process_event(self, event: Event) -> bool:
+        """Process an event; return whether to end the connection, to skip to live."""
         match event:
             case Opening():
                 self._opening = event
-                self._settle(self._decoder.open(event))
+                self._process_shots(self._decoder.open(event))
             case Coded():
-                self._settle(self._decoder.decode(event))
+                self._process_shots(self._decoder.decode(event))
                 broken = self._decoder.failed >= _BROKEN
-                self._beat.note("frames", _UNDECODABLE if broken else None)
+                self._heartbeat.set_trouble("frames", _UNDECODABLE if broken else None)
             case Ending():
                 self._pause = _FIRST_PAUSE
                 opening, self._opening = self._opening, None
                 if opening:
-                    self._reach(opening)
-                    self._store()  # the one before, whatever was lost of it
-                    self._due = (opening, event)
-                    self._settle(())
+                    self._note_reached(opening)
+                    self._enqueue_checkpoint()  # of the fragment before, whatever was lost of it
+                    self._read_fragment = (opening, event)
+                    self._process_shots(())
                 if event.continuation_token:
-                    self._place = Place(token=event.continuation_token)
-                return self._is_behind(opening, event)
+                    self._position = Position(token=event.continuation_token)
+                return self._skip_if_behind(opening, event)
         return False
 
-    def _settle(self, shots: Iterable[Shot]) -> None:
-        """Look at frames, and note the fragments that are done with them."""
+    def _process_shots(self, shots: Iterable[Shot]) -> None:
+        """Analyse frames, and queue the checkpoint of the fragment that they complete."""
         for shot in shots:
-            self._look(shot)
-        if self._due and not self._decoder.owes(self._due[0]):
-            self._store()
+            self._analyse(shot)
+        if self._read_fragment and not self._decoder.owes(self._read_fragment[0]):
+            self._enqueue_checkpoint()
 
-    def _store(self) -> None:
-        """Have it noted how far this is, once everything up to there is written."""
-        if self._due is None:
+    def _enqueue_checkpoint(self) -> None:
+        """Queue the checkpoint of the fragment that was read, behind its records."""
+        if self._read_fragment is None:
             return
-        (opening, ending), self._due = self._due, None
-        self._offer(
+        (opening, ending), self._read_fragment = self._read_fragment, None
+        self._enqueue(
             Checkpoint(
                 opening.number,
                 ending.continuation_token or "",
@@ -214,77 +219,79 @@ class Session:
             )
         )
 
-    def _look(self, shot: Shot) -> None:
-        place = (shot.opening.number, shot.offset)
+    def _analyse(self, shot: Shot) -> None:
+        """Track and search the faces of a frame, and queue its record."""
+        fragment, offset = shot.opening.number, shot.offset
         # A connection that was lost in the middle of a fragment begins with it again.
-        if place[0] and place[0] == self._last[0] and place[1] <= self._last[1]:
+        if fragment and fragment == self._last_frame[0] and offset <= self._last_frame[1]:
             return
-        self._last = place
+        self._last_frame = (fragment, offset)
         moment = self._pace.choose(shot.at)
         if moment is None:
             return
-        seen = self._watcher.see(moment, to_image(shot.frame, pixel_aspect=shot.pixel_aspect))
-        matches: list[Matches] | None = None
+        faces = self._watcher.see(moment, to_image(shot.frame, pixel_aspect=shot.pixel_aspect))
+        matches: list[list[SimilarFace]] | None = None
         while matches is None:
             try:
-                matches = self._gallery.match(seen)
+                matches = self._matcher.match(faces)
             except DatabaseUnavailable as error:
-                # If it does not come back in time, another worker has to go on.
+                # If the database does not come back in time, the lease is lost.
                 _logger.warning("%s", error)
-                self._beat.check()
+                self._heartbeat.report_progress()
                 sleep(_TICK)
-        self._offer(
+        self._enqueue(
             frame_record(
                 self._definition.video_stream_arn,
                 shot,
-                zip(seen, matches, strict=True),
-                skipped=self._skipped(shot),
+                zip(faces, matches, strict=True),
+                skipped=self._pop_skipped(shot),
             )
         )
 
-    def _offer(self, item: bytes | Checkpoint) -> None:
-        while not self._output.offer(item, _TICK):
-            self._output.check()
-            if not self._beat.check():
-                return  # stopped: what is not written is not asked for any more
+    def _enqueue(self, item: bytes | Checkpoint) -> None:
+        while not self._writer.enqueue(item, _TICK):
+            self._writer.check()
+            if not self._heartbeat.report_progress():
+                return  # stopped: unwritten records may be dropped
 
-    def _reach(self, opening: Opening) -> None:
-        """Keep how far reading is, where the service tells its time."""
+    def _note_reached(self, opening: Opening) -> None:
+        """Note how far reading is, if the service timestamps its fragments."""
         if opening.server_timestamp is not None:
-            offset = self._last[1] if self._last[0] == opening.number else 0.0
-            self._reached = opening.server_timestamp + offset
+            fragment, offset = self._last_frame
+            self._reached = opening.server_timestamp + (
+                offset if fragment == opening.number else 0.0
+            )
 
-    def _skipped(self, shot: Shot) -> float:
-        """Seconds that were left out before this frame, which is the first behind them."""
-        left, self._left = self._left, None
-        if left is None or shot.opening.server_timestamp is None:
+    def _skip_to_live(self) -> None:
+        self._position, self._skipped_from = Position(), self._reached
+
+    def _pop_skipped(self, shot: Shot) -> float:
+        """Return the seconds that were skipped before a frame, the first time that it is asked."""
+        skipped_from, self._skipped_from = self._skipped_from, None
+        if skipped_from is None or shot.opening.server_timestamp is None:
             return 0.0
-        return max(0.0, shot.opening.server_timestamp + shot.offset - left)
+        return max(0.0, shot.opening.server_timestamp + shot.offset - skipped_from)
 
-    def _is_behind(self, opening: Opening | None, ending: Ending) -> bool:
-        """Whether to leave out what comes between here and live."""
+    def _skip_if_behind(self, opening: Opening | None, ending: Ending) -> bool:
+        """Skip to live if reading is too far behind; return whether it is."""
         if ending.millis_behind_now is not None:
             behind = ending.millis_behind_now / 1000
         elif self._source.follows_clock and opening and opening.server_timestamp:
-            behind = time() - opening.server_timestamp - (self._last[1] if self._last else 0)
+            behind = time() - opening.server_timestamp - self._last_frame[1]
         else:
             return False
         if behind <= self._settings.stream_behind:
             return False
         name = self._definition.name
-        _logger.warning("%s was %.1f s behind and goes on at live.", name, behind)
-        with single_metric(
-            "StreamSkippedSeconds", MetricUnit.Seconds, behind, namespace="Facedex"
-        ) as metric:
-            metric.add_dimension("FunctionName", self._function)
-            metric.add_dimension("StreamProcessor", name)
-        self._place, self._left = Place(), self._reached
+        _logger.warning("%s was %.1f s behind and continues at live.", name, behind)
+        record_metric("StreamSkippedSeconds", behind, MetricUnit.Seconds, StreamProcessor=name)
+        self._skip_to_live()
         return True
 
-    def _wait(self, longest: float) -> None:
-        """Wait before the next connection, longer each time that nothing has come of one."""
+    def _wait_to_reconnect(self, longest: float) -> None:
+        """Wait before the next connection, longer each time that a connection brings nothing."""
         end = monotonic() + self._pause
         self._pause = min(2 * self._pause, longest)
-        while monotonic() < end and self._beat.check():
-            self._output.check()
+        while monotonic() < end and self._heartbeat.report_progress():
+            self._writer.check()
             sleep(min(_TICK, max(0.0, end - monotonic())))

@@ -1,4 +1,4 @@
-"""SearchFaces: faces of a gallery that resemble one of its own."""
+"""SearchFaces: find the faces of a collection that resemble one of its faces."""
 
 from __future__ import annotations
 

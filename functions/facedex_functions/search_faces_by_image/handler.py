@@ -1,6 +1,6 @@
-"""SearchFacesByImage: faces of a gallery that resemble the largest face of a photo.
+"""SearchFacesByImage: find the faces of a collection that resemble the largest face of a photo.
 
-With ``?faces=all`` on its REST route, an extension, the search is for every face of the photo.
+With the extension ``?faces=all`` on the REST route, it searches for every face of the photo.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from facedex.workflows.pictures import Picture
 
 
 def search_faces_by_image(request: Request, services: Services) -> Response:
-    """Search with the largest face of a photo, of which nothing is kept."""
-    collection, picture = _read_picture(request, services)
-    probes, _ = _choose(picture, request)
+    """Search with the largest face of a photo; nothing is stored."""
+    collection, picture = _read_photo(request, services)
+    probes, _ = _select_probes(picture, request)
     if not probes:
         raise InvalidParameterException(
-            "There are no faces in the image that clear the quality filter and show who they are."
+            "There are no faces in the image that pass the quality filter and can be identified."
             if picture.detected
             else "There are no faces in the image. Should be at least 1."
         )
@@ -42,9 +42,9 @@ def search_faces_by_image(request: Request, services: Services) -> Response:
 
 
 def search_all_faces_by_image(request: Request, services: Services) -> Response:
-    """Search with every face of a photo, of which nothing is kept; without one, find nothing."""
-    collection, picture = _read_picture(request, services)
-    probes, others = _choose(picture, request)
+    """Search with every face of a photo, which may have none; nothing is stored."""
+    collection, picture = _read_photo(request, services)
+    probes, others = _select_probes(picture, request)
     model_version, found = _search(request, services, collection, picture, probes)
     return {
         "SearchedFaces": found,
@@ -55,23 +55,23 @@ def search_all_faces_by_image(request: Request, services: Services) -> Response:
     }
 
 
-def _read_picture(request: Request, services: Services) -> tuple[Collection, Picture]:
-    """The collection and the photo."""
+def _read_photo(request: Request, services: Services) -> tuple[Collection, Picture]:
+    """Return the collection, and the photo with its faces detected by the collection's pack."""
     collection = find_recent(services.database, request["CollectionId"])
     return collection, pictures.read(services, request["Image"], services.pack_of(collection))
 
 
-def _choose(
+def _select_probes(
     picture: Picture, request: Request
 ) -> tuple[list[DetectedFace], list[tuple[Face, list[str]]]]:
-    """The faces to search with, largest first, and the others with their shortcomings."""
+    """Return the faces to search with, largest first, and the others with the reasons."""
     quality_filter = request.get("QualityFilter", "NONE")
     if quality_filter == "NONE" and not any(screening.unfit(face) for face in picture.detected):
-        # Poses and qualities, which nobody asks for, are not measured.
+        # Poses and qualities are not needed, so they are not measured.
         return picture.detected, []
     screened = screening.screen(picture.faces, quality_filter)
-    clear: list[DetectedFace] = [face for face, reasons in screened if not reasons]
-    return clear, [(face, reasons) for face, reasons in screened if reasons]
+    probes: list[DetectedFace] = [face for face, reasons in screened if not reasons]
+    return probes, [(face, reasons) for face, reasons in screened if reasons]
 
 
 def _search(
@@ -81,7 +81,7 @@ def _search(
     picture: Picture,
     probes: list[DetectedFace],
 ) -> tuple[str, list[dict[str, Any]]]:
-    """The collection's model version, and for each probe what was found."""
+    """Return the collection's model version, and the search result of each probe."""
     calibration = picture.pack.calibration
     found = search_current(
         services.database,

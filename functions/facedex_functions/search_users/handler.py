@@ -1,4 +1,4 @@
-"""SearchUsers: people of a gallery who resemble one of its faces or one of its people."""
+"""SearchUsers: find the users of a collection who resemble one of its faces or users."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def search_users(request: Request, services: Services) -> Response:
     """Search with a stored face, or with a user, who is never among the matches."""
     user_id, face_id = request.get("UserId"), request.get("FaceId")
     if (user_id is None) == (face_id is None):
-        raise InvalidParameterException("Give a UserId or a FaceId, one of the two.")
+        raise InvalidParameterException("Specify either UserId or FaceId.")
     with services.database.reading() as connection:
         collection = collections.find(connection, request["CollectionId"])
         calibration = services.pack_of(collection).calibration
@@ -25,7 +25,7 @@ def search_users(request: Request, services: Services) -> Response:
             if face_id is not None
             else users.vector(connection, collection, str(user_id))
         )
-        # A user without faces resembles nobody.
+        # A user without faces has no vector and no matches.
         matches = (
             []
             if probe is None

@@ -1,4 +1,4 @@
-"""SearchUsersByImage: people of a gallery who resemble the largest face of a photo."""
+"""SearchUsersByImage: find the users of a collection who resemble the largest face of a photo."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from facedex.workflows.current_collection import find_recent, search_current
 
 
 def search_users_by_image(request: Request, services: Services) -> Response:
-    """Search with a photo, of which nothing is kept; without a face in it, nobody is found."""
+    """Search with the largest face of a photo, which may have none; nothing is stored."""
     collection = find_recent(services.database, request["CollectionId"])
     pack = services.pack_of(collection)
     picture = pictures.read(services, request["Image"], pack)
@@ -34,7 +34,7 @@ def search_users_by_image(request: Request, services: Services) -> Response:
         "UnsearchedFaces": unsearched,
     }
     if probe is None:
-        # No search tells whether the collection is still there.
+        # No search takes place, which would check that the collection still exists.
         search_current(services.database, collection, require_kept)
         return response
     (vector,) = pack.embed(picture.image, [probe])

@@ -1,30 +1,20 @@
-"""A piece of work on a stored video: plan a job, or look at one segment of its film.
+"""Work on stored video: plan a job, or analyse one segment of its film.
 
-A message names the piece. Whoever finishes a job's last segment puts the whole together. Every
-step is safe to repeat: a piece belongs to one worker at a time, by a lease, and what it found is
-written in the transaction that marks it done.
+A message names the task. The worker that completes a job's last segment merges the results. Every
+step is safe to repeat: one worker has a task at a time, by a lease, and stores what it found in the
+transaction that marks the task as done.
 """
 
 from __future__ import annotations
 
 import io
 import json
-import sys
-from collections.abc import Mapping
 from dataclasses import asdict
-from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
-from aws_lambda_powertools import Logger
-from aws_lambda_powertools.utilities.batch import (
-    BatchProcessor,
-    EventType,
-    process_partial_response,
-)
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from facedex import invocation
 from facedex.aws.videos import VideoGone, ranges
 from facedex.media import segments
 from facedex.media.film_errors import FilmError
@@ -33,127 +23,161 @@ from facedex.media.following import follow
 from facedex.media.ranges import RangedFile
 from facedex.media.segments import Segment
 from facedex.runtime import services
+from facedex.runtime.logs import get_logger
+from facedex.runtime.worker import worker
 from facedex.settings import settings
 from facedex.store import jobs, tasks, timelines
 from facedex.store.errors import CollectionNotFound, LeaseLost, ModelMismatch
 from facedex.store.jobs import PLANNING, Job
-from facedex.store.tasks import Lease, Task
-from facedex.vision.errors import PackNotInstalled
-from facedex.vision.packs import Pack
+from facedex.store.tasks import Task, TaskLease
+from facedex.vision.errors import PackNotInstalled, Uncalibrated
 from facedex.workflows import stored_video
-from facedex_functions.search_video_segment import gallery, heartbeat, persons
+from facedex.workflows.heartbeat import VideoHeartbeat
+from facedex.workflows.matching import Matcher, match_tracks
+from facedex_functions.search_video_segment.persons import group_tracks
 
 if TYPE_CHECKING:
-    import logging
+    from facedex.store.database import Connection
+    from facedex.vision.calibration import Calibration
 
-# Standard error: what a program answers is on the other one.
-logger = Logger(service="video", stream=sys.stderr)
+_logger: Final = get_logger(__name__)
 
-# What no repetition mends: the job fails, in their words.
-_FATAL = (FilmError, VideoGone, CollectionNotFound, ModelMismatch, PackNotInstalled)
+# Errors that no repetition corrects: the job fails, with their sentence.
+_FATAL = (
+    FilmError,
+    VideoGone,
+    CollectionNotFound,
+    ModelMismatch,
+    PackNotInstalled,
+    Uncalibrated,
+)
+_EXHAUSTED: Final = (
+    "A part of the video could not be analysed:"
+    f" {tasks.MAX_ATTEMPTS // tasks.ERROR_ATTEMPTS} attempts ended in an error, or"
+    f" {tasks.MAX_ATTEMPTS} workers vanished over it; the service's log says more."
+)
 
 
-def lambda_handler(event: Mapping[str, Any], context: Any) -> Mapping[str, Any]:
-    """Lambda's entry: an SQS event; messages that failed are delivered again."""
-    processor = BatchProcessor(
-        EventType.SQS, raise_on_entire_batch_failure=False, logger=cast("logging.Logger", logger)
-    )
-    with invocation.under(context):
-        return process_partial_response(dict(event), _work, processor, context)
+def process_task(record: SQSRecord) -> None:
+    """Do the task that a message names, unless it is done or another worker has it.
 
-
-def _work(record: SQSRecord) -> None:
+    Raises:
+        Exception: the task failed for a reason that may pass.
+    """
     body = json.loads(record.body)
     task = Task(body["JobId"], body["Task"])
     database = services.database()
     with database.transaction() as connection:
-        lease = tasks.take(connection, task, worker=settings().worker)
+        lease = tasks.claim_lease(connection, task, worker=settings().worker)
         if lease is None:
-            return  # done, in other hands, or its job is over
+            return
         job = jobs.find(connection, task.job_id)
-        if lease.attempts > tasks.MOST_ATTEMPTS:
-            jobs.end(connection, task.job_id, failure=_EXHAUSTED)
     try:
-        if lease.attempts <= tasks.MOST_ATTEMPTS:
-            _do(job, lease)
+        if lease.attempts > tasks.MAX_ATTEMPTS:
+            _fail_job(job, _EXHAUSTED)
+        else:
+            _do_task(job, lease)
     except LeaseLost:
         return
     except _FATAL as error:
-        with database.transaction() as connection:
-            jobs.end(connection, task.job_id, failure=str(error))
+        _fail_job(job, str(error))
     except Exception:
         with database.transaction() as connection:
-            tasks.release(connection, lease)
+            tasks.release_lease(connection, lease)
         raise
-    stored_video.announce(database, task.job_id)
+    stored_video.publish_notification(database, task.job_id)
 
 
-_EXHAUSTED = (
-    f"A part of the video could not be analysed: {tasks.MOST_ATTEMPTS // tasks.ERROR} attempts"
-    f" ended in an error, or {tasks.MOST_ATTEMPTS} workers vanished over it; the service's log says"
-    " more."
-)
+def _fail_job(job: Job, reason: str) -> None:
+    with services.database().transaction() as connection:
+        jobs.end(connection, job.job_id, failure=reason)
 
 
-def _do(job: Job, lease: Lease) -> None:
-    pack = services.pack_for(job.order.model_version)
-    beat = heartbeat.Heartbeat(services.database(), lease)
-    size = job.order.video.size
-    film = cast("BinaryIO", io.BufferedReader(RangedFile(size, ranges(job.order.video))))
-    if lease.task.number == PLANNING:
-        _plan(job, lease, film, beat)
-    else:
-        _look(job, lease, film, beat, pack)
+def _do_task(job: Job, lease: TaskLease) -> None:
+    """Plan the job or analyse a segment; begin the job again if its collection was upgraded."""
+    try:
+        if lease.task.number == PLANNING:
+            _plan_job(job, lease)
+        else:
+            _analyse_segment(job, lease)
+    except (ModelMismatch, PackNotInstalled):
+        if not stored_video.restart_with_current_model(services.database(), job):
+            raise
+        stored_video.send(services.database(), settings(), job.job_id)
 
 
-def _plan(job: Job, lease: Lease, source: BinaryIO, beat: heartbeat.Heartbeat) -> None:
-    """Find out what the film is, and cut it into segments."""
-    begin = perf_counter()
-    film = probe(source, heartbeat=beat)
+def _plan_job(job: Job, lease: TaskLease) -> None:
+    """Read the film's properties, and cut it into segments."""
+    began = perf_counter()
+    # A pack that is missing is reported now, not after each segment.
+    services.pack_for(job.order.model_version)
+    database = services.database()
+    with VideoHeartbeat(database, lease) as heartbeat:
+        film = probe(_open_video(job), heartbeat=heartbeat)
     rate = float(settings().video_rate)
     pieces = segments.cut(film, seconds=settings().video_segment, rate=rate)
-    database = services.database()
     with database.transaction() as connection:
         if not jobs.lock(connection, job.job_id):
             return
         description = {name: value for name, value in asdict(film).items() if name != "key_frames"}
-        jobs.plan(connection, job.job_id, description, rate)
-        tasks.add(
+        jobs.store_plan(connection, job.job_id, description, rate)
+        tasks.add_segments(
             connection, job.job_id, ((piece.number, piece.start, piece.end) for piece in pieces)
         )
-        tasks.complete(connection, lease)
-    logger.info(
+        tasks.complete_task(connection, lease)
+    _logger.info(
         "A video is planned.",
-        job_id=job.job_id,
-        segments=len(pieces),
-        seconds=perf_counter() - begin,
+        extra={
+            "job_id": job.job_id,
+            "segments": len(pieces),
+            "seconds": perf_counter() - began,
+        },
     )
     stored_video.send(database, settings(), job.job_id)
 
 
-def _look(job: Job, lease: Lease, source: BinaryIO, beat: heartbeat.Heartbeat, pack: Pack) -> None:
-    """Follow the faces of a segment, search for them, and end the job if it was the last."""
+def _analyse_segment(job: Job, lease: TaskLease) -> None:
+    """Track and search the faces of a segment; finish the job if it was the last."""
     assert job.rate is not None
+    database = services.database()
+    pack = services.pack_for(job.order.model_version)
+    gallery = job.order.gallery
+    matcher = Matcher(database, gallery, pack, stored_video.MEANWHILE) if gallery else None
     segment = Segment(lease.task.number, lease.starts, lease.ends)
-    found = follow(source, segment, pack, rate=job.rate, heartbeat=beat)
-    seen = gallery.search_tracks(services.database(), job, found, pack.calibration)
-    with services.database().transaction() as connection:
+    with VideoHeartbeat(database, lease) as heartbeat:
+        tracks = follow(_open_video(job), segment, pack, rate=job.rate, heartbeat=heartbeat)
+        seen = match_tracks(tracks, matcher)
+    with database.transaction() as connection:
         if not jobs.lock(connection, job.job_id):
             return
         timelines.add_tracks(connection, job.job_id, lease.task.number, seen)
-        if tasks.complete(connection, lease):
-            begin = perf_counter()
-            # Hours of film may have thousands of tracks to compare meanwhile.
-            connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-            ends = timelines.track_ends(connection, job.job_id)
-            tell_apart = partial(persons.group, calibration=pack.calibration)
-            people = [ends] if job.order.gallery is None else tell_apart(ends)
-            timelines.write(connection, job.job_id, people)
-            jobs.end(connection, job.job_id)
-            logger.info(
-                "A video is searched.",
-                job_id=job.job_id,
-                tracks=len(ends),
-                persons=len(people),
-                seconds=perf_counter() - begin,
-            )
+        if tasks.complete_task(connection, lease):
+            _finish_job(connection, job, pack.calibration)
+
+
+def _finish_job(connection: Connection, job: Job, calibration: Calibration) -> None:
+    """Merge the tracks of all segments into persons, and end the job."""
+    began = perf_counter()
+    # Comparing the thousands of tracks of a film of several hours takes longer than the limit.
+    connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+    tracks = timelines.track_ends(connection, job.job_id)
+    persons = [tracks] if job.order.gallery is None else group_tracks(tracks, calibration)
+    timelines.write(connection, job.job_id, persons)
+    jobs.end(connection, job.job_id)
+    _logger.info(
+        "A video is searched.",
+        extra={
+            "job_id": job.job_id,
+            "tracks": len(tracks),
+            "persons": len(persons),
+            "seconds": perf_counter() - began,
+        },
+    )
+
+
+def _open_video(job: Job) -> BinaryIO:
+    video = job.order.video
+    return cast("BinaryIO", io.BufferedReader(RangedFile(video.size, ranges(video))))
+
+
+lambda_handler = worker(process_task, _logger)

@@ -1,4 +1,4 @@
-"""Who is who among the tracks of a job."""
+"""Grouping of a job's tracks into persons."""
 
 from __future__ import annotations
 
@@ -12,8 +12,13 @@ from facedex.vision.calibration import Calibration
 from facedex.vision.faces import Box
 
 
-def group(tracks: Sequence[TrackEnds], *, calibration: Calibration) -> list[list[TrackEnds]]:
-    """The tracks of each person, in the order of first appearance."""
+def group_tracks(tracks: Sequence[TrackEnds], calibration: Calibration) -> list[list[TrackEnds]]:
+    """Return the tracks of each person, in the order of first appearance.
+
+    Args:
+        tracks: of all segments.
+        calibration: of the pack that made their vectors.
+    """
     appearances = [
         Appearance(
             track.task,

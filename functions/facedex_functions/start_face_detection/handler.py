@@ -1,4 +1,4 @@
-"""StartFaceDetection: find the faces in a stored video, in the background."""
+"""StartFaceDetection: start a job that finds the faces in a stored video."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from facedex.workflows.stored_video import begin
 
 
 def start_face_detection(request: Request, services: Services) -> Response:
-    """Start a job, or answer with the one that the same ClientRequestToken has started."""
+    """Start a job, or return the one that a request with the same ClientRequestToken started."""
     return {"JobId": begin("StartFaceDetection", request, services, threshold=None)}
 
 

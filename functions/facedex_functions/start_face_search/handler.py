@@ -1,4 +1,4 @@
-"""StartFaceSearch: look in a stored video for the people of a gallery, in the background."""
+"""StartFaceSearch: start a job that searches a stored video for the faces of a collection."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from facedex.workflows.stored_video import begin
 
 
 def start_face_search(request: Request, services: Services) -> Response:
-    """Start a job, or answer with the one that the same ClientRequestToken has started."""
+    """Start a job, or return the one that a request with the same ClientRequestToken started."""
     threshold = request.get("FaceMatchThreshold", MATCH_THRESHOLD)
     return {"JobId": begin("StartFaceSearch", request, services, threshold=threshold)}
 

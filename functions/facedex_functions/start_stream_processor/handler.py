@@ -1,4 +1,4 @@
-"""StartStreamProcessor: from now on, what comes in on the video stream is searched."""
+"""StartStreamProcessor: start the search for faces in a video stream."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from facedex.workflows import live_video
 
 
 def start_stream_processor(request: Request, services: Services) -> Response:
-    """Begin a run; a worker takes it up a moment later."""
+    """Start a run, which a worker picks up a moment later."""
     settings = services.settings
     if not settings.stream_queue:
         raise InternalServerError(
@@ -20,7 +20,7 @@ def start_stream_processor(request: Request, services: Services) -> Response:
     with services.database.transaction() as connection:
         processor = stream_processors.find(connection, request["Name"], for_update=True)
         collection = collections.find(connection, processor.definition.collection_id)
-        services.pack_of(collection)  # or a refusal now instead of a run that fails
+        services.pack_of(collection)  # raise an error now, not in the run
         run = stream_processors.start(connection, processor, collection)
     live_video.send(services.database, settings, processor.key)
     return {"SessionId": str(run)}

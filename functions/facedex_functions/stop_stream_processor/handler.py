@@ -1,4 +1,4 @@
-"""StopStreamProcessor: the stream is not searched any more."""
+"""StopStreamProcessor: stop the search for faces in a video stream."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from facedex.store import stream_processors
 
 
 def stop_stream_processor(request: Request, services: Services) -> Response:
-    """Stop a processor; its worker lets go within seconds, and until then it is STOPPING."""
+    """Stop a stream processor; it is STOPPING until its worker ends, within seconds."""
     with services.database.transaction() as connection:
         processor = stream_processors.find(connection, request["Name"], for_update=True)
         stream_processors.stop(connection, processor)

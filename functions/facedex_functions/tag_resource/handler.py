@@ -1,4 +1,4 @@
-"""TagResource: names and values of the caller's own, on a collection or a stream processor."""
+"""TagResource: add tags to a collection or a stream processor."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from facedex.workflows import tagging
 
 
 def tag_resource(request: Request, services: Services) -> Response:
-    """Add tags; one of the same name takes the new value."""
+    """Add tags; an existing tag of the same name gets the new value."""
     with services.database.transaction() as connection:
         resource = tagging.find(connection, services, request["ResourceArn"], for_update=True)
         if tagging.PACK in request["Tags"]:

@@ -1,4 +1,4 @@
-"""UntagResource: tags are removed from a collection or a stream processor."""
+"""UntagResource: remove tags from a collection or a stream processor."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from facedex.workflows import tagging
 
 
 def untag_resource(request: Request, services: Services) -> Response:
-    """Remove tags; names that are not there are passed over."""
+    """Remove tags; names without a tag are ignored."""
     with services.database.transaction() as connection:
         resource = tagging.find(connection, services, request["ResourceArn"], for_update=True)
         if tagging.PACK in request["TagKeys"]:

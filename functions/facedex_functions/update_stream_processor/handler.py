@@ -1,4 +1,7 @@
-"""UpdateStreamProcessor: of what it can change, only one thing is about searching faces."""
+"""UpdateStreamProcessor: change the data sharing preference of a stream processor.
+
+All other members that the operation can change concern label detection.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from facedex.runtime.services import Services
 from facedex.store import stream_processors
 from facedex.workflows.live_video import refuse_label_detection
 
-# ParametersToDelete can name two parameters, both of label detection.
+# ParametersToDelete can name two parameters; both concern label detection.
 _LABEL_DETECTION: Final = (
     "SettingsForUpdate",
     "RegionsOfInterestForUpdate",
@@ -19,13 +22,13 @@ _LABEL_DETECTION: Final = (
 
 
 def update_stream_processor(request: Request, services: Services) -> Response:
-    """Change a processor's DataSharingPreference; a run that is under way goes on."""
+    """Change a stream processor's DataSharingPreference; a current run continues."""
     refuse_label_detection(request, *_LABEL_DETECTION)
     preference = request.get("DataSharingPreferenceForUpdate")
     if preference is None:
         raise InvalidParameterException(
-            "There is nothing to update: DataSharingPreferenceForUpdate is all that can be changed"
-            " of a stream processor that searches faces."
+            "There is nothing to update: of a stream processor that searches for faces, only"
+            " DataSharingPreferenceForUpdate can be changed."
         )
     with services.database.transaction() as connection:
         processor = stream_processors.find(connection, request["Name"], for_update=True)

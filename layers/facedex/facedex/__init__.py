@@ -1,9 +1,9 @@
-"""Amazon Rekognition's face collections on Postgres and ONNX: the layer every function imports."""
+"""The layer that every function imports: face collections on Postgres and ONNX."""
 
 import os
 
 __version__ = "0.2.0"
 
-# ONNX Runtime's builds report to their makers unless told otherwise before they are loaded. Nothing
-# of this product reports to anybody.
+# Some builds of ONNX Runtime send telemetry to their vendor unless this is set before they are
+# loaded. This product sends no telemetry.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"

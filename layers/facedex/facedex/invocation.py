@@ -1,4 +1,4 @@
-"""The invocation under way: how long it still has, and how many others there are beside it."""
+"""The current invocation's remaining time, and the number of concurrent invocations."""
 
 from __future__ import annotations
 
@@ -23,30 +23,41 @@ class _Counter:
 
 _under_way: Final = _Counter()
 _end: Final[ContextVar[float]] = ContextVar("end of the invocation", default=inf)
+_function: Final[ContextVar[str]] = ContextVar("function of the invocation", default="")
 
 
 @contextmanager
 def under(context: Any) -> Iterator[None]:
-    """Know of an invocation while the block runs: of its end in this thread, of it in all.
+    """Register an invocation while the block runs.
+
+    Its deadline applies to the current thread; the invocation is counted for all threads.
 
     Args:
-        context: Lambda's context object; what cannot say how much time is left has all of it.
+        context: Lambda's context object; without ``get_remaining_time_in_millis``, the invocation
+            has no deadline.
     """
-    tell = getattr(context, "get_remaining_time_in_millis", None)
-    token = _end.set(monotonic() + tell() / 1000 if tell else inf)
+    read_millis = getattr(context, "get_remaining_time_in_millis", None)
+    end = _end.set(monotonic() + read_millis() / 1000 if read_millis else inf)
+    function = _function.set(getattr(context, "function_name", ""))
     _under_way.add(1)
     try:
         yield
     finally:
         _under_way.add(-1)
-        _end.reset(token)
+        _function.reset(function)
+        _end.reset(end)
+
+
+def function() -> str:
+    """Name of the Lambda function that is invoked; empty outside of an invocation."""
+    return _function.get()
 
 
 def remaining() -> float:
-    """Seconds until Lambda ends the invocation; infinite outside of one."""
+    """Return the seconds until Lambda ends the invocation; infinity outside an invocation."""
     return _end.get() - monotonic()
 
 
 def under_way() -> int:
-    """How many invocations this process is at: on Lambda one, on one machine any number."""
+    """Return the number of concurrent invocations in this process; on Lambda always one."""
     return _under_way.count

@@ -1,8 +1,8 @@
-"""Text that comes from elsewhere, on its way to a terminal."""
+"""Safe output of untrusted text to a terminal."""
 
 from __future__ import annotations
 
 
 def printable(text: str) -> str:
-    """A text without what a terminal would obey: paths and names can have any byte."""
+    """Escape control characters, as paths and names from outside may contain terminal commands."""
     return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in text)

@@ -1,4 +1,4 @@
-"""Settings of a process, read once from its environment."""
+"""Settings of a process, read once from its environment variables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 from uuid import UUID
 
-# The pack that new collections are made with where no setting and no tag names another.
+# The pack of new collections if neither the setting nor a tag names another.
 DEFAULT_PACK: Final = "sface-dlib"
 
 # The account and region of ARNs and queue addresses on one machine: those of moto, and those that
@@ -21,14 +21,14 @@ DEFAULT_REGION: Final = "us-east-1"
 
 
 class SettingError(RuntimeError):
-    """A setting is missing or cannot be read; the message says which and what it takes."""
+    """A setting is missing or invalid; the message names it and its valid values."""
 
 
 class Auth(StrEnum):
-    """Who may call.
+    """The authentication of callers.
 
-    ``none``: anybody, with any credentials or none. ``keys``: whoever signs with an access key of
-    the product. ``iam``: whom API Gateway's own IAM authorizer has let through.
+    ``none``: every request is accepted, with any credentials or none. ``keys``: requests have to be
+    signed with an access key of the product. ``iam``: API Gateway's IAM authorizer checks requests.
     """
 
     NONE = "none"
@@ -37,10 +37,10 @@ class Auth(StrEnum):
 
 
 class DatabaseAuth(StrEnum):
-    """How a function proves to the database who it is.
+    """The authentication of a function to the database.
 
-    ``password``: as the connection string says. ``iam``: with a token of RDS, signed with the
-    function's own credentials, for every new connection.
+    ``password``: with the connection string's password. ``iam``: with an RDS token for every new
+    connection, signed with the function's own credentials.
     """
 
     PASSWORD = "password"  # noqa: S105 - a way, not a password
@@ -49,54 +49,52 @@ class DatabaseAuth(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a function needs to know of its surroundings.
+    """The configuration of a function.
 
     Attributes:
         database_url: libpq connection string of the Postgres database.
-        models: directory that holds the model packs, a folder each.
-        pack: name of the default pack: of new collections that ask for no other, and of
-            operations without a collection.
-        loaded_packs: packs that a process keeps loaded; beyond it the least recently used goes.
-        threads: ONNX Runtime threads that work on one request.
-        detection_side: longest side, in pixels, of the picture that the detector sees.
-        max_pixels: pictures with more pixels than this are refused unread.
-        connections: most database connections of one process.
-        statement_timeout: seconds after which Postgres gives up a statement.
-        database_patience: seconds for which a connection is waited for, while an invocation has
-            them: a paused database takes fifteen to wake.
-        database_pooled: connections go through a proxy that shares them out; then the role has to
-            have its timeouts.
-        account, region: for ARNs, where the request itself does not say.
-        auth: who may call.
-        keys_secret: what the access keys' secrets are encrypted under: the text itself, or
-            ``file:PATH``, or ``secretsmanager:ARN``; empty where there are no access keys.
-        keys_cache: seconds for which an access key is used without another look at it.
+        models: directory of the model packs, one folder for each.
+        pack: name of the default pack, for new collections that name no other and for operations
+            without a collection.
+        loaded_packs: maximum number of packs that a process keeps loaded; the least recently used
+            pack is unloaded first.
+        threads: ONNX Runtime threads for one request.
+        detection_side: longest side, in pixels, of the image that the detector processes.
+        max_pixels: images with more pixels than this are rejected without decoding.
+        connections: maximum number of database connections of one process.
+        statement_timeout: seconds after which Postgres cancels a statement.
+        database_patience: maximum seconds to wait for a database connection, also limited by the
+            invocation's remaining time. A paused database takes 15 s to resume.
+        database_pooled: whether connections go through a pooling proxy; the timeouts then have to
+            be set on the database role.
+        account, region: for ARNs, if the request itself has none.
+        auth: how callers are authenticated.
+        keys_secret: the key that encrypts the access keys' secrets: the text itself, ``file:PATH``,
+            or ``secretsmanager:ARN``; empty without access keys.
+        keys_cache: seconds for which an access key is cached.
         database_auth: how connections to the database are authenticated.
-        log_names: whether the log may hold names of buckets, objects and collections.
-        topics: ARNs of the SNS topics that callers may have jobs announced to; None for any.
-        uploads_queue: URL of the queue that uploads come from: one that has to wait for something
-            is put there again; without it, it is left to the queue to deliver it again.
-        uploads_dead_letters: URL of the queue for uploads that can never be indexed; empty where
-            there are no uploads.
-        uploads_delete_faces: whether an uploaded object that is deleted or replaced takes its
-            faces with it.
-        video_queue: URL of the queue that the work on stored video goes through; empty where
-            there is none.
-        video_rate: frames a second of a video that are looked at, at most.
-        video_segment: seconds of a video that one worker takes at a time.
-        video_jobs: video jobs that may be under way at once.
+        log_names: whether the log may contain names of buckets, objects and collections.
+        topics: ARNs of the SNS topics that callers may use for notifications; None for any.
+        uploads_queue: URL of the queue of uploads. An upload that has to wait is sent to it again;
+            if empty, the queue redelivers the message itself.
+        uploads_dead_letters: URL of the queue for uploads that can never be indexed; empty without
+            uploads.
+        uploads_delete_faces: whether deleting or replacing an uploaded object deletes its faces.
+        video_queue: URL of the queue for work on stored video; empty without one.
+        video_rate: maximum number of frames to analyse per second of video.
+        video_segment: seconds of video that a worker processes as one task.
+        video_jobs: maximum number of concurrent video jobs.
         video_timeout: seconds without progress after which a video job fails.
-        video_expiry: days for which a video job and its results are kept.
-        worker: who this process is to whoever watches over it and tells when it is dead; None
-            where nobody does.
-        stream_queue: URL of the queue that stream processors find their workers through; empty
-            where there is none.
-        stream_processors: stream processors that there may be.
-        stream_rate: frames a second of a stream that are looked at, at most.
-        stream_seconds: for which a worker has a stream before it hands it over.
-        stream_behind: seconds behind live from which a worker goes on at live.
+        video_expiry: days after which a video job and its results are deleted.
+        worker: id of this process for a supervisor that reports its death; None without one.
+        stream_queue: URL of the queue that assigns workers to stream processors; empty without
+            one.
+        stream_processors: maximum number of stream processors.
+        stream_rate: maximum number of frames to analyse per second of a stream.
+        stream_seconds: seconds after which a worker hands a stream over to another.
+        stream_behind: delay in seconds after which a worker skips to the live position.
         rtsp_hosts: cameras that stream processors may read, as ``HOST`` or ``HOST:PORT``.
-        rtsp_credentials: how to sign in there: ``USER:PASSWORD@HOST``.
+        rtsp_credentials: cameras' credentials, as ``USER:PASSWORD@HOST``.
     """
 
     database_url: str
@@ -141,7 +139,7 @@ class Settings:
         """Read the settings from ``FACEDEX_*`` and ``AWS_REGION``.
 
         Raises:
-            SettingError: a required one is missing or one has the wrong form.
+            SettingError: if a setting is missing or invalid.
         """
         read = _Reader(environment)
         return cls(
@@ -223,11 +221,11 @@ class _Reader:
         value = self._environment.get(name)
         if not value:
             return None
-        # An empty value says nothing, so that none at all needs a word.
+        # An empty value is the same as an unset variable, so an empty set is written "none".
         return frozenset() if value == "none" else frozenset(value.split(","))
 
     def auth(self, name: str) -> Auth:
-        # No default: a deployment that forgot to say who may call is shut, not open.
+        # No default: a deployment without this setting must not be open to every caller.
         return self._one_of(Auth, name, self.text(name))
 
     def database_auth(self, name: str) -> DatabaseAuth:
@@ -250,14 +248,14 @@ _SHORTEST_SECRET: Final = 32  # characters: 192 bits of base64
 
 
 def read_keys_secret(source: str) -> str:
-    """What the access keys' secrets are encrypted under, from where the setting says.
+    """Read the key that encrypts the access keys' secrets.
 
     Args:
         source: the value of ``FACEDEX_KEYS_SECRET``: the text itself, ``file:PATH``, or
             ``secretsmanager:ARN`` of a secret of AWS Secrets Manager.
 
     Raises:
-        SettingError: there is none, it cannot be read, or it is too short to be one.
+        SettingError: if the key is missing, cannot be read, or is too short.
     """
     secret = source.strip()
     if secret.startswith(_FILE):
@@ -265,7 +263,9 @@ def read_keys_secret(source: str) -> str:
         try:
             secret = path.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError):
-            raise SettingError(f"FACEDEX_KEYS_SECRET names {path}, which cannot be read.") from None
+            raise SettingError(
+                f"FACEDEX_KEYS_SECRET is the file {path}, which cannot be read."
+            ) from None
     elif secret.startswith(_SECRETS_MANAGER):
         secret = _secret_of(secret.removeprefix(_SECRETS_MANAGER))
     if len(secret) < _SHORTEST_SECRET:
@@ -281,10 +281,10 @@ def _secret_of(arn: str) -> str:
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
-    # Without a way to Secrets Manager, a call would otherwise hang for minutes.
-    hasty = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 3})
+    # With botocore's defaults, a call hangs for minutes if Secrets Manager cannot be reached.
+    config = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 3})
     try:
-        client = boto3.client("secretsmanager", config=hasty)
+        client = boto3.client("secretsmanager", config=config)
         secret: str = client.get_secret_value(SecretId=arn).get("SecretString", "")
     except (BotoCoreError, ClientError) as error:
         raise SettingError(
@@ -295,5 +295,5 @@ def _secret_of(arn: str) -> str:
 
 @cache
 def settings() -> Settings:
-    """The settings of this process."""
+    """Return the settings of this process."""
     return Settings.from_environment(os.environ)

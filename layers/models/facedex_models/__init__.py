@@ -1,6 +1,7 @@
-"""Model packs: what they are, where their networks come from, and how they become ONNX."""
+"""Model packs: their manifests, and downloading and converting their networks to ONNX."""
 
 import os
 
-# ONNX Runtime's builds report to their makers unless told otherwise before they are loaded.
+# Some builds of ONNX Runtime send telemetry to their vendor unless this is set before they are
+# loaded.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"

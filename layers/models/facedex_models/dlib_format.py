@@ -1,9 +1,9 @@
 """Reader of dlib's serialised networks (`dlib::serialize` of a `dlib::loss_metric` network).
 
-Written from the format itself: dlib/serialize.h, dlib/dnn/core.h and dlib/dnn/layers.h.
-A network is stored as nested layers. Each one writes a version number, then what it stands on,
-then itself; so the file starts with every version number from the output down to the input,
-goes on with the input layer, and then lists the layers from the input to the output.
+The format is defined by dlib/serialize.h, dlib/dnn/core.h and dlib/dnn/layers.h. A network is
+stored as nested layers. Each layer writes a version number, then the layer below it, then itself.
+So the file starts with the version numbers from the output down to the input, continues with the
+input layer, and then lists the layers from the input to the output.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from facedex_models.errors import UnreadableModel
 
 Floats = NDArray[np.float32]
 
-# Version numbers, by which core.h tells kinds of layer apart.
+# Version numbers, by which core.h distinguishes kinds of layers.
 _TAG_OR_SKIP = 1
 _LAYER = 2
 _LAYER_ON_INPUT = 3
@@ -27,7 +27,7 @@ _LAYER_ON_INPUT = 3
 
 @dataclass(frozen=True)
 class Input:
-    """`input_rgb_image_sized`: the network sees (pixel - mean) / 256 of an RGB image."""
+    """`input_rgb_image_sized`: the network's input is (pixel - mean) / 256 of an RGB image."""
 
     mean: tuple[float, float, float]
     rows: int
@@ -59,7 +59,7 @@ class Relu:
 
 @dataclass(frozen=True)
 class Pool:
-    """`max_pool_` or `avg_pool_`; a window of (0, 0) is the whole image."""
+    """`max_pool_` or `avg_pool_`; a window of (0, 0) is the complete image."""
 
     average: bool
     window: tuple[int, int]  # y, x
@@ -81,44 +81,44 @@ class FullyConnected:
 
 @dataclass(frozen=True)
 class TagOrSkip:
-    """A name given to an output, or a jump back to a named one; the file stores neither name."""
+    """A named output, or a jump back to a named output; the file does not store the name."""
 
 
 Layer = Convolution | Affine | Relu | Pool | AddPrevious | FullyConnected | TagOrSkip
 
 
 class Reader:
-    """Reads dlib's primitive values one after the other.
+    """Read dlib's primitive values in sequence.
 
-    Every method raises UnreadableModel where the bytes cannot be what it reads.
+    Every method raises UnreadableModel if the bytes are not of the type that it reads.
     """
 
     def __init__(self, data: bytes) -> None:
-        """Start at the first byte of data."""
+        """Start at the first byte of `data`."""
         self._data = data
         self._offset = 0
 
     @property
     def finished(self) -> bool:
-        """Whether every byte was read."""
+        """True if every byte was read."""
         return self._offset == len(self._data)
 
     def take(self, count: int) -> bytes:
-        """Return the next count bytes."""
+        """Return the next `count` bytes."""
         end = self._offset + count
         if count < 0:
             raise self._unexpected("a length")
         if end > len(self._data):
             raise UnreadableModel(
-                f"The dlib model ends at byte {len(self._data)} where at least {end} are needed; "
-                "the file is cut short."
+                f"The dlib model ends at byte {len(self._data)}, but at least {end} are needed; "
+                "the file is truncated."
             )
         taken = self._data[self._offset : end]
         self._offset = end
         return taken
 
     def integer(self) -> int:
-        """Return an integer: a byte with the sign in bit 7 and a count, then the magnitude."""
+        """Return an integer: a byte with the sign in bit 7 and a length, then the magnitude."""
         (control,) = self.take(1)
         count = control & 0x0F
         if control & 0x70 or not 1 <= count <= 8:
@@ -127,19 +127,19 @@ class Reader:
         return -magnitude if control & 0x80 else magnitude
 
     def real(self) -> float:
-        """Return a float, stored as the integers m and e of m * 2**e."""
+        """Return a float, which is stored as the integers m and e of m * 2**e."""
         mantissa = self.integer()
         return math.ldexp(mantissa, self.integer())
 
     def flag(self) -> bool:
-        """Return a truth value, stored as the character 0 or 1."""
+        """Return a boolean, which is stored as the character 0 or 1."""
         byte = self.take(1)
         if byte not in (b"0", b"1"):
-            raise self._unexpected(f"a truth value, found {byte!r}")
+            raise self._unexpected(f"a boolean, found {byte!r}")
         return byte == b"1"
 
     def text(self) -> str:
-        """Return a string: its length and its bytes."""
+        """Return a string, which is stored as its length and its bytes."""
         return self.take(self.integer()).decode("ascii", "replace")
 
     def tensor(self) -> Floats:
@@ -152,26 +152,27 @@ class Reader:
         return np.frombuffer(self.take(4 * math.prod(shape)), "<f4").reshape(shape)
 
     def pair(self) -> tuple[int, int]:
-        """Return two integers, as dlib stores sizes: y, then x."""
+        """Return two integers; dlib stores sizes as y, then x."""
         return self.integer(), self.integer()
 
     def _unexpected(self, what: str) -> UnreadableModel:
         return UnreadableModel(
             f"The dlib model should have {what}, near byte {self._offset}; "
-            "it is no dlib face recognition network."
+            "it is not a dlib face recognition network."
         )
 
 
 def parse(data: bytes) -> tuple[Input, Sequence[Layer]]:
     """Return the input layer and the layers from the input to the output.
 
-    Raises UnreadableModel where data is no dlib network made of the layers known here.
+    Raises:
+        UnreadableModel: if `data` is not a dlib network of supported layers.
     """
     reader = Reader(data)
     reader.integer()
     if (loss := reader.text()) != "loss_metric_2":
         raise UnreadableModel(
-            f"The dlib model is trained with {loss[:40]!r}; a face recognition network has "
+            f"The dlib model has the loss {loss[:40]!r}; a face recognition network has "
             "'loss_metric_2'."
         )
     reader.real(), reader.real()  # margin and distance threshold, used in training only
@@ -186,7 +187,7 @@ def parse(data: bytes) -> tuple[Input, Sequence[Layer]]:
         for version in reversed(versions)
     ]
     if not reader.finished:
-        raise UnreadableModel("The dlib model goes on after its last layer.")
+        raise UnreadableModel("The dlib model has data after its last layer.")
     return entry, layers
 
 
@@ -255,13 +256,13 @@ def _fully_connected(reader: Reader) -> FullyConnected:
 
 
 def _alias(reader: Reader) -> tuple[int, int, int, int]:
-    """Return the shape of a part of the parameters: a version, then four sizes."""
+    """Return the shape of a part of the parameters, which is stored as a version and four sizes."""
     reader.integer()
     return reader.pair() + reader.pair()
 
 
 def _rates(reader: Reader) -> None:
-    """Skip learning rate and weight decay, of the weights and of the biases."""
+    """Skip the learning rates and weight decays of the weights and the biases."""
     for _ in range(4):
         reader.real()
 

@@ -1,18 +1,19 @@
-"""dlib's face recognition network as an ONNX graph.
+"""Conversion of dlib's face recognition network to an ONNX graph.
 
-Input `chips`: (n, 150, 150, 3) uint8, RGB, the pixels as they come out of the aligner; n is free.
-A quarter of the bytes of float32 cross into the runtime, and no caller has to know the means.
-Output `embeddings`: (n, 128) float32, as dlib returns them: not normalised.
+Input `chips`: (n, 150, 150, 3) uint8, RGB, the pixels from the alignment; n is variable. Compared
+with float32, this is a quarter of the data, and callers do not need to know the means.
+Output `embeddings`: (n, 128) float32, not normalised, as dlib returns them.
 
-What dlib computes is kept, in fewer steps:
+The graph computes the same function as dlib in fewer steps:
 
-- the normalisation (pixel - mean) / 256 goes into the first convolution, which has no padding;
-- that convolution, which moves by two pixels, sees blocks of 2 x 2 pixels as one of 12 channels:
-  ONNX Runtime gathers its windows piece by piece, of 12 values each instead of 3;
-- every `affine_` goes into the convolution before it.
+- The normalisation (pixel - mean) / 256 is folded into the first convolution, which has no
+  padding.
+- That convolution has a stride of two pixels. Its input is blocks of 2 x 2 pixels, each as one
+  pixel of 12 channels, because ONNX Runtime then copies its windows in runs of 12 values, not 3.
+- Every `affine_` is folded into the convolution before it.
 
-Where the two outputs that `add_prev_` sums differ in shape, dlib takes the missing channels
-(behind), rows (below) and columns (right) as zeros; here a Pad says so.
+If the two outputs that `add_prev_` sums differ in shape, dlib treats the missing last channels,
+bottom rows and right columns as zeros; the graph has a Pad node for this.
 """
 
 from __future__ import annotations
@@ -42,15 +43,16 @@ from facedex_models.errors import UnreadableModel
 OPSET = 17
 IR_VERSION = 8
 INPUT_SCALE = 256.0  # dlib/dnn/input.h: (pixel - average) / 256
-BLOCK = 2  # pixels, square, that the first convolution sees as one
+BLOCK = 2  # side, in pixels, of the blocks that the first convolution processes as one pixel
 
 Doubles = NDArray[np.float64]
 
 
 def convert(data: bytes) -> bytes:
-    """Return dlib's serialised network as a serialised ONNX model; the same bytes every time.
+    """Convert dlib's serialised network to a serialised ONNX model, deterministically.
 
-    Raises UnreadableModel where data is no dlib face recognition network.
+    Raises:
+        UnreadableModel: if `data` is not a dlib face recognition network.
     """
     entry, layers = parse(data)
     model = _build(entry, layers)
@@ -105,7 +107,7 @@ class _Graph:
         self._block_input = ("", (0, 0, 0))
         self._block_output: tuple[str, tuple[int, int, int]] | None = None
         if entry.rows % BLOCK or entry.columns % BLOCK:
-            raise UnreadableModel("The dlib model takes chips that are not of whole blocks.")
+            raise UnreadableModel("The dlib model's chips have a side that is not a multiple of 2.")
         rows, columns, depth = entry.rows // BLOCK, entry.columns // BLOCK, 3 * BLOCK**2
         self._reshape(rows, BLOCK, columns, BLOCK, 3)
         self.apply("Transpose", perm=[0, 1, 3, 2, 4, 5])
@@ -115,7 +117,7 @@ class _Graph:
         self._shape = (depth, rows, columns)
 
     def apply(self, operator: str, *constants: str, **attributes: Any) -> None:
-        """Add a node that takes the latest output and gives the next."""
+        """Add a node whose input is the latest output."""
         self._add(operator, [self._latest, *constants], **attributes)
         if operator == "GlobalAveragePool":
             self._shape = (self._shape[0], 1, 1)
@@ -128,9 +130,9 @@ class _Graph:
         stride = layer.stride
         if not self._normalised:
             if layer.padding != (0, 0):
-                raise UnreadableModel("The dlib model pads its input, before the mean is removed.")
+                raise UnreadableModel("The dlib model pads its input before subtracting the mean.")
             if stride != (BLOCK, BLOCK):
-                raise UnreadableModel("The dlib model does not begin with steps of two pixels.")
+                raise UnreadableModel("The dlib model does not begin with a stride of two pixels.")
             weights = weights / INPUT_SCALE
             means = np.array(self._entry.mean, np.float64)
             biases = biases - (weights.sum(axis=(2, 3)) * means).sum(axis=1)
@@ -160,17 +162,17 @@ class _Graph:
         self._shape = self._after(self._shape[0], layer.window, layer.stride, layer.padding)
 
     def tag(self) -> None:
-        """Remember the latest output as what the block starts from."""
+        """Record the latest output as the input of a block."""
         self._block_input = (self._latest, self._shape)
         self._block_output = None
 
     def skip(self) -> None:
-        """Put the latest output, of a block's convolutions, aside and go back to its start."""
+        """Record the latest output, of a block's convolutions, and return to the block's input."""
         self._block_output = (self._latest, self._shape)
         self._latest, self._shape = self._block_input
 
     def add_previous(self) -> None:
-        """Add the sum of the block's output and its start, padded to the larger of both shapes."""
+        """Add the sum of the block's output and input, padded to the larger of both shapes."""
         terms = (self._block_output or self._block_input, (self._latest, self._shape))
         channels, rows, columns = np.max([shape for _, shape in terms], axis=0).tolist()
         self._shape = (channels, rows, columns)
@@ -205,7 +207,7 @@ class _Graph:
         )
 
     def _reshape(self, *shape: int) -> None:
-        """Give each item of the batch, which stays, this shape."""
+        """Reshape each item of the batch."""
         self.apply("Reshape", self._constant("shape", np.array([0, *shape], np.int64)))
 
     def _after(
@@ -215,7 +217,7 @@ class _Graph:
         stride: tuple[int, int],
         padding: tuple[int, int],
     ) -> tuple[int, int, int]:
-        """Return the shape that a sliding window leaves (dlib and ONNX both round down)."""
+        """Return the output shape of a sliding window (dlib and ONNX both round down)."""
         rows, columns = (
             (size + 2 * pad - width) // step + 1
             for size, width, step, pad in zip(self._shape[1:], window, stride, padding, strict=True)
@@ -223,7 +225,7 @@ class _Graph:
         return channels, rows, columns
 
     def _pad(self, name: str, shape: tuple[int, int, int]) -> str:
-        missing = [whole - part for whole, part in zip(self._shape, shape, strict=True)]
+        missing = [target - size for target, size in zip(self._shape, shape, strict=True)]
         if not any(missing):
             return name
         pads = np.array([0, 0, 0, 0, 0, *missing], np.int64)
@@ -244,9 +246,10 @@ class _Graph:
 
 
 def _in_blocks(weights: Doubles) -> Doubles:
-    """Return a first convolution's weights (filters, 3, rows, columns) for blocks of pixels.
+    """Convert the first convolution's weights (filters, 3, rows, columns) to blocks of pixels.
 
-    They are (filters, 12, rows / 2, columns / 2), channels in a block's order: row, column, colour.
+    Returns:
+        (filters, 12, rows / 2, columns / 2), with channels ordered by row, column and colour.
     """
     filters, colours, *window = weights.shape
     rows, columns = (-(-length // BLOCK) for length in window)

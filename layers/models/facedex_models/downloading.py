@@ -1,4 +1,4 @@
-"""Files from addresses on the web, or from where the user keeps copies of them."""
+"""Downloads from URLs or from the user's mirror."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ Progress = Callable[[int, int], None]
 
 MIRROR = "FACEDEX_MIRROR"
 
-_CHUNK = 1 << 14  # bytes; a connection that breaks off loses less than one
-_MOST = 1 << 31  # bytes: no model is larger, and no server may fill the disk
+_CHUNK = 1 << 14  # bytes; an interrupted connection loses less than one chunk
+_MOST = 1 << 31  # bytes; no model is larger, and a server must not fill the disk
 _TIMEOUT = (10, 60)  # seconds: to connect, and between two pieces
 _REPEATABLE = (408, 425, 429, 500, 502, 503, 504)
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
@@ -30,14 +30,14 @@ _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
 
 @dataclass(frozen=True)
 class Patience:
-    """How often a download is tried again after an attempt that brought nothing new."""
+    """The number of retries after attempts that made no progress."""
 
     retries: int = 4
-    pause: float = 0.5  # seconds before the first of them, doubled for each one after it
+    pause: float = 0.5  # seconds before the first retry, doubled for each further one
 
 
 def file_name(url: str) -> str:
-    """Return the last part of an address, by which mirrors know the file."""
+    """Return the last part of a URL, which is the file's name on a mirror."""
     return unquote(urlsplit(url).path).rpartition("/")[2]
 
 
@@ -49,29 +49,41 @@ def download(
     progress: Progress = lambda _done, _total: None,
     patience: Patience = Patience(),
 ) -> Path:
-    """Return the file at an address, its SHA-256 checked.
+    """Download a file and check its SHA-256.
 
-    With FACEDEX_MIRROR (the address of a folder: http, https or file) the file of that name there
-    is taken instead. Proxies, certificates and credentials are those of the requests library's
-    environment variables and ~/.netrc. The file is written to folder, first under a name ending in
-    .part, which outlives a broken-off download: the next one goes on where it ended.
+    If FACEDEX_MIRROR is set to the URL of a folder (http, https or file), the file of that name
+    there is used instead. Proxies, certificates and credentials come from the requests library's
+    environment variables and ~/.netrc. The file is first written with the suffix .part; after an
+    interruption, the next download continues this file.
 
-    Raises FetchFailed where the file cannot be had and WrongHash where it is another one; OSError
-    where the disk fails.
+    Args:
+        url: address of the file.
+        sha256: its hash in hexadecimal.
+        folder: folder to write the file to; created if necessary.
+        progress: called with the bytes so far and in total.
+        patience: retries.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        FetchFailed: if the file cannot be downloaded.
+        WrongHash: if the file has another hash.
+        OSError: if the file cannot be written.
     """
     name = file_name(url)
     address = _mirrored(url)
     if address.startswith("file:"):
         return _local(address, sha256)
-    whole, part = folder / name, folder / f"{name}.part"
-    if whole.is_file() and _digest(whole) == sha256:
-        return whole
+    target, part = folder / name, folder / f"{name}.part"
+    if target.is_file() and _digest(target) == sha256:
+        return target
     folder.mkdir(parents=True, exist_ok=True)
-    # A killed download may have ended between the last byte and the new name.
+    # A previous download may have been killed after the last byte, before the renaming.
     if not part.is_file() or _digest(part) != sha256:
         _complete(address, sha256, part, progress, patience)
-    part.replace(whole)
-    return whole
+    part.replace(target)
+    return target
 
 
 def _mirrored(url: str) -> str:
@@ -98,33 +110,38 @@ def _local(address: str, sha256: str) -> Path:
 def _complete(
     address: str, sha256: str, part: Path, progress: Progress, patience: Patience
 ) -> None:
-    """Make the part the whole file, or raise FetchFailed or WrongHash."""
+    """Complete the part and check its hash.
+
+    Raises:
+        FetchFailed: if the file cannot be downloaded.
+        WrongHash: if the file has another hash.
+    """
     for _ in range(2):
         pieces = _fill(address, part, progress, patience)
         found = _digest(part)
         if found == sha256:
             return
         part.unlink()
-        # Pieces may be of two files, one having replaced the other at the address. A file that
-        # came whole will be no other the next time.
+        # Pieces of several connections may come from different versions of the file, so they are
+        # downloaded again. A file from a single connection would be the same the next time.
         if pieces == 1:
             break
     raise _wrong(address, found, sha256)
 
 
 def _fill(address: str, part: Path, progress: Progress, patience: Patience) -> int:
-    """Download what the part lacks, and return of how many pieces it is made then."""
-    most = _size(part)
-    pieces = 2 if most else 1
+    """Download the missing bytes; return 1 if one connection sent the complete file, else 2."""
+    largest = _size(part)
+    pieces = 2 if largest else 1
     failures = 0
     while True:
         try:
             _receive(address, part, progress)
         except requests.RequestException as error:
             reached = _size(part)
-            failures = failures + 1 if reached <= most else 0
-            most = max(most, reached)
-            if failures > patience.retries or not _is_passing(error):
+            failures = failures + 1 if reached <= largest else 0
+            largest = max(largest, reached)
+            if failures > patience.retries or not _is_temporary(error):
                 raise FetchFailed(
                     f"{address} could not be downloaded: {_reason(error)}; check the network, or "
                     f"set {MIRROR} to the address of a folder with {file_name(address)} in it, "
@@ -137,14 +154,14 @@ def _fill(address: str, part: Path, progress: Progress, patience: Patience) -> i
 
 
 def _receive(address: str, part: Path, progress: Progress) -> None:
-    """Append to the part what one connection brings."""
+    """Append the bytes of one connection to the part."""
     done = _size(part)
     headers = {"Accept-Encoding": "identity"}
     if done:
         headers["Range"] = f"bytes={done}-"
     with requests.get(address, headers=headers, stream=True, timeout=_TIMEOUT) as response:
         if response.status_code == requests.codes.requested_range_not_satisfiable:
-            # The part is as long as the file, or longer, and yet another: begin again.
+            # The part is at least as long as the file but has another hash: start again.
             part.unlink(missing_ok=True)
             raise requests.ConnectionError("the server has no more bytes")
         response.raise_for_status()
@@ -155,19 +172,19 @@ def _receive(address: str, part: Path, progress: Progress) -> None:
             total = int(partial[2])
         else:
             part.unlink(missing_ok=True)
-            raise requests.ConnectionError("the server sent another range than was asked for")
+            raise requests.ConnectionError("the server did not send the requested range")
         with part.open("ab" if done else "wb") as file:
             for chunk in response.iter_content(_CHUNK):
                 file.write(chunk)
                 done += len(chunk)
                 if done > _MOST:
-                    raise FetchFailed(f"{address} sends more than 2 GB; no model is so large.")
+                    raise FetchFailed(f"{address} sends more than 2 GB; no model is that large.")
                 progress(done, max(done, total))
             file.flush()
             os.fsync(file.fileno())
 
 
-def _is_passing(error: requests.RequestException) -> bool:
+def _is_temporary(error: requests.RequestException) -> bool:
     """Return whether another attempt may succeed."""
     if isinstance(error, requests.exceptions.SSLError | requests.exceptions.InvalidURL):
         return False
@@ -180,7 +197,7 @@ def _reason(error: requests.RequestException) -> str:
     if isinstance(error, requests.exceptions.SSLError):
         return "the server's certificate is not trusted (REQUESTS_CA_BUNDLE names others)"
     if isinstance(error, requests.exceptions.InvalidURL):
-        return "this is no address"
+        return "this is not a valid URL"
     if isinstance(error, requests.Timeout):
         return "the server does not answer"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
@@ -200,5 +217,5 @@ def _digest(path: Path) -> str:
 def _wrong(where: str, found: str, expected: str) -> WrongHash:
     return WrongHash(
         f"{where} has the SHA-256 {found} instead of {expected}; it was not used. Check {MIRROR}, "
-        "if you have set it, and what stands between you and that server."
+        "if it is set, and any proxy between you and that server."
     )

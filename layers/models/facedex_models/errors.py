@@ -1,4 +1,4 @@
-"""The errors that a caller of this package may meet."""
+"""The errors that this package raises."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ from __future__ import annotations
 class ModelError(RuntimeError):
     """A model pack could not be described, fetched, converted, stored or verified.
 
-    The message is one sentence for the person at the terminal: what was wrong and what to do.
+    The message is one sentence for the user at the terminal: the problem and how to solve it.
     """
 
 
 class UnknownPack(ModelError):
-    """No manifest has that name."""
+    """There is no manifest of that name."""
 
 
 class FetchFailed(ModelError):
-    """The file or archive cannot be had: no network, no such release, or a full disk."""
+    """The file or archive cannot be fetched: no network, no such release, or a full disk."""
 
 
 class WrongHash(ModelError):
-    """Bytes differ from the SHA-256 that the manifest or the pulled pack names."""
+    """A file does not have the SHA-256 that the manifest or the pulled pack specifies."""
 
 
 class UnreadableModel(ModelError):
-    """A source file is not in the format that its manifest says."""
+    """A source file is not in the format that its manifest specifies."""
 
 
 class StorageFailed(ModelError):
-    """The models directory cannot take the pack: full, read-only or not a directory."""
+    """The pack cannot be written to the models directory: full, read-only or not a directory."""
 
 
 class DamagedPack(ModelError):
-    """A pulled pack is incomplete, altered, or does not load."""
+    """A pulled pack is incomplete or altered, or cannot be loaded."""
 
 
 class LicenceNotAccepted(ModelError):

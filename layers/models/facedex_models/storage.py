@@ -1,4 +1,4 @@
-"""What the disk may refuse, in words."""
+"""Clear messages for errors of the file system."""
 
 from __future__ import annotations
 
@@ -15,9 +15,14 @@ _NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 @contextmanager
 def storing(directory: Path, *, setting: str = "FACEDEX_MODELS") -> Iterator[None]:
-    """Turn any OSError of the block, which writes below directory, into StorageFailed.
+    """Convert an OSError of the block to StorageFailed.
 
-    setting is the environment variable that chooses another directory.
+    Args:
+        directory: the directory to which the block writes.
+        setting: the environment variable that sets the directory.
+
+    Raises:
+        StorageFailed: if the block raises an OSError.
     """
     try:
         yield

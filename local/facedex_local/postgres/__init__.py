@@ -1,1 +1,1 @@
-"""The Postgres cluster in the data directory: set up, started, watched, stopped."""
+"""The embedded Postgres cluster in the data directory."""

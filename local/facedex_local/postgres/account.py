@@ -1,4 +1,4 @@
-"""The system account that Postgres runs as: it refuses to be root, so root lends it another."""
+"""The system account of the Postgres server, which refuses to run as root."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from facedex_local.errors import DatabaseFailed
 
 
 class PopenArguments(TypedDict, total=False):
-    """Arguments of ``subprocess.Popen`` that make the child run as an account."""
+    """Arguments of ``subprocess.Popen`` that run the child process as an account."""
 
     user: int
     group: int
@@ -25,27 +25,32 @@ class Account:
     """A user of the system.
 
     Attributes:
-        uid, gid: its numbers.
-        lent: whether it is another than the one this process runs as.
+        uid: user id.
+        gid: group id.
+        is_other: whether the account differs from that of this process.
     """
 
     uid: int
     gid: int
-    lent: bool
+    is_other: bool
 
     def popen_arguments(self) -> PopenArguments:
-        """What makes ``subprocess.Popen`` run as this account."""
-        if not self.lent:
+        """Return the arguments of ``subprocess.Popen`` that run a child as this account."""
+        if not self.is_other:
             return {}
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
 
     def own(self, directory: Path, *reached: Path) -> None:
-        """Give a lent account ``directory``, and the way to it and to ``reached``.
+        """Make another account the owner of a directory and let it reach further directories.
 
-        The way is opened by the search bit alone (``o+x``) and only where it is missing: the
-        account can pass through a directory such as root's home, and cannot list or read it.
+        Parent directories get the search permission (``o+x``) where it is missing. With it, the
+        account can traverse a directory such as root's home but cannot list or read it.
+
+        Args:
+            directory: directory that the account will own.
+            reached: further paths that the account has to reach.
         """
-        if not self.lent:
+        if not self.is_other:
             return
         if directory.lstat().st_uid != self.uid:
             os.chown(directory, self.uid, self.gid, follow_symlinks=False)
@@ -57,26 +62,29 @@ class Account:
 
 
 def of(cluster: Path) -> Account:
-    """The account for a cluster: this process's own, or for root the cluster's owner.
+    """Return the account for a cluster: that of this process or, for root, the cluster's owner.
 
-    A new cluster made by root goes to ``postgres`` if the system has that account, else
-    to ``nobody``; no account is added to the system.
+    If root creates the cluster, it belongs to ``postgres`` if the system has that account, else to
+    ``nobody``; no account is added to the system.
+
+    Args:
+        cluster: directory of the cluster, which need not exist.
 
     Raises:
-        DatabaseFailed: root has no such account to lend.
+        DatabaseFailed: if this process runs as root and the system has neither account.
     """
     if os.geteuid() != 0:
-        return Account(os.geteuid(), os.getegid(), lent=False)
+        return Account(os.geteuid(), os.getegid(), is_other=False)
     if (cluster / "PG_VERSION").exists():
         owner = cluster.stat()
-        return Account(owner.st_uid, owner.st_gid, lent=True)
+        return Account(owner.st_uid, owner.st_gid, is_other=True)
     for name in ("postgres", "nobody"):
         try:
             entry = pwd.getpwnam(name)
         except KeyError:
             continue
-        return Account(entry.pw_uid, entry.pw_gid, lent=True)
+        return Account(entry.pw_uid, entry.pw_gid, is_other=True)
     raise DatabaseFailed(
         "Postgres does not run as root and the system has no account named postgres or nobody; "
-        "run facedex as an ordinary user, or name a database with --database-url."
+        "run facedex as an ordinary user, or specify a database with --database-url."
     )

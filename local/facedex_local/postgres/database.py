@@ -1,4 +1,4 @@
-"""The product's database for commands beside ``facedex up``, whether that runs or not."""
+"""Access to the product's database for commands, whether or not ``facedex up`` is running."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from facedex_local.postgres.postmaster import Postmaster
 
 @contextmanager
 def opened(directory: Path, url: str | None, *, connections: int = 1) -> Iterator[Database]:
-    """Connect to the database, with this version's schema.
+    """Connect to the database and migrate it to this version's schema.
 
     Args:
-        directory: the data directory. If no process holds it, its Postgres runs for as long as
-            the block does.
-        url: a Postgres of the user's own instead.
-        connections: the most at once.
+        directory: the data directory. If no process holds it, its Postgres runs while the block
+            does.
+        url: the user's own Postgres, used instead.
+        connections: maximum number of connections.
 
     Raises:
-        StartFailed: there is no database to be had.
-        StoreError: it cannot be brought to this version's schema.
+        StartFailed: if there is no database and none can be started.
+        StoreError: if the database cannot be migrated.
     """
     with ExitStack() as stack:
         database = Database(url or _embedded(stack, directory), connections=connections)
@@ -50,7 +50,8 @@ def _of_running(directory: Path, in_use: DirectoryInUse) -> str:
     postmaster = Postmaster.read(postgres.cluster)
     if postmaster is None or postmaster.status != "ready":
         raise DatabaseFailed(
-            "facedex runs on this data directory and no database of its own answers there: it is"
-            " still starting, or was given --database-url, which this command then needs too."
+            "facedex is running on this data directory, but its embedded database does not answer:"
+            " either it is still starting, or it uses --database-url, which this command then needs"
+            " too."
         ) from in_use
     return postgres.url

@@ -1,4 +1,4 @@
-"""A new Postgres cluster, whose making a stop can break off."""
+"""Creation of a Postgres cluster, which can be cancelled."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from typing import Final
 from facedex_local.errors import DatabaseFailed, StartCancelled
 from facedex_local.postgres.account import Account
 
-_LOOK: Final = 0.1  # seconds between looks for a stop
+_POLL: Final = 0.1  # seconds between checks for a cancellation
 
 
 def run(directory: Path, binaries: Path, account: Account, stopping: threading.Event) -> None:
-    """Make a cluster in an empty directory.
+    """Create a cluster in an empty directory.
 
     Args:
-        directory: where its files go; it is removed if the cluster cannot be made.
-        binaries: where ``initdb`` is.
-        account: the owner of the server.
-        stopping: breaks it off.
+        directory: directory of the cluster; removed if the cluster cannot be created.
+        binaries: directory of ``initdb``.
+        account: the account of the server.
+        stopping: cancels the creation when it is set.
 
     Raises:
-        DatabaseFailed: with the reason.
-        StartCancelled: ``stopping`` was set.
+        DatabaseFailed: if the cluster cannot be created; the message has the reason.
+        StartCancelled: if ``stopping`` was set.
     """
     command = [
         str(binaries / "initdb"),
         *("--pgdata", str(directory), "--username", "postgres", "--auth", "trust"),
-        # The sort order comes with Postgres, so an upgrade of the system cannot change it
-        # under an index.
+        # The collation is built into Postgres, so that an upgrade of the system cannot change the
+        # sort order and corrupt indexes.
         *("--encoding", "UTF8", "--locale", "C"),
         *("--locale-provider", "builtin", "--builtin-locale", "C.UTF-8"),
         "--no-instructions",
@@ -59,10 +59,10 @@ def run(directory: Path, binaries: Path, account: Account, stopping: threading.E
 
 
 def _finish(process: subprocess.Popen[bytes], stopping: threading.Event) -> bytes:
-    """Wait for the end of initdb, killing it and its children on a stop; return its stderr."""
+    """Wait for initdb and return its stderr; kill it and its children on a cancellation."""
     while True:
         try:
-            return process.communicate(timeout=_LOOK)[1]
+            return process.communicate(timeout=_POLL)[1]
         except subprocess.TimeoutExpired:
             if stopping.is_set():
                 with suppress(ProcessLookupError):

@@ -1,4 +1,4 @@
-"""What a Postgres server says of itself in ``postmaster.pid``, and whether it is true."""
+"""Reading of a Postgres server's ``postmaster.pid``, and checks that the server runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import psutil
 
 @dataclass(frozen=True, slots=True)
 class Postmaster:
-    """The running server as its pid file tells it."""
+    """A server as described by its pid file."""
 
     pid: int
     socket_directory: Path
@@ -22,7 +22,11 @@ class Postmaster:
 
     @classmethod
     def read(cls, cluster: Path) -> Postmaster | None:
-        """What the file says, or None where there is none or it is half written."""
+        """Read the pid file; return None if it does not exist or is incomplete.
+
+        Args:
+            cluster: directory of the cluster.
+        """
         try:
             lines = (cluster / "postmaster.pid").read_text(encoding="utf-8").splitlines()
             return cls(int(lines[0]), Path(lines[4]), lines[7].strip())
@@ -30,7 +34,11 @@ class Postmaster:
             return None
 
     def answers(self, binaries: Path) -> bool:
-        """Whether a server is there, be it only to say that it starts or shuts down."""
+        """Return whether a server answers, even if it is starting up or shutting down.
+
+        Args:
+            binaries: directory of ``pg_isready``.
+        """
         probe = subprocess.run(
             [str(binaries / "pg_isready"), "--host", str(self.socket_directory), "--quiet"],
             check=False,
@@ -40,20 +48,21 @@ class Postmaster:
 
 
 def process_exists(pid: int) -> bool:
-    """Whether any process has the id."""
+    """Return whether a process with this id exists."""
     return bool(psutil.pid_exists(pid))
 
 
 def send(pid: int, number: signal.Signals) -> None:
-    """Signal a process, which may be gone already."""
+    """Send a signal to a process, which may have exited already."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
 
 
 def drop_foreign_lock(cluster: Path) -> None:
-    """Remove ``postmaster.pid`` if its process id now belongs to some other program.
+    """Remove ``postmaster.pid`` if its process id now belongs to another program.
 
-    That happens after a power cut. Postgres cannot tell; whoever holds the data directory can.
+    This happens after a power failure. Postgres itself cannot determine that the file is stale,
+    but the process that holds the data directory can.
     """
     postmaster = Postmaster.read(cluster)
     if postmaster is None:

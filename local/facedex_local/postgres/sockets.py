@@ -1,4 +1,4 @@
-"""Where Postgres puts its socket: in its cluster, or in a private directory of a shorter name."""
+"""The directory of Postgres's socket: the cluster, or a private directory with a shorter path."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from typing import Final
 from facedex_local.errors import DatabaseFailed
 from facedex_local.postgres.account import Account
 
-# Longest path that fits a socket's address, its closing zero left out (Linux 108, macOS 104 bytes).
+# Maximum length of a socket's path without the terminating zero (Linux 107, macOS 103 bytes).
 _PATH: Final = 103
 _NAME: Final = ".s.PGSQL.5432"
 
 
 def find_directory(cluster: Path, account: Account, *reached: Path) -> Path:
-    """The directory of a cluster's socket, made if it is missing.
+    """Return the directory of a cluster's socket; create it if it is missing.
 
     Args:
-        cluster: where the data is.
-        account: whom the server runs as.
-        reached: directories that the account has to reach besides.
+        cluster: directory of the cluster.
+        account: the account of the server.
+        reached: further directories that the account has to reach.
 
     Raises:
-        DatabaseFailed: somebody else has a thing of the directory's name.
+        DatabaseFailed: if the directory's path exists but is not a private directory of this user.
     """
     if len(os.fsencode(cluster / _NAME)) <= _PATH:
         return cluster
@@ -41,10 +41,9 @@ def find_directory(cluster: Path, account: Account, *reached: Path) -> Path:
 
 
 def _require_ours(directory: Path, account: Account) -> None:
-    """Refuse what a stranger put there, before any of it is given to an account of ours.
+    """Check that another user has not created the directory, before its owner is changed.
 
-    In a directory such as /tmp only its owner can put another thing in the place of one that
-    passed.
+    In a directory such as /tmp, only the owner can replace a directory that passed this check.
     """
     found = directory.lstat()
     if (

@@ -1,1 +1,1 @@
-"""What AWS runs beside requests: queues, the event source mapping, worker processes, sweeps."""
+"""Local replacements for AWS's background services: queues, event sources and workers."""

@@ -1,4 +1,4 @@
-"""A process that works off a queue; see ``facedex_local.workers.processes``."""
+"""A worker process for a queue; see ``facedex_local.workers.processes``."""
 
 from __future__ import annotations
 

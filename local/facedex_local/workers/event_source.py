@@ -1,9 +1,9 @@
-"""What Lambda's event source mapping does between an SQS queue and a function.
+"""A replacement for Lambda's event source mapping between an SQS queue and a function.
 
-Threads poll the queue, call the function with a batch of messages as Lambda would, delete what it
-did not report as failed (``ReportBatchItemFailures``), and leave the rest to be delivered again,
-until the queue's redrive policy has enough of it. Field by field as in
-https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html.
+Threads poll the queue and call the function with a batch of messages, as Lambda does. They delete
+the messages that the function did not report as failed (``ReportBatchItemFailures``). The queue
+delivers the others again, until its redrive policy moves them to the dead-letter queue. The events
+have the fields of https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html.
 """
 
 from __future__ import annotations
@@ -29,22 +29,23 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("facedex")
 
-_POLL: Final = 1  # seconds that a request for messages waits; a stop waits as long
-_LONGEST_DELAY: Final = 60  # seconds until a failed message is delivered again
+_POLL: Final = 1  # seconds for which a request waits for messages, and so may delay a stop
+_LONGEST_DELAY: Final = 60  # maximum seconds until a failed message is delivered again
 _UNREACHABLE: Final = 1.0  # seconds between attempts to reach a queue that does not answer
 
 
 class EventSource:
-    """Calls a function with the messages of a queue, several batches at once.
+    """Call a function with the messages of a queue, several batches concurrently.
 
     Args:
-        queue_url: the queue.
+        queue_url: URL of the queue.
         handler: the function's Lambda handler.
         function: its folder in ``functions/``.
-        batch_size: most messages in one event, at most 10.
-        workers: batches that are worked on at once.
-        timeout: seconds that the function has; memory: MiB.
-        client: an SQS client; it is used by all threads.
+        batch_size: maximum number of messages in an event, at most 10.
+        workers: number of concurrent batches.
+        timeout: the function's timeout in seconds.
+        memory: the function's memory in MiB.
+        client: an SQS client, which all threads share.
     """
 
     def __init__(
@@ -67,34 +68,40 @@ class EventSource:
         self._memory = memory
         self._client = client
         self._stopping = threading.Event()
-        # One asks for messages at a time: an idle queue is then asked once a second, not by all.
-        self._asking = threading.Lock()
+        # One thread polls at a time, so that an idle queue gets one request per second.
+        self._polling = threading.Lock()
         self._threads = [
             threading.Thread(target=self._work, name=f"{function}-{number}", daemon=True)
             for number in range(workers)
         ]
 
     def start(self) -> None:
-        """Poll until ``stop``."""
+        """Start polling; ``stop`` ends it."""
         for thread in self._threads:
             thread.start()
 
     def drain(self, seconds: float) -> int:
-        """Go on until the queue is empty or the time is over, then stop.
+        """Continue until the queue is empty or the time is over, then stop.
+
+        Args:
+            seconds: maximum time until the stop.
 
         Returns:
-            How many messages are left, or 0 if the queue cannot tell.
+            Number of remaining messages, or 0 if the queue does not answer.
         """
         end = time.monotonic() + seconds
-        while self._waiting() and time.monotonic() < end:
+        while self._remaining() and time.monotonic() < end:
             time.sleep(0.1)
         self.stop()
-        return self._waiting()
+        return self._remaining()
 
     def stop(self, seconds: float = shutdown.PATIENCE) -> None:
-        """Begin no other batch, and give those that are under way some seconds to finish.
+        """Start no further batch, and wait for the current ones.
 
-        The messages of one that does not finish stay in the queue.
+        The messages of a batch that does not finish in time stay in the queue.
+
+        Args:
+            seconds: maximum time to wait.
         """
         self._stopping.set()
         shutdown.join(*self._threads, seconds=seconds)
@@ -103,14 +110,14 @@ class EventSource:
         messages: Sequence[MessageTypeDef]
         while not self._stopping.is_set():
             try:
-                with self._asking:
+                with self._polling:
                     messages = () if self._stopping.is_set() else self._receive()
             except (BotoCoreError, ClientError) as error:
                 if not self._stopping.wait(_UNREACHABLE):
                     _logger.warning("The queue of %s does not answer: %s", self._function, error)
                 continue
             if messages:
-                self._settle(messages, self._call(messages))
+                self._complete_batch(messages, self._call(messages))
 
     def _receive(self) -> Sequence[MessageTypeDef]:
         answer = self._client.receive_message(
@@ -123,8 +130,8 @@ class EventSource:
         return answer.get("Messages", [])
 
     def _call(self, messages: Sequence[MessageTypeDef]) -> set[str]:
-        """Call the function; the ids of the messages that it has not done."""
-        everything = {message["MessageId"] for message in messages}
+        """Call the function and return the ids of the messages that failed."""
+        all_ids = {message["MessageId"] for message in messages}
         context = Context(
             function_name=f"facedex-{self._function}",
             timeout=self._timeout,
@@ -133,15 +140,15 @@ class EventSource:
         )
         try:
             answer = self._handler(batch_event(messages, self._queue_url), context)
-            return failed_messages(answer) & everything
+            return failed_messages(answer) & all_ids
         except Exception:
             _logger.exception("The function %s failed.", self._function)
-            return everything
+            return all_ids
 
-    def _settle(self, messages: Sequence[MessageTypeDef], failed: set[str]) -> None:
-        """Delete what is done; have the rest delivered again, later each time."""
+    def _complete_batch(self, messages: Sequence[MessageTypeDef], failed: set[str]) -> None:
+        """Delete the successful messages; delay the others, longer after each failure."""
         done = [each for each in messages if each["MessageId"] not in failed]
-        left = [each for each in messages if each["MessageId"] in failed]
+        retried = [each for each in messages if each["MessageId"] in failed]
         try:
             if done:
                 self._client.delete_message_batch(
@@ -151,7 +158,7 @@ class EventSource:
                         for number, each in enumerate(done)
                     ],
                 )
-            if left:
+            if retried:
                 self._client.change_message_visibility_batch(
                     QueueUrl=self._queue_url,
                     Entries=[
@@ -160,14 +167,14 @@ class EventSource:
                             "ReceiptHandle": each["ReceiptHandle"],
                             "VisibilityTimeout": _delay(each),
                         }
-                        for number, each in enumerate(left)
+                        for number, each in enumerate(retried)
                     ],
                 )
         except (BotoCoreError, ClientError) as error:
-            # They come again once their visibility timeout is over, which does no harm.
+            # They are delivered again after their visibility timeout, which is harmless.
             _logger.warning("Messages of %s are delivered twice: %s", self._function, error)
 
-    def _waiting(self) -> int:
+    def _remaining(self) -> int:
         try:
             answer = self._client.get_queue_attributes(
                 QueueUrl=self._queue_url,
@@ -183,7 +190,12 @@ class EventSource:
 
 
 def batch_event(messages: Sequence[MessageTypeDef], queue_url: str) -> Event:
-    """The event of a batch of messages, as Lambda makes it."""
+    """Return the event for a batch of messages, in Lambda's format.
+
+    Args:
+        messages: messages received from the queue.
+        queue_url: URL of the queue.
+    """
     *_, account, name = queue_url.split("/")
     region = DEFAULT_REGION
     return {
@@ -208,11 +220,14 @@ def batch_event(messages: Sequence[MessageTypeDef], queue_url: str) -> Event:
 
 
 def failed_messages(answer: Any) -> set[str]:
-    """Ids of the messages that a function reports as failed; of none if it answers nothing.
+    """Return the ids of the messages that a function reports as failed.
+
+    Args:
+        answer: the function's result; None or an empty one reports no failures.
 
     Raises:
-        TypeError, KeyError, AttributeError: the answer is not of the form that Lambda takes, which
-            counts as a failure of the whole batch.
+        TypeError, KeyError, AttributeError: if the result does not have the format that Lambda
+            requires, which counts as a failure of all messages.
     """
     if not answer:
         return set()
@@ -220,7 +235,7 @@ def failed_messages(answer: Any) -> set[str]:
 
 
 def _attribute(value: Mapping[str, Any]) -> dict[str, Any]:
-    """A message attribute; Lambda spells its members in lower case."""
+    """Return a message attribute in Lambda's format, whose members start in lower case."""
     return {
         "stringListValues": [],
         "binaryListValues": [],

@@ -1,8 +1,8 @@
-"""Worker processes beside the server: as many as there is work for, up to a limit.
+"""Worker processes of the server: as many as there is work for, up to a limit.
 
-Processes, not threads: tracking and drawing frames together hold Python's lock enough that two
-threads do 1.6 times the work of one, and two processes twice. They start with the first work, and
-run at a lower priority than requests.
+Processes, not threads: decoding and tracking hold Python's lock so long that two threads do 1.6
+times the work of one, and two processes do twice the work. They start with the first work, at a
+lower priority than requests.
 """
 
 from __future__ import annotations
@@ -30,35 +30,35 @@ from facedex_local.workers.queues import WorkQueue
 if TYPE_CHECKING:
     from facedex.store.database import Connection
 
-_LOOK: Final = 0.5  # seconds between looks for work, and for workers that died
-_PATIENCE: Final = 5.0  # seconds that workers have to end
+_INTERVAL: Final = 0.5  # seconds between checks for work, and for workers that died
+_PATIENCE: Final = 5.0  # seconds that workers have to end, or a service to come back
 
 _logger: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Workforce:
-    """Processes that work off one queue.
+    """Processes that process the messages of one queue.
 
     Attributes:
         function: the function that each calls with the queue's messages, one at a time.
-        queue: where its messages are.
-        nice: by how much they give way to requests.
-        wanted: how many are of use now; those that are not are left to wait.
-        remind: has what was in the queue of an earlier run sent again; called before the first.
-        free: gives to others what dead workers had; without it, their leases run out.
+        queue: the queue.
+        nice: lowers the priority of the processes, as the command of that name does.
+        wanted: returns how many processes are useful now; surplus ones keep waiting for work.
+        resend: sends the messages of an earlier run again; called before the first process starts.
+        release: releases the leases of dead workers; without it, the leases expire.
     """
 
     function: str
     queue: WorkQueue
     nice: int
     wanted: Callable[[Connection], int]
-    remind: Callable[[Connection], None]
-    free: Callable[[Connection, Sequence[UUID]], None] | None = None
+    resend: Callable[[Connection], None]
+    release: Callable[[Connection, Sequence[UUID]], None] | None = None
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """Work for as long as the block runs."""
+        """Start processes as needed, while the block runs."""
         ended = threading.Event()
         pool = _Pool(self)
         supervisor = threading.Thread(
@@ -76,26 +76,26 @@ class Workforce:
         from facedex.runtime import services
         from facedex.store.errors import DatabaseUnavailable
 
-        made = reminded = False
-        while not ended.wait(_LOOK):
+        made = resent = False
+        while not ended.wait(_INTERVAL):
             try:
-                if not made:
+                if not created:
                     self.queue.make()
                     made = True
-                dead = pool.dead()
+                dead = pool.find_dead()
                 with services.database().transaction() as connection:
-                    if dead and self.free:
-                        self.free(connection, dead)
+                    if dead and self.release:
+                        self.release(connection, dead)
                     wanted = self.wanted(connection)
-                    if wanted and not reminded:
-                        self.remind(connection)
-                        reminded = True
+                    if wanted and not resent:
+                        self.resend(connection)
+                        resent = True
             except (DatabaseUnavailable, BotoCoreError, ClientError) as error:
-                _logger.warning("Work for %s waits: %s", self.function, error)
+                _logger.warning("Work for %s is suspended: %s", self.function, error)
                 ended.wait(_PATIENCE)
                 continue
-            pool.forget(dead)
-            pool.keep(wanted)
+            pool.remove(dead)
+            pool.start_missing(wanted)
 
 
 class _Pool:
@@ -107,17 +107,17 @@ class _Pool:
         self._lock = threading.Lock()
         self._stopped = False
 
-    def dead(self) -> list[UUID]:
-        """Those that have ended by themselves, until they are forgotten."""
+    def find_dead(self) -> list[UUID]:
+        """Return the processes that have ended by themselves and were not removed yet."""
         return [worker for worker, each in self._running.items() if each.poll() is not None]
 
-    def forget(self, dead: Sequence[UUID]) -> None:
-        """Make room for others in the place of the dead."""
+    def remove(self, dead: Sequence[UUID]) -> None:
+        """Remove processes that have ended, to make room for others."""
         for worker in dead:
             del self._running[worker]
 
-    def keep(self, count: int) -> None:
-        """Start as many as are missing."""
+    def start_missing(self, count: int) -> None:
+        """Start processes until there are ``count``."""
         with self._lock:
             while len(self._running) < count and not self._stopped:
                 worker = uuid4()
@@ -139,18 +139,18 @@ class _Pool:
         }
         return subprocess.Popen(
             [*command, os.environ[work.queue.setting]],
-            # It ends when this closes, which it does however this process ends.
+            # The worker ends when this closes, which happens however this process ends.
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            # Ctrl-C in the terminal is for this process alone.
+            # Ctrl-C in the terminal reaches this process only.
             start_new_session=True,
             env=os.environ | own,
         )
 
     def stop(self) -> None:
-        """End them, leaving what they were at to others."""
+        """End the processes; others do their unfinished work later."""
         with self._lock:
-            # A supervisor that was waiting for the database starts no more.
+            # A supervisor that waits for the database must start no more.
             self._stopped = True
             running = list(self._running.values())
         for each in running:
@@ -163,11 +163,11 @@ class _Pool:
             except subprocess.TimeoutExpired:
                 each.kill()
                 with suppress(subprocess.TimeoutExpired):
-                    each.wait(1.0)  # one that is waiting for a disk ends after that
+                    each.wait(1.0)  # a process that waits for a disk ends later
 
 
 def work(function: str, nice: int, queue: str) -> None:
-    """Work until standard input closes, which it does when whoever started this ends."""
+    """Process messages until standard input closes, because the process that started this ended."""
     from facedex_local.workers.event_source import EventSource
 
     os.nice(nice)
@@ -184,5 +184,5 @@ def work(function: str, nice: int, queue: str) -> None:
         client=client,
     ).start()
     sys.stdin.buffer.read()
-    # Nothing is lost: the lease of what it was at runs out, and another worker takes it up.
+    # Nothing is lost: the lease on unfinished work expires, and another worker claims it.
     os._exit(0)

@@ -1,4 +1,4 @@
-"""The queues of one machine that work goes through."""
+"""The local queues for work on video."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from facedex.settings import DEFAULT_ACCOUNT
 
 @dataclass(frozen=True, slots=True)
 class WorkQueue:
-    """A queue that this machine has unless the user has named another.
+    """A queue on this machine, used unless the user has configured another.
 
     Attributes:
-        setting: the environment variable with its URL.
-        name: what it is called here.
-        visibility: seconds that a message is hidden while it is worked on.
+        setting: the environment variable with the queue's URL.
+        name: name of the queue.
+        visibility: visibility timeout in seconds.
     """
 
     setting: str
@@ -27,17 +27,19 @@ class WorkQueue:
     visibility: int
 
     def settle(self, environment: MutableMapping[str, str] = os.environ) -> None:
-        """Name this machine's queue, unless another is named.
+        """Set the environment variable to this machine's queue, unless it is already set.
 
-        Queues of moto have addresses that are known before they are made.
+        The URLs of moto's queues are known before the queues exist.
         """
         if self.setting not in environment:
-            place = environment.get("AWS_ENDPOINT_URL_SQS") or environment.get("AWS_ENDPOINT_URL")
-            if place:
-                environment[self.setting] = f"{place}/{DEFAULT_ACCOUNT}/{self.name}"
+            endpoint = environment.get("AWS_ENDPOINT_URL_SQS") or environment.get(
+                "AWS_ENDPOINT_URL"
+            )
+            if endpoint:
+                environment[self.setting] = f"{endpoint}/{DEFAULT_ACCOUNT}/{self.name}"
 
     def make(self) -> None:
-        """Make this machine's queue; one that the user has named is there."""
+        """Create this machine's queue; one that the user has configured must exist already."""
         if os.environ.get(self.setting, "").endswith(f"/{self.name}"):
             client: Any = boto3.client("sqs")
             client.create_queue(
@@ -45,6 +47,6 @@ class WorkQueue:
             )
 
 
-# A minute more than the function may take.
+# Visibility timeouts are a minute longer than the functions' timeouts.
 VIDEO: Final = WorkQueue("FACEDEX_VIDEO_QUEUE", "facedex-video", 360)
 STREAMS: Final = WorkQueue("FACEDEX_STREAM_QUEUE", "facedex-streams", 960)

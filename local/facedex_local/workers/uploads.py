@@ -1,7 +1,7 @@
 """Uploads on one machine: a bucket whose objects are indexed, as in a deployment.
 
-The bucket, its queue and the dead-letter queue are made while the machine starts, in moto or,
-where the user has named other endpoints for both S3 and SQS, there.
+The bucket, its queue and the dead-letter queue are created while the machine starts: in moto, or
+at the endpoints that the user has configured for both S3 and SQS.
 """
 
 from __future__ import annotations
@@ -30,18 +30,19 @@ DEAD_LETTERS: Final = "facedex-uploads-dead-letters"
 _FUNCTION: Final = "index_upload"
 _DEAD_LETTERS_SETTING: Final = "FACEDEX_UPLOADS_DEAD_LETTERS"
 _QUEUE_SETTING: Final = "FACEDEX_UPLOADS_QUEUE"
-_BATCH: Final = 4  # small, so that no thread has a heap of photos while another has none
+_BATCH: Final = 4  # small, so that photos are spread evenly over the threads
 _MOST_RECEIVES: Final = 10
-_PATIENCE: Final = 60  # seconds that a request waits for the bucket to be made
-_DRAIN: Final = 5.0  # seconds at the end in which what is left is still indexed
+_PATIENCE: Final = 60  # seconds for which a request waits for the bucket's creation
+_DRAIN: Final = 5.0  # seconds at shutdown in which remaining uploads are still indexed
 
-_logger = logging.getLogger("uploads")
+# The function's: what it does is shown on the terminal.
+_logger = logging.getLogger("facedex.functions.index_upload")
 
 
 class Gate:
-    """Lets requests through to moto once the uploads bucket is there.
+    """Delay requests to moto until the uploads bucket exists.
 
-    So the machine need not wait for moto with being ready, and nobody finds the bucket missing.
+    The machine can thus become ready before moto, and no request fails for lack of the bucket.
     """
 
     def __init__(self, application: Application) -> None:
@@ -49,25 +50,25 @@ class Gate:
         self._opened = threading.Event()
 
     def open(self) -> None:
-        """Let everything through from now on."""
+        """Pass all requests on from now on."""
         self._opened.set()
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        """Answer as moto does."""
+        """Answer a request with moto, once the gate is open."""
         self._opened.wait(_PATIENCE)
         return self._application(environ, start_response)
 
 
 class Uploads:
-    """The uploads bucket and what works it off.
+    """The uploads bucket and the indexing of its objects.
 
     Args:
-        own_url: where moto answers functions.
-        log: whether a line per upload goes to stderr.
-        environment: endpoints, and settings of the function; the addresses of its two queues are
-            added to it.
+        own_url: URL at which functions reach moto.
+        log: whether to log a line for each upload to stderr.
+        environment: endpoints, and settings of the function; the URLs of its two queues are added
+            to it.
     """
 
     def __init__(
@@ -76,31 +77,35 @@ class Uploads:
         self._log = log
         self._bucket = environment.get("FACEDEX_UPLOADS_BUCKET", BUCKET)
         self._deletes = environment.get("FACEDEX_UPLOADS_DELETE_FACES") == "true"
-        places = [_endpoint(environment, service) for service in ("S3", "SQS")]
-        self._in_memory = places == [own_url, own_url]
-        self._queue = self._trouble = ""
+        endpoints = [_endpoint(environment, service) for service in ("S3", "SQS")]
+        self._in_memory = endpoints == [own_url, own_url]
+        self._queue = self._problem = ""
         if not self._bucket:
             return
-        if places[0] != places[1]:
-            self._trouble = (
+        if endpoints[0] != endpoints[1]:
+            self._problem = (
                 "S3 and SQS are at different endpoints; set both AWS_ENDPOINT_URL_S3 and"
                 " AWS_ENDPOINT_URL_SQS, or neither"
             )
         elif self._in_memory:
-            # Addresses of moto's queues are known beforehand, so that nobody waits for moto.
+            # The URLs of moto's queues are known in advance, so there is no need to wait for moto.
             self._queue = environment[_QUEUE_SETTING] = f"{own_url}/{ACCOUNT}/{QUEUE}"
             environment[_DEAD_LETTERS_SETTING] = f"{own_url}/{ACCOUNT}/{DEAD_LETTERS}"
         else:
-            self._make_elsewhere(environment)
+            self._create_elsewhere(environment)
 
     @contextmanager
     def indexing(self, gate: Gate) -> Iterator[None]:
-        """Index what is put into the bucket while the block runs, and for some seconds after it."""
-        self._speak()
+        """Index uploads while the block runs, and the remaining ones for some seconds after it.
+
+        Args:
+            gate: opened when the bucket exists.
+        """
+        self._configure_logger()
         if not self._queue:
             gate.open()
-            if self._trouble:
-                _logger.warning("uploads are not indexed: %s", self._trouble)
+            if self._problem:
+                _logger.warning("uploads are not indexed: %s", self._problem)
             yield
             return
         started: list[Any] = []
@@ -113,7 +118,7 @@ class Uploads:
         finally:
             shutdown.join(starter)
             if started:
-                # Beside the time for draining it needs some for a queue that does not answer.
+                # In addition to draining, allow time for a queue that does not answer.
                 shutdown.run(
                     "draining uploads",
                     lambda: self._drain(started[0]),
@@ -121,13 +126,13 @@ class Uploads:
                 )
 
     def _drain(self, source: EventSource) -> None:
-        if left := source.drain(_DRAIN):
-            fate = (
+        if remaining := source.drain(_DRAIN):
+            consequence = (
                 "are lost with moto's memory; upload them again"
                 if self._in_memory
                 else "are indexed after the next start"
             )
-            _logger.warning("%d uploads were still waiting: they %s", left, fate)
+            _logger.warning("%d uploads were still waiting: they %s", remaining, consequence)
 
     def _start(self, gate: Gate, started: list[Any]) -> None:
         from botocore.exceptions import BotoCoreError, ClientError
@@ -136,7 +141,7 @@ class Uploads:
 
         try:
             if self._in_memory:
-                self._make()
+                self._create()
         except (BotoCoreError, ClientError) as error:
             _logger.warning("uploads are not indexed: %s", error)
             return
@@ -156,17 +161,17 @@ class Uploads:
         source.start()
         started.append(source)
 
-    def _make_elsewhere(self, environment: MutableMapping[str, str]) -> None:
+    def _create_elsewhere(self, environment: MutableMapping[str, str]) -> None:
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
-            self._queue, environment[_DEAD_LETTERS_SETTING] = self._make()
+            self._queue, environment[_DEAD_LETTERS_SETTING] = self._create()
             environment[_QUEUE_SETTING] = self._queue
         except (BotoCoreError, ClientError) as error:
-            self._trouble = str(error)
+            self._problem = str(error)
 
-    def _make(self) -> tuple[str, str]:
-        """Make bucket and queues, where they are not there yet; the addresses of the two queues."""
+    def _create(self) -> tuple[str, str]:
+        """Create the bucket and the queues if they are missing; return the two queues' URLs."""
         import json
 
         sqs = _client("sqs")
@@ -183,10 +188,10 @@ class Uploads:
                 "RedrivePolicy": json.dumps(redrive),
             },
         )
-        self._make_bucket(_arn(sqs, queue))
+        self._create_bucket(_arn(sqs, queue))
         return queue, dead_letters
 
-    def _make_bucket(self, queue_arn: str) -> None:
+    def _create_bucket(self, queue_arn: str) -> None:
         from botocore.exceptions import ClientError
 
         s3 = _client("s3")
@@ -206,11 +211,11 @@ class Uploads:
             NotificationConfiguration={**kept, "QueueConfigurations": [*others, ours]},
         )
 
-    def _speak(self) -> None:
-        """Have the function say on a terminal what it does; CloudWatch has its own format."""
+    def _configure_logger(self) -> None:
+        """Log the function's messages to the terminal in a readable format."""
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
-        # The function's own logger takes whatever level and handlers the name has first.
+        # Importing the function configures its logger, so this has to come first.
         handlers.load(_FUNCTION)
         _logger.handlers = [handler]
         _logger.propagate = False
@@ -221,7 +226,7 @@ def _client(service: str) -> Any:
     import boto3
     from botocore.config import Config
 
-    # A session of its own: boto3's shared one is not made for several threads.
+    # A separate session, as boto3's default session is not thread-safe.
     session = boto3.session.Session()
     config = Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 3})
     return session.client(service, config=config)  # type: ignore[call-overload]

@@ -1,4 +1,4 @@
-"""Stored video on one machine: worker processes that do what is in its queue."""
+"""Stored video on one machine: worker processes for its queue."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ if TYPE_CHECKING:
 
 
 def workforce() -> Workforce:
-    """As many workers as cores, from the first job on."""
+    """Return the workers for stored video: one for each core, from the first job on."""
     from facedex.store import tasks
 
-    most = int(os.environ.get("FACEDEX_VIDEO_WORKERS") or os.cpu_count() or 1)
+    count = int(os.environ.get("FACEDEX_VIDEO_WORKERS") or os.cpu_count() or 1)
     started = False
 
     def wanted(connection: Connection) -> int:
         nonlocal started
-        started = started or tasks.any_left(connection)
+        started = started or tasks.any_unfinished(connection)
         return most if started else 0
 
-    return Workforce("search_video_segment", VIDEO, 10, wanted, tasks.send_again, tasks.free)
+    return Workforce(
+        "search_video_segment", VIDEO, 10, wanted, tasks.resend_messages, tasks.release_leases_of
+    )

@@ -1,1 +1,1 @@
-"""What SFace's 8 bits need, measured on photos."""
+"""Measurement of the tables for SFace in 8 bits."""

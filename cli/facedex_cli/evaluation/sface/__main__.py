@@ -1,7 +1,7 @@
-"""SFace's tables, measured on photos, films and archives of crops.
+"""Measurement of SFace's tables on photos, videos and archives of face crops.
 
-For those who make packs: `python -m facedex_cli.evaluation.sface MODEL SOURCES...` writes the file
-that ships beside the manifest, and prints its hash. Users of the pack never need it.
+For authors of packs: `python -m facedex_cli.evaluation.sface MODEL SOURCES...` writes the file that
+ships with the manifest, and prints its hash. Users of the pack do not need this module.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _existing = click.Path(exists=True, path_type=Path)
 def main(model: Path, sources: tuple[Path, ...]) -> None:
     """Measure MODEL, OpenCV Zoo's SFace, on faces in SOURCES and write its tables.
 
-    SOURCES are photos, folders of photos, films (.mp4), and archives (.zip) of which every 13th
-    photo is taken.
+    SOURCES are photos, folders of photos, videos (.mp4), and archives (.zip), of which every 13th
+    photo is used.
     """
     network = parse(model.read_bytes())
     chips = collect(load(installing.pull("sface"), threads=2), sources)

@@ -1,4 +1,4 @@
-"""SFace's activations on chips: their ranges, averages and how they vary together."""
+"""SFace's activations on chips: their ranges, means and covariances."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from facedex_models.sface import floats
 from facedex_models.sface.network import MEAN, SCALE, Doubles, Layer, Network
 
-SAMPLES = 6  # places of each chip at which activations are kept
-# One chip in so many is used for the covariances of windows, which are slow to compute.
+SAMPLES = 6  # positions in each chip at which activations are sampled
+# One in this many chips is used for the covariances of windows, which are slow to compute.
 WINDOWED = 24
 SEED = 5
 
@@ -23,33 +23,33 @@ Singles = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """What a layer's convolution gave, before its slopes, and the windows that it was given."""
+    """The outputs of a layer's convolution, before its slopes, and its input windows."""
 
     side: int  # of the map, pixels
     lowest: Doubles  # (out,)
     highest: Doubles  # (out,)
     means: Doubles  # (out,): after the slopes
     samples: Singles  # (n, out)
-    windows: Doubles | None  # their covariance; none where a window is one value of each channel
+    windows: Doubles | None  # covariance of the input windows; None for windows of one pixel
 
 
 def observe(network: Network, chips: NDArray[np.uint8]) -> list[Seen]:
-    """Return what each layer made of the chips."""
+    """Run the network on chips (n, 112, 112, 3) and return the measurements of each layer."""
     layers = network.layers
     gatherers = [_Gatherer(layer, len(chips)) for layer in layers]
     random = np.random.default_rng(SEED)
     for number, values in enumerate(_run(network, chips)):
         given = (chips[number].transpose(2, 0, 1).astype(np.float32) - np.float32(MEAN)) / SCALE
         for gatherer, found in zip(gatherers, values, strict=True):
-            rectified = gatherer.sample(found, random)
+            rectified = gatherer.add_output(found, random)
             if number % WINDOWED == 0 and gatherer.windowed:
-                gatherer.observe(given)
+                gatherer.add_windows(given)
             given = rectified
     return [gatherer.seen() for gatherer in gatherers]
 
 
 def _run(network: Network, chips: NDArray[np.uint8]) -> Iterator[list[Singles]]:
-    """Yield what each layer's convolution gives for each chip: (out, rows, columns)."""
+    """Yield, for each chip, the output (out, rows, columns) of each layer's convolution."""
     model = onnx.load_model_from_string(floats.write(network))
     names = [node.output[0] for node in model.graph.node if node.op_type == "Conv"]
     model.graph.output.extend(
@@ -63,7 +63,7 @@ def _run(network: Network, chips: NDArray[np.uint8]) -> Iterator[list[Singles]]:
 
 
 class _Gatherer:
-    """The records of one layer so far."""
+    """The accumulated measurements of one layer."""
 
     def __init__(self, layer: Layer, chips: int) -> None:
         self._layer = layer
@@ -78,8 +78,8 @@ class _Gatherer:
         self._products = np.zeros(())
         self._windows = 0.0
 
-    def sample(self, found: Singles, random: np.random.Generator) -> Singles:
-        """Record what the convolution gave for one chip; return it after the slopes."""
+    def add_output(self, found: Singles, random: np.random.Generator) -> Singles:
+        """Record the convolution's output for one chip, and return it after the slopes."""
         self._side = found.shape[1]
         flat = found.reshape(len(found), -1)
         self._lowest = np.minimum(self._lowest, flat.min(axis=1))
@@ -92,10 +92,10 @@ class _Gatherer:
         self._chips += 1
         return rectified.reshape(found.shape)
 
-    def observe(self, given: Singles) -> None:
-        """Record how the values of a window vary together.
+    def add_windows(self, given: Singles) -> None:
+        """Record the covariance of the values of an input window.
 
-        For a depthwise layer this is the average over its channels, each divided by its variance:
+        For a depthwise layer this is the average over its channels, each divided by its variance;
         channels are rounded separately, so a common factor does not matter.
         """
         layer = self._layer
@@ -113,14 +113,14 @@ class _Gatherer:
             alive = scale > 1e-9 * scale.max()
             products = (covariances[alive] / scale[alive, None, None]).mean(axis=0)
         else:
-            # Not centred: the tables hold no averages of pixels to correct the biases with.
+            # Not centred, as the tables have no means of pixels for correcting the biases.
             all_windows = views.transpose(1, 2, 0, 3, 4).reshape(-1, len(given) * side * side)
             products = all_windows.T @ all_windows / len(all_windows)
         self._products = self._products + products
         self._windows += 1
 
     def seen(self) -> Seen:
-        """Return all that was recorded."""
+        """Return the measurements."""
         return Seen(
             self._side,
             self._lowest,

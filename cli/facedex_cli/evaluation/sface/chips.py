@@ -1,4 +1,4 @@
-"""Chips to measure SFace on: of photos, films and archives, in the views and tones of real life."""
+"""Chips for measuring SFace: from photos, videos and archives, in several views and tones."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ SMALLEST = 60  # pixels, of a face in a photo or a frame
 
 
 def collect(pack: Pack, sources: Sequence[Path]) -> NDArray[np.uint8]:
-    """Return chips (n, 112, 112, 3) of the faces on photos, in films and in archives of crops.
+    """Return chips (n, 112, 112, 3) of the faces in photos, videos and archives of crops.
 
-    Faces of archives come in one tone besides their own, all others in each: there are fewer.
+    Faces of archives get one additional tone; all others, of which there are fewer, get all tones.
     """
     chips: list[NDArray[np.uint8]] = []
     for number, (picture, archived) in enumerate(pictures(sources)):
         faces = pack.detect(picture, limit=1 if archived else 100)
-        whole = np.array([picture.pixels.shape[1], picture.pixels.shape[0]], np.float32)
+        size = np.array([picture.pixels.shape[1], picture.pixels.shape[0]], np.float32)
         for face in faces:
             if not archived and min(face.size) < SMALLEST:
                 continue
-            marks = (face.landmarks * whole)[None].astype(np.float32)
-            views = list(pack.embedder.cut(picture.pixels, marks)[0][0])
+            landmarks = (face.landmarks * size)[None].astype(np.float32)
+            views = list(pack.embedder.cut(picture.pixels, landmarks)[0][0])
             chips += views
             if archived:
                 toned = tones(views[number % 2])
@@ -40,7 +40,7 @@ def collect(pack: Pack, sources: Sequence[Path]) -> NDArray[np.uint8]:
 
 
 def tones(chip: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    """Return the chip in more and less light, with more contrast and colour, grey and sharper."""
+    """Return the chip brighter and darker, with more contrast and colour, in grey, and sharper."""
     picture = pillow.fromarray(np.ascontiguousarray(chip))
     changed = (
         ImageEnhance.Contrast(picture).enhance(1.5),

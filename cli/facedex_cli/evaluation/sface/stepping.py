@@ -1,11 +1,11 @@
-"""The best steps for the bytes of an activation: range against resolution, channel by channel.
+"""The best step sizes for the bytes of an activation, a trade-off of range and resolution.
 
-Values beyond a byte's range are clipped. In large maps, which have many values per face, a range
-smaller than that of all values seen clips a few and has finer steps for the others; the one with
-the smallest squared error is taken, but none below three fifths of the whole, which would not hold
-on other photos. In small maps every value matters: clipping there makes the vectors of sharp faces
-wrong, so the range is that of all values seen. Cosine to floats on average and at least, over 582
-chips: 0.9966 and 0.992; clipped everywhere 0.9948 and 0.979, nowhere 0.9954 and 0.989.
+Values beyond a byte's range are clipped. Large maps have many values per face: a range smaller than
+that of all observed values clips a few values but has finer steps for the others. The range with
+the smallest squared error is used, but at least three fifths of the full range, as smaller ones do
+not generalise to other photos. In small maps every value matters, and clipping makes the vectors of
+sharp faces wrong, so the full range is used. Mean and minimum cosine to the vectors in floats over
+582 chips: 0.9966 and 0.992; with clipping in all maps 0.9948 and 0.979, in none 0.9954 and 0.989.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from facedex_cli.evaluation.sface.activations import Seen
 from facedex_models.sface.eight_bits import LEAST_SLOPE
 from facedex_models.sface.network import Doubles, Layer
 
-SHARES = tuple(np.linspace(0.6, 1, 9))  # of the range
+SHARES = tuple(np.linspace(0.6, 1, 9))  # of the full range
 LARGE = 56  # pixels, the side of a map whose range may be clipped
-MIDDLES = range(48, 161, 16)  # bytes that may mean 0 where all channels have one
+MIDDLES = range(48, 161, 16)  # candidates for the byte that means 0, if all channels share it
 SAMPLES = 8192
 HIGHEST = 255
 LEAST_STEP = 2.0**-13
@@ -44,7 +44,10 @@ def steps(layer: Layer, seen: Seen) -> tuple[Doubles, Doubles]:
 def _one_zero(
     values: Singles, slopes: Doubles, seen: Seen, shares: Sequence[float]
 ) -> tuple[Doubles, Doubles]:
-    """Where the next layer pads; the bytes times the slopes are bytes again."""
+    """Return the steps, and one zero for all channels, for a layer before one with padding.
+
+    The products of bytes and slopes are rounded to bytes again.
+    """
     slope = slopes.astype(np.float32)
     wanted = np.maximum(values, slope * values)
     variances = wanted.var(axis=0) + 1e-9
@@ -70,7 +73,10 @@ def _one_zero(
 def _each_zero(
     values: Singles, slopes: Doubles, seen: Seen, shares: Sequence[float]
 ) -> tuple[Doubles, Doubles]:
-    """Where the next layer does not pad; both sides come of the sums of products."""
+    """Return the steps, and a zero for each channel, for a layer before one without padding.
+
+    Both operands of the maximum are computed directly from the sums of products.
+    """
     wanted = np.maximum(values, slopes.astype(np.float32) * values)
     ends = np.stack([seen.lowest, seen.highest, slopes * seen.lowest])
     # With a negative slope the lowest value becomes a high one.
@@ -92,5 +98,5 @@ def _each_zero(
 
 
 def half(values: Doubles) -> Doubles:
-    """Return the values as the tables keep them."""
+    """Round values to half precision, as in the tables."""
     return values.astype(np.float16).astype(np.float64)

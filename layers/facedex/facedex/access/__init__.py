@@ -1,1 +1,1 @@
-"""Who calls, and what a caller may do."""
+"""Authentication and authorization of callers."""

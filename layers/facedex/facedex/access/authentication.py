@@ -1,4 +1,4 @@
-"""Who calls, and what a caller may do: settled before anything else of a request is looked at."""
+"""Authentication of callers, before any other part of a request is read."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whose request it is.
+    """The authenticated sender of a request.
 
     Attributes:
-        name: an access key's id or an IAM ARN; empty where anybody may call.
-        read_only: whether only operations that change nothing may be called.
+        name: id of the access key or IAM ARN; empty if the service does not authenticate callers.
+        read_only: whether the caller may only call operations that change nothing.
     """
 
     name: str = ""
     read_only: bool = False
 
     def require(self, operation: str) -> None:
-        """Make sure that the caller may call an operation of the catalog.
+        """Check that the caller is allowed to call an operation of the catalog.
 
         Raises:
-            AccessDeniedException: it may not.
+            AccessDeniedException: if the caller is not allowed to.
         """
         if self.read_only and OPERATIONS[operation].changes:
             raise AccessDeniedException(
@@ -43,23 +43,23 @@ class Caller:
 def authenticate(
     event: Mapping[str, Any], body: str | bytes, keyring: Callable[[], KeyRing]
 ) -> Caller:
-    """Find out who sent a request, as the setting ``FACEDEX_AUTH`` wants it known.
+    """Identify the caller of a request in the way that the setting ``FACEDEX_AUTH`` requires.
 
     Args:
         event: a REST proxy event of API Gateway.
-        body: the request's body, free of the event's base64.
-        keyring: returns the access keys that work; called only where the setting asks for them.
+        body: the request's body, base64-decoded if the event had it encoded.
+        keyring: returns the active access keys; called only if the setting is ``keys``.
 
     Raises:
-        ServiceError: nobody who may call.
+        ServiceError: if the request is not signed by a caller with access.
     """
     match settings().auth:
         case Auth.NONE:
             return Caller()
         case Auth.IAM:
-            return _checked_by_gateway(event)
+            return _caller_from_gateway(event)
         case Auth.KEYS:
-            # Imported here: it brings in botocore, about 0.1 s of a cold start.
+            # Imported here, as botocore adds about 0.1 s to a cold start.
             from facedex.access.signatures import verify
             from facedex.store.access_keys import Permission
 
@@ -68,8 +68,8 @@ def authenticate(
             return Caller(key.access_key_id, read_only=key.permission is Permission.READ_ONLY)
 
 
-def _checked_by_gateway(event: Mapping[str, Any]) -> Caller:
-    # A route that lost its authorizer tells of no identity: better shut than open to anybody.
+def _caller_from_gateway(event: Mapping[str, Any]) -> Caller:
+    # The event of a route without an authorizer has no identity: deny access rather than allow it.
     identity = (event.get("requestContext") or {}).get("identity") or {}
     if not identity.get("userArn"):
         raise MissingAuthenticationTokenException(UNSIGNED)

@@ -1,4 +1,4 @@
-"""What a request says of its own signature, in its Authorization header or its query."""
+"""Parsing of a request's signature, from its Authorization header or its query string."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ _QUERY_PARTS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Authorization:
-    """A signature with all that it is made from, none of it checked yet.
+    """A signature and its parameters, not verified yet.
 
     Attributes:
         algorithm: such as AWS4-HMAC-SHA256.
         access_key_id, day, region, service, terminator: the credential's five elements.
-        date: when it was signed, as written.
-        signed_headers: lower-case names of the headers that it covers.
-        signature: hexadecimal; never part of a representation, so that no log has it.
-        expires: seconds that a presigned URL is good for, as written; None for a header.
+        date: signing time, as written in the request.
+        signed_headers: lower-case names of the headers that the signature covers.
+        signature: in hexadecimal; excluded from ``repr`` so that it is never logged.
+        expires: seconds for which a presigned URL is valid, as written; None for a header.
     """
 
     algorithm: str
@@ -52,12 +52,12 @@ class Authorization:
 
 
 def read_authorization(received: Received) -> Authorization:
-    """What a request says of its signature.
+    """Parse the signature of a request.
 
     Raises:
-        MissingAuthenticationTokenException: it has none.
-        IncompleteSignatureException: a part is missing, double or malformed.
-        InvalidSignatureException: it has two.
+        MissingAuthenticationTokenException: if the request is not signed.
+        IncompleteSignatureException: if a part is missing, duplicate or malformed.
+        InvalidSignatureException: if the request has two signatures.
     """
     headers = received.headers.get("authorization", ())
     presigned = any(name == "X-Amz-Algorithm" for name, _ in received.query)

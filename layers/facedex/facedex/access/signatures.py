@@ -1,8 +1,8 @@
-"""Signature Version 4, verified: as a header, and in the query of a presigned URL.
+"""Verification of Signature Version 4, in a header or in the query string of a presigned URL.
 
-What is refused, in which order, with which code and words, is what DynamoDB, an AWS JSON service
-as Rekognition is, was seen to answer (the notes in https://github.com/mhart/dynalite, index.js);
-every one of them has the HTTP status 400. The signature itself is computed by botocore's signer.
+The checks, their order, and the codes and texts of their errors are those observed for DynamoDB,
+which is an AWS JSON service like Rekognition (the notes in https://github.com/mhart/dynalite,
+index.js). All errors have the HTTP status 400. botocore's signer computes the signature.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html
 """
 
@@ -31,7 +31,7 @@ from facedex.api.errors import (
 from facedex.store.access_keys import AccessKey, Credentials
 
 _SKEW: Final = timedelta(minutes=5)
-_LONGEST: Final = 7 * 24 * 60 * 60  # seconds that a presigned URL may be good for
+_LONGEST: Final = 7 * 24 * 60 * 60  # maximum lifetime of a presigned URL in seconds
 _ALGORITHM: Final = "AWS4-HMAC-SHA256"
 
 _DATE: Final = re.compile(r"[0-9]{8}T[0-9]{6}Z")
@@ -50,19 +50,19 @@ def verify(
     *,
     now: datetime | None = None,
 ) -> AccessKey:
-    """The key that a request is truly signed with.
+    """Verify the signature of a request and return the access key that signed it.
 
-    A request that was overheard can be repeated as it is while its date is good, five minutes, as
-    at AWS: what prevents overhearing is TLS.
+    As at AWS, an intercepted request can be replayed unchanged for the five minutes in which its
+    date is valid; TLS prevents interception.
 
     Args:
         event: a REST proxy event of API Gateway.
         body: the request's body, as it was sent.
-        find: gives the key of an id, if there is one that works.
-        now: the time to judge by, if not the clock's.
+        find: returns the active credentials of an access key id, or None.
+        now: the current time; by default the system clock's.
 
     Raises:
-        ServiceError: it is not signed, or not as it must be; see the module's errors.
+        ServiceError: if the request is not signed or its signature is not valid.
     """
     received = Received.from_event(event, body)
     claimed = read_authorization(received)
@@ -78,25 +78,25 @@ def verify(
 
 
 def _check_date(claimed: Authorization, now: datetime) -> None:
-    signed = _time(claimed.date)
+    signed = _parse_time(claimed.date)
     if signed > now + _SKEW:
         raise InvalidSignatureException(
             f"Signature not yet current: {claimed.date} is still later than {_stamp(now + _SKEW)}"
             f" ({_stamp(now)} + 5 min.)"
         )
     if claimed.expires is None:
-        life, spelt = _SKEW, "5 min."
+        lifetime, lifetime_text = _SKEW, "5 min."
     else:
-        life, spelt = _lifetime(claimed.expires), f"{claimed.expires} sec."
-    if signed < now - life:
+        lifetime, lifetime_text = _parse_lifetime(claimed.expires), f"{claimed.expires} sec."
+    if signed < now - lifetime:
         raise InvalidSignatureException(
-            f"Signature expired: {claimed.date} is now earlier than {_stamp(now - life)}"
-            f" ({_stamp(now)} - {spelt})"
+            f"Signature expired: {claimed.date} is now earlier than {_stamp(now - lifetime)}"
+            f" ({_stamp(now)} - {lifetime_text})"
         )
 
 
-def _time(date: str) -> datetime:
-    # strptime alone would also take numbers with digits missing.
+def _parse_time(date: str) -> datetime:
+    # strptime alone would also accept numbers with missing digits.
     if _DATE.fullmatch(date):
         with suppress(ValueError):
             return datetime.strptime(date, SIGV4_TIMESTAMP).replace(tzinfo=UTC)
@@ -110,8 +110,8 @@ def _stamp(time: datetime) -> str:
     return time.strftime(SIGV4_TIMESTAMP)
 
 
-def _lifetime(expires: str) -> timedelta:
-    # Seven digits at most: int() of thousands would be work for nothing.
+def _parse_lifetime(expires: str) -> timedelta:
+    # Limited to seven digits, as int() is slow for thousands of digits.
     if expires.isascii() and expires.isdecimal() and len(expires) <= 7:
         seconds = int(expires)
         if 1 <= seconds <= _LONGEST:
@@ -134,7 +134,7 @@ def _check_scope(claimed: Authorization, received: Received) -> None:
         raise IncompleteSignatureException(
             f"Unsupported AWS 'algorithm': '{claimed.algorithm[:40]}' (only {_ALGORITHM} for now)."
         )
-    # A REST route may also be called as any API behind an API Gateway is.
+    # Requests to a REST route may also be signed for API Gateway's service name.
     services = ("rekognition",) if received.is_aws_json else ("rekognition", "execute-api")
     wrong = []
     if not claimed.region:
@@ -154,8 +154,8 @@ def _check_scope(claimed: Authorization, received: Received) -> None:
 
 def _check_signature(claimed: Authorization, received: Received, credentials: Credentials) -> None:
     digest = sha256(received.body).hexdigest()
-    # No operation of Rekognition's service model lets its payload go unsigned
-    # (botocore's "unsignedPayload"), so UNSIGNED-PAYLOAD is a wrong digest as any other.
+    # No operation of Rekognition's service model allows an unsigned payload (botocore's
+    # "unsignedPayload"), so UNSIGNED-PAYLOAD is treated as any other wrong digest.
     if any(given != digest for given in received.headers.get("x-amz-content-sha256", ())):
         raise InvalidSignatureException(
             "The X-Amz-Content-Sha256 header is not the SHA-256 of the request's body."
@@ -165,7 +165,7 @@ def _check_signature(claimed: Authorization, received: Received, credentials: Cr
         try:
             expected = signer.sign(received, path)
         except UnicodeError:
-            # A lone surrogate, which no request that came over HTTP can have.
+            # A lone surrogate, which no request over HTTP can contain.
             break
         if hmac.compare_digest(expected.encode(), claimed.signature.encode("utf-8", "replace")):
             return
@@ -173,7 +173,7 @@ def _check_signature(claimed: Authorization, received: Received, credentials: Cr
 
 
 class Signer(SigV4Auth):
-    """botocore's signer, told what was signed where it would otherwise choose for itself."""
+    """botocore's signer with the date and headers of an existing signature."""
 
     def __init__(self, claimed: Authorization, credentials: Credentials, digest: str) -> None:
         key = ReadOnlyCredentials(credentials.key.access_key_id, credentials.secret, None)
@@ -182,11 +182,16 @@ class Signer(SigV4Auth):
         self._digest = digest
 
     def sign(self, received: Received, path: str) -> str:
-        """The signature of a request for ``path`` (as sent, percent-encoded), in hexadecimal."""
+        """Return the signature of a request, in hexadecimal.
+
+        Args:
+            received: the request.
+            path: the path as it was sent, percent-encoded.
+        """
         query = received.query
         if self._claimed.expires is not None:
             query = [pair for pair in query if pair[0] != "X-Amz-Signature"]
-        # A mapping in botocore's stubs; its signer takes pairs too, and names may repeat.
+        # botocore's stubs say mapping; its signer accepts pairs too, in which names may repeat.
         pairs: Any = query
         request = AWSRequest(
             method=received.method, url=f"https://host/{path.removeprefix('/')}", params=pairs
@@ -200,11 +205,11 @@ class Signer(SigV4Auth):
         )
 
     def headers_to_sign(self, request: AWSRequest) -> HTTPHeaders:
-        """Those that the signature says it covers."""
-        # botocore's own choice leaves out some, such as User-Agent, that another SDK may sign.
+        """Return the headers that the signature covers."""
+        # By default botocore omits some, such as User-Agent, that another SDK may sign.
         headers: HTTPHeaders = request.headers
         return headers
 
     def payload(self, request: AWSRequest) -> str:  # noqa: ARG002
-        """SHA-256 of the body, in hexadecimal; known already."""
+        """Return the precomputed SHA-256 of the body, in hexadecimal."""
         return self._digest

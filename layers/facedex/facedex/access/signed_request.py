@@ -1,9 +1,9 @@
-"""A request as its client sent it, put together again from API Gateway's event.
+"""Reconstruction of a request as its client sent it, from API Gateway's event.
 
-What the event tells of a REST API's request, as seen at AWS by others: ``path`` is still
-percent-encoded (LocalStack's api gateway, handlers/parse.py; middleapi/standard-server#93), query
-parameters are decoded (smithy-typescript#379), Content-Length and Connection are left out
-(LocalStack's, integrations/aws.py).
+Other projects have observed that in the event of a REST API ``path`` is still percent-encoded
+(LocalStack's API Gateway, handlers/parse.py; middleapi/standard-server#93), query parameters are
+decoded (smithy-typescript#379), and Content-Length and Connection are missing (LocalStack's,
+integrations/aws.py).
 """
 
 from __future__ import annotations
@@ -14,24 +14,26 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
-# What a percent-encoded path may hold as it is (RFC 3986, section 3.3).
+# Characters that a percent-encoded path may contain (RFC 3986, section 3.3).
 _ENCODED: Final = "/%:@!$&'()*+,;=-._~"
 _UNRESERVED: Final = "-._~"
 
-# CloudFront, in front of edge-optimised APIs, adds it on the way.
+# Headers that CloudFront, in front of edge-optimised APIs, adds after signing.
 _ADDED: Final = frozenset({"x-amz-cf-id"})
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What a signature may cover.
+    """The parts of a request that a signature may cover.
 
     Attributes:
-        paths: what may have been signed as the request's path, percent-encoded. They are one and
-            the same resource: with and without the stage, as sent and encoded afresh.
+        method: HTTP method.
+        paths: percent-encoded paths that the client may have signed. All are the same resource:
+            with and without the stage, as sent and re-encoded.
         query: names and values, decoded.
         headers: every value of every header, by lower-case name.
-        is_aws_json: whether it came to the front door, not to a REST route.
+        body: the body as it was sent.
+        is_aws_json: whether the request is AWS JSON (``POST /``), not REST.
     """
 
     method: str
@@ -45,7 +47,7 @@ class Received:
     def from_event(cls, event: Mapping[str, Any], body: bytes) -> Received:
         """Read a REST proxy event."""
         headers = _headers(event)
-        # SDKs for Go, Java and JavaScript sign it, and API Gateway does not pass it on.
+        # SDKs for Go, Java and JavaScript sign Content-Length; API Gateway does not pass it on.
         headers.setdefault("content-length", [str(len(body))])
         query = _multiple(event, "multiValueQueryStringParameters", "queryStringParameters")
         return cls(
@@ -59,7 +61,7 @@ class Received:
 
     @property
     def must_be_signed(self) -> list[str]:
-        """Headers that a signature has to cover: Host, Content-Type and all of X-Amz-*."""
+        """Headers that a signature has to cover: Host, Content-Type and all X-Amz-* headers."""
         return ["host"] + [
             name
             for name in self.headers
@@ -68,7 +70,7 @@ class Received:
 
     @property
     def has_session_token(self) -> bool:
-        """Whether it carries the token of temporary credentials."""
+        """True if the request has the session token of temporary credentials."""
         return "x-amz-security-token" in self.headers or any(
             name == "X-Amz-Security-Token" for name, _ in self.query
         )
@@ -92,17 +94,17 @@ def _paths(event: Mapping[str, Any]) -> list[str]:
     sent = event.get("path") or "/"
     with_stage = (event.get("requestContext") or {}).get("path") or sent
     parameters = event.get("pathParameters") or {}
-    afresh = re.sub(
+    encoded_again = re.sub(
         r"\{(\w+)\}",
         lambda placeholder: _encode(unquote(parameters.get(placeholder[1], "")), safe=_UNRESERVED),
         event.get("resource") or "/",
     )
-    # `sam local` hands on a decoded path, in which an encoded slash cannot be told from others;
-    # from the route and its parameters the client's own encoding comes back.
-    paths = (_encode(sent, safe=_ENCODED), _encode(with_stage, safe=_ENCODED), afresh)
+    # `sam local` passes a decoded path, in which encoded slashes look like separators; the route
+    # and its parameters restore the client's encoding.
+    paths = (_encode(sent, safe=_ENCODED), _encode(with_stage, safe=_ENCODED), encoded_again)
     return list(dict.fromkeys(paths))
 
 
 def _encode(text: str, *, safe: str) -> str:
-    # "replace": a JSON document can hold a lone surrogate, a path cannot.
+    # "replace", as a JSON document can contain a lone surrogate, but a path cannot.
     return quote(text, safe=safe, errors="replace")

@@ -1,1 +1,1 @@
-"""The wire: what exists, how requests are read and checked, how answers and errors are written."""
+"""The API contract: the operations, how requests are read and how responses are written."""

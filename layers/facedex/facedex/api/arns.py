@@ -1,4 +1,4 @@
-"""Amazon Resource Names of what the service holds."""
+"""Amazon Resource Names of collections and stream processors."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Final
 
 from facedex.api.errors import InvalidParameterException, ResourceNotFoundException
 
-# Its end is the service model's pattern for CollectionId and for StreamProcessorName: nothing else
-# can name one.
+# The last group is the service model's pattern for both CollectionId and StreamProcessorName.
 _RESOURCE: Final = re.compile(
     r"arn:aws[a-z-]*:rekognition:([^:]*):([^:]*):(collection|streamprocessor)/([a-zA-Z0-9_.\-]+)"
 )
@@ -19,16 +18,19 @@ _SCOPE: Final = re.compile(r"Credential=[^/,\s]{1,128}/[0-9]{8}/([a-z]{2}[a-z0-9
 
 
 def signed_region(authorization: str) -> str | None:
-    """The region that a request was signed for, by its Authorization header; None if unsigned.
+    """Return the region in a request's Authorization header, or None if it is not signed.
 
-    The ARNs that a client reads are those of the region it is set to, as at AWS.
+    As at AWS, the ARNs in a response are those of the region that the client is configured for.
+
+    Args:
+        authorization: value of the Authorization header.
     """
     found = _SCOPE.search(authorization)
     return found[1] if found else None
 
 
 class Kind(StrEnum):
-    """What a resource is, as it stands in its ARN."""
+    """The type of a resource, as written in its ARN."""
 
     COLLECTION = "collection"
     STREAM_PROCESSOR = "streamprocessor"
@@ -36,25 +38,25 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The account and region in whose name a request is answered."""
+    """The account and region that the ARNs in a response belong to."""
 
     account: str
     region: str
 
     def collection_arn(self, collection_id: str) -> str:
-        """ARN of a collection, in the form of Rekognition's documentation."""
+        """Return the ARN of a collection, in the form that Rekognition documents."""
         return self._arn(Kind.COLLECTION, collection_id)
 
     def stream_processor_arn(self, name: str) -> str:
-        """ARN of a stream processor, in the form of Rekognition's documentation."""
+        """Return the ARN of a stream processor, in the form that Rekognition documents."""
         return self._arn(Kind.STREAM_PROCESSOR, name)
 
     def resource(self, arn: str) -> tuple[Kind, str]:
-        """The kind and the name of what an ARN names.
+        """Return the type and the name of the resource that an ARN identifies.
 
         Raises:
-            InvalidParameterException: it is not the ARN of a collection or a stream processor.
-            ResourceNotFoundException: it belongs to another account or region.
+            InvalidParameterException: if ``arn`` is not that of a collection or stream processor.
+            ResourceNotFoundException: if ``arn`` belongs to another account or region.
         """
         found = _RESOURCE.fullmatch(arn)
         if found is None:

@@ -1,8 +1,8 @@
-"""The single table of what exists.
+"""The single table of operations and functions.
 
 Routes, functions, their permissions and sizes, the local server, sample events and documentation
-are derived from these rows. Adding an operation is a row here, a folder in ``functions/``, an
-event in ``events/`` and its tests.
+are derived from these rows. A new operation needs a row here, a folder in ``functions/``, an event
+in ``events/``, and tests.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Final
 
 
 class Need(StrEnum):
-    """Something outside its own code that a function must be able to reach."""
+    """A resource outside its own code that a function must be able to use."""
 
     DATABASE = "database"
-    MODELS = "models"  # the pack's ONNX files: pixels are looked at
+    MODELS = "models"  # the pack's ONNX files, for functions that process images
     PACK = "pack"  # the pack's manifest only: version and calibration
     S3 = "s3"  # read access to the caller's images and videos
-    UPLOADS = "uploads"  # the uploads bucket: reads, lists, tags; sends to its dead-letter queue
-    VIDEO = "video"  # PyAV and lap: films are decoded
+    UPLOADS = "uploads"  # the uploads bucket (read, list, tag) and its dead-letter queue (send)
+    VIDEO = "video"  # PyAV and lap, for functions that decode video
     VIDEO_QUEUE = "video-queue"  # sends work on stored video
     STREAM_QUEUE = "stream-queue"  # sends work on streaming video
     STREAMS = "streams"  # reads the callers' video streams, writes to their data streams
@@ -30,25 +30,25 @@ class Need(StrEnum):
 
 
 class Trigger(StrEnum):
-    """What calls a function that is no operation."""
+    """The event source of a function that is not an operation."""
 
     GATEWAY = "gateway"  # API Gateway: POST /
     UPLOADS = "uploads"  # SQS: notifications of the uploads bucket
-    VIDEO = "video"  # SQS: work on stored video, a message at a time
-    STREAMS = "streams"  # SQS: stream processors that want a worker, one at a time
+    VIDEO = "video"  # SQS: work on stored video, one message at a time
+    STREAMS = "streams"  # SQS: stream processors that need a worker, one at a time
     DEPLOYMENT = "deployment"  # CloudFormation: a custom resource of the stack
     SCHEDULE = "schedule"  # EventBridge: every few hours
-    OPERATOR = "operator"  # by hand: aws lambda invoke
+    OPERATOR = "operator"  # an operator: aws lambda invoke
 
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A function that is no operation of the service.
+    """A function that is not an operation of the service.
 
     Attributes:
         function: its folder in ``facedex_functions`` and the stem of its Lambda function's name.
-        trigger: what calls it.
-        needs, memory, timeout: as an operation's.
+        trigger: the event source that invokes it.
+        needs, memory, timeout: as in :class:`Operation`.
     """
 
     function: str
@@ -67,10 +67,10 @@ class Operation:
         function: its folder in ``facedex_functions`` and the stem of its Lambda function's name.
         method: HTTP method of its REST route.
         path: resource path of its REST route; ``{Placeholders}`` are members of the request.
-        needs: what it must be able to reach.
-        memory: MiB of its Lambda function; Lambda's share of CPU follows it.
-        timeout: seconds; API Gateway itself gives up after 29.
-        changes: whether it may change something, which a read-only access key must not.
+        needs: the resources that it uses.
+        memory: MiB of its Lambda function; Lambda allocates CPU in proportion.
+        timeout: seconds; API Gateway times out after 29.
+        changes: whether it may change data, which read-only access keys must not do.
     """
 
     name: str
@@ -85,14 +85,14 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """An extension: another way to call an operation, by a query parameter on its REST route.
+    """An extension of an operation, selected by a query parameter on the operation's REST route.
 
     Attributes:
         name: the extension's name in ``facedex.api.extensions``.
-        operation: the operation on whose route and function it is.
+        operation: the operation whose route and function it uses.
         parameter: name of the query parameter.
-        value: what chooses the extension.
-        default: what chooses the operation itself, as does leaving the parameter out.
+        value: parameter value that selects the extension.
+        default: parameter value that selects the operation itself, as does its absence.
     """
 
     name: str
@@ -109,15 +109,15 @@ _FACES = _RECORDS | _PIXELS
 _VIDEO = frozenset({Need.DATABASE, Need.PACK, Need.S3, Need.VIDEO_QUEUE})
 _STREAM = frozenset({Need.DATABASE, Need.PACK, Need.STREAM_QUEUE})
 
-# Lambda gives a whole core from 1,769 MiB on.
+# Lambda allocates one full core at 1,769 MiB.
 _SMALL: Final = 256
 _LARGE: Final = 1769
 
-# Seconds after which API Gateway gives up. A request that finds the database asleep needs most of
-# them, whatever it asks for.
+# Seconds after which API Gateway times out. A request that has to wait for a paused database needs
+# most of them, whatever the operation.
 _GATEWAY: Final = 29
 
-# AWS's verbs of operations that change nothing; what is called otherwise counts as a change.
+# AWS's verbs for operations that change nothing; any other operation counts as a change.
 _READING: Final = ("Compare", "Describe", "Detect", "Get", "List", "Search")
 
 _COLLECTIONS: Final = "/v1/collections"
@@ -184,7 +184,7 @@ VARIANTS: Final[Mapping[str, Variant]] = {
 WORKERS: Final[Mapping[str, Worker]] = {
     row.function: row
     for row in (
-        # An index over many faces can take minutes to build.
+        # Building an index over many faces can take minutes.
         Worker("migrate", Trigger.DEPLOYMENT, _RECORDS, _SMALL, 900),
         Worker(
             "sweep",
@@ -194,9 +194,9 @@ WORKERS: Final[Mapping[str, Worker]] = {
             300,
         ),
         Worker("access_keys", Trigger.OPERATOR, _RECORDS, _SMALL, 60),
-        # It answers for every operation, so it needs what any of them needs.
+        # The front door runs every operation, so it needs all that any of them needs.
         Worker("front_door", Trigger.GATEWAY, _FACES | _VIDEO | _STREAM, _LARGE, _GATEWAY),
-        # A photo takes less than a second; the rest is for a database that wakes up.
+        # A photo takes less than a second; the rest allows for a paused database to resume.
         Worker(
             "index_upload",
             Trigger.UPLOADS,
@@ -204,7 +204,7 @@ WORKERS: Final[Mapping[str, Worker]] = {
             _LARGE,
             60,
         ),
-        # A segment of half a minute takes some seconds; ten times that is for films in 4K.
+        # A 30-second segment takes a few seconds; 4K video takes ten times as long.
         Worker(
             "search_video_segment",
             Trigger.VIDEO,
@@ -212,7 +212,7 @@ WORKERS: Final[Mapping[str, Worker]] = {
             _LARGE,
             300,
         ),
-        # As long as Lambda lets it: each time it hands its stream over, some frames come twice.
+        # Lambda's maximum: at each handover to another worker, some frames are processed twice.
         Worker(
             "run_stream_processor",
             Trigger.STREAMS,

@@ -1,4 +1,4 @@
-"""The service model's constraints on single values, in the words that AWS's services use."""
+"""The service model's constraints on single values, with AWS's own error wording."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 from facedex.api.errors import ValidationException
 from facedex.api.service_model import Shape
 
-# Where a value stands: (parent location, member name or one-based index), or None for the root.
+# Location of a value: (parent location, member name or one-based index), or None for the root.
 Location = tuple[Any, str] | None
 
 Constraint = Callable[[Any], str | None]
@@ -18,22 +18,28 @@ _MOST_SHOWN = 10
 
 
 class Violations:
-    """The broken constraints of one document, gathered so that all are reported at once."""
+    """The broken constraints of one document, collected so that all are reported at once."""
 
     def __init__(self) -> None:
         self._sentences: list[str] = []
 
     def add(self, value: Any, location: Location, demand: str) -> None:
-        """Note that ``value`` at ``location`` does not satisfy ``demand``."""
+        """Record that ``value`` at ``location`` does not satisfy ``demand``.
+
+        Args:
+            value: the value; the message quotes short text only, never binary data.
+            location: where the value is in the document.
+            demand: the constraint, as AWS words it.
+        """
         self._sentences.append(
             f"Value {_show(value)} at '{spell(location)}' failed to satisfy constraint: {demand}"
         )
 
     def raise_if_any(self) -> None:
-        """Raise one error for all of them.
+        """Raise one error that lists the recorded violations, if there are any.
 
         Raises:
-            ValidationException: there is at least one.
+            ValidationException: if at least one violation was recorded.
         """
         count = len(self._sentences)
         if count:
@@ -43,7 +49,7 @@ class Violations:
 
 
 def spell(location: Location) -> str:
-    """Write a location as AWS does: ``image.s3Object.bucket``, ``faceIds.2.member``."""
+    """Format a location as AWS does: ``image.s3Object.bucket``, ``faceIds.2.member``."""
     parts: list[str] = []
     while location is not None:
         location, step = location
@@ -52,7 +58,7 @@ def spell(location: Location) -> str:
 
 
 def _show(value: Any) -> str:
-    # Never the content of a blob: it is somebody's photo.
+    # Never show the content of a blob: it is a photo of a person.
     if isinstance(value, bytes):
         return f"of {len(value)} bytes"
     if value is None:
@@ -64,7 +70,11 @@ def _show(value: Any) -> str:
 
 
 def constraints_of(shape: Shape) -> tuple[Constraint, ...]:
-    """Checks for values of this shape; each returns what is demanded when it is not met."""
+    """Return the checks for values of a shape.
+
+    Returns:
+        Functions that take a value and return the broken constraint's text, or None if it holds.
+    """
     return tuple(_constraints_of(shape))
 
 
@@ -75,7 +85,7 @@ def _constraints_of(shape: Shape) -> Iterator[Constraint]:
         demand = f"Member must satisfy enum value set: [{', '.join(allowed)}]"
         yield lambda value: None if value in allowed else demand
     elif shape["type"] == "string":
-        yield _text
+        yield _check_text
     if "pattern" in shape:
         pattern = _compile(shape["pattern"])
         wanted = f"Member must satisfy regular expression pattern: {shape['pattern']}"
@@ -86,10 +96,10 @@ def _constraints_of(shape: Shape) -> Iterator[Constraint]:
         yield _at_most(shape["max"], sized)
 
 
-def _text(value: str) -> str | None:
-    """What no name in AWS has, and neither Postgres nor UTF-8 can write.
+def _check_text(value: str) -> str | None:
+    """Reject characters that UTF-8 or Postgres cannot store and that no name in AWS contains.
 
-    Patterns of the service model such as ``.+`` let it pass.
+    The service model's patterns, such as ``.+``, allow them.
     """
     try:
         value.encode()
@@ -99,18 +109,18 @@ def _text(value: str) -> str | None:
 
 
 def _compile(pattern: str) -> re.Pattern[str]:
-    r"""Compile a pattern of the service model, which are Java's.
+    r"""Compile a pattern of the service model, which uses Java's syntax.
 
-    Those of tags have Unicode categories, which Python's ``re`` lacks: letters and numbers
-    (``\\p{L}\\p{N}``) are its ``\\w``, which adds the underscore that tags may have anyway. Its
-    ``\\s`` is more than the separators (``\\p{Z}``): it has tabs and line ends too.
+    The patterns of tags use Unicode categories, which Python's ``re`` lacks. Letters and numbers
+    (``\\p{L}\\p{N}``) become ``\\w``, which adds the underscore that tags may contain anyway.
+    Separators (``\\p{Z}``) are listed, as ``\\s`` would also match tabs and line ends.
     """
     return re.compile(
         pattern.replace(r"\p{L}", r"\w").replace(r"\p{N}", r"\w").replace(r"\p{Z}", _SEPARATORS)
     )
 
 
-# All of Unicode's categories Zs, Zl and Zp.
+# All characters of Unicode's categories Zs, Zl and Zp.
 _SEPARATORS: Final = r" \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 
 

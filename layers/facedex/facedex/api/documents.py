@@ -1,4 +1,4 @@
-"""Faces in the words of the service model."""
+"""Faces, matches and users as documents of the service model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from facedex.vision.calibration import Calibration
     from facedex.vision.faces import Face
 
-# Rekognition's default, and its most, for a search.
+# Rekognition's default threshold and maximum numbers of results for a search.
 MATCH_THRESHOLD: Final = 80.0
 MOST_MATCHES: Final = 4096
 MOST_USERS: Final = 500
@@ -23,19 +23,20 @@ _LANDMARKS: Final = ("eyeLeft", "eyeRight", "nose", "mouthLeft", "mouthRight")
 
 
 def bounding_box(left: float, top: float, width: float, height: float) -> dict[str, float]:
-    """A ``BoundingBox``: ratios of the image."""
+    """Return a ``BoundingBox``: ratios of the image's width and height."""
     return {"Width": width, "Height": height, "Left": left, "Top": top}
 
 
 def face_detail(face: Face) -> dict[str, Any]:
-    """A ``FaceDetail`` with the default attributes."""
+    """Return a ``FaceDetail`` with the default attributes."""
     return numbered_face(face_numbers(face))
 
 
 def face_numbers(face: Face) -> list[float]:
-    """What is known of a face as 20 numbers, as a video's sightings are stored.
+    """Return a face as the 20 numbers that are stored for a sighting in a video.
 
-    Box (4), confidence, landmarks (10), roll, yaw, pitch, brightness, sharpness.
+    Returns:
+        Box (4), confidence, landmarks (10), roll, yaw, pitch, brightness, sharpness.
     """
     return [
         *face.box,
@@ -50,7 +51,7 @@ def face_numbers(face: Face) -> list[float]:
 
 
 def numbered_face(numbers: Sequence[float]) -> dict[str, Any]:
-    """A ``FaceDetail`` with the default attributes, of what :func:`face_numbers` gave."""
+    """Return a ``FaceDetail`` with the default attributes from :func:`face_numbers`' numbers."""
     left, top, width, height, confidence, *places = numbers[:15]
     roll, yaw, pitch, brightness, sharpness = numbers[15:]
     return {
@@ -66,10 +67,11 @@ def numbered_face(numbers: Sequence[float]) -> dict[str, Any]:
 
 
 def face_document(face: StoredFace, model_version: str | None = None) -> dict[str, Any]:
-    """A ``Face``: what a collection keeps of one.
+    """Return a ``Face``: the record of a face in a collection.
 
     Args:
-        model_version: what made its vector; None where the document does not say it.
+        face: the stored face.
+        model_version: version of the model that made its vector; None to omit it.
     """
     return {
         "FaceId": face.face_id,
@@ -85,7 +87,13 @@ def face_document(face: StoredFace, model_version: str | None = None) -> dict[st
 def face_matches(
     matches: Sequence[Match], calibration: Calibration, model_version: str
 ) -> list[dict[str, Any]]:
-    """``FaceMatches``, in the order of ``matches``."""
+    """Return ``FaceMatches``, in the order of ``matches``.
+
+    Args:
+        matches: faces of the collection with their scores.
+        calibration: converts scores to similarities.
+        model_version: version of the model that made the vectors.
+    """
     similarities = calibration.similarities([match.score for match in matches]).tolist()
     return [
         {"Similarity": similarity, "Face": face_document(match.face, model_version)}
@@ -94,17 +102,17 @@ def face_matches(
 
 
 def user_status(user: User) -> str:
-    """A ``UserStatus``: associations are complete when they are answered, so never UPDATING."""
+    """Return a ``UserStatus``; never UPDATING, as associations are complete when answered."""
     return "ACTIVE" if user.has_faces else "CREATED"
 
 
 def user_document(user: User) -> dict[str, Any]:
-    """A ``User``."""
+    """Return a ``User``."""
     return {"UserId": user.user_id, "UserStatus": user_status(user)}
 
 
 def user_matches(matches: Sequence[UserMatch], calibration: Calibration) -> list[dict[str, Any]]:
-    """``UserMatches``, in the order of ``matches``; only users with faces can match."""
+    """Return ``UserMatches``, in the order of ``matches``; only users with faces can match."""
     similarities = calibration.similarities([match.score for match in matches]).tolist()
     return [
         {"Similarity": similarity, "User": {"UserId": match.user_id, "UserStatus": "ACTIVE"}}
@@ -113,11 +121,11 @@ def user_matches(matches: Sequence[UserMatch], calibration: Calibration) -> list
 
 
 def unsuccessful_faces(missing: Sequence[UUID], taken: Mapping[UUID, str]) -> list[dict[str, Any]]:
-    """The faces that could be neither given to a user nor taken from it, with their reasons.
+    """Return the faces that could not be associated with a user or disassociated from it.
 
     Args:
-        missing: not in the collection.
-        taken: those of another user, with its id.
+        missing: ids of faces that are not in the collection.
+        taken: ids of faces of another user, each with that user's id.
     """
     return [
         *({"FaceId": face_id, "Reasons": ["FACE_NOT_FOUND"]} for face_id in missing),

@@ -1,7 +1,7 @@
-"""Rekognition's errors as exceptions: raise one, and the caller's SDK raises its own of that name.
+"""Rekognition's errors as exceptions; the caller's SDK raises its own exception of that name.
 
-The first group is modelled by Rekognition's service model, the second is what every AWS JSON
-service answers before an operation is reached.
+Rekognition's service model defines the first group. The second consists of the errors that every
+AWS JSON service returns before it runs an operation.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from typing import ClassVar
 
 
 class ServiceError(Exception):
-    """An answer other than success.
+    """An error response.
 
     Attributes:
-        status: HTTP status of the answer. SDKs repeat a request by themselves from 500 on.
+        status: HTTP status of the response. SDKs retry automatically at 500 and above.
     """
 
     status: ClassVar[int] = 400
 
     @property
     def code(self) -> str:
-        """The error's code on the wire, which is the class's name."""
+        """The error's code in the response, which is the class's name."""
         return type(self).__name__
 
     @property
@@ -38,25 +38,25 @@ class IdempotentParameterMismatchException(ServiceError):
 
 
 class ImageTooLargeException(ServiceError):
-    """The image has more bytes or pixels than are allowed."""
+    """The image has more bytes or pixels than allowed."""
 
 
 class InternalServerError(ServiceError):
-    """A fault of ours or of something we stand on; worth repeating."""
+    """The service or something that it depends on failed; the request can be retried."""
 
     status = 500
 
 
 class InvalidImageFormatException(ServiceError):
-    """The bytes are not a whole JPEG or PNG."""
+    """The bytes are not a complete JPEG or PNG."""
 
 
 class InvalidPaginationTokenException(ServiceError):
-    """The token was not made here, was made for another request, or points into the past."""
+    """The token was not issued by this service, or for another request, or is out of date."""
 
 
 class InvalidParameterException(ServiceError):
-    """A parameter has the right form and still cannot be used."""
+    """A parameter has a valid form but cannot be used."""
 
 
 class InvalidS3ObjectException(ServiceError):
@@ -64,15 +64,15 @@ class InvalidS3ObjectException(ServiceError):
 
 
 class LimitExceededException(ServiceError):
-    """There are as many video jobs under way, or stream processors, as there may be."""
+    """The limit of running video jobs or of stream processors is reached."""
 
 
 class ResourceAlreadyExistsException(ServiceError):
-    """The name is taken."""
+    """The collection's name is already in use."""
 
 
 class ResourceInUseException(ServiceError):
-    """The stream processor's name is taken, or its state does not allow this."""
+    """The stream processor's name is already in use, or its state does not allow the operation."""
 
 
 class ResourceNotFoundException(ServiceError):
@@ -80,23 +80,23 @@ class ResourceNotFoundException(ServiceError):
 
 
 class ServiceQuotaExceededException(ServiceError):
-    """There would be more of something than there may be."""
+    """The request would exceed a quota."""
 
 
 class VideoTooLargeException(ServiceError):
-    """The video has more bytes than are allowed."""
+    """The video has more bytes than allowed."""
 
 
 class AccessDeniedException(ServiceError):
-    """The caller is known and may not do this."""
+    """The caller is authenticated but not authorized to call the operation."""
 
 
 class IncompleteSignatureException(ServiceError):
-    """The signature lacks a part, or a part has the wrong form."""
+    """A part of the signature is missing or malformed."""
 
 
 class InvalidSignatureException(ServiceError):
-    """The signature is not that of this request, now, for this service."""
+    """The signature does not match the request, the current time or the service."""
 
 
 class MissingAuthenticationTokenException(ServiceError):
@@ -104,7 +104,7 @@ class MissingAuthenticationTokenException(ServiceError):
 
 
 class UnrecognizedClientException(ServiceError):
-    """There is no such access key, or it is disabled."""
+    """The access key does not exist or is disabled."""
 
 
 class RequestEntityTooLargeException(ServiceError):
@@ -114,12 +114,12 @@ class RequestEntityTooLargeException(ServiceError):
 
 
 class SerializationException(ServiceError):
-    """The body is not JSON, or a member has another type than the service model says."""
+    """The body is not JSON, or a member does not have the service model's type."""
 
 
 class UnknownOperationException(ServiceError):
-    """The service has no such operation, or this one does not offer it."""
+    """The operation does not exist or is not implemented."""
 
 
 class ValidationException(ServiceError):
-    """Members break the service model's constraints; the message names each."""
+    """Members break the service model's constraints; the message lists them."""

@@ -1,9 +1,9 @@
-"""What this service offers beyond AWS's, in the service model's own language of shapes.
+"""Extensions to AWS's API, as operations and shapes of the service model.
 
-``api/service_model.py`` lays these tables over AWS's, so that reading, checking, writing and the
-OpenAPI document need not know the difference. An extension has names of its own, and no AWS
-operation gains or loses a member. Extensions are reached by REST only, each by a query parameter
-on the route of an operation of AWS's: ``VARIANTS`` in the catalog says by which.
+``api/service_model.py`` merges these tables into AWS's, so that reading, validation, writing and
+the OpenAPI document treat both alike. An extension has its own names; no AWS operation gains or
+loses a member. Extensions exist in the REST API only. A query parameter on the route of an AWS
+operation selects each; ``VARIANTS`` in the catalog lists the parameters.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ OPERATIONS: Final[Mapping[str, Mapping[str, Any]]] = {
 SHAPES: Final[Mapping[str, Mapping[str, Any]]] = {
     "SearchAllFacesByImageResponse": {
         "type": "structure",
-        "documentation": "What was found for every face of a photo.",
+        "documentation": "The search results for every face of a photo.",
         "required": ["SearchedFaces", "UnsearchedFaces", "FaceModelVersion"],
         "members": {
             "SearchedFaces": {
@@ -33,11 +33,11 @@ SHAPES: Final[Mapping[str, Mapping[str, Any]]] = {
             },
             "UnsearchedFaces": {
                 "shape": "UnsearchedFacesList",
-                "documentation": "The faces that do not clear the QualityFilter, with the reasons.",
+                "documentation": "The faces that the QualityFilter excluded, with the reasons.",
             },
             "FaceModelVersion": {
                 "shape": "String",
-                "documentation": "The model that the collection's faces were made with.",
+                "documentation": "Version of the model that made the collection's face vectors.",
             },
         },
     },
@@ -49,11 +49,11 @@ SHAPES: Final[Mapping[str, Mapping[str, Any]]] = {
         "members": {
             "SearchedFaceBoundingBox": {
                 "shape": "BoundingBox",
-                "documentation": "Where the face is in the photo.",
+                "documentation": "The position of the face in the photo.",
             },
             "SearchedFaceConfidence": {
                 "shape": "Percent",
-                "documentation": "How sure it is that the box holds a face.",
+                "documentation": "The confidence that the box contains a face.",
             },
             "FaceMatches": {
                 "shape": "FaceMatchList",

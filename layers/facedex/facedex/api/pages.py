@@ -1,4 +1,4 @@
-"""Pages of a listing, and their tokens: opaque, tamper-evident, valid for one listing only."""
+"""Pages of a listing, and their tokens: opaque, signed, valid for one listing only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itsdangerous import BadData, URLSafeSerializer
 
 from facedex.api.errors import InvalidPaginationTokenException
 
-LARGEST_PAGE: Final = 4096  # items; the default too, as in Rekognition
+LARGEST_PAGE: Final = 4096  # maximum number of items, and the default without MaxResults
 LARGEST_VIDEO_PAGE: Final = 1000  # of jobs and stream processors, also where MaxResults is more
 _LONGEST: Final = 255  # the service model's limit for NextToken
 
@@ -17,11 +17,11 @@ _Item = TypeVar("_Item")
 
 
 class PageTokens:
-    """Writer and reader of the tokens of one listing.
+    """Create and read the page tokens of one listing.
 
     Args:
-        secret: key of the signature, the same in every process of a deployment.
-        listing: names of the listing and its filters; a token of another listing is refused.
+        secret: signing key, the same in every process of a deployment.
+        listing: identifies the listing, filters included; tokens of other listings are rejected.
     """
 
     def __init__(self, secret: bytes, *listing: str) -> None:
@@ -29,7 +29,7 @@ class PageTokens:
         self._serializer = URLSafeSerializer(secret, salt="/".join(("page", *listing)))
 
     def narrow(self, *listing: str) -> PageTokens:
-        """Return the tokens of a part of the listing: of one collection, or under a filter."""
+        """Return the tokens for a part of the listing, such as one collection or a filter."""
         return PageTokens(self._secret, *self._listing, *listing)
 
     def write(self, last: str | int | list[int]) -> str:
@@ -41,10 +41,10 @@ class PageTokens:
         return text
 
     def read(self, token: str) -> Any:
-        """Return the key that :meth:`write` was given.
+        """Return the key that was passed to :meth:`write`.
 
         Raises:
-            InvalidPaginationTokenException: the token was made elsewhere or for another listing.
+            InvalidPaginationTokenException: if the token was not issued for this listing.
         """
         try:
             return self._serializer.loads(token)

@@ -1,4 +1,4 @@
-"""Requests: what arrives as JSON, as Python values that keep the service model's constraints."""
+"""Requests: JSON, validated against the service model and converted to Python values."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from facedex.api.translation import Translator
 
 
 def parse_json(body: bytes | str) -> dict[str, Any]:
-    """Parse the body of a request, which is one JSON object (an empty body is an empty object).
+    """Parse the body of a request, which is one JSON object; an empty body is an empty object.
 
     Raises:
-        SerializationException: it is not JSON (NaN and Infinity are not JSON) or not an object.
+        SerializationException: if ``body`` is not a JSON object; NaN and Infinity are not JSON.
     """
     if not body or body.isspace():
         return {}
@@ -37,20 +37,20 @@ def parse_json(body: bytes | str) -> dict[str, Any]:
 
 
 def read_request(operation: str, document: dict[str, Any]) -> dict[str, Any]:
-    """Check a request and turn its blobs into bytes; members that the model lacks are dropped.
+    """Validate a request and decode its blobs; members that the model lacks are dropped.
 
     Args:
         operation: the operation's name in the service model.
         document: the parsed JSON object.
 
     Raises:
-        SerializationException: a member has the wrong type.
-        ValidationException: members are missing or break constraints.
+        SerializationException: if a member has the wrong type.
+        ValidationException: if members are missing or break constraints.
     """
     return _REQUESTS.translate(input_shape(operation), document)
 
 
-def _whole(bits: int) -> Callable[[Any], int | None]:
+def _integer(bits: int) -> Callable[[Any], int | None]:
     bound = 2 ** (bits - 1)
 
     def convert(value: Any) -> int | None:
@@ -70,7 +70,7 @@ def _number(value: Any) -> float | None:
 
 
 def _blob(value: Any) -> bytes | None:
-    # A raw body that a REST route took for a blob is bytes already.
+    # The raw body of a REST request is bytes already.
     if isinstance(value, bytes):
         return value
     if not isinstance(value, str):
@@ -109,11 +109,11 @@ _REQUESTS: Final = Translator(
     {
         "string": (lambda value: value if isinstance(value, str) else None, "a string"),
         "boolean": (lambda value: value if isinstance(value, bool) else None, "true or false"),
-        "integer": (_whole(32), "a whole number of 32 bits"),
-        "long": (_whole(64), "a whole number of 64 bits"),
+        "integer": (_integer(32), "a whole number of 32 bits"),
+        "long": (_integer(64), "a whole number of 64 bits"),
         "float": (_number, "a finite number"),
         "double": (_number, "a finite number"),
-        "blob": (_blob, "a blob in base64"),
+        "blob": (_blob, "base64-encoded bytes"),
         "timestamp": (_timestamp, "a timestamp in seconds since 1970"),
     },
     _refuse,

@@ -1,4 +1,4 @@
-"""REST requests: members from the path, the query string and the body, by the same names."""
+"""REST requests: members from the path, the query string and the body."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from facedex.api.service_model import input_shape, shape
 # Every value of every query parameter.
 Query: TypeAlias = Mapping[str, Sequence[str]]
 
-# FaceIds that fit into the 10,240 bytes that API Gateway takes of request line and headers.
+# FaceIds that fit into the 10,240 bytes that API Gateway allows for request line and headers.
 MOST_IN_QUERY: Final = 100
 
 _RAW: Final = ("image/", "application/octet-stream")
@@ -24,10 +24,14 @@ _MOST_SHOWN: Final = 80
 
 
 def choose_variant(operation: str, query: Query) -> str:
-    """The name of what a call on the operation's route wants: the operation, or an extension.
+    """Return the name of the operation, or of its extension that the query parameters select.
+
+    Args:
+        operation: the operation of the route.
+        query: every value of every query parameter.
 
     Raises:
-        ValidationException: the parameter that chooses has another value.
+        ValidationException: if the selecting parameter has an unknown value.
     """
     for variant in _variants(operation):
         chosen = _single(variant.parameter, query.get(variant.parameter, [variant.default]))
@@ -51,20 +55,21 @@ def read_members(
 ) -> dict[str, Any]:
     """Join path, query and body into the members of a request.
 
-    A body of type ``image/*`` or ``application/octet-stream`` is the request's ``Image.Bytes``;
-    any other is a JSON object. A member given in two places must not differ.
+    A body of type ``image/*`` or ``application/octet-stream`` becomes the request's
+    ``Image.Bytes``; any other body is a JSON object. A member that is given in two places must
+    have the same value in both.
 
     Args:
         operation: the operation's name in the service model.
         headers: by lower-case name.
         path: the path parameters of the route.
         query: every value of every query parameter.
-        body: text, or bytes where API Gateway passed it in base64.
+        body: text, or bytes if API Gateway passed the body in base64.
 
     Raises:
-        SerializationException: the body is neither JSON nor a photo where one is wanted, or a
-            query parameter has the wrong type.
-        ValidationException: a query parameter is unknown, or a member is given twice.
+        SerializationException: if the body is neither JSON nor a photo that the operation accepts,
+            or a query parameter has the wrong type.
+        ValidationException: if a query parameter is unknown, or a member has two values.
     """
     known = shape(input_shape(operation))["members"]
     given = _body_members(operation, known, headers.get("content-type", ""), body)
@@ -89,23 +94,24 @@ def _body_members(
             if "Image" not in known:
                 raise
             raise SerializationException(
-                f"{error} To send a photo as it is, say Content-Type: image/jpeg or image/png."
+                f"{error} To send a photo as the body, set Content-Type to image/jpeg or image/png."
             ) from None
     if "Image" not in known:
         raise SerializationException(
-            f"{operation} takes no photo as its body; send a JSON object (application/json)."
+            f"{operation} does not accept a photo as its body; send a JSON object"
+            " (application/json)."
         )
     if isinstance(body, str) and body:
         raise SerializationException(
-            "The photo came through API Gateway as text, which spoils it; its type must be among"
-            " the API's binary media types."
+            "API Gateway passed the photo as text, which corrupts it; add its media type to the"
+            " API's binary media types."
         )
     return {"Image": {"Bytes": body or b""}}
 
 
 def _path_members(path: Mapping[str, str]) -> list[tuple[str, str]]:
-    # API Gateway hands on path parameters as they were sent. Nothing that a path can name has a
-    # percent sign, so decoding what somebody has decoded already changes nothing.
+    # API Gateway passes path parameters percent-encoded, `sam local` decoded. No name in a path
+    # can contain a percent sign, so decoding a second time changes nothing.
     return [(name, unquote(value)) for name, value in path.items()]
 
 
@@ -113,7 +119,7 @@ def _query_members(operation: str, known: Mapping[str, Any], query: Query) -> li
     choosing = {variant.parameter for variant in _variants(operation)}
     members: list[tuple[str, Any]] = []
     for name, values in query.items():
-        # A presigned request carries its signature there.
+        # The signature of a presigned URL is in its query string.
         if name in choosing or name.lower().startswith("x-amz-"):
             continue
         if name not in known:
@@ -129,8 +135,8 @@ def _query_value(name: str, values: Sequence[str], kind: str) -> Any:
     if kind == "list":
         if len(values) > MOST_IN_QUERY:
             raise ValidationException(
-                f"The query parameter {name} is given {len(values)} times; a URL has room for"
-                f" {MOST_IN_QUERY}. AWS's own API at POST / takes more."
+                f"The query parameter {name} occurs {len(values)} times; a URL may have"
+                f" {MOST_IN_QUERY}. AWS's own API at POST / accepts more."
             )
         return list(values)
     value = _single(name, values)
@@ -148,12 +154,12 @@ def _query_value(name: str, values: Sequence[str], kind: str) -> Any:
 
 def _single(name: str, values: Sequence[str]) -> str:
     if len(values) != 1:
-        raise ValidationException(f"The query parameter {name} is given {len(values)} times.")
+        raise ValidationException(f"The query parameter {name} occurs {len(values)} times.")
     return values[0]
 
 
 def _number(text: str) -> int | float | None:
-    # As in a JSON body: Python's own int() would take "1_000" and other scripts' digits.
+    # Parsed as JSON: Python's int() would accept "1_000" and digits of other scripts.
     try:
         number = orjson.loads(text)
     except orjson.JSONDecodeError:

@@ -1,7 +1,7 @@
-"""AWS's own service model of Rekognition, as botocore ships it, with our extensions laid over it.
+"""AWS's service model of Rekognition, as botocore ships it, with our extensions added.
 
-The file is read directly: importing botocore costs a cold start about 0.1 s, and a function that
-only validates needs nothing else of it. Shapes stay the plain dicts of the file, described in
+The file is read directly: importing botocore adds about 0.1 s to a cold start, and validation needs
+nothing else of it. Shapes are the plain dicts of the file, described in
 https://smithy.io/2.0/guides/model-translations/ and botocore's ``model.py``.
 """
 
@@ -24,14 +24,14 @@ Shape = Mapping[str, Any]
 
 @cache
 def service_model() -> Mapping[str, Any]:
-    """The whole model: ``metadata``, ``operations``, ``shapes``, extensions included.
+    """Return the model: ``metadata``, ``operations`` and ``shapes``, extensions included.
 
     Raises:
-        FileNotFoundError: botocore is not installed or has no Rekognition model.
+        FileNotFoundError: if botocore is not installed or has no model of Rekognition.
     """
     package = find_spec("botocore")
     if package is None or package.origin is None:
-        raise FileNotFoundError("botocore, which carries Rekognition's service model, is missing.")
+        raise FileNotFoundError("botocore, which has Rekognition's service model, is missing.")
     folder = Path(package.origin).parent / "data" / "rekognition" / API_VERSION
     packed = folder / "service-2.json.gz"
     if packed.exists():
@@ -47,16 +47,16 @@ def service_model() -> Mapping[str, Any]:
 
 
 def shape(name: str) -> Shape:
-    """The shape of that name."""
+    """Return the shape of that name."""
     found: Shape = service_model()["shapes"][name]
     return found
 
 
 def input_shape(operation: str) -> str:
-    """Name of the operation's request shape."""
+    """Return the name of the operation's request shape."""
     return str(service_model()["operations"][operation]["input"]["shape"])
 
 
 def output_shape(operation: str) -> str:
-    """Name of the operation's response shape."""
+    """Return the name of the operation's response shape."""
     return str(service_model()["operations"][operation]["output"]["shape"])

@@ -1,7 +1,7 @@
-"""Documents of the service model, translated member by member and checked on the way.
+"""Translation and validation of the service model's documents, member by member.
 
-Each shape is compiled once per process into a closure, so that a document costs a walk over its
-own members and nothing else.
+Each shape is compiled once per process into a closure, so that translating a document only visits
+the members that it has.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ Translation = Callable[[Any, Location, Violations], Any]
 
 
 class Translator:
-    """Translates whole documents with a table of scalar conversions.
+    """Translate documents with a table of scalar conversions.
 
     Args:
         scalars: for each scalar type of the service model, a conversion that returns None for
-            what it cannot convert, and what to call that type in a message.
-        refuse: makes the error for a value of the wrong type: value, type wanted, location.
-        strict: whether a structure's unknown members are refused (else they are dropped).
+            values that it cannot convert, and the type's name in error messages.
+        refuse: makes the error for a value of the wrong type, from the value, the expected type
+            and the location.
+        strict: whether a structure's unknown members are errors; otherwise they are dropped.
     """
 
     def __init__(
@@ -41,8 +42,9 @@ class Translator:
         """Translate a document of the named structure.
 
         Raises:
-            ValidationException: members are missing or break constraints, all of them named.
-            Exception: what ``refuse`` makes, for a member of the wrong type.
+            ValidationException: if members are missing or break constraints; the message lists
+                all of them.
+            Exception: the error made by ``refuse``, if a member has the wrong type.
         """
         violations = Violations()
         translated: dict[str, Any] = self._of(shape_name)(document, None, violations)
@@ -65,11 +67,12 @@ class Translator:
                 convert = self._map(definition["key"]["shape"], definition["value"]["shape"])
             case kind:
                 convert = self._scalar(kind)
-        # Shapes are shared: that FaceIds must not be empty is said of requests and holds for
-        # DeletedFaces too, which AWS itself answers empty. So a list's minimum binds requests only.
-        bound = {key: value for key, value in definition.items() if key != "min"}
-        shortened = self._strict and definition["type"] == "list"
-        constraints = constraints_of(bound if shortened else definition)
+        # Requests and responses share shapes. FaceIds in a request must not be empty, but AWS
+        # itself returns an empty DeletedFaces of the same shape: a list's minimum length applies
+        # to requests only.
+        without_minimum = {key: value for key, value in definition.items() if key != "min"}
+        may_be_empty = self._strict and definition["type"] == "list"
+        constraints = constraints_of(without_minimum if may_be_empty else definition)
         if not constraints:
             return convert
 

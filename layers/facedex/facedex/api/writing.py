@@ -1,4 +1,4 @@
-"""Responses: what a handler answers, as JSON that keeps the service model's constraints."""
+"""Responses: a handler's result, validated against the service model and written as JSON."""
 
 from __future__ import annotations
 
@@ -19,14 +19,18 @@ from facedex.api.translation import Translator
 
 
 class ResponseError(RuntimeError):
-    """A handler's answer is not what the service model promises: a fault of ours."""
+    """A handler's response does not conform to the service model: a bug in the handler."""
 
 
 def write_response(operation: str, response: Mapping[str, Any]) -> bytes:
-    """Serialise a handler's answer as AWS JSON; members that are None are left out.
+    """Serialise a handler's response as AWS JSON; members that are None are omitted.
+
+    Args:
+        operation: the operation's name in the service model.
+        response: the members of the response.
 
     Raises:
-        ResponseError: the answer breaks the service model.
+        ResponseError: if the response does not conform to the service model.
     """
     try:
         return orjson.dumps(_RESPONSES.translate(output_shape(operation), response))
@@ -35,7 +39,7 @@ def write_response(operation: str, response: Mapping[str, Any]) -> bytes:
 
 
 def write_error(error: ServiceError) -> bytes:
-    """Serialise an error as AWS JSON 1.1 does."""
+    """Serialise an error in the format of AWS JSON 1.1."""
     return orjson.dumps({"__type": error.code, "Message": error.message})
 
 
@@ -44,19 +48,19 @@ def _string(value: Any) -> str | None:
 
 
 def _number(value: Any) -> float | None:
-    # The type itself first: a search may answer with thousands, and an abstract class is slow to
-    # ask. NumPy's scalars are registered as Real; bool is too, and is not a number here.
+    # The exact type is checked first: a response may contain thousands of numbers, and a check
+    # against an abstract class is slow. NumPy's scalars are Real; so is bool, which is excluded.
     if type(value) is not float and (isinstance(value, bool) or not isinstance(value, Real)):
         return None
     return float(value) if math.isfinite(value) else None
 
 
-def _whole(value: Any) -> int | None:
+def _integer(value: Any) -> int | None:
     return int(value) if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _timestamp(value: Any) -> float | None:
-    # Rekognition's timestamps resolve milliseconds.
+    # Rekognition's timestamps have millisecond precision.
     return round(value.timestamp(), 3) if isinstance(value, datetime) else None
 
 
@@ -68,8 +72,8 @@ _RESPONSES: Final = Translator(
     {
         "string": (_string, "a string"),
         "boolean": (lambda value: value if isinstance(value, bool) else None, "true or false"),
-        "integer": (_whole, "a whole number"),
-        "long": (_whole, "a whole number"),
+        "integer": (_integer, "a whole number"),
+        "long": (_integer, "a whole number"),
         "float": (_number, "a finite number"),
         "double": (_number, "a finite number"),
         "blob": (lambda value: b64encode(value).decode(), "bytes"),

@@ -1,1 +1,1 @@
-"""What the product calls at Amazon: S3, SNS, SQS, Kinesis Video Streams."""
+"""Calls to AWS: S3, SNS, SQS and Kinesis Video Streams."""

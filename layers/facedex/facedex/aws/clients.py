@@ -1,11 +1,11 @@
-"""Clients of AWS's services, which give up well before the invocation that they work for ends."""
+"""Clients of AWS's services, with timeouts well below the duration of an invocation."""
 
 from __future__ import annotations
 
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-# Imported where used: boto3 is a third of a cold start, and most requests need no other service.
+# Imported where used: boto3 is a third of a cold start, and most requests call no AWS service.
 if TYPE_CHECKING:
     from botocore.config import Config
     from mypy_boto3_sns import SNSClient
@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 
 def bounded(**more: Any) -> Config:
-    """A client's configuration: a service without a way to it is told within seconds."""
+    """Return a client configuration with which an unreachable service fails within seconds.
+
+    Args:
+        more: further options of the configuration.
+    """
     from botocore.config import Config
 
     return Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 2}, **more)
@@ -21,16 +25,16 @@ def bounded(**more: Any) -> Config:
 
 @cache
 def queues() -> SQSClient:
-    """The SQS client of this process."""
+    """Return the SQS client of this process."""
     import boto3
 
-    # A session of its own: boto3's shared one is not made for several threads.
+    # A separate session, as boto3's default session is not thread-safe.
     return boto3.session.Session().client("sqs", config=bounded())
 
 
 @cache
 def topics(region: str) -> SNSClient:
-    """The SNS client of this process for a region."""
+    """Return the SNS client of this process for a region."""
     import boto3
 
     return boto3.session.Session().client("sns", region_name=region, config=bounded())

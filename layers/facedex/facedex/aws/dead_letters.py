@@ -1,4 +1,4 @@
-"""The queue for messages that can never be worked on, each with the reason."""
+"""The dead-letter queue: messages that can never be processed, each with the reason."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from facedex.aws import clients
 _LONGEST: Final = 1000  # characters of a reason
 
 
-def bury(queue: str, body: str, error: ServiceError) -> None:
-    """Put a message into the dead-letter queue of that URL.
+def send_dead_letter(queue: str, body: str, error: ServiceError) -> None:
+    """Send a message to the dead-letter queue, with the attributes ``ErrorCode`` and ``Reason``.
 
-    Its attributes are ``ErrorCode`` and ``Reason``.
+    Args:
+        queue: URL of the dead-letter queue.
+        body: of the message.
+        error: why it cannot be processed.
 
     Raises:
-        ClientError, BotoCoreError: the queue does not take it.
+        ClientError, BotoCoreError: the queue does not accept it.
     """
     clients.queues().send_message(
         QueueUrl=queue,
@@ -29,5 +32,5 @@ def bury(queue: str, body: str, error: ServiceError) -> None:
 
 
 def printable(text: str) -> str:
-    """A text that queues and terminals take: without control characters, and not empty."""
+    """Return the text without control characters, and not empty, as queues and terminals need."""
     return "".join(each if each.isprintable() else "?" for each in text) or "-"

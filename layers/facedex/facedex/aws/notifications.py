@@ -1,4 +1,4 @@
-"""Messages to others: work to its queue, the end of a job to the caller's SNS topic."""
+"""Outgoing messages: work to SQS queues, completed jobs to the caller's SNS topic."""
 
 from __future__ import annotations
 
@@ -14,19 +14,23 @@ if TYPE_CHECKING:
 
     from facedex.store.jobs import Job
 
-_BATCH: Final = 10  # SQS takes no more at once
+_BATCH: Final = 10  # SQS's maximum
 _FIFO: Final = ".fifo"
 
 
 class NotSent(Exception):
-    """A message did not get to its queue or topic; worth repeating."""
+    """A message did not reach its queue or topic; sending it can be retried."""
 
 
 def send_messages(queue: str, messages: Iterable[Mapping[str, Any]]) -> None:
-    """Put messages into the queue of that URL, as JSON.
+    """Send messages to a queue, as JSON.
+
+    Args:
+        queue: URL of the queue.
+        messages: the messages.
 
     Raises:
-        NotSent: not all of them are in it.
+        NotSent: if the queue did not accept all of them.
     """
     bodies = [orjson.dumps(message).decode() for message in messages]
     try:
@@ -43,7 +47,7 @@ def send_messages(queue: str, messages: Iterable[Mapping[str, Any]]) -> None:
 
 
 def completion(job: Job) -> str:
-    """The message about a finished job, as Rekognition words it.
+    """Return the message about a finished job, in Rekognition's format.
 
     See "Reference: Video analysis results notification" in Rekognition's developer guide.
     """
@@ -66,10 +70,10 @@ def completion(job: Job) -> str:
 def publish(topic_arn: str, job: Job) -> None:
     """Publish that a job has ended.
 
-    A FIFO topic passes on one message for each job, however often this is repeated.
+    A FIFO topic delivers one message for each job, even if this is called several times.
 
     Raises:
-        NotSent: the topic did not take it.
+        NotSent: if the topic did not accept the message.
     """
     region = topic_arn.split(":")[3]
     message = completion(job)
@@ -84,12 +88,12 @@ def publish(topic_arn: str, job: Job) -> None:
         else:
             clients.topics(region).publish(TopicArn=topic_arn, Message=message)
     except _failures() as error:
-        reason = str(error).partition("\n")[0]  # behind it stands whatever was answered
-        raise NotSent(f"The topic {topic_arn} did not take the message ({reason}).") from error
+        reason = str(error).partition("\n")[0]  # the response's body may follow the first line
+        raise NotSent(f"The topic {topic_arn} did not accept the message ({reason}).") from error
 
 
 def _failures() -> tuple[type[Exception], ...]:
-    """What a call to AWS may raise, whoever answers it: a proxy's page is no answer of AWS."""
+    """Return the exceptions that a call to AWS may raise, also if a proxy answers it."""
     from botocore.exceptions import BotoCoreError, ClientError
     from botocore.parsers import ResponseParserError
 

@@ -1,4 +1,4 @@
-"""Images that the caller names as S3 objects, and the client for it."""
+"""Images that a request refers to as S3 objects, and the S3 client."""
 
 from __future__ import annotations
 
@@ -25,18 +25,21 @@ _MOST_BYTES: Final = 15 * 1024 * 1024
 
 
 def image_bytes(image: Mapping[str, Any]) -> bytes:
-    """The bytes of the service model's ``Image``: given as they are, or fetched from S3.
+    """Return the bytes of an image, from the request or from S3.
+
+    Args:
+        image: the service model's ``Image``.
 
     Raises:
-        InvalidParameterException: neither or both are given.
-        InvalidS3ObjectException: the object does not exist or may not be read.
-        ImageTooLargeException: the object has more than 15 MB.
-        InternalServerError: S3 cannot be reached; worth repeating.
+        InvalidParameterException: if the image has neither or both of ``Bytes`` and ``S3Object``.
+        InvalidS3ObjectException: if the object does not exist or may not be read.
+        ImageTooLargeException: if the object has more than 15 MB.
+        InternalServerError: if S3 cannot be reached; the request can be retried.
     """
     given = [member for member in ("Bytes", "S3Object") if member in image]
     if len(given) != 1:
         raise InvalidParameterException(
-            "Image must have either Bytes or S3Object, and here it has "
+            "Image must have either Bytes or S3Object, but has "
             + ("both." if given else "neither.")
         )
     data: bytes = image["Bytes"] if "Bytes" in image else _fetch(image["S3Object"])
@@ -57,11 +60,11 @@ def _fetch(place: Mapping[str, str]) -> bytes:
 
 
 def read_image(found: GetObjectOutputTypeDef) -> bytes:
-    """The bytes of an image that S3 has begun to answer with.
+    """Read an image from the body of an S3 response.
 
     Raises:
-        ImageTooLargeException: the object has more than 15 MB, and is left unread.
-        BotoCoreError: S3 broke off.
+        ImageTooLargeException: if the object has more than 15 MB; the body is not read.
+        BotoCoreError: if the connection to S3 fails.
     """
     if found["ContentLength"] > _MOST_BYTES:
         found["Body"].close()
@@ -72,10 +75,10 @@ def read_image(found: GetObjectOutputTypeDef) -> bytes:
 
 
 def require_place(place: Mapping[str, str]) -> None:
-    """Make sure that the service model's ``S3Object`` names an object.
+    """Check that the service model's ``S3Object`` has a bucket and a name.
 
     Raises:
-        InvalidS3ObjectException: it does not.
+        InvalidS3ObjectException: if one of them is missing.
     """
     missing = [member for member in ("Bucket", "Name") if member not in place]
     if missing:
@@ -83,7 +86,7 @@ def require_place(place: Mapping[str, str]) -> None:
 
 
 def refusal(error: ClientError | BotoCoreError) -> ServiceError:
-    """What S3's answer, or its silence, means to whoever named the object."""
+    """Return the error for the caller when S3 returns an error or cannot be reached."""
     from botocore.exceptions import ClientError
 
     if not isinstance(error, ClientError):
@@ -99,9 +102,9 @@ def refusal(error: ClientError | BotoCoreError) -> ServiceError:
 
 @cache
 def client() -> S3Client:
-    """The S3 client of this process."""
-    # Imported here: boto3 is a third of a cold start, and most requests carry their bytes.
+    """Return the S3 client of this process."""
+    # Imported here: boto3 is a third of a cold start, and most requests contain the image's bytes.
     import boto3
 
-    # Path addressing works wherever AWS_ENDPOINT_URL_S3 points, names that are not DNS included.
+    # Path addressing works with every AWS_ENDPOINT_URL_S3 and with bucket names invalid in DNS.
     return boto3.client("s3", config=bounded(s3={"addressing_style": "path"}))

@@ -1,4 +1,4 @@
-"""Uploads: what S3's notifications say, what an object's key and metadata ask for, its marks.
+"""Uploads: S3's notifications, the request that an object stands for, its content and tags.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
 """
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef
 
 _CREATED: Final = "ObjectCreated:"
-# A rule of the bucket that lets objects expire leaves their faces: it clears the photos away.
+# Not LifecycleExpiration: a bucket rule that removes old photos leaves their faces.
 _REMOVED: Final = "ObjectRemoved:"
 _KEY: Final = re.compile(r"([^/]*)/([^/]*)\.(?:jpg|jpeg|png)", re.IGNORECASE | re.DOTALL)
-# Names in S3's metadata, there with "x-amz-meta-" before them, and the member that each sets.
+# Names in S3's metadata (without "x-amz-meta-"), and the member that each sets.
 _METADATA: Final = {"max-faces": "MaxFaces", "quality-filter": "QualityFilter"}
 
 
@@ -34,18 +34,18 @@ class MalformedNotification(ServiceError):
 
 
 class InvalidUploadKey(ServiceError):
-    """An object's key does not say what to index it as."""
+    """An object's key does not name a collection and an ExternalImageId."""
 
 
 class InvalidUploadMetadata(ServiceError):
-    """An object's metadata asks for what IndexFaces does not have."""
+    """An object's metadata sets a member of IndexFaces to an invalid value."""
 
 
 class UnreadableUpload(ServiceError):
-    """S3 has the object and, stored as it is, gives it to nobody who has no more than its name."""
+    """S3 has the object but does not return it, because of how it is stored."""
 
 
-# S3's codes for it, and what would be right.
+# S3's codes, and what the uploader can do.
 _UNREADABLE: Final = {
     "InvalidObjectState": "it is archived; restore it, or put it into a storage class that can be"
     " read at once",
@@ -56,12 +56,12 @@ _UNREADABLE: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What S3 tells of one object.
+    """A notification of S3 about one object.
 
     Attributes:
         key: decoded.
-        version: of the object, in a bucket that keeps versions.
-        removed: whether it was deleted; otherwise it was created.
+        version: of the object, in a bucket with versioning.
+        removed: whether the object was deleted; otherwise it was created.
         record: the notification's own record of it.
     """
 
@@ -74,7 +74,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An object as it was read.
+    """The content of an object.
 
     Attributes:
         metadata: the uploader's own, by lower-case name.
@@ -89,24 +89,24 @@ class Upload:
 
 
 def read_notices(body: str) -> list[Notice]:
-    """The objects that a message is about: none for S3's test message and for folder markers.
+    """Return the notices in a message: none for S3's test message and for folder markers.
 
     Raises:
-        MalformedNotification: it does not come from S3.
+        MalformedNotification: the message is not a notification of S3.
     """
     try:
         document = json.loads(body)
         if document.get("Event") == "s3:TestEvent":
             return []
-        return list(_notices(document["Records"]))
+        return list(_parse_records(document["Records"]))
     except (ValueError, KeyError, TypeError, AttributeError):
         raise MalformedNotification(
-            "The message is no event notification of S3, which has Records with s3.bucket.name and"
-            " s3.object.key."
+            "The message is not an event notification of S3, which has Records with"
+            " s3.bucket.name and s3.object.key."
         ) from None
 
 
-def _notices(records: list[Mapping[str, Any]]) -> Iterator[Notice]:
+def _parse_records(records: list[Mapping[str, Any]]) -> Iterator[Notice]:
     for record in records:
         name = record["eventName"].removeprefix("s3:")
         removed = name.startswith(_REMOVED)
@@ -118,10 +118,14 @@ def _notices(records: list[Mapping[str, Any]]) -> Iterator[Notice]:
 
 
 def index_request(notice: Notice, metadata: Mapping[str, str]) -> dict[str, Any]:
-    """The checked request of IndexFaces that an object stands for.
+    """Return the checked request of IndexFaces that an object stands for.
+
+    Args:
+        notice: names the object.
+        metadata: the uploader's own, by lower-case name.
 
     Raises:
-        InvalidUploadKey: it is not ``CollectionId/ExternalImageId.jpg``, ``.jpeg``, ``.png``.
+        InvalidUploadKey: the key is not ``CollectionId/ExternalImageId.jpg``, ``.jpeg``, ``.png``.
         InvalidUploadMetadata: MaxFaces or QualityFilter cannot be used.
     """
     found = _KEY.fullmatch(notice.key)
@@ -149,12 +153,17 @@ def index_request(notice: Notice, metadata: Mapping[str, str]) -> dict[str, Any]
 
 
 def fetch(bucket: str, key: str, version: str | None = None) -> Upload | None:
-    """Read an object; None if it is not there any more.
+    """Read an object; return None if it does not exist any more.
+
+    Args:
+        bucket: its bucket.
+        key: its key.
+        version: its version id; None for the current version.
 
     Raises:
         ImageTooLargeException: it has more than 15 MB.
-        UnreadableUpload: it is archived, or encrypted under a key of its uploader's.
-        InternalServerError: S3 does not give it out now.
+        UnreadableUpload: it is archived, or encrypted with a key of its uploader's.
+        InternalServerError: S3 does not return it now.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -170,7 +179,7 @@ def fetch(bucket: str, key: str, version: str | None = None) -> Upload | None:
         code = error.response["Error"].get("Code", "")
         if code in _UNREADABLE:
             raise UnreadableUpload(
-                f"S3 does not give the object out ({code}): {_UNREADABLE[code]}."
+                f"S3 does not return the object ({code}): {_UNREADABLE[code]}."
             ) from error
         raise _unavailable(error) from error
     except BotoCoreError as error:
@@ -180,10 +189,14 @@ def fetch(bucket: str, key: str, version: str | None = None) -> Upload | None:
 
 
 def etags(bucket: str, notice_key: str) -> dict[str, str]:
-    """The objects that share a key's collection and ExternalImageId, with their ETags.
+    """Return the keys with the same collection and ExternalImageId, and the ETag of each.
+
+    Args:
+        bucket: the bucket.
+        notice_key: the key of the notified object, which may be gone.
 
     Raises:
-        InternalServerError: S3 does not say.
+        InternalServerError: S3 does not list them now.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -201,14 +214,18 @@ def etags(bucket: str, notice_key: str) -> dict[str, str]:
     }
 
 
-def mark(notice: Notice, marks: Mapping[str, str], version: str | None) -> None:
-    """Give an object the tags of ours that these are, in place of those that it has of ours.
+def replace_tags(notice: Notice, marks: Mapping[str, str], version: str | None) -> None:
+    """Replace our tags of an object, whose names begin with ``facedex:``.
 
-    Tags of other names stay. An object that is not there any more, or that has no room for
-    another tag, is left as it is.
+    Other tags stay. An object that is gone, or has no room for another tag, is not changed.
+
+    Args:
+        notice: names the object.
+        marks: our tags, by name without the prefix.
+        version: the object's version id; None for the current version.
 
     Raises:
-        ClientError, BotoCoreError: S3 does not take them.
+        ClientError, BotoCoreError: S3 does not accept the tags.
     """
     place: dict[str, Any] = {"Bucket": notice.bucket, "Key": notice.key}
     if version:
@@ -233,7 +250,7 @@ _LONGEST_VALUE: Final = 256
 
 
 def _tag_value(text: str) -> str:
-    """A sentence in the alphabet of S3's tag values."""
+    """Return a sentence with the characters and length that S3's tag values may have."""
     return re.sub(r"[^A-Za-z0-9 +\-=._:/@]+", " ", text).strip()[:_LONGEST_VALUE]
 
 
@@ -244,6 +261,6 @@ def _is_gone(error: ClientError) -> bool:
 
 
 def _unavailable(error: Exception) -> InternalServerError:
-    """A fault of S3 or of our permissions there: not the upload's, so it is tried again."""
+    """Return the error for a fault of S3, or of our permissions: the upload is tried again."""
     code = getattr(error, "response", {}).get("Error", {}).get("Code")
-    return InternalServerError(f"S3 does not give the object out ({code or type(error).__name__}).")
+    return InternalServerError(f"S3 does not return the object ({code or type(error).__name__}).")

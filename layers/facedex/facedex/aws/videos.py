@@ -1,4 +1,4 @@
-"""Videos that the caller names as S3 objects: found, and read a range of bytes at a time."""
+"""Videos that a request refers to as S3 objects, and reading of their byte ranges."""
 
 from __future__ import annotations
 
@@ -21,17 +21,20 @@ _MOST_BYTES: Final = 10 * 1024**3  # Rekognition's limit for a stored video
 
 
 class VideoGone(InvalidS3ObjectException):
-    """The video that a job was started with is not there any more, or may not be read now."""
+    """The video of a job was deleted or replaced, or may no longer be read."""
 
 
 def locate(video: Mapping[str, Any]) -> VideoObject:
-    """The object that the service model's ``Video`` names, as it is now.
+    """Return the current version of a video's S3 object.
+
+    Args:
+        video: the service model's ``Video``.
 
     Raises:
-        InvalidParameterException: it names none.
-        InvalidS3ObjectException: there is none, or it may not be read.
-        VideoTooLargeException: it has more than 10 GB.
-        InternalServerError: S3 cannot be reached; worth repeating.
+        InvalidParameterException: if ``video`` has no ``S3Object``.
+        InvalidS3ObjectException: if the object does not exist or may not be read.
+        VideoTooLargeException: if the object has more than 10 GB.
+        InternalServerError: if S3 cannot be reached; the request can be retried.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -53,10 +56,12 @@ def locate(video: Mapping[str, Any]) -> VideoObject:
 
 
 def ranges(video: VideoObject) -> Callable[[int, int], bytes]:
-    """What fetches the bytes from one place to before another, of that very object.
+    """Return a function that fetches a byte range of a video's object, unchanged since ``locate``.
 
-    It raises ``VideoGone`` when the object was deleted, replaced or closed to us meanwhile, and
-    ``InternalServerError`` when S3 cannot be reached.
+    Returns:
+        A function of the first offset and the offset after the last. It raises ``VideoGone`` if
+        the object was deleted or replaced or may no longer be read, and ``InternalServerError`` if
+        S3 cannot be reached.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -82,9 +87,9 @@ def ranges(video: VideoObject) -> Callable[[int, int], bytes]:
 
 
 _GONE: Final = {
-    HTTPStatus.NOT_FOUND: "is not there any more",
-    HTTPStatus.PRECONDITION_FAILED: "was replaced by another after the job was started",
-    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE: "was replaced by another after the job was started",
+    HTTPStatus.NOT_FOUND: "does not exist any more",
+    HTTPStatus.PRECONDITION_FAILED: "was replaced after the job was started",
+    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE: "was replaced after the job was started",
     HTTPStatus.FORBIDDEN: "may not be read; check the permissions of bucket, object and key",
 }
 
@@ -94,5 +99,5 @@ def _gone(video: VideoObject, error: Any) -> VideoGone | None:
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return None
     code = error.response["Error"].get("Code", "unknown error")
-    what = _GONE.get(status, "cannot be read")
-    return VideoGone(f"The video s3://{video.bucket}/{video.name} {what} ({code}).")
+    reason = _GONE.get(status, "cannot be read")
+    return VideoGone(f"The video s3://{video.bucket}/{video.name} {reason} ({code}).")

@@ -1,1 +1,1 @@
-"""What runs every function: services, the gateway's events, errors as answers, due messages."""
+"""The runtime of every function: entries, services, log, metrics, errors and due messages."""

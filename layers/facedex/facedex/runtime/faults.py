@@ -1,10 +1,11 @@
-"""What the inner rooms raise, as the errors that Rekognition has for it."""
+"""Errors of the inner rooms, translated into those of Rekognition."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from facedex.api import errors
+from facedex.settings import SettingError
 from facedex.store import errors as store_errors
 from facedex.vision import errors as vision_errors
 
@@ -30,11 +31,25 @@ _ERRORS: Final[dict[type[Exception], type[errors.ServiceError]]] = {
 }
 
 
-def service_error(raised: Exception) -> errors.ServiceError:
-    """The error to answer with.
+# Errors whose sentence says all there is to say. Those that _ERRORS lacks are for the operator.
+_FORESEEN: Final[tuple[type[Exception], ...]] = (
+    errors.ServiceError,
+    store_errors.StoreError,
+    SettingError,
+    *_ERRORS,
+)
 
-    For what nobody foresaw, and for what only whoever runs the service can mend (a missing setting
-    or secret), one that says nothing of the inside; the log has the rest.
+
+def is_foreseen(raised: Exception) -> bool:
+    """Return whether the error's own sentence explains it, so that the log needs no traceback."""
+    return isinstance(raised, _FORESEEN)
+
+
+def service_error(raised: Exception) -> errors.ServiceError:
+    """Return the error to answer with.
+
+    An unforeseen error, and one that only the operator can correct (a missing setting or secret),
+    becomes one that reveals nothing internal; the log has the rest.
     """
     if isinstance(raised, errors.ServiceError):
         return raised

@@ -1,17 +1,15 @@
-"""API Gateway's proxy events (REST APIs, payload version 1.0) as calls, and answers as replies.
+"""Translation between API Gateway's proxy events (REST APIs, payload version 1.0) and calls.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from aws_lambda_powertools import Logger
 from pybase64 import b64decode
 
 from facedex.access.authentication import Caller, authenticate
@@ -20,17 +18,18 @@ from facedex.api.arns import Owner
 from facedex.api.writing import write_error
 from facedex.runtime import services
 from facedex.runtime.faults import service_error
+from facedex.runtime.logs import get_logger, log_failure
 
-# Standard error: what a program answers is on the other one.
-logger = Logger(service="facedex", stream=sys.stderr)
+_logger = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request as it came through API Gateway, from a caller who may call.
+    """A request that came through API Gateway, from an authenticated caller.
 
     Attributes:
-        caller: who sent it.
+        owner: account and region whose ARNs the request is about.
+        caller: who sent it, and what they may do.
         headers: by lower-case name.
         path: the path parameters of the route.
         query: every value of every query parameter.
@@ -49,12 +48,12 @@ class Call:
 def answer(
     event: Mapping[str, Any], content_type: str, act: Callable[[Call], bytes]
 ) -> dict[str, Any]:
-    """Answer an event: with what ``act`` returns, or with the error that it raises.
+    """Return the response to an event: what ``act`` returns, or the error that it raises.
 
     Args:
         event: a REST proxy event.
-        content_type: of the answer, errors included.
-        act: makes the body of the successful answer.
+        content_type: of the response, errors included.
+        act: makes the body of a successful response.
     """
     request_id = (event.get("requestContext") or {}).get("requestId") or str(uuid4())
     try:
@@ -63,8 +62,7 @@ def answer(
     except Exception as raised:
         error = service_error(raised)
         if isinstance(error, errors.InternalServerError):
-            # The traceback names code, never data: arguments are not printed.
-            logger.exception("request failed", request_id=request_id)
+            log_failure(_logger, "A request failed", raised, request_id=request_id)
         status, body = error.status, write_error(error)
         headers = {"x-amzn-ErrorType": error.code}
     return {

@@ -1,4 +1,4 @@
-"""Work that begins again when its collection changes to another model meanwhile."""
+"""Repetition of work whose collection changes to another model meanwhile."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ Result = TypeVar("Result")
 
 
 def with_current_model(work: Callable[[], Result]) -> Result:
-    """Do work on a collection; once more if the collection was moved to another model meanwhile.
+    """Do work on a collection, and repeat it once if the collection changed to another model.
 
     Args:
-        work: looks at the collection, and then works with its pack. It changes nothing where it
-            raises ModelMismatch.
+        work: reads the collection and uses its pack. When it raises ModelMismatch, it has changed
+            nothing.
+
+    Returns:
+        The result of the work.
 
     Raises:
-        ModelMismatch: the collection was moved twice.
+        ModelMismatch: the collection changed twice.
         Exception: what the work raises.
     """
     try:

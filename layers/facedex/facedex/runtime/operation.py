@@ -1,4 +1,4 @@
-"""The one wrapper of every operation: what all handlers would otherwise repeat."""
+"""The one wrapper of every operation: it reads requests, calls handlers and writes responses."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ Handler = Callable[[Request, Services], Response]
 
 
 class Endpoint:
-    """An operation that can be called: through its own REST route, or by the front door.
+    """An operation that can be called through its own REST route, or by the front door.
 
     Args:
         name: the operation's name in the service model.
-        handle: takes the checked request, in AWS's field names, and returns the response.
+        handle: returns the response to a checked request, both in AWS's field names.
         variants: the same for each extension on its REST route, by the extension's name.
     """
 
@@ -34,20 +34,19 @@ class Endpoint:
         self._handlers = {name: handle, **variants}
 
     def __call__(self, event: Mapping[str, Any], context: object) -> dict[str, Any]:
-        """Lambda's entry: an API Gateway event of the operation's REST route."""
+        """Handle an API Gateway event of the operation's REST route."""
         with invocation.under(context):
             return answer(event, JSON, self._act)
 
     def perform(
         self, call: Call, read: Callable[[Call], Request], variant: str | None = None
     ) -> bytes:
-        """Check the caller and the request, handle it, check and serialise the response.
+        """Check the caller and the request, handle it, and return the checked, serialised response.
 
         Args:
             call: the request as it came.
-            read: gives its members in JSON's types; used only once the caller is known to be
-                allowed.
-            variant: name of the extension that is wanted instead of the operation itself.
+            read: returns its members in JSON's types; called only for an authorised caller.
+            variant: name of the extension to perform instead of the operation itself.
 
         Raises:
             Exception: see ``facedex.runtime.faults`` for what each means to the caller.

@@ -1,33 +1,34 @@
-"""Messages that are due by the database: sent now, or again soon."""
+"""Messages that the database says are due: sent now, or again soon."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from facedex.aws.notifications import NotSent, send_messages
+from facedex.runtime.logs import get_logger
 from facedex.store.database import Connection, Database
 
-_logger: Final = logging.getLogger(__name__)
+_logger: Final = get_logger(__name__)
 
-RETRY: Final = 10  # seconds until messages are sent again that the queue did not take
+RETRY: Final = 10  # seconds until messages that the queue did not accept are sent again
 
 
 def send_due(
     database: Database,
     queue: str,
     claim: Callable[[Connection], Sequence[Mapping[str, Any]]],
-    send_again: Callable[[Connection], None],
+    resend: Callable[[Connection], None],
 ) -> None:
     """Send the messages that are due.
 
-    What does not get to the queue, or is lost on the way, the next sweep sends again.
+    The next sweep sends those again that do not reach the queue, or are lost on the way.
 
     Args:
+        database: where the messages are.
         queue: URL of the queue.
-        claim: takes the messages that are due for this process to send.
-        send_again: has every message that nobody works on sent again, ``RETRY`` seconds later.
+        claim: claims the messages that are due, for this process to send.
+        resend: makes the messages of unclaimed work due again, ``RETRY`` seconds later.
 
     Raises:
         DatabaseUnavailable: the database does not answer.
@@ -41,4 +42,4 @@ def send_due(
     except NotSent as error:
         _logger.warning("%s %d messages are sent again soon.", error, len(due))
         with database.transaction() as connection:
-            send_again(connection)
+            resend(connection)

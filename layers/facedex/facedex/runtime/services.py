@@ -1,4 +1,4 @@
-"""What handlers stand on: made on first use, kept for the life of the process."""
+"""Services of a process for its handlers: made on first use, kept for the life of the process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from facedex.vision.packs import Pack
     from facedex.vision.shelf import Shelf
 
-# Seconds of an invocation that are left for its work and its answer, once it has a connection.
+# Seconds of an invocation that are kept for its work and its response, once it has a connection.
 _SPARE: Final = 4.0
 
 
@@ -33,7 +33,7 @@ class Services:
     """The services of one request.
 
     Attributes:
-        owner: in whose name it is answered.
+        owner: account and region of the ARNs in the response.
     """
 
     owner: Owner
@@ -50,11 +50,11 @@ class Services:
 
     @property
     def pack(self) -> Pack:
-        """The default model pack; its networks are loaded when first run."""
+        """The default model pack; its networks are loaded on first use."""
         return pack()
 
     def pack_of(self, collection: Collection) -> Pack:
-        """The model pack that made a collection's vectors.
+        """Return the model pack that made a collection's vectors.
 
         Raises:
             InvalidParameterException: it is not installed here.
@@ -68,16 +68,16 @@ class Services:
         return shelf().installed()
 
     def pack_for(self, model_version: str) -> Pack:
-        """The installed model pack whose vectors have this FaceModelVersion.
+        """Return the installed model pack whose vectors have this FaceModelVersion.
 
         Raises:
-            PackNotInstalled: it is not here.
+            PackNotInstalled: it is not installed here.
             PackMissing: it cannot be used.
         """
         return pack_for(model_version)
 
     def pack_named(self, name: str) -> Pack:
-        """The installed model pack of that name.
+        """Return the installed model pack of that name.
 
         Raises:
             PackMissing: it cannot be used.
@@ -112,24 +112,24 @@ _making = Lock()
 
 
 def database() -> Database:
-    """The database of this process."""
+    """Return the database of this process."""
     with _making:
         return _database()
 
 
 def keyring() -> KeyRing:
-    """The access keys of this process."""
+    """Return the access keys of this process."""
     with _making:
         return _keyring()
 
 
 def pack() -> Pack:
-    """The default model pack."""
+    """Return the default model pack."""
     return shelf().named(settings().pack, threads=_threads())
 
 
 def pack_of(collection: Collection) -> Pack:
-    """The model pack that made a collection's vectors.
+    """Return the model pack that made a collection's vectors.
 
     Raises:
         InvalidParameterException: it is not installed here.
@@ -148,20 +148,20 @@ def pack_of(collection: Collection) -> Pack:
 
 
 def pack_for(model_version: str) -> Pack:
-    """The model pack whose vectors have this FaceModelVersion.
+    """Return the model pack whose vectors have this FaceModelVersion.
 
     Raises:
-        PackNotInstalled: it is not here.
+        PackNotInstalled: it is not installed here.
         PackMissing: it cannot be used.
     """
     return shelf().of_version(model_version, threads=_threads())
 
 
 def shelf(current: Settings | None = None) -> Shelf:
-    """The model packs of this process.
+    """Return the model packs of this process.
 
     Args:
-        current: its settings, where not all of them are in the environment yet.
+        current: its settings, if not all of them are in the environment yet.
     """
     current = current or settings()
     with _making:
@@ -169,10 +169,10 @@ def shelf(current: Settings | None = None) -> Shelf:
 
 
 def _threads() -> int:
-    """The threads that look at an invocation's image.
+    """Return how many threads process an invocation's image.
 
-    Beside others, an invocation has one, whatever the setting: several images done at once, a
-    thread each, take less time than the threads' waiting for each other.
+    While others are running, an invocation has one, whatever the setting: several images at once,
+    with a thread each, take less time than threads that wait for each other.
     """
     return settings().threads if invocation.under_way() < 2 else 1
 

@@ -1,4 +1,4 @@
-"""Jobs on stored video: started once, ended once, announced, and forgotten when they expire."""
+"""Jobs on stored video: started once, ended once, and removed when they expire."""
 
 from __future__ import annotations
 
@@ -17,20 +17,14 @@ from facedex.store.errors import JobNotFound, RequestMismatch, TooManyJobs
 
 PLANNING: Final = -1  # the task that plans a job; every other is a segment's number
 
-# Seconds for which one process has a notification to itself, and after how many tries it is given
-# up: the waits between them double, so that the last comes after about half a day.
-_ANNOUNCING: Final = 60
-_MOST_TRIES: Final = 10
-
-# Jobs removed in one transaction; each may have hundreds of thousands of sightings.
-_BATCH: Final = 10
-
 
 @dataclass(frozen=True, slots=True)
 class VideoObject:
-    """A stored video: where it is, and which of all that may have been there.
+    """A stored video: the S3 object, in one of its versions.
 
     Attributes:
+        version: S3's version id, if the caller named one.
+        etag: changes with the content.
         size: bytes.
     """
 
@@ -43,7 +37,12 @@ class VideoObject:
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """What a job searches: a collection for life, and from which similarity on (0..100)."""
+    """The collection that a job searches, and the lowest similarity of a match.
+
+    Attributes:
+        collection_key: the store's key, which no later collection of that name has.
+        threshold: 0 to 100.
+    """
 
     collection_key: int
     collection_id: str
@@ -52,13 +51,13 @@ class Gallery:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is asked for.
+    """What a job is to do.
 
     Attributes:
-        operation: name of the operation that starts it.
+        operation: name of the operation that starts the job.
         gallery: None for a job that searches nothing.
-        model_version: of the pack that is to do all of it.
-        topic_arn: where its end is announced, if anywhere.
+        model_version: of the pack that analyses the whole film.
+        topic_arn: the SNS topic for the notification of its end, if any.
     """
 
     operation: str
@@ -71,14 +70,15 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job and how far it is.
+    """A job and its state.
 
     Attributes:
         status: IN_PROGRESS, SUCCEEDED or FAILED.
         status_message: why it failed.
         film: what planning found out, as it was stored.
-        rate: frames a second that are looked at; known once it is planned.
+        rate: frames a second that are analysed; known once it is planned.
         finished_at: None while it runs.
+        restarts: how often it began again because its collection changed to another model.
     """
 
     job_id: str
@@ -88,15 +88,16 @@ class Job:
     film: dict[str, Any] | None
     rate: float | None
     finished_at: datetime | None
+    restarts: int = 0
 
 
-def earlier(
+def find_repeated(
     connection: Connection, operation: str, token: str | None, request: Mapping[str, Any]
 ) -> str | None:
-    """The job that a request with this token has started before, if there is one.
+    """Return the id of the job that a request with this token has started, if there is one.
 
     Raises:
-        RequestMismatch: the token came with another request.
+        RequestMismatch: the token was used with another request.
     """
     if token is None:
         return None
@@ -123,27 +124,29 @@ def start(
     limit: int,
     days: int,
 ) -> str:
-    """Write down a new job, with the task of planning it, and return its id.
+    """Store a new job with its planning task, and return its id.
 
-    A twin of the request, by its token, gets the same id however close it comes.
+    A request repeated with the same token gets the same id, even at the same time.
 
     Args:
-        token: the request's own, or None.
-        request: what has to be the same when the token is.
-        limit: jobs that may be under way, this one included.
-        days: for which it is kept, from now on.
+        connection: in a transaction.
+        order: what the job is to do.
+        token: the request's ClientRequestToken, or None.
+        request: what must be the same when the token is.
+        limit: jobs that may run at once, this one included.
+        days: for which the job and its results are kept.
 
     Raises:
-        TooManyJobs: there are as many already.
-        RequestMismatch: the token came with another request before.
+        TooManyJobs: as many are running already.
+        RequestMismatch: the token was used with another request.
     """
     running = connection.execute(
         "SELECT count(*) AS jobs FROM video_jobs WHERE status = 'IN_PROGRESS'"
     ).fetchone()
     if running is not None and running.jobs >= limit:
         raise TooManyJobs(
-            f"There are {running.jobs} video jobs under way, and at most {limit} are allowed; start"
-            " this one when another has ended"
+            f"{running.jobs} video jobs are running, and at most {limit} are allowed; start this"
+            " one when another has ended"
         )
     video, gallery = order.video, order.gallery
     row = connection.execute(
@@ -174,9 +177,9 @@ def start(
         ),
     ).fetchone()
     if row is None:
-        twin = earlier(connection, order.operation, token, request)
-        assert twin is not None
-        return twin
+        repeated = find_repeated(connection, order.operation, token, request)
+        assert repeated is not None
+        return repeated
     connection.execute(
         "INSERT INTO video_tasks (job_id, task, starts, ends) VALUES (%s, %s, 0, 0)",
         (row.job_id, PLANNING),
@@ -186,10 +189,12 @@ def start(
 
 
 def find(connection: Connection, job_id: str, operation: str | None = None) -> Job:
-    """The job of that id.
+    """Return the job of that id.
 
     Args:
-        operation: what must have started it.
+        connection: in a transaction or not.
+        job_id: the job's.
+        operation: name of the operation that must have started it, if that matters.
 
     Raises:
         JobNotFound: there is none, it has expired, or another operation started it.
@@ -205,11 +210,11 @@ def find(connection: Connection, job_id: str, operation: str | None = None) -> J
             + (f" of {operation}" if operation else "")
             + "; results are kept for a limited time."
         )
-    return _job(row)
+    return job_from_row(row)
 
 
 def lock(connection: Connection, job_id: str) -> bool:
-    """Hold off everybody else's changes of a running job; False if it is over or gone."""
+    """Lock a running job against changes by others; return False if it is over or gone."""
     row = connection.execute(
         "SELECT 1 FROM video_jobs WHERE job_id = %s AND status = 'IN_PROGRESS' FOR UPDATE",
         (job_id,),
@@ -218,7 +223,12 @@ def lock(connection: Connection, job_id: str) -> bool:
 
 
 def end(connection: Connection, job_id: str, *, failure: str | None = None) -> bool:
-    """End a running job, by a sentence if it failed; what only its work needed is removed.
+    """End a running job, and remove what only its workers needed.
+
+    Args:
+        connection: in a transaction.
+        job_id: the job's.
+        failure: why it failed, one sentence; None if it succeeded.
 
     Returns:
         Whether it was running: a job ends once.
@@ -234,76 +244,29 @@ def end(connection: Connection, job_id: str, *, failure: str | None = None) -> b
     return ended == 1
 
 
-def fail_stalled(connection: Connection, *, seconds: int) -> list[str]:
-    """End the jobs with which nobody has got on for that long, and return their ids.
-
-    A job that waits its turn while workers are busy with others is not stalled, unless it has
-    waited 24 times as long.
-    """
-    rows = connection.execute(
-        """
-        SELECT job_id FROM video_jobs AS job
-        WHERE status = 'IN_PROGRESS'
-            AND progressed_at < now() - make_interval(secs => %(seconds)s)
-            AND (
-                created_at < now() - make_interval(secs => 24 * %(seconds)s)
-                OR NOT EXISTS (
-                    SELECT FROM video_jobs AS other
-                    WHERE other.status = 'IN_PROGRESS'
-                        AND other.progressed_at > other.created_at
-                        AND other.progressed_at >= now() - make_interval(secs => %(seconds)s)
-                )
-            )
-        FOR UPDATE SKIP LOCKED
-        """,
-        {"seconds": seconds},
-    ).fetchall()
-    failure = f"The job made no progress for {seconds} seconds and was given up; start it again."
-    return [row.job_id for row in rows if end(connection, row.job_id, failure=failure)]
-
-
-def claim_announcement(connection: Connection, job_id: str | None = None) -> Job | None:
-    """A finished job whose notification is due, for this process alone to publish, or None.
-
-    Should the process die, the notification is due again a minute later.
+def restart(connection: Connection, job: Job, model_version: str) -> bool:
+    """Begin a running job again with another model: its tracks are removed.
 
     Args:
-        job_id: the only job that will do.
+        connection: in the transaction that makes its tasks due again.
+        job: as the worker read it that could not continue.
+        model_version: of the pack that analyses the whole film now.
+
+    Returns:
+        False if the job is over, or another worker has restarted it already.
     """
-    row = connection.execute(
-        """
-        UPDATE video_jobs SET
-            notify_tries = notify_tries + 1,
-            notify_after = now() + %(wait)s * power(2, notify_tries) * interval '1 second'
-        WHERE job_id = (
-            SELECT job_id FROM video_jobs
-            WHERE finished_at IS NOT NULL AND notified_at IS NULL AND topic_arn IS NOT NULL
-                AND notify_after <= now() AND notify_tries < %(most)s
-                AND job_id = coalesce(%(job)s, job_id)
-            ORDER BY notify_after LIMIT 1 FOR UPDATE SKIP LOCKED
-        )
-        RETURNING *
-        """,
-        {"wait": _ANNOUNCING, "most": _MOST_TRIES, "job": job_id},
-    ).fetchone()
-    return _job(row) if row else None
-
-
-def mark_announced(connection: Connection, job_id: str) -> None:
-    """Note that a job's notification was published."""
-    connection.execute("UPDATE video_jobs SET notified_at = now() WHERE job_id = %s", (job_id,))
-
-
-def expire(connection: Connection) -> int:
-    """Remove some jobs whose time is over, results and all; how many."""
-    return connection.execute(
-        "DELETE FROM video_jobs WHERE job_id IN (SELECT job_id FROM video_jobs"
-        f" WHERE expires_at <= now() ORDER BY expires_at LIMIT {_BATCH} FOR UPDATE SKIP LOCKED)"
+    restarted = connection.execute(
+        "UPDATE video_jobs SET model_version = %s, restarts = restarts + 1, progressed_at = now()"
+        " WHERE job_id = %s AND status = 'IN_PROGRESS' AND restarts = %s",
+        (model_version, job.job_id, job.restarts),
     ).rowcount
+    if restarted:
+        connection.execute("DELETE FROM video_tracks WHERE job_id = %s", (job.job_id,))
+    return restarted == 1
 
 
-def plan(connection: Connection, job_id: str, film: Mapping[str, Any], rate: float) -> None:
-    """Keep what planning found out about a job's film."""
+def store_plan(connection: Connection, job_id: str, film: Mapping[str, Any], rate: float) -> None:
+    """Store what planning found out about a job's film."""
     connection.execute(
         "UPDATE video_jobs SET film = %s, rate = %s, progressed_at = now() WHERE job_id = %s",
         (Jsonb(dict(film), dumps=orjson.dumps), rate, job_id),
@@ -314,7 +277,8 @@ def _digest(request: Mapping[str, Any]) -> bytes:
     return sha256(orjson.dumps(request, option=orjson.OPT_SORT_KEYS)).digest()
 
 
-def _job(row: Any) -> Job:
+def job_from_row(row: Any) -> Job:
+    """Return the job that a row of video_jobs describes."""
     gallery = (
         None
         if row.collection_key is None
@@ -330,4 +294,5 @@ def _job(row: Any) -> Job:
         row.film,
         row.rate,
         row.finished_at,
+        row.restarts,
     )

@@ -1,1 +1,1 @@
-"""Pixels to faces to vectors. Knows no SQL, no HTTP and no environment variables."""
+"""Face detection and embedding, without SQL, HTTP or environment variables."""

@@ -1,4 +1,4 @@
-"""Faces turned, scaled and cut to the chip that an embedder expects."""
+"""Alignment of faces: rotating, scaling and cropping to the chip that an embedder expects."""
 
 from __future__ import annotations
 
@@ -17,15 +17,21 @@ Floats = NDArray[np.float32]
 
 
 class View(NamedTuple):
-    """How a chip differs from the template's."""
+    """A variation of the template's chip.
 
-    turn: float = 0.0  # degrees, clockwise about the chip's centre
-    zoom: float = 1.0  # from the chip's centre
-    mirrored: bool = False  # left and right exchanged, after turn and zoom
+    Attributes:
+        turn: rotation in degrees, clockwise about the chip's centre.
+        zoom: enlargement about the chip's centre.
+        mirrored: whether left and right are exchanged, after rotation and enlargement.
+    """
+
+    turn: float = 0.0
+    zoom: float = 1.0
+    mirrored: bool = False
 
 
 UPRIGHT = View()
-MOST_ENLARGED = 16  # times: a face of ten pixels
+MOST_ENLARGED = 16  # factor, reached by a face of ten pixels
 
 
 def align(
@@ -37,8 +43,14 @@ def align(
 ) -> NDArray[np.uint8]:
     """Return one chip for each face: (n, chip_size, chip_size, 3) RGB.
 
-    pixels: (rows, columns, 3); landmarks: (n, 5, 2) x y in these pixels; template: (5, 2) where
-    the landmarks come to lie in the upright chip. What lies outside the picture is black.
+    Areas outside the image are black.
+
+    Args:
+        pixels: (rows, columns, 3) RGB.
+        landmarks: (n, 5, 2) x y in these pixels.
+        template: (5, 2) x y of the landmarks in the upright chip.
+        chip_size: side of the chip in pixels.
+        view: the variation of the chip.
     """
     chips: NDArray[np.uint8] = cut(pixels, landmarks, template, chip_size, (view,))[:, 0]
     return chips
@@ -53,7 +65,14 @@ def cut(
 ) -> NDArray[np.uint8]:
     """Return the chips of each face in several views: (n, views, chip_size, chip_size, 3) RGB.
 
-    As `align` for each view, but what they have in common is made once.
+    The result is that of `align` for each view, but work that the views share is done once.
+
+    Args:
+        pixels: (rows, columns, 3) RGB.
+        landmarks: (n, 5, 2) x y in these pixels.
+        template: (5, 2) x y of the landmarks in the upright chip.
+        chip_size: side of the chip in pixels.
+        views: the variations of the chip.
     """
     chips = np.empty((len(landmarks), len(views), chip_size, chip_size, 3), dtype=np.uint8)
     if not len(landmarks):
@@ -66,16 +85,16 @@ def cut(
     ]
     for face in range(len(landmarks)):
         transforms = np.stack([transform[face] for transform in to_picture])
-        for place, (view, chip) in enumerate(
+        for index, (view, picture) in enumerate(
             zip(views, _warp(pixels, transforms, chip_size), strict=True)
         ):
-            seen = np.asarray(chip)
-            chips[face, place] = seen[:, ::-1] if view.mirrored else seen
+            chip = np.asarray(picture)
+            chips[face, index] = chip[:, ::-1] if view.mirrored else chip
     return chips
 
 
 def change(template: Floats, chip_size: int, view: View) -> Floats:
-    """Return where the template's points (5, 2) lie in another view of the chip."""
+    """Return the template's points (5, 2) in another view of the chip."""
     angle = np.radians(view.turn)
     sine, cosine = view.zoom * np.sin(angle), view.zoom * np.cos(angle)
     turned = (template - chip_size / 2) @ np.array([[cosine, sine], [-sine, cosine]])
@@ -83,14 +102,14 @@ def change(template: Floats, chip_size: int, view: View) -> Floats:
 
 
 def _warp(pixels: NDArray[np.uint8], transforms: Floats, size: int) -> Iterator[pillow.Image]:
-    """Sample a face's chips through transforms (n, 2, 3) from chip to picture coordinates.
+    """Sample a face's chips through transforms (n, 2, 3) from chip to image coordinates.
 
-    Interpolation alone would skip pixels where the face is larger than the chip, so the face's
-    surroundings are first averaged down by a whole factor. Where the face is smaller, they are
-    first enlarged by one, with a filter that keeps more detail than the warp's own can; between
-    pixels so close together a straight line is as good as a curve.
+    If the face is larger than the chip, interpolation alone would skip pixels, so the region of the
+    face is first reduced by averaging, by an integer factor. If the face is smaller, the region is
+    first enlarged by an integer factor, with a filter that preserves more detail than the affine
+    transform's own; bilinear interpolation is then sufficient.
     """
-    # Imported here, so that functions without images never pay for it.
+    # Imported here, so that functions without images do not load it.
     from PIL import Image as pillow
 
     rows, columns = pixels.shape[:2]

@@ -1,4 +1,4 @@
-"""Cosines as similarities: 100 - Similarity is the false matches in 10,000 comparisons."""
+"""Conversion of cosines to similarities: 100 - Similarity = false matches in 10,000 comparisons."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from numpy.typing import ArrayLike, NDArray
 
 Doubles = NDArray[np.float64]
 
-COMPARISONS = 10_000  # 100 - Similarity is the expected number of false matches among so many
-# Similarity is a 32-bit float on the wire: a rate that moves 100 by less than half a step is none.
+COMPARISONS = 10_000  # 100 - Similarity is the expected number of false matches in this many
+# Clients read Similarity as a 32-bit float; a rate below half a step of it at 100 counts as 0.
 NO_RATE = float(-np.spacing(np.float32(-100))) / 2 / COMPARISONS
 
 FEWEST_COMPARISONS = 100_000
-FEWEST_COUNTS = 30  # their relative error is a fifth
+FEWEST_COUNTS = 30  # the relative error of 30 counts is a fifth
 BODY_KNOTS = 14
 TAIL_KNOTS = 8
-RAREST = -10.0  # log10 of the lowest rate that is tabulated
+RAREST = -10.0  # log10 of the lowest tabulated rate
 
 
 class Calibration:
@@ -27,7 +27,15 @@ class Calibration:
     """
 
     def __init__(self, cosine: Sequence[float], false_match_rate: Sequence[float]) -> None:
-        """Take at least two knots: ascending cosines and descending rates, or raise ValueError."""
+        """Create a calibration from its knots.
+
+        Args:
+            cosine: two or more cosines, ascending.
+            false_match_rate: the rate at each cosine, descending.
+
+        Raises:
+            ValueError: if the knots are not of this form.
+        """
         self._cosine = np.asarray(cosine, dtype=np.float64)
         self._log_rate = np.log10(np.asarray(false_match_rate, dtype=np.float64))
         steps = np.diff(self._cosine), np.diff(self._log_rate)
@@ -61,7 +69,7 @@ class Calibration:
 
 
 def _interpolate(at: ArrayLike, x: Doubles, y: Doubles) -> Doubles:
-    """Return y at the places, linear between the knots (x ascending) and beyond the outer ones."""
+    """Return y at the points, linear between the knots (x ascending) and beyond the outer ones."""
     place = np.asarray(at, dtype=np.float64)
     segment = np.clip(np.searchsorted(x, place) - 1, 0, x.size - 2)
     slope = (y[segment + 1] - y[segment]) / (x[segment + 1] - x[segment])
@@ -74,13 +82,20 @@ def fit(
 ) -> tuple[list[float], list[float]]:
     """Return the knots of a calibration, cosines and rates, from comparisons of different people.
 
-    Several samples are a mixture: its false match rate at a cosine is the mean of the samples' own
-    rates there, weighted by `weights` (equal if not given), however large each sample is.
+    Several samples form a mixture. Its false match rate at a cosine is the weighted mean of the
+    samples' rates there, independent of the samples' sizes.
 
-    Down to 30 counts the rate is the share of comparisons at or above the cosine. Beyond, its
-    logarithm follows the parabola (a normal distribution's tail is one) fitted to the counts from
-    1 in 1,000 down, never rising, until 1 in 10 billion or the cosine 1.
-    Raises ValueError below 100,000 comparisons: their tail says too little.
+    Down to 30 counts the rate is the share of comparisons at or above the cosine. Below that, its
+    logarithm follows a parabola (as the tail of a normal distribution does), which is fitted to
+    the counts at rates of 1 in 1,000 and less and never rises, down to 1 in 10 billion or the
+    cosine 1.
+
+    Args:
+        impostor_cosines: one or more samples of cosines.
+        weights: weight of each sample; by default all are equal.
+
+    Raises:
+        ValueError: if there are fewer than 100,000 comparisons, too few to estimate the tail.
     """
     samples = [impostor_cosines] if isinstance(impostor_cosines, np.ndarray) else impostor_cosines
     mixture = _Mixture(samples, weights)
@@ -107,10 +122,10 @@ def fit(
 class _Mixture:
     """Samples of cosines, each with a weight.
 
-    `count` is how many comparisons of one sample the mixture is worth: the harmonic mean of the
-    samples' sizes, weighted. At count · rate = 30 the rate's relative error is then at most that of
-    30 counts, whichever samples they come from and however alike the samples are (Cauchy-Schwarz);
-    they may be copies of the same photos.
+    `count` is the mixture's effective number of comparisons: the weighted harmonic mean of the
+    samples' sizes. At count · rate = 30 the relative error of the rate is at most that of 30
+    counts, for any distribution over the samples and any dependence between them
+    (Cauchy-Schwarz); the samples may even be copies of the same photos.
     """
 
     def __init__(
@@ -125,23 +140,23 @@ class _Mixture:
         self.count = 0.0
         if len(sizes) and sizes.min():
             shares /= shares.sum()
-            # In this order one sample, or the same one twice, is worth exactly its own size.
+            # In this order, the count of one sample, or of a sample twice, is exactly its size.
             self.count = float(sizes.min() / np.sum(shares * (sizes.min() / sizes)))
             self._worth = shares * self.count / sizes  # of one comparison in each sample
 
     def cosines(self, logs: Doubles) -> Doubles:
-        """Return the highest cosine at which the rate is reached, for log10 of each rate."""
+        """Return the highest cosine at which each rate is reached, from log10 of the rates."""
         wanted = 10.0**logs * self.count
         low = np.full(logs.shape, min(sample[0] for sample in self._samples))
         high = np.full(logs.shape, np.nextafter(max(sample[-1] for sample in self._samples), 9))
-        # Down to neighbouring numbers, so that the result is a cosine of a sample.
+        # Bisect down to adjacent floats, so that the result is a cosine of a sample.
         while np.any((low < (middle := (low + high) / 2)) & (middle < high)):
             reached = self._counts(middle) >= wanted
             low, high = np.where(reached, middle, low), np.where(reached, high, middle)
         return low
 
     def _counts(self, cosines: Doubles) -> Doubles:
-        """Return how many comparisons, by their worth, reach each cosine."""
+        """Return the weighted number of comparisons that reach each cosine."""
         counts = np.zeros(cosines.shape)
         for sample, worth in zip(self._samples, self._worth, strict=True):
             counts += worth * (sample.size - np.searchsorted(sample, cosines))
@@ -150,11 +165,11 @@ class _Mixture:
     def too_few(self) -> str:
         people = 1 + int((2 * FEWEST_COMPARISONS) ** 0.5)
         several = (
-            f", equally weighted, are worth {int(self.count)} of one sample, which"
+            f", equally weighted, count as {int(self.count)} of one sample, which"
             if len(self._sizes) > 1
             else ""
         )
         return (
-            f"{self._sizes.sum()} comparisons{several} are too few to calibrate with; take at "
-            f"least {FEWEST_COMPARISONS}, that is {people} people."
+            f"{self._sizes.sum()} comparisons{several} are too few to calibrate with; at least "
+            f"{FEWEST_COMPARISONS} are needed, that is {people} people."
         )

@@ -1,4 +1,4 @@
-"""Faces in pixels to unit vectors: one network's, or those of several side by side."""
+"""Conversion of faces to unit vectors, by one network or several."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from facedex.vision.sessions import Network
 from facedex.vision.stretching import Stretch
 
 Floats = NDArray[np.float32]
-# Faces cut out for an embedder: for each of its networks (n, views, s, s, 3) RGB.
+# Faces cropped for an embedder: for each of its networks (n, views, s, s, 3) RGB.
 Chips = tuple[NDArray[np.uint8], ...]
 
 
 class Embedder(Protocol):
-    """Turns faces into unit vectors whose inner product says how alike they are."""
+    """Convert faces to unit vectors whose inner product measures their similarity."""
 
     @property
     def networks(self) -> Sequence[Network]:
-        """The networks that it runs."""
+        """The networks that the embedder runs."""
         ...
 
     def cut(self, pixels: NDArray[np.uint8], landmarks: Floats) -> Chips:
-        """Return the faces with landmarks (n, 5, 2) cut out of pixels (rows, columns, 3) RGB."""
+        """Return chips of the faces with landmarks (n, 5, 2) in pixels (rows, columns, 3) RGB."""
         ...
 
     def embed(self, chips: Chips) -> Floats:
-        """Return the unit vectors (n, dimension) of faces that were cut out."""
+        """Return the unit vectors (n, dimension) of the faces in the chips."""
         ...
 
 
 @dataclass(frozen=True)
 class Kind:
-    """How a kind of network is given chips, and how its outputs become a vector."""
+    """The input and output format of a kind of network."""
 
-    views: tuple[View, ...]  # where the manifest names none
-    chips: int  # at a time: more are no faster and take more memory
+    views: tuple[View, ...]  # the default, if the manifest has none
+    chips: int  # per batch; larger batches are not faster and take more memory
     to_input: Callable[[NDArray[np.uint8]], NDArray[Any]]  # of chips (n, s, s, 3) RGB
     to_unit: Callable[[Floats], Floats]  # of the views' mean outputs (n, values)
 
@@ -60,33 +60,34 @@ def _balanced_planes(chips: NDArray[np.uint8]) -> Floats:
 
 
 def normalise(vectors: Floats) -> Floats:
-    """Return the unit vectors (n, d) that point where the vectors do."""
+    """Scale vectors (n, d) to unit length."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     units: Floats = vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
     return units
 
 
-# The views of dlib's ResNet: a little larger than dlib shows a face, turned one way, and turned the
-# other way and mirrored. The mean of two such vectors errs less, on every set measured, than that
-# of a chip and its own mirror image; and a picture and its mirror image have the same one.
+# The views of dlib's ResNet: slightly larger than dlib's own, one rotated in one direction, the
+# other in the opposite direction and mirrored. On every measured set, the mean of their vectors is
+# more accurate than that of a chip and its mirror image. An image and its mirror image have the
+# same mean.
 TURNED = (View(turn=4.0, zoom=1.1), View(turn=-4.0, zoom=1.1, mirrored=True))
 
 KINDS: Mapping[str, Kind] = {
     # dlib's face recognition ResNet (29 convolutions, 128 values), converted to ONNX.
     "dlib-resnet": Kind(TURNED, 16, _as_bytes, lift),
     # SFace (Zhong et al., IEEE TIP 30:2587, 2021; 128 values) of the OpenCV Zoo, converted to ONNX
-    # that takes bytes.
+    # with bytes as its input.
     "sface-bytes": Kind((UPRIGHT,), 8, _as_bytes, normalise),
-    # The same network as published: RGB planes 0..255, which it scales itself.
+    # The same network as published: RGB planes 0..255, which the network scales.
     "sface": Kind((UPRIGHT,), 8, _planes, normalise),
     # ArcFace (Deng et al., arXiv:1801.07698), as InsightFace runs it: RGB planes -1..1. Only the
-    # chip itself is embedded: no weights were at hand to measure whether its mirror image helps.
+    # chip itself is embedded; whether adding its mirror image helps has not been measured.
     "arcface": Kind((UPRIGHT,), 8, _balanced_planes, normalise),
 }
 
 
 class SingleEmbedder:
-    """One network, shown each face in one or more views; their outputs are averaged."""
+    """One network, whose outputs for one or more views of each face are averaged."""
 
     def __init__(
         self,
@@ -99,11 +100,17 @@ class SingleEmbedder:
         views: Sequence[View] = (),
         stretch: Stretch | None = None,
     ) -> None:
-        """Take what the manifest says of a network.
+        """Create an embedder from the values of a manifest.
 
-        dimension: of its vectors; template: (5, 2) x y, where the landmarks come to lie in the
-        chip; chip_size: its side in pixels; views: those of its kind where there are none;
-        stretch: by the detail of the last view, which shows the face at the template's own size.
+        Args:
+            network: the network.
+            kind: format of its input and output.
+            dimension: length of its vectors.
+            template: (5, 2) x y of the landmarks in the chip.
+            chip_size: side of the chip in pixels.
+            views: variations of the chip; by default those of the kind.
+            stretch: correction of the vectors by the detail of the last view, which shows the
+                face at the template's own size; None for no correction.
         """
         self.networks = (network,)
         self.views = tuple(views) or kind.views
@@ -114,18 +121,18 @@ class SingleEmbedder:
         self._stretch = stretch
 
     def cut(self, pixels: NDArray[np.uint8], landmarks: Floats) -> Chips:
-        """Return the faces with landmarks (n, 5, 2) cut out of pixels (rows, columns, 3) RGB."""
+        """Return chips of the faces with landmarks (n, 5, 2) in pixels (rows, columns, 3) RGB."""
         chips = alignment.cut(pixels, landmarks, self._template, self._chip_size, self.views)
         return (chips,)
 
     def embed(self, chips: Chips) -> Floats:
-        """Return the unit vectors (n, dimension) of faces that were cut out."""
+        """Return the unit vectors (n, dimension) of the faces in the chips."""
         (faces,) = chips
         (network,) = self.networks
         if not len(faces):
             return np.empty((0, self._dimension), dtype=np.float32)
         flat = faces.reshape(-1, *faces.shape[2:])
-        # A batch axis that is not free is 1.
+        # A batch axis of fixed length has length 1.
         step = 1 if isinstance(network.axes[0], int) else self._kind.chips
         outputs = [
             network.run(self._kind.to_input(flat[start : start + step]))[0]
@@ -139,17 +146,20 @@ class SingleEmbedder:
 
 
 class FusedEmbedder:
-    """Several networks that see the same faces: their unit vectors, weighted, side by side.
+    """Several networks whose weighted unit vectors are concatenated.
 
-    The inner product of two such vectors is the weighted mean of the networks' own, and the vector
-    is one unit vector like any other.
+    The result is a unit vector; the inner product of two such vectors is the weighted mean of the
+    networks' own inner products.
     """
 
     def __init__(self, parts: Sequence[tuple[float, Embedder]]) -> None:
-        """Take the networks, each with its share of the inner product; the shares add up to 1.
+        """Create an embedder from several others.
+
+        Args:
+            parts: embedders, each with its share of the inner product.
 
         Raises:
-            ValueError: they do not.
+            ValueError: if the shares are not positive or do not add up to 1.
         """
         shares = np.array([share for share, _ in parts])
         if not (len(parts) and np.all(shares > 0) and abs(shares.sum() - 1) < 1e-6):
@@ -159,15 +169,15 @@ class FusedEmbedder:
 
     @property
     def networks(self) -> Sequence[Network]:
-        """The networks that it runs."""
+        """The networks that the embedder runs."""
         return [network for part in self._parts for network in part.networks]
 
     def cut(self, pixels: NDArray[np.uint8], landmarks: Floats) -> Chips:
-        """Return the faces with landmarks (n, 5, 2) cut out of pixels (rows, columns, 3) RGB."""
+        """Return chips of the faces with landmarks (n, 5, 2) in pixels (rows, columns, 3) RGB."""
         return tuple(chips for part in self._parts for chips in part.cut(pixels, landmarks))
 
     def embed(self, chips: Chips) -> Floats:
-        """Return the unit vectors (n, dimension) of faces that were cut out."""
+        """Return the unit vectors (n, dimension) of the faces in the chips."""
         remaining = list(chips)
         vectors = []
         for factor, part in zip(self._factors, self._parts, strict=True):

@@ -1,4 +1,4 @@
-"""What can go wrong between bytes and vectors."""
+"""Errors of image decoding and of model packs."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from facedex.vision import numbers
 
 
 class InvalidImage(ValueError):
-    """The bytes are not a whole JPEG or PNG image."""
+    """The bytes are not a complete JPEG or PNG image."""
 
 
 class ImageTooLarge(ValueError):
-    """The image has more pixels than the product decodes."""
+    """The image has more pixels than allowed."""
 
 
 class PackMissing(RuntimeError):
-    """The model pack is not on disk, not whole, or of a kind this version does not run."""
+    """The model pack is missing, incomplete, or of a kind that this version does not support."""
 
     @classmethod
     def at(cls, directory: Path) -> PackMissing:
         """Return the error for a directory that lacks a file of the pack."""
         name = directory.name
         return cls(
-            f"The model pack {name} is not here, or not whole; fetch it with"
+            f"The model pack {name} is not installed or incomplete; fetch it with"
             f" `facedex models pull {name}`."
         )
 
     @classmethod
     def damaged(cls, file: Path) -> PackMissing:
-        """Return the error for a file of a pack that is not the one that was pulled."""
+        """Return the error for a file of a pack that has changed since it was pulled."""
         name = file.parent.name
         return cls(
             f"The file {file.name} of the model pack {name} was altered since it was pulled; fetch"
@@ -42,21 +42,22 @@ class PackMissing(RuntimeError):
         """Return the error for a file of a pack that ONNX Runtime cannot load."""
         name = file.parent.name
         return cls(
-            f"The file {file.name} of the model pack {name} cannot be loaded: there is too little"
-            f" memory, or it is damaged; fetch it again with `facedex models pull {name}`."
+            f"The file {file.name} of the model pack {name} cannot be loaded: either the memory is"
+            " insufficient, or the file is damaged; fetch it again with"
+            f" `facedex models pull {name}`."
         )
 
 
 class PackNotInstalled(PackMissing):
-    """No pack here makes vectors of the FaceModelVersion that is wanted.
+    """No installed pack has the required FaceModelVersion.
 
     Args:
-        model_version: the one that is wanted.
-        here: the FaceModelVersions of the packs that are here, by name.
+        model_version: the required FaceModelVersion.
+        here: FaceModelVersions of the installed packs, by name.
 
     Attributes:
-        what: the pack, as the object of a sentence.
-        remedy: what to do, as the end of one.
+        what: the required pack, as a noun phrase.
+        remedy: the solution, as a clause.
     """
 
     def __init__(self, model_version: str, here: Mapping[str, str]) -> None:
@@ -79,4 +80,4 @@ class PackNotInstalled(PackMissing):
 
 
 class Uncalibrated(PackMissing):
-    """The model pack finds and embeds faces, but nobody has measured what its cosines mean."""
+    """The model pack has no calibration, which converts cosines to similarities."""

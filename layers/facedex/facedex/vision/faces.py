@@ -1,4 +1,4 @@
-"""What is known about one face in a picture."""
+"""Values that describe a face in an image."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 
 class Box(NamedTuple):
-    """A face's box as ratios of the picture; it may leave 0..1 where the face leaves the frame."""
+    """A face's box as ratios of the image; values outside 0..1 if the face extends beyond it."""
 
     left: float
     top: float
@@ -20,7 +20,13 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True)
 class Pose:
-    """Degrees. Roll: clockwise in the picture; yaw: nose to the picture's right; pitch: nose up."""
+    """A head's pose in degrees.
+
+    Attributes:
+        roll: positive for clockwise in the image.
+        yaw: positive for the nose towards the image's right.
+        pitch: positive for the nose up.
+    """
 
     roll: float
     yaw: float
@@ -29,7 +35,7 @@ class Pose:
 
 @dataclass(frozen=True)
 class Quality:
-    """0..100, higher is brighter and sharper."""
+    """Brightness and sharpness of a face, each 0..100."""
 
     brightness: float
     sharpness: float
@@ -37,21 +43,21 @@ class Quality:
 
 @dataclass(frozen=True, eq=False)
 class DetectedFace:
-    """Where a face is; places are ratios of the upright picture's width and height."""
+    """The position of a face; coordinates are ratios of the upright image's width and height."""
 
     box: Box
-    confidence: float  # 0..100: the probability that the box holds a face
+    confidence: float  # 0..100: the probability that the box contains a face
     landmarks: NDArray[
         np.float32
     ]  # (5, 2) x y: eyes, nose, mouth corners, the left ones of the upright face first
-    size: tuple[int, int]  # width and height of the box in pixels of the original
-    # False: the landmarks lie elsewhere than on eyes, nose and mouth, so a vector would be noise.
+    size: tuple[int, int]  # width and height of the box in pixels of the original image
+    # False if the landmarks are not on eyes, nose and mouth, so that a vector would be noise.
     legible: bool = field(default=True, kw_only=True)
 
 
 @dataclass(frozen=True, eq=False)
 class Face(DetectedFace):
-    """A detected face, looked at."""
+    """A detected face with its pose and quality."""
 
     pose: Pose
     quality: Quality

@@ -11,12 +11,17 @@ Floats = NDArray[np.float32]
 def similarity_transforms(source: Floats, target: Floats) -> Floats:
     """Return the least-squares similarity transforms from `source` onto `target`.
 
-    source: (n, k, 2) points; target: (k, 2) points. Result: (n, 2, 3), so that
-    `target ≈ result[:, :, :2] @ source + result[:, :, 2]`: rotation, one scale, translation.
-
     In the plane Umeyama's solution (IEEE PAMI 13:376, 1991) without reflection has a closed form:
     with points as complex numbers about their means, the factor is Σ conj(s)·t / Σ |s|².
-    Coinciding source points are only moved.
+    Coinciding source points are only translated.
+
+    Args:
+        source: (n, k, 2) points.
+        target: (k, 2) points.
+
+    Returns:
+        (n, 2, 3): rotation, uniform scale and translation, so that
+        `target ≈ result[:, :, :2] @ source + result[:, :, 2]`.
     """
     points = source[..., 0] + 1j * source[..., 1]
     goal = target[:, 0] + 1j * target[:, 1]
@@ -37,7 +42,7 @@ def invert(transforms: Floats) -> Floats:
 
 
 def apply(transforms: Floats, points: Floats) -> Floats:
-    """Move points (n, k, 2) by affine transforms (n, 2, 3)."""
+    """Apply affine transforms (n, 2, 3) to points (n, k, 2)."""
     return points @ transforms[:, :, :2].transpose(0, 2, 1) + transforms[:, None, :, 2]
 
 
@@ -54,7 +59,11 @@ def overlaps(box: Floats, boxes: Floats) -> Floats:
 def suppress(boxes: Floats, scores: Floats, overlap: float) -> NDArray[np.intp]:
     """Return the indices that greedy non-maximum suppression keeps, highest score first.
 
-    A box goes when its intersection over union with a kept box of higher score is above `overlap`.
+    Args:
+        boxes: (n, 4) x1 y1 x2 y2.
+        scores: (n,).
+        overlap: a box is removed if its intersection over union with a kept box of higher score
+            is above this.
     """
     order = np.argsort(-scores, kind="stable")
     kept: list[int] = []

@@ -1,4 +1,4 @@
-"""Bytes to upright RGB pixels."""
+"""Decoding of images to upright RGB pixels."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ FORMATS = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG"}
 LONGEST_SIDE = 1920
 MAX_PIXELS = 64_000_000
 
-# Decoding takes up to 6 bytes for each pixel of the file, so that few large ones run at once.
+# Decoding takes up to 6 bytes for each pixel, so few large images are decoded concurrently.
 LARGE = 16_000_000  # pixels
 LARGE_AT_ONCE = 2
-STRIP = 1_000_000  # pixels that are converted together
+STRIP = 1_000_000  # pixels to convert at once
 
-# EXIF 2.32, tag 0x0112: what turns a picture stored in that orientation upright.
+# The transposition that turns an image of each orientation upright (EXIF 2.32, tag 0x0112).
 UPRIGHT = {
     2: pillow.Transpose.FLIP_LEFT_RIGHT,
     3: pillow.Transpose.ROTATE_180,
@@ -35,14 +35,14 @@ UPRIGHT = {
 }
 TURNED = frozenset({5, 6, 7, 8})  # orientations that exchange width and height
 
-# Threads of their own, because the memory that a thread has freed stays with that thread: sixteen
-# threads would keep what sixteen pictures took, though they took turns.
+# Dedicated threads, because memory that a thread frees stays reserved for that thread: sixteen
+# request threads would keep the memory of sixteen images, even if they decoded one at a time.
 _large = ThreadPoolExecutor(LARGE_AT_ONCE, thread_name_prefix="large-images")
 
 
 @dataclass(frozen=True)
 class Image:
-    """An upright picture: `pixels` may be smaller than the original by a power of two."""
+    """An upright image; `pixels` may be smaller than the original by a power of two."""
 
     pixels: NDArray[np.uint8]  # (rows, columns, 3) RGB
     width: int  # of the upright original, in pixels
@@ -50,16 +50,23 @@ class Image:
 
 
 def decode(data: bytes, *, longest_side: int = LONGEST_SIDE, max_pixels: int = MAX_PIXELS) -> Image:
-    """Decode a JPEG or PNG image, told by its content, and turn it upright by its EXIF orientation.
+    """Decode a JPEG or PNG image and turn it upright by its EXIF orientation.
 
-    A picture whose longest side is at least twice `longest_side` is reduced to 1/2, 1/4 or 1/8 of
-    its size; the result's longest side stays at or above `longest_side`. Transparent pixels are
-    laid on white, the background that cut-out portraits are made for. `max_pixels` is held against
-    the header before anything is decoded. At most two pictures above 16 megapixels are decoded at
-    once; others wait.
+    The format is detected from the content. An image whose longest side is at least twice
+    `longest_side` is reduced to 1/2, 1/4 or 1/8 of its size; the result's longest side stays at or
+    above `longest_side`. Transparent pixels become white, the background for which cropped
+    portraits are made. At most two images above 16 megapixels are decoded concurrently; others
+    wait.
 
-    Raises InvalidImage for anything that is not a whole JPEG or PNG and for a JPEG of more scans
-    than an encoder makes, ImageTooLarge above `max_pixels`, and nothing else.
+    Args:
+        data: the file's content.
+        longest_side: pixels below which the longest side is never reduced.
+        max_pixels: maximum size; checked against the header before decoding.
+
+    Raises:
+        InvalidImage: if the data is not a complete JPEG or PNG, or is a JPEG with more scans than
+            an encoder produces.
+        ImageTooLarge: if the image has more than `max_pixels`.
     """
     kind = next((name for magic, name in FORMATS.items() if data.startswith(magic)), None)
     if kind is None:
@@ -71,11 +78,13 @@ def decode(data: bytes, *, longest_side: int = LONGEST_SIDE, max_pixels: int = M
     except (pillow.DecompressionBombError, pillow.DecompressionBombWarning) as error:
         raise ImageTooLarge(f"The image is too large; send at most {max_pixels} pixels.") from error
     except Exception as error:  # damaged files make Pillow raise almost anything
-        raise InvalidImage(f"The {kind} image is damaged or cut off; send a whole file.") from error
+        raise InvalidImage(
+            f"The {kind} image is damaged or truncated; send a complete file."
+        ) from error
 
 
 def _decode(data: bytes, kind: str, longest_side: int, max_pixels: int) -> Image:
-    # Before Pillow, which is slow at walking through many small segments.
+    # Checked before Pillow opens the file, as Pillow is slow with many small segments.
     scans = jpeg.count_scans(data) if kind == "JPEG" else 1
     with pillow.open(io.BytesIO(data), formats=(kind,)) as source:
         width, height = source.size
@@ -88,7 +97,7 @@ def _decode(data: bytes, kind: str, longest_side: int, max_pixels: int) -> Image
         if reduction > 1:
             source.draft(None, (max(1, width // reduction), max(1, height // reduction)))
             if source.size != (width, height):
-                reduction = 1  # a JPEG's decoder does it
+                reduction = 1  # the JPEG decoder reduces the image
         if width * height > LARGE:
             pixels, orientation = _large.submit(_upright, source, reduction).result()
         else:
@@ -99,22 +108,22 @@ def _decode(data: bytes, kind: str, longest_side: int, max_pixels: int) -> Image
 
 
 def _upright(source: pillow.Image, reduction: int) -> tuple[NDArray[np.uint8], int]:
-    """Decode and close the picture; return its pixels (rows, columns, 3) and its orientation."""
+    """Decode and close the image; return its upright pixels (rows, columns, 3) and orientation."""
     source.load()
     orientation = _orientation(source)
     picture = _reduce(source, reduction)
     if orientation in UPRIGHT:
         picture = picture.transpose(UPRIGHT[orientation])
     pixels = np.asarray(picture)
-    source.close()  # before the next one starts, which may be before the caller goes on
+    source.close()  # free the memory before this thread decodes the next image
     return pixels, orientation
 
 
 def _reduce(source: pillow.Image, factor: int) -> pillow.Image:
-    """Return the picture as RGB at a whole fraction of its size.
+    """Return the image as RGB, reduced by an integer factor.
 
-    It is converted strip by strip: at once, conversions take several times the memory of the file's
-    own pixels.
+    The image is converted in strips, because converting all of it at once takes several times the
+    memory of its pixels.
     """
     width, height = source.size
     if source.mode == "RGB" and factor == 1:
@@ -142,9 +151,9 @@ def _to_rgb(source: pillow.Image) -> pillow.Image:
 
 
 def _orientation(source: pillow.Image) -> int:
-    """Return the EXIF orientation, 1 where there is none that can be read."""
+    """Return the EXIF orientation, or 1 if it is missing or cannot be read."""
     try:
         value = source.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # the block is an addition to the image: damage to it spoils no pixel
+    except Exception:  # damaged metadata does not affect the pixels
         return 1
     return value if isinstance(value, int) else 1

@@ -1,4 +1,4 @@
-"""What a JPEG file will cost, told by its markers before any pixel is decoded."""
+"""Estimation of a JPEG file's decoding time from its markers, before decoding."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ import re
 
 from facedex.vision.errors import InvalidImage
 
-# A progressive JPEG comes in about 10 scans, and decoding one passes over every pixel again,
-# however few bytes it has.
+# A progressive JPEG has about 10 scans. Decoding a scan processes every pixel again, even if the
+# scan has few bytes.
 MOST_SCANS = 100
 MOST_SCANNED = 2_000_000_000  # pixels times scans: 31 scans of 64 megapixels, 1.5 to 2 seconds
-MOST_SEGMENTS = 10_000  # colour profiles and depth maps come in segments of 64 kB
-MOST_FILLING = 100_000  # bytes between two segments; Pillow walks through them one by one
+MOST_SEGMENTS = 10_000  # colour profiles and depth maps are split into segments of 64 kB
+MOST_FILLING = 100_000  # fill bytes between two segments; Pillow reads them one by one
 
-# ITU-T T.81, annex B. In compressed data FF 00 is a byte and FF D0..D7 are points of restart; FF 01
+# ITU-T T.81, annex B. In compressed data FF 00 is a byte and FF D0..D7 are restart markers; FF 01
 # has no length either, and in a run of FF only the last one counts. Between segments decoders skip
-# what is no marker, so that one expression serves both.
+# bytes that are not a marker, so the same expression applies there.
 _MARKER = re.compile(rb"\xff([\x02-\xcf\xd8-\xfe])")
 _START, _END, _SCAN = b"\xd8", b"\xd9", b"\xda"
 
 
 def count_scans(data: bytes) -> int:
-    """Return the number of scans of a JPEG file, up to its end or to where it is cut off.
+    """Return the number of scans of a JPEG file, which may be truncated.
 
-    Raises InvalidImage for more scans, segments or filling than an encoder makes.
+    Raises:
+        InvalidImage: if the file has more scans, segments or fill bytes than an encoder produces.
     """
     scans = segments = 0
     place = 0
@@ -31,7 +32,7 @@ def count_scans(data: bytes) -> int:
         marker = _MARKER.search(data, place)
         if not scans and (marker.start() if marker else len(data)) - place > MOST_FILLING:
             raise InvalidImage(
-                "The JPEG image is damaged: it is mostly filling; send a whole file."
+                "The JPEG image is damaged: most of it is fill bytes; send a complete file."
             )
         if not marker or marker[1] == _END:
             return scans
@@ -40,7 +41,7 @@ def count_scans(data: bytes) -> int:
         scans += marker[1] == _SCAN
         if scans > MOST_SCANS:
             raise InvalidImage(
-                f"The JPEG image has more than {MOST_SCANS} scans; save it again with an ordinary"
+                f"The JPEG image has more than {MOST_SCANS} scans; save it again with a standard"
                 " encoder."
             )
         if segments > MOST_SEGMENTS:
@@ -49,12 +50,16 @@ def count_scans(data: bytes) -> int:
                 " metadata."
             )
         if marker[1] != _START:
-            # The length counts its own two bytes; decoders take a smaller one for two.
+            # The length includes its own two bytes; decoders treat a smaller length as two.
             place += max(2, int.from_bytes(data[place : place + 2], "big"))
 
 
 def check_scans(scans: int, width: int, height: int) -> None:
-    """Raise InvalidImage where so many scans of so many pixels would take too long."""
+    """Check that decoding a JPEG image does not take too long.
+
+    Raises:
+        InvalidImage: if the image has too many scans for its size.
+    """
     if scans * width * height > MOST_SCANNED:
         raise InvalidImage(
             f"The JPEG image of {width} x {height} pixels has {scans} scans; send at most"

@@ -1,8 +1,7 @@
-"""The numbers of the shipped packs: what a FaceModelVersion such as 1.2 begins with.
+"""The numbers of the shipped packs, with which a FaceModelVersion such as 1.2 begins.
 
-A pulled pack's manifest gives its number. This table is for what has no manifest at hand: a pack
-that an earlier release pulled, whose manifest has no number yet, and a collection whose pack is
-not here.
+The manifest of a pulled pack contains its number. This table is for packs that an earlier release
+pulled, whose manifests have no number, and for collections whose pack is not installed.
 """
 
 from __future__ import annotations
@@ -28,15 +27,16 @@ _NAMES: Final = MappingProxyType({number: name for name, number in NUMBERS.items
 def number(manifest: Mapping[str, Any]) -> int:
     """Return a pulled pack's number.
 
-    Raises ValueError where neither its manifest nor the table has one.
+    Raises:
+        ValueError: if neither the manifest nor the table has one.
     """
     found = manifest.get("number", NUMBERS.get(manifest["name"]))
     if not isinstance(found, int):
-        raise ValueError("its manifest has no number")  # noqa: TRY004 - a fault of the file
+        raise ValueError("its manifest has no number")  # noqa: TRY004 - an error of the file
     return found
 
 
 def name(model_version: str) -> str | None:
-    """Return the name of the shipped pack that a FaceModelVersion stands for, if it is of one."""
+    """Return the name of the shipped pack with a FaceModelVersion, or None if there is none."""
     leading = model_version.partition(".")[0]
     return _NAMES.get(int(leading)) if leading.isdecimal() else None

@@ -1,4 +1,4 @@
-"""Model packs on disk, ready to run."""
+"""Model packs on disk: loading and running them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from facedex.vision.sessions import Network
 from facedex.vision.stretching import Stretch
 from facedex.vision.yunet import YuNet
 
-if TYPE_CHECKING:  # not at run time: what needs only a pack's version does without Pillow
+if TYPE_CHECKING:  # not at run time, as functions that need only a pack's version lack Pillow
     from facedex.vision.images import Image
 
 Floats = NDArray[np.float32]
@@ -34,7 +34,7 @@ MOST_FACES = 100
 
 
 class Detector(Protocol):
-    """Finds faces in RGB pixels (rows, columns, 3)."""
+    """Find faces in RGB pixels (rows, columns, 3)."""
 
     network: Network
 
@@ -50,44 +50,45 @@ DETECTORS: Mapping[str, Callable[..., Detector]] = {
 }
 FUSED = "fused"  # the kind of an embedder that has several parts
 
-# A calibration of the user's own, beside the manifest; it comes before the manifest's. Its keys
-# are those of the manifest's section [calibration].
+# The user's own calibration, in the manifest's folder. It takes precedence over the manifest's
+# section [calibration] and has the same keys.
 CALIBRATION = "calibration.toml"
 
 
 @dataclass(frozen=True, eq=False)
 class Pack:
-    """A detector and an embedder that belong together, and what is known about them."""
+    """A detector and an embedder with their metadata."""
 
     name: str
-    number: int  # of this pack alone
+    number: int  # unique among packs
     version: str
     dimension: int
-    measured: Calibration | None  # none where nobody has compared vectors of this pack yet
+    measured: Calibration | None  # None if the pack has not been calibrated
     detector: Detector
     embedder: Embedder
 
     @property
     def model_version(self) -> str:
-        """FaceModelVersion on the wire: a number as text, such as 1.2, as clients parse it."""
+        """The FaceModelVersion, such as 1.2: text that clients may parse as a number."""
         return f"{self.number}.{self.version}"
 
     @property
     def calibration(self) -> Calibration:
-        """What turns cosines of this pack's vectors into similarities.
+        """The conversion of cosines of this pack's vectors to similarities.
 
-        Raises Uncalibrated where there is none.
+        Raises:
+            Uncalibrated: if the pack has none.
         """
         if self.measured is None:
             raise Uncalibrated(
-                f"The model pack {self.name} has no calibration, so a Similarity would mean"
-                f" nothing; measure one with `facedex models calibrate FOLDER --pack {self.name}`,"
-                " the folder holding photos of some 450 different people, and start Facedex again."
+                f"The model pack {self.name} has no calibration, so a Similarity would have no"
+                f" meaning; create one with `facedex models calibrate FOLDER --pack {self.name}`,"
+                " where FOLDER has photos of about 450 different people, and restart Facedex."
             )
         return self.measured
 
     def open(self) -> None:
-        """Load the networks now instead of with the first picture."""
+        """Load the networks now instead of with the first image."""
         for network in (self.detector.network, *self.embedder.networks):
             network.open()
 
@@ -99,10 +100,14 @@ class Pack:
         limit: int = MOST_FACES,
         thorough: bool = True,
     ) -> list[Face]:
-        """Return at most `limit` faces of a picture, the largest of all, the largest first.
+        """Return the largest faces of an image, the largest first.
 
-        The picture is searched at a size of at most `longest_side` pixels. Turned faces are looked
-        at again; `thorough`: more of them, and where no face is found the picture is turned.
+        Args:
+            image: the image.
+            longest_side: maximum side, in pixels, at which the image is searched.
+            limit: maximum number of faces.
+            thorough: whether to re-examine more of the rotated faces, and to rotate the image if
+                no face is found.
         """
         return self.describe(
             image, self.detect(image, longest_side=longest_side, limit=limit, thorough=thorough)
@@ -116,23 +121,23 @@ class Pack:
         limit: int = MOST_FACES,
         thorough: bool = True,
     ) -> list[DetectedFace]:
-        """Return where the faces are that `find` gives, without their poses and qualities."""
+        """Return the faces that `find` returns, without poses and qualities; see there."""
         find = functools.partial(self.detector.detect, longest_side=longest_side)
         found = find(image.pixels)
-        # Before the work on each face: a picture may hold a thousand.
+        # Limit their number first, as an image may contain a thousand faces.
         largest = found.take(_by_area(found)[:limit])
         found, legible = upright.settle(find, image.pixels, largest, thorough=thorough)
         order = _by_area(found)
         found, legible = found.take(order), legible[order]
         rows, columns = image.pixels.shape[:2]
-        whole = np.array([columns, rows], dtype=np.float32)
-        corners = found.boxes[:, :2] / whole
-        extents = found.boxes[:, 2:] / whole - corners
+        size = np.array([columns, rows], dtype=np.float32)
+        corners = found.boxes[:, :2] / size
+        extents = found.boxes[:, 2:] / size - corners
         return [
             DetectedFace(
                 box=Box(left, top, width, height),
                 confidence=confidence,
-                landmarks=landmarks / whole,
+                landmarks=landmarks / size,
                 size=(round(width * image.width), round(height * image.height)),
                 legible=certain,
             )
@@ -147,7 +152,7 @@ class Pack:
         ]
 
     def describe(self, image: Image, faces: Sequence[DetectedFace]) -> list[Face]:
-        """Return faces that were detected in this picture with their poses and qualities."""
+        """Measure the poses and qualities of faces that were detected in this image."""
         landmarks = _landmarks(image, faces)
         chips = alignment.align(image.pixels, landmarks, quality.TEMPLATE, quality.CHIP_SIZE)
         return [
@@ -166,30 +171,35 @@ class Pack:
         ]
 
     def embed(self, image: Image, faces: Sequence[DetectedFace]) -> Floats:
-        """Return unit vectors (n, dimension) of faces that were detected in this picture."""
+        """Return unit vectors (n, dimension) of faces that were detected in this image."""
         return self.embedder.embed(self.embedder.cut(image.pixels, _landmarks(image, faces)))
 
 
 def _by_area(found: Detections) -> NDArray[np.intp]:
-    """Return the order of faces from the largest box to the smallest."""
+    """Return the indices of the faces from the largest box to the smallest."""
     extents = found.boxes[:, 2:] - found.boxes[:, :2]
     return np.argsort(-extents.prod(axis=1, dtype=np.float64), kind="stable")
 
 
 def _landmarks(image: Image, faces: Sequence[DetectedFace]) -> Floats:
-    """Return the faces' landmarks (n, 5, 2) in the picture's pixels."""
+    """Return the faces' landmarks (n, 5, 2) in the image's pixels."""
     rows, columns = image.pixels.shape[:2]
     places = np.array([face.landmarks for face in faces], dtype=np.float32).reshape(-1, 5, 2)
     return places * np.array([columns, rows], dtype=np.float32)
 
 
 def load(directory: Path, *, threads: int = 1) -> Pack:
-    """Return the pack in a directory; `threads` work on each picture.
+    """Load the manifest and the calibration of a pack.
 
-    It has its sessions to itself, which go with it. Only the manifest and the calibration are
-    read: the networks are when first run, and missing then if they are.
+    The networks are loaded when they are first run; a missing file raises PackMissing then. The
+    pack owns its ONNX Runtime sessions, which are freed with it.
 
-    Raises PackMissing where the directory holds no pack, or one of a kind unknown here.
+    Args:
+        directory: the pack's folder.
+        threads: ONNX Runtime threads for each image.
+
+    Raises:
+        PackMissing: if the directory contains no pack, or a pack of an unknown kind.
     """
     try:
         manifest = tomllib.loads((directory / "pack.toml").read_text(encoding="utf-8"))
@@ -217,7 +227,7 @@ def _build(directory: Path, manifest: Mapping[str, Any], threads: int) -> Pack:
 
 
 def _embedder(directory: Path, values: Mapping[str, Any], threads: int) -> Embedder:
-    """Return what a section [embedder] describes, or one of the parts of a fused one."""
+    """Return the embedder of a manifest's section [embedder], or a part of a fused embedder."""
     if values["kind"] == FUSED:
         return FusedEmbedder(
             [(part["share"], _embedder(directory, part, threads)) for part in values["parts"]]
@@ -237,8 +247,8 @@ def _embedder(directory: Path, values: Mapping[str, Any], threads: int) -> Embed
 def _require_known(directory: Path, kind: str, kinds: Mapping[str, object]) -> None:
     if kind not in kinds:
         raise PackMissing(
-            f"The model pack in {directory} needs {kind!r}; this version of Facedex runs"
-            f" {', '.join(kinds)}. Take a newer version of Facedex or another pack."
+            f"The model pack in {directory} needs {kind!r}; this version of Facedex supports"
+            f" {', '.join(kinds)}. Use a newer version of Facedex or another pack."
         )
 
 
@@ -250,8 +260,8 @@ def _calibration(directory: Path, manifest: Mapping[str, Any]) -> Calibration | 
         return _curve(tomllib.loads(own.read_text(encoding="utf-8")))
     except (KeyError, TypeError, ValueError) as error:
         raise PackMissing(
-            f"The calibration {own} cannot be used ({error!r}); delete it. Then another can be"
-            " measured with `facedex models calibrate`."
+            f"The calibration {own} cannot be used ({error!r}); delete it, then create another"
+            " with `facedex models calibrate`."
         ) from error
 
 

@@ -6,14 +6,19 @@ landmarks where an upright face would have them.
 
 from __future__ import annotations
 
-import numpy as np
+from typing import NamedTuple
 
-from facedex.vision import geometry, pose
+import numpy as np
+from numpy.typing import NDArray
+
+from facedex.vision import pose
 from facedex.vision.detection import Detections, Floats, Pixels
+
+Complex = NDArray[np.complex128]
 
 # A face as it is looked at here: its five landmarks brought to fixed places in a small grey chip.
 SIDE = 24  # pixels
-CELLS = 12  # a side, each the mean of its pixels
+CELLS = 12  # a side, each the mean of two by two pixels
 EYES = 0.42  # their distance, in sides; the rest of the face is pose.HEAD's
 TEMPLATE = ((pose.HEAD[:, :2] - [0, 1]) * EYES / 2 + 0.5).astype(np.float32) * SIDE
 GREY = np.array([0.299, 0.587, 0.114], dtype=np.float32)
@@ -54,37 +59,66 @@ LOOKS = np.array(
 )
 BIAS = -12.26
 
-# Where the chip's pixels are taken from, one sample each: every face is checked, so the check has
-# to be quick, and the cells average over samples anyway.
-_GRID = np.stack(np.meshgrid(*2 * [np.arange(SIDE) + 0.5]), axis=-1).reshape(-1, 2)
-_GRID = _GRID.astype(np.float32)
+# Every face is checked, so the check has to be quick: a chip's pixels are one sample each (the
+# cells average over samples anyway), and places in the plane are complex numbers, x + iy.
+_GOAL = TEMPLATE[:, 0] + 1j * TEMPLATE[:, 1]
+_MIDDLE = _GOAL.mean()
+_GRID = (np.arange(SIDE) + 0.5 + 1j * (np.arange(SIDE)[:, None] + 0.5) - _MIDDLE).ravel()
+# A face is the same from left and right, whatever the light does.
+_WEIGHTS = (np.concatenate([LOOKS, LOOKS[:, ::-1]], axis=1) / 2).ravel()
 
 
-def measure(pixels: Pixels, found: Detections) -> Floats:
-    """Return the log odds (n,) that the landmarks of faces in RGB pixels are right."""
+class Judgement(NamedTuple):
+    """What the landmarks of faces say."""
+
+    trust: Floats  # (n,) log odds that they are right
+    rolls: Floats  # (n,) degrees, clockwise, by which the faces are turned
+
+
+def judge(pixels: Pixels, found: Detections) -> Judgement:
+    """Return how far the landmarks of faces in RGB pixels can be trusted, and the faces' rolls."""
     corners = found.boxes[:, :2]
     extents = np.maximum(found.boxes[:, 2:] - corners, np.finfo(np.float32).tiny)
     places = (found.landmarks - corners[:, None]) / extents[:, None]
-    aspects = np.log(extents[:, 0] / extents[:, 1])
-    layout = np.einsum("nij,ij->n", places, LAYOUT) + ASPECT * aspects
-    odds = np.asarray(layout + _look(pixels, found.landmarks) + BIAS, dtype=np.float32)
+    layout = places.reshape(-1, LAYOUT.size) @ LAYOUT.ravel()
+    layout += ASPECT * np.log(extents[:, 0] / extents[:, 1])
+    middles, steps = _fit(found.landmarks)
+    odds = layout + _look(pixels, middles, steps) + BIAS
     # A box without an extent, or landmarks in one place, are no face's.
-    return np.where(np.isfinite(odds), odds, np.float32(-np.inf))
+    trust = np.where(np.isfinite(odds) & (steps != 0), odds, -np.inf)
+    return Judgement(trust.astype(np.float32), np.degrees(np.angle(steps)).astype(np.float32))
 
 
-def _look(pixels: Pixels, landmarks: Floats) -> Floats:
+def rolls(landmarks: Floats) -> Floats:
+    """Return the angles (n,) in degrees, clockwise, by which faces are turned."""
+    return np.degrees(np.angle(_fit(landmarks)[1])).astype(np.float32)
+
+
+def _fit(landmarks: Floats) -> tuple[Complex, Complex]:
+    """Return the landmarks' middles (n,), and the step (n,) of one pixel of the chip.
+
+    The inverse of `geometry.similarity_transforms` onto the template, in complex numbers.
+    """
+    points = landmarks[:, :, 0] + 1j * landmarks[:, :, 1]
+    middles = points.mean(axis=1)
+    centred = points - middles[:, None]
+    spread = (centred.real**2 + centred.imag**2).sum(axis=1)
+    product = centred.conj() @ (_GOAL - _MIDDLE)
+    return middles, spread / np.where(product == 0, 1, product)
+
+
+def _look(pixels: Pixels, middles: Complex, steps: Complex) -> Floats:
     """Return how much the pixels under the landmarks look like a face (n,)."""
-    transforms = geometry.invert(geometry.similarity_transforms(landmarks, TEMPLATE))
-    places = geometry.apply(transforms, _GRID[None]).astype(np.intp)
-    x, y = places[:, :, 0], places[:, :, 1]
+    places = middles[:, None] + steps[:, None] * _GRID
+    x, y = places.real.astype(np.intp), places.imag.astype(np.intp)
     rows, columns = pixels.shape[:2]
-    inside = (x >= 0) & (x < columns) & (y >= 0) & (y < rows)
-    chips = pixels[y.clip(0, rows - 1), x.clip(0, columns - 1)] @ GREY * inside
-    cells = chips.reshape(-1, CELLS, SIDE // CELLS, CELLS, SIDE // CELLS).mean(axis=(2, 4))
-    cells -= cells.mean(axis=(1, 2), keepdims=True)
-    contrast = cells.std(axis=(1, 2), keepdims=True) + LEAST_CONTRAST
-    cells /= contrast
-    # A face is the same from left and right, whatever the light does.
-    halves = (cells + cells[:, :, ::-1])[:, :, : CELLS // 2] / 2
-    flat = NEUTRAL * LEAST_CONTRAST / contrast[:, 0, 0]
-    return np.asarray(np.einsum("nij,ij->n", halves, LOOKS) + flat, dtype=np.float32)
+    across, down = x.clip(0, columns - 1), y.clip(0, rows - 1)
+    inside = (x == across) & (y == down)
+    samples = pixels.reshape(-1, 3).take(down * columns + across, axis=0)
+    chips = ((samples @ GREY) * inside).reshape(-1, SIDE, SIDE)
+    halves = chips[:, ::2] + chips[:, 1::2]
+    cells = ((halves[:, :, ::2] + halves[:, :, 1::2]) / 4).reshape(-1, CELLS**2)
+    cells -= cells.mean(axis=1, keepdims=True)
+    contrast = np.sqrt((cells * cells).mean(axis=1)) + LEAST_CONTRAST
+    looks = (cells @ _WEIGHTS + NEUTRAL * LEAST_CONTRAST) / contrast
+    return np.asarray(looks, dtype=np.float32)

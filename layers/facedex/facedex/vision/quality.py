@@ -1,4 +1,4 @@
-"""How bright and how sharp a face is."""
+"""Measurement of a face's brightness and sharpness."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from facedex.vision.faces import Quality
 Floats = NDArray[np.float32]
 
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
-# The chip that faces are measured on, whatever the pack cuts out for its networks: dlib's.
+# Faces are measured on dlib's chip, independent of the chips that the pack's networks use.
 CHIP_SIZE = 150  # pixels, square
 # Left eye, right eye, nose, left and right corner of the mouth.
 TEMPLATE = np.array(
     [[48.4, 50.9], [101.5, 49.7], [74.5, 77.3], [51.8, 99.5], [96.9, 99.8]], dtype=np.float32
 )
-MARGIN = 0.2  # of the chip on every side: hair and background, or black beyond the picture
+MARGIN = 0.2  # of the chip on every side: hair and background, or black outside the image
 TYPICAL_DETAIL = 0.35  # a face of 60 pixels in focus: 0.34
 
 
 def measure(chips: NDArray[np.uint8]) -> list[Quality]:
     """Return the quality of faces in aligned chips (n, s, s, 3) RGB.
 
-    Brightness is the mean luma, 255 giving 100. Sharpness is 100·(1 - exp(-(d / TYPICAL_DETAIL)²))
-    with the detail d.
+    Brightness is the mean luma, scaled so that 255 gives 100. Sharpness is
+    100·(1 - exp(-(d / TYPICAL_DETAIL)²)) with the detail d.
     """
     luma = _luma(chips)
     brightness = luma.mean(axis=(1, 2)) / 2.55
@@ -36,15 +36,15 @@ def measure(chips: NDArray[np.uint8]) -> list[Quality]:
 def detail(chips: NDArray[np.uint8]) -> Floats:
     """Return the detail (n,) of faces in aligned chips (n, s, s, 3) RGB.
 
-    That is the standard deviation of the luma's Laplacian over that of the luma, so that light and
-    contrast cancel out. Chips have one size, so a face with few pixels is as unsharp as the
-    enlargement that the recogniser gets to see.
+    Detail is the ratio of the standard deviations of the luma's Laplacian and of the luma, so it
+    does not depend on light and contrast. All chips have the same size, so a face with few pixels
+    is as blurred as the enlargement that the network processes.
     """
     return _detail(_luma(chips))
 
 
 def _luma(chips: NDArray[np.uint8]) -> Floats:
-    """Return the brightness of the pixels of the faces themselves, without the margin."""
+    """Return the luma of the chips' pixels without the margin."""
     edge = round(chips.shape[1] * MARGIN)
     return chips[:, edge : chips.shape[1] - edge, edge : chips.shape[2] - edge] @ LUMA
 

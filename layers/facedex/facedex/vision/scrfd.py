@@ -14,7 +14,7 @@ from facedex.vision.sessions import Network
 STRIDES = (8, 16, 32)  # pixels of its input for each cell of an output
 ANCHORS = 2  # predictions for each cell, one after the other
 MEAN, SCALE = 127.5, 128  # of its input
-THRESHOLD = 0.5  # its authors'; the score, an estimated overlap, stands for the probability
+THRESHOLD = 0.5  # the authors' value; the score, an estimated overlap, is used as probability
 
 
 class Scrfd:
@@ -36,10 +36,10 @@ class Scrfd:
         outputs = self.network.run(batch.astype(np.float32, copy=False))
         if len(outputs) != 3 * len(STRIDES):
             raise PackMissing(
-                f"The detector has {len(outputs)} outputs instead of {3 * len(STRIDES)}: it is no"
-                " SCRFD with landmarks; take another pack."
+                f"The detector has {len(outputs)} outputs instead of {3 * len(STRIDES)}: it is not"
+                " SCRFD with landmarks; use another pack."
             )
-        # Some exports have a batch axis of 1 in front, some have none.
+        # Some exports have a leading batch axis of length 1.
         scores, boxes, points = (
             [output.reshape(-1, width) for output in outputs[first : first + len(STRIDES)]]
             for first, width in ((0, 1), (3, 4), (6, 10))
@@ -56,10 +56,15 @@ class Scrfd:
 def decode(
     scores: Floats, boxes: Floats, points: Floats, *, stride: int, columns: int
 ) -> Detections:
-    """Turn SCRFD's outputs for one grid into faces above the threshold.
+    """Convert SCRFD's outputs for one grid to faces above the threshold.
 
-    scores: (n, 1); boxes: (n, 4) distances to the left, top, right and bottom edge; points: (n, 10)
-    landmarks x y; all in cells from a cell's upper left corner. Cells run along rows of `columns`.
+    Args:
+        scores: (n, 1).
+        boxes: (n, 4) distances from a cell's upper left corner to the left, top, right and bottom
+            edge, in cells.
+        points: (n, 10) landmarks x y from that corner, in cells.
+        stride: pixels for each cell.
+        columns: cells for each row of the grid; cells are in row-major order.
     """
     chosen = np.flatnonzero(scores[:, 0] > THRESHOLD)
     cell = detection.corners(chosen // ANCHORS, columns)

@@ -1,4 +1,4 @@
-"""Sessions of ONNX Runtime: each belongs to a network, and is gone with it."""
+"""Networks and their ONNX Runtime sessions."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from onnxruntime import InferenceSession
 
-# In the format of `sha256sum --check`: what was pulled into the folder.
+# Hashes of the files that were pulled into the folder, in the format of `sha256sum --check`.
 _SUMS = "SHA256SUMS"
 
 
 class Network:
-    """A network with one input, opened when first run.
+    """A network with one input, which is loaded when it is first run.
 
-    It may be run by several threads at once.
+    Several threads may run it concurrently. The session is freed with the network.
 
     Attributes:
-        threads: how many work on one batch.
+        threads: ONNX Runtime threads for each batch.
     """
 
     def __init__(self, path: Path, *, threads: int) -> None:
@@ -41,35 +41,36 @@ class Network:
 
     @cached_property
     def _opened(self) -> tuple[InferenceSession, str]:
-        """The session and its input's name."""
+        """The session and the name of its input."""
         session = self.open()
         return session, session.get_inputs()[0].name
 
     def run_by_name(self, batch: NDArray[Any]) -> dict[str, NDArray[Any]]:
-        """Return every output for the input `batch` under the name that the network gives it."""
+        """Return every output for the input `batch`, by name."""
         names = [output.name for output in self.open().get_outputs()]
         return dict(zip(names, self.run(batch), strict=True))
 
     @property
     def axes(self) -> list[int | str | None]:
-        """The axes that the input declares; one of free length is no number."""
+        """The input's declared axes; an axis of variable length is not an integer."""
         axes: list[int | str | None] = self.open().get_inputs()[0].shape
         return axes
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """Rows and columns of the pictures it takes, or None where it takes any."""
+        """Rows and columns of the images that the network requires; None if it accepts any."""
         rows, columns = self.axes[2:]
         return (rows, columns) if isinstance(rows, int) and isinstance(columns, int) else None
 
     def fit(self, side: int) -> int:
-        """Return the longest side, at most `side`, of a picture that it can take."""
+        """Return the longest side, at most `side`, of an image that the network accepts."""
         return min(side, *self.size) if self.size else side
 
     def open(self) -> InferenceSession:
-        """Return the session, loading the file if that has not been done yet.
+        """Return the session; load the file on the first call.
 
-        Raises PackMissing where there is no file, or not the one that was pulled.
+        Raises:
+            PackMissing: if the file does not exist or is not the one that was pulled.
         """
         with self._lock:
             if self._session is None:
@@ -79,7 +80,7 @@ class Network:
 
 def _open(path: Path, threads: int) -> InferenceSession:
     _require_sound(path)
-    # Imported here, so that functions without images never pay for it.
+    # Imported here, so that functions without images do not load it.
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -87,7 +88,7 @@ def _open(path: Path, threads: int) -> InferenceSession:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    # A thread that waits by spinning takes the core from the next request.
+    # Threads that wait by spinning would take CPU time from other requests.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return onnxruntime.InferenceSession(
@@ -98,11 +99,12 @@ def _open(path: Path, threads: int) -> InferenceSession:
 
 
 def _require_sound(path: Path) -> None:
-    """Make sure that a file is the one that was pulled, where the folder says which that is.
+    """Check a file against the hash that was recorded when it was pulled, if there is one.
 
-    Altered weights would load, and fill collections with vectors that match no face.
+    Altered weights could still load and fill collections with vectors that match no face.
 
-    Raises PackMissing.
+    Raises:
+        PackMissing: if the file does not exist or was altered.
     """
     if not path.is_file():
         raise PackMissing.at(path.parent)

@@ -1,4 +1,4 @@
-"""The pulled packs of a models directory, each loaded on first use, a few of them at a time."""
+"""The pulled packs of a models directory: loaded on first use, a limited number at a time."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from facedex.vision.packs import Pack
 
 
 class Shelf:
-    """The packs below a directory; may be used by several threads.
+    """The packs of a directory; thread-safe.
 
-    A pack that is let go is freed once the last request that works with it has ended.
+    An unloaded pack is freed when the last request that uses it has ended.
 
     Args:
-        directory: holds the packs, a folder each.
-        limit: so many packs are kept loaded; beyond it the least recently used is let go.
+        directory: folder with one subfolder for each pack.
+        limit: maximum number of loaded packs; the least recently used pack is unloaded first.
     """
 
     def __init__(self, directory: Path, *, limit: int) -> None:
@@ -31,13 +31,15 @@ class Shelf:
         self._lock = Lock()
 
     def named(self, name: str, *, threads: int) -> Pack:
-        """Return the pack of that name, whose networks are loaded when first run.
+        """Return the pack of that name; its networks are loaded when they are first run.
 
         Args:
-            threads: so many work on each picture; a pack has its sessions for each number.
+            name: name of the pack.
+            threads: ONNX Runtime threads for each image; the pack has separate sessions for each
+                number of threads.
 
         Raises:
-            PackMissing: it is not here, or cannot be used.
+            PackMissing: if the pack is not installed or cannot be used.
         """
         with self._lock:
             variants = self._loaded.get(name, {})
@@ -50,17 +52,25 @@ class Shelf:
             return variants[threads]
 
     def of_version(self, model_version: str, *, threads: int) -> Pack:
-        """Return the pack that makes vectors of that FaceModelVersion.
+        """Return the pack with a FaceModelVersion.
+
+        Args:
+            model_version: the FaceModelVersion.
+            threads: ONNX Runtime threads for each image.
 
         Raises:
-            PackNotInstalled: it is not here.
-            PackMissing: it cannot be used.
+            PackNotInstalled: if no pack with that version is installed.
+            PackMissing: if the pack cannot be used.
         """
         with self._lock:
-            here = [name for name, kept in self._loaded.items() if _version(kept) == model_version]
-        for name in here or self.names(model_version):
+            loaded = [
+                name
+                for name, variants in self._loaded.items()
+                if _version(variants) == model_version
+            ]
+        for name in loaded or self.names(model_version):
             pack = self.named(name, threads=threads)
-            if pack.model_version != model_version:  # another version was pulled since
+            if pack.model_version != model_version:  # another version was pulled in the meantime
                 with self._lock:
                     self._loaded.pop(name, None)
                 pack = self.named(name, threads=threads)
@@ -69,13 +79,13 @@ class Shelf:
         raise PackNotInstalled(model_version, self.installed())
 
     def names(self, model_version: str) -> list[str]:
-        """Return the names of the packs here that have that FaceModelVersion."""
+        """Return the names of the installed packs with a FaceModelVersion."""
         return [name for name, version in self.installed().items() if version == model_version]
 
     def installed(self) -> Mapping[str, str]:
-        """Return the FaceModelVersion of each pack here, by name.
+        """Return the FaceModelVersion of each installed pack, by name.
 
-        The manifests are read, each once for as long as it is the same file.
+        Each manifest is read again only if the file has changed.
         """
         found: dict[str, str] = {}
         for path in sorted(self._directory.glob("[!.]*/pack.toml")):
@@ -88,7 +98,7 @@ class Shelf:
                     version = _read_version(path)
                     self._read[name] = (mark, version)
             except OSError:
-                continue  # removed, or replaced, at this moment
+                continue  # removed or replaced concurrently
             if version is not None:
                 found[name] = version
         return found
@@ -99,7 +109,7 @@ def _version(variants: Mapping[int, Pack]) -> str:
 
 
 def _read_version(path: Path) -> str | None:
-    """Return the FaceModelVersion of a manifest, or None where it is none."""
+    """Return the FaceModelVersion of a manifest, or None if the manifest is invalid."""
     try:
         manifest = tomllib.loads(path.read_text(encoding="utf-8"))
         return f"{numbers.number(manifest)}.{manifest['version']}"

@@ -1,4 +1,4 @@
-"""Blurred faces resemble each other more than sharp ones do; this takes it out of their vectors."""
+"""Correction of vectors for blur, as blurred faces resemble each other more than sharp ones do."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ Floats = NDArray[np.float32]
 class Stretch:
     """A factor by which a vector's distance from the mean of all faces is multiplied.
 
-    A network that compares by distance gives blurred faces vectors nearer to that mean, so two
-    strangers in blurred photos are as close as relatives in sharp ones, and one threshold means
-    different false match rates. The factor depends on the detail of the chip, so that faces of
-    about the same detail rank as they did.
+    A network that compares by distance maps blurred faces to vectors nearer to that mean. Two
+    strangers in blurred photos are then as close as relatives in sharp photos, and the same
+    threshold has different false match rates. The factor depends on the detail of the chip only,
+    so the ranking of faces with about the same detail does not change.
 
     Attributes:
         centre: (d,) the mean of many people's vectors.
-        log_detail, log_factor: (k,) each, the first ascending; linear between, constant beyond.
+        log_detail, log_factor: (k,) each, the first ascending; the function is linear between the
+            points and constant beyond them.
     """
 
     centre: Floats
@@ -33,10 +34,15 @@ class Stretch:
     def of(
         cls, *, centre: Sequence[float], detail: Sequence[float], factor: Sequence[float]
     ) -> Stretch:
-        """Return what a manifest describes.
+        """Return the correction that a manifest describes.
+
+        Args:
+            centre: (d,) the mean of many people's vectors.
+            detail: (k,) ascending.
+            factor: (k,) the factor at each detail.
 
         Raises:
-            ValueError: details do not ascend, or there is not a factor for each.
+            ValueError: if details do not ascend or their number differs from the factors'.
         """
         details, factors = np.log(np.array(detail)), np.log(np.array(factor))
         if details.shape != factors.shape or not np.all(np.diff(details) > 0):
@@ -44,7 +50,7 @@ class Stretch:
         return cls(np.array(centre, dtype=np.float32), details, factors)
 
     def apply(self, vectors: Floats, detail: Floats) -> Floats:
-        """Return vectors (n, d) of faces whose chips have this detail (n,), stretched."""
+        """Return corrected vectors (n, d) of faces whose chips have this detail (n,)."""
         places = np.log(np.maximum(detail, 1e-6))
         factors = np.exp(np.interp(places, self.log_detail, self.log_factor))
         stretched = self.centre + (vectors - self.centre) * factors[:, None]

@@ -1,88 +1,64 @@
 """Turned faces: looked at again with their heads up.
 
 A face whose landmarks are implausible, or that is tilted so far that they are inexact, is cut out,
-turned and searched again. What is found there is brought back to the picture.
+turned and searched again: first small and by quarters, which shows that most are upright, then in
+all directions. What is found there is brought back to the picture.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facedex.vision import alignment, detection, geometry, plausibility, pose
+from facedex.vision import detection, geometry, plausibility
 from facedex.vision.alignment import View
 from facedex.vision.detection import Detections, Floats, Pixels
-
-Find = Callable[[Pixels], Detections]
+from facedex.vision.looks import (
+    AROUND,
+    ROUGHLY,
+    Find,
+    Look,
+    look_around,
+    look_by_quarters,
+    look_exactly,
+    turn,
+    turn_box,
+)
 
 # Log odds that landmarks are right. Those that CenterFace puts on turned faces have -12 in the
-# median and, in photos, none above -2; of upright faces nine in ten have above 2, profiles have
-# down to -7.
+# median and, in photos, one in a hundred above -4; of upright faces nine in ten have above 2,
+# profiles have down to -7.
 SURE = 1.5  # of landmarks that need no second look
 HASTY = -2.0  # the same where time matters
+BESIDE = -5.0  # the same beside a face that surely is upright
 LEAST = -1.0  # of a turned face's, unless two views show them in the same place
 FAINT = -3.0  # in a tile of the whole picture, to be worth a closer look
 VAGUE = -6.0  # of a first look's that are kept where another view is not certain either
 NOISE = -8.0  # of a first look's that are kept where no other view shows the face better
 CLEARLY = 2.0  # by which another view must be better
 TWICE = 2.0  # that a second view with the same landmarks adds
+AHEAD = 8.0  # by which an upright face is seen better than turned by quarters
 
 # Degrees of roll.
 UPRIGHT = 20.0  # that a face seen best as it stands has at most
 TILT = 35.0  # up to which landmarks are as exact as those of an upright face
-QUARTER = 45.0  # beyond which the whole picture is turned by quarters
-
-# Mean distance between the same landmarks in two looks, in sizes of the box.
-ALIKE = 0.1
-ROUGHLY = 0.25  # where the face is small in one of them
+SIDEWAYS = 45.0  # beyond which the whole picture is turned, too
+NEARLY = 10.0  # from a quarter: a camera held that way
+LEANING = 12.0  # that half of a crowd's heads have where not the heads but the picture is turned
+CROWD = 3  # faces
 
 # How many faces of a picture are looked at again, the largest; a turned picture is searched as a
 # whole besides.
 MANY = 16
 FEW = 1  # where time matters
 
-# Side by side, so that one run of the network sees them all. Detectors search a picture of 480
-# pixels as it is.
 ALL_WAYS = tuple(View(turn=turn) for turn in range(0, 360, 45))
 TILE = 96
-EXACT_TILE = 160  # of the last look, at the face with its head up
-AROUND = 2.0  # sides of the face's box in the side of a tile
 WHOLE_WAYS = tuple(View(turn=turn) for turn in range(40, 360, 40))
 WHOLE_TILE = 160
 WHOLE_AROUND = 1.1  # longer sides of the picture in the side of a tile
-
-# A square by its corners and its middle.
-_SQUARE = np.array([[0, 0], [1, 0], [0.5, 0.5], [0, 1], [1, 1]], dtype=np.float32)
-
-
-class Look(NamedTuple):
-    """A face as one look showed it, in the picture's coordinates."""
-
-    box: Floats  # (4,) x1 y1 x2 y2
-    score: float
-    landmarks: Floats  # (5, 2)
-    trust: float  # log odds that the landmarks are right
-    view: int  # in which it was seen
-
-    @property
-    def worth(self) -> float:
-        """Log odds that this look is the right one: half weight for the detector's own score."""
-        chance = min(max(self.score, 1e-6), 1 - 1e-6)
-        return self.trust + 0.5 * float(np.log(chance / (1 - chance)))
-
-    @property
-    def roll(self) -> float:
-        """Angle in degrees, clockwise, by which the landmarks say the face is turned."""
-        return float(_rolls(self.landmarks[None])[0])
-
-    def resembles(self, other: Look, within: float = ALIKE) -> bool:
-        """Return whether both have the landmarks in the same places."""
-        size = float(np.sqrt(np.prod(self.box[2:] - self.box[:2])))
-        apart = np.linalg.norm(self.landmarks - other.landmarks, axis=1).mean()
-        return bool(apart < within * size)
 
 
 def settle(
@@ -96,11 +72,16 @@ def settle(
     thorough: more faces are looked at again, and a picture in which no face can be trusted is
     searched in other directions, too.
     """
-    trust = plausibility.measure(pixels, found)
-    doubtful = (trust < (SURE if thorough else HASTY)) | (abs(_rolls(found.landmarks)) > TILT)
+    trust, rolls = plausibility.judge(pixels, found)
+    # A face that surely is upright says that the camera was.
+    beside = not thorough and bool(((trust >= SURE) & (abs(rolls) < UPRIGHT)).any())
+    least = BESIDE if beside else SURE if thorough else HASTY
+    doubtful = (trust < least) | (abs(rolls) > TILT)
     legible = ~doubtful | (trust > NOISE)
     looks = {}
-    for face in np.flatnonzero(doubtful)[: MANY if thorough else FEW].tolist():
+    again = np.flatnonzero(doubtful)
+    most = MANY if thorough else FEW
+    for face in again[:most].tolist():
         look = Look(
             found.boxes[face],
             float(found.scores[face]),
@@ -108,26 +89,28 @@ def settle(
             float(trust[face]),
             view=-1,
         )
-        better, legible[face] = _look_again(find, pixels, look)
+        better, legible[face] = _look_again(find, pixels, look, beside=beside)
         if better is not look:
             looks[face] = better
-    turns = [roll for look in looks.values() if abs(roll := look.roll) > QUARTER]
+            rolls[face] = better.roll
     extra: list[Look] = []
-    if turns:
-        extra = list(_search_quarter(find, pixels, turns[0]))
+    if (roll := _common_roll(rolls[list(looks)], rolls[legible])) is not None:
+        extra = list(_search_along(find, pixels, roll))
     elif thorough and not legible.any():
         extra = list(_search_turned(find, pixels))
     if not looks and not extra:
         return found, legible
-    kept = [place for place in range(len(legible)) if place not in looks]
-    seen = [*looks.values(), *extra]
-    settled = detection.join([found.take(np.array(kept, dtype=np.intp)), _gather(seen)])
+    kept = np.array([face for face in range(len(legible)) if face not in looks], dtype=np.intp)
+    settled = detection.join([found.take(kept), _gather([*looks.values(), *extra])])
     certain = [*legible[kept], *legible[list(looks)], *[True] * len(extra)]
     right = np.array(certain, dtype=bool)
     # Two boxes on one turned face have become one. A trusted one is the one to keep, of the first
-    # looks and the exact ones if there is a choice.
-    late = np.arange(len(right)) >= len(right) - len(extra)
-    chosen = geometry.suppress(settled.boxes, settled.scores + 2 * right - late, detection.OVERLAP)
+    # looks and the exact ones if there is a choice; one that was doubted and not looked at again
+    # comes after them.
+    standing = settled.scores + 2 * right
+    standing[len(right) - len(extra) :] -= 1
+    standing[: len(kept)] -= 1.5 * np.isin(kept, again[most:])
+    chosen = geometry.suppress(settled.boxes, standing, detection.OVERLAP)
     return settled.take(chosen), right[chosen]
 
 
@@ -139,13 +122,22 @@ def _gather(looks: Sequence[Look]) -> Detections:
     )
 
 
-def _look_again(find: Find, pixels: Pixels, look: Look) -> tuple[Look, bool]:
-    """Return a face as it is seen with its head up, and whether its landmarks can be trusted."""
+def _look_again(
+    find: Find, pixels: Pixels, look: Look, *, beside: bool = False
+) -> tuple[Look, bool]:
+    """Return a face as it is seen with its head up, and whether its landmarks can be trusted.
+
+    beside: it is unlikely to be turned, so what no quick look shows is not looked at further.
+    """
     if look.trust >= SURE:
-        exact = _look_exactly(find, pixels, look)
+        exact = look_exactly(find, pixels, look)
         if exact and exact.resembles(look):
             return exact, True
-    seen = list(_look(find, pixels, look.box, ALL_WAYS, TILE, AROUND))
+    elif abs(look.roll) < TILT:
+        upright, turned = look_by_quarters(find, pixels, look)
+        if upright > turned + AHEAD or (beside and np.isneginf(turned)):
+            return look, look.trust > NOISE
+    seen = list(look_around(find, pixels, look.box, ALL_WAYS, TILE, AROUND))
     if not seen:
         return look, look.trust > NOISE
     # The same wrong landmarks turn with the view; right ones stay on the face.
@@ -155,7 +147,7 @@ def _look_again(find: Find, pixels: Pixels, look: Look) -> tuple[Look, bool]:
     if abs(best.roll) < UPRIGHT and abs(look.roll) < TILT:
         # A profile, or hardly to be seen: no better looked at in any other way.
         return look, best.trust > NOISE
-    exact = _look_exactly(find, pixels, best)
+    exact = look_exactly(find, pixels, best)
     if exact and exact.resembles(best, ROUGHLY):
         best = exact
     if not twice and best.trust < LEAST:
@@ -165,24 +157,18 @@ def _look_again(find: Find, pixels: Pixels, look: Look) -> tuple[Look, bool]:
     return best, True
 
 
-def _look_exactly(find: Find, pixels: Pixels, look: Look) -> Look | None:
-    """Return a face as it is seen when it is turned by the roll of its landmarks, if it is."""
-    seen = _look(find, pixels, look.box, (View(turn=-look.roll),), EXACT_TILE, AROUND)
-    return max(seen, key=lambda each: each.worth, default=None)
-
-
 def _search_turned(find: Find, pixels: Pixels) -> Iterator[Look]:
     """Search the whole picture turned; give what is surely a face, as it is with its head up."""
     rows, columns = pixels.shape[:2]
     side = max(rows, columns)
     middle = np.array([columns, rows, columns, rows], dtype=np.float32) / 2
     whole = (middle + np.array([-side, -side, side, side]) / 2).astype(np.float32)
-    seen = list(_look(find, pixels, whole, WHOLE_WAYS, WHOLE_TILE, WHOLE_AROUND, near=1.0))
+    seen = list(look_around(find, pixels, whole, WHOLE_WAYS, WHOLE_TILE, WHOLE_AROUND, near=1.0))
     taken: list[Look] = []
     for look in sorted(seen, key=lambda each: -each.worth):
         if look.trust < FAINT or any(_overlap(look, other) for other in taken):
             continue
-        exact = _look_exactly(find, pixels, look)
+        exact = look_exactly(find, pixels, look)
         if not exact or not exact.resembles(look, ROUGHLY):
             continue
         twice = any(each is not look and each.resembles(exact, ROUGHLY) for each in seen)
@@ -191,90 +177,41 @@ def _search_turned(find: Find, pixels: Pixels) -> Iterator[Look]:
             yield exact
 
 
-def _search_quarter(find: Find, pixels: Pixels, roll: float) -> Iterator[Look]:
-    """Search the whole picture with faces of that roll about upright; give what is surely a face.
+def _search_along(find: Find, pixels: Pixels, roll: float) -> Iterator[Look]:
+    """Search the whole picture with faces of that roll upright; give what is surely a face.
 
     Where one face is turned, others are that were not found.
     """
-    quarters = round(roll / 90) % 4
-    picture = np.ascontiguousarray(np.rot90(pixels, quarters))
+    quarter = 90 * round(roll / 90)
+    picture, back = turn(pixels, quarter if abs(roll - quarter) < NEARLY else roll)
     found = find(picture)
-    cosine, sine = [(1, 0), (0, 1), (-1, 0), (0, -1)][quarters]
-    turn = np.array([[cosine, -sine], [sine, cosine]], dtype=np.float32)
-    middle, before = (np.array(each.shape[1::-1]) / 2 for each in (picture, pixels))
-    back = np.column_stack([turn, before - turn @ middle])[None].astype(np.float32)
-    trust = plausibility.measure(picture, found)
+    trust = plausibility.judge(picture, found).trust
     for face in range(len(trust)):
         look = Look(
-            _turn_box(back, found.boxes[face].reshape(1, 2, 2)),
+            turn_box(back, found.boxes[face].reshape(1, 2, 2)),
             float(found.scores[face]),
             geometry.apply(back, found.landmarks[face][None])[0],
             float(trust[face]),
             view=-1,
         )
-        exact = _look_exactly(find, pixels, look) if look.trust >= LEAST else None
+        exact = look_exactly(find, pixels, look) if look.trust >= LEAST else None
         if exact and exact.trust >= LEAST and exact.resembles(look, ROUGHLY):
             yield exact
 
 
+def _common_roll(turned: Floats, rolls: Floats) -> float | None:
+    """Return by how much a picture's faces are turned if others may have been missed for it.
+
+    turned: the rolls of faces that were seen better with their heads up; rolls: of all.
+    """
+    sideways = turned[abs(turned) > SIDEWAYS]
+    if len(sideways):
+        # The one that the others are closest to: angles have no mean.
+        apart = abs((sideways - sideways[:, None] + 180) % 360 - 180).sum(axis=1)
+        return float(sideways[apart.argmin()])
+    middle = float(np.median(rolls)) if len(rolls) >= CROWD else 0.0
+    return middle if abs(middle) > LEANING else None
+
+
 def _overlap(one: Look, other: Look) -> bool:
     return bool(geometry.overlaps(one.box, other.box[None])[0] > detection.OVERLAP)
-
-
-def _look(
-    find: Find,
-    pixels: Pixels,
-    box: Floats,
-    views: Sequence[View],
-    tile: int,
-    around: float,
-    *,
-    near: float = 0.5,
-) -> Iterator[Look]:
-    """Search the surroundings of a box in several views, `tile` pixels a side, and give the faces.
-
-    near: how far from the box's middle a face may lie, in halves of a tile.
-    """
-    middle, side = (box[:2] + box[2:]) / 2, around * float((box[2:] - box[:2]).max())
-    square = (middle + (_SQUARE - 0.5) * side)[None].astype(np.float32)
-    template = _SQUARE * tile
-    tiles = alignment.cut(pixels, square, template, tile, views)[0]
-    high = -(-len(views) // (detection.WHOLE_SIDE // tile))
-    wide = -(-len(views) // high)
-    places = np.array([divmod(view, wide)[::-1] for view in range(len(views))]) * tile
-    canvas = np.zeros((int(places[-1, 1]) + tile, wide * tile, 3), dtype=np.uint8)
-    for (x, y), part in zip(places.tolist(), tiles, strict=True):
-        canvas[y : y + tile, x : x + tile] = part
-    found = find(canvas)
-    trust = plausibility.measure(canvas, found)
-    centres = (found.boxes[:, :2] + found.boxes[:, 2:]) / 2
-    for number, (view, place) in enumerate(zip(views, places, strict=True)):
-        back = geometry.invert(
-            geometry.similarity_transforms(square, alignment.change(template, tile, view))
-        )
-        distance = abs(centres - place - tile / 2).max(axis=1, initial=0)
-        for face in np.flatnonzero(distance < near * tile / 2).tolist():
-            corners = found.boxes[face].reshape(1, 2, 2) - place
-            yield Look(
-                _turn_box(back, corners),
-                float(found.scores[face]),
-                geometry.apply(back, found.landmarks[face][None] - place)[0],
-                float(trust[face]),
-                number,
-            )
-
-
-def _turn_box(transform: Floats, corners: Floats) -> Floats:
-    """Return the box (4,) around the ellipse in a box, moved by a similarity transform.
-
-    The corners of a turned box lie outside the face.
-    """
-    middle = geometry.apply(transform, corners.mean(axis=1, keepdims=True))[0, 0]
-    half = abs(transform[0, :, :2]) ** 2 @ ((corners[0, 1] - corners[0, 0]) / 2) ** 2
-    return np.concatenate([middle - np.sqrt(half), middle + np.sqrt(half)])
-
-
-def _rolls(landmarks: Floats) -> Floats:
-    """Return the angles (n,) in degrees, clockwise, by which faces are turned."""
-    transforms = geometry.similarity_transforms(landmarks, pose.HEAD[:, :2])
-    return np.asarray(-np.degrees(np.arctan2(transforms[:, 1, 0], transforms[:, 0, 0])))

@@ -22,7 +22,8 @@ WIDTH = 0.06
 class YuNet:
     """YuNet (Wu et al., Machine Intelligence Research 20:656, 2023), as OpenCV runs it.
 
-    Without anchors: each cell of three grids says whether it lies in a face, and where that is.
+    It has no anchors: each cell of three grids predicts whether it is in a face, and the face's
+    position.
     """
 
     def __init__(self, path: Path, *, threads: int) -> None:
@@ -49,11 +50,15 @@ class YuNet:
 def decode(
     faces: Floats, objects: Floats, boxes: Floats, points: Floats, *, stride: int, columns: int
 ) -> Detections:
-    """Turn YuNet's outputs for one grid into faces above the threshold.
+    """Convert YuNet's outputs for one grid to faces above the threshold.
 
-    faces, objects: (n, 1), whose geometric mean is the score; boxes: (n, 4) centre x y from the
-    cell's upper left corner, log width and height; points: (n, 10) landmarks x y from that corner;
-    all in cells, which run along rows of `columns`.
+    Args:
+        faces: (n, 1); the score is the geometric mean of faces and objects.
+        objects: (n, 1).
+        boxes: (n, 4) centre x y from the cell's upper left corner, log width and height, in cells.
+        points: (n, 10) landmarks x y from that corner, in cells.
+        stride: pixels for each cell.
+        columns: cells for each row of the grid; cells are in row-major order.
     """
     scores = np.sqrt(faces.clip(0, 1) * objects.clip(0, 1))[:, 0]
     chosen = np.flatnonzero(scores > THRESHOLD)

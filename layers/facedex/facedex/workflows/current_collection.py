@@ -1,4 +1,4 @@
-"""The gallery that work is for: a collection that may be deleted or upgraded meanwhile."""
+"""The collection that work is for, which may be deleted or upgraded while the work runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Found = TypeVar("Found")
 
 
 def find_recent(database: Database, collection_id: str) -> Collection:
-    """The collection, before costly work, so that a wrong name is answered at once.
+    """Return the collection before costly work, so that a wrong name is reported at once.
 
     Raises:
         CollectionNotFound: there is none.
@@ -30,21 +30,21 @@ def search_current(
     """Search the collection that has a name now.
 
     Args:
-        database: where it is.
-        seen: the one that had it before, whose model made the probes; while it is there, one round
-            trip is all it takes.
+        database: where the collection is.
+        seen: the collection that had the name before, whose model made the probes. While it
+            exists, the search takes one round trip.
         search: searches the collection that it is given.
 
     Raises:
         CollectionNotFound: there is none.
-        ModelMismatch: the vectors of the one that has it now come from another pack.
+        ModelMismatch: the vectors of the collection that has the name now come from another pack.
         DatabaseUnavailable: the database does not answer.
     """
     with refreshing(database, seen), database.reading() as connection:
         try:
             return search(connection, seen)
         except CollectionNotFound:
-            # Another may have its name by now: what counts is the collection it names now.
+            # Another collection may have the name by now, and counts.
             current = collections.find(connection, seen.collection_id)
             require_model(seen.collection_id, current.model_version, seen.model_version)
             return search(connection, current)
@@ -52,7 +52,7 @@ def search_current(
 
 @contextmanager
 def refreshing(database: Database, seen: Collection) -> Iterator[None]:
-    """See that the next look ahead is at the database if the block raises ModelMismatch."""
+    """Forget the collection that ``find_recent`` remembers if the block raises ModelMismatch."""
     try:
         yield
     except ModelMismatch:
@@ -61,7 +61,7 @@ def refreshing(database: Database, seen: Collection) -> Iterator[None]:
 
 
 def find_kept(connection: Connection, collection_id: str, key: int, meanwhile: str) -> Collection:
-    """The collection that had this name and key when the work began, whatever its model is by now.
+    """Return the collection that had this name and key when the work began, whatever its model.
 
     Args:
         connection: in a transaction or not.
@@ -84,18 +84,18 @@ def find_kept(connection: Connection, collection_id: str, key: int, meanwhile: s
 def find_same(
     connection: Connection, collection_id: str, key: int, model_version: str, meanwhile: str
 ) -> Collection:
-    """The collection that had this name and key when the work began, and still has its model.
+    """Return the collection that had this name and key when the work began, and has its model.
 
     Args:
         connection: in a transaction or not.
         collection_id: the collection's name.
         key: the store's key of it.
-        model_version: what makes the probes.
+        model_version: of the pack that makes the probes.
         meanwhile: what follows "The collection … was deleted" in the message.
 
     Raises:
         CollectionNotFound: it was deleted; another may have its name by now.
-        ModelMismatch: its vectors are another model's by now.
+        ModelMismatch: its vectors come from another model by now.
     """
     collection = find_kept(connection, collection_id, key, meanwhile)
     require_model(collection_id, collection.model_version, model_version)

@@ -1,18 +1,18 @@
-"""Faces of a photo become face records: what IndexFaces and an upload have in common.
+"""Indexing: the faces of a photo become face records, for IndexFaces and for uploads.
 
-The quality filter comes first, then MaxFaces takes the largest of what is left. The same bytes
-under the same ExternalImageId in the same collection give the same FaceIds back, so that a
+The quality filter comes first, then MaxFaces takes the largest of the remaining faces. The same
+bytes under the same ExternalImageId in the same collection return the same FaceIds, so that a
 repeated call changes nothing.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from facedex.runtime.logs import get_logger
 from facedex.runtime.model_change import with_current_model
 from facedex.runtime.services import Services
 from facedex.store import adding, collections, upgrades
@@ -30,17 +30,17 @@ if TYPE_CHECKING:
 
     from facedex.vision.faces import Face
 
-_logger: Final = logging.getLogger(__name__)
+_logger: Final = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """What became of the faces of a photo.
+    """The result of indexing a photo.
 
     Attributes:
         model_version: of the collection.
-        records: the face records, each with the face it is of, largest first.
-        unindexed: the other faces, each with the reasons why it was left out.
+        records: the face records, each with its face, largest first.
+        unindexed: the other faces, each with the reasons why it was not indexed.
     """
 
     model_version: str
@@ -53,7 +53,7 @@ def index(request: Mapping[str, Any], services: Services) -> Indexed:
 
     Args:
         request: a checked request of IndexFaces, in the service model's names.
-        services: what it stands on.
+        services: of the request.
 
     Raises:
         Exception: see ``facedex.runtime.faults`` for what each means.
@@ -88,15 +88,15 @@ def _index(request: Mapping[str, Any], services: Services) -> Indexed:
 def _store(
     database: Database, seen: Collection, image: adding.NewImage, prepared: _Prepared | None
 ) -> tuple[Collection, Sequence[StoredFace]]:
-    """The collection that the faces are in by now, and their records."""
+    """Store the faces; return the collection that now has the name, and their records."""
     if image.faces and not seen.upgrading_to:
         with database.autocommit() as connection:
             if stored := adding.add_new(connection, seen, image):
                 return seen, stored
     with refreshing(database, seen), database.transaction() as connection:
-        # The name may have changed hands meanwhile: what counts is the collection it names now.
+        # Another collection may have the name by now, and counts.
         collections.find(connection, seen.collection_id, for_update=True)
-        # Again, as an upgrade may have begun while the lock was waited for.
+        # Read again, as an upgrade may have begun during the wait for the lock.
         collection = collections.find(connection, seen.collection_id)
         if collection.upgrading_to != seen.upgrading_to:
             raise ModelMismatch(
@@ -105,32 +105,32 @@ def _store(
             )
         stored = adding.add(connection, collection, image)
         if prepared:
-            prepared.keep(connection, collection, stored)
+            prepared.store(connection, collection, stored)
         return collection, stored
 
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """Faces of a photo as the model sees them that the collection is being moved to."""
+    """Faces of a photo with vectors of the model that the collection is being upgraded to."""
 
     model_version: str
     boxes: Sequence[Box]
     vectors: Sequence[NDArray[np.float32]]
 
-    def keep(
+    def store(
         self, connection: Connection, collection: Collection, stored: Sequence[StoredFace]
     ) -> None:
-        """Keep the vectors of those that are stored, for when the upgrade ends."""
+        """Store the vectors of the faces that were indexed, for the end of the upgrade."""
         pairs = zip(adding.recognise(self.boxes, stored), self.vectors, strict=True)
         new = {record.face_id: vector for record, vector in pairs if record is not None}
         upgrades.add_vectors(connection, collection, self.model_version, new)
 
 
 def _prepare_upgrade(services: Services, seen: Collection, picture: Picture) -> _Prepared | None:
-    """Look at a photo with the pack that the collection is being moved to as well.
+    """Find and embed the faces with the pack that the collection is being upgraded to.
 
-    None where that cannot be used: it is no fault of the request, and the upgrade reports the
-    faces.
+    Returns None if that pack cannot be used: the request is not at fault, and the upgrade reports
+    the faces.
     """
     from facedex.vision.errors import PackMissing
 
@@ -148,7 +148,7 @@ def _prepare_upgrade(services: Services, seen: Collection, picture: Picture) -> 
 def _choose(
     found: Sequence[Face], quality_filter: str, max_faces: int | None
 ) -> tuple[list[Face], list[tuple[Face, list[str]]]]:
-    """Split the faces, largest first, into those to index and the others."""
+    """Split the faces, largest first, into those to index and the others with their reasons."""
     from facedex.vision.screening import screen
 
     chosen: list[Face] = []

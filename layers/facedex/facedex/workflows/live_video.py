@@ -1,32 +1,33 @@
-"""What the functions for stream processors have in common: messages, and keeping runs going."""
+"""Stream processors: their messages are sent, and their runs kept going."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
 from facedex.api.errors import InvalidParameterException
+from facedex.runtime.logs import get_logger
 from facedex.runtime.outbox import RETRY, send_due
 from facedex.settings import Settings
-from facedex.store import stream_runs
+from facedex.store import active_streams, stream_runs
 from facedex.store.database import Connection, Database
 
-_logger: Final = logging.getLogger(__name__)
+_logger: Final = get_logger(__name__)
 
 
 def refuse_label_detection(request: Mapping[str, Any], *members: str) -> None:
-    """See that a request has none of the members that are for label detection only.
+    """Refuse a request that has members for label detection.
 
     Args:
-        members: their places, such as ``Settings.ConnectedHome``. One that is empty counts as
+        request: a checked request.
+        members: paths of the members, such as ``Settings.ConnectedHome``. An empty one counts as
             absent.
 
     Raises:
         InvalidParameterException: it has some.
     """
-    if found := [place for place in members if _at(request, place)]:
+    if found := [path for path in members if _read_member(request, path)]:
         raise InvalidParameterException(
             f"{' and '.join(found)} must be left out: that is for detecting labels, and the stream"
             " processors of this service search for faces."
@@ -40,23 +41,23 @@ def send(database: Database, settings: Settings, key: int | None = None) -> None
     """
 
     def claim(connection: Connection) -> list[dict[str, Any]]:
-        return [{"StreamProcessor": due} for due in stream_runs.claim_sends(connection, key)]
+        return [{"StreamProcessor": due} for due in stream_runs.claim_messages(connection, key)]
 
-    again = partial(stream_runs.send_again, seconds=RETRY)
-    send_due(database, settings.stream_queue, claim, again)
+    resend = partial(stream_runs.resend_messages, seconds=RETRY)
+    send_due(database, settings.stream_queue, claim, resend)
 
 
 def sweep(database: Database, settings: Settings) -> None:
-    """Keep runs going, whatever died: to be called every few seconds or minutes, by anybody.
+    """Keep runs going; to be called every few seconds or minutes, by any process.
 
-    Ends the processors that cannot go on, and sends the messages of those whose worker died or
+    Ends the runs that cannot continue, and sends the messages of processors whose worker died or
     whose message was lost.
 
     Raises:
         DatabaseUnavailable: the database does not answer.
     """
     with database.transaction() as connection:
-        for processor in stream_runs.settle(connection):
+        for processor in active_streams.end_impossible_runs(connection):
             _logger.warning(
                 "The stream processor %s failed: %s", processor.name, processor.status_message
             )
@@ -64,8 +65,8 @@ def sweep(database: Database, settings: Settings) -> None:
         send(database, settings)
 
 
-def _at(request: Mapping[str, Any], place: str) -> Any:
+def _read_member(request: Mapping[str, Any], path: str) -> Any:
     found: Any = request
-    for member in place.split("."):
+    for member in path.split("."):
         found = (found or {}).get(member)
     return found

@@ -1,4 +1,4 @@
-"""Photos that callers send: read, checked, and the faces in them found."""
+"""Pictures that callers send: read, checked, and searched for faces."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # Rekognition's smallest image, in pixels of either side.
 _SMALLEST_SIDE: Final = 80
 
-# Rekognition looks at the 100 largest faces of an image.
+# Rekognition processes the 100 largest faces of an image.
 MAX_FACES: Final = 100
 
 
@@ -30,7 +30,9 @@ class Picture:
 
     Attributes:
         data: the bytes as they came.
-        detected: where the faces are: at most 100, the largest first.
+        image: the decoded picture.
+        detected: the positions of the faces: at most ``MAX_FACES``, the largest first.
+        pack: that found them.
     """
 
     data: bytes
@@ -45,7 +47,7 @@ class Picture:
 
     @cached_property
     def faces(self) -> list[Face]:
-        """The same with their poses and qualities, which are measured when first asked for."""
+        """The faces with their poses and qualities, which are measured on first access."""
         return self.pack.describe(self.image, self.detected)
 
 
@@ -54,11 +56,11 @@ def read(services: Services, document: Mapping[str, Any], pack: Pack | None = No
 
     Args:
         services: of the request.
-        document: the image.
-        pack: finds the faces; the default pack unless it is given.
+        document: the ``Image``.
+        pack: finds the faces; the default pack if None.
 
     Raises:
-        ServiceError: the image cannot be fetched, or is too small.
+        ServiceError: the image cannot be read, or is too small.
         InvalidImage: it is not a complete JPEG or PNG.
         ImageTooLarge: it has too many pixels.
     """

@@ -1,8 +1,7 @@
-"""What the functions for stored video have in common: beginning a job, and keeping jobs going."""
+"""Jobs on stored video: started, described, restarted and kept going."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
@@ -11,26 +10,36 @@ from facedex.api.errors import InternalServerError, InvalidParameterException
 from facedex.api.pages import LARGEST_VIDEO_PAGE, Page
 from facedex.aws.notifications import NotSent, publish
 from facedex.aws.videos import locate
+from facedex.runtime.logs import get_logger
 from facedex.runtime.outbox import RETRY, send_due
 from facedex.runtime.services import Services
 from facedex.settings import Settings
-from facedex.store import collections, jobs, tasks
+from facedex.store import collections, job_cleanup, job_notifications, jobs, tasks
 from facedex.store.database import Connection, Database
+from facedex.store.errors import ModelMismatch
 from facedex.store.jobs import Gallery, Job, Order
+from facedex.workflows.current_collection import find_kept
 
-_logger: Final = logging.getLogger(__name__)
+_logger: Final = get_logger(__name__)
+
+# What follows "The collection … was deleted" in the StatusMessage of a job.
+MEANWHILE: Final = " while the job ran"
+MAX_RESTARTS: Final = 2  # of a job whose collection changes to another model
 
 
 def begin(
     operation: str, request: Mapping[str, Any], services: Services, *, threshold: float | None
 ) -> str:
-    """Start the job that a request asks for, or find the one that it has started before.
+    """Start the job that a request asks for, unless it is repeated, and return the job's id.
 
     Args:
+        operation: the operation's name.
+        request: its checked request.
+        services: of the request.
         threshold: lowest similarity of a match, or None for a job that searches nothing.
 
     Raises:
-        ServiceError: the video cannot be had.
+        ServiceError: the video cannot be read.
         StoreError: see ``facedex.runtime.faults``.
     """
     settings = services.settings
@@ -43,11 +52,11 @@ def begin(
     topic = channel and channel["SNSTopicArn"]
     if topic and settings.topics is not None and topic not in settings.topics:
         raise InvalidParameterException(
-            f"This service may not publish to {topic}; whoever runs it says which topics it may"
+            f"This service may not publish to {topic}; its operator chooses the topics that it may"
             " publish to."
         )
     with services.database.transaction() as connection:
-        started = jobs.earlier(connection, operation, token, request)
+        started = jobs.find_repeated(connection, operation, token, request)
     if started:
         return started
     video = locate(request["Video"])
@@ -77,11 +86,11 @@ def begin(
 
 
 def progress(connection: Connection, job: Job) -> dict[str, Any]:
-    """What both Get operations say of a job, whatever it is about."""
+    """Return the members that the responses of both Get operations have in common."""
     order, film = job.order, job.film
     message = job.status_message
     if job.finished_at is None:
-        done, parts = tasks.counts(connection, job.job_id)
+        done, parts = tasks.count_segments(connection, job.job_id)
         message = f"{done} of {parts} parts of the video are analysed." if parts else None
     place = {"Bucket": order.video.bucket, "Name": order.video.name, "Version": order.video.version}
     return {
@@ -113,23 +122,66 @@ def results_page(request: Mapping[str, Any], services: Services, *listing: str) 
 
 
 def send(database: Database, settings: Settings, job_id: str | None = None) -> None:
-    """Send the messages that are due, of one job or of all."""
+    """Send the messages that are due, of one job or of all.
+
+    A message is ``{"JobId": id, "Task": number}``.
+    """
 
     def claim(connection: Connection) -> list[dict[str, Any]]:
-        due = tasks.claim_sends(connection, job_id)
+        due = tasks.claim_messages(connection, job_id)
         return [{"JobId": task.job_id, "Task": task.number} for task in due]
 
-    send_due(database, settings.video_queue, claim, partial(tasks.send_again, seconds=RETRY))
+    send_due(database, settings.video_queue, claim, partial(tasks.resend_messages, seconds=RETRY))
 
 
-def announce(database: Database, job_id: str | None = None) -> bool:
-    """Publish the notification of a finished job that is due: of one job, or any.
+def restart_with_current_model(database: Database, job: Job) -> bool:
+    """Begin a job again whose collection was upgraded to another model while it ran.
+
+    The plan of the film stays; all its segments are analysed again, with the collection's new pack.
+
+    Args:
+        database: where the job is.
+        job: as the worker read it that could not continue.
+
+    Returns:
+        False if the collection still has the job's model, so that beginning again is of no use.
+
+    Raises:
+        CollectionNotFound: the collection was deleted.
+        ModelMismatch: the job has begun again ``MAX_RESTARTS`` times already.
+    """
+    gallery = job.order.gallery
+    if gallery is None:
+        return False
+    with database.transaction() as connection:
+        if not jobs.lock(connection, job.job_id):
+            return True
+        collection = find_kept(connection, gallery.collection_id, gallery.collection_key, MEANWHILE)
+        if collection.model_version == job.order.model_version:
+            return False
+        if job.restarts >= MAX_RESTARTS:
+            raise ModelMismatch(
+                f"The collection {gallery.collection_id} was upgraded to another model pack"
+                f" {MAX_RESTARTS + 1} times while the job ran; start the job again."
+            )
+        if jobs.restart(connection, job, collection.model_version):
+            tasks.restart_segments(connection, job.job_id)
+            _logger.warning(
+                "The video job %s begins again with the model %s: its collection was upgraded.",
+                job.job_id,
+                collection.model_version,
+            )
+    return True
+
+
+def publish_notification(database: Database, job_id: str | None = None) -> bool:
+    """Publish the notification of a finished job that is due: of one job, or of any.
 
     Returns:
         Whether one was due.
     """
     with database.transaction() as connection:
-        job = jobs.claim_announcement(connection, job_id)
+        job = job_notifications.claim_notification(connection, job_id)
     if job is None or job.order.topic_arn is None:
         return False
     try:
@@ -138,27 +190,27 @@ def announce(database: Database, job_id: str | None = None) -> bool:
         _logger.warning("%s It is published again later.", error)
         return True
     with database.transaction() as connection:
-        jobs.mark_announced(connection, job.job_id)
+        job_notifications.mark_published(connection, job.job_id)
     return True
 
 
 def sweep(database: Database, settings: Settings) -> None:
-    """Keep jobs going, whatever died: to be called every few seconds or minutes, by anybody.
+    """Keep jobs going; to be called every few seconds or minutes, by any process.
 
-    Fails jobs that do not get on, sends messages that were lost, publishes notifications that
-    were not, and removes jobs whose time is over.
+    Fails jobs without progress, sends lost messages again, publishes notifications that are due,
+    and removes expired jobs.
 
     Raises:
         DatabaseUnavailable: the database does not answer.
     """
     with database.transaction() as connection:
-        for job_id in jobs.fail_stalled(connection, seconds=settings.video_timeout):
-            _logger.warning("The video job %s was given up: nobody got on with it.", job_id)
+        for job_id in job_cleanup.fail_stalled(connection, seconds=settings.video_timeout):
+            _logger.warning("The video job %s failed: it made no progress.", job_id)
     if settings.video_queue:
         send(database, settings)
-    while announce(database):
+    while publish_notification(database):
         pass
     expired = True
     while expired:
         with database.transaction() as connection:
-            expired = jobs.expire(connection) > 0
+            expired = job_cleanup.expire(connection) > 0

@@ -1,4 +1,4 @@
-"""What the tag operations have in common: what an ARN names, and which tags are the product's."""
+"""Tags: the resources that ARNs name, and the tags that belong to the product."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ PACK: Final = "facedex:pack"
 def find(
     connection: Connection, services: Services, arn: str, *, for_update: bool = False
 ) -> Tagged:
-    """The collection or the stream processor that an ARN names.
+    """Return the collection or the stream processor that an ARN names.
 
     Args:
         connection: in a transaction.
-        services: who asks.
-        arn: names it.
-        for_update: hold off its deletion until the transaction ends; for writers.
+        services: of the request.
+        arn: the resource's.
+        for_update: lock it against deletion until the transaction ends; for writers.
 
     Raises:
-        ServiceError: it is no ARN of either, or of another owner.
+        ServiceError: it is not the ARN of either, or has another owner.
         CollectionNotFound, StreamProcessorNotFound: there is none.
     """
     kind, name = services.owner.resource(arn)
@@ -40,15 +40,15 @@ def find(
 
 
 def require_pack(connection: Connection, resource: Tagged, wanted: str | None) -> None:
-    """Make sure that a change of tags leaves a collection's pack as it is.
+    """Make sure that a change of tags does not change a collection's pack.
 
     Args:
         connection: in the transaction of the change.
-        resource: what the tags are of.
-        wanted: the value that the tag is to have; None for none.
+        resource: whose tags are changed.
+        wanted: the new value of the tag; None if it is removed.
 
     Raises:
-        InvalidParameterException: it would change.
+        InvalidParameterException: it would.
     """
     if not isinstance(resource, Collection):
         return

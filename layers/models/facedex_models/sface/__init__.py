@@ -1,4 +1,4 @@
-"""OpenCV Zoo's SFace: the block-quantised file as ONNX networks in floats and in 8 bits."""
+"""Conversion of OpenCV Zoo's block-quantised SFace to ONNX networks in floats and in 8 bits."""
 
 from __future__ import annotations
 
@@ -9,19 +9,23 @@ __all__ = ["convert", "quantise"]
 
 
 def convert(data: bytes) -> bytes:
-    """Return OpenCV Zoo's block-quantised SFace as a network in floats; the same bytes every time.
+    """Convert OpenCV Zoo's block-quantised SFace to a network in floats, deterministically.
 
-    Raises UnreadableModel where data is another network or none.
+    Raises:
+        UnreadableModel: if `data` is not this network.
     """
     return floats.write(parse(data))
 
 
 def quantise(data: bytes, measured: bytes) -> bytes:
-    """Return the same file as a network in 8 bits; the same bytes every time.
+    """Convert OpenCV Zoo's block-quantised SFace to a network in 8 bits, deterministically.
 
-    measured: the content of the tables that ship beside the manifest.
+    Args:
+        data: content of the file.
+        measured: content of the tables that ship with the manifest.
 
-    Raises UnreadableModel where data or the tables are those of another network.
+    Raises:
+        UnreadableModel: if `data` or the tables are not those of this network.
     """
     network = parse(data)
     return eight_bits.build(network, tables.read(measured, network))

@@ -1,15 +1,15 @@
-"""SFace in 8 bits, from the first pixel to the last convolution: two fifths of the time.
+"""SFace with all convolutions in 8 bits, in two fifths of the time of the network in floats.
 
-ONNX Runtime's usual static quantisation is slow and inexact here: its PRelu takes floats, and the
-channels of one layer have very different ranges. Instead:
+ONNX Runtime's usual static quantisation is slow and inaccurate for this network, because its PRelu
+needs floats, and the channels of a layer have very different ranges. Instead:
 
-- PRelu, max(x, slope · x), is a maximum of two tensors of bytes.
-- Every channel has its own step, folded into the weights before and after it. For ONNX Runtime
-  every activation has the scale 1.
-- A depthwise layer is cheap. It runs twice, the second time with its weights times the slopes. The
-  next layer has no padding, so each channel has its own zero.
-- Any other convolution runs once, and a 1 x 1 depthwise one multiplies its bytes by the slopes. The
-  next layer pads with zeros, so all channels have the same zero.
+- PRelu, max(x, slope · x), is computed as the maximum of two tensors of bytes.
+- Every channel has its own step, which is folded into the weights before and after it. For ONNX
+  Runtime every activation has the scale 1.
+- A depthwise layer is cheap. It runs twice, the second time with its weights multiplied by the
+  slopes. The next layer has no padding, so each channel has its own zero.
+- Any other convolution runs once, and a 1 x 1 depthwise convolution multiplies its bytes by the
+  slopes. The next layer pads with zeros, so all channels have the same zero.
 
 Inputs and outputs are those of the network in floats (floats.py).
 """
@@ -24,23 +24,30 @@ from facedex_models.sface.network import MEAN, SCALE, Dense, Doubles, Layer, Net
 from facedex_models.sface.rounding import round_balanced, round_nearest
 from facedex_models.sface.tables import Table
 
-# 7 of the 8 bits: on CPUs without 8-bit dot products (VNNI), ONNX Runtime adds two products in 16
-# bits, which 8-bit weights overflow: the vectors would depend on the CPU. Depthwise kernels do not.
+# Weights use 7 of the 8 bits: on CPUs without 8-bit dot-product instructions (VNNI), ONNX Runtime
+# adds two products in 16 bits, which overflow with 8-bit weights, so the vectors would depend on
+# the CPU. Depthwise kernels do not have this problem.
 WEIGHT_STEPS = 63
 DEPTHWISE_STEPS = 127
-SLOPE_STEPS = 64  # a power of two: slope / 64 · 64 is the slope
-# Slopes closer to 0 are raised to this: biases are divided by them.
+SLOPE_STEPS = 64  # a power of two, so that slope / 64 · 64 is exactly the slope
+# Minimum absolute value of slopes, as biases are divided by them.
 LEAST_SLOPE = 1e-3
-PIXEL_ZERO = 128  # the byte that stands for MEAN, half a step away from it
+PIXEL_ZERO = 128  # the byte that represents MEAN, although it is half a step larger
 DAMPING = {"first": 1e-3, "depthwise": 1e-2, "pointwise": 1e-2}
 
 _MICROSOFT = "com.microsoft"
 
 
 def build(network: Network, tables: tuple[Table, ...]) -> bytes:
-    """Return the network as a serialised ONNX model in 8 bits; the same bytes every time.
+    """Return the network as a serialised ONNX model in 8 bits, deterministically.
 
-    Raises UnreadableModel where the layers are not depthwise and pointwise in turn after the first.
+    Args:
+        network: the network.
+        tables: the measurements of each layer.
+
+    Raises:
+        UnreadableModel: if the layers after the first do not alternate between depthwise and
+            pointwise ones.
     """
     padded = [layer.padding > 0 for layer in network.layers]
     depthwise = [layer.depthwise for layer in network.layers]
@@ -55,26 +62,26 @@ def build(network: Network, tables: tuple[Table, ...]) -> bytes:
 
 
 class _Writer:
-    """The graph so far, and what its latest bytes mean."""
+    """The graph under construction, and the interpretation of its latest bytes."""
 
     def __init__(self) -> None:
         self.graph = Graph("chips")
         self.graph.add("Transpose", perm=[0, 3, 1, 2])
         self._one = self.graph.constant("one", np.array(1, np.float32))
-        # Of each channel of the bytes: how much a step is, which byte means 0, the average.
+        # For each channel: the value of a step, the byte that means 0, and the mean.
         self._steps = np.full(3, 1 / SCALE)
         self._zeros = np.full(3, float(PIXEL_ZERO))
         self._means = np.zeros(3)
 
     def add(self, layer: Layer, table: Table) -> None:
-        """Add a layer, after which the bytes are its output."""
+        """Add a layer; its output becomes the latest bytes."""
         side = self._depthwise if layer.depthwise else self._mixing
         self.graph.latest, sloped = side(layer, table)
         self.graph.add("Max", sloped)
         self._steps, self._zeros, self._means = table.steps, table.zeros, table.means
 
     def _mixing(self, layer: Layer, table: Table) -> tuple[str, str]:
-        """Add a convolution over all channels; return its bytes, and those times the slopes."""
+        """Add a convolution over all channels; return its output, and that times the slopes."""
         first = layer.padding > 0
         taps = layer.weights[0, 0].size
         steps = np.repeat(self._steps, taps)
@@ -87,7 +94,7 @@ class _Writer:
         )
         rounded = whole * scales[:, None] / steps
         biases = layer.biases + (flat - rounded) @ np.repeat(self._means, taps)
-        if first:  # the byte that it pads with stands half a step beside the mean
+        if first:  # the padding byte differs from the mean by half a step
             zero = PIXEL_ZERO
             biases += rounded.sum(axis=1) * (PIXEL_ZERO - MEAN) / SCALE
         else:
@@ -116,7 +123,7 @@ class _Writer:
         return plain, sloped
 
     def _depthwise(self, layer: Layer, table: Table) -> tuple[str, str]:
-        """Add a depthwise convolution twice; return its bytes, and those times the slopes."""
+        """Add a depthwise convolution twice; return its output, and that times the slopes."""
         flat = layer.weights.reshape(layer.channels, -1)
         whole, scales = round_balanced(
             flat * self._steps[:, None], DEPTHWISE_STEPS, table.given, DAMPING["depthwise"]
@@ -182,8 +189,16 @@ class _Writer:
     ) -> str:
         """Add a convolution of bytes and return the name of its output.
 
-        zeros: what means 0 in its input and in its output. factors: how many steps of the output
-        make one of the sum of products.
+        Args:
+            name: prefix of the constants' names.
+            given: name of the input.
+            zeros: the bytes that mean 0 in the input and in the output.
+            whole: (out, in / groups, k, k) integer weights.
+            factors: (out,) steps of the output for one unit of the sum of products.
+            biases: (out,) in units of the sum of products; None for no biases.
+            stride: of the convolution.
+            padding: pixels on each side.
+            groups: of the convolution.
         """
         graph = self.graph
         inputs = [
@@ -217,6 +232,6 @@ class _Writer:
 
 
 def _slopes(layer: Layer) -> Doubles:
-    """Return the slopes, none of them closer to 0 than LEAST_SLOPE."""
+    """Return the slopes, with absolute values of at least LEAST_SLOPE."""
     signs = np.where(layer.slopes < 0, -1.0, 1.0)
     return signs * np.maximum(np.abs(layer.slopes), LEAST_SLOPE)

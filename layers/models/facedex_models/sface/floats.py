@@ -1,10 +1,10 @@
 """SFace as an ONNX graph in floats.
 
-Input `chips`: (n, 112, 112, 3) uint8, RGB, the pixels as they come out of the aligner; n is free.
-Output `embeddings`: (n, 128) float32, as the file gives them: not normalised.
+Input `chips`: (n, 112, 112, 3) uint8, RGB, the pixels from the alignment; n is variable.
+Output `embeddings`: (n, 128) float32, not normalised, as the file's network returns them.
 
-PRelu is ONNX Runtime's slowest kernel here. It is written as the maximum that it is where no slope
-is above 1, which gives the same in two thirds of the time.
+PRelu is ONNX Runtime's slowest kernel in this network. As no slope is above 1, it is replaced by
+the equivalent maximum, with which the network takes two thirds of the time.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ IR_VERSION = 8
 
 
 def write(network: Network) -> bytes:
-    """Return the network as a serialised ONNX model; the same bytes every time."""
+    """Return the network as a serialised ONNX model, deterministically."""
     graph = Graph("chips")
     graph.add("Transpose", perm=[0, 3, 1, 2])
     graph.add("Cast", to=TensorProto.FLOAT)
-    # Not part of the first convolution: its padding is that of normalised pixels.
+    # Not folded into the first convolution, whose padding is that of normalised pixels.
     graph.add("Sub", graph.single("mean", np.array(MEAN)))
     for number, layer in enumerate(network.layers):
         weights = layer.weights if number else layer.weights / SCALE
@@ -64,12 +64,12 @@ class Graph:
         self._constants: dict[str, onnx.TensorProto] = {}
 
     def add(self, operator: str, *others: str, **attributes: Any) -> str:
-        """Add a node that takes the latest output, and return the name of its own."""
+        """Add a node whose input is the latest output, and return the name of its output."""
         self.latest = self.branch(operator, [self.latest, *others], **attributes)
         return self.latest
 
     def branch(self, operator: str, inputs: Sequence[str], **attributes: Any) -> str:
-        """Add a node whose output is not the latest one, and return its name."""
+        """Add a node without making its output the latest one, and return the output's name."""
         name = f"{operator.lower()}_{len(self._nodes)}"
         self._nodes.append(helper.make_node(operator, inputs, [name], name, **attributes))
         return name
@@ -87,7 +87,11 @@ class Graph:
     def model(self, name: str, side: int, dimension: int, *domains: str) -> bytes:
         """Return the serialised model, whose output is the latest one.
 
-        domains: those of nodes that are not ONNX's own.
+        Args:
+            name: name of the graph.
+            side: side of the chips in pixels.
+            dimension: length of the embeddings.
+            domains: domains of operators that are not ONNX's own.
         """
         self._nodes[-1].output[0] = "embeddings"
         graph = helper.make_graph(

@@ -1,4 +1,4 @@
-"""SFace as plain values, which its two writers turn into ONNX."""
+"""SFace's layers and weights, from which the two ONNX models are built."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Layer:
 
     @property
     def depthwise(self) -> bool:
-        """Whether each output channel comes from one input channel."""
+        """True if each output channel depends on one input channel only."""
         return self.groups > 1
 
     @property
@@ -39,7 +39,7 @@ class Layer:
 
 @dataclass(frozen=True, eq=False)
 class Dense:
-    """The last layer: every value of the last convolution to every value of the embedding."""
+    """The last, fully connected layer."""
 
     weights: Doubles  # (out, channels, rows, columns)
     biases: Doubles  # (out,)
@@ -47,7 +47,7 @@ class Dense:
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """Normalised pixels (pixel - MEAN) / SCALE through the layers in turn, then the dense one."""
+    """The network: its input is (pixel - MEAN) / SCALE; the dense layer follows the others."""
 
     side: int  # of a chip, pixels
     layers: tuple[Layer, ...]

@@ -1,9 +1,9 @@
-"""Reads OpenCV Zoo's block-quantised SFace (`face_recognition_sface_2021dec_int8bq.onnx`).
+"""Reader of OpenCV Zoo's block-quantised SFace (`face_recognition_sface_2021dec_int8bq.onnx`).
 
-The file is a chain: normalisation of the pixels, convolutions each with a batch normalisation and a
-PRelu, a batch normalisation, and a dense layer with one more. Its weights are 8-bit integers with a
-scale and a zero point for every block of 64 or fewer along one axis. It also names weights as
-inputs that it no longer uses, for which ONNX Runtime refuses it.
+The network is a chain: normalisation of the pixels, convolutions each with a batch normalisation
+and a PRelu, a batch normalisation, and a dense layer with another batch normalisation. The weights
+are 8-bit integers with a scale and a zero point for every block of at most 64 along one axis. The
+file also declares unused weights as inputs, so ONNX Runtime rejects it.
 """
 
 from __future__ import annotations
@@ -23,22 +23,23 @@ _INPUT = "data"
 
 
 def parse(data: bytes) -> Network:
-    """Return the network in the file, batch normalisations folded into the layers before them.
+    """Read the network; batch normalisations are folded into the layers before them.
 
-    Raises UnreadableModel where the file is another network or none.
+    Raises:
+        UnreadableModel: if the file is not this network.
     """
     try:
         model = onnx.load_model_from_string(data)
     except DecodeError as error:
-        raise UnreadableModel("The SFace file is no ONNX model.") from error
+        raise UnreadableModel("The SFace file is not an ONNX model.") from error
     try:
         return _Reader(model.graph).read()
     except (KeyError, IndexError, ValueError, TypeError) as error:
-        raise UnreadableModel("The SFace file is another network than OpenCV Zoo's.") from error
+        raise UnreadableModel("The SFace file is not OpenCV Zoo's network.") from error
 
 
 class _Reader:
-    """Follows the chain of nodes from the input to the output."""
+    """Follow the chain of nodes from the input to the output."""
 
     def __init__(self, graph: onnx.GraphProto) -> None:
         self._graph = graph
@@ -46,7 +47,7 @@ class _Reader:
         self._following: dict[str, onnx.NodeProto] = {}
         for node in graph.node:
             for name in node.input[:1]:
-                _check(name not in self._following, "it is no chain: two nodes read one value")
+                _check(name not in self._following, "two nodes read the same value")
                 self._following[name] = node
         self._latest = _INPUT
 
@@ -57,19 +58,19 @@ class _Reader:
         layers: list[Layer] = []
         while self._next() == "Conv":
             layers.append(self._layer(layers[-1].channels if layers else 3))
-        _check(len(layers) > 0, "it begins with no convolution")
+        _check(len(layers) > 0, "it does not begin with a convolution")
         network = Network(side, tuple(layers), self._dense(layers[-1].channels))
-        _check(not self._next(), "something follows the dense layer")
+        _check(not self._next(), "a node follows the dense layer")
         rows = side
         for layer in layers:
             rows = (rows + 2 * layer.padding - layer.weights.shape[2]) // layer.stride + 1
-        _check(network.dense.weights.shape[2] == rows, "its dense layer takes another size")
+        _check(network.dense.weights.shape[2] == rows, "its dense layer has another input size")
         return _rectify(network)
 
     def _side(self) -> int:
         (entry,) = (value for value in self._graph.input if value.name == _INPUT)
         _, channels, rows, columns = (each.dim_value for each in entry.type.tensor_type.shape.dim)
-        _check(channels == 3 and rows == columns > 0, "it takes no square chips of three colours")
+        _check(channels == 3 and rows == columns > 0, "its input is not square with three colours")
         return int(rows)
 
     def _next(self) -> str:
@@ -78,8 +79,8 @@ class _Reader:
         return node.op_type if node else ""
 
     def _take(self, kind: str) -> tuple[onnx.NodeProto, list[Doubles], dict[str, Any]]:
-        """Go one node on; return it, its constants and its attributes."""
-        _check(self._next() == kind, f"it has {self._next() or 'nothing'} in place of {kind}")
+        """Advance to the next node; return it, its constants and its attributes."""
+        _check(self._next() == kind, f"it has {self._next() or 'no node'} instead of {kind}")
         node = self._following[self._latest]
         self._latest = node.output[0]
         constants = [self._constants[name] for name in node.input[1:] if name in self._constants]
@@ -87,7 +88,9 @@ class _Reader:
 
     def _check_constant(self, kind: str, expected: float) -> None:
         _, (constant,), _ = self._take(kind)
-        _check(constant.size == 1 and constant.item() == expected, "it scales pixels otherwise")
+        _check(
+            constant.size == 1 and constant.item() == expected, "its pixels are scaled differently"
+        )
 
     def _layer(self, channels: int) -> Layer:
         node, (weights,), settings = self._take("Conv")
@@ -102,7 +105,7 @@ class _Reader:
             and rows == columns
             and dilation == 1
             and (groups == 1 or out == channels),
-            f"its convolution {node.name or node.output[0]} is of another kind",
+            f"its convolution {node.name or node.output[0]} is of a different kind",
         )
         factor, shift = self._normalisation(out)
         _, (slopes,), _ = self._take("PRelu")
@@ -125,7 +128,7 @@ class _Reader:
             settings.get("transB") == 1
             and not settings.get("transA")
             and settings.get("alpha", 1.0) == settings.get("beta", 1.0) == 1.0,
-            "its dense layer is of another kind",
+            "its dense layer is of a different kind",
         )
         size = round((weights.shape[1] / channels) ** 0.5)
         weights = weights.reshape(len(weights), channels, size, size)
@@ -135,7 +138,7 @@ class _Reader:
         return Dense(weights * factor[:, None, None, None], biases * factor + shift)
 
     def _normalisation(self, channels: int) -> tuple[Doubles, Doubles]:
-        """Return what a batch normalisation multiplies each channel by, and what it then adds."""
+        """Return a batch normalisation's factor and summand for each channel."""
         _, constants, settings = self._take("BatchNormalization")
         gain, shift, mean, variance = (constant.reshape(channels) for constant in constants)
         _check(bool((variance >= 0).all()), "a batch normalisation has a negative variance")
@@ -144,7 +147,7 @@ class _Reader:
 
 
 def _constants(graph: onnx.GraphProto) -> dict[str, Doubles]:
-    """Return all constants by name, weights of integers in blocks as the numbers that they mean."""
+    """Return all constants by name, with block-quantised weights dequantised."""
     stored = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
     values: dict[str, Doubles] = {
         name: array.astype(np.float64) for name, array in stored.items() if array.ndim
@@ -153,7 +156,7 @@ def _constants(graph: onnx.GraphProto) -> dict[str, Doubles]:
         if node.op_type == "DequantizeLinear":
             whole, scales, zeros = (stored[name] for name in node.input)
             settings = _attributes(node)
-            # In float32 as ONNX Runtime computes it.
+            # Computed in float32, as ONNX Runtime does.
             axis, size = settings["axis"], settings["block_size"]
             numbers = whole.astype(np.float32) - _spread(zeros, whole, axis, size)
             exact = numbers * _spread(scales, whole, axis, size)
@@ -165,16 +168,16 @@ def _constants(graph: onnx.GraphProto) -> dict[str, Doubles]:
 
 
 def _spread(blocks: NDArray[Any], whole: NDArray[Any], axis: int, size: int) -> NDArray[np.float32]:
-    """Return a value for each element where there is one for each block along an axis."""
+    """Repeat values of blocks along an axis, so that there is one for each element."""
     spread = np.repeat(blocks.astype(np.float32), size, axis=axis)
     return np.take(spread, range(whole.shape[axis]), axis=axis)
 
 
 def _rectify(network: Network) -> Network:
-    """Return the same network without slopes above 1, so that PRelu is a maximum everywhere.
+    """Return an equivalent network without slopes above 1, in which every PRelu is a maximum.
 
     With a slope a > 1, PRelu(x) = -max(y, y / a) where y = -a · x: the layer is multiplied by -a,
-    and what reads it has its sign changed.
+    and the sign of the next layer's weights is changed.
     """
     layers: list[Layer] = []
     signs = np.ones(3)

@@ -1,10 +1,10 @@
-"""Weights as small integers with one scale an output channel, errors balanced against each other.
+"""Rounding of weights to small integers with a scale for each output channel.
 
-Rounding each weight to the nearest integer does not give the least error in the layer's output:
-where two inputs vary together, rounding one weight up can compensate for rounding the other down.
-GPTQ (Frantar et al., arXiv:2210.17323) rounds one weight after another and moves the remaining ones
-to compensate for the errors so far. A few factors of the inputs' covariance are nearly as good as
-all of it, and each step then solves for as many unknowns as there are factors.
+Rounding each weight to the nearest integer does not minimise the error of the layer's output: if
+two inputs are correlated, rounding one weight up can compensate for rounding the other down. GPTQ
+(Frantar et al., arXiv:2210.17323) rounds one weight after another and adjusts the remaining ones to
+compensate for the errors so far. A few factors of the inputs' covariance are nearly as good as the
+complete covariance, and each step then has only as many unknowns as there are factors.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from facedex_models.sface.network import Doubles
 from facedex_models.sface.tables import Spread
 
-# How far the scale may fall below that of the largest weight, which is then cut.
+# Candidates for the scale, relative to that of the largest weight; below 1, it is clipped.
 _SHRUNK = np.linspace(0.7, 1, 16)
 
 
@@ -33,7 +33,7 @@ def scales_of(weights: Doubles, most: int) -> Doubles:
 
 
 def round_nearest(weights: Doubles, most: int) -> tuple[Doubles, Doubles]:
-    """Return rows of whole numbers from -most to most, and the rows' scales."""
+    """Round weights to the nearest integers; return rows from -most to most and their scales."""
     scales = scales_of(weights, most)
     return np.clip(np.rint(weights / scales[:, None]), -most, most), scales
 
@@ -41,13 +41,21 @@ def round_nearest(weights: Doubles, most: int) -> tuple[Doubles, Doubles]:
 def round_balanced(
     weights: Doubles, most: int, given: Spread, damping: float
 ) -> tuple[Doubles, Doubles]:
-    """Return what round_nearest does, with the least error for inputs of this covariance.
+    """Round weights so that the output's error is small for inputs with a given covariance.
 
-    damping: what is added to each input's variance, as a share of their average.
+    Let e be the errors of the weights before i. The optimal errors of the weights from i on, if
+    they were continuous, are -D⁻¹ V M⁻¹ z, where D and V are the rest and the factors of the
+    weights from i on, M = 1 + Vᵀ D⁻¹ V, and z is the sum of the factors of the weights before i,
+    each multiplied by its error.
 
-    With errors e of the weights before i, the best errors of those from i on, were they free, are
-    -D⁻¹ V M⁻¹ z, where D and V are the rest and the factors of those from i on, M = 1 + Vᵀ D⁻¹ V,
-    and z the sum of the factors of those before, each times its error.
+    Args:
+        weights: (out, n).
+        most: largest integer.
+        given: covariance of the n inputs.
+        damping: added to each input's variance, as a share of the mean variance.
+
+    Returns:
+        Rows of integers from -most to most, and the rows' scales.
     """
     factors = given.factors
     rest = given.rest + damping * np.mean(given.rest + (factors**2).sum(axis=1))

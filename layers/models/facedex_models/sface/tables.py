@@ -1,7 +1,7 @@
-"""What was measured once on photos, and ships beside the manifest for the 8-bit network.
+"""The measurements on photos that ship with the manifest for the 8-bit network.
 
-Per layer: the steps of its output's bytes, the averages of its output, and the covariance of its
-input. Neither weights nor photos can be derived from it.
+For each layer: the steps of its output's bytes, the means of its output, and the covariance of its
+input. Neither weights nor photos can be derived from the tables.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Spread:
     rest: Doubles  # (n,)
 
     def scaled(self, by: Doubles) -> Spread:
-        """Return the covariance of values multiplied by these."""
+        """Return the covariance of the values multiplied by `by` (n,)."""
         return Spread(self.factors * by[:, None], self.rest * by**2)
 
 
@@ -37,7 +37,7 @@ class Table:
     """The measurements of one layer."""
 
     steps: Doubles  # (out,): an output byte b means (b - zero) · step
-    zeros: Doubles  # (out,): the byte that means 0, of some channels a fraction
+    zeros: Doubles  # (out,): the byte that means 0; in some channels a fraction
     means: Doubles  # (out,): of the output
     given: Spread  # of (in · k · k,) pixels, of (in,) values, or of a window's (k · k,)
 
@@ -45,7 +45,12 @@ class Table:
 def read(content: bytes, network: Network) -> tuple[Table, ...]:
     """Return a table for each layer of the network.
 
-    Raises UnreadableModel where the content is not that of this network's tables.
+    Args:
+        content: content of the tables' file.
+        network: the network.
+
+    Raises:
+        UnreadableModel: if the content is not that of this network's tables.
     """
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
@@ -56,7 +61,7 @@ def read(content: bytes, network: Network) -> tuple[Table, ...]:
         )
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise UnreadableModel(
-            "The tables of SFace's 8 bits are no tables of its layers."
+            "The tables of SFace's 8 bits are not tables of its layers."
         ) from error
     if stored or not all(map(_fits, tables, widths(network), network.layers)):
         raise UnreadableModel("The tables of SFace's 8 bits are those of another network.")
@@ -80,7 +85,7 @@ def write(tables: Sequence[Table], network: Network) -> bytes:
 
 
 def widths(network: Network) -> list[int]:
-    """Return, for each layer, of how many values it is that its table has the covariance."""
+    """Return the width of the covariance in each layer's table."""
     return [int(np.prod(layer.weights.shape[1:])) for layer in network.layers]
 
 

@@ -18,16 +18,16 @@ from facedex.api.service_model import input_shape, output_shape, service_model, 
 _IMAGE: Final = "Image"
 _LONGEST_DESCRIPTION: Final = 380
 
-# The last prefix of a path that fits says where the operation is filed.
+# The last prefix that matches an operation's path determines its tag.
 _TAGS: Final = (
-    ("/v1/collections", "Collections", "Galleries of faces."),
+    ("/v1/collections", "Collections", "Collections of faces."),
     ("/v1/collections/{CollectionId}/", "Faces", "Face records of a collection."),
-    ("/v1/collections/{CollectionId}/users", "Users", "People of a collection, and their faces."),
+    ("/v1/collections/{CollectionId}/users", "Users", "People in a collection, and their faces."),
     ("/v1/collections/{CollectionId}/search/users", "Users", ""),
-    ("/v1/faces", "Photos", "Faces in photos, of which nothing is kept."),
-    ("/v1/video", "Stored video", "People and faces in films."),
-    ("/v1/stream-processors", "Streaming video", "People in live video, as it comes in."),
-    ("/v1/tags", "Tags", "Names and values of your own on collections and stream processors."),
+    ("/v1/faces", "Photos", "Faces in photos; nothing is stored."),
+    ("/v1/video", "Stored video", "People and faces in stored videos."),
+    ("/v1/stream-processors", "Streaming video", "People in live video."),
+    ("/v1/tags", "Tags", "Your own names and values on collections and stream processors."),
 )
 
 _DESCRIPTION: Final = """\
@@ -40,10 +40,10 @@ _REQUEST_ID: Final = {"x-amzn-RequestId": {"$ref": "#/components/headers/Request
 
 
 def document(version: str) -> dict[str, Any]:
-    """The document, the same for the same version.
+    """Return the document; it depends on nothing but the version.
 
     Args:
-        version: of this product.
+        version: version of this product.
     """
     asked, answered = Components(), Components(lists_may_be_empty=True)
     paths: dict[str, dict[str, Any]] = {}
@@ -61,7 +61,7 @@ def document(version: str) -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
-        # Signing is optional until the service is told to ask for it.
+        # Signing is optional unless the setting FACEDEX_AUTH requires it.
         "security": [{}, {"sigv4": []}],
         "tags": [{"name": name, "description": text} for _, name, text in _TAGS if text],
         "paths": paths,
@@ -78,12 +78,12 @@ _ERROR: Final[Schema] = {
     "description": "What went wrong.",
     "required": ["__type", "Message"],
     "properties": {
-        "__type": {"type": "string", "description": "The error's code, as AWS's SDKs know it."},
-        "Message": {"type": "string", "description": "What was wrong and what would be right."},
+        "__type": {"type": "string", "description": "The error's code, as in AWS's SDKs."},
+        "Message": {"type": "string", "description": "What was wrong and how to correct it."},
     },
 }
 _REQUEST_ID_HEADER: Final = {
-    "description": "Names the request in the service's log.",
+    "description": "Identifies the request in the service's log.",
     "schema": {"type": "string"},
 }
 # As API Gateway describes IAM authorization, so that it can import the document.
@@ -190,7 +190,7 @@ def _request_body(operation: Operation, schema: Schema, name: str) -> dict[str, 
     if _IMAGE in schema["properties"]:
         longest = shape("ImageBlob")["max"]
         for media_type in PHOTO_TYPES:
-            # A body of bytes has no JSON type; its length is all that a schema can say of it.
+            # A body of bytes has no JSON type: a schema can limit its length only.
             content[media_type] = {"schema": {"contentMediaType": media_type, "maxLength": longest}}
     return {"required": bool(schema.get("required")), "content": content}
 
@@ -235,13 +235,13 @@ def _failure(codes: Iterable[str]) -> dict[str, Any]:
 
 
 def _classes() -> dict[str, type[errors.ServiceError]]:
-    # Other modules have errors of their own, which no caller of the API meets.
+    # Other modules define errors of their own, which are never returned to a caller of the API.
     kinds = errors.ServiceError.__subclasses__()
     return {kind.__name__: kind for kind in kinds if kind.__module__ == errors.__name__}
 
 
 def _protocol_errors() -> set[str]:
-    """Codes that the service model lacks: any request can meet them before its operation."""
+    """Return the codes that the service model lacks; any request may fail with one of them."""
     return set(_classes()) - set(service_model()["shapes"])
 
 

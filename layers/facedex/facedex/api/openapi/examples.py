@@ -1,4 +1,4 @@
-"""Examples for the OpenAPI document, in the words of the wire."""
+"""Example requests and responses for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FOUND: Final = {
     "SearchedFaceConfidence": 99.9,
     "FaceMatches": [_MATCH],
 }
-# What a stream processor is for.
+# Input, output and settings of a stream processor.
 _WATCH: Final = {
     "Name": "door",
     "Input": {
@@ -41,7 +41,7 @@ _WATCH: Final = {
     "RoleArn": "arn:aws:iam::123456789012:role/facedex-streams",
 }
 
-# By member, where it stands in a path or a query string.
+# By member, for members in the path or the query string.
 PARAMETERS: Final[Mapping[str, Any]] = {
     "CollectionId": "staff",
     "FaceId": _FACE,
@@ -52,7 +52,7 @@ PARAMETERS: Final[Mapping[str, Any]] = {
     "TagKeys": ["team"],
 }
 
-# By operation, without what stands in the path.
+# By operation, without the members that are in the path.
 REQUESTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "CreateCollection": {"CollectionId": "staff", "Tags": {"team": "flight"}},
     "IndexFaces": {"Image": _PHOTO, "ExternalImageId": "eileen", "MaxFaces": 1},

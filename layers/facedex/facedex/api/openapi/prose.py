@@ -1,4 +1,4 @@
-"""AWS's documentation, which the service model has as HTML, as short plain text."""
+"""Conversion of the service model's HTML documentation to short plain text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from html.parser import HTMLParser
 from typing import Final
 
-# Sentences about Amazon's own service and tools, which mislead readers of this one.
+# Sentences about Amazon's own service and tools, which do not apply to this service.
 _FOREIGN: Final = re.compile(
     r"AWS CLI|AWS SDK|Developer Guide|requires permissions?|require permission|DetectCustomLabels"
     r"|version [13](\.0)? of the face|Tagging AWS Resources|Service availability notice"
@@ -14,7 +14,7 @@ _FOREIGN: Final = re.compile(
     r"|use the same name for a stream processor",
     re.IGNORECASE,
 )
-# Words that are about more than this service has.
+# Phrases that cover more than this service has, with their replacements.
 _WIDER: Final = {
     " in an AWS Region": "",
     "an Amazon Rekognition collection, stream processor, or Custom Labels model": (
@@ -42,7 +42,7 @@ class _Text(HTMLParser):
 
 
 def sentences(html: str) -> list[str]:
-    """The sentences of a documentation text that hold for this service, without mark-up."""
+    """Return the sentences of a documentation text that apply to this service, without markup."""
     parser = _Text()
     parser.feed(html)
     parser.close()
@@ -53,7 +53,12 @@ def sentences(html: str) -> list[str]:
 
 
 def shorten(html: str, longest: int) -> str:
-    """As many whole sentences as fit into so many characters, and at least the first one."""
+    """Return the first sentences of a documentation text, up to a length.
+
+    Args:
+        html: the documentation text.
+        longest: maximum number of characters; the first sentence is returned in any case.
+    """
     text = ""
     for sentence in sentences(html):
         longer = f"{text} {sentence}".strip()

@@ -1,4 +1,4 @@
-"""Shapes of the service model as JSON Schemas, for the OpenAPI document."""
+"""Conversion of the service model's shapes to JSON Schemas for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SCALARS: Final[Mapping[str, Schema]] = {
     "timestamp": {"type": "number", "description": "Seconds since 1970."},
     "blob": {"type": "string", "contentEncoding": "base64"},
 }
-# What bounds a value of each JSON type.
+# The keywords for the minimum and the maximum of each JSON type.
 _BOUNDS: Final[Mapping[str, tuple[str, str]]] = {
     "string": ("minLength", "maxLength"),
     "array": ("minItems", "maxItems"),
@@ -32,14 +32,14 @@ _BOUNDS: Final[Mapping[str, tuple[str, str]]] = {
 
 
 class Components:
-    """Component schemas of a document, made as they are referred to.
+    """Component schemas of a document, created when they are first referenced.
 
-    Structures, and scalars with constraints, become components of their shape's name; lists, maps
-    and plain scalars stand where they are used.
+    Structures, and scalars with constraints, become components with the name of their shape;
+    lists, maps and plain scalars are written inline.
 
     Args:
-        lists_may_be_empty: whether lists are without their least length. Shapes are shared
-            between requests and responses, and only requests keep it.
+        lists_may_be_empty: whether to omit the minimum length of lists. Requests and responses
+            share shapes, but minimum lengths apply to requests only.
     """
 
     def __init__(self, *, lists_may_be_empty: bool = False) -> None:
@@ -47,7 +47,12 @@ class Components:
         self._lists_may_be_empty = lists_may_be_empty
 
     def refer(self, name: str, documentation: str = "") -> Schema:
-        """The schema for a value of the named shape, described in its place."""
+        """Return the schema for a value of the named shape.
+
+        Args:
+            name: name of the shape.
+            documentation: AWS's documentation of the member that has the value.
+        """
         definition = shape(name)
         described = {"description": describe(documentation)} if documentation else {}
         if definition["type"] in ("list", "map") or not _is_worth_a_name(definition):
@@ -58,7 +63,12 @@ class Components:
         return {"$ref": f"#/components/schemas/{name}", **described}
 
     def structure(self, definition: Shape, *, without: frozenset[str] = frozenset()) -> Schema:
-        """The schema of a structure, or of what is left of it without some members."""
+        """Return the schema of a structure.
+
+        Args:
+            definition: the structure's shape.
+            without: members to omit.
+        """
         members = {
             member: self.refer(body["shape"], body.get("documentation", ""))
             for member, body in definition["members"].items()
@@ -75,7 +85,7 @@ class Components:
         schema = self._bare(definition)
         bounds = {key: definition[key] for key in ("min", "max") if key in definition}
         if definition["type"] == "blob":
-            # The service model counts bytes, a schema the characters of their base64.
+            # The service model counts bytes; a schema counts the characters of their base64.
             bounds = {key: -(-value // 3) * 4 for key, value in bounds.items()}
         if self._lists_may_be_empty and definition["type"] == "list":
             bounds.pop("min", None)
@@ -107,22 +117,22 @@ class Components:
 
 
 def describe(documentation: str) -> str:
-    """AWS's documentation of a shape or member in a sentence or two."""
+    """Shorten AWS's documentation of a shape or member to a sentence or two."""
     return shorten(documentation, _LONGEST_DESCRIPTION)
 
 
 def ecma_pattern(pattern: str) -> str:
-    """A pattern of the service model, which are Java's, for ECMA-262.
+    """Convert a pattern of the service model from Java's syntax to ECMA-262's.
 
-    Java's must fit the whole value, JSON Schema's a part of it, so it is anchored. A hyphen
-    inside a character class must be escaped.
+    A pattern of the service model has to match the complete value, one of JSON Schema any part of
+    it, so the result is anchored. Hyphens inside character classes are escaped.
     """
     body = pattern.removeprefix("^").removesuffix("$").replace(_TAG_CHARACTERS, _NOT_IN_TAGS)
     return f"^{body.replace('9-_]', _ESCAPED_HYPHEN)}$"
 
 
-# Unicode categories are for ECMA-262's Unicode mode alone, in which not every validator reads
-# patterns. Without them the class names the ASCII characters that it lacks.
+# ECMA-262 has Unicode categories in its Unicode mode only, which not every validator uses. The
+# replacement is the complement of the ASCII characters that the class excludes.
 _TAG_CHARACTERS: Final = r"[\p{L}\p{Z}\p{N}_.:/=+\-@]"
 _NOT_IN_TAGS: Final = r"[^\x00-\x1f!-*,;<>?\[-^`{-\x7f]"
 _ESCAPED_HYPHEN: Final = r"9_\-]"

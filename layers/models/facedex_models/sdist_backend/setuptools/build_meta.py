@@ -1,9 +1,9 @@
-"""A build backend that answers from the archive's own PKG-INFO and runs nothing of it.
+"""A build backend that reads a source archive's PKG-INFO and runs no code of the archive.
 
-`pip download` wants the metadata of whatever it downloads. For a source archive it would install
-setuptools from the index and run the archive's setup.py, to learn what PKG-INFO in the same archive
-already says. With this folder first on PYTHONPATH and --no-build-isolation pip asks here instead:
-no code from the archive runs, and nothing but the archive is needed from the index.
+`pip download` needs the metadata of each download. For a source archive it would install setuptools
+from the index and run the archive's setup.py, although PKG-INFO in the archive has the same
+metadata. With this folder first on PYTHONPATH and --no-build-isolation, pip uses this backend: no
+code of the archive runs, and nothing but the archive is downloaded.
 """
 
 from __future__ import annotations

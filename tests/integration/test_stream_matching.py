@@ -1,4 +1,4 @@
-"""Whom the faces of a stream are searched for, and when again."""
+"""Matching of the faces in a stream, and when a face is searched for again."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from facedex.media.watching import Seen
 from facedex.store import adding, collections, faces
 from facedex.store.database import Database
 from facedex.store.errors import CollectionNotFound
-from facedex.store.stream_processors import Definition
+from facedex.store.jobs import Gallery
+from facedex.store.timelines import SimilarFace
 from facedex.vision import packs
 from facedex.vision.faces import Box, Face, Pose, Quality
 from facedex.vision.packs import Pack
-from facedex_functions.run_stream_processor import gallery
-from facedex_functions.run_stream_processor.gallery import Gallery, Matches
+from facedex.workflows import matching
+from facedex.workflows.matching import LiveMatcher, Matcher
 
 FACE = Face(
     Box(0.1, 0.1, 0.2, 0.2),
@@ -37,7 +38,7 @@ def pack(pack_directory: Path) -> Pack:
 
 
 def unit(number: int) -> Any:
-    """Vectors that are as unlike as can be."""
+    """Return one of several vectors that are maximally different."""
     vector = np.zeros(128, np.float32)
     vector[number] = 1
     return vector
@@ -62,32 +63,32 @@ def index(database: Database, pack: Pack, name: str, number: int) -> None:
 
 
 @pytest.fixture
-def staff(database: Database, pack: Pack) -> Gallery:
-    """A gallery of twelve."""
+def staff(database: Database, pack: Pack) -> LiveMatcher:
+    """The matcher of a collection of twelve faces."""
     with database.transaction() as connection:
         key = collections.create(connection, "staff", pack.model_version).key
     for number in range(12):
         index(database, pack, f"person-{number}", number)
-    return Gallery(database, Definition("door", "", "", "", key, "staff", 80.0, None), pack)
+    return LiveMatcher(Matcher(database, Gallery(key, "staff", 80.0), pack))
 
 
-def named(found: list[Matches]) -> list[list[str | None]]:
-    return [[match.face.external_image_id for match, _ in matches] for matches in found]
+def named(found: list[list[SimilarFace]]) -> list[list[str | None]]:
+    return [[match.face.external_image_id for match in matches] for matches in found]
 
 
-def test_each_face_has_its_own_matches_however_many_there_are(staff: Gallery) -> None:
-    """More than go into one statement, in any order, some of whom nothing can be told yet."""
+def test_each_face_gets_its_own_matches_in_large_batches(staff: LiveMatcher) -> None:
+    """More faces than one statement searches for, in any order, some without a usable view."""
     found = staff.match([seen(20 + number, number) for number in (3, 11, 0)] + [seen(9, None)])
     assert named(found) == [["person-3"], ["person-11"], ["person-0"], []]
     many = staff.match([seen(40 + number, number % 16) for number in range(32)])
     assert named(many) == [
         [f"person-{number % 16}"] if number % 16 < 12 else [] for number in range(32)
     ]
-    assert all(80 <= similarity <= 100 for matches in many for _, similarity in matches)
+    assert all(80 <= match.similarity <= 100 for matches in many for match in matches)
 
 
-def test_a_face_is_searched_for_again_when_its_view_is_better_or_its_answer_old(
-    staff: Gallery, database: Database, pack: Pack, monkeypatch: pytest.MonkeyPatch
+def test_face_is_searched_for_again_after_a_better_view_or_some_seconds(
+    staff: LiveMatcher, database: Database, pack: Pack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert named(staff.match([seen(1, 50)])) == [[]]
     index(database, pack, "newcomer", 50)
@@ -102,12 +103,12 @@ def test_a_face_is_searched_for_again_when_its_view_is_better_or_its_answer_old(
         ]
         faces.delete(connection, collection, [stored.face_id])
     assert named(staff.match([seen(1, 50, version=2)])) == [["newcomer"]]
-    monkeypatch.setattr(gallery, "_FRESH", -1.0)
+    monkeypatch.setattr(matching, "_MAX_AGE", -1.0)
     assert named(staff.match([seen(1, 50, version=2)])) == [[]]
 
 
-def test_a_face_that_is_overlooked_for_a_frame_needs_no_other_search(
-    staff: Gallery, database: Database, pack: Pack
+def test_face_missed_in_one_frame_is_not_searched_for_again(
+    staff: LiveMatcher, database: Database, pack: Pack
 ) -> None:
     assert named(staff.match([seen(1, 50)])) == [[]]
     staff.match([])
@@ -115,15 +116,17 @@ def test_a_face_that_is_overlooked_for_a_frame_needs_no_other_search(
     assert named(staff.match([seen(1, 50)])) == [[]]
 
 
-def test_memory_is_for_the_faces_in_view(staff: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gallery, "_FRESH", 0.0)
+def test_matches_of_faces_out_of_view_are_forgotten(
+    staff: LiveMatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(matching, "_MAX_AGE", 0.0)
     for number in range(20):
         staff.match([seen(number, 1)])
     assert len(staff._known) == 1
 
 
 def test_another_collection_of_the_same_name_is_not_searched(
-    staff: Gallery, database: Database, pack: Pack
+    staff: LiveMatcher, database: Database, pack: Pack
 ) -> None:
     collections.delete(database, "staff")
     with database.transaction() as connection:

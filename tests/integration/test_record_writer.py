@@ -1,4 +1,4 @@
-"""Records on their way into a data stream: batched, in order, and only then noted as written."""
+"""The writer of records: batched, in order, with checkpoints after the records they cover."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import pytest
 from botocore.config import Config
 
 from facedex.store.database import Database
-from facedex.store.stream_runs import Checkpoint, Lease
-from facedex_functions.run_stream_processor.heartbeat import LEASE, Heartbeat
-from facedex_functions.run_stream_processor.output import Output, OutputFailed
+from facedex.store.stream_runs import Checkpoint, RunLease
+from facedex.workflows.heartbeat import STREAM_LEASE_SECONDS, StreamHeartbeat
+from facedex_functions.run_stream_processor.record_writer import RecordWriter, WritingFailed
 from facedex_local.aws.moto_app import Moto
 from facedex_local.http.listener import Listener
 from tests.e2e.streaming import until
@@ -40,7 +40,7 @@ def client(faults: Faults) -> Iterator[Any]:
         region_name="us-east-1",
         aws_access_key_id="testing",
         aws_secret_access_key="testing",
-        # As the worker's: it repeats by itself, and knows when not to.
+        # As the worker's client: the writer itself retries.
         config=Config(retries={"total_max_attempts": 1}),
     )
     faults.throttle = faults.refuse = 0
@@ -55,16 +55,19 @@ def stream(client: Any) -> str:
 
 
 @pytest.fixture
-def lease(database: Database) -> Lease:
-    return begin_run(database, LEASE)
+def lease(database: Database) -> RunLease:
+    return begin_run(database, STREAM_LEASE_SECONDS)
 
 
 @contextmanager
 def writing(
-    database: Database, lease: Lease, client: Any, stream: str
-) -> Iterator[tuple[Heartbeat, Output]]:
-    with Heartbeat(database, lease) as beat, Output(client, stream, "door", beat) as output:
-        yield beat, output
+    database: Database, lease: RunLease, client: Any, stream: str
+) -> Iterator[tuple[StreamHeartbeat, RecordWriter]]:
+    with (
+        StreamHeartbeat(database, lease) as heartbeat,
+        RecordWriter(client, stream, "door", heartbeat) as writer,
+    ):
+        yield heartbeat, writer
 
 
 def written(client: Any, stream: str) -> list[Any]:
@@ -91,83 +94,83 @@ def checkpoint(number: int) -> Checkpoint:
     return Checkpoint(str(number), str(number), None, None)
 
 
-def offer(output: Output, item: bytes | Checkpoint) -> None:
-    assert output.offer(item, 20)
+def enqueue(writer: RecordWriter, item: bytes | Checkpoint) -> None:
+    assert writer.enqueue(item, 20)
 
 
-def test_records_go_in_order_as_many_in_a_request_as_it_may_have(
-    database: Database, lease: Lease, client: Any, stream: str, faults: Faults
+def test_records_are_written_in_order_and_in_full_requests(
+    database: Database, lease: RunLease, client: Any, stream: str, faults: Faults
 ) -> None:
     faults.throttle = 1  # so that the rest has gathered by then
     before = faults.puts
-    with writing(database, lease, client, stream) as (beat, output):
-        offer(output, record(0))
+    with writing(database, lease, client, stream) as (heartbeat, writer):
+        enqueue(writer, record(0))
         until(lambda: faults.puts > before)
         for number in range(1, 901):
-            offer(output, record(number))
-        offer(output, checkpoint(900))
-        output.flush(20, stopping=False)
-        assert beat.checkpoint == checkpoint(900)
+            enqueue(writer, record(number))
+        enqueue(writer, checkpoint(900))
+        writer.flush(20, stopping=False)
+        assert heartbeat.checkpoint == checkpoint(900)
     assert written(client, stream) == list(range(901))
     assert faults.puts - before == 4  # refused, the first, 500, 400
 
 
-def test_large_records_are_spread_over_requests(
-    database: Database, lease: Lease, client: Any, stream: str, faults: Faults
+def test_large_records_are_spread_over_several_requests(
+    database: Database, lease: RunLease, client: Any, stream: str, faults: Faults
 ) -> None:
     faults.throttle = 1
     before = faults.puts
-    with writing(database, lease, client, stream) as (_, output):
-        offer(output, record(0))
+    with writing(database, lease, client, stream) as (_, writer):
+        enqueue(writer, record(0))
         until(lambda: faults.puts > before)
         for number in range(1, 13):
-            offer(output, record(number, 900_000))
-        output.flush(20, stopping=False)
+            enqueue(writer, record(number, 900_000))
+        writer.flush(20, stopping=False)
     assert written(client, stream) == list(range(13))
     assert faults.puts - before == 5  # refused, the first, three of at most five megabytes
 
 
-def test_nothing_is_noted_as_written_before_it_is(
-    database: Database, lease: Lease, client: Any, stream: str, faults: Faults
+def test_checkpoint_is_stored_only_after_its_records_are_written(
+    database: Database, lease: RunLease, client: Any, stream: str, faults: Faults
 ) -> None:
-    with writing(database, lease, client, stream) as (beat, output):
-        offer(output, record(1))
-        offer(output, checkpoint(1))
-        until(lambda: beat.checkpoint == checkpoint(1))
+    with writing(database, lease, client, stream) as (heartbeat, writer):
+        enqueue(writer, record(1))
+        enqueue(writer, checkpoint(1))
+        until(lambda: heartbeat.checkpoint == checkpoint(1))
         faults.throttle = 1_000_000
-        offer(output, record(2))
-        offer(output, checkpoint(2))
-        with pytest.raises(OutputFailed, match="in time") as failed:
-            output.flush(1, stopping=False)
-        assert failed.value.passing
-        output.flush(0.1, stopping=True)
-        assert beat.checkpoint == checkpoint(1)
+        enqueue(writer, record(2))
+        enqueue(writer, checkpoint(2))
+        with pytest.raises(WritingFailed, match="in time") as failed:
+            writer.flush(1, stopping=False)
+        assert failed.value.transient
+        writer.flush(0.1, stopping=True)
+        assert heartbeat.checkpoint == checkpoint(1)
         faults.throttle = 0
-        output.flush(20, stopping=False)
-        assert beat.checkpoint == checkpoint(2)
+        writer.flush(20, stopping=False)
+        assert heartbeat.checkpoint == checkpoint(2)
     assert written(client, stream) == [1, 2]
 
 
-def test_what_waits_is_bounded(
-    database: Database, lease: Lease, client: Any, stream: str, faults: Faults
+def test_queue_of_waiting_records_is_bounded(
+    database: Database, lease: RunLease, client: Any, stream: str, faults: Faults
 ) -> None:
     faults.throttle = 1_000_000
-    with writing(database, lease, client, stream) as (_, output):
+    with writing(database, lease, client, stream) as (_, writer):
         taken = 0
-        while output.offer(record(taken), 0.2):
+        while writer.enqueue(record(taken), 0.2):
             taken += 1
         assert 1000 <= taken <= 1500
 
 
-def test_whoever_has_lost_the_lease_writes_nothing_more(
-    database: Database, lease: Lease, client: Any, stream: str, faults: Faults
+def test_worker_without_the_lease_writes_no_records(
+    database: Database, lease: RunLease, client: Any, stream: str, faults: Faults
 ) -> None:
     faults.throttle = 1_000_000
-    with writing(database, lease, client, stream) as (beat, output):
-        offer(output, record(1))
+    with writing(database, lease, client, stream) as (heartbeat, writer):
+        enqueue(writer, record(1))
         until(lambda: faults.throttle < 1_000_000)
         with database.transaction() as connection:
             connection.execute("UPDATE stream_processors SET lease = NULL")
-        until(lambda: not beat.holds)
+        until(lambda: not heartbeat.holds_lease)
         faults.throttle = 0
     assert written(client, stream) == []

@@ -1,12 +1,11 @@
-"""Records into the data stream, by a thread of their own: batched, in order, repeated until taken.
+"""The writer of records to the data stream: a thread that batches and retries them, in order.
 
-All of a processor's records have its name as their partition key, so one shard has them in the
-order of their writing; only one that is refused and repeated may come after its successors.
+All records of a processor have its name as their partition key, so they are in one shard, in the
+order in which they were written. Only a record that was refused and retried may follow later ones.
 """
 
 from __future__ import annotations
 
-import logging
 import random
 import threading
 from collections import deque
@@ -15,18 +14,19 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from facedex.runtime.logs import get_logger
 from facedex.store.stream_runs import Checkpoint
-from facedex_functions.run_stream_processor.heartbeat import Heartbeat
+from facedex.workflows.heartbeat import StreamHeartbeat
 
 # Limits of PutRecords: https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html
 _MOST_RECORDS: Final = 500
 _MOST_BYTES: Final = 5_000_000
-_WAITING: Final = 1000  # records that may wait to be written
+_MOST_WAITING: Final = 1000  # records that may wait to be written
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0  # seconds
-_PATIENCE: Final = 60.0  # seconds for which a stream may take nothing
-# The same where the answer is that it cannot be written to, which may be out of date.
+_PATIENCE: Final = 60.0  # seconds for which a stream may accept nothing
+# The same where the stream is said to be missing or closed to us, which may be out of date.
 _BRIEF_PATIENCE: Final = 15.0
-_PASSING: Final = frozenset(
+_TRANSIENT: Final = frozenset(
     {
         "InternalFailure",
         "InternalFailureException",
@@ -40,42 +40,44 @@ _PASSING: Final = frozenset(
     }
 )
 
-_logger: Final = logging.getLogger(__name__)
+_logger: Final = get_logger(__name__)
 
 
-class OutputFailed(Exception):
-    """The data stream takes no records; the message is a sentence for the processor's owner.
+class WritingFailed(Exception):
+    """The data stream accepts no records; the message is a sentence for the processor's owner.
 
     Attributes:
-        passing: whether that may pass by itself.
+        transient: whether the cause may pass by itself.
     """
 
-    def __init__(self, message: str, *, passing: bool) -> None:
+    def __init__(self, message: str, *, transient: bool) -> None:
         super().__init__(message)
-        self.passing = passing
+        self.transient = transient
 
 
-class Output:
-    """Writes records, and tells the heartbeat how far everything is written, until the block ends.
+class RecordWriter:
+    """Writes records until the block ends, and gives the heartbeat the checkpoints it has reached.
 
     Args:
-        client: boto3's, of Kinesis.
+        client: boto3's Kinesis client.
         stream_arn: the data stream's.
         partition_key: of every record.
-        beat: says whether writing is still allowed.
+        heartbeat: of the worker; without its lease nothing is written.
     """
 
-    def __init__(self, client: Any, stream_arn: str, partition_key: str, beat: Heartbeat) -> None:
+    def __init__(
+        self, client: Any, stream_arn: str, partition_key: str, heartbeat: StreamHeartbeat
+    ) -> None:
         self._client, self._stream_arn, self._key = client, stream_arn, partition_key
-        self._beat = beat
+        self._heartbeat = heartbeat
         self._changed = threading.Condition()
         self._waiting: deque[bytes | Checkpoint] = deque()
         self._busy = False
         self._ended = threading.Event()
-        self._error: OutputFailed | None = None
-        self._thread = threading.Thread(target=self._run, name="output", daemon=True)
+        self._error: WritingFailed | None = None
+        self._thread = threading.Thread(target=self._run, name="record writer", daemon=True)
 
-    def __enter__(self) -> Output:
+    def __enter__(self) -> RecordWriter:
         self._thread.start()
         return self
 
@@ -86,23 +88,27 @@ class Output:
         self._thread.join()
 
     def check(self) -> None:
-        """See that records are taken.
+        """Raise the error that ended the writing, if there was one.
 
         Raises:
-            OutputFailed: they are not, however often it was tried.
+            WritingFailed: the data stream accepts no records.
         """
         if self._error:
             raise self._error
 
-    def offer(self, item: bytes | Checkpoint, seconds: float) -> bool:
-        """Take a record, or what everything before it reaches to; False if there is no room yet.
+    def enqueue(self, item: bytes | Checkpoint, seconds: float) -> bool:
+        """Queue a record, or the checkpoint that the records before it reach.
 
         Args:
-            seconds: to wait for room.
+            item: the record or checkpoint.
+            seconds: to wait for room in the queue.
+
+        Returns:
+            False if there was no room.
         """
         with self._changed:
             room = self._changed.wait_for(
-                lambda: len(self._waiting) < _WAITING or self._error, seconds
+                lambda: len(self._waiting) < _MOST_WAITING or self._error, seconds
             )
             if not room or self._error:
                 return False
@@ -114,45 +120,46 @@ class Output:
         """Wait until everything is written.
 
         Args:
-            stopping: whether nobody asks for what is not written in time.
+            seconds: to wait.
+            stopping: whether the run is to stop, so that unwritten records may be dropped.
 
         Raises:
-            OutputFailed: it is not written in time, though somebody does.
+            WritingFailed: not everything was written in time, and the run is not to stop.
         """
         with self._changed:
             self._changed.wait_for(
                 lambda: self._error or not (self._waiting or self._busy), seconds
             )
-            left = self._waiting or self._busy
-        if left and not stopping:
-            raise self._error or OutputFailed(
-                f"The data stream {self._stream_arn} takes no records in time.", passing=True
+            unwritten = self._waiting or self._busy
+        if unwritten and not stopping:
+            raise self._error or WritingFailed(
+                f"The data stream {self._stream_arn} takes no records in time.", transient=True
             )
 
     def _run(self) -> None:
         try:
-            while (batch := self._next()) is not None:
+            while (batch := self._next_batch()) is not None:
                 records, checkpoint = batch
                 if records and not self._write(records):
                     return
                 if checkpoint is not None:
-                    self._beat.checkpoint = checkpoint
+                    self._heartbeat.checkpoint = checkpoint
                 with self._changed:
                     self._busy = False
                     self._changed.notify_all()
-        except OutputFailed as error:
+        except WritingFailed as error:
             self._fail(error)
         except Exception:
             _logger.exception("Records could not be written.")
-            self._fail(OutputFailed("Records could not be written.", passing=True))
+            self._fail(WritingFailed("Records could not be written.", transient=True))
 
-    def _fail(self, error: OutputFailed) -> None:
+    def _fail(self, error: WritingFailed) -> None:
         with self._changed:
             self._error = error
             self._changed.notify_all()
 
-    def _next(self) -> tuple[list[bytes], Checkpoint | None] | None:
-        """What is waiting, as much as goes into one request; None at the end."""
+    def _next_batch(self) -> tuple[list[bytes], Checkpoint | None] | None:
+        """Return the queued items that fit into one request; None when the block ends."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._ended.is_set())
             if self._ended.is_set():
@@ -175,44 +182,44 @@ class Output:
             return records, checkpoint
 
     def _write(self, records: list[bytes]) -> bool:
-        """Put records until all are taken; False if they must not be written any more.
+        """Put records until all are accepted; return False if the lease is lost or the block ends.
 
         Raises:
-            OutputFailed: they are not taken.
+            WritingFailed: they are not accepted.
         """
         since, pause = monotonic(), _FIRST_PAUSE
-        while self._beat.holds and not self._ended.is_set():
-            left, code, message = self._put(records)
-            if not left:
-                self._beat.note("output", None)
+        while self._heartbeat.holds_lease and not self._ended.is_set():
+            refused, code, message = self._put_once(records)
+            if not refused:
+                self._heartbeat.set_trouble("output", None)
                 return True
-            if len(left) < len(records):
+            if len(refused) < len(records):
                 since, pause = monotonic(), _FIRST_PAUSE
-            records = left
-            passing = code in _PASSING
+            records = refused
+            transient = code in _TRANSIENT
             trouble = f"The data stream {self._stream_arn} takes no records: {code}: {message}"
-            if monotonic() - since > (_PATIENCE if passing else _BRIEF_PATIENCE):
-                raise OutputFailed(trouble, passing=passing)
-            self._beat.note("output", trouble)
+            if monotonic() - since > (_PATIENCE if transient else _BRIEF_PATIENCE):
+                raise WritingFailed(trouble, transient=transient)
+            self._heartbeat.set_trouble("output", trouble)
             self._ended.wait(pause * random.uniform(0.5, 1))  # noqa: S311 - not a secret
             pause = min(2 * pause, _LONGEST_PAUSE)
         return False
 
-    def _put(self, records: list[bytes]) -> tuple[list[bytes], str, str]:
-        """Put records once; those that were not taken, and why."""
+    def _put_once(self, records: list[bytes]) -> tuple[list[bytes], str, str]:
+        """Put records once; return those that were refused, the error code and its message."""
         try:
-            answer = self._client.put_records(
+            response = self._client.put_records(
                 StreamARN=self._stream_arn,
                 Records=[{"Data": record, "PartitionKey": self._key} for record in records],
             )
         except ClientError as error:
-            said = error.response.get("Error", {})
-            return records, said.get("Code", "Unknown"), said.get("Message", "")
+            details = error.response.get("Error", {})
+            return records, details.get("Code", "Unknown"), details.get("Message", "")
         except BotoCoreError as error:
             return records, "ServiceUnavailable", str(error)
         refused = [
             (record, each)
-            for record, each in zip(records, answer["Records"], strict=True)
+            for record, each in zip(records, response["Records"], strict=True)
             if each.get("ErrorCode")
         ]
         if not refused:

@@ -1,4 +1,4 @@
-"""Index one object that was read."""
+"""Indexing of one uploaded object."""
 
 from __future__ import annotations
 
@@ -11,20 +11,25 @@ from facedex.workflows.indexing import Indexed, index
 
 
 @dataclass(frozen=True, slots=True)
-class Added:
-    """What became of an object.
+class IndexedUpload:
+    """The result of indexing an object.
 
     Attributes:
-        indexed: what IndexFaces would answer.
-        tagged: whether the object has tags, which may be ours, of an earlier failure.
+        result: what IndexFaces would respond with.
+        tagged: whether the object has tags; those of ours are from an earlier failure.
     """
 
-    indexed: Indexed
+    result: Indexed
     tagged: bool
 
 
-def add(notice: Notice, upload: Upload, services: Services) -> Added:
+def index_upload(notice: Notice, upload: Upload, services: Services) -> IndexedUpload:
     """Index an object as its key and metadata ask.
+
+    Args:
+        notice: names the object.
+        upload: its content.
+        services: of the function.
 
     Raises:
         Exception: see ``facedex.runtime.faults`` for what each means.
@@ -32,5 +37,5 @@ def add(notice: Notice, upload: Upload, services: Services) -> Added:
     request = index_request(notice, upload.metadata)
     if not upload.data:
         raise InvalidImageFormatException("The object has no bytes; upload a JPEG or PNG image.")
-    indexed = index(request | {"Image": {"Bytes": upload.data}}, services)
-    return Added(indexed, upload.tagged)
+    result = index(request | {"Image": {"Bytes": upload.data}}, services)
+    return IndexedUpload(result, upload.tagged)

@@ -1,4 +1,4 @@
-"""A source's events, read by a thread of their own: so nothing waits for a stream that stands."""
+"""Reading ahead: a thread reads a source's events, so that a stalled stream blocks only it."""
 
 from __future__ import annotations
 
@@ -9,42 +9,43 @@ from typing import Final
 
 from facedex.media.matroska.live import Coded, Event
 
-_MOST_BYTES: Final = 8 << 20  # that are read ahead
+_MOST_BYTES: Final = 8 << 20  # read ahead at a time
 _MOST_EVENTS: Final = 4096
 
-Events = Callable[[Callable[[], bool]], Iterator[Event]]  # given: whether nobody wants more
+# Reads events; its argument returns whether to stop.
+ReadEvents = Callable[[Callable[[], bool]], Iterator[Event]]
 
 
-class Feed:
-    """Reads ahead of its one reader, within bounds, from now until ``close``.
+class ReadAhead:
+    """Reads events into a bounded queue, for one consumer, until ``close``.
 
     Args:
-        events: makes the events; it may block for seconds, and what it raises, ``take`` raises.
+        read_events: may block for seconds; an exception of its own ends the queue.
     """
 
-    def __init__(self, events: Events) -> None:
-        self._events = events
+    def __init__(self, read_events: ReadEvents) -> None:
+        self._read_events = read_events
         self._changed = threading.Condition()
         self._ready: deque[Event] = deque()
         self._size = 0
-        self._closed = self._over = False
+        self._closed = self._source_ended = False
         self._error: Exception | None = None
-        threading.Thread(target=self._read, name="feed", daemon=True).start()
+        threading.Thread(target=self._read, name="read ahead", daemon=True).start()
 
     @property
-    def over(self) -> bool:
-        """Whether all has been taken, and no more comes."""
+    def ended(self) -> bool:
+        """Whether the source has ended and the queue is empty."""
         with self._changed:
-            return self._over and not self._ready
+            return self._source_ended and not self._ready
 
-    def take(self, seconds: float) -> Event | None:
-        """The next event, or None if none comes for so long.
+    def next_event(self, seconds: float) -> Event | None:
+        """Return the next event, or None if none comes within ``seconds``.
 
         Raises:
-            Exception: what ended the source, once everything before it has been taken.
+            Exception: the exception that ended the source, after all events before it.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._ready or self._over, seconds)
+            self._changed.wait_for(lambda: self._ready or self._source_ended, seconds)
             if self._ready:
                 event = self._ready.popleft()
                 self._size -= _size(event)
@@ -56,7 +57,7 @@ class Feed:
             return None
 
     def close(self) -> None:
-        """Have no more read; the thread ends when its source next says something."""
+        """Stop reading; the thread ends at the source's next event."""
         with self._changed:
             self._closed = True
             self._ready.clear()
@@ -65,16 +66,16 @@ class Feed:
     def _read(self) -> None:
         error: Exception | None = None
         try:
-            for event in self._events(lambda: self._closed):
-                if not self._put(event):
+            for event in self._read_events(lambda: self._closed):
+                if not self._enqueue(event):
                     break
         except Exception as raised:
             error = raised
         with self._changed:
-            self._error, self._over = error, True
+            self._error, self._source_ended = error, True
             self._changed.notify_all()
 
-    def _put(self, event: Event) -> bool:
+    def _enqueue(self, event: Event) -> bool:
         with self._changed:
             self._changed.wait_for(
                 lambda: (

@@ -1,0 +1,61 @@
+"""The one entry of every function that processes messages of an SQS queue."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from aws_lambda_powertools.utilities.batch import (
+    BatchProcessor,
+    EventType,
+    process_partial_response,
+)
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
+from facedex import invocation
+from facedex.runtime.logs import log_failure
+
+Process = Callable[[SQSRecord], None]
+
+
+class DeliverAgain(Exception):
+    """The message cannot be processed now. Its processor has logged why."""
+
+
+class Worker:
+    """A Lambda handler for SQS events: SQS delivers the messages that failed again.
+
+    Args:
+        process: processes one message; one for which it raises anything has failed.
+        logger: of the function, where failures are logged.
+    """
+
+    def __init__(self, process: Process, logger: logging.Logger) -> None:
+        self._process = process
+        self._logger = logger
+
+    def __call__(self, event: Mapping[str, Any], context: Any) -> Mapping[str, Any]:
+        """Process the messages of an event.
+
+        Returns:
+            The ids of those that failed, as ``batchItemFailures``.
+        """
+        processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
+        with invocation.under(context):
+            return process_partial_response(dict(event), self._process_one, processor, context)
+
+    def _process_one(self, record: SQSRecord) -> None:
+        try:
+            self._process(record)
+        except DeliverAgain:
+            raise
+        except Exception as error:
+            what = f"The message {record.message_id} failed and is delivered again"
+            log_failure(self._logger, what, error)
+            raise
+
+
+def worker(process: Process, logger: logging.Logger) -> Worker:
+    """Make the Lambda handler of a function that processes messages."""
+    return Worker(process, logger)

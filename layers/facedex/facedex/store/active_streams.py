@@ -1,0 +1,81 @@
+"""The active stream processors: listed, counted, and ended when they cannot continue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from facedex.store import leases
+from facedex.store.database import Connection
+from facedex.store.leases import UNLEASED
+from facedex.store.stream_processors import COLUMNS, StreamProcessor, from_row
+
+# SQL: end the lease; the collection of the processor, whose row is called "work", exists.
+FREE: Final = f"{leases.FREE}, leased_at = NULL"
+SEARCHABLE: Final = """EXISTS (
+    SELECT 1 FROM collections
+    WHERE collections.collection_key = work.collection_key AND deleted_at IS NULL
+)"""
+
+
+def end_impossible_runs(connection: Connection, key: int | None = None) -> list[StreamProcessor]:
+    """End the runs that cannot continue; to be called every few seconds or minutes.
+
+    A processor that is STOPPING and has no worker becomes STOPPED. One whose collection was deleted
+    becomes FAILED, and its worker, if it has one, loses its lease.
+
+    Args:
+        connection: in a transaction.
+        key: the only processor that is looked at.
+
+    Returns:
+        Those that failed.
+    """
+    values: Mapping[str, Any] = {"key": key}
+    connection.execute(
+        f"""
+        UPDATE stream_processors SET status = 'STOPPED', updated_at = now(), {FREE}
+        WHERE processor_key IN (
+            SELECT processor_key FROM stream_processors
+            WHERE status = 'STOPPING' AND {UNLEASED}
+                AND processor_key = coalesce(%(key)s, processor_key)
+            FOR UPDATE SKIP LOCKED
+        )
+        """,
+        values,
+    )
+    rows = connection.execute(
+        f"""
+        UPDATE stream_processors SET status = 'FAILED', updated_at = now(), {FREE},
+            status_message = 'The collection ' || collection_id || ' was deleted.'
+        WHERE processor_key IN (
+            SELECT processor_key FROM stream_processors AS work
+            WHERE status IN ('STARTING', 'RUNNING') AND NOT {SEARCHABLE}
+                AND processor_key = coalesce(%(key)s, processor_key)
+            FOR UPDATE SKIP LOCKED
+        )
+        RETURNING {COLUMNS}
+        """,
+        values,
+    ).fetchall()
+    return [from_row(row) for row in rows]
+
+
+def list_active(connection: Connection) -> list[StreamProcessor]:
+    """Return the processors that need a worker, or have one."""
+    rows = connection.execute(
+        f"SELECT {COLUMNS} FROM stream_processors"
+        " WHERE status IN ('STARTING', 'RUNNING', 'STOPPING') ORDER BY processor_key"
+    )
+    return [from_row(row) for row in rows]
+
+
+def count_active(connection: Connection) -> int:
+    """Return how many processors need a worker, or have one."""
+    row = connection.execute(
+        "SELECT count(*) AS number FROM stream_processors"
+        " WHERE status IN ('STARTING', 'RUNNING', 'STOPPING')"
+    ).fetchone()
+    assert row is not None
+    number: int = row.number
+    return number

@@ -1,0 +1,49 @@
+"""Notifications of finished video jobs: each is due until one process has published it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from facedex.store.database import Connection
+from facedex.store.jobs import Job, job_from_row
+
+# Seconds for which one process has a notification to itself, and the number of tries. The waits
+# between them double, so that the last try comes after about half a day.
+_FIRST_WAIT: Final = 60
+_MOST_TRIES: Final = 10
+
+
+def claim_notification(connection: Connection, job_id: str | None = None) -> Job | None:
+    """Claim the notification of a finished job that is due, for this process to publish.
+
+    If the process dies, the notification is due again a minute later.
+
+    Args:
+        connection: in a transaction.
+        job_id: the only job that is looked at.
+
+    Returns:
+        The job, or None if no notification is due.
+    """
+    row = connection.execute(
+        """
+        UPDATE video_jobs SET
+            notify_tries = notify_tries + 1,
+            notify_after = now() + %(wait)s * power(2, notify_tries) * interval '1 second'
+        WHERE job_id = (
+            SELECT job_id FROM video_jobs
+            WHERE finished_at IS NOT NULL AND notified_at IS NULL AND topic_arn IS NOT NULL
+                AND notify_after <= now() AND notify_tries < %(most)s
+                AND job_id = coalesce(%(job)s, job_id)
+            ORDER BY notify_after LIMIT 1 FOR UPDATE SKIP LOCKED
+        )
+        RETURNING *
+        """,
+        {"wait": _FIRST_WAIT, "most": _MOST_TRIES, "job": job_id},
+    ).fetchone()
+    return job_from_row(row) if row else None
+
+
+def mark_published(connection: Connection, job_id: str) -> None:
+    """Mark the notification of a job as published."""
+    connection.execute("UPDATE video_jobs SET notified_at = now() WHERE job_id = %s", (job_id,))

@@ -1,0 +1,221 @@
+"""Leases on rows: each row is work that at most one worker has at a time.
+
+A message only names the row. Who works on it is decided here: a worker claims a lease, a random id
+that each of its later writes must name, and keeps extending it. A worker that dies loses the lease
+when it expires, and the message is sent again. All times are the database's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from facedex.store.database import Connection
+from facedex.store.errors import LeaseLost
+
+# SQL: no worker has the row; take the lease away from whoever has it.
+UNLEASED: Final = "(leased_until IS NULL OR leased_until <= now())"
+FREE: Final = "lease = NULL, leased_until = NULL"
+
+_MAX_SENDS: Final = 12  # more are not counted
+_MAX_MESSAGES: Final = 1000  # claimed at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A worker's exclusive right to a row.
+
+    Attributes:
+        key: the row's primary key, by column.
+        holder: the random id that the row has while the lease is this worker's.
+    """
+
+    key: Mapping[str, Any]
+    holder: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class LeasedTable:
+    """A table of work with the columns lease, leased_until, sends and send_after.
+
+    Attributes:
+        name: the table's.
+        key: columns of its primary key.
+        unfinished: SQL condition for a row that still needs work.
+        resend_seconds: seconds after which the message of a row that no worker claimed is sent
+            again. They double each time: busy workers are likelier than a lost message.
+        doublings: how often they double at most.
+    """
+
+    name: str
+    key: tuple[str, ...]
+    unfinished: str
+    resend_seconds: int
+    doublings: int
+
+    def claim(
+        self,
+        connection: Connection,
+        key: Mapping[str, Any],
+        seconds: float,
+        *,
+        returning: str,
+        changes: str = "",
+        condition: str = "true",
+        holder: UUID | None = None,
+    ) -> tuple[Lease, Any] | None:
+        """Claim the lease on an unfinished row that no other worker has.
+
+        Args:
+            connection: in a transaction.
+            key: the row's primary key, by column.
+            seconds: until the lease expires.
+            returning: SQL expressions to return.
+            changes: further SQL assignments, in which ``lease`` is the previous lease.
+            condition: further SQL condition.
+            holder: id of the lease; a random one unless it is given.
+
+        Returns:
+            The lease and the row, or None if there is no such row, or another worker has it.
+        """
+        lease = Lease(key, holder or uuid4())
+        row = connection.execute(
+            f"""
+            UPDATE {self.name} SET lease = %(holder)s,
+                leased_until = now() + make_interval(secs => %(seconds)s),
+                send_after = now() + make_interval(secs => %(seconds)s)
+                {changes and f", {changes}"}
+            WHERE ({self._columns}) = (
+                SELECT {self._columns} FROM {self.name}
+                WHERE {self._named} AND {self.unfinished} AND {UNLEASED} AND {condition}
+                FOR UPDATE SKIP LOCKED
+            )
+            RETURNING {returning}
+            """,
+            {**key, "holder": lease.holder, "seconds": seconds},
+        ).fetchone()
+        return None if row is None else (lease, row)
+
+    def extend(
+        self,
+        connection: Connection,
+        lease: Lease,
+        seconds: float,
+        *,
+        changes: str = "",
+        values: Mapping[str, Any] | None = None,
+        returning: str = "1",
+    ) -> Any:
+        """Extend a lease.
+
+        Args:
+            connection: in a transaction.
+            lease: this worker's.
+            seconds: until it expires.
+            changes: further SQL assignments.
+            values: of the parameters in ``changes``.
+            returning: SQL expressions to return.
+
+        Returns:
+            The row.
+
+        Raises:
+            LeaseLost: another worker has the row, or its work is over.
+        """
+        extension = (
+            "leased_until = now() + make_interval(secs => %(seconds)s),"
+            " send_after = now() + make_interval(secs => %(seconds)s)"
+        )
+        assignments = f"{extension}, {changes}" if changes else extension
+        row = self.write(
+            connection, lease, assignments, {**(values or {}), "seconds": seconds}, returning
+        )
+        if row is None:
+            raise LeaseLost("Another worker has taken the work over, or it is over.")
+        return row
+
+    def write(
+        self,
+        connection: Connection,
+        lease: Lease,
+        changes: str,
+        values: Mapping[str, Any] | None = None,
+        returning: str = "1",
+    ) -> Any | None:
+        """Change the row of a lease; return None, with no change, if the lease is lost.
+
+        Args:
+            connection: in a transaction.
+            lease: this worker's.
+            changes: SQL assignments, which may end the lease with ``FREE``.
+            values: of the parameters in ``changes``.
+            returning: SQL expressions to return.
+        """
+        return connection.execute(
+            f"UPDATE {self.name} AS work SET {changes}"
+            f" WHERE {self._named} AND lease = %(holder)s RETURNING {returning}",
+            {**(values or {}), **lease.key, "holder": lease.holder},
+        ).fetchone()
+
+    def claim_messages(
+        self, connection: Connection, *, condition: str, values: Mapping[str, Any]
+    ) -> list[Any]:
+        """Claim the messages that are due, for this process to send.
+
+        Those are messages of new rows, of rows whose worker has lost its lease, and of rows that
+        no worker has claimed for long.
+
+        Args:
+            connection: in a transaction.
+            condition: further SQL condition.
+            values: of the parameters in ``condition``.
+
+        Returns:
+            The primary keys.
+        """
+        returning = ", ".join(f"work.{column}" for column in self.key)
+        due = ", ".join(f"due.{column}" for column in self.key)
+        return connection.execute(
+            f"""
+            UPDATE {self.name} AS work SET sends = least(work.sends + 1, {_MAX_SENDS}),
+                send_after = now() + {self.resend_seconds}
+                    * power(2, least(work.sends, {self.doublings})) * interval '1 second'
+            FROM (
+                SELECT {self._columns} FROM {self.name}
+                WHERE {self.unfinished} AND send_after <= now() AND {UNLEASED} AND {condition}
+                ORDER BY send_after LIMIT {_MAX_MESSAGES} FOR UPDATE SKIP LOCKED
+            ) AS due
+            WHERE ({returning}) = ({due})
+            RETURNING {returning}
+            """,
+            values,
+        ).fetchall()
+
+    def resend_messages(self, connection: Connection, seconds: float) -> None:
+        """Make the messages of all unfinished rows due again, as they did not reach a worker.
+
+        Args:
+            connection: in a transaction.
+            seconds: until then; a row that a worker has is due as long after its lease expires.
+        """
+        connection.execute(
+            f"""
+            UPDATE {self.name} SET
+                send_after = coalesce(leased_until, now()) + make_interval(secs => %(seconds)s)
+            WHERE ({self._columns}) IN (
+                SELECT {self._columns} FROM {self.name} WHERE {self.unfinished}
+                FOR UPDATE SKIP LOCKED
+            )
+            """,
+            {"seconds": seconds},
+        )
+
+    @property
+    def _columns(self) -> str:
+        return ", ".join(self.key)
+
+    @property
+    def _named(self) -> str:
+        return " AND ".join(f"{column} = %({column})s" for column in self.key)

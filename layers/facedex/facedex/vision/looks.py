@@ -1,0 +1,181 @@
+"""Faces looked at again: cut out, turned, searched, and brought back to the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from facedex.vision import alignment, detection, geometry, plausibility
+from facedex.vision.alignment import View
+from facedex.vision.detection import Detections, Floats, Pixels
+
+Find = Callable[[Pixels], Detections]
+
+# Mean distance between the same landmarks in two looks, in sizes of the box.
+ALIKE = 0.1
+ROUGHLY = 0.25  # where the face is small in one of them
+
+# Pixels a side.
+SMALL_TILE = 64  # of the look by quarters
+EXACT_TILE = 160  # of the last look, at the face with its head up
+WIDEST = 1920  # pixels of a turned picture: detectors search two thirds of that
+
+AROUND = 2.0  # sides of the face's box in the side of a tile
+NEAR = 0.5  # halves of a tile's side from its middle, within which the face's own middle lies
+
+# A square by its corners and its middle.
+_SQUARE = np.array([[0, 0], [1, 0], [0.5, 0.5], [0, 1], [1, 1]], dtype=np.float32)
+
+
+class Look(NamedTuple):
+    """A face as one look showed it, in the picture's coordinates."""
+
+    box: Floats  # (4,) x1 y1 x2 y2
+    score: float
+    landmarks: Floats  # (5, 2)
+    trust: float  # log odds that the landmarks are right
+    view: int  # in which it was seen
+
+    @property
+    def worth(self) -> float:
+        """Log odds that this look is the right one: half weight for the detector's own score."""
+        return float(_worth(np.float32(self.trust), np.float32(self.score)))
+
+    @property
+    def size(self) -> float:
+        """Side in pixels of a square as large as the box."""
+        return float(np.sqrt(np.prod(self.box[2:] - self.box[:2])))
+
+    @property
+    def roll(self) -> float:
+        """Angle in degrees, clockwise, by which the landmarks say the face is turned."""
+        return float(plausibility.rolls(self.landmarks[None])[0])
+
+    def resembles(self, other: Look, within: float = ALIKE) -> bool:
+        """Return whether both have the landmarks in the same places."""
+        return bool(_apart(self.landmarks, other.landmarks) < within * self.size)
+
+
+def look_around(
+    find: Find,
+    pixels: Pixels,
+    box: Floats,
+    views: Sequence[View],
+    tile: int,
+    around: float,
+    *,
+    near: float = NEAR,
+) -> Iterator[Look]:
+    """Search the surroundings of a box in several views, `tile` pixels a side, and give the faces.
+
+    near: how far from the box's middle a face may lie, in halves of a tile.
+    """
+    corner, side = _surroundings(box, around)
+    square = (corner + _SQUARE * side)[None].astype(np.float32)
+    template = _SQUARE * tile
+    tiles = alignment.cut(pixels, square, template, tile, views)[0]
+    high = -(-len(views) // (detection.WHOLE_SIDE // tile))
+    wide = -(-len(views) // high)
+    places = np.array([divmod(view, wide)[::-1] for view in range(len(views))]) * tile
+    canvas = np.zeros((int(places[-1, 1]) + tile, wide * tile, 3), dtype=np.uint8)
+    for (x, y), part in zip(places.tolist(), tiles, strict=True):
+        canvas[y : y + tile, x : x + tile] = part
+    found = find(canvas)
+    trust = plausibility.judge(canvas, found).trust
+    centres = (found.boxes[:, :2] + found.boxes[:, 2:]) / 2
+    for number, (view, place) in enumerate(zip(views, places, strict=True)):
+        back = geometry.invert(
+            geometry.similarity_transforms(square, alignment.change(template, tile, view))
+        )
+        distance = abs(centres - place - tile / 2).max(axis=1, initial=0)
+        for face in np.flatnonzero(distance < near * tile / 2).tolist():
+            corners = found.boxes[face].reshape(1, 2, 2) - place
+            yield Look(
+                turn_box(back, corners),
+                float(found.scores[face]),
+                geometry.apply(back, found.landmarks[face][None] - place)[0],
+                float(trust[face]),
+                number,
+            )
+
+
+def look_exactly(find: Find, pixels: Pixels, look: Look) -> Look | None:
+    """Return a face as it is seen when it is turned by the roll of its landmarks, if it is."""
+    seen = look_around(find, pixels, look.box, (View(turn=-look.roll),), EXACT_TILE, AROUND)
+    return max(seen, key=lambda each: each.worth, default=None)
+
+
+def look_by_quarters(find: Find, pixels: Pixels, look: Look) -> tuple[float, float]:
+    """Return the worth of a face as it stands, and at most when turned by quarters.
+
+    It is that of small views, and minus infinity where they show no face.
+    """
+    corner, side = _surroundings(look.box, AROUND)
+    square = (corner + _SQUARE * side)[None].astype(np.float32)
+    tile = alignment.align(pixels, square, _SQUARE * SMALL_TILE, SMALL_TILE)[0]
+    canvas = np.concatenate([np.rot90(tile, quarters) for quarters in range(4)], axis=1)
+    found = find(canvas)
+    centres = (found.boxes[:, :2] + found.boxes[:, 2:]) / 2
+    views = centres[:, 0] // SMALL_TILE
+    centres[:, 0] -= views * SMALL_TILE
+    near = abs(centres - SMALL_TILE / 2).max(axis=1) < NEAR * SMALL_TILE / 2
+    found, views = found.take(near), views[near]
+    worth = _worth(plausibility.judge(canvas, found).trust, found.scores)
+    places = corner + found.landmarks * (side / SMALL_TILE)
+    same = (views == 0) & (_apart(places, look.landmarks) < ROUGHLY * look.size)
+    upright, turned = (worth[which].max(initial=-np.inf) for which in (same, views != 0))
+    return float(upright), float(turned)
+
+
+def turn(pixels: Pixels, roll: float) -> tuple[Pixels, Floats]:
+    """Return the picture turned back by a roll, and the transform (1, 2, 3) to the one given."""
+    # Imported here, so that functions without images never pay for it.
+    from PIL import Image as pillow
+
+    cosine, sine = np.cos(np.radians(roll)), np.sin(np.radians(roll))
+    turn = np.array([[cosine, -sine], [sine, cosine]])
+    extent = np.array(pixels.shape[1::-1])
+    # A face's pixels are as large as before, of a picture as large as detectors search any.
+    size = abs(turn) @ extent
+    scale = max(1.0, size.max() / WIDEST)
+    width, height = (int(side) for side in np.ceil(size / scale - 1e-6))
+    picture = pillow.fromarray(pixels)
+    reduced = picture.reduce(int(scale))
+    turn *= scale
+    back = np.column_stack([turn, extent / 2 - turn @ [width / 2, height / 2]])
+    factors = np.array(reduced.size) / extent
+    sampled = reduced.transform(
+        (width, height),
+        pillow.Transform.AFFINE,
+        tuple((back * factors[:, None]).ravel().tolist()),
+        resample=pillow.Resampling.BILINEAR,
+    )
+    return np.asarray(sampled), back[None].astype(np.float32)
+
+
+def _surroundings(box: Floats, around: float) -> tuple[Floats, float]:
+    """Return the upper left corner (2,) and the side of the square about a box."""
+    side = around * float((box[2:] - box[:2]).max())
+    return ((box[:2] + box[2:] - side) / 2).astype(np.float32), side
+
+
+def _worth(trust: Floats | np.float32, scores: Floats | np.float32) -> Floats:
+    chances = np.clip(scores, 1e-6, 1 - 1e-6)
+    return np.asarray(trust + 0.5 * np.log(chances / (1 - chances)))
+
+
+def _apart(landmarks: Floats, others: Floats) -> Floats:
+    """Return the mean distance in pixels between landmarks (n, 5, 2) or (5, 2) and others."""
+    return np.asarray(np.linalg.norm(landmarks - others, axis=-1).mean(axis=-1))
+
+
+def turn_box(transform: Floats, corners: Floats) -> Floats:
+    """Return the box (4,) around the ellipse in a box, moved by a similarity transform.
+
+    The corners of a turned box lie outside the face.
+    """
+    middle = geometry.apply(transform, corners.mean(axis=1, keepdims=True))[0, 0]
+    half = abs(transform[0, :, :2]) ** 2 @ ((corners[0, 1] - corners[0, 0]) / 2) ** 2
+    return np.concatenate([middle - np.sqrt(half), middle + np.sqrt(half)])

@@ -1,0 +1,199 @@
+"""The heartbeat of a worker: a thread that extends its lease while the work makes progress."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextvars import copy_context
+from enum import Enum, auto
+from time import monotonic
+from typing import Final, Self
+
+from facedex.runtime.logs import get_logger
+from facedex.store import stream_runs, tasks
+from facedex.store.database import Connection, Database
+from facedex.store.errors import DatabaseUnavailable, LeaseLost
+from facedex.store.stream_runs import Checkpoint, RunLease
+from facedex.store.tasks import TaskLease
+
+STREAM_LEASE_SECONDS: Final = 5.0  # until the lease of a silent stream worker expires
+_STREAM_INTERVAL: Final = 1.0  # seconds between two extensions
+# Seconds without progress after which a lease is not extended any more, though the thread lives.
+_STREAM_PATIENCE: Final = 60.0
+_VIDEO_INTERVAL: Final = tasks.LEASE_SECONDS / 6
+_VIDEO_PATIENCE: Final = _VIDEO_INTERVAL
+
+_logger: Final = get_logger(__name__)
+
+
+class Extended(Enum):
+    """What the extension of a lease means for the work."""
+
+    CONTINUE = auto()
+    STOP = auto()  # the owner wants it to stop; what is found may still be written
+    OVER = auto()  # the lease has ended
+
+
+_EXTENDED: Final = {"RUNNING": Extended.CONTINUE, "STOPPING": Extended.STOP}
+
+
+class Heartbeat:
+    """Extends a lease at intervals, while the block runs and the work makes progress.
+
+    Args:
+        database: where the lease is.
+        what: the work, for the log.
+        extend: extends the lease, in a transaction; it raises LeaseLost.
+        lease_seconds: until the lease expires, from each extension on.
+        interval: seconds between two extensions.
+        patience: seconds without progress after which the lease is left to expire.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        what: str,
+        extend: Callable[[Connection], Extended],
+        *,
+        lease_seconds: float,
+        interval: float,
+        patience: float,
+    ) -> None:
+        self._database, self._what, self._extend = database, what, extend
+        self._lease_seconds, self._interval, self._patience = lease_seconds, interval, patience
+        self._last = Extended.CONTINUE
+        self._progressed_at = monotonic()
+        self._expires_at = self._progressed_at + lease_seconds
+        self._ended = threading.Event()
+        # In the context of the invocation: its deadline bounds the waits for the database.
+        self._thread = threading.Thread(
+            target=copy_context().run, args=(self._run,), name="heartbeat", daemon=True
+        )
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    @property
+    def holds_lease(self) -> bool:
+        """Whether the work is still this worker's, so that it may write."""
+        return self._last is not Extended.OVER and monotonic() < self._expires_at
+
+    def report_progress(self) -> bool:
+        """Note that the work makes progress.
+
+        Returns:
+            Whether to continue; False if the owner wants the work to stop.
+
+        Raises:
+            LeaseLost: another worker has taken the work over, or it is over.
+        """
+        self._progressed_at = monotonic()
+        if not self.holds_lease:
+            raise LeaseLost("Another worker has taken the work over, or it is over.")
+        return self._last is Extended.CONTINUE
+
+    def _run(self) -> None:
+        while not self._ended.wait(self._interval):
+            if monotonic() - self._progressed_at <= self._patience:
+                self._beat()
+            elif not self.holds_lease:
+                _logger.error(
+                    "The work on %s made no progress for %.0f seconds; another worker takes it"
+                    " over.",
+                    self._what,
+                    monotonic() - self._progressed_at,
+                )
+            if not self.holds_lease:
+                return
+
+    def _beat(self) -> None:
+        try:
+            began = monotonic()
+            with self._database.transaction() as connection:
+                extended = self._extend(connection)
+            self._expires_at = began + self._lease_seconds
+            self._last = extended
+        except LeaseLost:
+            self._last = Extended.OVER
+        except DatabaseUnavailable as error:
+            _logger.warning("The lease on %s could not be extended: %s", self._what, error)
+        except Exception:
+            _logger.exception("The lease on %s could not be extended.", self._what)
+
+
+class VideoHeartbeat(Heartbeat):
+    """The heartbeat of a worker on a task of a video job."""
+
+    def __init__(self, database: Database, lease: TaskLease) -> None:
+        def extend(connection: Connection) -> Extended:
+            tasks.extend_lease(connection, lease)
+            return Extended.CONTINUE
+
+        super().__init__(
+            database,
+            f"task {lease.task.number} of the video job {lease.task.job_id}",
+            extend,
+            lease_seconds=tasks.LEASE_SECONDS,
+            interval=_VIDEO_INTERVAL,
+            patience=_VIDEO_PATIENCE,
+        )
+
+    def __call__(self, _timestamp: int) -> None:
+        """Note that the work has reached a moment of the film.
+
+        Raises:
+            LeaseLost: another worker has the task, or its job is over.
+        """
+        self.report_progress()
+
+
+class StreamHeartbeat(Heartbeat):
+    """The heartbeat of a stream processor's worker, which also stores how far the run is.
+
+    Attributes:
+        checkpoint: what is in the data stream, for the next extension.
+    """
+
+    def __init__(self, database: Database, lease: RunLease) -> None:
+        self.checkpoint: Checkpoint | None = None
+        self._name = lease.processor.name
+        self._troubles: dict[str, str] = {}
+        self._changing = threading.Lock()
+
+        def extend(connection: Connection) -> Extended:
+            trouble = " ".join(self._troubles.values()) or None
+            status = stream_runs.extend_lease(
+                connection, lease, STREAM_LEASE_SECONDS, self.checkpoint, trouble=trouble
+            )
+            return _EXTENDED.get(status, Extended.OVER)
+
+        super().__init__(
+            database,
+            f"the stream processor {self._name}",
+            extend,
+            lease_seconds=STREAM_LEASE_SECONDS,
+            interval=_STREAM_INTERVAL,
+            patience=_STREAM_PATIENCE,
+        )
+
+    def set_trouble(self, subject: str, trouble: str | None) -> None:
+        """Set what the work waits for, which the owner sees as the processor's StatusMessage.
+
+        Args:
+            subject: what has the trouble; only the latest trouble of each subject is shown.
+            trouble: a sentence; None once it is over.
+        """
+        if not trouble and subject not in self._troubles:
+            return
+        with self._changing:
+            known = self._troubles.get(subject)
+            others = {each: text for each, text in self._troubles.items() if each != subject}
+            # A new dictionary, as the heartbeat may be reading the old one.
+            self._troubles = others | ({subject: trouble} if trouble else {})
+        if trouble and trouble != known:
+            _logger.warning("%s: %s", self._name, trouble)
