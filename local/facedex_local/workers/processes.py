@@ -1,4 +1,4 @@
-"""Worker processes of the server: as many as there is work for, up to a limit.
+"""Worker processes beside the server: as many as there is work for, up to a limit.
 
 Processes, not threads: decoding and tracking hold Python's lock so long that two threads do 1.6
 times the work of one, and two processes do twice the work. They start with the first work, at a
@@ -79,7 +79,7 @@ class Workforce:
         made = resent = False
         while not ended.wait(_INTERVAL):
             try:
-                if not created:
+                if not made:
                     self.queue.make()
                     made = True
                 dead = pool.find_dead()

@@ -1,4 +1,4 @@
-"""Streaming video on one machine: a worker process for each active stream processor."""
+"""Streaming video on one machine: a worker process for each stream processor that is active."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from facedex_local.workers.queues import STREAMS
 if TYPE_CHECKING:
     from facedex.store.database import Connection
 
-# With more active stream processors, some wait until a worker hands its stream over.
+# Beyond it, streams wait for others to be handed over.
 _MOST: Final = 4
 _RETENTION: Final = 1  # hours, as in `facedex stream push`
 _TAKEN: Final = "ResourceInUseException"
@@ -27,7 +27,7 @@ def workforce() -> Workforce:
     """As many workers as there are active stream processors, up to a limit."""
     from facedex.store import active_streams, stream_runs
 
-    limit = int(os.environ.get("FACEDEX_STREAM_WORKERS") or _MOST)
+    most = int(os.environ.get("FACEDEX_STREAM_WORKERS") or _MOST)
 
     def wanted(connection: Connection) -> int:
         return min(most, active_streams.count_active(connection))
@@ -37,13 +37,13 @@ def workforce() -> Workforce:
 
 
 def restore_streams(own_url: str) -> None:
-    """Create the streams of processors that were active when an earlier process ended.
+    """Make the streams of the processors that an earlier process has left at work.
 
-    moto's streams are lost with its process; without them, the processors would fail. This has to
-    be called before requests are accepted.
+    What was in moto's memory is gone with it, and without them those would fail. Done before
+    anybody can ask for them.
 
     Args:
-        own_url: URL at which functions reach moto.
+        own_url: where moto answers functions.
     """
     from facedex.runtime import services
     from facedex.store import active_streams
@@ -55,17 +55,15 @@ def restore_streams(own_url: str) -> None:
         for processor in processors:
             definition = processor.definition
             if os.environ.get("AWS_ENDPOINT_URL_KINESIS") == own_url:
-                _create("kinesis", definition.data_stream_arn, ShardCount=1)
+                _make("kinesis", definition.data_stream_arn, ShardCount=1)
             if os.environ.get("AWS_ENDPOINT_URL_KINESIS_VIDEO") == own_url:
-                _create(
-                    "kinesisvideo", definition.video_stream_arn, DataRetentionInHours=_RETENTION
-                )
+                _make("kinesisvideo", definition.video_stream_arn, DataRetentionInHours=_RETENTION)
     except (DatabaseUnavailable, BotoCoreError, ClientError) as error:
-        _logger.warning("The streams of stream processors are not restored: %s", error)
+        _logger.warning("The streams of stream processors are not made again: %s", error)
 
 
-def _create(service: str, arn: str, **members: Any) -> None:
-    """Create the stream with that ARN, unless it exists or the ARN is not a stream's."""
+def _make(service: str, arn: str, **members: Any) -> None:
+    """Make the stream of that ARN, unless it is there, or is something else."""
     _, _, kind, region, _, resource = arn.split(":", 5)
     if kind != service or not resource.startswith("stream/"):
         return

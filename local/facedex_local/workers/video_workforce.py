@@ -1,4 +1,4 @@
-"""Stored video on one machine: worker processes for its queue."""
+"""Stored video on one machine: worker processes that do what is in its queue."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def workforce() -> Workforce:
-    """Return the workers for stored video: one for each core, from the first job on."""
+    """As many workers as cores, from the first job on."""
     from facedex.store import tasks
 
-    count = int(os.environ.get("FACEDEX_VIDEO_WORKERS") or os.cpu_count() or 1)
+    most = int(os.environ.get("FACEDEX_VIDEO_WORKERS") or os.cpu_count() or 1)
     started = False
 
     def wanted(connection: Connection) -> int:
