@@ -1,4 +1,4 @@
-"""What ``cdk`` runs: the app, or one sentence about what it lacks."""
+"""Entry point of ``cdk``: run the app, or print one sentence about what is not installed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> int:
-    """Synthesise.
+    """Write the stack's template.
 
     Returns:
         the exit status.

@@ -1,6 +1,6 @@
 """The CDK app: ``cdk synth`` writes the template of everything that is deployed.
 
-A mistake in the settings ends it with one sentence.
+A mistake in the settings is reported in one sentence.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from typing import Any
 
 from aws_cdk import App
 
-from infra.errors import SettingsError
 from infra.packages import PackageError
-from infra.settings import StackSettings
+from infra.settings import SettingsError, StackSettings
 from infra.stack import Facedex
 
 
 def app(context: Mapping[str, Any] | None = None, outdir: str | None = None) -> App:
-    """The app with its one stack.
+    """Return the app with its one stack.
 
     Args:
-        context: settings, beside those that the ``cdk`` command gives.
-        outdir: where the template and the packages go to, if not where the command says.
+        context: settings, in addition to those of the ``cdk`` command.
+        outdir: directory of the template and the packages; by default the one that the command
+            names.
 
     Raises:
         SettingsError: see :class:`StackSettings`.
@@ -34,7 +34,7 @@ def app(context: Mapping[str, Any] | None = None, outdir: str | None = None) -> 
 
 
 def main() -> int:
-    """Synthesise.
+    """Write the stack's template.
 
     Returns:
         the exit status.

@@ -1,4 +1,4 @@
-"""The rows of the catalog that a deployment has, and what they need there."""
+"""Rows of the catalog that a deployment has, and what they need there."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ from collections.abc import Iterator
 from typing import Final
 
 from facedex.api.catalog import OPERATIONS, WORKERS, Need, Operation, Trigger, Worker
-from infra.settings import Auth, StackSettings
+from infra.settings import StackSettings
+from infra.values import Auth
 
 Row = Operation | Worker
 
-# Operations that a deployment has only with a setting, by the beginnings of their routes.
+# Operations that a deployment has only with a setting, by the prefixes of their routes.
 _VIDEO_ROUTES: Final = "/v1/video/"
 _STREAM_ROUTES: Final = "/v1/stream-processors"
 
 
 def deployed(settings: StackSettings) -> Iterator[Row]:
-    """The rows of the catalog that a deployment with these settings has."""
+    """Yield the rows of the catalog that a deployment with these settings has."""
     routes = {_VIDEO_ROUTES: settings.video, _STREAM_ROUTES: settings.streams}
     left_out = tuple(route for route, wanted in routes.items() if not wanted)
     for operation in OPERATIONS.values():
@@ -34,12 +35,12 @@ def deployed(settings: StackSettings) -> Iterator[Row]:
 
 
 def answers_requests(row: Row) -> bool:
-    """Whether it is called by API Gateway."""
+    """Return whether API Gateway calls it."""
     return isinstance(row, Operation) or row.trigger is Trigger.GATEWAY
 
 
 def needs(row: Row, settings: StackSettings) -> frozenset[Need]:
-    """What a row needs in a deployment with these settings."""
+    """Return what a row needs in a deployment with these settings."""
     wanted = row.needs
     if settings.auth is Auth.KEYS and answers_requests(row):
         wanted |= {Need.DATABASE}  # where the access keys are
@@ -52,5 +53,5 @@ def needs(row: Row, settings: StackSettings) -> frozenset[Need]:
 
 
 def uses_keys(row: Row) -> bool:
-    """Whether a row reads access keys where a deployment has them."""
+    """Return whether a row reads access keys where a deployment has them."""
     return answers_requests(row) or (isinstance(row, Worker) and row.trigger is Trigger.OPERATOR)

@@ -1,4 +1,4 @@
-"""The one stack: how its parts belong together."""
+"""The stack, which connects its parts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from infra.constructs.functions import Functions
 from infra.constructs.logs import log_group
 from infra.constructs.network import Network
 from infra.constructs.observability import Observability
-from infra.constructs.removal import kept_if_made
+from infra.constructs.removal import data_policy
 from infra.constructs.review import accept
 from infra.constructs.schema import Schema
 from infra.constructs.streams import StreamWork
@@ -28,16 +28,17 @@ from infra.constructs.uploads import OF_BUCKET, OF_OBJECTS, Uploads
 from infra.constructs.video import VideoWork
 from infra.constructs.watching import Watched, watch_queue
 from infra.rows import deployed, needs, uses_keys
-from infra.settings import Auth, StackSettings
+from infra.settings import StackSettings
+from infra.values import Auth
 
-# CloudFormation takes its answers in a bucket of this name and the region's, without hyphens.
+# CloudFormation receives responses in a bucket of this name and the region's, without hyphens.
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-vpce-bucketnames.html
 _ANSWERS: Final = "cloudformation-custom-resource-response-"
 _READING: Final = ("s3:GetObject", "s3:GetObjectVersion")
 
 
 class Facedex(Stack):
-    """Everything that is deployed."""
+    """The stack with everything that is deployed."""
 
     def __init__(self, scope: Construct, settings: StackSettings) -> None:
         super().__init__(
@@ -46,8 +47,8 @@ class Facedex(Stack):
             description="Facedex: Amazon Rekognition's face collections, your own",
         )
         self._settings = settings
-        # The construct library says twice that a function comes after its role; so for whoever
-        # runs cfn-lint on the template, too.
+        # The construct library declares twice that a function depends on its role, which cfn-lint
+        # reports; this silences it for users who lint the template.
         self.template_options.metadata = {"cfn-lint": {"config": {"ignore_checks": ["W3005"]}}}
         Tags.of(self).add(
             "facedex:environment",
@@ -73,8 +74,8 @@ class Facedex(Stack):
             self.functions.by_name[name] for name in WORKERS if name in self.functions.by_name
         ]
         Observability(self, "Observability", settings, self.api, self.database, workers, parts)
-        self._accept_of_the_library()
-        self._tell()
+        self._accept_findings_of_the_library()
+        self._add_outputs()
 
     def _add_schema(self) -> None:
         for worker in WORKERS.values():
@@ -82,7 +83,7 @@ class Facedex(Stack):
                 continue
             migrate = self.functions.by_name[worker.function]
             schema = Schema(self, "Schema", self.database, self.network, migrate)
-            # New code never runs on an older schema.
+            # Newer code never runs on an older schema.
             for row in deployed(self._settings):
                 if Need.DATABASE in needs(row, self._settings) and row is not worker:
                     self.functions.by_name[row.function].node.add_dependency(schema)
@@ -97,7 +98,7 @@ class Facedex(Stack):
             generate_secret_string=SecretStringGenerator(
                 password_length=64, exclude_punctuation=True
             ),
-            removal_policy=kept_if_made(self._settings),
+            removal_policy=data_policy(self._settings),
         )
         accept(
             secret,
@@ -178,14 +179,14 @@ class Facedex(Stack):
 
     def _add_schedule(self) -> None:
         for _, function in self._workers(Trigger.SCHEDULE):
-            # A stream whose worker has died must not wait for another.
+            # A stream whose worker has died must not wait long for another.
             minutes = 1 if self._settings.streams else self._settings.sweep_minutes
             every = Schedule.rate(Duration.minutes(minutes))
             rule = Rule(self, "Sweeping", schedule=every, description="Calls Facedex's sweep")
             rule.add_target(LambdaFunction(function))
 
-    def _accept_of_the_library(self) -> None:
-        """Functions that the construct library brings along, and their roles."""
+    def _accept_findings_of_the_library(self) -> None:
+        """Yield the functions that the construct library adds, and their roles."""
         reasons = {
             "AwsSolutions-L1": "The construct library chooses the runtime of its own function.",
             "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/"
@@ -196,7 +197,7 @@ class Facedex(Stack):
             if child.node.id.startswith(("AWS679", "Custom::S3AutoDelete")):
                 accept(child, reasons)
 
-    def _tell(self) -> None:
+    def _add_outputs(self) -> None:
         settings = self._settings
         ways = {
             Auth.IAM: "Sign as execute-api with IAM credentials that may execute-api:Invoke",

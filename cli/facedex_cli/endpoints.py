@@ -16,7 +16,7 @@ _DEFAULT_URL: Final = "http://127.0.0.1:9000"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Endpoint:
     """An address, and whose credentials are used there.
 
     Attributes:
@@ -30,7 +30,7 @@ class Place:
     here: bool
 
     @property
-    def amazons(self) -> bool:
+    def is_amazon(self) -> bool:
         """Whether it is Amazon's own."""
         return _configured(self.url) is None
 
@@ -52,7 +52,7 @@ class Place:
         return found
 
 
-def find(service: str, endpoint_url: str | None, data_dir: Path) -> Place:
+def find(service: str, endpoint_url: str | None, data_dir: Path) -> Endpoint:
     """The place of a service.
 
     It is, in this order, at ``endpoint_url``, where boto3's own settings say (AWS_ENDPOINT_URL and
@@ -74,7 +74,7 @@ def find(service: str, endpoint_url: str | None, data_dir: Path) -> Place:
             aws_access_key_id=environment.CREDENTIALS["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=environment.CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
         )
-    return Place(session, region, url, here)
+    return Endpoint(session, region, url, here)
 
 
 def _configured(url: str) -> str | None:

@@ -1,1 +1,1 @@
-"""The stack's parts, one concern each."""
+"""Parts of the stack, a module for each concern."""

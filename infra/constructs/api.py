@@ -34,15 +34,16 @@ from infra.constructs.functions import Functions
 from infra.constructs.logs import log_group
 from infra.constructs.network import HTTPS
 from infra.constructs.review import accept
-from infra.settings import Auth, Reach, StackSettings
+from infra.settings import StackSettings
+from infra.values import Auth, Reach
 
 STAGE: Final = "live"
 # As facedex.api.rest takes photos; any other body travels as text.
 _BINARY: Final = ("image/jpeg", "image/png", "application/octet-stream")
 # TLS 1.2 and 1.3 alone.
 _TLS: Final = "SecurityPolicy_TLS13_1_2_PQ_2025_09"
-# Who called what, when, and how it went. No body, no query, no header: a path names collections
-# and faces, so of it only the route is logged.
+# The caller, the route, the time and the status. No body, query, header or path: paths name
+# collections and faces.
 _LOGGED: Final = {
     "requestId": "$context.requestId",
     "time": "$context.requestTime",
@@ -75,13 +76,13 @@ class Api(Construct):
             rest_api_name=settings.stack,
             description="Amazon Rekognition's face collections, your own",
             endpoint_configuration=self._endpoint(settings),
-            policy=_only_through(settings) if settings.vpc_endpoints else None,
+            policy=_endpoint_policy(settings) if settings.vpc_endpoints else None,
             binary_media_types=list(_BINARY),
             default_method_options=MethodOptions(
                 authorization_type=AuthorizationType.IAM if by_iam else AuthorizationType.NONE
             ),
             cloud_watch_role=settings.gateway_log_role,
-            # The account has one for all its APIs in a region, so it outlives any one of them.
+            # The account has one role for all its APIs in a region, so it outlives any one of them.
             cloud_watch_role_removal_policy=(
                 RemovalPolicy.RETAIN if settings.gateway_log_role else None
             ),
@@ -89,7 +90,7 @@ class Api(Construct):
                 stage_name=STAGE,
                 access_log_destination=LogGroupLogDestination(logs),
                 access_log_format=AccessLogFormat.custom(json.dumps(_LOGGED)),
-                # Execution logs would hold requests, and stay behind when the stack goes.
+                # Execution logs would hold requests, and would remain after the stack is deleted.
                 logging_level=MethodLoggingLevel.OFF,
                 data_trace_enabled=False,
                 metrics_enabled=True,
@@ -107,7 +108,7 @@ class Api(Construct):
 
     @property
     def url(self) -> str:
-        """Where the front door is: what ``AWS_ENDPOINT_URL_REKOGNITION`` takes."""
+        """The address of the front door, the value for ``AWS_ENDPOINT_URL_REKOGNITION``."""
         return self.rest.url
 
     def _endpoint(self, settings: StackSettings) -> EndpointConfiguration:
@@ -162,11 +163,11 @@ class Api(Construct):
         accept(self, findings)
 
 
-def _only_through(settings: StackSettings) -> PolicyDocument:
-    """A private API's policy: whoever comes through the endpoints of the setting, and no other."""
+def _endpoint_policy(settings: StackSettings) -> PolicyDocument:
+    """Return a private API's policy: callers through the setting's endpoints, and no others."""
     every = "execute-api:/*"
-    # With IAM, allowing everybody here would let in what a caller's own policies do not: naming
-    # the account leaves it to them.
+    # With IAM, a principal of "*" here would admit callers whose own policies do not allow it;
+    # naming the account leaves the decision to those policies.
     callers = AccountRootPrincipal() if settings.auth is Auth.IAM else AnyPrincipal()
     return PolicyDocument(
         statements=[

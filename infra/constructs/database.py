@@ -1,4 +1,4 @@
-"""Aurora PostgreSQL Serverless v2 with pgvector: encrypted, entered with IAM tokens alone."""
+"""Aurora PostgreSQL Serverless v2 with pgvector: encrypted, accessed with IAM tokens only."""
 
 from __future__ import annotations
 
@@ -31,9 +31,10 @@ from constructs import Construct
 
 from infra.constructs.logs import log_group
 from infra.constructs.network import POSTGRES, Network
-from infra.constructs.removal import kept_with_database
+from infra.constructs.removal import database_policy
 from infra.constructs.review import accept
-from infra.settings import Retention, StackSettings
+from infra.settings import StackSettings
+from infra.values import Retention
 
 NAME: Final = "facedex"  # of the database, and of the role that the functions are
 _MASTER: Final = "postgres"
@@ -42,19 +43,19 @@ CERTIFICATES: Final = "/opt/database-ca/bundle.pem"
 # The first with pgvector 0.8 is 17.4; Data API and pausing need 17.4 too.
 _VERSION: Final = AuroraPostgresEngineVersion.VER_17_7
 
-# Seconds after which Postgres gives up a statement, and a transaction in which nothing happens.
+# Seconds after which Postgres cancels a statement, and an idle transaction.
 _STATEMENT: Final = 20
-# Seconds after which it ends a connection that nobody uses. Functions between two calls are frozen
-# and cannot close theirs, and a database with a connection does not pause.
+# Seconds after which Postgres ends an idle connection. Functions are frozen between two calls and
+# cannot close their connections, and a database with a connection does not pause.
 _IDLE: Final = 60
 
 
 def preparation(settings: StackSettings) -> str:
-    """What is done once, as the master, and safe to repeat.
+    """Return the SQL that prepares the database as its master user; safe to repeat.
 
-    It makes the role that the functions are, which owns nothing but what it makes. The role has its
-    timeouts here and not from the functions, because a proxy cannot share out connections that were
-    given settings. One statement, because the Data API takes no more at a time.
+    It creates the role of the functions, which owns nothing but what it creates itself. The
+    timeouts are set on the role, not by the functions, because a proxy cannot share connections
+    with settings of their own. It is one statement because the Data API accepts one at a time.
     """
     idle = _IDLE if settings.min_capacity == 0 else 0
     return f"""\
@@ -77,12 +78,12 @@ _REMOVAL: Final = {
 
 
 class Database(Construct):
-    """The cluster, prepared for the functions' role.
+    """The database cluster, prepared for the functions' role.
 
     Attributes:
         cluster: the cluster.
-        url: what functions connect to; without a password, as they have IAM's.
-        ready: what has to be there before the schema can be.
+        url: connection string of the functions; without a password, as they use IAM tokens.
+        ready: resource that must exist before the schema is created.
     """
 
     def __init__(
@@ -93,7 +94,7 @@ class Database(Construct):
             self, "Group", vpc=network.vpc, description="Database", allow_all_outbound=False
         )
         self.cluster = self._cluster(settings, network, group)
-        self._keep(settings, group)
+        self._set_retention(settings, group)
         self.proxy = self._proxy(settings, network) if settings.proxy else None
         if self.proxy is None:
             group.add_ingress_rule(network.clients, Port.tcp(POSTGRES), "Functions")
@@ -103,7 +104,7 @@ class Database(Construct):
 
     @property
     def permission(self) -> PolicyStatement:
-        """Connecting as the functions' role, and as no other."""
+        """The permission to connect as the functions' role, and as no other."""
         stack = Stack.of(self)
         # A proxy's own id is the last part of its ARN.
         resource = (
@@ -147,7 +148,7 @@ class Database(Construct):
             serverless_v2_auto_pause_duration=(
                 Duration.seconds(settings.pause_after) if settings.min_capacity == 0 else None
             ),
-            # RDS makes it, keeps it in Secrets Manager and changes it every week.
+            # RDS creates the password, stores it in Secrets Manager and rotates it every week.
             manage_master_user_password=True,
             credentials=Credentials.from_username(_MASTER),
             default_database_name=NAME,
@@ -156,7 +157,7 @@ class Database(Construct):
                 "Parameters",
                 engine=engine,
                 parameters={"rds.force_ssl": "1"},
-                removal_policy=kept_with_database(settings),
+                removal_policy=database_policy(settings),
             ),
             iam_authentication=True,
             storage_encrypted=True,
@@ -178,7 +179,7 @@ class Database(Construct):
         )
         return cluster
 
-    def _keep(self, settings: StackSettings, group: SecurityGroup) -> None:
+    def _set_retention(self, settings: StackSettings, group: SecurityGroup) -> None:
         resource = self.cluster.node.default_child
         assert isinstance(resource, CfnDBCluster)
         # A change that replaces the cluster never loses what was in it, whatever the setting.
@@ -187,8 +188,9 @@ class Database(Construct):
             if settings.retention is Retention.RETAIN
             else CfnDeletionPolicy.SNAPSHOT
         )
-        # Otherwise the removal of the stack would fail at what a cluster that stays still uses.
-        group.apply_removal_policy(kept_with_database(settings))
+        # Otherwise the removal of the stack would fail at resources that a retained cluster still
+        # uses.
+        group.apply_removal_policy(database_policy(settings))
 
     def _proxy(self, settings: StackSettings, network: Network) -> DatabaseProxy:
         own = SecurityGroup(
@@ -196,10 +198,10 @@ class Database(Construct):
         )
         network.clients.add_egress_rule(own, Port.tcp(POSTGRES), "Database proxy")
         own.add_ingress_rule(network.clients, Port.tcp(POSTGRES), "Functions")
-        # Its own way to the database it opens by itself.
+        # The proxy adds the rule for its own way to the database.
         role = Role(self, "ProxyRole", assumed_by=ServicePrincipal("rds.amazonaws.com"))
         self.cluster.grant_connect(role, NAME)
-        # RDS would make a group of this name by itself, which forgets nothing and stays.
+        # RDS would create a log group of this name itself, without an expiry, and it would remain.
         log = log_group(self, "ProxyLog", f"/aws/rds/proxy/{settings.stack}", settings)
         proxy = DatabaseProxy(
             self,
@@ -209,7 +211,7 @@ class Database(Construct):
             vpc=network.vpc,
             vpc_subnets=SubnetSelection(subnet_type=SubnetType.PRIVATE_ISOLATED),
             security_groups=[own],
-            # With IAM's tokens from end to end there is no password that the proxy would keep.
+            # With IAM tokens from end to end the proxy stores no password.
             default_auth_scheme=DefaultAuthScheme.IAM_AUTH,
             require_tls=True,
             role=role,
@@ -249,7 +251,7 @@ class Database(Construct):
                 ]
             ),
         )
-        # The cluster alone has nothing that could answer.
+        # A cluster without an instance cannot answer.
         prepared.node.add_dependency(self.cluster)
         return prepared
 

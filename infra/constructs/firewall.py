@@ -17,7 +17,7 @@ from infra.constructs.logs import log_group
 from infra.settings import StackSettings
 
 _MANAGED: Final = ("AWSManagedRulesAmazonIpReputationList", "AWSManagedRulesKnownBadInputsRuleSet")
-# Signatures; and where a request's path and query name collections, faces and users.
+# Signatures, and the path and query, which name collections, faces and users.
 _UNLOGGED: Final[tuple[dict[str, Any], ...]] = (
     {"SingleHeader": {"Name": "authorization"}},
     {"SingleHeader": {"Name": "x-amz-security-token"}},
@@ -70,7 +70,7 @@ class Firewall(Construct):
 
     def _log(self, settings: StackSettings, acl: CfnWebACL) -> None:
         stack = Stack.of(self)
-        # AWS wants this beginning of the name.
+        # AWS requires this prefix of the name.
         group = log_group(self, "Log", f"aws-waf-logs-{settings.stack}", settings)
         admitted = CfnResourcePolicy(
             self,

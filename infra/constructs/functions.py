@@ -1,4 +1,4 @@
-"""One Lambda function for each row of the catalog, allowed what its row says that it needs."""
+"""One Lambda function for each row of the catalog, with the permissions that the row needs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ from infra.constructs.logs import log_group
 from infra.constructs.network import Network
 from infra.constructs.review import accept
 from infra.rows import Row, answers_requests, deployed, needs, uses_keys
-from infra.settings import Auth, StackSettings
+from infra.settings import StackSettings
+from infra.values import Auth
 
 _CORE: Final = 1769  # MiB with which Lambda gives a whole core
 _NETWORK_INTERFACES: Final = (
@@ -50,18 +51,18 @@ _NETWORK_INTERFACES: Final = (
     "ec2:DescribeSubnets",
     "ec2:UnassignPrivateIpAddresses",
 )
-# Seconds for which a connection is waited for. A database that has paused is back after about
-# fifteen, one that has for more than a day after thirty or more; API Gateway gives up after 29.
+# Seconds for which a function waits for a connection. A paused database resumes within about 15,
+# after more than a day within 30 or more; API Gateway gives up after 29.
 # https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-serverless-v2-auto-pause.html
 _CALLERS_PATIENCE: Final = 20
 _WORKERS_PATIENCE: Final = 45
-# Needs for which a function calls other services of AWS.
+# Needs for which a function calls other AWS services.
 _ELSEWHERE: Final = frozenset(
     {Need.S3, Need.VIDEO_QUEUE, Need.STREAM_QUEUE, Need.STREAMS, Need.TOPICS}
 )
-# They put messages into the queue that theirs come from: an upload that has to wait, for days; a
-# stream that is handed over, for as long as it runs. Lambda would take that for a loop after 16
-# times and stop it.
+# These functions send messages to the queue that invokes them: for an upload that must wait, for
+# days; for a stream that is handed over, as long as it runs. Lambda would stop that after 16 times
+# as a loop.
 _CALL_THEMSELVES: Final = (Trigger.UPLOADS, Trigger.STREAMS)
 
 
@@ -96,7 +97,7 @@ class Functions(Construct):
             "FACEDEX_PACK": settings.pack,
         }
         if settings.video:
-            # "none" says that there are none; without it, any would do.
+            # "none" allows no topic; an empty value would allow any.
             self._environment["FACEDEX_TOPICS"] = ",".join(settings.topics) or "none"
         self.by_name: dict[str, Function] = {
             row.function: self._function(row) for row in deployed(settings)
@@ -104,7 +105,7 @@ class Functions(Construct):
         self._entries: dict[str, IFunction] = {}
 
     def entry(self, name: str) -> IFunction:
-        """What callers call: the function, or its published version where a setting needs one."""
+        """The function, or its published version where a setting needs one, for callers."""
         settings = self._settings
         copies = settings.provisioned if name == "front_door" else 0
         function = self.by_name[name]
@@ -216,7 +217,7 @@ class Functions(Construct):
 
     def _groups(self, row: Row, wanted: frozenset[Need]) -> list[SecurityGroup]:
         calls = bool(wanted & _ELSEWHERE)
-        # A custom resource answers to an address in S3; access keys are encrypted under a secret.
+        # A custom resource sends its response to S3; access keys are encrypted under a secret.
         calls |= isinstance(row, Worker) and row.trigger in (Trigger.DEPLOYMENT, Trigger.UPLOADS)
         calls |= self._settings.auth is Auth.KEYS and uses_keys(row)
         return [self._network.clients, *([self._network.callers] if calls else [])]
@@ -231,7 +232,8 @@ class Functions(Construct):
             inline_policies={
                 "logs": PolicyDocument(
                     statements=[
-                        # Not to make the group anew after the stack is gone.
+                        # Otherwise the function could create the group again after the stack is
+                        # deleted.
                         PolicyStatement(
                             actions=["logs:CreateLogStream", "logs:PutLogEvents"],
                             resources=[log.log_group_arn],
@@ -273,7 +275,7 @@ _CERTIFICATES_LAYER: Final = "database-ca"
 
 
 def _certificates(bundle: Path) -> Path:
-    """A directory for a layer that has the file where the connection string says."""
+    """Return a directory for a layer that has the file at the path in the connection string."""
     folder = Path(tempfile.mkdtemp(prefix="facedex-database-ca-"))
     place = folder / Path(CERTIFICATES).relative_to("/opt")
     place.parent.mkdir(parents=True)
@@ -282,7 +284,7 @@ def _certificates(bundle: Path) -> Path:
 
 
 def _network_interfaces(scope: Construct, function: str) -> list[PolicyStatement]:
-    """Lambda itself may put the function into the network; the function's own code may not.
+    """Allow Lambda, but not the function's own code, to attach the function to the network.
 
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-best-practice
     """

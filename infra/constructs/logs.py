@@ -1,4 +1,4 @@
-"""Where things are logged to: for as long as the setting says, and not beyond the stack's life."""
+"""CloudWatch log groups, which keep logs for the setting's days and are deleted with the stack."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _DAYS: Final = {
 
 
 def log_group(scope: Construct, name: str, group: str, settings: StackSettings) -> LogGroup:
-    """A log group that ends with the stack; CloudWatch Logs encrypts it by itself.
+    """Create a log group that is deleted with the stack; CloudWatch Logs encrypts it.
 
     Args:
         name: of the construct.

@@ -1,8 +1,7 @@
-"""The database's network: no way in from the internet and none out.
+"""The database's network, with no route from or to the internet.
 
-Only functions that need the database are in it. What they need of AWS they reach through
-endpoints: S3 through a gateway, which costs nothing; others, by the hour, where a setting needs
-them.
+Only functions that need the database are in it. They reach AWS services through endpoints: S3
+through a gateway, which is free; others, which cost by the hour, where a setting needs them.
 """
 
 from __future__ import annotations
@@ -27,9 +26,10 @@ from aws_cdk.aws_ec2 import (
 from aws_cdk.aws_iam import AnyPrincipal, PolicyStatement
 from constructs import Construct
 
-from infra.constructs.removal import kept_with_database
+from infra.constructs.removal import database_policy
 from infra.constructs.review import accept
-from infra.settings import Auth, StackSettings
+from infra.settings import StackSettings
+from infra.values import Auth
 
 _ZONES: Final = 2  # the fewest that Aurora takes
 HTTPS: Final = 443
@@ -60,7 +60,7 @@ class Network(Construct):
         for kept in (self.vpc, *self.vpc.isolated_subnets):
             resource = kept.node.default_child
             assert isinstance(resource, CfnResource)
-            resource.apply_removal_policy(kept_with_database(settings))
+            resource.apply_removal_policy(database_policy(settings))
         accept(
             self.vpc,
             {
@@ -70,13 +70,13 @@ class Network(Construct):
         )
         self.clients = self._group("Clients", "Functions that connect to the database")
         self.callers = self._group("Callers", "Functions that call other services of AWS")
-        # Through the gateway S3 has public addresses, which change; no other route leads to any.
+        # S3 behind the gateway has public addresses, which change; no other route leads to them.
         self.callers.add_egress_rule(Peer.any_ipv4(), Port.tcp(HTTPS), "S3, interface endpoints")
         self.s3 = self.vpc.add_gateway_endpoint("S3", service=GatewayVpcEndpointAwsService.S3)
         self._add_interface_endpoints(settings)
 
     def allow_in_s3(self, actions: Sequence[str], resources: Sequence[str]) -> None:
-        """Let functions do something in S3 through the gateway; what is not said is refused."""
+        """Allow functions some actions in S3 through the gateway, which denies all others."""
         self.s3.add_to_policy(
             PolicyStatement(
                 principals=[AnyPrincipal()], actions=list(actions), resources=list(resources)
@@ -105,7 +105,8 @@ class Network(Construct):
                     subnets=self.vpc.isolated_subnets[: settings.endpoint_zones]
                 ),
             )
-            # Nobody else's credentials get data out this way; what ours may do, their roles say.
+            # Credentials of other accounts cannot move data out this way; roles limit those of this
+            # account.
             endpoint.add_to_policy(
                 PolicyStatement(
                     principals=[AnyPrincipal()],
@@ -117,8 +118,8 @@ class Network(Construct):
 
 
 @dataclass(frozen=True, slots=True)
-class _Door:
-    """An interface endpoint: what functions do there, and to what."""
+class _InterfaceEndpoint:
+    """An interface endpoint, with the actions that functions perform there and their resources."""
 
     name: str
     service: InterfaceVpcEndpointAwsService
@@ -126,24 +127,29 @@ class _Door:
     resources: tuple[str, ...] = ("*",)
 
 
-def _interface_endpoints(settings: StackSettings) -> list[_Door]:
-    """Those that a deployment with these settings has functions for."""
+def _interface_endpoints(settings: StackSettings) -> list[_InterfaceEndpoint]:
+    """Return the interface endpoints that a deployment with these settings needs."""
     service = InterfaceVpcEndpointAwsService
     doors = (
         (
             settings.auth is Auth.KEYS,
-            _Door("SecretsManager", service.SECRETS_MANAGER, ("secretsmanager:GetSecretValue",)),
+            _InterfaceEndpoint(
+                "SecretsManager", service.SECRETS_MANAGER, ("secretsmanager:GetSecretValue",)
+            ),
         ),
         (
             settings.uploads or settings.video or settings.streams,
-            _Door("Sqs", service.SQS, ("sqs:SendMessage",)),
+            _InterfaceEndpoint("Sqs", service.SQS, ("sqs:SendMessage",)),
         ),
-        (bool(settings.topics), _Door("Sns", service.SNS, ("sns:Publish",), settings.topics)),
+        (
+            bool(settings.topics),
+            _InterfaceEndpoint("Sns", service.SNS, ("sns:Publish",), settings.topics),
+        ),
         # One for streams and for their media, whose addresses are names within that of the service.
         # https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/vpc-interface-endpoints.html
         (
             settings.streams,
-            _Door(
+            _InterfaceEndpoint(
                 "KinesisVideo",
                 service("kinesisvideo"),
                 ("kinesisvideo:GetDataEndpoint", "kinesisvideo:GetMedia"),
@@ -152,7 +158,7 @@ def _interface_endpoints(settings: StackSettings) -> list[_Door]:
         ),
         (
             settings.streams,
-            _Door(
+            _InterfaceEndpoint(
                 "Kinesis", service.KINESIS_STREAMS, ("kinesis:PutRecords",), settings.data_streams
             ),
         ),

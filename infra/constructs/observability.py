@@ -1,4 +1,4 @@
-"""What wakes somebody up, and what they look at then."""
+"""Alarms and the dashboard."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class Observability(Construct):
     """Alarms, and a dashboard of the same figures.
 
     Args:
-        functions: those whose faults no caller of the API sees, ten at most.
-        parts: of the stack, that have figures and alarms of their own.
+        functions: functions whose faults no caller of the API sees, ten at most.
+        parts: parts of the stack with figures and alarms of their own.
     """
 
     def __init__(
@@ -153,7 +153,7 @@ class Observability(Construct):
             )
         )
         topic = Topic(self, "Topic", master_key=key, enforce_ssl=True)
-        # The rule that asks for TLS takes the place of SNS's own, which would let CloudWatch in.
+        # The rule that requires TLS replaces SNS's own rule, which would admit CloudWatch.
         topic.add_to_resource_policy(
             PolicyStatement(
                 principals=[ServicePrincipal("cloudwatch.amazonaws.com")],

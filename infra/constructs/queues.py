@@ -1,4 +1,4 @@
-"""Queues that functions work off, and where their poison goes."""
+"""Queues that invoke functions, and their dead-letter queues."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _VISIBILITY: Final = 6
 def queue_with_dead_letters(
     scope: Construct, *, timeout: int, visibility: int | None = None
 ) -> tuple[Queue, Queue]:
-    """A queue, and the one for messages that failed too often; encrypted, over TLS alone.
+    """A queue and its dead-letter queue, both encrypted and over TLS only.
 
     Args:
-        timeout: of the function that works it off, in seconds.
-        visibility: seconds after which a message that was neither done nor given back comes again,
-            no fewer than ``timeout``; by default what AWS advises.
+        timeout: seconds that the function may take.
+        visibility: seconds after which an unfinished message is delivered again, at least
+            ``timeout``; by default what AWS advises.
     """
     dead_letters = Queue(
         scope,
@@ -48,14 +48,14 @@ def queue_with_dead_letters(
 
 
 def work_off(queue: Queue, function: Function, *, concurrency: int) -> None:
-    """Have a function work off a queue, a message at a time.
+    """Invoke a function for each message of a queue, one message at a time.
 
-    So a message that crashes the function, or takes all of its time, takes no other with it into
-    the dead letters.
+    So a message that crashes the function, or exceeds its timeout, takes no other message into the
+    dead-letter queue.
 
     Args:
-        concurrency: copies of the function that work at once, at most: neither the account's other
-            functions nor the database are to be starved by a heap of messages.
+        concurrency: most copies of the function at once, so that many messages starve neither the
+            account's other functions nor the database.
     """
     function.add_event_source(
         SqsEventSource(

@@ -1,24 +1,25 @@
-"""What becomes of what a stack has made, when the stack goes."""
+"""Removal policies: which resources remain when the stack is deleted."""
 
 from __future__ import annotations
 
 from aws_cdk import RemovalPolicy
 
-from infra.settings import Retention, StackSettings
+from infra.settings import StackSettings
+from infra.values import Retention
 
 
-def kept_if_made(settings: StackSettings) -> RemovalPolicy:
-    """Of data that has no snapshot: it stays unless the setting says destroy.
+def data_policy(settings: StackSettings) -> RemovalPolicy:
+    """Return the policy for data without snapshots: it remains unless the setting is destroy.
 
-    A deployment that fails at first leaves nothing, as there is nothing in it yet.
+    A first deployment that fails leaves nothing, as it holds no data yet.
     """
     if settings.retention is Retention.DESTROY:
         return RemovalPolicy.DESTROY
     return RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
 
 
-def kept_with_database(settings: StackSettings) -> RemovalPolicy:
-    """Of what a database that stays stands on."""
+def database_policy(settings: StackSettings) -> RemovalPolicy:
+    """Return the policy for resources that a retained database needs."""
     if settings.retention is Retention.RETAIN:
         return RemovalPolicy.RETAIN
     return RemovalPolicy.DESTROY

@@ -1,4 +1,4 @@
-"""Findings of cdk-nag that were looked at and accepted, each with its reason, where it arises."""
+"""Findings of cdk-nag that were reviewed and accepted, each with its reason."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def accept(construct: IConstruct, findings: Mapping[str, str]) -> None:
     """Accept findings on a construct and what is in it.
 
     Args:
-        construct: where the findings are.
+        construct: construct that has the findings.
         findings: reasons by id, such as ``AwsSolutions-S1`` or ``AwsSolutions-IAM5[Resource::*]``.
     """
     for finding, reason in findings.items():

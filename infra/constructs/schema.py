@@ -19,7 +19,7 @@ _SPARE: Final = 60  # seconds that CloudFormation waits for an answer beyond the
 
 
 class Schema(Construct):
-    """A custom resource; whatever needs the schema depends on it."""
+    """A custom resource that everything which needs the schema depends on."""
 
     def __init__(
         self, scope: Construct, name: str, database: Database, network: Network, migrate: Function
@@ -31,11 +31,11 @@ class Schema(Construct):
             "Resource",
             resource_type="Custom::FacedexSchema",
             service_token=migrate.function_arn,
-            # Changed files are what makes CloudFormation ask for a migration.
+            # A changed digest makes CloudFormation request a migration.
             properties={"Migrations": _digest()},
             service_timeout=Duration.seconds(migrate.timeout.to_seconds() + _SPARE),
         )
-        # On the way in the database must be there, and on the way out the way to answer.
+        # The database must exist before the migration, and the route for its answer until after it.
         resource.node.add_dependency(database.ready, network.vpc, network.callers, network.clients)
 
 

@@ -1,8 +1,9 @@
-"""The queue through which stream processors find their workers, and what those may read and write.
+"""The queue that starts workers for stream processors, and what the workers may read and write.
 
-A worker has a stream for some fourteen minutes and sends the message for its successor itself. One
-that dies is missed by the sweep, which sends a message at once: its own comes back much later, when
-it finds the stream in other hands and does nothing. So messages need not outlive what they begin.
+A worker reads a stream for about fourteen minutes and sends the message for its successor itself.
+When a worker dies, the sweep notices and sends a message at once. The message of the dead worker is
+delivered again much later; another worker has the lease by then, so it does nothing. Messages
+therefore need not outlive what they start.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from infra.constructs.queues import queue_with_dead_letters, work_off
 from infra.constructs.watching import PERIOD, Watch, Watched, waiting, watch_dead_letters
 from infra.settings import StackSettings
 
-# Lambda takes no queue whose messages come again before the function's time is over.
+# Lambda accepts no queue whose messages are delivered again before the function's timeout.
 _SPARE: Final = 60  # seconds
-_WAIT: Final = 300  # seconds that a message may wait for a worker before somebody is told
+_WAIT: Final = 300  # seconds that a message may wait for a worker before an alarm
 
 
 class StreamWork(Construct):
-    """A queue, worked off by as many copies of the worker as the setting allows."""
+    """A queue, with as many copies of the worker as the setting allows."""
 
     def __init__(self, scope: Construct, name: str, settings: StackSettings, timeout: int) -> None:
         super().__init__(scope, name)
@@ -36,7 +37,7 @@ class StreamWork(Construct):
         )
 
     def attach(self, function: Function) -> None:
-        """Have a function work off the queue, and let it at the streams of the settings."""
+        """Invoke a function from the queue, and allow it to use the streams of the settings."""
         work_off(self.queue, function, concurrency=self._settings.streams_concurrency)
         reading = ["kinesisvideo:GetDataEndpoint", "kinesisvideo:GetMedia"]
         for actions, streams in (
@@ -44,23 +45,23 @@ class StreamWork(Construct):
             (["kinesis:PutRecords"], self._settings.data_streams),
         ):
             function.add_to_role_policy(PolicyStatement(actions=actions, resources=list(streams)))
-        # SDKs that are given a stream's ARN make up a name of the account's own, of which nobody
-        # says that the interface endpoint has it, too.
+        # For a stream's ARN, SDKs use a host name with the account in it; AWS does not document
+        # that the interface endpoint serves that name.
         stack = Stack.of(self)
         function.add_environment(
             "AWS_ENDPOINT_URL_KINESIS", f"https://kinesis.{stack.region}.{stack.url_suffix}"
         )
 
     def admit(self, function: Function) -> None:
-        """Let a function send for a worker."""
+        """Allow a function to send messages that start a worker."""
         self.queue.grant_send_messages(function)
         function.add_environment("FACEDEX_STREAM_QUEUE", self.queue.queue_url)
 
     def watched(self, sweep: Function) -> Watched:
-        """What there is to see of it.
+        """Return the alarms and the figures of the streams.
 
         Args:
-            sweep: which says how many processors run and have failed.
+            sweep: function that reports how many processors run and have failed.
         """
         oldest = self.queue.metric_approximate_age_of_oldest_message(
             period=PERIOD, statistic=Stats.MAXIMUM
@@ -68,8 +69,8 @@ class StreamWork(Construct):
         working = self.queue.metric_approximate_number_of_messages_not_visible(
             period=PERIOD, statistic=Stats.MAXIMUM, label="in work"
         )
-        active = _told("StreamProcessorsActive", sweep)
-        failed = _told("StreamProcessorsFailed", sweep)
+        active = _reported_by("StreamProcessorsActive", sweep)
+        failed = _reported_by("StreamProcessorsFailed", sweep)
         queued = waiting(self.queue, "waiting")
         dead = waiting(self.dead_letters, "dead letters")
         return Watched(
@@ -83,7 +84,8 @@ class StreamWork(Construct):
                 ),
                 Watch(
                     "StreamsWaiting",
-                    # Never fewer, for ten minutes: not one that is just handed over.
+                    # The minimum over ten minutes, so that a stream that is being handed over does
+                    # not count.
                     waiting(self.queue, statistic=Stats.MINIMUM),
                     1,
                     "More stream processors run than streams_concurrency has workers for.",
@@ -104,7 +106,7 @@ class StreamWork(Construct):
         )
 
 
-def _told(name: str, sweep: Function) -> Metric:
+def _reported_by(name: str, sweep: Function) -> Metric:
     return Metric(
         namespace="Facedex",
         metric_name=name,

@@ -1,4 +1,4 @@
-"""The uploads bucket: what is put into it gets indexed, through a queue that nothing can block."""
+"""The uploads bucket, whose objects are indexed through a queue that no message can block."""
 
 from __future__ import annotations
 
@@ -21,18 +21,19 @@ from aws_cdk.aws_sqs import Queue
 from constructs import Construct
 
 from infra.constructs.queues import queue_with_dead_letters, work_off
-from infra.constructs.removal import kept_if_made
+from infra.constructs.removal import data_policy
 from infra.constructs.review import accept
-from infra.settings import Retention, StackSettings
+from infra.settings import StackSettings
+from infra.values import Retention
 
 _EVENTS: Final = ("s3:ObjectCreated:*", "s3:ObjectRemoved:*")
-# What following the uploads takes. The bucket keeps no versions, so nothing names one.
+# Actions that indexing needs. The bucket keeps no versions, so no action names one.
 OF_OBJECTS: Final = ("s3:GetObject", "s3:GetObjectTagging", "s3:PutObjectTagging")
 OF_BUCKET: Final = ("s3:ListBucket",)
 
 
 class Uploads(Construct):
-    """The bucket, its queue, and the queue for what can never be indexed.
+    """The bucket, its queue, and the dead-letter queue for uploads that can never be indexed.
 
     Attributes:
         name_of_bucket: the bucket's name, known before the bucket is there.
@@ -42,9 +43,9 @@ class Uploads(Construct):
         super().__init__(scope, name)
         self._settings = settings
         stack = Stack.of(self)
-        # A name that can be told beforehand: the queue's policy has to be there before the bucket.
-        # It ends with a part of the stack's own id, which no earlier stack of that name has had: so
-        # a bucket that an earlier one has left behind is in nobody's way.
+        # The name is known in advance, because the queue's policy must exist before the bucket. It
+        # ends with a part of the stack's own id, so it differs from the bucket that an earlier
+        # stack of the same name may have left.
         self._unique = Fn.select(0, Fn.split("-", Fn.select(2, Fn.split("/", stack.stack_id))))
         self.name_of_bucket = f"{settings.stack}-uploads-{self._unique}"
         self.arn_of_bucket = f"arn:{stack.partition}:s3:::{self.name_of_bucket}"
@@ -53,17 +54,17 @@ class Uploads(Construct):
         self.bucket = self._bucket(settings)
 
     def attach(self, function: Function) -> None:
-        """Have a function work off what is uploaded."""
+        """Invoke a function for each upload."""
         work_off(self.queue, function, concurrency=self._settings.uploads_concurrency)
         self.dead_letters.grant_send_messages(function)
-        # What has to wait for a database that sleeps is put into the queue again.
+        # Uploads that must wait for a paused database are sent to the queue again.
         self.queue.grant_send_messages(function)
         self.grant(function, *OF_OBJECTS)
-        # To tell an object that is gone from one that may not be read.
+        # To distinguish a missing object from one that may not be read.
         self._allow(function, OF_BUCKET, self.arn_of_bucket)
 
     def grant(self, function: Function, *actions: str) -> None:
-        """Let a function do something with the bucket's objects."""
+        """Allow a function some actions on the bucket's objects."""
         self._allow(function, actions, f"{self.arn_of_bucket}/*")
         assert function.role is not None
         unique = json.dumps(Stack.of(self).resolve(self._unique), separators=(",", ":"))
@@ -77,7 +78,7 @@ class Uploads(Construct):
         )
 
     def _allow(self, function: Function, actions: Sequence[str], resource: str) -> None:
-        # Were the bucket removed, somebody else could make one of that name.
+        # If the bucket were removed, another account could create one of that name.
         account = {"StringEquals": {"s3:ResourceAccount": Stack.of(self).account}}
         function.add_to_role_policy(
             PolicyStatement(actions=list(actions), resources=[resource], conditions=account)
@@ -107,7 +108,7 @@ class Uploads(Construct):
             encryption=BucketEncryption.S3_MANAGED,
             enforce_ssl=True,
             minimum_tls_version=1.2,
-            # Without versions: a photo that its owner deletes is gone.
+            # Without versions, so that a photo that its owner deletes is really deleted.
             versioned=False,
             lifecycle_rules=[
                 LifecycleRule(
@@ -117,7 +118,7 @@ class Uploads(Construct):
                     ),
                 )
             ],
-            removal_policy=kept_if_made(settings),
+            removal_policy=data_policy(settings),
             auto_delete_objects=ends,
         )
         accept(
@@ -127,8 +128,8 @@ class Uploads(Construct):
                 " data events tell who read and wrote what, where that is wanted."
             },
         )
-        # Said by the bucket itself: the CDK's own way needs another function, with a permission
-        # to change any bucket's notifications.
+        # Set on the bucket itself: the CDK's own construct would add a function with permission to
+        # change any bucket's notifications.
         resource = bucket.node.default_child
         assert isinstance(resource, CfnBucket)
         resource.notification_configuration = CfnBucket.NotificationConfigurationProperty(
@@ -137,7 +138,7 @@ class Uploads(Construct):
                 for event in _EVENTS
             ]
         )
-        # S3 tries whether it may send before it takes the configuration.
+        # S3 tests that it may send before it accepts the configuration.
         policy = self.queue.node.find_child("Policy")
         resource.node.add_dependency(policy)
         return bucket

@@ -1,4 +1,4 @@
-"""The queue that the work on stored videos goes through, a piece of a film at a time."""
+"""The queue of the work on stored videos, with one segment of a film in each message."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from infra.settings import StackSettings
 
 
 class VideoWork(Construct):
-    """A queue, worked off by as many copies of the worker as the setting allows."""
+    """A queue, with as many copies of the worker as the setting allows."""
 
     def __init__(self, scope: Construct, name: str, settings: StackSettings, timeout: int) -> None:
         super().__init__(scope, name)
@@ -18,10 +18,10 @@ class VideoWork(Construct):
         self.queue, self.dead_letters = queue_with_dead_letters(self, timeout=timeout)
 
     def attach(self, function: Function) -> None:
-        """Have a function work off the queue."""
+        """Invoke a function from the queue."""
         work_off(self.queue, function, concurrency=self._concurrency)
 
     def admit(self, function: Function) -> None:
-        """Let a function put work into the queue."""
+        """Allow a function to send work to the queue."""
         self.queue.grant_send_messages(function)
         function.add_environment("FACEDEX_VIDEO_QUEUE", self.queue.queue_url)

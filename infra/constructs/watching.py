@@ -1,4 +1,4 @@
-"""What parts of the stack want to have watched."""
+"""Alarms and figures that parts of the stack define."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Watch:
     """An alarm.
 
     Attributes:
-        metric: what goes off when it has the threshold or more for so many periods.
-        meaning: one sentence for whoever is woken.
+        metric: metric that raises the alarm at the threshold or more for so many periods.
+        meaning: one sentence for the person who is alerted.
     """
 
     name: str
@@ -31,10 +31,10 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """A part of the stack, as those who run it see it.
+    """A part of the stack, as its operators see it.
 
     Attributes:
-        figures: what the dashboard has of it, by titles.
+        figures: its figures on the dashboard, by title.
     """
 
     alarms: tuple[Watch, ...]
@@ -42,20 +42,20 @@ class Watched:
 
 
 def waiting(queue: Queue, label: str | None = None, statistic: str = Stats.MAXIMUM) -> IMetric:
-    """How many messages of a queue nobody works on."""
+    """Return the number of messages that wait in a queue."""
     return queue.metric_approximate_number_of_messages_visible(
         period=PERIOD, statistic=statistic, label=label
     )
 
 
 def watch_dead_letters(title: str, dead_letters: Queue) -> Watch:
-    """Told of what has failed too often."""
+    """Return the alarm for messages that failed too often."""
     meaning = f"{title}: something can never work."
     return Watch(f"{title}DeadLetters", waiting(dead_letters), 1, meaning)
 
 
 def watch_queue(title: str, queue: Queue, dead_letters: Queue) -> Watched:
-    """A queue in which messages may wait for as long as they have to."""
+    """Return a part whose messages may wait without an alarm."""
     return Watched(
         (watch_dead_letters(title, dead_letters),),
         {title: [waiting(queue, "waiting"), waiting(dead_letters, "dead letters")]},

@@ -1,1 +1,1 @@
-"""What a deployment costs a month, against Rekognition: ``python -m infra.costs``."""
+"""Monthly costs of a deployment, compared with Rekognition: ``python -m infra.costs``."""

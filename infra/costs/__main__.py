@@ -1,4 +1,4 @@
-"""Writes docs/cost.md: ``python -m infra.costs > docs/cost.md``."""
+"""Write docs/cost.md: ``python -m infra.costs > docs/cost.md``."""
 
 from __future__ import annotations
 

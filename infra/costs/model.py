@@ -1,4 +1,4 @@
-"""Dollars a month: what is used, times AWS's prices."""
+"""Dollars a month: usage times AWS's prices."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Use:
     """A month's use.
 
     Attributes:
-        operation: function that looks at the images, a key of ``measured.toml``.
-        images: that it looks at.
-        faces: in the collection that is searched, which is also what is stored.
+        operation: function that processes the images, a key of ``measured.toml``.
+        images: number of images.
+        faces: faces stored, all in the collection that is searched.
         slower: how many times as long as measured a function takes, if not as ``measured.toml``
             assumes.
     """
@@ -34,19 +34,19 @@ class Use:
 
 @cache
 def table(name: str) -> Mapping[str, Any]:
-    """A TOML file of this folder."""
+    """Return the content of a TOML file of this folder."""
     return tomllib.loads(files(__package__).joinpath(f"{name}.toml").read_text("utf-8"))
 
 
-def ours(use: Use) -> dict[str, float]:
-    """Dollars a month of a deployment, by what they are for."""
+def deployment(use: Use) -> dict[str, float]:
+    """Return the dollars a month of a deployment, by purpose."""
     prices, measured = table("prices"), table("measured")
     function, store, fixed = measured[use.operation], measured["store"], measured["deployment"]
     millions = use.images / MILLION
     slower = measured["machine"]["lambda_factor"] if use.slower is None else use.slower
     scanned = use.faces if function["searches"] else 0
     in_store = store["overhead_ms"] + store["scan_ms_per_million"] * scanned / MILLION
-    # A function is paid for while it waits for the database, too.
+    # A function also costs money while it waits for the database.
     seconds = (function["milliseconds"] * slower + in_store) / 1000
     busy = use.images * in_store
     acu_hours = HOURS * fixed["minimum_acu"] + busy / 3_600_000 * store["acus_per_core"]
@@ -74,7 +74,7 @@ def ours(use: Use) -> dict[str, float]:
 
 
 def rekognition(use: Use) -> float:
-    """Dollars a month of the same at Amazon Rekognition."""
+    """Return the dollars a month of the same use at Amazon Rekognition."""
     prices = table("prices")["rekognition"]
     dollars, below = use.faces * prices["face_month"], 0.0
     for tier in prices["tiers"]:
@@ -84,12 +84,12 @@ def rekognition(use: Use) -> float:
 
 
 def total(use: Use) -> float:
-    """Dollars a month of a deployment."""
-    return sum(ours(use).values())
+    """Return the dollars a month of a deployment."""
+    return sum(deployment(use).values())
 
 
 def break_even(operation: str, faces: int, slower: float | None = None) -> int:
-    """Images a month from which on a deployment costs less than Rekognition."""
+    """Return the images a month from which on a deployment costs less than Rekognition."""
     low, high = 0, 100 * MILLION
     while high - low > 1:
         middle = (low + high) // 2
@@ -100,10 +100,11 @@ def break_even(operation: str, faces: int, slower: float | None = None) -> int:
     return high
 
 
-def tenth(operation: str, faces: int, slower: float | None = None) -> list[int]:
-    """Images a month, up to ten million, with which it costs at most a tenth of Rekognition's.
+def at_a_tenth(operation: str, faces: int, slower: float | None = None) -> list[int]:
+    """Return the images a month, up to ten million, at a tenth of Rekognition's cost or less.
 
-    Not always all from some number on: Rekognition's price for an image falls with their number.
+    They need not be all numbers from a certain one on: Rekognition's price for an image falls with
+    their number.
     """
     return [
         images

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from infra.costs import streams
-from infra.costs.model import Use, break_even, ours, rekognition, table, tenth, total
+from infra.costs.model import Use, at_a_tenth, break_even, deployment, rekognition, table, total
 
 _VOLUMES: Final = (10_000, 100_000, 1_000_000, 10_000_000)
 _OPERATIONS: Final = {"index_faces": "IndexFaces", "search_faces_by_image": "SearchFacesByImage"}
@@ -16,7 +16,7 @@ def report() -> str:
     """Return the page as Markdown."""
     prices, measured = table("prices"), table("measured")
     busy = Use("search_faces_by_image", 1_000_000, _FACES)
-    parts = "\n".join(f"| {name} | {dollars:.2f} |" for name, dollars in ours(busy).items())
+    parts = "\n".join(f"| {name} | {dollars:.2f} |" for name, dollars in deployment(busy).items())
     return f"""# What it costs
 
 `python -m infra.costs` computes this page from AWS's public prices in {prices["region"]} ({prices["as_of"]},
@@ -47,7 +47,7 @@ The goal is a tenth of Rekognition's price at 1,000,000 images a month, everythi
 | ---: | ---: | ---: | ---: | ---: |
 {_goals()}
 
-{_where_it_does_not_hold()}
+{_exceptions_to_the_goal()}
 
 ## For 1,000 images, and for a million faces
 
@@ -116,7 +116,7 @@ def _streams() -> str:
 
 
 def _parts_of_a_stream() -> str:
-    parts = streams.ours(1, _FACES).items()
+    parts = streams.deployment(1, _FACES).items()
     return "\n".join(f"| {name} | {dollars:.2f} |" for name, dollars in parts)
 
 
@@ -134,7 +134,7 @@ def _share(faces: int, factor: float) -> float:
 def _goals() -> str:
     return "\n".join(
         f"| {faces:,} | {factor:g} x | {_share(faces, factor):.3f}"
-        f" | {_range(tenth(_SEARCH, faces, factor))}"
+        f" | {_range(at_a_tenth(_SEARCH, faces, factor))}"
         f" | {_rounded(break_even(_SEARCH, faces, factor)):,} |"
         for faces in _SIZES
         for factor in _FACTORS
@@ -147,17 +147,17 @@ def _range(holds: list[int]) -> str:
     return f"from {holds[0]:,}" + ("" if holds[-1] == _MOST else f" to {holds[-1]:,}")
 
 
-_MOST: Final = 10_000_000  # images a month that are looked at here
+_MOST: Final = 10_000_000  # images a month that are considered here
 
 
-def _where_it_does_not_hold() -> str:
+def _exceptions_to_the_goal() -> str:
     shares = {faces: [_share(faces, factor) for factor in _FACTORS] for faces in _SIZES}
     beyond = [
         f"{faces:,} faces ({min(each):.3f} to {max(each):.3f})"
         for faces, each in shares.items()
         if max(each) > 0.1
     ]
-    few = tenth(_SEARCH, _FACES)[0]
+    few = at_a_tenth(_SEARCH, _FACES)[0]
     return (
         f"The goal is not met below {few:,} images a month over {_FACES:,} faces, nor at {_MONTH:,}\n"
         f"images a month over {', '.join(beyond)}. With `proxy`, `waf`, `readers` or\n"

@@ -11,12 +11,12 @@ _SECONDS: Final = HOURS * 3600
 _MINUTES: Final = HOURS * 60
 
 
-def ours(streams: int, faces: int) -> dict[str, float]:
-    """Dollars a month of a deployment that does nothing else, by what they are for.
+def deployment(streams: int, faces: int) -> dict[str, float]:
+    """Return the dollars a month of a deployment that does nothing else, by purpose.
 
     Args:
-        streams: that run all month.
-        faces: in the collection that is searched.
+        streams: streams that run all month.
+        faces: faces in the collection that is searched.
     """
     prices, measured = table("prices"), table("measured")
     use, store, fixed = measured["streams"], measured["store"], measured["deployment"]
@@ -55,11 +55,11 @@ def ours(streams: int, faces: int) -> dict[str, float]:
 
 
 def total(streams: int, faces: int) -> float:
-    """Dollars a month of a deployment that does nothing else."""
-    return sum(ours(streams, faces).values())
+    """Return the dollars a month of a deployment that does nothing else."""
+    return sum(deployment(streams, faces).values())
 
 
 def rekognition(streams: int, faces: int) -> float:
-    """Dollars a month of the same at Amazon Rekognition."""
+    """Return the dollars a month of the same use at Amazon Rekognition."""
     prices = table("prices")["rekognition"]
     return float(streams * _MINUTES * prices["stream_minute"] + faces * prices["face_month"])

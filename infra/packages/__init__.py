@@ -1,13 +1,12 @@
-"""What is uploaded: layers and functions' code, built for Lambda without Docker."""
+"""Layers and functions' code, built for Lambda without Docker."""
 
 from __future__ import annotations
 
 from infra.packages.building import function, layers, require_fit
-from infra.packages.errors import PackageError
 from infra.packages.layout import layers_of
-from infra.packages.targets import DEFAULT, DEPLOYABLE, Target
+from infra.packages.targets import DEFAULT, DEPLOYABLE, PackageError, Target
 
-# Lambda's setting of a function's entry.
+# Lambda's setting for a function's entry point.
 HANDLER = "facedex_functions.{name}.handler.lambda_handler"
 
 __all__ = [

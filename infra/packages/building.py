@@ -1,7 +1,7 @@
-"""Layers and functions' code as directories, made once for the same input.
+"""Layers and functions' code as directories, built once for the same input.
 
-They lie in the user's cache directory under the digest of what they are made of. Equal input gives
-equal bytes: sorted, without bytecode, timestamps or an installer's notes.
+They are stored in the user's cache directory under the digest of their input. Equal input gives
+equal bytes: files are sorted, without bytecode, timestamps or an installer's records.
 """
 
 from __future__ import annotations
@@ -26,46 +26,49 @@ from facedex.api.catalog import OPERATIONS, WORKERS, Trigger
 from facedex_models import installing, manifests
 from facedex_models.errors import ModelError
 from infra.packages import distributions, elf
-from infra.packages.errors import PackageError
 from infra.packages.layout import Layer, layout
-from infra.packages.targets import Target
+from infra.packages.targets import PackageError, Target
 
 _ROOT: Final = Path(__file__).parents[2]
 _SOURCES: Final = {"facedex": _ROOT / "layers" / "facedex" / "facedex"}
 _FUNCTIONS: Final = _ROOT / "functions" / "facedex_functions"
-# Lambda's limit of a function and its layers, unzipped.
+# Lambda's limit for a function and its layers, unzipped.
 LARGEST: Final = 250 * 1024 * 1024
-# What the vision package reads of a pulled pack besides its networks; the last is there if the
-# user has calibrated it.
+# Files of a pulled pack that the vision package reads besides the networks; the last exists if the
+# user has calibrated the pack.
 _PACK_FILES: Final = ("pack.toml", "calibration.toml")
-_UNUSED: Final = 30 * 24 * 3600.0  # seconds after which what nobody asked for is removed
-# PyAV's wheel for x86_64 is so large that a video function would exceed Lambda's limit. That for
-# arm64 is not, and its libraries are left as they were published.
+_UNUSED: Final = 30 * 24 * 3600.0  # seconds after which an unused directory is removed
+# PyAV's wheel for x86_64 is so large that a video function would exceed Lambda's limit. The wheel
+# for arm64 is smaller, and its libraries stay as published.
 _COMPACTED: Final = ("x86_64",)
-_BUILD: Final = 3  # raised when the same input is to give other files than before
+_BUILD: Final = 3  # raised when the same input gives different files than before
 
 Say = Callable[[str], None]
 
 
-def _say(line: str) -> None:
+def _print_line(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
 def cache_directory() -> Path:
-    """Where built packages are kept."""
+    """Return the directory of built packages."""
     return platformdirs.user_cache_path("facedex") / "packages"
 
 
 def layers(
-    target: Target, *, packs: Sequence[str], directory: Path | None = None, say: Say = _say
+    target: Target,
+    *,
+    packs: Sequence[str],
+    directory: Path | None = None,
+    say: Say = _print_line,
 ) -> Mapping[str, Path]:
-    """The layers by name: directories to be laid out under ``/opt``, built where they are not yet.
+    """Return the layers by name, as directories for ``/opt``; build those that are missing.
 
     Args:
-        target: what they are for.
-        packs: names of the model packs that they carry.
+        target: the runtime that they are for.
+        packs: names of the model packs in them.
         directory: where they are kept, if not in the user's cache directory.
-        say: is told what is being built.
+        say: called with a line about each build.
 
     Raises:
         PackageError: no network, no wheel for the target, no such pack, or a full disk.
@@ -80,7 +83,7 @@ def layers(
 
 
 def function(name: str, *, directory: Path | None = None) -> Path:
-    """The directory of one function's own code, to be laid out under ``/var/task``.
+    """Return the directory of one function's own code, for ``/var/task``.
 
     Args:
         name: a function of the catalog.
@@ -101,7 +104,7 @@ def function(name: str, *, directory: Path | None = None) -> Path:
         for path in _files(_FUNCTIONS / folder)
     }
     fill = partial(_copy, sources)
-    return _have(directory or cache_directory(), name, _digests(sources), fill, lambda _: None)
+    return _cached(directory or cache_directory(), name, _digests(sources), fill, lambda _: None)
 
 
 def _package_layer(name: str, row: Layer, target: Target, kept: Path, say: Say) -> Path:
@@ -130,7 +133,7 @@ def _package_layer(name: str, row: Layer, target: Target, kept: Path, say: Say) 
                     path.write_bytes(elf.compact(path.read_bytes()))
             _copy(wanted | own, folder)
 
-    return _have(kept, title, made_of, fill, say)
+    return _cached(kept, title, made_of, fill, say)
 
 
 def _require_complete(installed: Path, name: str, target: Target) -> None:
@@ -179,11 +182,13 @@ def _model_layer(name: str, packs: Sequence[str], kept: Path, say: Say) -> Path:
             f"models/{pack}/{file}": pulled / file for file in files if (pulled / file).is_file()
         }
     title = "-".join((name, *packs))
-    return _have(kept, title, _digests(sources), partial(_copy, sources), say)
+    return _cached(kept, title, _digests(sources), partial(_copy, sources), say)
 
 
-def _have(kept: Path, title: str, made_of: object, fill: Callable[[Path], None], say: Say) -> Path:
-    """The directory of this title and input, filled where it is not there yet."""
+def _cached(
+    kept: Path, title: str, made_of: object, fill: Callable[[Path], None], say: Say
+) -> Path:
+    """Return the directory of this title and input; fill it if it is missing."""
     text = json.dumps([_BUILD, title, made_of], sort_keys=True)
     built = kept / f"{title}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
     try:
@@ -192,7 +197,7 @@ def _have(kept: Path, title: str, made_of: object, fill: Callable[[Path], None],
             with FileLock(kept / f".{title}.lock"):
                 if not built.is_dir():
                     _build(built, title, fill, say)
-                    _forget(kept, title)
+                    _remove_old(kept, title)
         os.utime(built)
     except OSError as error:
         raise PackageError(
@@ -214,8 +219,8 @@ def _build(built: Path, title: str, fill: Callable[[Path], None], say: Say) -> N
     say(f"built {title}: {size(built) / 1e6:.0f} MB in {time.monotonic() - begun:.0f} s")
 
 
-def _forget(kept: Path, title: str) -> None:
-    """Remove what was built of other input and nobody has asked for since long."""
+def _remove_old(kept: Path, title: str) -> None:
+    """Remove directories of other input that have not been used for a long time."""
     for old in kept.glob(f"{title}-*"):
         if time.time() - old.stat().st_mtime > _UNUSED:
             shutil.rmtree(old, ignore_errors=True)
@@ -233,7 +238,7 @@ def _copy(sources: Mapping[str, Path], folder: Path) -> None:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Every file of a source folder but for bytecode, in a fixed order."""
+    """Return every file of a source folder except bytecode, in a fixed order."""
     for path in sorted(folder.rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:
             yield path
@@ -244,5 +249,5 @@ def _digests(sources: Mapping[str, Path]) -> dict[str, str]:
 
 
 def size(folder: Path) -> int:
-    """Bytes of all files under a folder, as Lambda counts them against its limit."""
+    """Return the bytes of all files under a folder, as Lambda counts them against its limit."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

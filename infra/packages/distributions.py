@@ -1,8 +1,8 @@
 """Distributions from the package index, for the target's platform and Python.
 
-By the user's own pip, because its settings are the user's: index, mirror, proxy, certificates,
-credentials. It chooses wheels for other platforms than its own; only the markers of the pins are
-read here, as pip would read them for the Python that it runs on.
+The user's own pip fetches them, with the user's settings: index, mirror, proxy, certificates,
+credentials. pip chooses wheels for other platforms than its own; only the markers of the pins are
+evaluated here, as pip would evaluate them for the Python that it runs on.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from facedex_models.package_index import explain, run_pip
-from infra.packages.errors import PackageError
-from infra.packages.targets import Target
+from infra.packages.targets import PackageError, Target
 
 CONSTRAINTS: Final = Path(__file__).parents[2] / "constraints.txt"
 WHEELS: Final = Path(__file__).with_name("wheels.toml")
@@ -28,10 +27,10 @@ _NO_WHEEL: Final = re.compile(r"No matching distribution found for (\S+)")
 
 
 def pins(names: Sequence[str], target: Target) -> list[str]:
-    """The pinned requirements of distributions, ``name==version``, as they hold on the target.
+    """Return the pins of distributions, ``name==version``, that apply to the target.
 
     Raises:
-        PackageError: constraints.txt pins one of them not at all.
+        PackageError: constraints.txt does not pin one of them.
     """
     pinned = _read_pins(target)
     missing = [name for name in names if name not in pinned]
@@ -43,8 +42,8 @@ def pins(names: Sequence[str], target: Target) -> list[str]:
     return [pinned[name] for name in names]
 
 
-def choosing(target: Target) -> list[str]:
-    """pip's options for wheels of the target, and for nothing that they say they need."""
+def pip_options(target: Target) -> list[str]:
+    """Return pip's options for wheels of the target, without their dependencies."""
     return [
         "--no-deps",
         "--only-binary=:all:",
@@ -59,7 +58,7 @@ def choosing(target: Target) -> list[str]:
 
 
 def locked(requirements: Sequence[str]) -> list[str]:
-    """The lines of a requirements file that takes no other wheels than those that are meant.
+    """Return the lines of a requirements file with the hashes of the recorded wheels.
 
     Args:
         requirements: ``name==version``.
@@ -80,14 +79,14 @@ def locked(requirements: Sequence[str]) -> list[str]:
 
 
 def install(requirements: Iterable[str], target: Target, folder: Path, *, scratch: Path) -> None:
-    """Put wheels for the target into a folder; nothing of them is built or run.
+    """Install wheels for the target into a folder, without building or running any code.
 
     Args:
         requirements: lines of a requirements file with hashes; nothing that they need is added.
         scratch: an empty folder for pip to work in.
 
     Raises:
-        PackageError: there is no network, no wheel for the target, or another than is meant.
+        PackageError: there is no network, no wheel for the target, or a wheel with another hash.
     """
     wanted = scratch / "requirements.txt"
     wanted.write_text("".join(f"{line}\n" for line in requirements), "utf-8")
@@ -98,7 +97,7 @@ def install(requirements: Iterable[str], target: Target, folder: Path, *, scratc
             "--require-hashes",
             f"--target={folder}",
             f"--requirement={wanted}",
-            *choosing(target),
+            *pip_options(target),
         ],
         temporary=scratch,
     )
@@ -119,10 +118,10 @@ def install(requirements: Iterable[str], target: Target, folder: Path, *, scratc
 
 
 def unmet(folder: Path, target: Target, *, given: Iterable[str]) -> dict[str, list[str]]:
-    """What installed distributions need on the target and is not among those given.
+    """Return the dependencies of installed distributions on the target that are not given.
 
     Returns:
-        by the name of the missing one, which distributions need it.
+        the distributions that need it, by the name of the missing dependency.
     """
     there = {canonicalize_name(name) for name in given}
     missing: dict[str, list[str]] = {}

@@ -1,4 +1,4 @@
-"""Shared libraries without what only debuggers and linkers read, and without gaps."""
+"""Removal of debugging data and gaps from shared libraries."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _SECTION_SIZES: Final = 0x3A  # size of one, number, index of the names
 # alignment.
 _PROGRAM_HEADER: Final = "<IIQQQQQQ"
 _LOAD: Final = 1
-# The largest page of any kernel. A greater alignment is a wish for huge pages, and leaves gaps.
+# The largest page of any kernel. A greater alignment is meant for huge pages, and leaves gaps.
 _PAGE: Final = 0x10000
 
 
 def compact(content: bytes) -> bytes:
-    """A shared library with nothing but what the loader maps; anything else unchanged.
+    """Return a shared library with only the parts that the loader maps; other files unchanged.
 
     Debug information and the linker's symbols are in no segment, and ``dlopen`` looks names up in
     the dynamic symbols, which are in one. Segments keep their addresses; they move in the file
@@ -39,7 +39,7 @@ def compact(content: bytes) -> bytes:
         if kind == _LOAD and size
     )
     packed = bytearray()
-    moved = []  # first and last byte as it was, and how far it moves
+    moved = []  # first and last byte before the move, and the distance
     for offset, address, size, alignment in loads:
         start = len(packed) + (address - len(packed)) % max(alignment, 1)
         packed += bytes(start - len(packed)) + content[offset : offset + size]
@@ -49,7 +49,7 @@ def compact(content: bytes) -> bytes:
         return next((offset + by for first, end, by in moved if first <= offset < end), 0)
 
     if not moved or moved[0][0] or not new(table):
-        return content  # the file header or the table of segments is in no segment: not for us
+        return content  # no segment holds the file header or the table of segments
     for place, header in zip(places, headers, strict=True):
         header[2] = new(header[2])
         header[7] = min(header[7], _PAGE)
@@ -61,5 +61,5 @@ def compact(content: bytes) -> bytes:
 
 
 def is_shared_library(path: Path) -> bool:
-    """Whether a file's name is a shared library's, with a version or without."""
+    """Return whether a file name is that of a shared library, with or without a version."""
     return ".so" in path.suffixes

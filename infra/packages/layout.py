@@ -1,4 +1,4 @@
-"""What goes into which layer, as ``layers.toml`` says."""
+"""The content of each layer, read from ``layers.toml``."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from typing import Final
 from facedex.api.catalog import Need
 
 _TABLE: Final = Path(__file__).with_name("layers.toml")
-_EVERY: Final = "all"  # the table of what holds for every layer
+_EVERY: Final = "all"  # the table that applies to every layer
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A layer's row of the table; see there.
+    """A layer's row of ``layers.toml``, which explains it.
 
     Attributes:
         needs: values of ``Need``; empty if every function gets the layer.
         packages: distributions.
-        without: distributions that are left out although others name them.
-        source: package of this project that goes with them, or empty.
+        without: distributions that are excluded although others depend on them.
+        source: package of this project that is in the layer, or empty.
         drop, keep: patterns of paths.
     """
 
@@ -36,13 +36,13 @@ class Layer:
     keep: tuple[str, ...]
 
     def takes(self, path: str) -> bool:
-        """Whether a file belongs into the layer; its path has "/" and no leading one."""
+        """Return whether a file belongs in the layer; its path has "/" and no leading one."""
         return not _matches(path, self.drop) or _matches(path, self.keep)
 
 
 @cache
 def layout() -> Mapping[str, Layer]:
-    """The layers by name, in the order in which Lambda lays them over each other."""
+    """Return the layers by name, in the order in which Lambda merges them."""
     table = tomllib.loads(_TABLE.read_text("utf-8"))
     every = table.pop(_EVERY)
     return {
@@ -59,7 +59,7 @@ def layout() -> Mapping[str, Layer]:
 
 
 def layers_of(needs: frozenset[Need]) -> tuple[str, ...]:
-    """The names of the layers that a function with these needs gets, at most five."""
+    """Return the names of the layers for a function with these needs, at most five."""
     wanted = {need.value for need in needs}
     return tuple(
         name for name, layer in layout().items() if not layer.needs or layer.needs & wanted
@@ -72,7 +72,7 @@ def _matches(path: str, patterns: tuple[str, ...]) -> bool:
 
 @cache
 def _expression(pattern: str) -> re.Pattern[str]:
-    """A pattern of paths: "*" stays within a folder, "**" does not."""
+    """Return the regular expression of a path pattern: "*" stays within a folder, "**" does not."""
     words = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*"}
     parts = re.split(r"(\*\*/|\*\*|\*)", pattern)
     return re.compile("".join(words.get(part, re.escape(part)) for part in parts))

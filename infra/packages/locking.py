@@ -1,7 +1,7 @@
-"""Notes which wheels are meant by the pins: ``python -m infra.packages.locking``.
+"""Record the wheels of the pins: ``python -m infra.packages.locking``.
 
-To be run when a pin of ``constraints.txt`` changes, and its outcome to be looked at and committed:
-from then on a package index that has other bytes under the same name and version is refused.
+Run it when a pin of ``constraints.txt`` changes, review the result and commit it: after that, other
+bytes under the same name and version are refused.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from facedex_models.package_index import explain, run_pip
-from infra.packages.distributions import WHEELS, choosing, pins
-from infra.packages.errors import PackageError
+from infra.packages.distributions import WHEELS, pins, pip_options
 from infra.packages.layout import layout
-from infra.packages.targets import Target, targets
+from infra.packages.targets import PackageError, Target, targets
 
 _HEAD = """\
 # SHA-256 of the wheels that packages are made of, by their pins in constraints.txt, for every
@@ -28,12 +27,12 @@ _HEAD = """\
 
 
 def pinned(target: Target) -> list[str]:
-    """The pins of everything that goes into a layer on the target."""
+    """Return the pins of everything in a layer for the target."""
     return pins([name for row in layout().values() for name in row.packages], target)
 
 
 def written(hashes: Mapping[str, Iterable[str]]) -> str:
-    """The table of wheels as it stands in its file."""
+    """Return the table of wheels in its file."""
     lines = [_HEAD]
     for pin in sorted(hashes):
         lines.append(f'"{pin}" = [\n' + "".join(f'    "{each}",\n' for each in sorted(hashes[pin])))
@@ -42,7 +41,7 @@ def written(hashes: Mapping[str, Iterable[str]]) -> str:
 
 
 def ask_for_hashes() -> dict[str, set[str]]:
-    """What the package index says of the wheels that pip would choose; none is downloaded.
+    """Return the hashes of the wheels that pip would choose, without downloading any.
 
     Raises:
         PackageError: the index cannot be reached, or has no wheel for a target.
@@ -59,7 +58,7 @@ def ask_for_hashes() -> dict[str, set[str]]:
                     "--ignore-installed",
                     f"--report={report}",
                     f"--target={scratch}/nowhere",
-                    *choosing(target),
+                    *pip_options(target),
                     *wanted,
                 ],
                 temporary=Path(scratch),

@@ -1,4 +1,4 @@
-"""What packages are built for: a Lambda runtime, or this machine."""
+"""Targets that packages are built for: a Lambda runtime, or this machine."""
 
 from __future__ import annotations
 
@@ -7,23 +7,28 @@ import sys
 from dataclasses import dataclass
 from typing import Final
 
-from infra.packages.errors import PackageError
-
 # Lambda's names of architectures, and the kernel's.
 _MACHINES: Final = {"arm64": "aarch64", "x86_64": "x86_64"}
-# Lambda's runtimes on Amazon Linux 2023. That of Python 3.11 has Amazon Linux 2, whose C library
-# (glibc 2.26) is too old for the wheels of ONNX Runtime.
+# Lambda's runtimes on Amazon Linux 2023. The one of Python 3.11 is on Amazon Linux 2, whose C
+# library (glibc 2.26) is too old for the wheels of ONNX Runtime.
 DEPLOYABLE: Final = ("3.12", "3.13", "3.14")
-# On this machine the packages can be run with whatever Python the product itself supports.
+# On this machine the packages run with any Python that the product supports.
 _PYTHONS: Final = ("3.11", *DEPLOYABLE)
-# Amazon Linux 2023 has glibc 2.34, and a wheel that asks for less runs there too.
+# Amazon Linux 2023 has glibc 2.34, and wheels for older versions run there too.
 _NEWEST_GLIBC: Final = 34
 _OLDEST_GLIBC: Final = 17
 
 
+class PackageError(RuntimeError):
+    """A layer or a function's code cannot be built.
+
+    The message is one sentence for the person at the terminal: what was wrong and what to do.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What the packages are built for.
+    """A platform and Python that packages are built for.
 
     Attributes:
         architecture: "arm64" or "x86_64".
@@ -50,10 +55,10 @@ class Target:
 
     @classmethod
     def of_this_machine(cls) -> Target:
-        """What runs here.
+        """Return the target of this machine.
 
         Raises:
-            PackageError: Lambda has nothing like it.
+            PackageError: Lambda has no such platform.
         """
         if sys.platform != "linux":
             raise PackageError(f"Packages for Lambda run on Linux, and this is {sys.platform}.")
@@ -63,14 +68,14 @@ class Target:
 
     @property
     def platforms(self) -> list[str]:
-        """The platform tags of wheels that run there, the newest first."""
+        """Platform tags of wheels that run on the target, the newest first."""
         machine = _MACHINES[self.architecture]
         numbered = [f"manylinux_2_{n}" for n in range(_NEWEST_GLIBC, _OLDEST_GLIBC - 1, -1)]
         return [f"{name}_{machine}" for name in (*numbered, "manylinux2014")]
 
     @property
     def markers(self) -> dict[str, str]:
-        """Values of the environment markers of PEP 508 there."""
+        """Values of the environment markers of PEP 508 on the target."""
         return {
             "implementation_name": "cpython",
             "implementation_version": f"{self.python}.0",
@@ -88,7 +93,7 @@ class Target:
 
 
 def targets() -> list[Target]:
-    """Everything that there are packages for."""
+    """Return all targets."""
     return [Target(architecture, python) for architecture in _MACHINES for python in _PYTHONS]
 
 

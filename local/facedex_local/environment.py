@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-REGION: Final = "us-east-1"
+from facedex.settings import DEFAULT_REGION
+
+REGION: Final = DEFAULT_REGION
 # Any credentials do here; these are what moto's own documentation uses.
 CREDENTIALS: Final = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
 

@@ -124,7 +124,7 @@ def test_a_video_job_that_an_upgrade_overtakes_says_so(
     answer = studio.wait(job_id)
     assert answer["JobStatus"] == "FAILED"
     assert answer["StatusMessage"] == (
-        f"The collection {studio.name} was moved from the model {_OLD} to {_NEW} meanwhile; try"
-        " again."
+        f"The collection {studio.name} was moved from the model {_OLD} to {_NEW} in the"
+        " meantime; try again."
     )
     assert studio.wait(studio.start(studio.put("again.mp4", film)))["JobStatus"] == "SUCCEEDED"

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from infra.errors import SettingsError
-from infra.settings import Auth, Retention, StackSettings
+from infra.settings import SettingsError, StackSettings
+from infra.values import Auth, Retention
 
 _VIDEO = "arn:aws:kinesisvideo:eu-central-1:111122223333:stream/door/1767268800000"
 _DATA = "arn:aws:kinesis:eu-central-1:111122223333:stream/seen"
@@ -84,7 +84,10 @@ def test_the_cdks_own_context_is_left_alone() -> None:
         ({"cidr": "10.0.0.0/8"}, "cidr must be like 10.60.0.0/22, not '10.0.0.0/8'."),
         ({"log_days": 31}, "log_days must be one of 1, 3, 5, "),
         ({"proxy": True}, "proxy does not go with min_capacity=0: "),
-        ({"auth": "none"}, "auth=none would let anybody in; it goes with endpoint=private alone."),
+        (
+            {"auth": "none"},
+            "auth=none would admit every caller; it goes with endpoint=private alone.",
+        ),
         ({"endpoint": "private"}, "endpoint=private needs vpc_endpoints, "),
         ({"vpc_endpoints": "vpce-0a1b2c3d"}, "vpc_endpoints goes with endpoint=private alone."),
         ({"topics": "done"}, "topics must be like arn:aws:sns:"),

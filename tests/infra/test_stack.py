@@ -534,12 +534,12 @@ def test_cloudwatch_may_send_alarms_to_the_topic(synthesis_of: Any) -> None:
 def test_a_private_api_leaves_it_to_iam_whom_it_lets_in(auth: str, everybody: bool) -> None:
     from aws_cdk import App, Stack
 
-    from infra.constructs.api import _only_through
+    from infra.constructs.api import _endpoint_policy
     from infra.settings import StackSettings
 
     settings = StackSettings.from_context(
         {"auth": auth, "endpoint": "private", "vpc_endpoints": "vpce-0a1b2c3d"}
     )
-    allow, deny = Stack(App(), "stack").resolve(_only_through(settings))["Statement"]
+    allow, deny = Stack(App(), "stack").resolve(_endpoint_policy(settings))["Statement"]
     assert (allow["Principal"] == {"AWS": "*"}) is everybody
     assert (deny["Effect"], deny["Principal"]) == ("Deny", {"AWS": "*"})

@@ -37,7 +37,7 @@ def old(database_url: str) -> Iterator[Database]:
     """A database with the schema of that release."""
     database = Database(database_url)
     with database.transaction() as connection:
-        schema._known(connection)
+        schema._applied_names(connection)
         for name, statements in schema._migrations():
             if name[:4] <= _LAST_NAMED:
                 connection.execute(statements)
@@ -63,7 +63,7 @@ def put_faces(old: Database, collection: int, photos: dict[str, bytes]) -> dict[
     with old.transaction() as connection:
         for name, photo in photos.items():
             image = images.decode(photo, max_pixels=64_000_000)
-            (face, *_) = pack.detect(image, most=1)
+            (face, *_) = pack.detect(image, limit=1)
             vector = str(pack.embed(image, [face])[0].tolist())
             ids[name] = str(uuid4())
             connection.execute(

@@ -22,7 +22,7 @@ from facedex.store.errors import CollectionNotFound, ModelMismatch
 from facedex.store.search import Match, search
 from facedex.vision.packs import Pack
 from facedex.workflows import pictures
-from facedex.workflows.current_collection import look_ahead, search_current
+from facedex.workflows.current_collection import find_recent, search_current
 from facedex.workflows.pictures import Picture
 from facedex_functions.index_faces.handler import index_faces
 from facedex_functions.search_faces_by_image.handler import (
@@ -89,47 +89,47 @@ def elsewhere(database_url: str) -> Iterator[Database]:
     other.close()
 
 
-def test_a_look_ahead_remembers_a_collection_for_a_moment(
+def test_find_recent_remembers_a_collection_for_a_moment(
     database: Database, elsewhere: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("facedex.store.collections._FRESH", 0.5)
     made = make(database)
-    assert look_ahead(database, "staff") == made
+    assert find_recent(database, "staff") == made
     collections.delete(elsewhere, "staff")
-    assert look_ahead(database, "staff") == made
+    assert find_recent(database, "staff") == made
     time.sleep(0.5)
     with pytest.raises(CollectionNotFound, match="staff does not exist"):
-        look_ahead(database, "staff")
+        find_recent(database, "staff")
 
 
-def test_a_look_ahead_does_not_remember_what_is_missing(
+def test_find_recent_does_not_remember_a_missing_collection(
     database: Database, elsewhere: Database
 ) -> None:
     with pytest.raises(CollectionNotFound):
-        look_ahead(database, "staff")
+        find_recent(database, "staff")
     made = make(elsewhere)
-    assert look_ahead(database, "staff") == made
+    assert find_recent(database, "staff") == made
 
 
 def test_a_process_that_deletes_a_collection_forgets_it_at_once(database: Database) -> None:
     make(database)
-    look_ahead(database, "staff")
+    find_recent(database, "staff")
     collections.delete(database, "staff")
     with pytest.raises(CollectionNotFound):
-        look_ahead(database, "staff")
+        find_recent(database, "staff")
 
 
-def test_a_look_ahead_is_at_the_database_after_a_model_mismatch(
+def test_find_recent_reads_the_database_after_a_model_mismatch(
     database: Database, elsewhere: Database
 ) -> None:
     seen = make(database)
     index(database, "ann")
-    assert look_ahead(database, "staff") == seen
+    assert find_recent(database, "staff") == seen
     upgrade(elsewhere)
-    assert look_ahead(database, "staff") == seen
+    assert find_recent(database, "staff") == seen
     with pytest.raises(ModelMismatch):
         find(database, seen)
-    assert look_ahead(database, "staff").model_version == OTHER
+    assert find_recent(database, "staff").model_version == OTHER
 
 
 @pytest.mark.parametrize("probe", [PROBE, -PROBE, PROBE[:64], None])

@@ -32,7 +32,7 @@ def models(dlib_directory: Path, tmp_path: Path) -> Path:
 
 
 def test_packs_are_found_by_name_and_by_version(models: Path) -> None:
-    shelf = Shelf(models, most=2)
+    shelf = Shelf(models, limit=2)
     assert shelf.installed() == {"one": "901.1", "three": "903.1", "two": "902.1"}
     assert shelf.named("one", threads=1).model_version == "901.1"
     assert shelf.of_version("902.1", threads=1).name == "two"
@@ -43,7 +43,7 @@ def test_packs_are_found_by_name_and_by_version(models: Path) -> None:
 def test_a_pack_that_is_pulled_later_is_found_without_a_restart(
     models: Path, dlib_directory: Path
 ) -> None:
-    shelf = Shelf(models, most=2)
+    shelf = Shelf(models, limit=2)
     with pytest.raises(PackNotInstalled, match=r"FaceModelVersion 904\.1 is not installed"):
         shelf.of_version("904.1", threads=1)
     copy(dlib_directory, models, "four", 904)
@@ -57,7 +57,7 @@ def test_a_pack_that_is_pulled_later_is_found_without_a_restart(
 def test_the_networks_of_a_pack_that_is_let_go_are_freed(
     models: Path, portraits: dict[str, bytes]
 ) -> None:
-    shelf, opened = Shelf(models, most=2), []
+    shelf, opened = Shelf(models, limit=2), []
     image = images.decode(portraits["grace"], max_pixels=64_000_000)
     for name in ("one", "two", "three", "one", "three"):
         pack = shelf.named(name, threads=1)
@@ -73,7 +73,7 @@ def test_the_networks_of_a_pack_that_is_let_go_are_freed(
 def test_a_pack_in_use_works_on_after_it_was_let_go(
     models: Path, portraits: dict[str, bytes]
 ) -> None:
-    shelf = Shelf(models, most=1)
+    shelf = Shelf(models, limit=1)
     image = images.decode(portraits["grace"], max_pixels=64_000_000)
     pack = shelf.named("one", threads=1)
     found = pack.detect(image)
@@ -289,7 +289,7 @@ def test_altered_weights_are_found_when_a_pack_is_loaded(
     content[len(content) // 2] ^= 1
     network.write_bytes(content)
     with pytest.raises(PackMissing, match=r"embedder\.onnx of the model pack one was altered"):
-        Shelf(models, most=1).named("one", threads=1).open()
+        Shelf(models, limit=1).named("one", threads=1).open()
 
 
 @pytest.mark.parametrize("operation", ["index", "search", "search users"])

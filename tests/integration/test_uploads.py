@@ -21,7 +21,7 @@ from PIL import Image
 from facedex import settings
 from facedex.aws import clients, objects
 from facedex.runtime import services
-from facedex.store import collections, faces, schema, users
+from facedex.store import associations, collections, faces, schema, users
 from facedex.store.database import Database
 from facedex_functions.index_upload import postponing
 from facedex_functions.index_upload.handler import lambda_handler
@@ -503,7 +503,7 @@ def associate(database: Database) -> None:
         users.create(connection, staff, "grace")
         found = faces.page(connection, staff, after=None, limit=100)
         wanted = [face.face_id for face in found]
-        users.associate(connection, staff, "grace", wanted, min_score=-1.0)
+        associations.associate(connection, staff, "grace", wanted, min_score=-1.0)
 
 
 @contextmanager

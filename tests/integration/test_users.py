@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from facedex.store import adding, collections, counting, faces, tags, users
+from facedex.store import adding, associations, collections, counting, faces, tags, users
 from facedex.store.collections import Collection
 from facedex.store.database import Database
 from facedex.store.errors import (
@@ -66,9 +66,9 @@ def make(database: Database, collection: Collection, *names: str) -> None:
 
 def associate(
     database: Database, collection: Collection, name: str, ids: list[UUID], lowest: float = -1.0
-) -> users.Association:
+) -> associations.Association:
     with database.transaction() as connection:
-        return users.associate(connection, collection, name, ids, min_score=lowest)
+        return associations.associate(connection, collection, name, ids, min_score=lowest)
 
 
 def stored_vector(
@@ -106,12 +106,12 @@ def test_the_vector_of_a_user_is_the_normalised_mean_of_its_faces(
     assert associate(database, collection, "ann", ids[:4]).associated == ids[:4]
     assert stored_vector(database, collection, "ann") == pytest.approx(mean(vectors[:4]), abs=2e-3)
     with database.transaction() as connection:
-        outcome = users.disassociate(connection, collection, "ann", ids[1:3])
+        outcome = associations.disassociate(connection, collection, "ann", ids[1:3])
     assert outcome.disassociated == ids[1:3]
     left = mean(vectors[[0, 3]])
     assert stored_vector(database, collection, "ann") == pytest.approx(left, abs=2e-3)
     with database.transaction() as connection:
-        users.disassociate(connection, collection, "ann", [ids[0], ids[3]])
+        associations.disassociate(connection, collection, "ann", [ids[0], ids[3]])
         assert users.find(connection, collection, "ann") == users.User("ann", has_faces=False)
 
 
@@ -277,9 +277,9 @@ def test_every_vector_is_right_after_a_storm(database: Database, collection: Col
                     held = collections.find(connection, "staff", for_update=True)
                     match random.randrange(5):
                         case 0 | 1:
-                            users.associate(connection, held, name, some, min_score=-1.0)
+                            associations.associate(connection, held, name, some, min_score=-1.0)
                         case 2:
-                            users.disassociate(connection, held, name, some)
+                            associations.disassociate(connection, held, name, some)
                         case 3:
                             faces.delete(connection, held, some[:1])
                         case _:
@@ -297,7 +297,7 @@ def test_every_vector_is_right_after_a_storm(database: Database, collection: Col
         # The storm may have ended with faces of nobody.
         held = collections.find(connection, "staff", for_update=True)
         free = connection.execute("SELECT face_id FROM faces WHERE user_id IS NULL").fetchall()
-        users.associate(
+        associations.associate(
             connection, held, names[0], [row.face_id for row in free[:6]], min_score=-1.0
         )
         rows = connection.execute("SELECT face_id, user_id FROM faces").fetchall()

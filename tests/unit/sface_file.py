@@ -93,7 +93,7 @@ def chips_of(pack: packs.Pack, pictures: Iterable[images.Image]) -> NDArray[np.u
     """Return the largest face of each picture as SFace's two views of it: (2 n, 112, 112, 3)."""
     found = []
     for picture in pictures:
-        for face in pack.detect(picture, most=1):
+        for face in pack.detect(picture, limit=1):
             rows, columns = picture.pixels.shape[:2]
             marks = face.landmarks[None] * np.array([columns, rows], np.float32)
             views = (View(zoom=0.9), View(mirrored=True))

@@ -108,12 +108,12 @@ def test_only_the_largest_faces_are_looked_at_closely(
 
     monkeypatch.setattr(alignment, "align", listen)
     image = Image(pixels, width=480, height=480)
-    found = pack.find(image, most=1000)
+    found = pack.find(image, limit=1000)
     assert len(found) == 46
     assert max(cut) == len(found)
     for most in (1, 40):
         cut.clear()
-        chosen = pack.find(image, most=most)
+        chosen = pack.find(image, limit=most)
         assert max(cut) == most
         assert [face.box for face in chosen] == [face.box for face in found[:most]]
     assert found[0].size[0] == 4 * found[1].size[0]

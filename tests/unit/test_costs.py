@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from infra.costs import streams
-from infra.costs.model import Use, break_even, ours, rekognition, table, tenth, total
+from infra.costs.model import Use, at_a_tenth, break_even, deployment, rekognition, table, total
 from infra.costs.report import report
 
 PAGE = Path(__file__).parents[2] / "docs" / "cost.md"
@@ -27,7 +27,7 @@ def test_rekognitions_tiers_are_counted_each_at_its_price(images: int, dollars: 
 
 def test_a_deployment_that_nobody_calls_costs_its_floor() -> None:
     prices, fixed = table("prices"), table("measured")["deployment"]
-    parts = ours(Use("index_faces", 0, 0))
+    parts = deployment(Use("index_faces", 0, 0))
     assert parts["Aurora, capacity"] == 730 * fixed["minimum_acu"] * prices["aurora"]["acu_hour"]
     assert parts["Lambda"] == parts["API Gateway"] == 0
 
@@ -44,22 +44,22 @@ def test_the_goal_is_met_where_the_page_says() -> None:
     """A tenth of Rekognition's price at a million images, and a break-even below 100,000."""
     use = Use("search_faces_by_image", 1_000_000, 100_000)
     assert 10 * total(use) <= rekognition(use)
-    assert 1_000_000 in tenth(use.operation, use.faces)
+    assert 1_000_000 in at_a_tenth(use.operation, use.faces)
     assert break_even(use.operation, use.faces) < 100_000
     assert "The goal is not met below" in report()
 
 
 def test_waiting_for_a_search_is_paid_for_and_indexing_searches_nothing() -> None:
-    few, many = (ours(Use("search_faces_by_image", 1000, faces)) for faces in (0, 1_000_000))
+    few, many = (deployment(Use("search_faces_by_image", 1000, faces)) for faces in (0, 1_000_000))
     assert many["Lambda"] > few["Lambda"]
     assert many["Aurora, capacity"] > few["Aurora, capacity"]
-    few, many = (ours(Use("index_faces", 1000, faces)) for faces in (0, 1_000_000))
+    few, many = (deployment(Use("index_faces", 1000, faces)) for faces in (0, 1_000_000))
     assert many["Lambda"] == few["Lambda"]
 
 
 def test_a_stream_is_paid_for_by_the_second_and_the_floor_is_shared() -> None:
     prices = table("prices")
-    one, two = (streams.ours(count, 0) for count in (1, 2))
+    one, two = (streams.deployment(count, 0) for count in (1, 2))
     worker = 730 * 3600 * 1769 / 1024 * prices["lambda"]["gib_second_arm64"]
     assert one["Lambda, the streams' workers"] == pytest.approx(worker, rel=0.001)
     assert two["Lambda, the streams' workers"] == 2 * one["Lambda, the streams' workers"]

@@ -8,7 +8,7 @@ import pytest
 
 from facedex_cli.evaluation import calibrating, metrics, plots, sets
 from facedex_cli.evaluation.calibrating import Source
-from facedex_cli.evaluation.errors import EvaluationError
+from facedex_cli.evaluation.evaluation_errors import EvaluationError
 from facedex_cli.evaluation.metrics import Comparisons
 
 # Two people with two photos each, and one with one: genuine 0.9 and 0.5.

@@ -7,7 +7,7 @@ import pytest
 
 from facedex_cli.evaluation import evaluating, groups, sets
 from facedex_cli.evaluation.enrolment import Enrolment
-from facedex_cli.evaluation.errors import EvaluationError
+from facedex_cli.evaluation.evaluation_errors import EvaluationError
 from facedex_cli.evaluation.sets import PhotoSet
 
 # Five people with two photos each: cosines of one person 1, 0.8, 0.6, 0.8, 1; see VECTORS.

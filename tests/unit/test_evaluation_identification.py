@@ -8,7 +8,7 @@ import pytest
 
 from facedex.vision.errors import InvalidImage
 from facedex_cli.evaluation import identification, metrics, photos
-from facedex_cli.evaluation.errors import EvaluationError
+from facedex_cli.evaluation.evaluation_errors import EvaluationError
 from facedex_cli.evaluation.sets import PhotoSet
 
 

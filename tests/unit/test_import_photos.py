@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from facedex_cli.importing.errors import TooLarge
+from facedex_cli.importing.import_errors import TooLarge
 from facedex_cli.importing.photos import Folder, Photo
 
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from facedex.media import films
-from facedex.media.errors import FilmError
+from facedex.media.film_errors import FilmError
 from facedex.media.films import Film, probe
 from facedex.media.ranges import RangedFile
 from tests.media import making
@@ -117,6 +117,7 @@ MKV = making.film(making.steady(100), codec_options=GROUPS, container="matroska"
         (WHOLE[: len(WHOLE) // 2], "cut off"),
         (INDEX_FIRST[: len(INDEX_FIRST) * 2 // 3], "cut off"),
         (MKV[: len(MKV) // 2], "cut off"),
+        (MKV[:100], "cut off"),
         (ENCRYPTED, "encrypted"),
         (LOCKED, "encrypted"),
         (BOUGHT, "encrypted"),
@@ -128,6 +129,7 @@ MKV = making.film(making.steady(100), codec_options=GROUPS, container="matroska"
         *(
             "end-missing",
             "mkv-end-missing",
+            "mkv-nearly-all-missing",
             "encrypted",
             "locked",
             "bought",

@@ -176,7 +176,7 @@ def test_a_stream_without_video_is_refused() -> None:
 
 def taken(times: Sequence[float], rate: float = 5) -> list[tuple[float, Moment]]:
     pace = Pace(rate)
-    return [(at, moment) for at in times if (moment := pace.take(at))]
+    return [(at, moment) for at in times if (moment := pace.choose(at))]
 
 
 def test_five_frames_a_second_are_looked_at_the_same_as_of_a_stored_film() -> None:
@@ -297,5 +297,5 @@ def test_a_track_that_never_ends_does_not_grow(pack: Pack, scene: Image) -> None
         assert not track.jumps
         assert len(track.views.in_order()) <= MOST
     tracker.cut()
-    assert tracker.take() == []
+    assert tracker.pop_ended() == []
     assert tracker._ended == []

@@ -14,7 +14,7 @@ from facedex.settings import DEFAULT_PACK
 from facedex.vision import numbers
 from facedex_cli.commands.models import models
 from facedex_local.machine import Options
-from facedex_models import installing
+from facedex_models import converting, installing
 from facedex_models.errors import DamagedPack, UnknownPack
 from facedex_models.manifests import DEFAULT, PypiSource, manifest, packs
 
@@ -30,7 +30,7 @@ def test_every_manifest_describes_a_whole_pack(name: str) -> None:
         assert all(0 < place < part["chip_size"] for place in np.ravel(part["template"]))
     assert len({network.file for network in pack.networks}) == len(pack.networks)
     for network in pack.networks:
-        assert network.kind in installing.CONVERTERS
+        assert network.kind in converting.CONVERTERS
         source = network.source
         if isinstance(source, PypiSource):
             hashes = {source.sha256, source.archive_sha256}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facedex.vision import centerface, detection, images, packs
-from facedex_models import installing, preparing, quantising
+from facedex_models import converting, preparing, quantising
 from facedex_models.errors import ModelError, UnreadableModel
 from facedex_models.fetching import fetch_member
 from facedex_models.manifests import Network, Ranges, manifest, read_ranges
@@ -24,7 +24,7 @@ PACK = manifest("dlib")
 def floats() -> dict[str, bytes]:
     """Return the two networks of the default pack before they are quantised."""
     return {
-        network.kind: installing.CONVERTERS[network.kind](fetch_member(network.source))
+        network.kind: converting.CONVERTERS[network.kind](fetch_member(network.source))
         for network in PACK.networks
     }
 

@@ -10,7 +10,7 @@ import pytest
 
 from facedex.api import errors
 from facedex.api.arns import Kind, Owner
-from facedex.api.pages import PageTokens
+from facedex.api.pages import LARGEST_PAGE, Page, PageTokens
 from facedex.api.reading import parse_json, read_request
 from facedex.api.writing import ResponseError, write_error, write_response
 
@@ -214,3 +214,41 @@ def test_a_page_token_that_was_changed_is_refused() -> None:
         changed = token[:index] + ("A" if letter != "A" else "B") + token[index + 1 :]
         with pytest.raises(errors.InvalidPaginationTokenException):
             tokens.read(changed)
+
+
+_TOKENS = PageTokens(b"key", "ListFaces", "7")
+
+
+def test_pages_list_every_item_once() -> None:
+    items = list(range(1, 8))
+    listed: list[int] = []
+    request: dict[str, object] = {"MaxResults": 3}
+    for expected in (3, 3, 1):
+        page = Page(request, _TOKENS)
+        start = page.after or 0
+        found = [item for item in items if item > start][: page.limit]
+        part, token = page.split(found, lambda item: item)
+        assert len(part) == expected
+        listed += part
+        request = {"MaxResults": 3, **({"NextToken": token} if token else {})}
+    assert listed == items
+    assert "NextToken" not in request
+
+
+@pytest.mark.parametrize(
+    ("request_", "size"),
+    [({}, 5), ({"MaxResults": 0}, 5), ({"MaxResults": 4}, 4), ({"MaxResults": 6}, 5)],
+)
+def test_a_page_has_max_results_up_to_the_largest(request_: dict[str, int], size: int) -> None:
+    page = Page(request_, _TOKENS, largest=5)
+    items, token = page.split(range(20)[: page.limit], lambda item: item)
+    assert len(items) == size
+    assert token
+    assert Page({}, _TOKENS).limit == LARGEST_PAGE + 1
+
+
+def test_a_page_refuses_the_token_of_the_whole_listing_under_a_filter() -> None:
+    page = Page({"NextToken": _TOKENS.write(3)}, _TOKENS)
+    assert page.after == 3
+    with pytest.raises(errors.InvalidPaginationTokenException):
+        _ = page.narrow("ann").after

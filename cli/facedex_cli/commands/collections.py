@@ -7,12 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Final
 
-import boto3
 import click
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError
 
 from facedex.settings import SettingError, Settings
 from facedex.store import collections as store
@@ -21,20 +18,20 @@ from facedex.store.database import Database
 from facedex.store.errors import CollectionNotFound, StoreError
 from facedex.vision.errors import PackMissing
 from facedex.vision.packs import Pack
-from facedex.vision.shelf import Shelf
 from facedex_cli.commands.interrupting import INTERRUPTED, interruption
 from facedex_cli.commands.keys import on_database
 from facedex_cli.commands.models import progress_bar
 from facedex_cli.importing.display import progress
-from facedex_cli.importing.photos import Bucket, Folder, Photo, Source, Unreadable
+from facedex_cli.importing.photos import Source
 from facedex_cli.upgrading import display
+from facedex_cli.upgrading.conclusion import conclude
+from facedex_cli.upgrading.new_pack import described, load, model_version, shelf
+from facedex_cli.upgrading.photo_source import list_photos, open_source
 from facedex_cli.upgrading.upgrade import Outcome, Upgrade
 from facedex_local.errors import StartFailed
 from facedex_local.postgres.database import opened
-from facedex_models import installing, manifests
+from facedex_models import manifests
 from facedex_models.errors import ModelError
-
-_S3: Final = "s3://"
 
 _pack = click.option(
     "--pack",
@@ -65,10 +62,10 @@ def list_collections(pack: str, data_dir: Path, database_url: str | None) -> Non
     Outdated is what another pack has made, or another version, than the default one.
     """
     with _plain_errors():
-        default = pack, _version(pack)
+        default = pack, model_version(pack)
         with opened(data_dir, database_url) as database, database.reading() as connection:
             found = upgrades.overview(connection)
-    display.print_collections(found, default, _shelf().installed())
+    display.print_collections(found, default, shelf().installed())
 
 
 @collections.command()
@@ -131,14 +128,14 @@ def upgrade(
     could not be read.
     """
     with _plain_errors(), interruption() as interrupted:
-        photos = _source(source)
-        loaded = _load(pack)
+        photos = open_source(source)
+        loaded = load(pack, progress_bar)
         with opened(data_dir, database_url, connections=concurrency + 1) as database:
             collection = _find(database, collection_id)
             if collection.model_version == loaded.model_version:
-                click.echo(f"{collection_id} is made with {_named(loaded)} already.")
+                click.echo(f"{collection_id} is made with {described(loaded)} already.")
                 return
-            before = display.pack_name(collection.model_version, _shelf().installed())
+            before = display.pack_name(collection.model_version, shelf().installed())
             work = _upgrade(
                 database,
                 collection,
@@ -147,16 +144,17 @@ def upgrade(
                 concurrency=concurrency,
                 stopped=lambda: bool(interrupted),
             )
-            found = _list(photos, source)
+            found = list_photos(photos, source)
             outcome = work.run(
                 found, partial(progress, doing="upgrading"), delete_missing=delete_missing
             )
         display.print_missing(outcome)
         if report:
             _write(report, outcome)
-    _conclude(
-        outcome, collection, loaded, before, len(found), source, delete_missing=delete_missing
-    )
+    if outcome.interrupted:
+        click.echo("interrupted; the same command goes on where this one ended", err=True)
+        raise SystemExit(INTERRUPTED)
+    conclude(outcome, collection, loaded, before, len(found), source, delete_missing=delete_missing)
 
 
 @collections.command()
@@ -176,45 +174,6 @@ def abandon(collection_id: str, data_dir: Path, database_url: str | None) -> Non
         f"The upgrade of {collection_id} was given up."
         if given_up
         else f"No upgrade of {collection_id} is under way."
-    )
-
-
-def _conclude(
-    outcome: Outcome,
-    collection: store.Collection,
-    pack: Pack,
-    before: str | None,
-    photos: int,
-    source: str,
-    *,
-    delete_missing: bool,
-) -> None:
-    """Say how an upgrade ended, in a sentence and the exit status."""
-    name = collection.collection_id
-    if outcome.interrupted:
-        click.echo("interrupted; the same command goes on where this one ended", err=True)
-        raise SystemExit(INTERRUPTED)
-    old = f"{before or 'a pack unknown here'} ({collection.model_version})"
-    if outcome.switched:
-        deleted = f" Faces deleted: {len(outcome.missing):,}." if outcome.missing else ""
-        click.echo(f"{name} was made with {old}, and is searched with {_named(pack)} now.{deleted}")
-        return
-    if not outcome.originals:
-        raise click.ClickException(
-            f"No file in {source} is the original of a face in {name}, by its bytes, ImageId or"
-            f" ExternalImageId (files: {photos:,}); the collection stays as it is."
-        )
-    if outcome.unread and delete_missing:
-        raise click.ClickException(
-            f"Faces without a new vector: {len(outcome.missing):,}. Their originals may be among"
-            f" the files and folders that could not be read ({outcome.unread:,}), so no face was"
-            f" deleted and {name} is still searched with {old}. Run the command again when they can"
-            " be read; what is done is kept."
-        )
-    raise click.ClickException(
-        f"Faces without a new vector: {len(outcome.missing):,}. So {name} is still searched with"
-        f" {old}; run the command again with the folder of their photos, or with --delete-missing"
-        " to delete them. What is done is kept."
     )
 
 
@@ -249,53 +208,6 @@ def _find(database: Database, collection_id: str) -> store.Collection:
         raise click.ClickException(
             f"There is no collection {collection_id}; `facedex collections list` names all."
         ) from None
-
-
-def _load(name: str) -> Pack:
-    """The pack, pulled where it is not here; one that could not be searched is refused."""
-    if name in manifests.packs() or name not in _shelf().installed():
-        with progress_bar() as report:
-            installing.pull(name, progress=report)
-    # A photo is looked at by one thread, and several photos at once.
-    loaded = _shelf().named(name, threads=1)
-    _ = loaded.calibration
-    return loaded
-
-
-def _shelf() -> Shelf:
-    return Shelf(installing.models_directory(), most=1)
-
-
-def _version(name: str) -> str:
-    """The FaceModelVersion of a pack of this release, or else of one that is here."""
-    if name in manifests.packs():
-        return manifests.manifest(name).model_version
-    return _shelf().installed().get(name) or manifests.manifest(name).model_version
-
-
-def _named(pack: Pack) -> str:
-    return f"{pack.name} ({pack.model_version})"
-
-
-def _source(name: str) -> Source:
-    if name.startswith(_S3):
-        bucket, _, prefix = name.removeprefix(_S3).partition("/")
-        config = Config(s3={"addressing_style": "path"}, max_pool_connections=64)
-        return Bucket(boto3.session.Session().client("s3", config=config), bucket, prefix)
-    path = Path(name).expanduser()
-    if not path.is_dir():
-        raise click.ClickException(f"{name} is not a folder, nor s3://BUCKET/PREFIX.")
-    return Folder(path)
-
-
-def _list(source: Source, name: str) -> list[Photo | Unreadable]:
-    try:
-        found = list(source.find())
-    except (BotoCoreError, ClientError) as error:
-        raise click.ClickException(f"The photos in {name} cannot be listed: {error}") from error
-    if not found:
-        raise click.ClickException(f"There are no photos in {name}.")
-    return found
 
 
 def _write(report: Path, outcome: Outcome) -> None:

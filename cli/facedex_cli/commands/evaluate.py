@@ -28,7 +28,7 @@ from facedex_cli.evaluation import (
     sets,
 )
 from facedex_cli.evaluation.enrolment import Enrolment
-from facedex_cli.evaluation.errors import EvaluationError
+from facedex_cli.evaluation.evaluation_errors import EvaluationError
 from facedex_cli.evaluation.photos import Photo
 from facedex_models import installing, manifests
 from facedex_models.errors import ModelError

@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from facedex_cli.commands import where
 from facedex_cli.commands.interrupting import INTERRUPTED, interruption
 from facedex_cli.importing import connection, display
-from facedex_cli.importing.errors import ImportStopped
+from facedex_cli.importing.import_errors import ImportStopped
 from facedex_cli.importing.indexing import Indexer, Job, work_off
 from facedex_cli.importing.journal import Journal, Request
 from facedex_cli.importing.naming import Naming, external_image_id

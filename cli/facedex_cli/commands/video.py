@@ -18,11 +18,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from facedex.media.errors import FilmError
+from facedex.media.film_errors import FilmError
 from facedex_cli.commands import where
 from facedex_cli.importing import connection
 from facedex_cli.importing.connection import Clients
-from facedex_cli.importing.errors import ImportStopped
+from facedex_cli.importing.import_errors import ImportStopped
 from facedex_cli.video_report import page, persons
 from facedex_cli.video_report.persons import Film
 

@@ -44,33 +44,33 @@ def draw(
     photo = _scaled(wide.picture, width - 2 * _GAP, _TALLEST) if wide else None
     if photo:
         height += photo.height + _CAPTION + _GAP
-    sheet = Image.new("RGB", (width, height), _PAPER)
-    pen = ImageDraw.Draw(sheet)
+    picture = Image.new("RGB", (width, height), _PAPER)
+    pen = ImageDraw.Draw(picture)
     pen.text((_GAP, 22), "facedex demo", _INK, ImageFont.load_default(30))
     pen.text((_GAP, 60), _LEGEND, _FAINT, ImageFont.load_default(17))
     for number, row in enumerate(rows):
         for column, result in enumerate(row):
             left = _GAP + column * (_TILE + _GAP)
             top = _HEADER + number * (_TILE + _CAPTION + _GAP)
-            _draw_tile(sheet, result, left, top, names)
+            _draw_tile(picture, result, left, top, names)
     if wide and photo:
         top = _HEADER + len(rows) * (_TILE + _CAPTION + _GAP)
         left = (width - photo.width) // 2
-        _draw_photo(sheet, photo, wide, (left, top), names)
-    return sheet
+        _draw_photo(picture, photo, wide, (left, top), names)
+    return picture
 
 
 def _draw_tile(
-    sheet: Picture, result: Result, left: int, top: int, names: Mapping[str, str]
+    picture: Picture, result: Result, left: int, top: int, names: Mapping[str, str]
 ) -> None:
-    pen = ImageDraw.Draw(sheet)
+    pen = ImageDraw.Draw(picture)
     card = (left - 6, top - 6, left + _TILE + 6, top + _TILE + _CAPTION)
     pen.rounded_rectangle(card, 10, fill=_CARD)
-    picture = _scaled(result.picture, _TILE, _TILE)
-    x, y = left + (_TILE - picture.width) // 2, top + (_TILE - picture.height) // 2
-    sheet.paste(picture, (x, y))
+    photo = _scaled(result.picture, _TILE, _TILE)
+    x, y = left + (_TILE - photo.width) // 2, top + (_TILE - photo.height) // 2
+    picture.paste(photo, (x, y))
     for face in result.faces:
-        _draw_box(pen, face, picture, (x, y), _colour(face, result))
+        _draw_box(pen, face, photo, (x, y), _colour(face, result))
     pen.text((left + 4, top + _TILE + 6), result.title, _FAINT, ImageFont.load_default(17))
     # A portrait has one face; if none was found, the name's place says so.
     line, colour = "no face", _WRONG
@@ -80,14 +80,14 @@ def _draw_tile(
 
 
 def _draw_photo(
-    sheet: Picture,
+    picture: Picture,
     photo: Picture,
     result: Result,
     at: tuple[int, int],
     names: Mapping[str, str],
 ) -> None:
-    pen = ImageDraw.Draw(sheet)
-    sheet.paste(photo, at)
+    pen = ImageDraw.Draw(picture)
+    picture.paste(photo, at)
     font = ImageFont.load_default(16)
     for face in result.faces:
         colour = _colour(face, result)

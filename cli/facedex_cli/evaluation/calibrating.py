@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from facedex.vision import calibration
 from facedex_cli.evaluation import metrics
-from facedex_cli.evaluation.errors import EvaluationError
+from facedex_cli.evaluation.evaluation_errors import EvaluationError
 
 # A first calibration of all pairs yields the expected number of pairs at least as similar as the
 # most similar ones. If it is below this, the two folders contain the same person.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from facedex_cli.evaluation import metrics, tables
 from facedex_cli.evaluation.enrolment import Enrolment
-from facedex_cli.evaluation.errors import EvaluationError
+from facedex_cli.evaluation.evaluation_errors import EvaluationError
 from facedex_cli.evaluation.metrics import Comparisons, Rate
 from facedex_cli.evaluation.sets import PhotoSet
 

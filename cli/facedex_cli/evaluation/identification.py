@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedex_cli.evaluation import metrics
-from facedex_cli.evaluation.errors import EvaluationError
+from facedex_cli.evaluation.evaluation_errors import EvaluationError
 from facedex_cli.evaluation.metrics import Doubles, Rate
 from facedex_cli.evaluation.photos import Photo
 from facedex_cli.evaluation.sets import PhotoSet

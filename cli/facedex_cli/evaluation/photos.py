@@ -12,7 +12,7 @@ from PIL import Image as pillow
 
 from facedex.vision import images
 from facedex.vision.errors import InvalidImage
-from facedex_cli.evaluation.errors import EvaluationError
+from facedex_cli.evaluation.evaluation_errors import EvaluationError
 
 TAKEN = frozenset({".jpg", ".jpeg", ".png"})  # formats that the product accepts
 CONVERTED = frozenset({".pgm", ".ppm", ".bmp", ".tif", ".tiff", ".webp"})

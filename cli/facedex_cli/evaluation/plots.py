@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from facedex_cli.evaluation import metrics
-from facedex_cli.evaluation.errors import EvaluationError
+from facedex_cli.evaluation.evaluation_errors import EvaluationError
 from facedex_cli.evaluation.metrics import Comparisons
 
 TICKS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0)

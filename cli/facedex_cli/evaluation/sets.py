@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedex_cli.evaluation import photos, tables
-from facedex_cli.evaluation.errors import EvaluationError
+from facedex_cli.evaluation.evaluation_errors import EvaluationError
 
 # The names of the columns in pairs files: deepface's and simpler ones.
 ONE, OTHER = ("file_x", "one", "a"), ("file_y", "other", "b")

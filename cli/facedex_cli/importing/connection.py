@@ -11,9 +11,9 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from facedex_cli import endpoints
-from facedex_cli.endpoints import Place
+from facedex_cli.endpoints import Endpoint
 from facedex_cli.importing.direct import Direct, IndexFaces
-from facedex_cli.importing.errors import ImportStopped
+from facedex_cli.importing.import_errors import ImportStopped
 from facedex_cli.importing.raw import send_photos_raw
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def connect(endpoint_url: str | None, data_dir: Path, concurrency: int) -> Clien
             max_pool_connections=concurrency,
         )
         rekognition = there.client("rekognition", config, own=True)
-        if not there.amazons:
+        if not there.is_amazon:
             send_photos_raw(rekognition)
         return Clients(
             rekognition,
@@ -83,7 +83,7 @@ def connect(endpoint_url: str | None, data_dir: Path, concurrency: int) -> Clien
         raise ImportStopped(f"The AWS settings cannot be used: {error}") from error
 
 
-def _photo_sender(there: Place, index_faces: IndexFaces) -> IndexFaces:
+def _photo_sender(there: Endpoint, index_faces: IndexFaces) -> IndexFaces:
     credentials = there.session.get_credentials()
     if credentials is None or not there.here or urlsplit(there.url).scheme != "http":
         return index_faces

@@ -19,7 +19,7 @@ from botocore.exceptions import (
 from facedex.vision.errors import ImageTooLarge, InvalidImage
 from facedex_cli.importing import outcomes
 from facedex_cli.importing.direct import IndexFaces
-from facedex_cli.importing.errors import ImportStopped, NotAnImage, TooLarge
+from facedex_cli.importing.import_errors import ImportStopped, NotAnImage, TooLarge
 from facedex_cli.importing.journal import Request
 from facedex_cli.importing.outcomes import Outcome, Result
 from facedex_cli.importing.photos import Photo, Source

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from facedex_cli.importing.errors import ImportStopped
+from facedex_cli.importing.import_errors import ImportStopped
 from facedex_cli.importing.outcomes import Outcome, Result
 from facedex_cli.importing.photos import Photo
 

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from facedex.vision.images import FORMATS
-from facedex_cli.importing.errors import NotAnImage, TooLarge
+from facedex_cli.importing.import_errors import NotAnImage, TooLarge
 from facedex_cli.importing.reducing import MOST_BYTES, reduce
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Final
 from PIL import Image
 
 from facedex.vision.images import LONGEST_SIDE, decode
-from facedex_cli.importing.errors import TooLarge
+from facedex_cli.importing.import_errors import TooLarge
 
 MOST_BYTES: Final = 5 * 1024 * 1024  # of an image inside a request
 

@@ -14,6 +14,7 @@ from facedex.store import upgrades
 from facedex.store.collections import Collection
 from facedex.store.database import Database
 from facedex.store.faces import StoredFace
+from facedex.store.upgrade_switch import switch
 from facedex.store.upgrades import StoredImage
 from facedex.vision.packs import Pack
 from facedex.workflows.tagging import PACK
@@ -206,7 +207,7 @@ class Upgrade:
         """Switch the collection unless faces lack a new vector; return those faces."""
         with self._database.transaction() as connection:
             lacking = upgrades.pending_faces(connection, self._collection)
-            missing = upgrades.switch(
+            missing = switch(
                 connection,
                 self._collection,
                 self._pack.model_version,

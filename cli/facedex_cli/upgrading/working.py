@@ -18,7 +18,7 @@ from facedex.vision import images as pictures
 from facedex.vision.errors import ImageTooLarge, InvalidImage
 from facedex.vision.packs import Pack
 from facedex.workflows.pictures import MAX_FACES
-from facedex_cli.importing.errors import NotAnImage, TooLarge
+from facedex_cli.importing.import_errors import NotAnImage, TooLarge
 from facedex_cli.importing.photos import Photo, Source
 from facedex_cli.importing.reducing import MOST_BYTES, reduce
 from facedex_cli.upgrading.originals import Originals
@@ -134,7 +134,7 @@ class Worker:
         if not any(stored.values()):
             return Processed(digests, images)  # an earlier run stored the vectors
         picture = pictures.decode(data, max_pixels=self._max_pixels)
-        found = self._pack.detect(picture, longest_side=self._side, most=MAX_FACES)
+        found = self._pack.detect(picture, longest_side=self._side, limit=MAX_FACES)
         count = 0
         reasons: dict[UUID, str] = {}
         for faces in stored.values():
@@ -147,7 +147,7 @@ class Worker:
             vectors = self._pack.embed(picture, [face for face, _ in same])
             new = dict(zip((face_id for _, face_id in same), vectors, strict=True))
             with self._database.autocommit() as connection:
-                upgrades.keep(connection, self._collection, self._pack.model_version, new)
+                upgrades.add_vectors(connection, self._collection, self._pack.model_version, new)
             count += len(new)
             reasons |= {face.face_id: NOT_FOUND for face in faces if face.face_id not in new}
         return Processed(digests, images, count, reasons)

@@ -7,7 +7,7 @@ from uuid import UUID
 from facedex.api.documents import unsuccessful_faces, user_status
 from facedex.runtime.operation import Request, Response, operation
 from facedex.runtime.services import Services
-from facedex.store import collections, users
+from facedex.store import associations, collections, users
 from facedex.store.requests import once
 
 # Rekognition's default for this operation.
@@ -24,7 +24,7 @@ def associate_faces(request: Request, services: Services) -> Response:
         calibration = services.pack_of(collection).calibration
 
         def associate() -> Response:
-            outcome = users.associate(
+            outcome = associations.associate(
                 connection,
                 collection,
                 user_id,

@@ -7,7 +7,7 @@ from uuid import UUID
 from facedex.api.documents import unsuccessful_faces, user_status
 from facedex.runtime.operation import Request, Response, operation
 from facedex.runtime.services import Services
-from facedex.store import collections, users
+from facedex.store import associations, collections, users
 from facedex.store.requests import once
 
 
@@ -19,7 +19,7 @@ def disassociate_faces(request: Request, services: Services) -> Response:
         collection = collections.find(connection, request["CollectionId"], for_update=True)
 
         def disassociate() -> Response:
-            outcome = users.disassociate(connection, collection, user_id, wanted)
+            outcome = associations.disassociate(connection, collection, user_id, wanted)
             return {
                 "DisassociatedFaces": [{"FaceId": face_id} for face_id in outcome.disassociated],
                 "UnsuccessfulFaceDisassociations": unsuccessful_faces(

@@ -6,27 +6,26 @@ from facedex.api.documents import numbered_face
 from facedex.runtime.operation import Request, Response, operation
 from facedex.runtime.services import Services
 from facedex.store import jobs, timelines
-from facedex.workflows.stored_video import LARGEST_PAGE, progress
+from facedex.workflows.stored_video import progress, results_page
 
 
 def get_face_detection(request: Request, services: Services) -> Response:
     """Return a page of a finished job's faces, or the status of an unfinished or failed job."""
     job_id = request["JobId"]
-    tokens = services.page_tokens("GetFaceDetection", job_id)
-    after = tokens.read(request["NextToken"]) if request.get("NextToken") else 0
-    count = min(request.get("MaxResults", LARGEST_PAGE), LARGEST_PAGE)
+    page = results_page(request, services, "GetFaceDetection", job_id)
+    after = page.after or 0
     with services.database.reading() as connection:
         job = jobs.find(connection, job_id, "StartFaceDetection")
         state = progress(connection, job)
-        found = timelines.by_time(connection, job_id, after=after, limit=count + 1)
-    page = found[:count]
+        found = timelines.by_time(connection, job_id, after=after, limit=page.limit)
+    listed, token = page.split(found, lambda sighting: sighting.number)
     return {
         **state,
         "Faces": [
             {"Timestamp": sighting.moment, "Face": numbered_face(sighting.face)}
-            for sighting in page
+            for sighting in listed
         ],
-        "NextToken": tokens.write(page[-1].number) if len(found) > count else None,
+        "NextToken": token,
     }
 
 

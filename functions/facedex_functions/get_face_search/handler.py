@@ -10,30 +10,28 @@ from facedex.runtime.operation import Request, Response, operation
 from facedex.runtime.services import Services
 from facedex.store import jobs, timelines
 from facedex.store.timelines import SimilarFace
-from facedex.workflows.stored_video import LARGEST_PAGE, progress
+from facedex.workflows.stored_video import progress, results_page
 
 
 def get_face_search(request: Request, services: Services) -> Response:
     """Return a page of a finished job's persons, or the status of an unfinished or failed job."""
-    job_id, is_by_person = request["JobId"], request.get("SortBy") == "INDEX"
-    tokens = services.page_tokens("GetFaceSearch", job_id, request.get("SortBy", "TIMESTAMP"))
-    after = tokens.read(request["NextToken"]) if request.get("NextToken") else None
-    count = min(request.get("MaxResults", LARGEST_PAGE), LARGEST_PAGE)
+    job_id, order = request["JobId"], request.get("SortBy", "TIMESTAMP")
+    is_by_person = order == "INDEX"
+    page = results_page(request, services, "GetFaceSearch", job_id, order)
+    after = page.after
     with services.database.reading() as connection:
         job = jobs.find(connection, job_id, "StartFaceSearch")
         state = progress(connection, job)
         if is_by_person:
             found = timelines.by_person(
-                connection, job_id, after=tuple(after or (-1, 0)), limit=count + 1
+                connection, job_id, after=tuple(after or (-1, 0)), limit=page.limit
             )
         else:
-            found = timelines.by_time(connection, job_id, after=after or 0, limit=count + 1)
-        page = found[:count]
-        matches = timelines.matches(connection, job_id, (each.person for each in page))
-    token = None
-    if len(found) > count:
-        last = page[-1]
-        token = tokens.write([last.person, last.number] if is_by_person else last.number)
+            found = timelines.by_time(connection, job_id, after=after or 0, limit=page.limit)
+        listed, token = page.split(
+            found, lambda each: [each.person, each.number] if is_by_person else each.number
+        )
+        matches = timelines.matches(connection, job_id, (each.person for each in listed))
     return {
         **state,
         "Persons": [
@@ -42,7 +40,7 @@ def get_face_search(request: Request, services: Services) -> Response:
                 "Person": _person(sighting.person, sighting.face),
                 "FaceMatches": _face_matches(matches[sighting.person], job.order.model_version),
             }
-            for sighting in page
+            for sighting in listed
         ],
         "NextToken": token,
     }

@@ -15,14 +15,13 @@ from typing import Final
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from facedex.api.arns import Owner
 from facedex.api.errors import ServiceError
 from facedex.aws import uploads
 from facedex.aws.dead_letters import printable, send_dead_letter
 from facedex.aws.uploads import MalformedNotification, Notice
 from facedex.runtime.faults import is_foreseen, service_error
 from facedex.runtime.logs import get_logger
-from facedex.runtime.services import Services
+from facedex.runtime.services import Services, owner
 from facedex.runtime.worker import DeliverAgain, worker
 from facedex.settings import settings
 from facedex_functions.index_upload.indexing import IndexedUpload, index_upload
@@ -89,7 +88,7 @@ def _postpone(notified: NotifiedObject, record: SQSRecord, body: str, error: Ser
 def _update_collection(notice: Notice) -> IndexedUpload | None:
     """Bring the collection up to date with the bucket; return None if there is nothing to index."""
     current = settings()
-    services = Services(Owner(current.account, current.region))
+    services = Services(owner())
     if current.uploads_delete_faces:
         return mirror(notice, services)
     if notice.removed:

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Final
-
+from facedex.api.pages import LARGEST_VIDEO_PAGE
 from facedex.runtime.operation import Request, Response, operation
 from facedex.runtime.services import Services
 from facedex.store import stream_processors
 
-_LARGEST_PAGE: Final = 1000  # Rekognition's own default; it gives no more
-
 
 def list_stream_processors(request: Request, services: Services) -> Response:
     """List one page of stream processors."""
-    tokens = services.page_tokens("ListStreamProcessors")
-    after = tokens.read(request["NextToken"]) if "NextToken" in request else 0
-    count = min(request.get("MaxResults", _LARGEST_PAGE), _LARGEST_PAGE)
+    page = services.page(request, "ListStreamProcessors", largest=LARGEST_VIDEO_PAGE)
+    after = page.after or 0
     with services.database.reading() as connection:
-        found = stream_processors.page(connection, after=after, limit=count + 1)
-    page = found[:count]
+        found = stream_processors.page(connection, after=after, limit=page.limit)
+    listed, token = page.split(found, lambda processor: processor.key)
     return {
         "StreamProcessors": [
-            {"Name": processor.name, "Status": processor.status} for processor in page
+            {"Name": processor.name, "Status": processor.status} for processor in listed
         ],
-        "NextToken": tokens.write(page[-1].key) if len(found) > count else None,
+        "NextToken": token,
     }
 
 

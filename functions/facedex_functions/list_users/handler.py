@@ -10,17 +10,15 @@ from facedex.store import collections, users
 
 def list_users(request: Request, services: Services) -> Response:
     """List one page of a collection's users."""
-    count = request.get("MaxResults", MOST_USERS)
-    tokens = services.page_tokens("ListUsers")
+    page = services.page(request, "ListUsers", largest=MOST_USERS)
     with services.database.reading() as connection:
         collection = collections.find(connection, request["CollectionId"])
-        tokens = tokens.narrow(str(collection.key))
-        after = tokens.read(request["NextToken"]) if "NextToken" in request else None
-        found = users.page(connection, collection, after=after, limit=count + 1)
-    page = found[:count]
+        page = page.narrow(str(collection.key))
+        found = users.page(connection, collection, after=page.after, limit=page.limit)
+    listed, token = page.split(found, lambda user: user.user_id)
     return {
-        "Users": [user_document(user) for user in page],
-        "NextToken": tokens.write(page[-1].user_id) if len(found) > count else None,
+        "Users": [user_document(user) for user in listed],
+        "NextToken": token,
     }
 
 

@@ -226,7 +226,7 @@ class Session:
         if fragment and fragment == self._last_frame[0] and offset <= self._last_frame[1]:
             return
         self._last_frame = (fragment, offset)
-        moment = self._pace.take(shot.at)
+        moment = self._pace.choose(shot.at)
         if moment is None:
             return
         faces = self._watcher.see(moment, to_image(shot.frame, pixel_aspect=shot.pixel_aspect))

@@ -23,7 +23,7 @@ from facedex.store.search import search
 from facedex.vision import screening
 from facedex.vision.faces import DetectedFace, Face
 from facedex.workflows import pictures
-from facedex.workflows.current_collection import look_ahead, search_current
+from facedex.workflows.current_collection import find_recent, search_current
 from facedex.workflows.pictures import Picture
 
 
@@ -57,7 +57,7 @@ def search_all_faces_by_image(request: Request, services: Services) -> Response:
 
 def _read_photo(request: Request, services: Services) -> tuple[Collection, Picture]:
     """Return the collection, and the photo with its faces detected by the collection's pack."""
-    collection = look_ahead(services.database, request["CollectionId"])
+    collection = find_recent(services.database, request["CollectionId"])
     return collection, pictures.read(services, request["Image"], services.pack_of(collection))
 
 

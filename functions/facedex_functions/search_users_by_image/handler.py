@@ -12,12 +12,12 @@ from facedex.store.collections import require_kept
 from facedex.store.search import search_users as search
 from facedex.vision.screening import screen
 from facedex.workflows import pictures
-from facedex.workflows.current_collection import look_ahead, search_current
+from facedex.workflows.current_collection import find_recent, search_current
 
 
 def search_users_by_image(request: Request, services: Services) -> Response:
     """Search with the largest face of a photo, which may have none; nothing is stored."""
-    collection = look_ahead(services.database, request["CollectionId"])
+    collection = find_recent(services.database, request["CollectionId"])
     pack = services.pack_of(collection)
     picture = pictures.read(services, request["Image"], pack)
     probe = None

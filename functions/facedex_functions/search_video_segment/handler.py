@@ -17,7 +17,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from facedex.aws.videos import VideoGone, ranges
 from facedex.media import segments
-from facedex.media.errors import FilmError
+from facedex.media.film_errors import FilmError
 from facedex.media.films import probe
 from facedex.media.following import follow
 from facedex.media.ranges import RangedFile

@@ -14,6 +14,11 @@ from uuid import UUID
 # The pack of new collections if neither the setting nor a tag names another.
 DEFAULT_PACK: Final = "sface-dlib"
 
+# The account and region of ARNs and queue addresses on one machine: those of moto, and those that
+# AWS's own documentation uses. On Lambda the environment names the real ones.
+DEFAULT_ACCOUNT: Final = "123456789012"
+DEFAULT_REGION: Final = "us-east-1"
+
 
 class SettingError(RuntimeError):
     """A setting is missing or invalid; the message names it and its valid values."""
@@ -147,8 +152,8 @@ class Settings:
             max_pixels=read.whole("FACEDEX_MAX_PIXELS", 64_000_000),
             connections=read.whole("FACEDEX_CONNECTIONS", 8),
             statement_timeout=read.whole("FACEDEX_STATEMENT_TIMEOUT", 20),
-            account=read.text("FACEDEX_ACCOUNT", "123456789012"),
-            region=read.text("AWS_REGION", "us-east-1"),
+            account=read.text("FACEDEX_ACCOUNT", DEFAULT_ACCOUNT),
+            region=read.text("AWS_REGION", DEFAULT_REGION),
             auth=read.auth("FACEDEX_AUTH"),
             keys_secret=environment.get("FACEDEX_KEYS_SECRET", ""),
             keys_cache=read.whole("FACEDEX_KEYS_CACHE", 30),

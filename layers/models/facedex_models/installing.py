@@ -5,16 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
-import onnxruntime
 import platformdirs
 from filelock import FileLock
 
-from facedex_models import centerface_to_dynamic, dlib_to_onnx, sface
+from facedex_models.converting import convert
 from facedex_models.errors import DamagedPack, FetchFailed, LicenceNotAccepted, ModelError
 from facedex_models.fetching import Progress, fetch_member, silent
 from facedex_models.manifests import (
@@ -24,34 +22,10 @@ from facedex_models.manifests import (
     manifest,
     packs,
     parse,
-    read_ranges,
 )
-from facedex_models.quantising import quantise, read_measured
+from facedex_models.pack_files import MANIFEST, SUMS, check, read_networks, sync, write
 from facedex_models.storage import storing
 
-
-def _as_published(data: bytes) -> bytes:
-    return data
-
-
-# How the file of each kind of network becomes the ONNX file that the vision package runs.
-CONVERTERS: Mapping[str, Callable[[bytes], bytes]] = {
-    "centerface": centerface_to_dynamic.convert,
-    "dlib-resnet": dlib_to_onnx.convert,
-    "yunet": _as_published,
-    "scrfd": _as_published,
-    "sface": _as_published,
-    "sface-bytes": sface.convert,
-    "arcface": _as_published,
-}
-
-# How the file becomes a network in 8 bits with what was measured for it, for those kinds that need
-# another way than `quantise`.
-QUANTISERS: Mapping[str, Callable[[bytes, bytes], bytes]] = {"sface-bytes": sface.quantise}
-
-_MANIFEST = "pack.toml"
-# In the format of `sha256sum --check`: the networks as converted here.
-_SUMS = "SHA256SUMS"
 # What the user has agreed to, in the words of the manifest.
 _ACCEPTED = "LICENCE-ACCEPTED"
 # The user's own calibration: it belongs to the vectors of one version of the pack.
@@ -71,7 +45,7 @@ def installed(name: str, *, directory: Path | None = None) -> Path | None:
     """
     wanted = manifest(name)
     pack = (directory or models_directory()) / wanted.name
-    files = _MANIFEST, _SUMS, *(network.file for network in wanted.networks)
+    files = MANIFEST, SUMS, *(network.file for network in wanted.networks)
     complete = all((pack / file).is_file() for file in files)
     return pack if complete else None
 
@@ -83,9 +57,9 @@ def current(wanted: Manifest, *, directory: Path | None = None) -> Path | None:
     """
     pack = (directory or models_directory()) / wanted.name
     try:
-        if (pack / _MANIFEST).read_bytes() != wanted.text.encode():
+        if (pack / MANIFEST).read_bytes() != wanted.text.encode():
             return None
-        _read_networks(pack, wanted)
+        read_networks(pack, wanted)
     except (OSError, DamagedPack):
         return None
     return pack
@@ -186,7 +160,7 @@ def verify(name: str = DEFAULT, *, directory: Path | None = None) -> Path:
             f"The model pack {name} is not in {directory or models_directory()}; fetch it with: "
             f"facedex models pull {name}"
         )
-    _check(pack, manifest(name))
+    check(pack, manifest(name))
     return pack
 
 
@@ -197,8 +171,8 @@ def _partial(directory: Path, name: str) -> Path:
 def _has_networks(pack: Path, wanted: Manifest) -> bool:
     """Return whether the pack was pulled from the sources now wanted and is sound."""
     try:
-        present = parse((pack / _MANIFEST).read_text("utf-8"), number=wanted.number)
-        _check(pack, wanted)
+        present = parse((pack / MANIFEST).read_text("utf-8"), number=wanted.number)
+        check(pack, wanted)
     except (OSError, UnicodeDecodeError, ModelError):
         return False
     return (present.model_version, present.networks) == (wanted.model_version, wanted.networks)
@@ -206,40 +180,40 @@ def _has_networks(pack: Path, wanted: Manifest) -> bool:
 
 def _describe(pack: Path, wanted: Manifest) -> None:
     """Bring pack.toml up to date: a new calibration needs no new download."""
-    if (pack / _MANIFEST).read_text("utf-8") == wanted.text:
+    if (pack / MANIFEST).read_text("utf-8") == wanted.text:
         return
-    fresh = pack / f".{_MANIFEST}"
-    _write(fresh, wanted.text.encode())
-    fresh.replace(pack / _MANIFEST)
-    _sync(pack)
+    fresh = pack / f".{MANIFEST}"
+    write(fresh, wanted.text.encode())
+    fresh.replace(pack / MANIFEST)
+    sync(pack)
 
 
 def _record_acceptance(pack: Path, wanted: Manifest) -> None:
-    _write(pack / _ACCEPTED, f"{wanted.terms}\n".encode())
+    write(pack / _ACCEPTED, f"{wanted.terms}\n".encode())
 
 
 def _keep_calibration(pack: Path, partial: Path, wanted: Manifest) -> None:
     """Take the user's calibration over where the vectors stay the same."""
     try:
-        present = parse((pack / _MANIFEST).read_text("utf-8"), number=wanted.number)
+        present = parse((pack / MANIFEST).read_text("utf-8"), number=wanted.number)
         own = (pack / _CALIBRATION).read_bytes()
     except (OSError, UnicodeDecodeError, ModelError):
         return
     if present.model_version == wanted.model_version:
-        _write(partial / _CALIBRATION, own)
+        write(partial / _CALIBRATION, own)
 
 
 def _fill(partial: Path, wanted: Manifest, progress: Progress, downloads: Path) -> None:
     partial.mkdir()
     sums = []
     for network in wanted.networks:
-        content = _convert(network, _fetch(network, progress, partial, downloads))
-        _write(partial / network.file, content)
+        content = convert(network, _fetch(network, progress, partial, downloads))
+        write(partial / network.file, content)
         sums.append(f"{hashlib.sha256(content).hexdigest()}  {network.file}\n")
-    _write(partial / _SUMS, "".join(sums).encode())
-    _write(partial / _MANIFEST, wanted.text.encode())
-    _check(partial, wanted)
-    _sync(partial)
+    write(partial / SUMS, "".join(sums).encode())
+    write(partial / MANIFEST, wanted.text.encode())
+    check(partial, wanted)
+    sync(partial)
 
 
 def _fetch(network: Network, progress: Progress, scratch: Path, kept: Path) -> bytes:
@@ -255,19 +229,6 @@ def _fetch(network: Network, progress: Progress, scratch: Path, kept: Path) -> b
             raise FetchFailed(f"{error} The second source failed too: {other}") from other
 
 
-def _convert(network: Network, data: bytes) -> bytes:
-    if network.kind not in CONVERTERS:
-        raise ModelError(
-            f"The manifest names the kind {network.kind!r}; known are: {', '.join(CONVERTERS)}."
-        )
-    if network.ranges and network.kind in QUANTISERS:
-        return QUANTISERS[network.kind](data, read_ranges(network.ranges))
-    converted = CONVERTERS[network.kind](data)
-    if network.ranges:
-        return quantise(converted, *read_measured(read_ranges(network.ranges)))
-    return converted
-
-
 def _put_in_place(partial: Path, pack: Path) -> None:
     if pack.exists():
         # A directory cannot be renamed onto one that holds files. Killed between the two renames,
@@ -278,50 +239,4 @@ def _put_in_place(partial: Path, pack: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
     else:
         partial.rename(pack)
-    _sync(pack.parent)
-
-
-def _check(pack: Path, wanted: Manifest) -> None:
-    """Raise DamagedPack where a network differs from its recorded hash or does not load."""
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # its warnings are not for users
-    for file, content in _read_networks(pack, wanted).items():
-        try:
-            onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime's errors share no base class of their own
-            raise DamagedPack(f"{pack / file} does not load; {_repair(wanted.name)}") from error
-
-
-def _read_networks(pack: Path, wanted: Manifest) -> dict[str, bytes]:
-    """Return the networks' files; raise DamagedPack where one differs from its recorded hash."""
-    repair = _repair(wanted.name)
-    try:
-        lines = (pack / _SUMS).read_text("utf-8").splitlines()
-        recorded = {file: digest for digest, file in (line.split("  ", 1) for line in lines)}
-        contents = {network.file: (pack / network.file).read_bytes() for network in wanted.networks}
-    except (OSError, ValueError) as error:
-        raise DamagedPack(f"The model pack in {pack} is incomplete; {repair}") from error
-    for file, content in contents.items():
-        if hashlib.sha256(content).hexdigest() != recorded.get(file):
-            raise DamagedPack(f"{pack / file} was altered since it was pulled; {repair}")
-    return contents
-
-
-def _repair(name: str) -> str:
-    return f"fetch it again with: facedex models pull {name}"
-
-
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(directory: Path) -> None:
-    """Make the directory's entries survive a power cut."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(pack.parent)

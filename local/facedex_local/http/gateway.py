@@ -19,11 +19,13 @@ from urllib.parse import parse_qsl
 
 from pybase64 import b64decode, b64encode_as_string
 
+from facedex.settings import DEFAULT_ACCOUNT, DEFAULT_REGION
+
 Environ: TypeAlias = dict[str, Any]
 Event: TypeAlias = dict[str, Any]
 Handler: TypeAlias = Callable[[Event, Any], Mapping[str, Any]]
 
-ACCOUNT: Final = "123456789012"
+ACCOUNT: Final = DEFAULT_ACCOUNT
 STAGE: Final = "local"
 _API: Final = "facedex"
 # The types that the deployed API declares as binary; every other body travels as text.
@@ -46,7 +48,7 @@ class Context:
     @property
     def invoked_function_arn(self) -> str:
         """ARN that the function was called by."""
-        return f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:{self.function_name}"
+        return f"arn:aws:lambda:{DEFAULT_REGION}:{ACCOUNT}:function:{self.function_name}"
 
     @property
     def log_group_name(self) -> str:

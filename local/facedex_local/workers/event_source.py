@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from facedex.settings import DEFAULT_REGION
 from facedex_local import shutdown
 from facedex_local.http.gateway import Context, Event
 
@@ -196,7 +197,7 @@ def batch_event(messages: Sequence[MessageTypeDef], queue_url: str) -> Event:
         queue_url: URL of the queue.
     """
     *_, account, name = queue_url.split("/")
-    region = "us-east-1"
+    region = DEFAULT_REGION
     return {
         "Records": [
             {

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import boto3
 
+from facedex.settings import DEFAULT_ACCOUNT
+
 
 @dataclass(frozen=True, slots=True)
 class WorkQueue:
@@ -34,7 +36,7 @@ class WorkQueue:
                 "AWS_ENDPOINT_URL"
             )
             if endpoint:
-                environment[self.setting] = f"{endpoint}/123456789012/{self.name}"
+                environment[self.setting] = f"{endpoint}/{DEFAULT_ACCOUNT}/{self.name}"
 
     def make(self) -> None:
         """Create this machine's queue; one that the user has configured must exist already."""

@@ -23,7 +23,7 @@ def collect(pack: Pack, sources: Sequence[Path]) -> NDArray[np.uint8]:
     """
     chips: list[NDArray[np.uint8]] = []
     for number, (picture, archived) in enumerate(pictures(sources)):
-        faces = pack.detect(picture, most=1 if archived else 100)
+        faces = pack.detect(picture, limit=1 if archived else 100)
         size = np.array([picture.pixels.shape[1], picture.pixels.shape[0]], np.float32)
         for face in faces:
             if not archived and min(face.size) < SMALLEST:

@@ -31,10 +31,10 @@ def tabulate(network: Network, seen: Sequence[Seen]) -> list[Table]:
     return tables
 
 
-def factorise(covariance: Doubles, most: int) -> Spread:
-    """Return the largest factors of a covariance (n, n), at most `most`, and the rest."""
+def factorise(covariance: Doubles, limit: int) -> Spread:
+    """Return the largest factors of a covariance (n, n), at most ``limit``, and the rest."""
     values, vectors = np.linalg.eigh(covariance)
-    kept = slice(max(len(values) - most, 0), None)
+    kept = slice(max(len(values) - limit, 0), None)
     factors = vectors[:, kept] * np.sqrt(np.maximum(values[kept], 0))
     rest = np.maximum(np.diag(covariance) - (factors**2).sum(axis=1), 0)
     return Spread(factors, rest)

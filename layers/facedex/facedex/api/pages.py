@@ -1,15 +1,19 @@
-"""Page tokens: opaque to the caller, signed, valid for one listing only."""
+"""Pages of a listing, and their tokens: opaque, signed, valid for one listing only."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 from itsdangerous import BadData, URLSafeSerializer
 
 from facedex.api.errors import InvalidPaginationTokenException
 
 LARGEST_PAGE: Final = 4096  # maximum number of items, and the default without MaxResults
+LARGEST_VIDEO_PAGE: Final = 1000  # of jobs and stream processors, also where MaxResults is more
 _LONGEST: Final = 255  # the service model's limit for NextToken
+
+_Item = TypeVar("_Item")
 
 
 class PageTokens:
@@ -48,3 +52,51 @@ class PageTokens:
             raise InvalidPaginationTokenException(
                 "NextToken was not issued for this request; repeat the listing from its start."
             ) from None
+
+
+class Page:
+    """The part of a listing that a request asks for with MaxResults and NextToken.
+
+    Args:
+        request: the request, in the service model's names.
+        tokens: the listing's tokens.
+        largest: items of the largest page, and of one without MaxResults.
+
+    Attributes:
+        limit: items to read: one more than the page has, which shows whether another page follows.
+    """
+
+    def __init__(
+        self, request: Mapping[str, Any], tokens: PageTokens, *, largest: int = LARGEST_PAGE
+    ) -> None:
+        self._request, self._tokens, self._largest = request, tokens, largest
+        # A MaxResults of 0 is valid in some requests, and means the default there.
+        self._size: int = min(request.get("MaxResults") or largest, largest)
+        self.limit = self._size + 1
+
+    def narrow(self, *listing: str) -> Page:
+        """Return the page of a part of the listing: of one collection, or under a filter."""
+        return Page(self._request, self._tokens.narrow(*listing), largest=self._largest)
+
+    @property
+    def after(self) -> Any:
+        """The key of the last item of the page before, or None on the first page.
+
+        Raises:
+            InvalidPaginationTokenException: NextToken is not one of this listing.
+        """
+        if "NextToken" not in self._request:
+            return None
+        return self._tokens.read(self._request["NextToken"])
+
+    def split(
+        self, found: Sequence[_Item], key: Callable[[_Item], str | int | list[int]]
+    ) -> tuple[Sequence[_Item], str | None]:
+        """Return the page's items and its NextToken, which is None on the last page.
+
+        Args:
+            found: the items after :attr:`after`, at most :attr:`limit` of them.
+            key: the key of an item, by which the next page finds its first one.
+        """
+        items = found[: self._size]
+        return items, self._tokens.write(key(items[-1])) if len(found) > self._size else None

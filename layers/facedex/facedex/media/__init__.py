@@ -1,1 +1,1 @@
-"""Films to frames, faces that are followed through them, and who is who. Knows no SQL, no HTTP."""
+"""Frames of films and streams, faces followed through them, and persons. No SQL, no HTTP."""

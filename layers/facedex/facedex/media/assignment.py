@@ -1,4 +1,4 @@
-"""Which face of a frame is which face of the frames before."""
+"""Assignment of the faces in a frame to the faces of the frames before."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Floats = NDArray[np.float32]
 # Costs are distances in sizes of the face (the square root of its box's area).
 GATE: Final = 1.0  # beyond it lies another face
 GROWTH: Final = 1.5  # cost of growing e times
-DOUBT: Final = 0.45  # from here on, a face is asked who it is
-UNSURE: Final = 0.7  # in doubt, and where no vector can tell, nothing further away is the same face
+DOUBT: Final = 0.45  # from here on, the face's vector is compared
+UNSURE: Final = 0.7  # in doubt and without a vector, nothing further away is the same face
 RIVAL: Final = 0.9  # two candidates this near to each other are in doubt
 FORBIDDEN: Final = 1e6
 
 
 def distances(expected: Floats, expected_sizes: Floats, found: Floats, sizes: Floats) -> Floats:
-    """Return how badly faces (m) fit where tracks (n) are expected: (n, m).
+    """Return the distances of faces (m) from the expected places of tracks (n): (n, m).
 
     expected: (n, 5, 2), found: (m, 5, 2) landmarks in pixels; sizes: (n,) and (m,) in pixels. The
     mean distance of the landmarks in mean sizes of the face, and the logarithm of how much it has
@@ -34,9 +34,9 @@ def distances(expected: Floats, expected_sizes: Floats, found: Floats, sizes: Fl
 
 
 def doubtful(costs: Floats) -> NDArray[np.bool_]:
-    """Return which pairs (n, m) within reach do not speak for themselves.
+    """Return the pairs (n, m) within reach that are in doubt.
 
-    They lie far from where they were expected, or track or face has another candidate about as
+    They lie far from the expected place, or the track or the face has another candidate about as
     near.
     """
     near = costs < GATE

@@ -1,4 +1,4 @@
-"""The boxes that an MP4 or MOV file consists of (ISO/IEC 14496-12), read no deeper than needed."""
+"""Boxes of MP4 and MOV files (ISO/IEC 14496-12), read no deeper than needed."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import struct
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from facedex.media.errors import FilmError
+from facedex.media.film_errors import FilmError
 from facedex.media.ranges import Source
 
-MOST_BOXES: Final = 64  # of one level that are looked at
+MOST_BOXES: Final = 64  # of one level that are read
 
 # Boxes that an MP4 or MOV may begin with.
 FIRST: Final = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"})
@@ -61,7 +61,7 @@ def check(source: Source, size: int) -> None:
 
 
 def _check_entry(source: Source, table: Box) -> None:
-    """Look at the name of a sample table's first entry, behind a version and a count."""
+    """Check the name of a sample table's first entry, which follows a version and a count."""
     for described in _named(source, table, b"stsd"):
         source.seek(described.start + 12)
         if source.read(4) in ENCRYPTED:
@@ -73,7 +73,7 @@ def _check_count(source: Source, table: Box, *, sound: bool) -> None:
         _number(source, box.start + (8 if box.name == b"stsz" else 4))
         for name in (b"stsz", b"stz2", b"stts", b"ctts")
         for box in _named(source, table, name)
-        # Uncompressed sound counts every value as a sample; FFmpeg does not then.
+        # Uncompressed sound counts every value as a sample, but FFmpeg makes no entries for it.
         if not (sound and box.name == b"stsz")
     ]
     if max(counts, default=0) > MOST_SAMPLES:

@@ -1,4 +1,4 @@
-"""A camera that speaks RTSP, as the same events that a Kinesis video stream is read as."""
+"""RTSP cameras, read as the same events as a Kinesis video stream."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _SILENCE: Final = 10.0  # seconds without a packet after which the camera counts
 _LONGEST: Final = 10.0  # seconds of a fragment, as in Kinesis Video Streams
 _NAMES: Final = {name: codec for codec, name in CODECS.items()}
 _OPTIONS: Final = {
-    # Whatever the camera answers, nothing but it is asked.
+    # FFmpeg may connect to the camera only, whatever the camera answers.
     "protocol_whitelist": "rtsp,rtp,udp,tcp",
-    # Over one connection, which no firewall hinders; where the camera has none, over UDP.
+    # Over one TCP connection, which passes firewalls; over UDP where the camera has no TCP.
     "rtsp_flags": "prefer_tcp",
     "fflags": "nobuffer",
     "analyzeduration": "1000000",
@@ -43,25 +43,25 @@ _REFUSALS: Final[tuple[tuple[type[FFmpegError], str], ...]] = (
 
 
 class CameraLost(Exception):
-    """The camera does not answer, or no longer; it may come back."""
+    """The camera does not answer, or stopped answering; it may come back."""
 
 
 class CameraRefused(Exception):
-    """The camera answers that it cannot be watched so; the message is a sentence for its owner."""
+    """The camera refuses to be read; the message is a sentence for its owner."""
 
 
 def watch_camera(address: str, ended: Callable[[], bool]) -> Iterator[Event]:
-    """The events of a camera's video track, until it ends or is asked to.
+    """Yield the events of a camera's video track, until it ends or ``ended`` returns true.
 
-    A fragment begins at a key frame. Its number, and its time, are those of this machine's clock.
+    A fragment begins at a key frame. Its number and its time come from this machine's clock.
 
     Args:
-        address: ``rtsp://…``, with user and password if it wants them; it is in no message.
-        ended: asked at each packet.
+        address: ``rtsp://…``, with user and password if needed; it appears in no message.
+        ended: called at each packet.
 
     Raises:
-        CameraLost: it does not answer, or stopped to.
-        CameraRefused: it answers that it cannot be watched.
+        CameraLost: it does not answer, or stopped answering.
+        CameraRefused: it refuses to be read.
         NoVideo: it has no video track.
     """
     try:
@@ -76,7 +76,7 @@ def watch_camera(address: str, ended: Callable[[], bool]) -> Iterator[Event]:
         for kind, sentence in _REFUSALS:
             if isinstance(error, kind):
                 raise CameraRefused(sentence) from None
-        # FFmpeg's own sentence may have the address in it.
+        # FFmpeg's own message may contain the address.
         raise CameraLost(f"The camera does not answer ({type(error).__name__}).") from None
     except OSError as error:
         raise CameraLost(f"The camera does not answer ({type(error).__name__}).") from None
@@ -109,5 +109,5 @@ def _events(
 
 
 def _number(now: float, count: int) -> str:
-    """Digits that rise, of the length of the service's own."""
+    """Return a fragment number that rises, as long as those of Kinesis Video Streams."""
     return f"{int(now * 1000):036}{count % 10**11:011}"

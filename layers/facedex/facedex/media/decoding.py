@@ -1,4 +1,4 @@
-"""The pictures of a live stream, by one decoder for as long as its codec stays the same."""
+"""Decoding of a live stream, with one decoder for as long as the codec stays the same."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ CODECS: Final = {
     "V_VP9": "vp9",
     "V_AV1": "av1",
 }
-_MOST_PIXELS: Final = 64_000_000
-_REORDERED: Final = 64  # frames after which one that was held back is lost: H.264 has 16 at most
-# Frames in a row that cannot be decoded, after which there is no use in going on: of a camera with
-# a key frame every ten seconds, a lost one leaves 300 behind.
+_MAX_PIXELS: Final = 64_000_000
+_REORDERED: Final = 64  # frames after which one that is held is lost: H.264 reorders 16 at most
+# Frames in a row that cannot be decoded, after which decoding stops: a camera with a key frame
+# every ten seconds makes 300 of them useless when it loses one.
 _HOPELESS: Final = 1500
-_KEYLESS: Final = 600  # frames without a key frame after which one that is none is tried
+_KEYLESS: Final = 600  # frames without a key frame after which another frame is tried
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,20 +50,20 @@ class Shot:
 
     @property
     def at(self) -> float:
-        """Seconds: when it was taken, by its producer's clock where that is known."""
+        """The time of the frame in seconds, by its producer's clock where that is known."""
         start = self.opening.producer_timestamp
         return (self.opening.began if start is None else start) + self.offset
 
 
 class Decoder:
-    """Decodes the first video track of a stream, whatever becomes of it on the way.
+    """Decoder of the first video track of a stream, which survives damage and new codecs.
 
     Attributes:
-        failed: frames in a row, up to now, that could not be decoded.
+        failed: frames in a row, up to the latest, that could not be decoded.
     """
 
-    def __init__(self, *, most_pixels: int = _MOST_PIXELS) -> None:
-        self._most_pixels = most_pixels
+    def __init__(self, *, max_pixels: int = _MAX_PIXELS) -> None:
+        self._max_pixels = max_pixels
         self._context: VideoCodecContext | None = None
         self._track: Track | None = None
         self._opening: Opening | None = None
@@ -74,11 +74,11 @@ class Decoder:
         self._whole = False  # whether it has what the next frame refers to
 
     def owes(self, opening: Opening) -> bool:
-        """Whether frames of that fragment are still to come out."""
+        """Return whether the decoder still holds frames of that fragment."""
         return any(each is opening for each, _ in self._held.values())
 
     def open(self, opening: Opening) -> Iterator[Shot]:
-        """Begin a fragment; the frames that a decoder which is done with still had.
+        """Begin a fragment; yield the frames that a replaced decoder still held.
 
         Raises:
             NoVideo: there is no video track, or none that can be decoded here.
@@ -92,7 +92,7 @@ class Decoder:
         self._track, self._opening = track, opening
 
     def decode(self, coded: Coded) -> Iterator[Shot]:
-        """Take the next frame; those that are complete with it, in the order in which to show.
+        """Decode the next frame; yield the frames that are complete, in display order.
 
         Raises:
             Undecodable: hundreds of frames in a row could not be decoded.
@@ -105,13 +105,13 @@ class Decoder:
         self._whole, self._keyless = True, 0
         self._count += 1
         packet: av.Packet[Any] = av.Packet(coded.data)
-        # A number of our own: what a stream says of its times need not be unique.
+        # A number of our own: the timestamps of a stream need not be unique.
         packet.pts = packet.dts = self._count
         self._held[self._count] = (self._opening, coded.offset)
         yield from self._decode(packet)
 
     def drain(self) -> Iterator[Shot]:
-        """The frames that are held back until others come; the next one must be a key frame."""
+        """Yield the frames that the decoder still holds; the next frame must be a key frame."""
         if self._context is not None and self._held:
             yield from self._decode(None)
             self._context.flush_buffers()
@@ -147,17 +147,17 @@ class Decoder:
                 + (" in compressed blocks" if track.packed else "")
                 + f"; {', '.join(CODECS)} can be decoded."
             )
-        if track.width * track.height > self._most_pixels:
+        if track.width * track.height > self._max_pixels:
             raise NoVideo(
                 f"Its pictures have {track.width} x {track.height} pixels;"
-                f" {self._most_pixels} are allowed."
+                f" {self._max_pixels} are allowed."
             )
         try:
             context = av.CodecContext.create(name, "r")
             assert isinstance(context, VideoCodecContext)
             context.thread_count = 1
-            # FFmpeg refuses larger ones itself, whatever the header said.
-            context.options = {"max_pixels": str(self._most_pixels)}
+            # FFmpeg itself refuses larger pictures, whatever the header said.
+            context.options = {"max_pixels": str(self._max_pixels)}
             if track.private:
                 context.extradata = track.private
             context.open()

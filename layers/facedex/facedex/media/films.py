@@ -1,4 +1,4 @@
-"""What a film is, found out by reading little of it."""
+"""Properties of a film, found by reading little of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from facedex.media import orientation, truncation
-from facedex.media.errors import FilmError
+from facedex.media.film_errors import FilmError
 from facedex.media.opening import Clock, open_film
 from facedex.media.ranges import Source
 
@@ -24,17 +24,17 @@ FULL_RANGE: Final = 2  # AVCOL_RANGE_JPEG
 
 @dataclass(frozen=True, slots=True)
 class Film:
-    """What is known of a film before its frames are looked at.
+    """Properties of a film that are known before its frames are decoded.
 
     Attributes:
         container, codec: FFmpeg's names, such as ``mov,mp4,m4a,3gp,3g2,mj2`` and ``h264``.
-        format: the container's name for people, such as ``QuickTime / MOV``.
+        format: the container's full name, such as ``QuickTime / MOV``.
         duration: ms.
         frame_rate: frames per second, the mean where it varies.
         width, height: pixels of the upright picture.
         color_range: ``FULL`` or ``LIMITED``.
-        key_frames: ms; where decoding can start, empty where the file does not say. Decoding is
-            right wherever a segment begins; these only make it cheap.
+        key_frames: ms; places where decoding can start, empty where the file does not list them.
+            Decoding is correct wherever a segment begins; key frames only make it cheap.
     """
 
     container: str
@@ -49,10 +49,10 @@ class Film:
 
 
 def probe(source: Source, *, heartbeat: Callable[[int], None] | None = None) -> Film:
-    """Read what a film is: its headers, its index and its first frames.
+    """Read a film's properties from its headers, its index and its first frames.
 
-    A file that does not say how long it is, is read to its end, but not decoded; `heartbeat` is
-    then told how far, in ms.
+    A file that does not state its length is read to its end, but not decoded; ``heartbeat`` is then
+    called with the position, in ms.
 
     Raises:
         FilmError: it cannot be analysed: too large, too long, empty, cut off, encrypted, without a
@@ -64,7 +64,7 @@ def probe(source: Source, *, heartbeat: Callable[[int], None] | None = None) -> 
     if size > LARGEST:
         raise FilmError(f"The video has {size} bytes; at most {LARGEST} (10 GiB) are analysed.")
     with open_film(source) as (container, stream):
-        truncation.check(source, container, stream)
+        truncation.check(source, stream)
         clock = Clock(container, stream)
         first, frame = _first_frame(container, stream)
         index = _index(container, stream)
@@ -97,7 +97,7 @@ def _first_frame(container: InputContainer, stream: VideoStream) -> tuple[int | 
             first = packet.pts
         try:
             frames = packet.decode()
-        except av.error.FFmpegError:  # damage at the start; what follows may be whole
+        except av.error.FFmpegError:  # damage at the start; later frames may be whole
             frames = []
         if frames:
             return first, frames[0]
@@ -112,10 +112,10 @@ def _first_frame(container: InputContainer, stream: VideoStream) -> tuple[int | 
 def _index(container: InputContainer, stream: VideoStream) -> list[int]:
     """Return the timestamps under which the file's index has key frames."""
     if "matroska" in container.format.name and container.duration:
-        # Its index stands behind the frames, and is read when first asked for.
+        # Its index follows the frames, and FFmpeg reads it at the first seek.
         container.seek(container.duration + (container.start_time or 0))
     entries = stream.index_entries
-    # Of a fragmented file, only the fragments read so far are known: that is no index.
+    # Of a fragmented file FFmpeg knows only the fragments read so far, which are no index.
     tick = stream.time_base or 0
     if (
         not len(entries)
@@ -138,10 +138,10 @@ def _span(
         return _read_through(container, stream, clock, heartbeat)
     duration = container.duration // 1000
     if "matroska" in container.format.name:
-        # There, it is the time at which the film ends, on a clock that need not begin with it.
+        # In Matroska it is the time at which the film ends, on a clock that need not start at 0.
         duration -= max(0, container.start_time or 0) // 1000
-    # An index may count when frames are decoded, the frames when they are shown. The difference is
-    # the same for all key frames of an encoder; where it is not, a segment decodes a little more.
+    # An index may hold decoding times, where frames have display times. The difference is the same
+    # for all key frames of an encoder; where it is not, a segment decodes a little more.
     shift = first - index[0] if index and first is not None else 0
     key_frames = _ascending(clock.milliseconds(ticks + shift) for ticks in index)
     return max((duration, *key_frames[-1:])), key_frames

@@ -1,4 +1,4 @@
-"""The faces of one segment of a film."""
+"""Tracks of the faces in one segment of a film."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from facedex.media.tracking import Track, Tracker
 if TYPE_CHECKING:
     from facedex.vision.packs import Pack
 
-# How large a frame is searched, in pixels of its longest side. A film shows a face many times, so
-# it is searched at half the size of a photo: of a film of 1280 x 720, faces from 40 pixels on.
+# The size at which a frame is searched, in pixels of its longest side. A film shows a face many
+# times, so it is searched at half the size of a photo: in a film of 1280 x 720, faces from 40
+# pixels on.
 LONGEST_SIDE: Final = 640
 MOST_FACES: Final = 100
 
@@ -30,25 +31,32 @@ def follow(
 ) -> list[Track]:
     """Return the tracks of one segment of a film, in the order of first appearance.
 
-    rate: how many times a second the film is looked at, as it was cut for; longest_side: of the
-    picture that is searched. `heartbeat` is told the film's time in ms with each frame that is
-    looked at; what it raises ends the work.
+    Args:
+        source: the film's file.
+        segment: the segment.
+        pack: finds the faces and embeds them.
+        rate: frames searched for each second of the film, as when it was cut into segments.
+        longest_side: pixels; the size at which frames are searched.
+        heartbeat: called with the film's time in ms at each frame that is searched; an exception
+            that it raises ends the work.
 
-    Raises FilmError where the segment cannot be decoded, and whatever reading `source` raises.
+    Raises:
+        FilmError: the segment cannot be decoded.
     """
     tracker = Tracker(pack)
     tracks: list[Track] = []
     for timestamp, image in frames.sample(source, segment, Grid(rate)):
         if heartbeat:
             heartbeat(timestamp)
-        # Turned faces that one frame does not show, others do: a frame without faces is cheap.
-        faces = pack.find(image, longest_side=longest_side, most=MOST_FACES, thorough=False)
+        # A turned face that this frame does not show upright, others do: so a frame without faces
+        # stays cheap.
+        faces = pack.find(image, longest_side=longest_side, limit=MOST_FACES, thorough=False)
         tracker.see(timestamp, image, faces)
-        tracks += tracker.take()
+        tracks += tracker.pop_ended()
     tracker.cut()
-    tracks += tracker.take()
-    return sorted(tracks, key=lambda track: (track.sightings[0].timestamp, *_place(track)))
+    tracks += tracker.pop_ended()
+    return sorted(tracks, key=lambda track: (track.sightings[0].timestamp, *_first_box(track)))
 
 
-def _place(track: Track) -> tuple[float, ...]:
+def _first_box(track: Track) -> tuple[float, ...]:
     return tuple(track.sightings[0].face.box)

@@ -1,4 +1,4 @@
-"""The frames of a segment that are looked at, in the order in which they are shown."""
+"""The sampled frames of a segment, in display order."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from facedex.media import orientation
-from facedex.media.errors import FilmError
+from facedex.media.film_errors import FilmError
 from facedex.media.opening import Clock, open_film
 from facedex.media.ranges import Source
 from facedex.media.segments import Grid, Segment
 from facedex.vision.images import Image
 
-# How far in front of a segment a key frame is looked for, ms, the nearest place first.
+# Distances before a segment at which a key frame is searched for, ms, the nearest first.
 STEPS_BACK: Final = (0, 1_000, 4_000, 15_000, 60_000, 300_000)
 LONG_BEFORE: Final = 10  # seconds
 MOST_AHEAD: Final = 32  # packets read before one is decoded: twice what H.264 reorders
@@ -48,11 +48,11 @@ def sample(source: Source, segment: Segment, grid: Grid) -> Iterator[tuple[int, 
 def _packets(
     container: InputContainer, stream: VideoStream, clock: Clock, start: int
 ) -> Iterator[Packet[VideoStream]]:
-    """Yield the track's packets from a key frame on that is shown at `start` or before."""
+    """Yield the track's packets from a key frame on that is shown at ``start`` or before."""
     for back in STEPS_BACK if start > 0 else ():
         try:
             container.seek(clock.ticks(max(0, start - back)), stream=stream)
-        except av.error.FFmpegError:  # the container cannot go there
+        except av.error.FFmpegError:  # the container cannot seek there
             break
         packets = container.demux(stream)
         for packet in packets:
@@ -72,7 +72,7 @@ def _packets(
 
 
 def _rewind(container: InputContainer, stream: VideoStream) -> None:
-    """Go to the first packet. It is decoded before it is shown, so some time before the start."""
+    """Seek to the first packet. It is decoded before it is shown, so some time before the start."""
     begin = min(stream.start_time or 0, 0) - math.ceil(LONG_BEFORE / (stream.time_base or 1))
     container.seek(begin, stream=stream)
 
@@ -80,7 +80,7 @@ def _rewind(container: InputContainer, stream: VideoStream) -> None:
 def _decode(
     packets: Iterator[Packet[VideoStream]], clock: Clock, grid: Grid
 ) -> Iterator[VideoFrame]:
-    """Decode packets, except frames that no other needs and that are not first in their cell.
+    """Decode packets, except frames that no other frame needs and that are not first in their cell.
 
     Raises FilmError where there are packets and not one gives a frame.
     """
@@ -92,7 +92,7 @@ def _decode(
             frames = context.decode(packet if packet.size else None)
         except EOFError:
             break
-        except av.error.FFmpegError:  # a damaged place: players go on behind it, too
+        except av.error.FFmpegError:  # a damaged place: players continue after it, too
             failed += 1
             continue
         for frame in frames:
@@ -106,10 +106,10 @@ def _decode(
 def _needed(
     packets: Iterator[Packet[VideoStream]], clock: Clock, grid: Grid
 ) -> Iterator[tuple[Packet[VideoStream], bool]]:
-    """Yield each packet, and whether its frame may be the first that is shown in its cell.
+    """Yield each packet, and whether its frame may be the first shown in its cell.
 
-    Packets come in the order of decoding. All frames shown before a moment have been read once
-    that order has reached it.
+    Packets come in decoding order. All frames shown before a moment have been read once the
+    decoding times reach it.
     """
     waiting: deque[tuple[Packet[VideoStream], int | None]] = deque()
     first: dict[int, int] = {}  # of each cell, the least timestamp read so far
@@ -125,14 +125,14 @@ def _needed(
             or (dts is not None and dts >= oldest)
             or not packet.size
         ):
-            yield _judge(waiting.popleft(), clock, grid, first)
+            yield _with_need(waiting.popleft(), clock, grid, first)
         if len(first) > 4 * MOST_AHEAD:
             del first[min(first)]
     while waiting:
-        yield _judge(waiting.popleft(), clock, grid, first)
+        yield _with_need(waiting.popleft(), clock, grid, first)
 
 
-def _judge(
+def _with_need(
     waiting: tuple[Packet[VideoStream], int | None], clock: Clock, grid: Grid, first: dict[int, int]
 ) -> tuple[Packet[VideoStream], bool]:
     packet, pts = waiting

@@ -1,4 +1,4 @@
-"""Files opened by FFmpeg, with nothing else within its reach."""
+"""Opening of films with FFmpeg, which can reach nothing else."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from facedex.media import boxes, truncation
-from facedex.media.errors import FilmError
+from facedex.media.film_errors import FilmError
 from facedex.media.ranges import Source
 
 # Containers of one file with timestamps. None of them names other files that FFmpeg would open:
-# playlists (HLS, DASH, concat) and numbered pictures are left out.
+# playlists (HLS, DASH, concat) and numbered pictures are excluded.
 FORMATS: Final = (*("mov", "matroska", "avi", "mpegts", "mpeg", "flv", "asf", "ogg", "mxf", "ivf"),)
 NAMES: Final = "MP4, MOV, MKV, WebM, AVI, MPEG-TS, MPEG-PS, FLV, ASF, Ogg, MXF and IVF"
 
-# H.264 ends at 35.6 megapixels (level 6.2); a frame of more is made to exhaust memory.
+# H.264 ends at 35.6 megapixels (level 6.2); a larger frame is an attempt to exhaust memory.
 MOST_PIXELS: Final = 8192 * 4352
 
 _OPTIONS: Final = {
@@ -51,7 +51,10 @@ def open_film(source: Source) -> Iterator[tuple[InputContainer, VideoStream]]:
             metadata_errors="ignore",
         )
     except (av.error.FFmpegError, EOFError) as error:
-        raise FilmError(truncation.why_unreadable(source, NAMES)) from error
+        truncation.check(source)
+        raise FilmError(
+            f"The file is not a video that can be read; it may be one of {NAMES}."
+        ) from error
     with container:
         yield container, _moving_pictures(container)
 
@@ -86,9 +89,9 @@ class Clock:
     def __init__(self, container: InputContainer, stream: VideoStream) -> None:
         tick = stream.time_base or Fraction(1, 1000)  # seconds
         begin = Fraction(container.start_time or 0, av.time_base)
-        if begin < 0:  # the sound's decoder runs in before 0; pictures before 0 are shown
+        if begin < 0:  # sound may start before 0 for its decoder; pictures before 0 are shown
             begin = min(Fraction(0), (stream.start_time or 0) * tick)
-        # Every packet's time is asked for: whole numbers are ten times as fast as fractions.
+        # Called for every packet: integers are ten times as fast as fractions.
         step, half = 1000 * tick, Fraction(1, 2) - 1000 * begin
         self._divisor = math.lcm(step.denominator, half.denominator)
         self._factor = int(step * self._divisor)

@@ -1,4 +1,4 @@
-"""Decoded frames to upright RGB pixels."""
+"""Conversion of decoded frames to upright RGB pixels."""
 
 from __future__ import annotations
 
@@ -20,9 +20,12 @@ NARROWEST: Final = 0.25  # width of a pixel to its height
 def to_image(
     frame: VideoFrame, *, pixel_aspect: float = 1, longest_side: int = LONGEST_SIDE
 ) -> Image:
-    """Return a frame upright, with square pixels, and no larger than `longest_side`.
+    """Return a frame upright, with square pixels, and no larger than ``longest_side``.
 
-    pixel_aspect: how much wider than high a pixel is shown.
+    Args:
+        frame: a decoded frame.
+        pixel_aspect: how much wider than high a pixel is shown.
+        longest_side: pixels.
     """
     width, height = frame.width * pixel_aspect, float(frame.height)
     scale = min(1.0, longest_side / max(width, height))
@@ -48,7 +51,7 @@ def upright_size(frame: VideoFrame) -> tuple[int, int]:
 
 
 def pixel_aspect(context: VideoCodecContext) -> float:
-    """Return how much wider than high a track's pixels are shown; 1 where that is absurd."""
+    """Return how much wider than high a track's pixels are shown; 1 if that is implausible."""
     aspect = context.sample_aspect_ratio
     return float(aspect) if aspect and NARROWEST <= aspect <= 1 / NARROWEST else 1.0
 
@@ -71,8 +74,8 @@ def _turn_of(frame: VideoFrame) -> tuple[tuple[float, float], tuple[float, float
 
     ISO/IEC 14496-12, 6.2.2: the first two columns of a track's display matrix.
     """
-    # Not frame.side_data: PyAV 18 keeps it in the frame that it points to, and such a ring keeps
-    # the pixels until Python's collector comes round.
+    # Not frame.side_data: PyAV 18 stores it in the frame that it refers to, and that cycle keeps
+    # the pixels until Python's garbage collector runs.
     all_side_data: Any = SideDataContainer
     side_data = all_side_data(frame).get("DISPLAYMATRIX")
     if side_data is None:

@@ -1,4 +1,4 @@
-"""Which frames of a live stream are looked at, whatever its producer's clock does."""
+"""Choice of the frames of a live stream that are searched, whatever its producer's clock does."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-# Seconds between two frames beyond which the clock has jumped, or the stream has begun anew.
+# Seconds between two frames beyond which the clock has jumped, or the stream has restarted.
 JUMP: Final = 10.0
-# A millisecond is the unit of time of most streams: frames may come by one too early.
+# A millisecond is the unit of time of most streams: frames may be early by one.
 EARLY: Final = 5.0  # ms
-STANDSTILL: Final = 30  # frames of one time after which the clock counts as stopped
+STANDSTILL: Final = 30  # frames with the same time after which the clock counts as stopped
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A moment at which the stream is looked at.
+    """A moment at which a frame of the stream is searched.
 
     Attributes:
         timestamp: milliseconds of a clock that never goes back.
-        jumped: whether the stream's own clock has since the last one.
+        jumped: whether the stream's own clock has jumped since the last moment.
     """
 
     timestamp: int
@@ -27,12 +27,12 @@ class Moment:
 
 
 class Pace:
-    """Chooses the first frame of each of a second's equal parts, counted from the first frame."""
+    """Chooser of the first frame in each equal part of a second, from the first frame on."""
 
     def __init__(self, rate: float) -> None:
         """Take the parts per second; raise ValueError unless above 0."""
         if not rate > 0:
-            raise ValueError(f"A stream is looked at more than {rate} times a second.")
+            raise ValueError(f"A stream must be searched more than {rate} times a second.")
         self._part = 1000 / rate
         self._before: float | None = None
         self._clock = self._anchor = 0.0  # ms
@@ -40,8 +40,8 @@ class Pace:
         self._still = 0
         self._jumped = False
 
-    def take(self, at: float) -> Moment | None:
-        """The moment if the frame of that time, in seconds, is to be looked at."""
+    def choose(self, at: float) -> Moment | None:
+        """Return the moment if the frame of that time, in seconds, is to be searched, or None."""
         step = 0.0 if self._before is None else at - self._before
         self._before = at
         self._still = self._still + 1 if step == 0 else 0

@@ -1,4 +1,4 @@
-"""Who is who: tracks of one person put together."""
+"""Merging of the tracks that show the same person."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
-# The similarity from which tracks are taken for one person: one pair of different people in
-# 10,000 reaches it.
+# The similarity from which two tracks count as one person: one pair of different people in 10,000
+# reaches it.
 SAME_PERSON: Final = 99.0
 
-BORDER: Final = 700  # ms between a track's end and the next segment's track that goes on with it
-MOVED: Final = 0.6  # of a face's size, that it may have moved meanwhile
-LOOSE: Final = 2  # times as far apart as one person's tracks elsewhere, their vectors may be
-RESIZED: Final = 1.5  # times, that it may have grown or shrunk
+BORDER: Final = 700  # ms between a track's end and the track of the next segment that continues it
+MOVED: Final = 0.6  # of a face's size; how far it may have moved between
+LOOSE: Final = 2  # times the distance of one person's tracks elsewhere that is allowed
+RESIZED: Final = 1.5  # times; how much it may have grown or shrunk
 
-BLOCK: Final = 64  # groups whose nearest are looked for at once: of 15,000, in 8 MB
+BLOCK: Final = 64  # groups whose nearest are searched for at once: for 15,000 in 8 MB
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Appearance:
-    """What is needed of a track to tell whose it is.
+    """The properties of a track that decide which person it shows.
 
     Attributes:
         segment: number of the segment it was found in.
@@ -39,7 +39,7 @@ class Appearance:
         first, last: where the face was then.
         vector: (d,) unit.
         views: how many views the vector is the mean of.
-        clear: the vector says who it is.
+        clear: whether the vector identifies the person.
     """
 
     segment: int
@@ -53,7 +53,7 @@ class Appearance:
 
     @classmethod
     def of(cls, track: Track, segment: int) -> Appearance:
-        """Return the appearance that a track is."""
+        """Return the appearance of a track."""
         first, last = track.sightings[0], track.sightings[-1]
         return cls(
             segment,
@@ -72,10 +72,10 @@ def merge(appearances: Sequence[Appearance], *, cosine: float) -> list[list[int]
 
     Tracks that go on across a segment's border, at the same place and not clearly of different
     people, are one person's. So are tracks whose vectors have a mean inner product of at least
-    `cosine` (average linkage, the closest first), unless both show a face at the same moment: a
-    person is in one place at a time. A person's mirror image or portrait in the picture is
-    therefore somebody else. Tracks that are not clear go on across borders alone: too dark, blurred
-    or averted to be told from others, each is a person of its own.
+    ``cosine`` (average linkage, the closest first), unless both show a face at the same moment: a
+    person is in one place at a time. A person's mirror image or portrait in the picture therefore
+    counts as another person. Tracks that are not clear are joined across borders only: too dark,
+    blurred or averted to be distinguished, each counts as a person of its own.
     """
     if not appearances:
         return []
@@ -93,7 +93,7 @@ def _when(appearance: Appearance) -> tuple[float, ...]:
 
 
 def _across_borders(appearances: Sequence[Appearance], cosine: float) -> Iterable[tuple[int, int]]:
-    """Yield pairs (track, the track of the next segment that goes on with it)."""
+    """Yield pairs (track, the track of the next segment that continues it)."""
     by_segment: dict[int, list[int]] = {}
     for index, appearance in enumerate(appearances):
         by_segment.setdefault(appearance.segment, []).append(index)
@@ -112,7 +112,7 @@ def _across_borders(appearances: Sequence[Appearance], cosine: float) -> Iterabl
 
 
 def _jump(before: Appearance, after: Appearance, cosine: float) -> float | None:
-    """Return how far a face has moved over a border, in its sizes; None if it is another's."""
+    """Return how far a face has moved across a border, in its sizes; None for another face."""
     if not 0 < after.start - before.end <= BORDER:
         return None
     size = (
@@ -125,7 +125,7 @@ def _jump(before: Appearance, after: Appearance, cosine: float) -> float | None:
     distance = float(np.hypot(across, down))
     if distance > MOVED or not 1 / RESIZED <= ratio <= RESIZED:
         return None
-    # The place speaks for the same person already: vectors need only not speak against it.
+    # The place already suggests the same person: the vectors only must not contradict it.
     loose = 1 - LOOSE * (1 - cosine)
     clear = before.clear and after.clear
     return distance if not clear or float(before.vector @ after.vector) >= loose else None
@@ -136,13 +136,13 @@ def _middle(box: Box) -> tuple[float, float]:
 
 
 class _Groups:
-    """Groups of appearances, at first one of each; a group lives at its least member's index."""
+    """Groups of appearances, at first one each; a group is stored at its lowest member's index."""
 
     def __init__(self, appearances: Sequence[Appearance]) -> None:
         count = len(appearances)
         self._members: dict[int, list[int]] = {index: [index] for index in range(count)}
         self._home = list(range(count))
-        # An unclear one has no say in its group's mean.
+        # An unclear appearance does not count in its group's mean.
         weights = [max(1, one.views) if one.clear else 0 for one in appearances]
         self._weights = np.array(weights, dtype=np.float64)
         vectors = np.array([one.vector for one in appearances], dtype=np.float64)
@@ -170,11 +170,11 @@ class _Groups:
         return True
 
     def join_closest(self, cosine: float) -> None:
-        """Join the two closest groups until none are as close as `cosine`.
+        """Join the two closest groups until none are as close as ``cosine``.
 
         The mean inner product of the members of two groups is that of their mean vectors. A third
-        group is no closer to the mean of two than to the closer of both: so how close its nearest
-        was before they were joined is a bound, and what is nearest now is only looked for when
+        group is no closer to the mean of two than to the closer of both: so the closeness of its
+        nearest before they were joined is a bound, and the new nearest is searched for only when
         that bound is the highest of all (Müllner, Modern hierarchical, agglomerative clustering
         algorithms, 2011, section 3.1).
         """
@@ -187,11 +187,11 @@ class _Groups:
         known = np.ones(len(alive), dtype=bool)
         rows = np.flatnonzero(alive)
         for block in np.array_split(rows, len(rows) // BLOCK + 1):
-            self._look(block, alive, means, nearest, close)
+            self._find_nearest(block, alive, means, nearest, close)
         while len(alive) and close.max() >= cosine:
             index = int(close.argmax())
             if not known[index]:
-                self._look(np.array([index]), alive, means, nearest, close)
+                self._find_nearest(np.array([index]), alive, means, nearest, close)
                 known[index] = True
                 continue
             one, other = sorted((index, int(nearest[index])))
@@ -202,7 +202,7 @@ class _Groups:
             known[one] = False
             known[(nearest == one) | (nearest == other)] = False
 
-    def _look(
+    def _find_nearest(
         self,
         rows: NDArray[np.intp],
         alive: NDArray[np.bool_],

@@ -1,4 +1,4 @@
-"""A file of which only those parts are fetched that are read."""
+"""A file that fetches only the parts that are read."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, Protocol
 
-BLOCK: Final = 64 * 1024  # bytes; what a look at one place costs
-LONGEST_RUN: Final = 4 * 1024 * 1024  # bytes fetched at once where a reader goes straight on
+BLOCK: Final = 64 * 1024  # bytes; fetched for a read at a new place
+LONGEST_RUN: Final = 4 * 1024 * 1024  # bytes fetched at once where a reader continues
 KEPT: Final = 16 * 1024 * 1024  # bytes kept, of the runs that were read last
 
 
 class Source(Protocol):
-    """A seekable binary file: what a film is read from."""
+    """A seekable binary file that a film is read from."""
 
     def read(self, size: int = -1, /) -> bytes | None:
-        """Return at most `size` bytes from here on."""
+        """Return at most ``size`` bytes from the current position."""
         ...
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
-        """Go to a place and return it."""
+        """Move to a position and return it."""
         ...
 
     def tell(self) -> int:
-        """Return the place of the next byte."""
+        """Return the position of the next byte."""
         ...
 
 
 class RangedFile(io.RawIOBase):
     """A read-only, seekable file over a function that fetches byte ranges, such as S3's GetObject.
 
-    A read at a new place fetches one block; a read that goes on where an earlier run of bytes
-    ends fetches twice as much as that run had, up to `LONGEST_RUN`. So a glance at a header stays
-    cheap, and reading from end to end takes few requests; two places that are read in turns, as
-    picture and sound often are, both grow.
+    A read at a new place fetches one block; a read that continues where an earlier run of bytes
+    ends fetches twice that run, up to ``LONGEST_RUN``. So reading a header stays cheap, and reading
+    the whole file takes few requests; two places that are read in turns, as picture and sound often
+    are, both grow.
 
     Attributes:
         requests: ranges fetched so far.
@@ -45,7 +45,7 @@ class RangedFile(io.RawIOBase):
     def __init__(self, size: int, fetch: Callable[[int, int], bytes], *, kept: int = KEPT) -> None:
         """Take the file's size in bytes and ``fetch(start, end)``, end exclusive.
 
-        What `fetch` raises, reads raise.
+        Reads raise the exceptions of ``fetch``.
         """
         self._size = size
         self._fetch = fetch
@@ -56,19 +56,19 @@ class RangedFile(io.RawIOBase):
         self.fetched = 0
 
     def readable(self) -> bool:
-        """Say that it can be read."""
+        """Return True: the file can be read."""
         return True
 
     def seekable(self) -> bool:
-        """Say that it can be read from any place."""
+        """Return True: the file can be read from any position."""
         return True
 
     def tell(self) -> int:
-        """Return the place of the next byte."""
+        """Return the position of the next byte."""
         return self._place
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        """Go to a place, counted from the start, from here or from the end."""
+        """Move to a position, counted from the start, the current position or the end."""
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._size}[whence]
         if base + offset < 0:
             raise ValueError("A place in a file cannot be negative.")

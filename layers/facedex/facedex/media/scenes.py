@@ -1,4 +1,4 @@
-"""Where one shot of a film ends and the next begins."""
+"""Detection of cuts between the shots of a film."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
-STEP: Final = 8  # every eighth pixel is looked at
+STEP: Final = 8  # every eighth pixel is read
 COLUMNS, ROWS = 16, 9  # of a picture's miniature
 BINS: Final = 8  # of each colour, in the histogram
 # Within shots of a real film with much motion, five pictures a second, hardly a pair comes below
-# and above; of cuts, all do. A cut too many costs little: vectors join what it parted.
+# and above; of cuts, all do. A wrong cut costs little: vectors join the two parts.
 ALIKE: Final = 0.4  # correlation of the miniatures
 OTHER_COLOURS: Final = 0.15  # half the sum of differences of the histograms, 0..1
 
 
 class Miniature:
-    """A picture small enough to be kept: 16 x 9 mean colours, and which colours there are."""
+    """A summary of a picture: 16 x 9 mean colours, and a histogram of its colours."""
 
     def __init__(self, pixels: NDArray[np.uint8]) -> None:
         """Take RGB pixels (rows, columns, 3)."""
@@ -37,10 +37,10 @@ class Miniature:
         self.histogram: Floats = (counts / counts.sum()).astype(np.float32)
 
     def is_other_shot(self, before: Miniature) -> bool:
-        """Whether the film was cut between an earlier picture and this one.
+        """Return whether the film was cut between an earlier picture and this one.
 
-        Both what lies where and which colours there are must have changed: a camera that swings
-        changes the first, a lamp that is switched on the second.
+        Both the layout and the colours must have changed: a moving camera changes the first, a lamp
+        that is switched on the second.
         """
         pair = [one.colours - one.colours.mean(axis=(0, 1)) for one in (self, before)]
         spread = float(np.linalg.norm(pair[0]) * np.linalg.norm(pair[1]))

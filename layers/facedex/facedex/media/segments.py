@@ -1,4 +1,4 @@
-"""Films cut into pieces, and the moments at which they are looked at."""
+"""Segments of films, and the grid of moments at which frames are searched."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from facedex.media.films import Film
 
-FOREVER: Final = 2**53  # ms; the end of a film's last piece, so that no late frame is left out
-LONGEST: Final = 4  # times the wished length: a longer piece is cut where no key frame is
+FOREVER: Final = 2**53  # ms; the end of a film's last segment, so that no late frame is excluded
+LONGEST: Final = 4  # times the requested length: a longer segment is cut without a key frame
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A piece of a film: the frames shown from `start` on and before `end`, in milliseconds."""
+    """A part of a film: the frames shown from ``start`` on and before ``end``, in milliseconds."""
 
     number: int
     start: int
@@ -25,16 +25,16 @@ class Segment:
 
 
 class Grid:
-    """Film time in equal cells, of each of which the first frame is looked at.
+    """Film time in equal cells; the first frame of each is searched.
 
     The cells do not depend on how a film is cut, and segments are whole cells: so the same frames
-    are looked at however it is cut.
+    are searched however it is cut.
     """
 
     def __init__(self, rate: float) -> None:
         """Take the cells per second; raise ValueError unless above 0."""
         if not rate > 0:
-            raise ValueError(f"A film is looked at more than {rate} times a second.")
+            raise ValueError(f"A film must be searched more than {rate} times a second.")
         self._rate = Fraction(rate).limit_denominator(1000) / 1000  # cells per millisecond
 
     def cell(self, milliseconds: int) -> int:
@@ -51,11 +51,11 @@ class Grid:
 
 
 def cut(film: Film, *, seconds: float, rate: float) -> list[Segment]:
-    """Cut a film into segments of about so many seconds, to be looked at `rate` times a second.
+    """Cut a film into segments of about so many seconds, to be searched ``rate`` times a second.
 
-    Each begins at the first cell of the grid behind a key frame, so that decoding it starts with
-    that key frame. Where the file does not say where its key frames are, or where they are rare,
-    it is cut by time alone, which costs the decoding of some frames twice.
+    Each begins at the first cell of the grid after a key frame, so that decoding starts with that
+    key frame. A file without a list of key frames, or with rare ones, is cut by time only, so that
+    some frames are decoded twice.
     """
     length = max(1, round(1000 * seconds))
     grid = Grid(rate)
@@ -65,7 +65,7 @@ def cut(film: Film, *, seconds: float, rate: float) -> list[Segment]:
 
 
 def _borders(film: Film, length: int, grid: Grid) -> Iterator[int]:
-    # A piece of less than half the length is not worth its overhead.
+    # A segment of less than half the length is not worth its overhead.
     last = 0
     latest = film.duration - length // 2
     for key_frame in [*film.key_frames, film.duration]:

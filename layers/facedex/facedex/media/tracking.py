@@ -21,8 +21,8 @@ Floats = NDArray[np.float32]
 
 GAP: Final = 1000  # ms without a sighting after which a track ends
 FADING: Final = 0.5  # of the last step that the estimate of a face's motion keeps
-# Of a face seen only once or twice, the detector must be this sure, in percent: its mistakes do
-# not last.
+# The confidence, in percent, that a face seen only once or twice needs: false detections do not
+# last.
 SURE: Final = 80.0
 BRIEF: Final = 2  # sightings
 DIFFERENT: Final = 1.0  # similarity below which two views are not of one person
@@ -41,12 +41,12 @@ class Track:
     """One face, followed through one shot.
 
     Attributes:
-        sightings: in the order of time.
+        sightings: the sightings in the order of time.
         vector: (d,) unit; the normalised mean over its best views.
-        views: how many those are.
-        clear: those views show who it is; else the vector is that of any dark, blurred or averted
-            face, and says little about whose tracks are one person's.
-        passable: a gallery may be searched with the vector.
+        views: number of those views.
+        clear: whether those views identify the person; otherwise the vector is that of a dark,
+            blurred or averted face, and says little about which tracks show one person.
+        passable: whether a gallery may be searched with the vector.
         best: number of the best sighting.
     """
 
@@ -60,7 +60,7 @@ class Track:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Probe:
-    """Who a track that goes on shows so far.
+    """The vector of a track that has not ended yet.
 
     Attributes:
         version: grows with each view that is new or clearly better.
@@ -74,7 +74,7 @@ class Probe:
 
 @dataclass(slots=True, eq=False)
 class _Live:
-    """A track that may go on; `sightings` and `jumps` are empty where nobody asks for them."""
+    """A track that may continue; ``sightings`` and ``jumps`` stay empty in an endless tracker."""
 
     number: int
     size: float  # pixels
@@ -88,7 +88,7 @@ class _Live:
     surest: float = 0.0  # percent
 
     def expected(self, timestamp: int) -> Floats:
-        """Return the landmarks where the face will be if it moves on as before."""
+        """Return the landmarks at that time if the face keeps moving as before."""
         return self.landmarks + self.motion * np.float32(timestamp - self.seen)
 
     def add(self, timestamp: int, face: Face, landmarks: Floats, size: float) -> None:
@@ -101,11 +101,12 @@ class _Live:
 
 
 class Tracker:
-    """Follows faces through frames that are given in the order of time; for files and streams.
+    """Tracker of faces through frames in the order of time; for files and streams.
 
-    Of each face it keeps a few chips and, for `take`, every sighting until the track ends. With
-    `endless`, for a stream in which a face may stay for months, it keeps no sightings, and `take`
-    has nothing to return: memory depends on how many faces are in view, not on how long it runs.
+    It keeps a few chips of each face and, for :meth:`pop_ended`, every sighting until the track
+    ends. With ``endless``, for a stream in which a face may stay for months, it keeps no sightings,
+    and :meth:`pop_ended` returns nothing: memory depends on the number of faces in view, not on the
+    length of the stream.
     """
 
     def __init__(self, pack: Pack, *, endless: bool = False) -> None:
@@ -115,11 +116,11 @@ class Tracker:
         self._ended: list[_Live] = []
         self._miniature: Miniature | None = None
         self._count = 0
-        # Without a calibration nobody knows which vectors differ: then places alone decide.
+        # Without a calibration it is unknown which vectors differ: then places alone decide.
         self._different = pack.measured.cosine(DIFFERENT) if pack.measured else -1.0
 
     def see(self, timestamp: int, image: Image, faces: Sequence[Face]) -> list[int]:
-        """Take the faces found in the next frame; return the number of each one's track."""
+        """Add the faces found in the next frame; return the number of each one's track."""
         miniature = Miniature(image.pixels)
         if self._miniature is not None and miniature.is_other_shot(self._miniature):
             self.cut()
@@ -147,13 +148,13 @@ class Tracker:
         """End all tracks: the next frame is of another shot."""
         self._end(list(self._live))
 
-    def take(self) -> list[Track]:
+    def pop_ended(self) -> list[Track]:
         """Return the tracks that have ended since the last call, in order of appearance."""
         ended, self._ended = sorted(self._ended, key=lambda track: track.number), []
         return [track for live in ended for track in self._finish(live)]
 
     def probes(self, numbers: Sequence[int]) -> list[Probe | None]:
-        """Return who each of these tracks, by its number, shows so far; None if nobody can tell."""
+        """Return the probe of each track, by its number; None where no view is good enough."""
         live = {track.number: track for track in self._live}
         chosen = [live[number].views for number in numbers]
         views.embed_new(self._pack, chosen)
@@ -164,7 +165,7 @@ class Tracker:
         known = [vector for vector in vectors if vector is not None]
         if not known:
             return None
-        # Where somebody else has taken a face's place unnoticed, what was before does not count.
+        # Where another person has taken a face's place unnoticed, earlier views do not count.
         changes = [
             number
             for number, (before, after) in enumerate(pairwise(known), 1)
@@ -197,7 +198,7 @@ class Tracker:
     def _costs(
         self, timestamp: int, image: Image, faces: Sequence[Face], places: Floats, sizes: Floats
     ) -> Floats:
-        """Return the costs (tracks, faces); where places leave doubt, vectors have their say."""
+        """Return the costs (tracks, faces); where places leave doubt, vectors are compared."""
         if not self._live or not faces:
             return np.empty((0, 0), dtype=np.float32)
         expected = np.stack([track.expected(timestamp) for track in self._live])
@@ -206,7 +207,9 @@ class Tracker:
         doubt = assignment.doubtful(costs)
         if self._different <= -1 or not doubt.any():
             return costs
-        known = {row: self._known(self._live[row]) for row in np.flatnonzero(doubt.any(axis=1))}
+        known = {
+            row: self._clear_vector(self._live[row]) for row in np.flatnonzero(doubt.any(axis=1))
+        }
         columns = [
             c for c in np.flatnonzero(doubt.any(axis=0)).tolist() if views.is_clear(faces[c])
         ]
@@ -218,21 +221,21 @@ class Tracker:
                 continue
             for column, likeness in zip(columns, vectors @ vector, strict=True):
                 if doubt[row, column]:
-                    # 1: as unlike as strangers.
+                    # 1: as different as two people.
                     unlike = (1 - likeness) / (1 - self._different)
                     mean = (by_place[row, column] + unlike) / 2
                     costs[row, column] = mean if unlike <= 1 else assignment.FORBIDDEN
         return costs
 
-    def _known(self, track: _Live) -> Floats | None:
-        """Return the vector of a track's best view so far, if that shows who it is."""
+    def _clear_vector(self, track: _Live) -> Floats | None:
+        """Return the vector of a track's best view so far, if that view is clear."""
         best = max(track.views.in_order(), key=lambda view: view.score)
         if best.vector is not None:
             return best.vector if best.clear else None
         return views.embed(self._pack, [best])[0] if best.clear else None
 
     def _finish(self, live: _Live) -> list[Track]:
-        """Return an ended track, in pieces where its views are of different people."""
+        """Return an ended track, split where its views show different people."""
         kept = views.best_kind(live.views.in_order())
         vectors = views.embed(self._pack, kept)
         borders = [0]

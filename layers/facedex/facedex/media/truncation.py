@@ -1,4 +1,4 @@
-"""Whether a file is all there: what FFmpeg does not say."""
+"""Detection of files that were cut off, which FFmpeg reads without an error."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ import struct
 from typing import TYPE_CHECKING, Final
 
 from facedex.media import boxes
-from facedex.media.errors import FilmError
+from facedex.media.film_errors import FilmError
 from facedex.media.ranges import Source
 
 if TYPE_CHECKING:
-    from av.container import InputContainer
     from av.video.stream import VideoStream
 
-HEAD: Final = 4096  # bytes; the headers looked at lie within
+HEAD: Final = 4096  # bytes; the headers lie within
 EBML: Final = b"\x1a\x45\xdf\xa3"
 SEGMENT: Final = b"\x18\x53\x80\x67"
 
-CUT_OFF: Final = "The video is cut off: {}; upload the whole file."
+_MESSAGE: Final = "The video is cut off: {}; upload the whole file."
 
 
 def size_of(source: Source) -> int:
@@ -25,44 +24,54 @@ def size_of(source: Source) -> int:
     return source.seek(0, 2)
 
 
-def why_unreadable(source: Source, formats: str) -> str:
-    """Say why FFmpeg could not open a file."""
-    if _is_mp4(_head(source)):
-        size = size_of(source)
-        found = list(boxes.inside(source, 0, size))
-        if any(box.end > size for box in found) or all(box.name != b"moov" for box in found):
-            return CUT_OFF.format("its index is missing")
-    return f"The file is not a video that can be read; it may be one of {formats}."
+def check(source: Source, stream: VideoStream | None = None) -> None:
+    """Raise FilmError where a file ends before its own headers say.
 
+    The position in the file stays as it was: FFmpeg continues reading there.
 
-def check(source: Source, container: InputContainer, stream: VideoStream) -> None:
-    """Raise FilmError where a file ends before what its own headers announce.
+    Args:
+        source: the file.
+        stream: its video track; None where FFmpeg could not open the file.
 
-    The file's place is left as it was: FFmpeg goes on reading there.
+    Raises:
+        FilmError: the file is cut off.
     """
-    place = source.tell()
+    position = source.tell()
     size = size_of(source)
-    head = _head(source)
-    source.seek(place)
-    announced = 0
-    if head.startswith(EBML):
-        announced = _matroska_end(head)
-    elif head.startswith(b"RIFF"):
-        announced = 8 + int(struct.unpack_from("<I", head, 4)[0])
-    elif "mp4" in container.format.name:
-        announced = max((entry.pos + entry.size for entry in stream.index_entries), default=0)
+    announced = _announced_size(source, size, stream)
+    source.seek(position)
+    if announced is None:
+        raise FilmError(_MESSAGE.format("its index is missing"))
     if announced > size:
         share = 100 * size // announced
-        raise FilmError(CUT_OFF.format(f"{share} % of its {announced} bytes are there"))
+        raise FilmError(_MESSAGE.format(f"{share} % of its {announced} bytes are there"))
+
+
+def _announced_size(source: Source, size: int, stream: VideoStream | None) -> int | None:
+    """Return the bytes that a file has by its own headers; 0 where they do not say.
+
+    None means an MP4 whose index, which stands at its end, is missing.
+    """
+    head = _head(source)
+    if head.startswith(EBML):
+        return _matroska_end(head)
+    if head.startswith(b"RIFF"):
+        return 8 + int(struct.unpack_from("<I", head.ljust(8, b"\0"), 4)[0])
+    if stream is not None:
+        if "mp4" not in stream.container.format.name:
+            return 0
+        return max((entry.pos + entry.size for entry in stream.index_entries), default=0)
+    if head[4:8] not in boxes.FIRST:
+        return 0
+    found = list(boxes.inside(source, 0, size))
+    if all(box.name != b"moov" for box in found):
+        return None
+    return max(box.end for box in found)
 
 
 def _head(source: Source) -> bytes:
     source.seek(0)
     return source.read(HEAD) or b""
-
-
-def _is_mp4(head: bytes) -> bool:
-    return head[4:8] in boxes.FIRST
 
 
 def _matroska_end(head: bytes) -> int:

@@ -1,4 +1,4 @@
-"""The views of a face that are worth embedding: good ones, spread over its track."""
+"""The views of a face that are embedded: good ones, spread over its track."""
 
 from __future__ import annotations
 
@@ -18,23 +18,22 @@ from facedex.vision.packs import Pack
 
 Floats = NDArray[np.float32]
 
-MOST: Final = 6  # views of a track that are kept, each of another stretch of it
+MOST: Final = 6  # views of a track that are kept, one for each stretch of it
 # ms; doubled whenever a track has more stretches than that. The first views of a face make up its
 # vector: one alone may be the odd one out.
 STRETCH: Final = 200
 LARGE: Final = 80  # pixels of a face's side above which more pixels add little
 BETTER: Final = 1.1  # times the score for which a new chip is cut
 
-WORSE: Final = 100.0  # times less is a view worth, for each of the two bars that it does not clear
+WORSE: Final = 100.0  # divisor of the score for each of the two bars that a view misses
 
-# What a view must be for its vector to say who it is. The recogniser takes all faces in the dark,
-# and all profiles, for much the same person.
+# The bar that a clear view passes. To the recogniser, all faces in the dark look alike, and so do
+# all profiles.
 BAR: Final = screening.Bar(confidence=50, brightness=15, sharpness=6, turn=65, side=24)
 
-# What a view must be for a gallery to be searched with it, where there is no clear one: what a face
-# must be to get there. Against 1,465 good photos of other people, views of a real film between the
-# two bars gave as few false matches at 80 as clear ones, 5 in 10,000; with each other 1,000, and
-# those below 9,600.
+# The bar that a passable view passes, the same as for a face to be indexed. Against 1,465 good
+# photos of other people, views of a real film between the two bars gave as few false matches at 80
+# as clear ones, 5 in 10,000; with each other 1,000, and those below 9,600.
 LEAST: Final = screening.BARS["AUTO"]
 
 
@@ -43,11 +42,11 @@ class View:
     """A face cut out as the embedder wants it.
 
     Attributes:
-        sighting: its number in the track.
-        clear: it shows who it is.
-        passable: a gallery may be searched with it, if there is no clear one.
+        sighting: number of its sighting in the track.
+        clear: whether it identifies the person.
+        passable: whether a gallery may be searched with it, if there is no clear view.
         chips: the face alone, as the pack's embedder cuts it out.
-        vector: (d,) unit, once it has been asked for.
+        vector: (d,) unit; None until it is first needed.
     """
 
     sighting: int
@@ -60,10 +59,10 @@ class View:
 
 
 class Views:
-    """The best view of each stretch of a track; of a bounded number, whatever its length.
+    """The best view of each stretch of a track; their number is bounded, whatever its length.
 
     Attributes:
-        version: how many views have been kept so far that a gallery is better searched with.
+        version: number of views kept so far that improve a search.
     """
 
     def __init__(self) -> None:
@@ -96,7 +95,7 @@ class Views:
 
 
 def score(face: Face) -> float:
-    """Return how much a view is worth: sharp, large, facing the camera and surely a face."""
+    """Return the score of a view, which rises with sharpness, size, frontality and confidence."""
     frontal = math.cos(math.radians(face.pose.yaw)) * math.cos(math.radians(face.pose.pitch))
     large = min(1.0, min(face.size) / LARGE)
     worth = max(0.01, frontal) ** 2 * large * face.confidence * (10 + face.quality.sharpness)
@@ -105,17 +104,17 @@ def score(face: Face) -> float:
 
 
 def is_clear(face: Face) -> bool:
-    """Whether a face's vector says who it is."""
+    """Return whether a face's vector identifies the person."""
     return not screening.shortcomings(face, BAR)
 
 
 def is_passable(face: Face) -> bool:
-    """Whether a gallery may be searched with a face's vector, if there is no clear view of it."""
+    """Return whether a gallery may be searched with a face's vector, without a clear view."""
     return not screening.shortcomings(face, LEAST)
 
 
 def best_kind(views: Sequence[View]) -> list[View]:
-    """Return those views that are clear; if none is, those that are passable; else all."""
+    """Return the clear views; if there are none, the passable ones; otherwise all."""
     return (
         [view for view in views if view.clear]
         or [view for view in views if view.passable]
@@ -139,7 +138,7 @@ def embed(pack: Pack, views: list[View]) -> Floats:
 
 
 def embed_new(pack: Pack, tracks: Iterable[Views]) -> None:
-    """Give the views to search with that have none their vectors, all of them in one batch."""
+    """Embed in one batch all views to search with that have no vector yet."""
     kept = (view for each in tracks for view in best_kind(each.in_order()))
     new = [view for view in kept if view.passable and view.vector is None]
     for view, vector in zip(new, embed(pack, new), strict=True):

@@ -1,4 +1,4 @@
-"""The faces of a live stream, frame by frame, for as long as it runs."""
+"""Faces of a live stream, frame by frame, for as long as it runs."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Seen:
     """A face in a frame.
 
     Attributes:
-        track: number of the face that it is, through the frames in which it is followed.
-        probe: who that is, as far as can be told by now; its version grows when a search is
-            worth repeating. None while no view of it says who it is.
+        track: number of its track.
+        probe: the vector to search with; its version grows when a search is worth repeating. None
+            while no view is good enough.
     """
 
     face: Face
@@ -31,9 +31,11 @@ class Seen:
 
 
 class Watcher:
-    """Finds and follows faces; memory depends on how many are in view alone.
+    """Detector and tracker of faces; memory depends only on the number of faces in view.
 
-    longest_side: of the picture that is searched, in pixels.
+    Args:
+        pack: finds and embeds the faces.
+        longest_side: pixels; the size at which frames are searched.
     """
 
     def __init__(self, pack: Pack, *, longest_side: int = LONGEST_SIDE) -> None:
@@ -45,12 +47,12 @@ class Watcher:
     def see(self, moment: Moment, image: Image) -> list[Seen]:
         """Return the faces of the next frame, the largest first."""
         size = (image.width, image.height)
-        # Places of faces are followed in pixels.
+        # Faces are tracked in pixels.
         if moment.jumped or size != self._size:
             self._tracker.cut()
         self._size = size
         faces = self._pack.find(
-            image, longest_side=self._longest_side, most=MOST_FACES, thorough=False
+            image, longest_side=self._longest_side, limit=MOST_FACES, thorough=False
         )
         numbers = self._tracker.see(moment.timestamp, image, faces)
         return [

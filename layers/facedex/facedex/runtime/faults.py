@@ -6,35 +6,35 @@ from typing import Final
 
 from facedex.api import errors
 from facedex.settings import SettingError
-from facedex.store import errors as store
-from facedex.vision import errors as vision
+from facedex.store import errors as store_errors
+from facedex.vision import errors as vision_errors
 
 _ERRORS: Final[dict[type[Exception], type[errors.ServiceError]]] = {
-    store.CollectionExists: errors.ResourceAlreadyExistsException,
-    store.CollectionNotFound: errors.ResourceNotFoundException,
-    store.DatabaseUnavailable: errors.InternalServerError,
-    store.FaceNotFound: errors.InvalidParameterException,
-    store.JobNotFound: errors.ResourceNotFoundException,
-    store.ModelMismatch: errors.InternalServerError,
-    store.RequestMismatch: errors.IdempotentParameterMismatchException,
-    store.StreamProcessorInUse: errors.ResourceInUseException,
-    store.StreamProcessorNotFound: errors.ResourceNotFoundException,
-    store.TooManyFaces: errors.ServiceQuotaExceededException,
-    store.TooManyJobs: errors.LimitExceededException,
-    store.TooManyStreamProcessors: errors.LimitExceededException,
-    store.TooManyTags: errors.ServiceQuotaExceededException,
-    store.UserExists: errors.ConflictException,
-    store.UserNotFound: errors.ResourceNotFoundException,
-    vision.ImageTooLarge: errors.ImageTooLargeException,
-    vision.InvalidImage: errors.InvalidImageFormatException,
-    vision.PackMissing: errors.InternalServerError,
+    store_errors.CollectionExists: errors.ResourceAlreadyExistsException,
+    store_errors.CollectionNotFound: errors.ResourceNotFoundException,
+    store_errors.DatabaseUnavailable: errors.InternalServerError,
+    store_errors.FaceNotFound: errors.InvalidParameterException,
+    store_errors.JobNotFound: errors.ResourceNotFoundException,
+    store_errors.ModelMismatch: errors.InternalServerError,
+    store_errors.RequestMismatch: errors.IdempotentParameterMismatchException,
+    store_errors.StreamProcessorInUse: errors.ResourceInUseException,
+    store_errors.StreamProcessorNotFound: errors.ResourceNotFoundException,
+    store_errors.TooManyFaces: errors.ServiceQuotaExceededException,
+    store_errors.TooManyJobs: errors.LimitExceededException,
+    store_errors.TooManyStreamProcessors: errors.LimitExceededException,
+    store_errors.TooManyTags: errors.ServiceQuotaExceededException,
+    store_errors.UserExists: errors.ConflictException,
+    store_errors.UserNotFound: errors.ResourceNotFoundException,
+    vision_errors.ImageTooLarge: errors.ImageTooLargeException,
+    vision_errors.InvalidImage: errors.InvalidImageFormatException,
+    vision_errors.PackMissing: errors.InternalServerError,
 }
 
 
 # Errors whose sentence says all there is to say. Those that _ERRORS lacks are for the operator.
 _FORESEEN: Final[tuple[type[Exception], ...]] = (
     errors.ServiceError,
-    store.StoreError,
+    store_errors.StoreError,
     SettingError,
     *_ERRORS,
 )

@@ -14,12 +14,11 @@ from pybase64 import b64decode
 
 from facedex.access.authentication import Caller, authenticate
 from facedex.api import errors
-from facedex.api.arns import Owner, signed_region
+from facedex.api.arns import Owner
 from facedex.api.writing import write_error
 from facedex.runtime import services
 from facedex.runtime.faults import service_error
 from facedex.runtime.logs import get_logger, log_failure
-from facedex.settings import settings
 
 _logger = get_logger(__name__)
 
@@ -81,10 +80,7 @@ def _read_call(event: Mapping[str, Any], request_id: str) -> Call:
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
     return Call(
         request_id=request_id,
-        owner=Owner(
-            account=context.get("accountId") or settings().account,
-            region=signed_region(headers.get("authorization", "")) or settings().region,
-        ),
+        owner=services.owner(context.get("accountId"), headers.get("authorization", "")),
         caller=authenticate(event, body, services.keyring),
         headers=headers,
         path=event.get("pathParameters") or {},

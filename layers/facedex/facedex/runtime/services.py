@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from threading import Lock
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from facedex import invocation
-from facedex.api.arns import Owner
+from facedex.api.arns import Owner, signed_region
 from facedex.api.errors import InvalidParameterException
-from facedex.api.pages import PageTokens
+from facedex.api.pages import LARGEST_PAGE, Page, PageTokens
 from facedex.settings import DatabaseAuth, Settings, read_keys_secret, settings
 from facedex.store.database import Database
 from facedex.store.iam import iam_password
@@ -84,9 +84,27 @@ class Services:
         """
         return shelf().named(name, threads=_threads())
 
-    def page_tokens(self, *listing: str) -> PageTokens:
-        """Return the page tokens of one listing, whose name includes its filters."""
-        return PageTokens(self.database.signing_secret, *listing)
+    def page(self, request: Mapping[str, Any], *listing: str, largest: int = LARGEST_PAGE) -> Page:
+        """Return the page of a listing that a request asks for.
+
+        Args:
+            request: the request, in the service model's names.
+            listing: names of the listing and its filters.
+            largest: items of the largest page, and of one without MaxResults.
+        """
+        return Page(request, PageTokens(self.database.signing_secret, *listing), largest=largest)
+
+
+def owner(account: str | None = None, authorization: str = "") -> Owner:
+    """Return the account and region in whose name a request is answered.
+
+    Args:
+        account: the account that the request came in, where API Gateway names one; otherwise the
+            setting's.
+        authorization: the request's Authorization header, whose region comes before the setting's.
+    """
+    current = settings()
+    return Owner(account or current.account, signed_region(authorization) or current.region)
 
 
 # Requests run in parallel threads: without it two first requests would each load the networks.
@@ -184,8 +202,8 @@ def _keyring() -> KeyRing:
 
 
 @cache
-def _shelf(models: Path, most: int) -> Shelf:
+def _shelf(models: Path, limit: int) -> Shelf:
     # Imported here: functions that need no pack need no NumPy either.
     from facedex.vision.shelf import Shelf
 
-    return Shelf(models, most=most)
+    return Shelf(models, limit=limit)

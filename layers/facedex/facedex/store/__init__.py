@@ -1,1 +1,1 @@
-"""Postgres: the only room that speaks SQL. It knows no pixels and no HTTP."""
+"""Postgres: the only room that contains SQL. It knows no pixels and no HTTP."""

@@ -1,4 +1,4 @@
-"""The product's own access keys: what an SDK signs its requests with."""
+"""The product's own access keys, with which SDKs sign their requests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from facedex.store.database import Connection
 from facedex.store.encryption import Cipher
 from facedex.store.errors import AccessKeyNotFound
 
-# As long as AWS's ids, which SDKs and policies measure, and told apart from them at a glance.
+# As long as AWS's ids, whose length SDKs and policies check, and easy to distinguish from them.
 _PREFIX: Final = "FDX"
 _LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"  # RFC 4648, section 6
 _FORM: Final = re.compile(r"FDX[A-Z2-7]{17}")
@@ -22,7 +22,7 @@ _COLUMNS: Final = "access_key_id, name, permission, created_at, disabled_at"
 
 
 class Permission(StrEnum):
-    """What a key may do."""
+    """The operations that a key may call."""
 
     ALL = "all"
     READ_ONLY = "read-only"
@@ -34,7 +34,7 @@ class AccessKey:
 
     Attributes:
         access_key_id: its public half.
-        name: what its users call it; may be empty.
+        name: name for its users; may be empty.
         created_at, disabled_at: when, with time zone; ``disabled_at`` is None while it works.
     """
 
@@ -50,7 +50,7 @@ class Credentials:
     """Both halves of a key.
 
     Attributes:
-        secret: the half that signs; never part of a representation, so that no log has it.
+        secret: the half that signs; not part of the representation, so that no log contains it.
     """
 
     key: AccessKey
@@ -60,7 +60,7 @@ class Credentials:
 def create(
     connection: Connection, cipher: Cipher, permission: Permission, name: str = ""
 ) -> Credentials:
-    """Make a key; this is the only time that its secret leaves the store for somebody to see."""
+    """Create a key; only here does the store return a secret for display."""
     access_key_id = _PREFIX + "".join(secrets.choice(_LETTERS) for _ in range(17))
     secret = secrets.token_urlsafe(30)  # 40 characters, as AWS's
     row = connection.execute(
@@ -72,7 +72,7 @@ def create(
 
 
 def read(connection: Connection, cipher: Cipher, access_key_id: str) -> Credentials:
-    """A key with its secret, for checking a signature.
+    """Return a key with its secret, to check a signature.
 
     Raises:
         AccessKeyNotFound: there is none.
@@ -90,7 +90,7 @@ def read(connection: Connection, cipher: Cipher, access_key_id: str) -> Credenti
 
 
 def list_all(connection: Connection) -> list[AccessKey]:
-    """Every key, the oldest first."""
+    """Return all keys, the oldest first."""
     rows = connection.execute(
         f"SELECT {_COLUMNS} FROM access_keys ORDER BY created_at, access_key_id"
     )
@@ -98,7 +98,7 @@ def list_all(connection: Connection) -> list[AccessKey]:
 
 
 def disable(connection: Connection, access_key_id: str) -> None:
-    """Make a key stop working; one that is disabled already stays so since the first time.
+    """Disable a key; one that is disabled already keeps the time of the first.
 
     Raises:
         AccessKeyNotFound: there is none.
@@ -111,7 +111,7 @@ def disable(connection: Connection, access_key_id: str) -> None:
 
 
 def enable(connection: Connection, access_key_id: str) -> None:
-    """Make a disabled key work again.
+    """Enable a disabled key.
 
     Raises:
         AccessKeyNotFound: there is none.
@@ -136,7 +136,7 @@ def _change(connection: Connection, statement: str, access_key_id: str) -> None:
 
 
 def _require_form(access_key_id: str) -> None:
-    # An id of another form was not made here, so the database need not be asked about it.
+    # An id of another form was not created here, so it needs no query.
     if not _FORM.fullmatch(access_key_id):
         raise _not_found(access_key_id)
 

@@ -1,4 +1,4 @@
-"""Faces of an image on their way into a collection, each stored once."""
+"""Storing of the faces of an image in a collection, each face once."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 _IMAGES: Final = UUID("6f2b4a5e-8d0f-5c57-9a3e-5a1c2f6f0b11")
 
-# Intersection over union of two boxes from which on they are one face's. The detector's own are
-# kept apart at 0.3.
+# Intersection over union of two boxes from which on they are of one face. The detector separates
+# its own boxes at 0.3.
 _SAME_PLACE: Final = 0.5
 
 
@@ -55,30 +55,30 @@ class NewImage:
 
 
 def image_id(collection: Collection, digest: bytes, external_image_id: str | None) -> UUID:
-    """The ImageId of a picture: the same for the same bytes, external id and collection."""
+    """Return the ImageId of a picture: the same for the same bytes, external id and collection."""
     return uuid5(_IMAGES, f"{collection.key}/{digest.hex()}/{external_image_id or ''}")
 
 
 def add_new(connection: Connection, collection: Collection, image: NewImage) -> list[StoredFace]:
-    """Store the faces of an image that the collection has none of, in one round trip.
+    """Store the faces of an image that is new to the collection, in one round trip.
 
     Args:
-        connection: in no transaction: what is stored is committed when it is returned.
-        collection: may have been deleted meanwhile.
+        connection: not in a transaction: the faces are committed when the function returns.
+        collection: the collection as it was found; it may be deleted since.
 
     Returns:
-        The face records in the order of its faces; none, and nothing is stored, if there is
-        something to be found out first: whether the collection is gone, another model's or on its
-        way to another model, or which of the faces it has already. Then it takes :func:`add`.
+        The face records in the order of the faces. If the collection was deleted, has another
+        model, is being upgraded or has the image already, nothing is stored and the list is empty:
+        call :func:`add` then.
     """
     return _insert(_ADD_NEW, connection, collection, image, image.faces, 0)
 
 
 def add(connection: Connection, collection: Collection, image: NewImage) -> list[StoredFace]:
-    """Store the faces of one image, or find them where they are stored already.
+    """Store the faces of one image, or find their records if they are stored already.
 
     Args:
-        collection: held with ``collections.find(..., for_update=True)`` in this transaction.
+        collection: locked with ``collections.find(..., for_update=True)`` in this transaction.
 
     Returns:
         The face records in the order of its faces.
@@ -90,7 +90,7 @@ def add(connection: Connection, collection: Collection, image: NewImage) -> list
     if not image.faces:
         return []
     key = image_id(collection, image.digest, image.external_image_id)
-    # Twins of this request wait here; nobody else does.
+    # Only requests with the same image wait here.
     connection.execute("SELECT lock_name(%s)", (str(key),))
     rows = connection.execute(
         f"SELECT {COLUMNS}, face_number FROM faces"
@@ -106,9 +106,9 @@ def add(connection: Connection, collection: Collection, image: NewImage) -> list
 
 
 def recognise(boxes: Sequence[Box], stored: Sequence[StoredFace]) -> list[StoredFace | None]:
-    """The record of each face of a picture that is stored already, by where it lies in the picture.
+    """Return the stored record of each face of a picture, by its place in the picture.
 
-    Not by its rank or an exact place: both change a little with the detector's settings, and a
+    Rank and exact place do not decide: both change slightly with the detector's settings, and a
     FaceId must stay with its face.
     """
     left = list(stored)
@@ -124,7 +124,7 @@ def recognise(boxes: Sequence[Box], stored: Sequence[StoredFace]) -> list[Stored
 
 
 def _overlap(one: Box, other: Box) -> float:
-    """Intersection over union of two boxes."""
+    """Return the intersection over union of two boxes."""
     width = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
     height = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
     shared = max(width, 0.0) * max(height, 0.0)
@@ -139,7 +139,7 @@ def _insert(
     faces: Sequence[NewFace],
     first_number: int,
 ) -> list[StoredFace]:
-    """Store these faces of an image, numbered from there on."""
+    """Store these faces of an image, numbered from ``first_number`` on."""
     rows = connection.execute(
         query,
         {
@@ -163,7 +163,7 @@ def _insert(
 
 
 def _insertion(condition: str) -> str:
-    """The statement that stores faces, if a condition holds."""
+    """Return the statement that stores faces if a condition holds."""
     return f"""
     WITH begun AS MATERIALIZED (
         SELECT {condition} AS may_store

@@ -1,4 +1,4 @@
-"""Collections: galleries that faces are put into and searched in."""
+"""Collections: galleries that faces are stored and searched in."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from facedex.store.errors import (
 )
 from facedex.store.ttl_cache import TTLCache
 
-# Rows removed in one transaction, so that none runs into the statement timeout.
+# Rows removed in one transaction, so that no statement reaches the timeout.
 _BATCH: Final = 20_000
 
-# Seconds that a deletion works on the rows before it is answered; API Gateway waits for 29.
+# Seconds that a deletion removes rows before the response; API Gateway waits for 29.
 _PATIENCE: Final = 20.0
 
-# Seconds for which a look ahead takes a collection to be what it was, and how many it remembers.
+# Seconds for which find_recent returns a cached collection, and the size of the cache.
 _FRESH: Final = 2.0
 _MOST: Final = 1000
 
@@ -38,14 +38,14 @@ _SELECT: Final = """SELECT collection_key, collection_id, collections.model_vers
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """A collection as the store knows it.
+    """A collection.
 
     Attributes:
-        key: the store's own key; never used again, even if the name is.
-        collection_id: the name its users gave it.
-        model_version: the pack, and its version, that made every vector in it.
-        created_at: when, with time zone.
-        upgrading_to: the model version that it is being moved to, or None.
+        key: the store's own key; never reused, even if the name is.
+        collection_id: the name that its users gave it.
+        model_version: the version of the pack that made every vector in it.
+        created_at: time of its creation, with time zone.
+        upgrading_to: the model version that it is being upgraded to, or None.
     """
 
     key: int
@@ -56,7 +56,7 @@ class Collection:
 
 
 def create(connection: Connection, collection_id: str, model_version: str) -> Collection:
-    """Make an empty collection.
+    """Create an empty collection.
 
     Raises:
         CollectionExists: the name is taken.
@@ -74,11 +74,11 @@ def create(connection: Connection, collection_id: str, model_version: str) -> Co
 
 
 def find(connection: Connection, collection_id: str, *, for_update: bool = False) -> Collection:
-    """The collection of that name.
+    """Return the collection of that name.
 
     Args:
-        for_update: hold off a deletion until the transaction ends; for writers. Writers do not hold
-            off each other.
+        for_update: block a deletion until the transaction ends; for writers. Writers do not block
+            each other.
 
     Raises:
         CollectionNotFound: there is none.
@@ -94,53 +94,53 @@ def find(connection: Connection, collection_id: str, *, for_update: bool = False
 
 
 def require_kept(connection: Connection, collection: Collection) -> None:
-    """Make sure that a collection is what it was when it was found.
+    """Check that a collection is unchanged since it was found.
 
     Raises:
         CollectionNotFound: it has been deleted.
-        ModelMismatch: its vectors are another model's by now.
+        ModelMismatch: it was moved to another model.
     """
     row = connection.execute(
         "SELECT model_version FROM collections WHERE collection_key = %s AND deleted_at IS NULL",
         (collection.key,),
     ).fetchone()
     if row is None:
-        raise gone(collection)
+        raise deleted_error(collection)
     require_model(collection.collection_id, row.model_version, collection.model_version)
 
 
-def gone(collection: Collection) -> CollectionNotFound:
-    """The error for a collection that was deleted after it was found."""
+def deleted_error(collection: Collection) -> CollectionNotFound:
+    """Return the error for a collection that was deleted after it was found."""
     return _not_found(collection.collection_id)
 
 
 def require_model(collection_id: str, present: str, wanted: str) -> None:
-    """Make sure that vectors of a model may be put into a collection, or compared with its own.
+    """Check that vectors of a model may be stored in a collection, or compared with its own.
 
     Args:
         collection_id: for the message.
         present: the collection's model version.
-        wanted: that of the vectors.
+        wanted: the model version of the vectors.
 
     Raises:
-        ModelMismatch: they may not.
+        ModelMismatch: the two differ.
     """
     if present != wanted:
         raise ModelMismatch(
-            f"The collection {collection_id} was moved from the model {wanted} to {present}"
-            " meanwhile; try again."
+            f"The collection {collection_id} was moved from the model {wanted} to {present} in the"
+            " meantime; try again."
         )
 
 
-def look_ahead(database: Database, collection_id: str) -> Collection:
-    """The collection of that name, or the one that had it up to two seconds ago.
+def find_recent(database: Database, collection_id: str) -> Collection:
+    """Return the collection of that name, as it was up to two seconds ago.
 
-    For a look before costly work, so that a wrong name is answered at once. Whether the collection
-    is still there is decided by what reads or writes its rows later.
+    Call it before costly work, so that a wrong name is reported at once. The statement that later
+    reads or writes the rows decides whether the collection still exists.
 
     Raises:
         CollectionNotFound: there is none.
-        DatabaseUnavailable: nobody knows.
+        DatabaseUnavailable: the database does not answer.
     """
 
     def read() -> Collection:
@@ -153,12 +153,12 @@ def look_ahead(database: Database, collection_id: str) -> Collection:
 
 
 def forget(database: Database, collection_id: str) -> None:
-    """Have the next look ahead at that name look at the database."""
+    """Make the next :func:`find_recent` of that name read the database."""
     _recent(database).forget(collection_id)
 
 
 def page(connection: Connection, *, after: int, limit: int) -> list[Collection]:
-    """At most ``count`` collections in the order of their creation, from behind key ``after``."""
+    """Return at most ``limit`` collections in the order of creation, after key ``after``."""
     rows = connection.execute(
         f"{_SELECT} WHERE collection_key > %s AND deleted_at IS NULL"
         " ORDER BY collection_key LIMIT %s",
@@ -168,7 +168,7 @@ def page(connection: Connection, *, after: int, limit: int) -> list[Collection]:
 
 
 def count_by_model(connection: Connection) -> dict[str, int]:
-    """How many collections there are of each model version."""
+    """Return the number of collections of each model version."""
     rows = connection.execute(
         "SELECT model_version, count(*) AS number FROM collections WHERE deleted_at IS NULL"
         " GROUP BY model_version ORDER BY model_version"
@@ -177,10 +177,10 @@ def count_by_model(connection: Connection) -> dict[str, int]:
 
 
 def delete(database: Database, collection_id: str) -> None:
-    """Delete a collection: unfindable at once, its rows removed for good.
+    """Delete a collection: hide it at once, and remove its rows.
 
-    Should the removal be cut off, the collection stays unfindable and the next :func:`sweep`, by
-    whichever process, finishes it.
+    If the removal is interrupted, the collection stays hidden, and the next :func:`sweep` of any
+    process finishes it.
 
     Raises:
         CollectionNotFound: there is none.
@@ -200,23 +200,23 @@ def delete(database: Database, collection_id: str) -> None:
         while monotonic() < end and _remove_some(database, row.collection_key):
             pass
     except DatabaseUnavailable:
-        # The deletion itself is committed; answering with an error would have the caller repeat
-        # it and be told that the collection does not exist.
+        # The deletion itself is committed; after an error the caller would repeat it and learn that
+        # the collection does not exist.
         return
 
 
 def sweep(database: Database, *, seconds: float = inf) -> None:
-    """Remove rows of deleted collections for good, until there are none or the time is over."""
+    """Remove rows of deleted collections, until there are none or the time is over."""
     end = monotonic() + seconds
     while monotonic() < end and _remove_some(database):
         pass
 
 
 def _remove_some(database: Database, key: int | None = None) -> bool:
-    """Remove some rows of a deleted collection, whether there may be more.
+    """Remove some rows of a deleted collection; return whether there may be more.
 
-    Of the one with that key, waiting for writers who have yet to see that it is deleted; without
-    a key of any that nobody is at.
+    With a key, wait for writers that have not yet seen that the collection is deleted. Without a
+    key, take any that no other process works on.
     """
     with database.transaction() as connection:
         row = connection.execute(
@@ -231,7 +231,7 @@ def _remove_some(database: Database, key: int | None = None) -> bool:
         if row is None:
             return False
         parameters = (row.collection_key,)
-        # Faces before users, whom they name.
+        # Faces before users, because faces refer to users.
         for table, column in (("faces", "face_id"), ("users", "user_id")):
             removed = connection.execute(
                 f"DELETE FROM {table} WHERE collection_key = %s AND {column} IN"

@@ -23,7 +23,7 @@ ON CONFLICT (collection_key, slot) DO UPDATE SET
 
 
 def count(connection: Connection, collection: Collection) -> tuple[int, int]:
-    """Numbers of faces and users in a collection; the cost does not grow with them."""
+    """Return the numbers of faces and users in a collection, at a constant cost."""
     row = connection.execute(
         "SELECT coalesce(sum(faces), 0)::bigint AS faces, coalesce(sum(users), 0)::bigint AS users"
         " FROM collection_counts WHERE collection_key = %s",

@@ -1,4 +1,4 @@
-"""The connection to Postgres: one pool per process, every fault turned into one error."""
+"""Connections to Postgres: one pool per process; every fault becomes one error."""
 
 from __future__ import annotations
 
@@ -18,26 +18,25 @@ from facedex.store.errors import DatabaseUnavailable
 
 Connection = psycopg.Connection[Any]
 
-# Seconds that a request waits for a connection where nothing else is said: few, because the
-# caller's SDK repeats the request.
+# Default seconds that a request waits for a connection: few, because the caller's SDK repeats it.
 _PATIENCE: Final = 3.0
 
-# A connection is asked for again and again by this many seconds, each of which begins a new attempt
-# if none is under way: so a database that comes up is met within a second of it.
+# The pool is asked for a connection every so many seconds, which starts a new attempt if none is
+# under way: so a database that starts is used within a second.
 _STEP: Final = 1.0
 
-# The pool gives up a failing attempt after this many seconds and starts afresh with the next
-# request, so that it is back as soon as the database is, whatever its backoff had grown to.
+# The pool ends a failing attempt after this many seconds and starts again at the next request, so
+# that it reconnects as soon as the database is back, whatever its backoff was.
 _RECONNECT: Final = 1.0
 
 # For every connection.
 _OPTIONS: Final[dict[str, Any]] = {"row_factory": namedtuple_row, "connect_timeout": 5}
 
-# Seconds after its last use in which a connection is taken to work: asking it costs a round trip,
-# and one that broke so lately means one repeated request.
+# Seconds after its last use during which a connection is not checked: a check costs a round trip,
+# and a connection that broke so recently costs one repeated request.
 _TRUSTED: Final = 0.25
 
-# Seconds that are given to a connection which lies ready, even where there is no time to wait.
+# Seconds allowed for taking an idle connection, even where there is no time to wait.
 _SHORTEST: Final = 0.1
 
 
@@ -46,13 +45,13 @@ class Database:
 
     Args:
         url: libpq connection string.
-        password: gives the password of each new connection, where the string has none.
-        connections: the most that this process opens.
-        statement_timeout: seconds after which Postgres gives up a statement.
-        patience: seconds for which a connection is waited for, or what says so at that moment.
-        pooled: connections are shared out among processes by a proxy (RDS Proxy, PgBouncer), which
-            cannot share one that has settings or prepared statements of its own. Then the role has
-            to have its timeouts, and this process's do not count.
+        password: returns the password of each new connection, where the string has none.
+        connections: most connections that this process opens.
+        statement_timeout: seconds after which Postgres cancels a statement.
+        patience: seconds to wait for a connection, or a function that returns them.
+        pooled: whether a proxy (RDS Proxy, PgBouncer) shares connections among processes. It cannot
+            share one with settings or prepared statements of its own, so the timeouts must be set
+            on the role and those given here have no effect.
     """
 
     def __init__(
@@ -82,19 +81,19 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """A connection in a transaction: committed at the end, rolled back on any exception.
+        """Yield a connection in a transaction: committed at the end, rolled back on any exception.
 
         Raises:
-            DatabaseUnavailable: no connection could be had, it broke, or a timeout struck.
+            DatabaseUnavailable: there was no connection, it broke, or a timeout passed.
         """
         with self._connection() as connection:
             yield connection
 
     @contextmanager
     def autocommit(self) -> Iterator[Connection]:
-        """A connection whose every statement is a transaction: it is committed once it has run.
+        """Yield a connection whose every statement is a transaction of its own.
 
-        Without the two round trips that begin and end a transaction of several.
+        It saves the two round trips that begin and end a transaction.
 
         Raises:
             DatabaseUnavailable: as for a transaction.
@@ -108,7 +107,7 @@ class Database:
                     connection.autocommit = False
 
     def reading(self) -> AbstractContextManager[Connection]:
-        """A connection for statements that change nothing: each sees what is committed by then.
+        """Return a connection for statements that change nothing; each sees all earlier commits.
 
         Raises:
             DatabaseUnavailable: as for a transaction.
@@ -118,7 +117,7 @@ class Database:
     @contextmanager
     def _connection(self) -> Iterator[Connection]:
         try:
-            connection = self._take()
+            connection = self._acquire()
             try:
                 with connection:
                     yield connection
@@ -131,7 +130,7 @@ class Database:
             ) from error
 
     def ping(self) -> None:
-        """Make sure that the database answers.
+        """Check that the database answers.
 
         Raises:
             DatabaseUnavailable: it does not.
@@ -152,8 +151,8 @@ class Database:
         """Close every connection."""
         self._pool.close()
 
-    def _take(self) -> Connection:
-        """A connection of the pool, waited for while a database starts or wakes up."""
+    def _acquire(self) -> Connection:
+        """Return a connection of the pool; wait while a database starts or resumes."""
         end = monotonic() + self._patience()
         while True:
             left = end - monotonic()
@@ -164,8 +163,8 @@ class Database:
                     raise
 
     def _check(self, connection: Connection) -> None:
-        """Make sure that a connection still works, unless it did a moment ago."""
-        # By the clock on the wall: the other one may stand still while a function is frozen.
+        """Check that a connection still works, unless it did a moment ago."""
+        # By the wall clock: the monotonic clock may stop while a function is frozen.
         if not 0 <= time() - self._used.get(connection, -inf) <= _TRUSTED:
             ConnectionPool.check_connection(connection)
 

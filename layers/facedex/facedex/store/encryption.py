@@ -1,4 +1,4 @@
-"""Encryption of what the database must not tell by itself."""
+"""Encryption of values that the database alone must not reveal."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Final
 
 from facedex.store.errors import WrongKeysSecret
 
-_NONCE: Final = 12  # bytes, what AES-GCM is made for (NIST SP 800-38D, 8.2)
+_NONCE: Final = 12  # bytes, the length that AES-GCM is designed for (NIST SP 800-38D, 8.2)
 
 
 class Cipher:
     """AES-256-GCM under a key made from a deployment's secret.
 
     Args:
-        secret: text with at least 256 bits of chance in it; it is not stretched.
+        secret: text with at least 256 random bits; it is not stretched.
     """
 
     def __init__(self, secret: str) -> None:
@@ -30,10 +30,11 @@ class Cipher:
         return nonce + self._gcm.encrypt(nonce, text.encode(), bound_to.encode())
 
     def decrypt(self, encrypted: bytes, *, bound_to: str) -> str:
-        """Give back what was encrypted.
+        """Return the decrypted text.
 
         Raises:
-            WrongKeysSecret: it was encrypted under another secret, for something else, or changed.
+            WrongKeysSecret: it was encrypted under another secret, for another value of
+                ``bound_to``, or changed.
         """
         from cryptography.exceptions import InvalidTag
 

@@ -1,10 +1,10 @@
-"""What can go wrong in the store, in the store's own words."""
+"""Errors of the store."""
 
 from __future__ import annotations
 
 
 class StoreError(Exception):
-    """Anything below."""
+    """Base class of the errors below."""
 
 
 class DatabaseUnavailable(StoreError):
@@ -32,19 +32,19 @@ class UserNotFound(StoreError):
 
 
 class TooManyFaces(StoreError):
-    """The user has all the faces that it may have."""
+    """The user has the most faces that it may have."""
 
 
 class TooManyTags(StoreError):
-    """The resource would have more tags than it may."""
+    """The resource would have more tags than allowed."""
 
 
 class RequestMismatch(StoreError):
-    """A ClientRequestToken came again, with another request."""
+    """A ClientRequestToken was used before, with another request."""
 
 
 class ModelMismatch(StoreError):
-    """The vectors come from another model pack than the collection's; look at it again."""
+    """The vectors come from another model pack than the collection's; read the collection again."""
 
 
 class AccessKeyNotFound(StoreError):
@@ -60,11 +60,11 @@ class JobNotFound(StoreError):
 
 
 class TooManyJobs(StoreError):
-    """There are as many video jobs under way as there may be."""
+    """The limit of concurrent video jobs is reached."""
 
 
 class LeaseLost(StoreError):
-    """A worker's task or stream processor is another's by now, or its job or run is over."""
+    """Another worker has the task or stream processor, or its job or run is over."""
 
 
 class StreamProcessorNotFound(StoreError):
@@ -76,4 +76,4 @@ class StreamProcessorInUse(StoreError):
 
 
 class TooManyStreamProcessors(StoreError):
-    """There are as many stream processors as there may be."""
+    """The limit of stream processors is reached."""

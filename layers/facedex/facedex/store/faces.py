@@ -1,4 +1,4 @@
-"""Face records: what is kept of a face, which is never its picture."""
+"""Face records: the data stored of a face, which never include its picture."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ COLUMNS: Final = (
 # Left, top, width, height as ratios of the image.
 Box = tuple[float, float, float, float]
 
-# The end of a query that locks faces. Everyone locks them in this order, so that no two requests
-# with faces in common wait for each other.
+# The end of a query that locks faces. All requests lock in this order, so that two requests with
+# common faces do not deadlock.
 LOCKED: Final = "ORDER BY faces.image_id, faces.face_number FOR UPDATE OF faces"
 
 
@@ -35,7 +35,7 @@ class StoredFace:
 
     Attributes:
         box: left, top, width, height as ratios of the image.
-        confidence: percent, that it is a face.
+        confidence: percent; that it is a face.
         user_id: the user that it is associated with.
     """
 
@@ -48,7 +48,7 @@ class StoredFace:
 
 
 def delete(connection: Connection, collection: Collection, face_ids: Sequence[UUID]) -> set[UUID]:
-    """Remove faces for good; those of users, and ids that are not there, are passed over.
+    """Remove faces; those of users, and unknown ids, are ignored.
 
     Returns:
         The ids of the faces that were removed.
@@ -83,13 +83,13 @@ def delete_replaced(
 ) -> tuple[int, int]:
     """Remove the faces under an external id that come from other images than those kept.
 
-    Faces of users stay, as with :func:`delete`.
+    Faces of users remain, as with :func:`delete`.
 
     Args:
-        kept: SHA-256 of each image whose faces stay.
+        kept: SHA-256 of each image whose faces remain.
 
     Returns:
-        How many faces were removed, and how many stay because they are a user's.
+        The number of faces removed, and of those that remain because they belong to a user.
     """
     rows = connection.execute(
         "SELECT face_id FROM faces WHERE collection_key = %s AND external_image_id = %s"
@@ -110,11 +110,11 @@ def page(
     only: Sequence[UUID] | None = None,
     user_id: str | None = None,
 ) -> list[StoredFace]:
-    """At most ``limit`` faces in the order of their ids, from behind id ``after``.
+    """Return at most ``limit`` faces in the order of their ids, after id ``after``.
 
     Args:
-        only: if given, none but these.
-        user_id: if given, none but this user's.
+        only: if given, only these faces.
+        user_id: if given, only faces of this user.
     """
     rows = connection.execute(
         f"SELECT {COLUMNS} FROM faces WHERE collection_key = %(collection)s"
@@ -136,7 +136,7 @@ def page(
 def users_of(
     connection: Connection, collection: Collection, face_ids: Sequence[UUID]
 ) -> dict[UUID, str | None]:
-    """The user, or None, of each of these faces that is in the collection."""
+    """Return the user, or None, of each of these faces that is in the collection."""
     rows = connection.execute(
         "SELECT face_id, user_id FROM faces WHERE collection_key = %s AND face_id = ANY(%s)",
         (collection.key, list(face_ids)),
@@ -145,7 +145,7 @@ def users_of(
 
 
 def vector(connection: Connection, collection: Collection, face_id: UUID) -> NDArray[np.float32]:
-    """The vector of one face: (d,) float32.
+    """Return the vector of one face: (d,) float32.
 
     Raises:
         FaceNotFound: the collection has no such face.
@@ -162,7 +162,7 @@ def vector(connection: Connection, collection: Collection, face_id: UUID) -> NDA
 
 
 def stored_face(row: Any) -> StoredFace:
-    """The record in a row that has :data:`COLUMNS`."""
+    """Return the record in a row that has :data:`COLUMNS`."""
     return StoredFace(
         row.face_id,
         row.image_id,

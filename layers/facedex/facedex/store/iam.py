@@ -1,4 +1,4 @@
-"""Passwords from IAM: a database of RDS takes a signed token, good for a quarter of an hour.
+"""Passwords from IAM: an RDS database accepts a signed token, valid for 15 minutes.
 
 https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/UsingWithRDS.IAMDBAuth.html
 """
@@ -14,15 +14,15 @@ from psycopg.conninfo import conninfo_to_dict
 if TYPE_CHECKING:
     from botocore.credentials import Credentials
 
-_SECONDS: Final = 900  # for which RDS takes a token
+_SECONDS: Final = 900  # for which RDS accepts a token
 
 
 def iam_password(url: str, *, region: str) -> Callable[[], str]:
-    """What makes a password for each new connection: a token of the process's own credentials.
+    """Return a function that makes a password, a token signed with the process's credentials.
 
     Args:
         url: libpq connection string with host and user.
-        region: the database's.
+        region: region of the database.
 
     Raises:
         ValueError: the connection string names no host or no user.
@@ -40,7 +40,7 @@ def iam_password(url: str, *, region: str) -> Callable[[], str]:
 
 def _token(address: str, user: str, region: str) -> str:
     # Imported here: it takes a tenth of a second, and only a new connection needs it. The signer
-    # alone, without a client, spares the reading of service models.
+    # alone, without a client, reads no service models.
     from botocore.auth import SigV4QueryAuth
     from botocore.awsrequest import AWSRequest
 
@@ -55,7 +55,7 @@ def _credentials() -> Credentials:
     key, secret = (os.environ.get(f"AWS_{name}") for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"))
     if key and secret:
         return Credentials(key, secret, os.environ.get("AWS_SESSION_TOKEN"))
-    # A function with SnapStart has them from an endpoint, and renews them.
+    # A function with SnapStart reads them from an endpoint, and renews them.
     from botocore.exceptions import NoCredentialsError
     from botocore.session import Session
 

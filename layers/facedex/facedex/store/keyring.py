@@ -1,4 +1,4 @@
-"""Access keys kept in the process for a moment, so that a signature costs no database query."""
+"""Access keys cached in the process, so that a signature needs no database query."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _MOST: Final = 1000  # keys
 
 
 class KeyRing:
-    """The keys that work.
+    """The enabled access keys.
 
-    A key that is disabled or deleted stops working everywhere within ``seconds``. Keys that do
-    not work are not remembered, so that a new or enabled one works at once.
+    A key that is disabled or deleted stops working everywhere within ``seconds``. Unknown and
+    disabled keys are not cached, so that a new or enabled one works at once.
 
     Args:
-        database: where the keys are.
-        cipher: under which their secrets are stored.
-        seconds: for how long a key is used without another look into the database.
-        clock: tells seconds.
+        database: database of the keys.
+        cipher: cipher of their secrets.
+        seconds: seconds for which a key is used without another query.
+        clock: returns seconds.
     """
 
     def __init__(
@@ -42,10 +42,10 @@ class KeyRing:
         self._kept: TTLCache[Credentials] = TTLCache(seconds=seconds, limit=_MOST, clock=clock)
 
     def find(self, access_key_id: str) -> Credentials | None:
-        """The key of that id, or None if there is none or it is disabled.
+        """Return the key of that id, or None if there is none or it is disabled.
 
         Raises:
-            DatabaseUnavailable: it could not be looked up.
+            DatabaseUnavailable: the database does not answer.
             WrongKeysSecret: its secret cannot be read.
         """
         return self._kept.find(access_key_id, lambda: self._look_up(access_key_id))

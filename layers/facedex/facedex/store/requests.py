@@ -1,4 +1,4 @@
-"""Requests with a ClientRequestToken: done once, however often they arrive."""
+"""Requests with a ClientRequestToken: executed once, however often they arrive."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from facedex.store.collections import Collection
 from facedex.store.database import Connection
 from facedex.store.errors import RequestMismatch
 
-# Long past every SDK's last retry.
+# Longer than any SDK retries.
 _KEPT: Final = "1 day"
 
-# Some of the oldest at a time, and none that another request is forgetting.
+# A few of the oldest at a time, except those that another request is removing.
 _FORGET: Final = f"""
 DELETE FROM client_requests WHERE (collection_key, operation, token) IN (
     SELECT collection_key, operation, token FROM client_requests
@@ -34,14 +34,14 @@ def once(
     request: dict[str, Any],
     act: Callable[[], dict[str, Any]],
 ) -> dict[str, Any]:
-    """Do what a request asks for, or answer as it was answered before.
+    """Execute a request, or return its earlier response.
 
-    The token is stored in the transaction that does the work: if that fails, so does the token. A
-    twin that arrives meanwhile waits for the first.
+    The token is stored in the transaction that does the work, so it is stored only if the work
+    succeeds. The same request that arrives during it waits for the first.
 
     Args:
-        token: None for a request without one, which is done each time.
-        request: what has to be the same when the token is.
+        token: None for a request without one, which is executed each time.
+        request: parameters that must be the same with the same token.
 
     Raises:
         RequestMismatch: the token came with another request before.

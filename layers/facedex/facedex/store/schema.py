@@ -1,4 +1,4 @@
-"""Brings a database to the newest schema: numbered SQL files, each applied once, in order."""
+"""Migration of a database to the newest schema: numbered SQL files, each applied once, in order."""
 
 from __future__ import annotations
 
@@ -11,29 +11,28 @@ import psycopg
 from facedex.store.database import Connection, Database
 from facedex.store.errors import StoreError
 
-# Seconds that a migration waits for others to let go of a table, where its time is bounded: whoever
-# comes after it waits behind it.
+# Seconds that a migration with a time limit waits for the lock of a table: later requests for the
+# table wait behind it.
 _LOCK_PATIENCE: Final = 10
-# From this version on Postgres can bound a transaction, and not its statements one by one alone.
+# From this version on Postgres can limit a whole transaction, not only each statement.
 _BOUNDS_TRANSACTIONS: Final = 170_000
 
-# Any constant does; it only has to be the same in every process that migrates.
+# Any constant, the same in every process that migrates.
 _LOCK: Final = 0x_FACEDE
 
 
 def migrate(database: Database, *, seconds: float | None = None) -> list[str]:
-    """Apply the migrations that the database has not seen; safe to repeat and to run at once.
+    """Apply the migrations that the database lacks; safe to repeat and to run concurrently.
 
     Args:
-        seconds: after which the database undoes what is not done, even if nobody waits for it any
-            more; without it, it takes as long as it takes.
+        seconds: time limit after which the database rolls back the current migration, even if the
+            caller is gone; None for no limit.
 
     Returns:
         Names of the files that were applied.
 
     Raises:
-        StoreError: a migration failed, or its time was over; the database is as it was before that
-            file.
+        StoreError: a migration failed or exceeded the time limit, and was rolled back.
         DatabaseUnavailable: the database does not answer, or a table is in use for too long.
     """
     end = None if seconds is None else monotonic() + seconds
@@ -45,7 +44,7 @@ def migrate(database: Database, *, seconds: float | None = None) -> list[str]:
                     applied.append(name)
             except psycopg.errors.QueryCanceled as error:
                 if seconds is None:
-                    raise  # by hand: no time of ours is over
+                    raise  # run by hand: there is no limit of ours
                 raise StoreError(
                     f"The migration {name} was not done in {seconds:.0f} seconds and was undone."
                 ) from error
@@ -57,13 +56,13 @@ def migrate(database: Database, *, seconds: float | None = None) -> list[str]:
 
 
 def _apply(connection: Connection, name: str, statements: str, end: float | None) -> bool:
-    """Apply one file in this transaction; whether it was not there yet."""
+    """Apply one file in this transaction; return whether it was missing."""
     left = 0 if end is None else max(1000, int((end - monotonic()) * 1000))
     connection.execute(f"SET LOCAL statement_timeout = {left}")
     if left and connection.info.server_version >= _BOUNDS_TRANSACTIONS:
         connection.execute(f"SET LOCAL transaction_timeout = {left}")
     connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-    if name in _known(connection):
+    if name in _applied_names(connection):
         return False
     if left:
         connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_PATIENCE}s'")
@@ -78,7 +77,7 @@ def _migrations() -> list[tuple[str, str]]:
     return [(entry.name, entry.read_text()) for entry in sorted(scripts, key=lambda e: e.name)]
 
 
-def _known(connection: Connection) -> set[str]:
+def _applied_names(connection: Connection) -> set[str]:
     connection.execute(
         "CREATE TABLE IF NOT EXISTS schema_migrations ("
         " name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())"

@@ -1,4 +1,4 @@
-"""The one seam of search: every operation, video worker and stream finds faces through it."""
+"""Search: the one place through which operations, video workers and streams find faces."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ def search(
     min_score: float,
     exclude: UUID | None = None,
 ) -> list[list[Match]]:
-    """The gallery's faces most like each probe, best first; exact.
+    """Return the gallery's faces most similar to each probe, best first; exact.
 
     Args:
         probes: (d,) unit vectors of the collection's model.
-        limit: at most so many matches for each probe.
-        min_score: none below this inner product.
+        limit: most matches for each probe.
+        min_score: lowest inner product of a match.
         exclude: id of a face that never matches: the probe's own.
 
     Returns:
@@ -64,7 +64,7 @@ def search(
 
     Raises:
         CollectionNotFound: it has been deleted.
-        ModelMismatch: its vectors are another model's by now.
+        ModelMismatch: it was moved to another model.
     """
     found: list[list[Match]] = [[] for _ in probes]
     if not found:
@@ -85,17 +85,17 @@ def search_users(
     min_score: float,
     exclude: str | None = None,
 ) -> list[UserMatch]:
-    """The gallery's users most like a probe, best first; exact.
+    """Return the gallery's users most similar to a probe, best first; exact.
 
     Args:
         probe: (d,) unit vector of the collection's model.
-        limit: at most so many matches.
-        min_score: none below this inner product.
+        limit: most matches.
+        min_score: lowest inner product of a match.
         exclude: id of a user that never matches: the probe's own.
 
     Raises:
         CollectionNotFound: it has been deleted.
-        ModelMismatch: its vectors are another model's by now.
+        ModelMismatch: it was moved to another model.
     """
     rows = _run(_USERS, connection, collection, [probe], limit, min_score, exclude)
     return [UserMatch(row.user_id, row.score) for row in rows if row.user_id is not None]
@@ -110,7 +110,7 @@ def _run(
     min_score: float,
     exclude: UUID | str | None,
 ) -> list[Any]:
-    """The rows of the query behind the seam, at least one for each probe."""
+    """Return the rows of the search query, at least one for each probe."""
     names = [f"probe_{number}" for number in range(len(probes))]
     rows = connection.execute(
         _nearest(gallery, collection, names, exclude is not None),
@@ -130,7 +130,7 @@ def _run(
 
 @dataclass(frozen=True, slots=True)
 class _Gallery:
-    """A table that is searched, the column that identifies its rows, and those that are read."""
+    """A searched table: the column that identifies its rows, and the columns that are read."""
 
     table: str
     key: str
@@ -144,22 +144,22 @@ _USERS: Final = _Gallery("users", "user_id", "user_id")
 def _nearest(
     gallery: _Gallery, collection: Collection, probes: Sequence[str], leaves_out: bool
 ) -> str:
-    """The query behind the seam.
+    """Return the search query.
 
-    The lowest score comes before the sort: it leaves a handful of rows, whose distance is then
-    computed twice, where sorting all of them would take longer than the scan. No index orders the
+    The lowest score is applied before the sort: it leaves a few rows, whose distance is then
+    computed twice; sorting all rows would take longer than the scan. No index orders the
     scan: on face galleries an HNSW index loses one true match in five.
 
-    A probe that resembles nobody has one row without a face. A collection that was deleted, or
-    whose vectors are another model's by now, has no row: so one round trip tells these apart, and
-    vectors of two models never meet. The condition on the model stands inside too, so that the
-    gallery is not read first, whose vectors may have another dimension.
+    A probe without a match has one row without a face. A collection that was deleted or moved to
+    another model has no row: so one round trip distinguishes these, and vectors of two models are
+    never compared. The condition on the model is repeated inside, so that a gallery whose vectors
+    may have another dimension is not read first.
 
     The collection's key is part of the text, so that each collection has a statement of its own,
-    which is planned once for its size: one plan for all is bad for the largest or for the others.
+    planned once for its size: a common plan would suit either the largest collection or the others.
 
     Args:
-        probes: the names of the parameters that have them.
+        probes: names of the parameters that hold the probes.
     """
     table, key, columns = gallery.table, gallery.key, gallery.columns
     vectors = ", ".join(f"%({probe})s" for probe in probes)

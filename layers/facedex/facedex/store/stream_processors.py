@@ -1,6 +1,6 @@
 """Stream processors: what their owners create, start, stop and delete.
 
-How a started one is worked on is in :mod:`facedex.store.stream_runs`.
+The runs of started processors are in :mod:`facedex.store.stream_runs`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from facedex.store.errors import (
     TooManyStreamProcessors,
 )
 
-# Only one request at a time counts how many there are.
+# One request at a time counts the processors.
 _COUNTING: Final = "stream_processors"
 
-# What was to stop and whose worker has died since is stopped, whether or not a sweep has come by.
+# A processor that was to stop and whose worker has died counts as stopped, even before a sweep.
 COLUMNS: Final = """
     processor_key, name, video_stream_arn, data_stream_arn, role_arn, collection_key, collection_id,
     threshold, data_sharing, status_message, created_at, updated_at,
@@ -34,16 +34,15 @@ COLUMNS: Final = """
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """What a processor is for.
+    """The settings of a processor.
 
     Attributes:
         video_stream_arn: the Kinesis video stream that it reads.
         data_stream_arn: the Kinesis data stream that its records go to.
-        role_arn: as given; nothing here takes on a role.
-        collection_key, collection_id: the gallery, by the key for life that it had at the last
-            start, and by its name.
+        role_arn: as given; Facedex assumes no role.
+        collection_key, collection_id: the gallery: its key at the last start, and its name.
         threshold: lowest similarity of a match, 0..100.
-        data_sharing: what its owner said of sharing data, which nothing here does.
+        data_sharing: the owner's choice about sharing data; Facedex shares none.
     """
 
     name: str
@@ -58,13 +57,13 @@ class Definition:
 
 @dataclass(frozen=True, slots=True)
 class StreamProcessor:
-    """A stream processor and how it stands.
+    """A stream processor and its status.
 
     Attributes:
-        key: the store's own key; never used again, even if the name is.
+        key: the store's own key; never reused, even if the name is.
         status: STOPPED, STARTING, RUNNING, STOPPING or FAILED.
-        status_message: why it failed, or what it waits for.
-        updated_at: when it was last started, stopped, changed, or failed.
+        status_message: the reason why it failed, or what it waits for.
+        updated_at: time when it was last started, stopped, changed, or failed.
     """
 
     key: int
@@ -76,20 +75,21 @@ class StreamProcessor:
 
     @property
     def name(self) -> str:
-        """The name its owner gave it."""
+        """The name that its owner gave it."""
         return self.definition.name
 
 
 def create(connection: Connection, definition: Definition, *, limit: int) -> StreamProcessor:
-    """Write down a new processor, which is STOPPED.
+    """Create a processor, which is STOPPED.
 
     Args:
-        definition: its collection is held with ``collections.find(..., for_update=True)``.
-        limit: processors that there may be, this one included.
+        definition: settings; the collection is locked with ``collections.find(...,
+            for_update=True)``.
+        limit: most processors, this one included.
 
     Raises:
         StreamProcessorInUse: the name is taken.
-        TooManyStreamProcessors: there are as many already.
+        TooManyStreamProcessors: the limit is reached.
     """
     connection.execute("SELECT lock_name(%s)", (_COUNTING,))
     count = connection.execute("SELECT count(*) AS number FROM stream_processors").fetchone()
@@ -113,10 +113,10 @@ def create(connection: Connection, definition: Definition, *, limit: int) -> Str
 
 
 def find(connection: Connection, name: str, *, for_update: bool = False) -> StreamProcessor:
-    """The processor of that name.
+    """Return the processor of that name.
 
     Args:
-        for_update: hold off everybody else's changes of it until the transaction ends.
+        for_update: block other changes of it until the transaction ends.
 
     Raises:
         StreamProcessorNotFound: there is none.
@@ -132,7 +132,7 @@ def find(connection: Connection, name: str, *, for_update: bool = False) -> Stre
 
 
 def page(connection: Connection, *, after: int, limit: int) -> list[StreamProcessor]:
-    """At most ``count`` processors in the order of their creation, from behind key ``after``."""
+    """Return at most ``limit`` processors in the order of creation, after key ``after``."""
     rows = connection.execute(
         f"SELECT {COLUMNS} FROM stream_processors"
         " WHERE processor_key > %s ORDER BY processor_key LIMIT %s",
@@ -142,12 +142,12 @@ def page(connection: Connection, *, after: int, limit: int) -> list[StreamProces
 
 
 def start(connection: Connection, processor: StreamProcessor, collection: Collection) -> UUID:
-    """Begin a new run: STARTING, with its message due.
+    """Begin a run: set the status to STARTING and its message as due.
 
     Args:
         processor: locked by this transaction.
-        collection: that of the processor's collection id, as it is now; it is what the run
-            searches, and nothing else that may get its name later.
+        collection: the collection that has the processor's collection id now; the run searches this
+            one, even if another gets its name later.
 
     Returns:
         The run's id.
@@ -172,13 +172,13 @@ def start(connection: Connection, processor: StreamProcessor, collection: Collec
 
 
 def stop(connection: Connection, processor: StreamProcessor) -> None:
-    """End a run: STOPPED, or STOPPING for as long as a worker has yet to let go.
+    """End a run: STOPPED, or STOPPING until its worker has released it.
 
     Args:
         processor: locked by this transaction.
 
     Raises:
-        StreamProcessorInUse: it is not running. AWS has no other error for this.
+        StreamProcessorInUse: it is not running; AWS has no other error for this.
     """
     if processor.status in ("STOPPED", "FAILED"):
         raise StreamProcessorInUse(
@@ -196,7 +196,7 @@ def stop(connection: Connection, processor: StreamProcessor) -> None:
 
 
 def count_failed(connection: Connection) -> int:
-    """How many processors are FAILED, and wait for their owner."""
+    """Return the number of FAILED processors."""
     row = connection.execute(
         "SELECT count(*) AS number FROM stream_processors WHERE status = 'FAILED'"
     ).fetchone()
@@ -206,7 +206,7 @@ def count_failed(connection: Connection) -> int:
 
 
 def share_data(connection: Connection, processor: StreamProcessor, preference: bool) -> None:
-    """Keep what the owner says of sharing data."""
+    """Store the owner's choice about sharing data."""
     connection.execute(
         "UPDATE stream_processors SET data_sharing = %s, updated_at = now()"
         " WHERE processor_key = %s",
@@ -217,8 +217,8 @@ def share_data(connection: Connection, processor: StreamProcessor, preference: b
 def delete(connection: Connection, processor: StreamProcessor) -> None:
     """Remove a processor with its tags.
 
-    One that is STARTING, which no worker has taken up yet, can be removed as well: Rekognition's
-    guide has no other cure for one that stays so.
+    A processor that is STARTING and has no worker yet can be removed as well: Rekognition's guide
+    offers no other remedy for one that stays so.
 
     Args:
         processor: locked by this transaction.
@@ -237,7 +237,7 @@ def delete(connection: Connection, processor: StreamProcessor) -> None:
 
 
 def from_row(row: Any) -> StreamProcessor:
-    """A processor from ``COLUMNS`` of a row."""
+    """Return a processor from ``COLUMNS`` of a row."""
     definition = Definition(
         row.name,
         row.video_stream_arn,

@@ -1,4 +1,4 @@
-"""Tags of collections and stream processors: names and values of the caller's own."""
+"""Tags of collections and stream processors: names and values that callers choose."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from facedex.store.database import Connection
 from facedex.store.errors import TooManyTags
 from facedex.store.stream_processors import StreamProcessor
 
-# What AWS lets any resource have (its Tagging guide); the service model's 200 bounds a request.
+# AWS's limit for any resource (Tagging guide); the service model's 200 limits a request.
 MOST_TAGS: Final = 50
 
 Tagged: TypeAlias = Collection | StreamProcessor
 
-# The table of a kind of resource, and its column that says whose a tag is.
+# The table of a kind of resource, and the column that names the resource of a tag.
 _TABLES: Final[Mapping[type[Tagged], tuple[str, str]]] = {
     Collection: ("tags", "collection_key"),
     StreamProcessor: ("stream_processor_tags", "processor_key"),
@@ -26,10 +26,10 @@ def put(connection: Connection, resource: Tagged, tags: Mapping[str, str]) -> No
     """Add tags; one of the same name takes the new value.
 
     Raises:
-        TooManyTags: the resource would have more than it may.
+        TooManyTags: the resource would have more than allowed.
     """
     table, column = _TABLES[type(resource)]
-    # One request at a time counts what a resource has.
+    # One request at a time counts the tags of a resource.
     connection.execute("SELECT lock_name(%s)", (f"{table}/{resource.key}",))
     with connection.cursor() as cursor:
         cursor.executemany(
@@ -42,7 +42,7 @@ def put(connection: Connection, resource: Tagged, tags: Mapping[str, str]) -> No
 
 
 def remove(connection: Connection, resource: Tagged, names: Sequence[str]) -> None:
-    """Remove tags; names that are not there are passed over."""
+    """Remove tags; unknown names are ignored."""
     table, column = _TABLES[type(resource)]
     connection.execute(
         f"DELETE FROM {table} WHERE {column} = %s AND tag_key = ANY(%s)",
@@ -51,7 +51,7 @@ def remove(connection: Connection, resource: Tagged, names: Sequence[str]) -> No
 
 
 def read(connection: Connection, resource: Tagged) -> dict[str, str]:
-    """Every tag of a resource."""
+    """Return all tags of a resource."""
     table, column = _TABLES[type(resource)]
     rows = connection.execute(
         f"SELECT tag_key, tag_value FROM {table} WHERE {column} = %s ORDER BY tag_key",

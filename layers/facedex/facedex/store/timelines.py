@@ -1,4 +1,4 @@
-"""Who is seen when in a video: tracks while a job runs, persons and their sightings afterwards."""
+"""Results of a video job: tracks while it runs, then persons and their sightings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST_MATCHES: Final = 10  # faces that are listed for one person
 
 @dataclass(frozen=True, slots=True)
 class SimilarFace:
-    """A face of the collection and how much a person resembles it, 0..100."""
+    """A face of the collection and its similarity to a person, 0..100."""
 
     face: StoredFace
     similarity: float
@@ -30,11 +30,11 @@ class SeenTrack:
 
     Attributes:
         timestamps: milliseconds of the film, ascending.
-        faces: the numbers of the face at each timestamp, as many for each.
+        faces: the numbers of the face at each timestamp, equally many for each.
         vector: float32 numbers, as bytes.
-        views: how many views of the face the vector is of.
-        clear: whether the vector says who it is.
-        matches: the most similar first.
+        views: number of views that the vector is the mean of.
+        clear: whether the vector identifies the person.
+        matches: similar faces of the collection, the most similar first.
     """
 
     timestamps: Sequence[int]
@@ -47,7 +47,7 @@ class SeenTrack:
 
 @dataclass(frozen=True, slots=True)
 class TrackEnds:
-    """What tells who a track is: where it begins and ends, and its vector.
+    """The properties of a track that decide its person: its beginning, its end and its vector.
 
     Attributes:
         task, track: its key in the job.
@@ -84,7 +84,7 @@ class Sighting:
 
 
 def add_tracks(connection: Connection, job_id: str, task: int, tracks: Iterable[SeenTrack]) -> None:
-    """Keep what was seen in one segment, until the job is over."""
+    """Store the tracks of one segment, until the job is over."""
     with connection.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO video_tracks (job_id, task, track, timestamps, faces, vector, views,"
@@ -107,7 +107,7 @@ def add_tracks(connection: Connection, job_id: str, task: int, tracks: Iterable[
 
 
 def track_ends(connection: Connection, job_id: str) -> list[TrackEnds]:
-    """The tracks of a job, by segment and order of appearance."""
+    """Return the tracks of a job, by segment and order of appearance."""
     rows = connection.execute(
         "SELECT task, track, timestamps[1] AS starts,"
         " timestamps[cardinality(timestamps)] AS ends, faces[1:1] AS first,"
@@ -132,7 +132,7 @@ def track_ends(connection: Connection, job_id: str) -> list[TrackEnds]:
 
 
 def write(connection: Connection, job_id: str, persons: Sequence[Sequence[TrackEnds]]) -> None:
-    """Make a job's results of its tracks: who each person is, and each of its sightings.
+    """Make a job's results from its tracks: the persons and their sightings.
 
     Args:
         persons: the tracks of person 0, of person 1 and so on.
@@ -192,7 +192,7 @@ WHERE job_id = %(job)s
 
 
 def by_time(connection: Connection, job_id: str, *, after: int, limit: int) -> list[Sighting]:
-    """At most ``limit`` sightings in the order of time, from behind number ``after``."""
+    """Return at most ``limit`` sightings in the order of time, after number ``after``."""
     rows = connection.execute(
         "SELECT sighting, person, moment, face FROM video_sightings"
         " WHERE job_id = %s AND sighting > %s ORDER BY sighting LIMIT %s",
@@ -204,10 +204,10 @@ def by_time(connection: Connection, job_id: str, *, after: int, limit: int) -> l
 def by_person(
     connection: Connection, job_id: str, *, after: tuple[int, int], limit: int
 ) -> list[Sighting]:
-    """At most ``limit`` sightings, person by person, each in the order of time.
+    """Return at most ``limit`` sightings, person by person, each in the order of time.
 
     Args:
-        after: person and number of the sighting behind which to begin.
+        after: person and number of the last sighting of the page before.
     """
     rows = connection.execute(
         "SELECT sighting, person, moment, face FROM video_sightings"
@@ -220,7 +220,7 @@ def by_person(
 def matches(
     connection: Connection, job_id: str, persons: Iterable[int]
 ) -> Mapping[int, list[SimilarFace]]:
-    """The faces of the collection that each of these persons resembles, the most similar first."""
+    """Return the faces of the collection that each person resembles, the most similar first."""
     rows = connection.execute(
         "SELECT person, matches FROM video_persons WHERE job_id = %s AND person = ANY(%s)",
         (job_id, sorted(set(persons))),

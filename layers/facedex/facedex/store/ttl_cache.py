@@ -1,4 +1,4 @@
-"""What the process has read a moment ago, kept so that it need not be read again."""
+"""A cache of values that were read a moment ago."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ Value = TypeVar("Value")
 
 
 class TTLCache(Generic[Value]):
-    """Values by name, each kept for some seconds; may be used by several threads.
+    """Values by name, each cached for some seconds; safe for several threads.
 
     Args:
-        seconds: for how long a value is kept.
-        limit: how many are; beyond it those that were kept first go.
-        clock: tells seconds; that on the wall, as the other one may stand still while a function
-            is frozen.
+        seconds: seconds for which a value is cached.
+        limit: most values; beyond it the oldest is removed.
+        clock: returns seconds; the wall clock, as the monotonic one may stop while a function is
+            frozen.
     """
 
     def __init__(
@@ -31,10 +31,10 @@ class TTLCache(Generic[Value]):
         self._lock = Lock()
 
     def find(self, name: str, read: Callable[[], Value | None]) -> Value | None:
-        """The value of that name: the one that is kept, else the one that is read now.
+        """Return the value of that name, cached or read now.
 
         Args:
-            read: reads it; None, which is not kept, where there is none.
+            read: reads the value; None, which is not cached, if there is none.
         """
         now = self._clock()
         with self._lock:
@@ -46,13 +46,13 @@ class TTLCache(Generic[Value]):
         value = read()
         if value is not None:
             with self._lock:
-                # Before it was read, as it may be older than its arrival.
+                # The time before the read, as the value may be older than its arrival.
                 self._kept[name] = (now, value)
                 if len(self._kept) > self._limit:
                     self._kept.popitem(last=False)
         return value
 
     def forget(self, name: str) -> None:
-        """Have the value of that name be read when it is next asked for."""
+        """Remove the value of that name, so that it is read at the next call."""
         with self._lock:
             self._kept.pop(name, None)

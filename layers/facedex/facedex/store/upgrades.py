@@ -1,17 +1,16 @@
-"""Upgrades: a collection's faces get vectors of another model, all of them in one moment.
+"""Upgrades, which give a collection's faces vectors of another model, all at once.
 
-The new vectors are collected beside the faces, which are searched by their old ones until then.
+The new vectors are collected beside the faces, and searches use the old ones until the switch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from facedex.store.collections import Collection, gone
-from facedex.store.counting import COUNTED
+from facedex.store.collections import Collection, deleted_error
 from facedex.store.database import Connection, Database
 from facedex.store.errors import ModelMismatch
 from facedex.store.faces import COLUMNS, StoredFace, stored_face
@@ -25,7 +24,7 @@ _PAGE: Final = 5000  # images read at once
 _NONE: Final = UUID(int=0)
 
 # SQL: a face that has no vector of the new model yet.
-_PENDING: Final = """NOT EXISTS (
+PENDING: Final = """NOT EXISTS (
     SELECT 1 FROM upgraded_faces AS upgraded
     WHERE upgraded.collection_key = faces.collection_key AND upgraded.face_id = faces.face_id
 )"""
@@ -33,7 +32,7 @@ _PENDING: Final = """NOT EXISTS (
 
 @dataclass(frozen=True, slots=True)
 class StoredImage:
-    """An image of which faces are stored.
+    """An image whose faces are stored.
 
     Attributes:
         digest: SHA-256 of the bytes that were indexed.
@@ -48,10 +47,10 @@ class StoredImage:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """A collection, and how far its upgrade is if one is under way.
+    """A collection, and the progress of its upgrade if one is under way.
 
     Attributes:
-        upgraded: faces that have a vector of the model that it is being moved to.
+        upgraded: number of faces that have a vector of the new model.
     """
 
     collection: Collection
@@ -61,7 +60,7 @@ class Overview:
 
 
 def overview(connection: Connection) -> list[Overview]:
-    """Every collection by its name; takes time in proportion to the faces being upgraded alone."""
+    """Return every collection, by name; the time grows only with the faces being upgraded."""
     rows = connection.execute(
         """
         SELECT collection_key, collection_id, collections.model_version, created_at,
@@ -94,25 +93,25 @@ def overview(connection: Connection) -> list[Overview]:
 
 
 def begin(connection: Connection, collection: Collection, model_version: str) -> None:
-    """Begin an upgrade, or go on with one to the same model; one to another is given up.
+    """Begin an upgrade, or continue one to the same model; one to another model is abandoned.
 
     Args:
         connection: in a transaction.
         collection: as it was found.
-        model_version: what it is to be moved to.
+        model_version: the new model.
 
     Raises:
         CollectionNotFound: it was deleted.
     """
     names = {"collection": collection.key, "model": model_version}
-    # Not beside writers: who begins to write later knows of the upgrade.
+    # Not concurrently with writers: a later writer sees the upgrade.
     row = connection.execute(
         "SELECT FROM collections WHERE collection_key = %(collection)s AND deleted_at IS NULL"
         " FOR UPDATE",
         names,
     ).fetchone()
     if row is None:
-        raise gone(collection)
+        raise deleted_error(collection)
     connection.execute(
         "DELETE FROM upgrades WHERE collection_key = %(collection)s AND model_version <> %(model)s",
         names,
@@ -125,7 +124,7 @@ def begin(connection: Connection, collection: Collection, model_version: str) ->
 
 
 def give_up(connection: Connection, collection: Collection) -> bool:
-    """Give up an upgrade and its new vectors; whether one was under way."""
+    """Abandon an upgrade and its new vectors; return whether one was under way."""
     return bool(
         connection.execute(
             "DELETE FROM upgrades WHERE collection_key = %s", (collection.key,)
@@ -134,13 +133,13 @@ def give_up(connection: Connection, collection: Collection) -> bool:
 
 
 def images(database: Database, collection: Collection) -> Iterator[StoredImage]:
-    """The images of a collection, in the order of their ids."""
+    """Yield the images of a collection, in the order of their ids."""
     after = _NONE
     while True:
         with database.reading() as connection:
             rows = connection.execute(
                 "SELECT image_id, image_digest, external_image_id,"
-                f" bool_or({_PENDING}) AS pending"
+                f" bool_or({PENDING}) AS pending"
                 " FROM faces WHERE collection_key = %s AND image_id > %s"
                 " GROUP BY image_id, image_digest, external_image_id"
                 f" ORDER BY image_id LIMIT {_PAGE}",
@@ -157,9 +156,9 @@ def images(database: Database, collection: Collection) -> Iterator[StoredImage]:
 def pending_faces(
     connection: Connection, collection: Collection, image_id: UUID | None = None
 ) -> list[StoredFace]:
-    """The faces that have no new vector yet: of one image, or all of them."""
+    """Return the faces without a new vector: of one image, or all of them."""
     rows = connection.execute(
-        f"SELECT {COLUMNS} FROM faces WHERE collection_key = %s AND {_PENDING}"
+        f"SELECT {COLUMNS} FROM faces WHERE collection_key = %s AND {PENDING}"
         + (" AND image_id = %s" if image_id else "")
         + " ORDER BY image_id, face_number",
         (collection.key, *([image_id] if image_id else [])),
@@ -167,17 +166,17 @@ def pending_faces(
     return [stored_face(row) for row in rows]
 
 
-def keep(
+def add_vectors(
     connection: Connection,
     collection: Collection,
     model_version: str,
     vectors: Mapping[UUID, NDArray[np.float32]],
 ) -> None:
-    """Keep new vectors of faces until the upgrade is complete; faces that are gone are ignored.
+    """Store new vectors of faces until the upgrade is complete; deleted faces are ignored.
 
     Args:
         connection: in a transaction or not.
-        collection: the one that is being upgraded.
+        collection: the collection that is being upgraded.
         model_version: the model that made the vectors.
         vectors: by FaceId; (d,) float, unit length.
 
@@ -215,89 +214,3 @@ def keep(
             f" {model_version} is not under way any more: the collection was deleted, or another"
             " upgrade of it was begun or has ended."
         )
-
-
-def switch(
-    connection: Connection,
-    collection: Collection,
-    model_version: str,
-    *,
-    pack: tuple[str, str],
-    without: Sequence[UUID] = (),
-) -> list[StoredFace]:
-    """Give every face its new vector, and the collection its new model, if none lacks one.
-
-    Writers wait until the end of the transaction; searches do not.
-
-    Args:
-        connection: in a transaction.
-        collection: the one that is being upgraded, as it was found.
-        model_version: the new model.
-        pack: the tag that names a collection's pack, and its new value; the tag is changed only
-            where there is one.
-        without: FaceIds of faces that are deleted if they have no new vector.
-
-    Returns:
-        The faces that lack a new vector. If there are any, nothing was changed.
-
-    Raises:
-        CollectionNotFound: it was deleted.
-        ModelMismatch: another upgrade was faster.
-    """
-    names = {"collection": collection.key, "model": model_version, "without": list(without)}
-    # However many faces there are: it is done once, and in one piece.
-    connection.execute("SET LOCAL statement_timeout = 0")
-    row = connection.execute(
-        "SELECT collections.model_version, upgrades.model_version AS target"
-        " FROM collections LEFT JOIN upgrades USING (collection_key)"
-        " WHERE collection_key = %(collection)s AND deleted_at IS NULL FOR UPDATE OF collections",
-        names,
-    ).fetchone()
-    if row is None:
-        raise gone(collection)
-    if (row.model_version, row.target) != (collection.model_version, model_version):
-        raise ModelMismatch(
-            f"Another upgrade of the collection {collection.collection_id} was begun or has ended"
-            " meanwhile."
-        )
-    doomed = set(without)
-    lacking = pending_faces(connection, collection)
-    if missing := [face for face in lacking if face.face_id not in doomed]:
-        return missing
-    connection.execute(_DELETE.format(pending=_PENDING), names)
-    connection.execute(_REPLACE, names)
-    connection.execute(_RECOMPUTE, names)
-    connection.execute(
-        "UPDATE collections SET model_version = %(model)s WHERE collection_key = %(collection)s",
-        names,
-    )
-    connection.execute(
-        "UPDATE tags SET tag_value = %s WHERE collection_key = %s AND tag_key = %s",
-        (pack[1], collection.key, pack[0]),
-    )
-    connection.execute("DELETE FROM upgrades WHERE collection_key = %(collection)s", names)
-    return []
-
-
-_DELETE: Final = f"""
-WITH removed AS (
-    DELETE FROM faces
-    WHERE collection_key = %(collection)s AND face_id = ANY(%(without)s) AND {{pending}}
-    RETURNING face_id
-), changed AS (
-    SELECT -1 AS faces, 0 AS users FROM removed
-) {COUNTED}
-"""
-_REPLACE: Final = """
-UPDATE faces SET vector = upgraded.vector FROM upgraded_faces AS upgraded
-WHERE faces.collection_key = %(collection)s AND upgraded.collection_key = %(collection)s
-    AND upgraded.face_id = faces.face_id
-"""
-# As where faces are associated: without faces there is no vector.
-_RECOMPUTE: Final = """
-UPDATE users SET vector = (
-    SELECT l2_normalize(avg(faces.vector)) FROM faces
-    WHERE faces.collection_key = users.collection_key AND faces.user_id = users.user_id
-)
-WHERE collection_key = %(collection)s
-"""

@@ -1,4 +1,4 @@
-"""Vectors on their way to Postgres."""
+"""Conversion of vectors for Postgres."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def to_text(vector: NDArray[np.float32]) -> str:
-    """A (d,) vector as a literal of pgvector's ``halfvec``, rounded to half precision."""
-    # Imported here: pgvector imports NumPy, which functions without vectors need not wait for.
+    """Return a (d,) vector as a literal of pgvector's ``halfvec``, in half precision."""
+    # Imported here: pgvector imports NumPy, which functions without vectors do not need.
     from pgvector import HalfVector
 
-    # A JSON array is such a literal too, and costs a tenth of pgvector's own way to write one.
+    # A JSON array is such a literal too, and takes a tenth of the time of pgvector's own writer.
     return orjson.dumps(HalfVector(vector).to_numpy(), option=orjson.OPT_SERIALIZE_NUMPY).decode()

@@ -97,7 +97,7 @@ class Pack:
         image: Image,
         *,
         longest_side: int = LONGEST_SIDE,
-        most: int = MOST_FACES,
+        limit: int = MOST_FACES,
         thorough: bool = True,
     ) -> list[Face]:
         """Return the largest faces of an image, the largest first.
@@ -105,12 +105,12 @@ class Pack:
         Args:
             image: the image.
             longest_side: maximum side, in pixels, at which the image is searched.
-            most: maximum number of faces.
+            limit: maximum number of faces.
             thorough: whether to re-examine more of the rotated faces, and to rotate the image if
                 no face is found.
         """
         return self.describe(
-            image, self.detect(image, longest_side=longest_side, most=most, thorough=thorough)
+            image, self.detect(image, longest_side=longest_side, limit=limit, thorough=thorough)
         )
 
     def detect(
@@ -118,14 +118,14 @@ class Pack:
         image: Image,
         *,
         longest_side: int = LONGEST_SIDE,
-        most: int = MOST_FACES,
+        limit: int = MOST_FACES,
         thorough: bool = True,
     ) -> list[DetectedFace]:
         """Return the faces that `find` returns, without poses and qualities; see there."""
         find = functools.partial(self.detector.detect, longest_side=longest_side)
         found = find(image.pixels)
         # Limit their number first, as an image may contain a thousand faces.
-        largest = found.take(_by_area(found)[:most])
+        largest = found.take(_by_area(found)[:limit])
         found, legible = upright.settle(find, image.pixels, largest, thorough=thorough)
         order = _by_area(found)
         found, legible = found.take(order), legible[order]

@@ -20,12 +20,12 @@ class Shelf:
 
     Args:
         directory: folder with one subfolder for each pack.
-        most: maximum number of loaded packs; the least recently used pack is unloaded first.
+        limit: maximum number of loaded packs; the least recently used pack is unloaded first.
     """
 
-    def __init__(self, directory: Path, *, most: int) -> None:
+    def __init__(self, directory: Path, *, limit: int) -> None:
         self._directory = directory
-        self._most = most
+        self._limit = limit
         self._loaded: OrderedDict[str, dict[int, Pack]] = OrderedDict()
         self._read: dict[str, tuple[object, str | None]] = {}
         self._lock = Lock()
@@ -47,7 +47,7 @@ class Shelf:
                 variants[threads] = packs.load(self._directory / name, threads=threads)
             self._loaded[name] = variants
             self._loaded.move_to_end(name)
-            while len(self._loaded) > self._most:
+            while len(self._loaded) > self._limit:
                 self._loaded.popitem(last=False)
             return variants[threads]
 

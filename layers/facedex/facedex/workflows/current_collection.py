@@ -14,14 +14,14 @@ from facedex.store.errors import CollectionNotFound, ModelMismatch
 Found = TypeVar("Found")
 
 
-def look_ahead(database: Database, collection_id: str) -> Collection:
+def find_recent(database: Database, collection_id: str) -> Collection:
     """Return the collection before costly work, so that a wrong name is reported at once.
 
     Raises:
         CollectionNotFound: there is none.
         DatabaseUnavailable: the database does not answer.
     """
-    return collections.look_ahead(database, collection_id)
+    return collections.find_recent(database, collection_id)
 
 
 def search_current(
@@ -52,7 +52,7 @@ def search_current(
 
 @contextmanager
 def refreshing(database: Database, seen: Collection) -> Iterator[None]:
-    """Forget the collection that ``look_ahead`` remembers if the block raises ModelMismatch."""
+    """Forget the collection that ``find_recent`` remembers if the block raises ModelMismatch."""
     try:
         yield
     except ModelMismatch:

@@ -21,7 +21,7 @@ from facedex.store.database import Connection, Database
 from facedex.store.errors import ModelMismatch
 from facedex.store.faces import Box, StoredFace
 from facedex.workflows import pictures
-from facedex.workflows.current_collection import look_ahead, refreshing
+from facedex.workflows.current_collection import find_recent, refreshing
 from facedex.workflows.pictures import Picture
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def index(request: Mapping[str, Any], services: Services) -> Indexed:
 
 
 def _index(request: Mapping[str, Any], services: Services) -> Indexed:
-    seen = look_ahead(services.database, request["CollectionId"])
+    seen = find_recent(services.database, request["CollectionId"])
     pack = services.pack_of(seen)
     picture = pictures.read(services, request["Image"], pack)
     chosen, unindexed = _choose(
@@ -123,7 +123,7 @@ class _Prepared:
         """Store the vectors of the faces that were indexed, for the end of the upgrade."""
         pairs = zip(adding.recognise(self.boxes, stored), self.vectors, strict=True)
         new = {record.face_id: vector for record, vector in pairs if record is not None}
-        upgrades.keep(connection, collection, self.model_version, new)
+        upgrades.add_vectors(connection, collection, self.model_version, new)
 
 
 def _prepare_upgrade(services: Services, seen: Collection, picture: Picture) -> _Prepared | None:

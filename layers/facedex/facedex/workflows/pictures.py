@@ -80,4 +80,4 @@ def read(services: Services, document: Mapping[str, Any], pack: Pack | None = No
 
 def detect(services: Services, image: Image, pack: Pack) -> list[DetectedFace]:
     """Return the faces of an image: at most ``MAX_FACES``, the largest first."""
-    return pack.detect(image, longest_side=services.settings.detection_side, most=MAX_FACES)
+    return pack.detect(image, longest_side=services.settings.detection_side, limit=MAX_FACES)

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 from facedex.api.errors import InternalServerError, InvalidParameterException
+from facedex.api.pages import LARGEST_VIDEO_PAGE, Page
 from facedex.aws.notifications import NotSent, publish
 from facedex.aws.videos import locate
 from facedex.runtime.logs import get_logger
@@ -24,8 +25,6 @@ _logger: Final = get_logger(__name__)
 # What follows "The collection … was deleted" in the StatusMessage of a job.
 MEANWHILE: Final = " while the job ran"
 MAX_RESTARTS: Final = 2  # of a job whose collection changes to another model
-
-LARGEST_PAGE: Final = 1000  # items; Rekognition gives no more, whatever MaxResults says
 
 
 def begin(
@@ -111,6 +110,15 @@ def progress(connection: Connection, job: Job) -> dict[str, Any]:
             "FrameWidth": film["width"],
         },
     }
+
+
+def results_page(request: Mapping[str, Any], services: Services, *listing: str) -> Page:
+    """Return the page of a job's results that a Get operation is asked for.
+
+    An empty NextToken asks for the first page: AWS's own examples begin with one.
+    """
+    request = {name: value for name, value in request.items() if name != "NextToken" or value}
+    return services.page(request, *listing, largest=LARGEST_VIDEO_PAGE)
 
 
 def send(database: Database, settings: Settings, job_id: str | None = None) -> None:

@@ -1,1 +1,1 @@
-"""Matroska as Kinesis Video Streams speaks it: read a piece at a time, cut into fragments."""
+"""Matroska as Kinesis Video Streams uses it: read piece by piece, cut into fragments."""

@@ -1,4 +1,4 @@
-"""What the elements of a stream say: tracks, blocks, tags; and the few that are written here."""
+"""Contents of the elements of a stream: tracks, blocks, tags; and writers for a few elements."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Track:
     """A track of a stream.
 
     Attributes:
-        number: what blocks call it by.
-        video: whether it is one of pictures.
+        number: the number that blocks name it by.
+        video: whether it is a video track.
         codec: Matroska's codec ID, such as ``V_MPEG4/ISO/AVC``.
-        private: what the decoder needs to know beforehand.
+        private: data that the decoder needs before the first frame.
         width, height: pixels, 0 where the stream does not say.
-        packed: whether its blocks are compressed or encrypted once more.
+        packed: whether its blocks are compressed or encrypted in addition.
     """
 
     number: int
@@ -40,10 +40,10 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A frame as it is stored: track, time since the cluster's, whether it is a key frame, bytes.
+    """A frame as stored: track, time since the cluster's, whether it is a key frame, bytes.
 
     Attributes:
-        offset: in the stream's unit of time, from -32768 to 32767.
+        offset: time in the stream's unit, from -32768 to 32767.
     """
 
     track: int
@@ -53,7 +53,7 @@ class Block:
 
 
 def read_tracks(body: bytes) -> tuple[Track, ...]:
-    """The tracks in the body of a Tracks element.
+    """Return the tracks in the body of a Tracks element.
 
     Raises:
         Malformed: it is broken.
@@ -77,10 +77,10 @@ def _read_track(body: bytes) -> Track:
 
 
 def read_scale(body: bytes) -> int:
-    """Nanoseconds in the unit of time, from the body of an Info element.
+    """Return the nanoseconds in the unit of time, from the body of an Info element.
 
     Raises:
-        Malformed: it is broken, or the unit is none.
+        Malformed: it is broken, or the unit is zero.
     """
     scale = MILLISECOND
     for name, value in ebml.children(body):
@@ -92,7 +92,7 @@ def read_scale(body: bytes) -> int:
 
 
 def read_tags(body: bytes) -> dict[str, str]:
-    """Names and texts in the body of a Tags element.
+    """Return the names and texts in the body of a Tags element.
 
     Raises:
         Malformed: it is broken.
@@ -110,7 +110,7 @@ def read_tags(body: bytes) -> dict[str, str]:
 
 
 def read_block(element: Element) -> Block:
-    """The frame in a SimpleBlock or a BlockGroup.
+    """Return the frame in a SimpleBlock or a BlockGroup.
 
     Raises:
         Malformed: it is broken, or holds several frames, which no video does.
@@ -136,7 +136,7 @@ def read_block(element: Element) -> Block:
 
 
 def write_tags(tags: Mapping[str, str]) -> bytes:
-    """A Tags element with one Tag."""
+    """Return a Tags element with one Tag."""
     simple = b"".join(
         ebml.element(
             ebml.SIMPLE_TAG,
@@ -148,5 +148,5 @@ def write_tags(tags: Mapping[str, str]) -> bytes:
 
 
 def open_cluster(timestamp: int) -> bytes:
-    """The beginning of a cluster that ends where something else begins."""
+    """Return the beginning of a cluster of unknown size."""
     return ebml.endless(ebml.CLUSTER) + ebml.number(ebml.TIMESTAMP, timestamp)

@@ -56,7 +56,7 @@ Bytes = bytes | bytearray | memoryview
 
 
 def read_id(data: Bytes, at: int) -> tuple[int, int] | None:
-    """An element's ID, its length marker included, and where it ends; None if bytes are missing.
+    """Return an element's ID with its length marker, and its end; None if bytes are missing.
 
     Raises:
         Malformed: no ID begins so.
@@ -71,7 +71,7 @@ def read_id(data: Bytes, at: int) -> tuple[int, int] | None:
 
 
 def read_size(data: Bytes, at: int) -> tuple[int | None, int] | None:
-    """A size and where it ends; the size is None if it is unknown, all if bytes are missing.
+    """Return a size, None if unknown, and its end; return None if bytes are missing.
 
     Raises:
         Malformed: it is longer than EBML allows.
@@ -90,7 +90,7 @@ def read_size(data: Bytes, at: int) -> tuple[int | None, int] | None:
 
 
 def children(body: Bytes) -> Iterator[tuple[int, bytes]]:
-    """ID and body of each element in the body of another.
+    """Yield the ID and the body of each element in the body of another.
 
     Raises:
         Malformed: they do not fill the body.
@@ -106,7 +106,7 @@ def children(body: Bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def unsigned(body: Bytes) -> int:
-    """The value of an unsigned integer element.
+    """Return the value of an unsigned integer element.
 
     Raises:
         Malformed: it has more than eight bytes.
@@ -117,27 +117,27 @@ def unsigned(body: Bytes) -> int:
 
 
 def text(body: bytes) -> str:
-    """The value of a string element, which may be padded with zeros."""
+    """Return the value of a string element, which may be padded with zeros."""
     return body.rstrip(b"\0").decode("utf-8", "replace")
 
 
 def element(name: int, body: bytes) -> bytes:
-    """An element of a known size."""
+    """Return an element of a known size."""
     return _id(name) + _size(len(body)) + body
 
 
 def number(name: int, value: int) -> bytes:
-    """An unsigned integer element."""
+    """Return an unsigned integer element."""
     return element(name, value.to_bytes(max(1, (value.bit_length() + 7) // 8), "big"))
 
 
 def string(name: int, value: str) -> bytes:
-    """A string element."""
+    """Return a string element."""
     return element(name, value.encode())
 
 
 def endless(name: int) -> bytes:
-    """The head of an element of unknown size, for what is written while it grows."""
+    """Return the head of an element of unknown size, for one that is written while it grows."""
     return _id(name) + _UNKNOWN
 
 

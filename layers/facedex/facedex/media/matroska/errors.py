@@ -1,18 +1,18 @@
-"""What can be wrong with a Matroska stream; every message is one sentence."""
+"""Errors of a Matroska stream; every message is one sentence."""
 
 from __future__ import annotations
 
 
 class MatroskaError(ValueError):
-    """The bytes are not what they should be; the message says what was found."""
+    """The bytes are not valid; the message says what was found."""
 
 
 class Malformed(MatroskaError):
-    """An element is broken, of the wrong kind for its place, or no element at all."""
+    """An element is broken, or of the wrong kind for its place, or the bytes are no element."""
 
 
 class TooLarge(MatroskaError):
-    """An element or a fragment is larger than a reader is willing to hold."""
+    """An element or a fragment is larger than the reader accepts."""
 
 
 class Truncated(MatroskaError):
@@ -20,7 +20,7 @@ class Truncated(MatroskaError):
 
 
 class NotMatroska(MatroskaError):
-    """So many bytes had no readable element that there is no use in reading on."""
+    """So many bytes had no readable element that reading stops."""
 
 
 class NoVideo(MatroskaError):

@@ -1,4 +1,4 @@
-"""What a GetMedia answer says, as it says it: a frame is there before its fragment has ended."""
+"""Events of a GetMedia response as they arrive: each frame before its fragment has ended."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from facedex.media.matroska.tags import (
     seconds,
 )
 
-# Bytes without a readable element after which no more are waited for.
+# Bytes without a readable element after which reading stops.
 _PATIENCE: Final = 16 << 20
 
 
@@ -38,8 +38,8 @@ class Opening:
     Attributes:
         number: the service's number; empty in a file that did not come from it.
         server_timestamp, producer_timestamp: seconds since 1970.
-        tracks: what it consists of.
-        began: seconds of its own clock.
+        tracks: its tracks.
+        began: its start in seconds of its own clock.
     """
 
     number: str
@@ -54,7 +54,7 @@ class Coded:
     """A frame of the fragment that began last.
 
     Attributes:
-        track: its track's number.
+        track: number of its track.
         offset: seconds since the fragment's beginning.
         key: whether it can be decoded by itself.
     """
@@ -67,12 +67,12 @@ class Coded:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """The fragment that began last has come whole.
+    """The fragment that began last is complete.
 
     Attributes:
-        number: the fragment's.
+        number: number of the fragment.
         millis_behind_now: milliseconds from it to the newest fragment of the stream.
-        continuation_token: where to go on reading behind it.
+        continuation_token: token to continue reading after it.
     """
 
     number: str
@@ -86,18 +86,18 @@ Event = Opening | Coded | Ending
 def read_live(
     chunks: Iterable[bytes], *, damaged: Callable[[MatroskaError], None] | None = None
 ) -> Iterator[Event]:
-    """The events of a stream, each as soon as its last byte is there.
+    """Yield the events of a stream, each as soon as its last byte has arrived.
 
-    Memory holds one element. What is damaged is left out, and reading goes on at the next header:
-    a fragment with no ending behind it was broken off.
+    Memory holds one element. Damaged parts are skipped, and reading continues at the next header: a
+    fragment without an Ending is incomplete.
 
     Args:
         chunks: the bytes of the stream, cut anywhere.
-        damaged: told of everything that was left out.
+        damaged: called with the error of each part that was skipped.
 
     Raises:
         StreamFailed: the service ended the stream with an error.
-        NotMatroska: megabytes had nothing that can be read.
+        NotMatroska: megabytes contained no readable element.
     """
     report = damaged or (lambda _error: None)
     parser = Parser()
@@ -107,7 +107,7 @@ def read_live(
         while True:
             try:
                 for element in parser.feed(pending):
-                    if (event := state.take(element)) is not None:
+                    if (event := state.apply(element)) is not None:
                         yield event
                 break
             except StreamFailed:
@@ -126,7 +126,7 @@ def read_live(
 
 
 class _State:
-    """What has been said of the fragment under way."""
+    """The state of the current fragment."""
 
     def __init__(self) -> None:
         self._tracks: tuple[Track, ...] = ()
@@ -134,7 +134,7 @@ class _State:
         self._tags: dict[str, str] = {}
         self._opened = self._ended = False
 
-    def take(self, element: Element) -> Event | None:
+    def apply(self, element: Element) -> Event | None:
         match element.id:
             case ebml.EBML:
                 self._tracks, self._scale, self._tags = (), contents.MILLISECOND, {}

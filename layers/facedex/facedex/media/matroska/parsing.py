@@ -1,7 +1,7 @@
-"""A Matroska byte stream as elements, while it arrives, in bounded memory.
+"""Parser of a Matroska byte stream into elements, as it arrives, in bounded memory.
 
-ffmpeg, which decodes the pictures, hides Kinesis's tags and waits for the end of a cluster; and the
-EBML libraries for Python want a file that they can seek in. So elements are told apart here.
+FFmpeg, which decodes the pictures, hides the tags of Kinesis and waits for the end of a cluster,
+and the EBML libraries for Python need a seekable file. So this module separates the elements.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _IN_CLUSTER: Final = frozenset(
 )
 _ANYWHERE: Final = frozenset({ebml.VOID, ebml.CRC_32})
 _BLOCKS: Final = frozenset({ebml.SIMPLE_BLOCK, ebml.BLOCK_GROUP})
-# What is handed out, other than blocks; everything else is read over.
+# Elements that are returned, other than blocks; all others are skipped.
 _HANDED_OUT: Final = frozenset({ebml.EBML, ebml.INFO, ebml.TRACKS, ebml.TAGS, ebml.TIMESTAMP})
 _LARGEST_HEADER: Final = 1 << 20  # bytes
 _LARGEST_SKIPPED: Final = 64 << 20  # bytes
@@ -56,7 +56,7 @@ class Element:
 
     Attributes:
         id: EBML ID, or ``CLUSTER_END``.
-        head: its ID and size as they came.
+        head: its ID and size as received.
         body: its content; empty for segments and clusters, whose children follow.
     """
 
@@ -66,22 +66,22 @@ class Element:
 
     @property
     def raw(self) -> bytes:
-        """All its bytes."""
+        """All bytes of the element."""
         return self.head + self.body
 
 
 class Parser:
-    """Tells the elements of a stream apart.
+    """Parser of the elements of a stream.
 
-    Segments and clusters, which may be of unknown size, are opened; their children are handed out
-    whole. At most one element is held. After an error it goes on at the next EBML header.
+    Segments and clusters, which may be of unknown size, are opened; their children are returned
+    whole. At most one element is held. After an error, parsing continues at the next EBML header.
 
     Attributes:
-        lost: bytes thrown away since the last element.
+        lost: bytes discarded since the last element.
     """
 
     def __init__(self, *, largest: int = 16 << 20) -> None:
-        """Make a parser for a stream that begins with an EBML header.
+        """Create a parser for a stream that begins with an EBML header.
 
         Args:
             largest: most bytes of a block.
@@ -89,27 +89,27 @@ class Parser:
         self.lost = 0
         self._largest = largest
         self._held = bytearray()
-        self._skip = 0  # bytes of an element that nobody wants
+        self._skip = 0  # bytes of a skipped element
         self._begun = False
         self._searching = False
         self._in_cluster = False
         self._left: int | None = None  # bytes of the cluster, if its size is known
 
     def feed(self, data: bytes) -> Iterator[Element]:
-        """The elements that are complete with ``data``.
+        """Yield the elements that ``data`` completes.
 
         Raises:
-            MatroskaError: what follows cannot be read; call again to go on behind it.
+            MatroskaError: the next bytes cannot be read; call again to continue after them.
         """
         self._held += data
         while (found := self._next()) is not None:
             yield found
 
     def finish(self) -> None:
-        """Say that the stream has ended.
+        """End the stream.
 
         Raises:
-            Truncated: in the middle of an element.
+            Truncated: it ends in the middle of an element.
         """
         if self._held or self._skip or self._left:
             self._held.clear()
@@ -118,7 +118,7 @@ class Parser:
             raise Truncated("The stream ends in the middle of an element.")
 
     def resume(self) -> None:
-        """Give up what is being read, and go on at the next EBML header."""
+        """Discard the current element, and continue at the next EBML header."""
         self._searching = True
         self._skip = 0
         self._in_cluster = False
@@ -126,7 +126,7 @@ class Parser:
 
     def _next(self) -> Element | None:
         while True:
-            if not self._settle():
+            if not self._drop_unwanted():
                 return None
             if self._in_cluster and self._left == 0:
                 return self._end_cluster()
@@ -136,30 +136,30 @@ class Parser:
                     return None
                 name, size, length = head
                 if self._in_cluster and name in _TOP:
-                    # Left as it is: it comes after the end.
+                    # It stays in the buffer: it follows the end of the cluster.
                     return self._end_cluster(early=True)
                 self._check(name, size, length)
             except MatroskaError:
                 self._give_up()
                 raise
             if name in (ebml.SEGMENT, ebml.CLUSTER):
-                opened = Element(name, self._take(length), b"")
+                opened = Element(name, self._consume(length), b"")
                 self._in_cluster = name == ebml.CLUSTER
                 self._left = size if self._in_cluster else None
                 return opened
             assert size is not None
             if name not in _HANDED_OUT | _BLOCKS:
-                self._take(length)
+                self._consume(length)
                 self._skip = size
             elif len(self._held) < length + size:
                 return None
             else:
                 self._begun = True
                 self.lost = 0
-                return Element(name, self._take(length), self._take(size))
+                return Element(name, self._consume(length), self._consume(size))
 
-    def _settle(self) -> bool:
-        """Throw away what is not wanted; whether an element may begin then."""
+    def _drop_unwanted(self) -> bool:
+        """Discard bytes that are skipped; return whether an element may begin then."""
         if self._searching:
             found = self._held.find(_MAGIC)
             dropped = found if found >= 0 else max(0, len(self._held) - len(_MAGIC) + 1)
@@ -168,12 +168,12 @@ class Parser:
             self._searching = found < 0
         if self._skip:
             skipped = min(self._skip, len(self._held))
-            self._take(skipped)
+            self._consume(skipped)
             self._skip -= skipped
         return not self._searching and not self._skip
 
     def _read_head(self) -> tuple[int, int | None, int] | None:
-        """ID, size and length of the head of the next element, if it is all there."""
+        """Return ID, size and length of the next element's head, or None if it is incomplete."""
         name = ebml.read_id(self._held, 0)
         if name is None:
             return None
@@ -201,7 +201,7 @@ class Parser:
         if size > largest:
             raise TooLarge(f"An element says that it has {size} bytes; {largest} are allowed.")
 
-    def _take(self, count: int) -> bytes:
+    def _consume(self, count: int) -> bytes:
         taken = bytes(self._held[:count])
         del self._held[:count]
         if self._in_cluster and self._left is not None:
@@ -225,7 +225,7 @@ class Parser:
         return
 
     def _truncates(self) -> bool:
-        """Whether a header that stands next is a good one, and broke what came before it."""
+        """Return whether the next header is valid, and so cut off the element before it."""
         try:
             head = self._read_head()
         except MatroskaError:

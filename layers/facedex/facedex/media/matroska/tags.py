@@ -20,7 +20,7 @@ ERROR_ID: Final = f"{_PREFIX}ERROR_ID"
 
 
 def seconds(text: str | None) -> float | None:
-    """The value of a tag with a time, None where it is no time."""
+    """Return the value of a tag with a time, or None where it is not a time."""
     try:
         value = float(text) if text else math.nan
     except ValueError:

@@ -1,0 +1,49 @@
+"""The photos that a collection was made of, named as a folder or as a prefix of a bucket."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import boto3
+import click
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from facedex_cli.importing.photos import Bucket, Folder, Photo, Source, Unreadable
+
+_S3: Final = "s3://"
+
+
+def open_source(name: str) -> Source:
+    """Return the source of photos that a command line names.
+
+    Args:
+        name: a folder, or ``s3://BUCKET/PREFIX``.
+
+    Raises:
+        ClickException: there is no such folder.
+    """
+    if name.startswith(_S3):
+        bucket, _, prefix = name.removeprefix(_S3).partition("/")
+        config = Config(s3={"addressing_style": "path"}, max_pool_connections=64)
+        return Bucket(boto3.session.Session().client("s3", config=config), bucket, prefix)
+    path = Path(name).expanduser()
+    if not path.is_dir():
+        raise click.ClickException(f"{name} is not a folder, nor s3://BUCKET/PREFIX.")
+    return Folder(path)
+
+
+def list_photos(source: Source, name: str) -> list[Photo | Unreadable]:
+    """Return all photos of a source, and the folders that cannot be read.
+
+    Raises:
+        ClickException: the bucket cannot be listed, or there are no photos.
+    """
+    try:
+        found = list(source.find())
+    except (BotoCoreError, ClientError) as error:
+        raise click.ClickException(f"The photos in {name} cannot be listed: {error}") from error
+    if not found:
+        raise click.ClickException(f"There are no photos in {name}.")
+    return found

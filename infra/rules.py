@@ -1,0 +1,123 @@
+"""Rules about settings that a single one cannot break: what goes together, and what exists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facedex_models import manifests
+from infra.values import Auth, Reach
+
+if TYPE_CHECKING:
+    from infra.settings import StackSettings
+
+# Each function yields pairs: whether a rule is broken, and the sentence that says so.
+_Broken = Iterator[tuple[object, str]]
+
+
+def mistakes(settings: StackSettings) -> Iterator[str]:
+    """Yield a sentence for each rule that the settings break."""
+    for rules in (_packs, _database, _access, _video, _streams, _uploads, _operations):
+        for broken, sentence in rules(settings):
+            if broken:
+                yield sentence
+
+
+def _packs(settings: StackSettings) -> _Broken:
+    available = manifests.packs()
+    listed = ", ".join(available)
+    yield (
+        settings.pack not in available,
+        f"There is no model pack {settings.pack!r}; pack must be one of {listed}.",
+    )
+    for name in settings.packs:
+        yield (
+            name not in available,
+            f"There is no model pack {name!r}; packs must be some of {listed}.",
+        )
+
+
+def _database(settings: StackSettings) -> _Broken:
+    yield (
+        settings.min_capacity * 2 % 1 or settings.max_capacity * 2 % 1,
+        "min_capacity and max_capacity come in halves, such as 0.5.",
+    )
+    yield (
+        settings.min_capacity > settings.max_capacity,
+        f"min_capacity ({settings.min_capacity:g}) must not be above max_capacity"
+        f" ({settings.max_capacity:g}).",
+    )
+    yield (
+        settings.proxy and settings.min_capacity == 0,
+        "proxy does not go with min_capacity=0: the proxy's own connections keep the database from"
+        " pausing; set min_capacity to 0.5 or more.",
+    )
+    yield (
+        settings.proxy and settings.database_ca,
+        "database_ca does not go with proxy: the proxy's certificate is not issued by RDS's own"
+        " authority.",
+    )
+    yield (
+        settings.database_ca and not Path(settings.database_ca).is_file(),
+        f"database_ca names {settings.database_ca}, where there is no file.",
+    )
+
+
+def _access(settings: StackSettings) -> _Broken:
+    private = settings.endpoint is Reach.PRIVATE
+    yield (
+        settings.auth is Auth.NONE and not private,
+        "auth=none would admit every caller; it goes with endpoint=private alone.",
+    )
+    yield (
+        private and not settings.vpc_endpoints,
+        "endpoint=private needs vpc_endpoints, the ids of the execute-api interface endpoints that"
+        " call the API.",
+    )
+    yield (
+        settings.vpc_endpoints and not private,
+        "vpc_endpoints goes with endpoint=private alone.",
+    )
+
+
+def _video(settings: StackSettings) -> _Broken:
+    yield (
+        settings.topics and not settings.video,
+        "topics goes with video=true alone: only video jobs are announced.",
+    )
+
+
+def _streams(settings: StackSettings) -> _Broken:
+    streams = (*settings.video_streams, *settings.data_streams)
+    yield (
+        streams and not settings.streams,
+        "video_streams and data_streams go with streams=true alone.",
+    )
+    yield (
+        settings.streams and not (settings.video_streams and settings.data_streams),
+        "streams=true needs video_streams and data_streams, the ARNs of the Kinesis streams that"
+        " stream processors may read and write.",
+    )
+    yield (
+        len({arn.split(":")[3] for arn in streams}) > 1,
+        "video_streams and data_streams must all be in the region that is deployed to.",
+    )
+
+
+def _uploads(settings: StackSettings) -> _Broken:
+    yield (
+        (settings.delete_faces or settings.uploads_days) and not settings.uploads,
+        "delete_faces and uploads_days go with uploads=true alone.",
+    )
+
+
+def _operations(settings: StackSettings) -> _Broken:
+    yield (
+        settings.alarm_email and settings.alarm_topic,
+        "alarm_email and alarm_topic do not go together; subscribe the address to the topic.",
+    )
+    yield (
+        settings.snapstart and settings.provisioned,
+        "snapstart and provisioned do not go together: Lambda has either for a function.",
+    )

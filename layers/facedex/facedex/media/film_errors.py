@@ -1,0 +1,10 @@
+"""The error of the film modules."""
+
+from __future__ import annotations
+
+
+class FilmError(ValueError):
+    """The film cannot be analysed, and repeating does not help.
+
+    The message is one sentence with the reason, for the StatusMessage of a job.
+    """
