@@ -24,6 +24,7 @@ from tests.media import kinesis
 from tests.media.kinesis import CREDENTIALS, REGION, matroska
 
 CLIENTS = 40  # more than twice the server's threads
+WORKER = "facedex_local.workers.__main__"
 BOUND = 45.0  # seconds: a hang is meant, not how fast a busy machine is
 _ONCE = Config(retries={"total_max_attempts": 1}, read_timeout=120, max_pool_connections=CLIENTS)
 
@@ -143,7 +144,7 @@ def test_server_stops_within_seconds_and_leaves_no_worker_while_its_workers_hang
     process = psutil.Process(server.process.pid)
     workers: list[psutil.Process] = []
     while len(workers) < 2:
-        workers = [each for each in process.children() if "facedex_local.workers" in each.cmdline()]
+        workers = [each for each in process.children() if WORKER in each.cmdline()]
     for worker in workers:
         worker.suspend()
     assert stop(server) == 0

@@ -16,6 +16,7 @@ from botocore.config import Config
 
 from facedex_local.aws.moto_app import Moto
 from facedex_local.http.listener import Listener
+from facedex_local.http.wsgi import Wsgi
 from tests.conftest import Server
 from tests.e2e.uploading import named_faces, take_letters, variants, wait_until
 
@@ -31,7 +32,7 @@ def faces_in(server: Server) -> int:
 @pytest.fixture
 def storage() -> Iterator[str]:
     """The address of an S3 and SQS of another process than the product's, which outlives it."""
-    elsewhere = Listener(Moto(), host="127.0.0.1", port=0, threads=32)
+    elsewhere = Listener(Wsgi(Moto()), host="127.0.0.1", port=0, threads=32)
     elsewhere.start()
     yield elsewhere.url
     elsewhere.stop()

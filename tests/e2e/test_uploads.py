@@ -14,6 +14,7 @@ import pytest
 
 from facedex_local.aws.moto_app import Moto
 from facedex_local.http.listener import Listener
+from facedex_local.http.wsgi import Wsgi
 from tests.conftest import Server
 from tests.e2e.uploading import named_faces, take_letters, variants, wait_until
 
@@ -136,7 +137,7 @@ def test_what_is_left_at_a_stop_is_told_and_what_a_deletion_leaves_is_chosen(
 def test_uploads_to_an_s3_and_sqs_elsewhere_are_indexed(
     launch: Callable[..., Server], portraits: dict[str, bytes]
 ) -> None:
-    elsewhere = Listener(Moto(), host="127.0.0.1", port=0, threads=16)
+    elsewhere = Listener(Wsgi(Moto()), host="127.0.0.1", port=0, threads=16)
     elsewhere.start()
     try:
         server = launch(AWS_ENDPOINT_URL=elsewhere.url)

@@ -6,7 +6,7 @@ import io
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,16 +22,17 @@ from facedex_functions.run_stream_processor import handler
 from facedex_local.aws.kinesis_video.endpoint import KinesisVideo
 from facedex_local.aws.kinesis_video.streams import Streams
 from facedex_local.aws.moto_app import Moto
-from facedex_local.http.gateway import Context
-from facedex_local.http.listener import Listener
+from facedex_local.http.exchange import Exchange
+from facedex_local.http.gateway import Answer, Context
+from facedex_local.http.listener import Application, Listener
 from facedex_local.http.server import Server
 from tests.conftest import client_of
 from tests.e2e.streaming import Scene
+from tests.unit.asking import answer_of
 
-Environ = dict[str, Any]
-Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 Configure = Callable[..., None]  # settings of the service, without their prefix
 PATIENCE = 60.0  # seconds
+_JSON = [("Content-Type", "application/x-amz-json-1.1")]
 _THROTTLED = "ProvisionedThroughputExceededException"
 
 
@@ -55,41 +56,41 @@ class Faults:
     url: str = ""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+    async def __call__(self, exchange: Exchange) -> None:
+        environ = exchange.environ
         if environ["PATH_INFO"] == "/getMedia" and self.media:
-            start_response("200 OK", [("Content-Type", "video/webm")])
-            return [self.media]
+            await exchange.answer(Answer(200, [("Content-Type", "video/webm")], self.media))
+            return
         if environ.get("HTTP_X_AMZ_TARGET") != "Kinesis_20131202.PutRecords":
-            return self.application(environ, start_response)
+            await self.application(exchange)
+            return
         with self._lock:
             self.puts += 1
             throttled, partly = self.throttle > 0, self.refuse > 0
             self.throttle -= throttled
             self.refuse -= partly and not throttled
         if throttled:
-            start_response("400 Bad Request", [("Content-Type", "application/x-amz-json-1.1")])
-            return [json.dumps({"__type": _THROTTLED, "message": "Slow down."}).encode()]
-        if partly:
-            return self._take_some(environ, start_response)
-        return self.application(environ, start_response)
+            said = json.dumps({"__type": _THROTTLED, "message": "Slow down."}).encode()
+            await exchange.answer(Answer(400, _JSON, said))
+        elif partly:
+            asked = json.loads(await exchange.read(1 << 24) or b"")
+            answers = await exchange.run(self._take_some, environ, asked)
+            await exchange.answer(Answer(200, _JSON, json.dumps(answers).encode()))
+        else:
+            await self.application(exchange)
 
-    def _take_some(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        size = int(environ["CONTENT_LENGTH"])
-        asked = json.loads(environ["wsgi.input"].read(size))
+    def _take_some(self, environ: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
         kept = {**asked, "Records": asked["Records"][1::2]}
         taken: list[Any] = []
         if kept["Records"]:
             body = json.dumps(kept).encode()
             inner = {**environ, "wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
-            said = b"".join(self.application(inner, lambda *_: None))
-            taken = json.loads(said)["Records"]
+            taken = json.loads(answer_of(self.application, inner).body)["Records"]
         refused = {"ErrorCode": _THROTTLED, "ErrorMessage": "Slow down."}
         answers = [
             taken[place // 2] if place % 2 else refused for place in range(len(asked["Records"]))
         ]
-        failed = len(answers) - len(taken)
-        start_response("200 OK", [("Content-Type", "application/x-amz-json-1.1")])
-        return [json.dumps({"FailedRecordCount": failed, "Records": answers}).encode()]
+        return {"FailedRecordCount": len(answers) - len(taken), "Records": answers}
 
 
 class Stage:

@@ -15,12 +15,13 @@ import pytest
 
 from facedex_local.aws.moto_app import Moto
 from facedex_local.http.listener import Listener
+from facedex_local.http.wsgi import Wsgi
 from facedex_local.workers.event_source import EventSource
 
 
 @pytest.fixture(scope="module")
 def sqs() -> Iterator[Any]:
-    listener = Listener(Moto(), host="127.0.0.1", port=0, threads=16)
+    listener = Listener(Wsgi(Moto()), host="127.0.0.1", port=0, threads=16)
     listener.start()
     yield boto3.client(
         "sqs",

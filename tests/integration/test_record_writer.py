@@ -18,13 +18,14 @@ from facedex.workflows.heartbeat import STREAM_LEASE_SECONDS, StreamHeartbeat
 from facedex_functions.run_stream_processor.record_writer import RecordWriter, WritingFailed
 from facedex_local.aws.moto_app import Moto
 from facedex_local.http.listener import Listener
+from facedex_local.http.wsgi import Wsgi
 from tests.e2e.streaming import until
 from tests.integration.streaming import Faults, begin_run
 
 
 @pytest.fixture(scope="module")
 def faults() -> Iterator[Faults]:
-    faults = Faults(Moto())
+    faults = Faults(Wsgi(Moto()))
     listener = Listener(faults, host="127.0.0.1", port=0, threads=4)
     listener.start()
     faults.url = listener.url

@@ -24,6 +24,7 @@ from facedex_functions.sweep.handler import lambda_handler as sweep
 from facedex_local.aws.moto_app import Moto
 from facedex_local.http.gateway import Context
 from facedex_local.http.listener import Listener
+from facedex_local.http.wsgi import Wsgi
 
 EVENT = json.loads((Path(__file__).parents[2] / "events" / "front_door.json").read_text())
 ARN = "arn:aws:rekognition:us-east-1:123456789012:streamprocessor/door"
@@ -107,7 +108,7 @@ def rows() -> list[Any]:
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    listener = Listener(Moto(), host="127.0.0.1", port=0, threads=4)
+    listener = Listener(Wsgi(Moto()), host="127.0.0.1", port=0, threads=4)
     listener.start()
     yield listener.url
     listener.stop()

@@ -28,6 +28,7 @@ from facedex_functions.index_upload.handler import lambda_handler
 from facedex_local.aws.moto_app import Moto
 from facedex_local.http.gateway import Context
 from facedex_local.http.listener import Listener
+from facedex_local.http.wsgi import Wsgi
 from facedex_local.postgres.cluster import Postgres
 from facedex_local.workers.event_source import batch_event
 
@@ -111,7 +112,7 @@ class Bucket:
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    listener = Listener(Moto(), host="127.0.0.1", port=0, threads=8)
+    listener = Listener(Wsgi(Moto()), host="127.0.0.1", port=0, threads=8)
     listener.start()
     yield listener.url
     listener.stop()

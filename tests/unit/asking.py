@@ -1,12 +1,19 @@
-"""Requests to the one endpoint as WSGI has them, without a server."""
+"""Requests to the one endpoint without a network."""
 
 from __future__ import annotations
 
+import asyncio
 import io
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from typing import Any
 
+from urllib3 import HTTPHeaderDict
+
 from facedex_local.http import server
-from facedex_local.http.listener import LISTENING
+from facedex_local.http.exchange import LISTENING, Exchange, Message
+from facedex_local.http.gateway import Answer
+from facedex_local.http.listener import Application
 
 
 def environ(
@@ -32,18 +39,35 @@ def environ(
     }
 
 
-def ask(request: dict[str, Any], **options: Any) -> tuple[str, dict[str, str], bytes]:
+def answer_of(application: Application, request: dict[str, Any]) -> Answer:
+    """What an application answers to a request whose body is in its ``wsgi.input``."""
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        piece = request["wsgi.input"].read(100_000)
+        return {"type": "http.request", "body": piece, "more_body": bool(piece)}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def run() -> None:
+        with ThreadPoolExecutor(1) as threads:
+            await application(Exchange(request, receive, send, threads))
+
+    asyncio.run(run())
+    head, *pieces = sent
+    headers = [(name.decode(), value.decode()) for name, value in head["headers"]]
+    return Answer(head["status"], headers, b"".join(piece["body"] for piece in pieces))
+
+
+def ask(request: dict[str, Any], **options: Any) -> tuple[str, HTTPHeaderDict, bytes]:
     """What the one endpoint answers, moto's part played by a plain application."""
-    answered: list[tuple[str, dict[str, str]]] = []
 
-    def respond(status: str, headers: list[tuple[str, str]]) -> None:
-        answered.append((status, dict(headers)))
-
-    def elsewhere(_environ: object, start_response: Any) -> list[bytes]:
-        start_response("200 OK", [])
-        return [b"elsewhere"]
+    async def elsewhere(exchange: Exchange) -> None:
+        await exchange.answer(Answer(200, [], b"elsewhere"))
 
     chosen = {"log": False, **options}
     application = server.Server(elsewhere=elsewhere, health=lambda: {"status": "ok"}, **chosen)
-    body = b"".join(application(request, respond))
-    return (*answered[0], body)
+    answer = answer_of(application, request)
+    line = f"{answer.status} {HTTPStatus(answer.status).phrase}"
+    return line, HTTPHeaderDict(answer.headers), answer.body

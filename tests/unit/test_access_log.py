@@ -2,47 +2,37 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Iterable
-from typing import Any
-
 import pytest
 
+from facedex_local.http.exchange import Exchange
+from facedex_local.http.gateway import Answer
 from facedex_local.http.server import Server
+from tests.unit.asking import answer_of, environ
 
 SIGNED = "AWS4-HMAC-SHA256 Credential=testing/20260101/us-east-1/kinesis/aws4_request, x=y"
 
 
-def ask(target: str, status: str) -> None:
-    def elsewhere(_environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-        start(status, [])
-        return []
+def ask(target: str, status: int) -> None:
+    async def elsewhere(exchange: Exchange) -> None:
+        await exchange.answer(Answer(status, [], b""))
 
     server = Server(elsewhere=elsewhere, health=lambda: {"status": "ok"}, log=True)
-    environ = {
-        "REQUEST_METHOD": "POST",
-        "PATH_INFO": "/",
-        "REQUEST_URI": "/",
-        "RAW_URI": "/",
-        "HTTP_HOST": "127.0.0.1:9000",
-        "HTTP_AUTHORIZATION": SIGNED,
-        "HTTP_X_AMZ_TARGET": f"Kinesis_20131202.{target}",
-        "CONTENT_LENGTH": "0",
-        "wsgi.input": io.BytesIO(),
-    }
-    assert list(server(environ, lambda *_: None)) == []
+    request = environ(
+        "POST", authorization=SIGNED, x_amz_target=f"Kinesis_20131202.{target}", host="127.0.0.1"
+    )
+    assert answer_of(server, request).status == status
 
 
 @pytest.mark.parametrize(
     ("target", "status", "lines"),
     [
-        ("GetRecords", "200 OK", 0),
-        ("GetRecords", "400 Bad Request", 1),
-        ("GetShardIterator", "200 OK", 1),
+        ("GetRecords", 200, 0),
+        ("GetRecords", 400, 1),
+        ("GetShardIterator", 200, 1),
     ],
 )
 def test_a_poll_that_is_answered_is_not_told(
-    target: str, status: str, lines: int, capsys: pytest.CaptureFixture[str]
+    target: str, status: int, lines: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ask(target, status)
     assert len(capsys.readouterr().err.splitlines()) == lines

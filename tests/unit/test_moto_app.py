@@ -15,13 +15,14 @@ from moto.sqs.models import SQSBackend
 
 from facedex_local.aws.moto_app import Moto
 from facedex_local.http.listener import Listener
+from facedex_local.http.wsgi import Wsgi
 
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     moto = Moto()
     moto.load()
-    listener = Listener(moto, host="127.0.0.1", port=0, threads=4)
+    listener = Listener(Wsgi(moto), host="127.0.0.1", port=0, threads=4)
     listener.start()
     yield listener.url
     listener.stop()

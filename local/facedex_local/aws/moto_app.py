@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from facedex_local.aws.moto_objects import keep_objects
 from facedex_local.aws.moto_queues import lock_queues
 from facedex_local.aws.moto_records import bound_records
+from facedex_local.http.exchange import HEADER_NAMES
 from facedex_local.http.gateway import Environ
-from facedex_local.http.listener import HEADER_NAMES
 from facedex_local.http.refusals import refuse
 
 if TYPE_CHECKING:

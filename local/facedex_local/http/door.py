@@ -10,8 +10,8 @@ from __future__ import annotations
 from ipaddress import IPv6Address, ip_address
 from urllib.parse import urlsplit
 
+from facedex_local.http.exchange import LISTENING
 from facedex_local.http.gateway import Environ
-from facedex_local.http.listener import LISTENING
 
 
 def judge_name(environ: Environ) -> str | None:

@@ -1,6 +1,6 @@
 """What API Gateway does on the way to a Lambda function and back.
 
-An HTTP request, here a WSGI environ, becomes a REST API proxy event (payload format 1.0), the
+An HTTP request, described as WSGI does, becomes a REST API proxy event (payload format 1.0), the
 function is called with a Lambda context, and its answer becomes an HTTP response. Field by field
 as in https://docs.aws.amazon.com/apigateway/latest/developerguide/
 set-up-lambda-proxy-integrations.html#api-gateway-simple-proxy-for-lambda-input-format.

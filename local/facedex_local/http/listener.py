@@ -1,59 +1,114 @@
-"""The HTTP server: cheroot, with what SDKs expect of a keep-alive connection."""
+"""The HTTP server: uvicorn on a thread of its own, with bounds on what a client may hold up."""
 
 from __future__ import annotations
 
+import asyncio
+import json
+import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from ipaddress import ip_address
-from typing import Any, Final, TypeAlias
-from urllib.parse import unquote_to_bytes
+from typing import Final, TypeAlias
 
-from cheroot import wsgi
-from cheroot.server import HTTPConnection, HTTPRequest
+import h11
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from facedex_local import shutdown
 from facedex_local.errors import PortTaken
-from facedex_local.http import bodies
-from facedex_local.http.bodies import Chunks
-from facedex_local.http.gateway import raw_path
-from facedex_local.http.long_requests import LASTING, Lasting, LastingRequests
-from facedex_local.http.threads import Threads
+from facedex_local.http.exchange import (
+    IDLE,
+    Disconnected,
+    Exchange,
+    Receive,
+    Scope,
+    Send,
+    environ_of,
+)
+from facedex_local.http.refusals import refuse
 
-Application: TypeAlias = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+Application: TypeAlias = Callable[[Exchange], Awaitable[None]]
 
-# Header names as they were sent, for those that WSGI cannot tell apart ("_" and "-").
-HEADER_NAMES: Final = "facedex.header_names"
-# The address that the request came in on.
-LISTENING: Final = "facedex.listening"
 _BACKLOG: Final = 256
-_IDLE: Final = 65  # seconds; longer than the 60 s for which SDKs keep idle connections
+# Connections that are accepted in one turn of the loop: where several processes share the socket,
+# the others get the rest.
+_AT_ONCE: Final = 1
+_GRACE: Final = 5  # seconds in which requests under way may end when the server stops
+_MOST_HEAD: Final = 64 * 1024  # bytes of a request's head
+
+_logger: Final = logging.getLogger("facedex")
+# It logs what clients do wrong, and that requests are cut off at the end; faults are logged here.
+logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
 
 
 class Listener:
-    """A WSGI application served on an address, in threads of its own.
+    """An application served on an address, on an event loop and in threads of its own.
 
     The port is taken when the object is made, so that a taken one is known at once; requests
     that arrive before ``start`` wait.
     """
 
-    def __init__(self, application: Application, *, host: str, port: int, threads: int) -> None:
+    def __init__(
+        self,
+        application: Application,
+        *,
+        host: str,
+        port: int,
+        threads: int,
+        shared: socket.socket | None = None,
+        grace: int = _GRACE,
+    ) -> None:
         """Listen on ``host`` and ``port`` (0 for any free one).
+
+        Args:
+            application: answers the requests.
+            host: address to listen on.
+            port: port to listen on.
+            threads: most that run for requests at once.
+            shared: a socket that listens already, in another process too, instead of a new one.
+            grace: seconds in which requests under way may end when the server stops.
 
         Raises:
             PortTaken: the address is in use or not this machine's.
         """
-        self._socket = _listen(host, port)
-        self.port: int = self._socket.getsockname()[1]
-        self._server = _Server(self._socket, application, threads)
-        self._thread = threading.Thread(target=self._serve, name="listener", daemon=True)
+        self.socket = shared or _listen(host, port)
+        address = self.socket.getsockname()
+        self.port: int = address[1]
+        self._address: str = address[0]
+        self._application = application
+        self._grace = grace
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="request")
+        self._server = _Server(
+            uvicorn.Config(
+                self._serve_request,
+                http=_Protocol,
+                ws="none",
+                loop="asyncio",
+                lifespan="off",
+                interface="asgi3",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                headers=[("Server", "facedex")],
+                backlog=_AT_ONCE,
+                timeout_keep_alive=int(IDLE),
+                timeout_graceful_shutdown=grace,
+                h11_max_incomplete_event_size=_MOST_HEAD,
+            )
+        )
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._serve()), name="listener", daemon=True
+        )
 
     @property
     def url(self) -> str:
         """Where clients on this machine find it."""
-        address = self._socket.getsockname()[0]
+        address = self._address
         if ip_address(address).is_unspecified:
             address = "::1" if ":" in address else "127.0.0.1"
         host = f"[{address}]" if ":" in address else address
@@ -61,167 +116,119 @@ class Listener:
 
     def start(self) -> None:
         """Serve until ``stop``."""
-        self._server.prepare()
         self._thread.start()
 
     def stop(self) -> None:
         """Let running requests end, for a few seconds, and close every connection."""
-        self._server.lasting.end()
-        self._server.stop()
-        shutdown.join(self._thread)
+        self._server.should_exit = True
+        shutdown.join(self._thread, seconds=self._grace + shutdown.PATIENCE)
         self.release()
 
     def release(self) -> None:
         """Give the port back; enough where ``start`` was never called."""
-        self._socket.close()
+        # A thread that still runs is abandoned: whatever it waits for may never come.
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self.socket.close()
 
-    def _serve(self) -> None:
-        self._server.serve()
+    async def _serve(self) -> None:
+        await self._server.serve(sockets=[self.socket])
+        for connection in list(self._server.server_state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0)  # in which the loop closes them
 
-
-class _Request(HTTPRequest):
-    malformed_length: bytes | None = None
-    lasting: Lasting | None = None
-
-    def header_reader(self, source: Any, headers: dict[bytes, bytes]) -> None:
-        """Read the headers, and keep from cheroot a length that it would misread.
-
-        It would read -1 as all that ever comes. The application hears of it, and has no body.
-        """
-        HTTPRequest.header_reader(source, headers)
-        declared = headers.get(b"Content-Length", b"0")
+    async def _serve_request(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = Exchange(environ_of(scope, self._address), receive, send, self._threads)
         try:
-            bodies.read_length(declared.decode("latin-1"))
-        except bodies.MalformedBody:
-            headers[b"Content-Length"] = b"0"
-            self.malformed_length = declared
+            await self._application(exchange)
+        except Disconnected:
+            message = "The body of the request did not come."
+            await _give_up(exchange, HTTPStatus.REQUEST_TIMEOUT, "RequestTimeoutException", message)
+        except asyncio.CancelledError:
+            return  # the server stops, and uvicorn closes the connection
+        except Exception:
+            _logger.exception("A request could not be answered.")
+            message = "The server failed at this request; its log says where."
+            await _give_up(
+                exchange, HTTPStatus.INTERNAL_SERVER_ERROR, "InternalServerError", message
+            )
 
-    def send_headers(self) -> None:
-        if self.malformed_length is not None:
-            # Nobody knows where the next request begins.
-            self.close_connection = True
-        if not self.chunked_read and not self._hangs_up():
-            self._drop_body()
-        with self.conn.wfile.holding():
-            super().send_headers()
 
-    def respond(self) -> None:
-        try:
-            super().respond()
-            self.conn.wfile.flush()  # where no body came that would have taken the headers along
-        except BaseException:
-            if self.lasting:
-                self.lasting.abandon()
-            raise
-        if self._hangs_up():
-            assert self.lasting
-            self.lasting.finish()
+async def _give_up(exchange: Exchange, status: HTTPStatus, code: str, message: str) -> None:
+    """Refuse a request, unless its response has begun: that one is cut off."""
+    if not exchange.status:
+        await exchange.answer(refuse(exchange.environ, status, code, message), close=True)
+
+
+class _Server(uvicorn.Server):
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for each in sockets or ():
+            each.listen(_BACKLOG)  # which uvicorn has set to what is accepted in one turn
+
+
+class _Protocol(H11Protocol):
+    """One connection, closed when its client has been silent or has read nothing for too long.
+
+    uvicorn itself waits without limit for a request's head, and for a client to read its answer.
+    """
+
+    _heard = 0.0
+    _silence: asyncio.TimerHandle | None = None
+    _congestion: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._heard = self.loop.time()
+        self._silence = self.loop.call_later(IDLE, self._close_if_silent)
+
+    def data_received(self, data: bytes) -> None:
+        self._heard = self.loop.time()
+        super().data_received(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        for timer in (self._silence, self._congestion):
+            if timer:
+                timer.cancel()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._congestion = self.loop.call_later(IDLE, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._congestion:
+            self._congestion.cancel()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is not HTTP with an error that SDKs understand."""
+        _logger.debug("%s", msg)
+        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+            self.transport.close()
             return
-        # Left in the stream it would be taken for the start of the next request.
-        if self.chunked_read and not self.rfile.finish():
-            self.close_connection = True
+        message = "The request is not HTTP/1.1, or the length or coding of its body is broken."
+        body = json.dumps({"__type": "SerializationException", "Message": message}).encode()
+        headers = [
+            ("Content-Type", "application/x-amz-json-1.1"),
+            ("Content-Length", str(len(body))),
+            ("Connection", "close"),
+        ]
+        status = HTTPStatus.BAD_REQUEST
+        for event in (
+            h11.Response(status_code=status, headers=headers, reason=status.phrase.encode()),
+            h11.Data(data=body),
+            h11.EndOfMessage(),
+        ):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
-    def _hangs_up(self) -> bool:
-        return self.lasting is not None and self.lasting.closing
-
-    def _drop_body(self) -> None:
-        """Read what the application left of the body, which cheroot would hold as a whole."""
-        left = bodies.DISCARDED
-        while left > 0 and (piece := self.rfile.read(1 << 16)):
-            left -= len(piece)
-        if self.rfile.remaining:
-            self.close_connection = True
-
-
-class _Writer:
-    """What goes to the client, the headers in one packet with what comes behind them."""
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-        self._holds = False
-        self._held = b""
-
-    @contextmanager
-    def holding(self) -> Iterator[None]:
-        """Keep what is written, until something is written later."""
-        self._holds = True
-        try:
-            yield
-        finally:
-            self._holds = False
-
-    def write(self, data: bytes) -> None:
-        """Send what has been kept, and this."""
-        if self._holds:
-            self._held += data
-            return
-        held, self._held = self._held, b""
-        self._stream.write(held + data)
-
-    def flush(self) -> None:
-        """Send what has been kept."""
-        if self._held:
-            self.write(b"")
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-
-class _Connection(HTTPConnection):
-    RequestHandlerClass = _Request
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self.wfile = _Writer(self.wfile)
-
-
-class _Gateway(wsgi.Gateway_10):
-    # cheroot's stubs say that it returns nothing.
-    def get_environ(self) -> dict[str, Any]:  # type: ignore[override]
-        if self.req.chunked_read:
-            self.req.rfile = Chunks(self.req.conn.rfile)
-        environ: dict[str, Any] = super().get_environ()  # type: ignore[no-untyped-call]
-        # Cheroot leaves "%2F" encoded; WSGI wants the path decoded as a whole.
-        environ["PATH_INFO"] = unquote_to_bytes(raw_path(environ)).decode("latin-1")
-        environ["RAW_URI"] = environ["REQUEST_URI"]
-        if self.req.malformed_length is not None:
-            environ["CONTENT_LENGTH"] = self.req.malformed_length.decode("latin-1")
-        environ[LISTENING] = self.req.server.bind_addr[0]
-        self.req.lasting = Lasting(self.req, self.req.server.lasting)
-        environ[LASTING] = self.req.lasting
-        environ[HEADER_NAMES] = [name.decode("latin-1") for name in self.req.inheaders]
-        return environ
-
-
-class _Server(wsgi.Server):
-    ConnectionClass = _Connection
-    keep_alive_conn_limit = 1000
-    expiration_interval = 0.1  # seconds; also how long a stop waits for the loop
-    max_request_header_size = 64 * 1024
-
-    def __init__(self, listening: socket.socket, application: Application, threads: int) -> None:
-        super().__init__(
-            listening.getsockname()[:2],
-            application,
-            numthreads=threads,
-            server_name="facedex",
-            request_queue_size=_BACKLOG,
-            timeout=_IDLE,
-            shutdown_timeout=5,
-        )
-        self.requests = Threads(self, min=threads)
-        self.gateway = _Gateway
-        self.lasting = LastingRequests(self)
-        self._listening = listening
-
-    def bind(self, *_address: int) -> socket.socket:
-        self.socket = self._listening
-        return self._listening
-
-    def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:
-        # Clients that go away are nobody's error; the application answers for its own.
-        if traceback or level >= 40:
-            super().error_log(msg, level, traceback)
+    def _close_if_silent(self) -> None:
+        waits = self.cycle is None or self.cycle.response_complete
+        left = self._heard + IDLE - self.loop.time()
+        if waits and left <= 0:
+            self.transport.abort()
+        else:
+            self._silence = self.loop.call_later(max(left, 1.0), self._close_if_silent)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -6,21 +6,18 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from http import HTTPStatus
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from facedex.printing import printable
 from facedex_local.http import door, gateway, pages, routes
-from facedex_local.http.bodies import Chunks, MalformedBody, read_length
+from facedex_local.http.exchange import Exchange
 from facedex_local.http.gateway import Answer, Environ
 from facedex_local.http.listener import Application
 from facedex_local.http.refusals import deny, refuse
 
 _logger = logging.getLogger("facedex")
-
-StartResponse = Callable[..., Any]
 
 # CompareFaces has two images of 5 MB, which are 14 MB of base64 in a JSON body; more than this no
 # valid request has.
@@ -38,7 +35,7 @@ class Health(Protocol):
 
 
 class Server:
-    """WSGI application that decides, by how a request is signed and targeted, who answers it."""
+    """Decides, by how a request is signed and targeted, what answers it."""
 
     def __init__(
         self, *, elsewhere: Application, health: Health, log: bool, guarded: bool = False
@@ -56,64 +53,59 @@ class Server:
         self._log = log
         self._guarded = guarded
 
-    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    async def __call__(self, exchange: Exchange) -> None:
         """Answer one request."""
         started = time.perf_counter()
-        name, answer = self._answer(environ)
+        name, answer = await self._answer(exchange)
         if answer is None:
-            return self._pass_on(environ, start_response, started)
+            await self._pass_on(exchange, started)
+            return
         taken = time.perf_counter() - started
-        length = ("Content-Length", str(len(answer.body)))
-        headers = [header for header in answer.headers if header[0].lower() != "content-length"]
-        start_response(answer.line, [*headers, length])
-        return self._send(answer, environ, name, taken)
-
-    def _send(self, answer: Answer, environ: Environ, name: str, taken: float) -> Iterator[bytes]:
-        """The answer's body; its line in the log comes behind it, which nobody waits for then."""
         try:
-            yield answer.body
+            await exchange.answer(answer)
         finally:
-            self._note(environ, name, str(answer.status), taken)
+            # After the answer, which does not wait for it then.
+            self._note(exchange.environ, name, answer.status, taken)
 
-    def _answer(self, environ: Environ) -> tuple[str, Answer | None]:
-        """What the access log calls a request, and its answer, or None if moto has it."""
+    async def _answer(self, exchange: Exchange) -> tuple[str, Answer | None]:
+        """Return what the access log calls a request, and its answer, or None if moto has it."""
+        environ = exchange.environ
         if routes.is_ours(environ):
             route = routes.find(environ)
             name = route.name if route else "-"
             if reason := door.judge_name(environ) or door.judge_origin(environ):
                 return name, deny(environ, reason)
-            return name, _operate(route, environ) if route else _nothing_there(environ)
-        page = self._report_health() if _asks_for_health(environ) else pages.find(environ)
+            if route:
+                return name, await _operate(route, exchange)
+            return name, _nothing_there(environ)
+        if _asks_for_health(environ):
+            page: Answer | None = await exchange.run(self._report_health)
+        else:
+            page = pages.find(environ)
         if page:
             reason = door.judge_name(environ)
             return "-", deny(environ, reason) if reason else page
         if self._guarded and (reason := door.judge_caller(environ)):
             return "-", deny(environ, reason)
-        try:
-            read_length(environ.get("CONTENT_LENGTH", ""))
-        except MalformedBody as error:
-            return "-", refuse(
-                environ, HTTPStatus.BAD_REQUEST, "SerializationException", str(error)
-            )
         return "-", None
 
-    def _pass_on(
-        self, environ: Environ, start_response: StartResponse, started: float
-    ) -> Iterable[bytes]:
-        def note(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
-            service, code = routes.signed_for(environ) or "-", status.partition(" ")[0]
-            if not (code == "200" and environ.get("HTTP_X_AMZ_TARGET") in _POLLS):
-                self._note(environ, service, code, time.perf_counter() - started)
-            return start_response(status, headers, *rest)
+    async def _pass_on(self, exchange: Exchange, started: float) -> None:
+        environ = exchange.environ
 
-        return self._elsewhere(environ, note)
+        def note(status: int) -> None:
+            if not (status == 200 and environ.get("HTTP_X_AMZ_TARGET") in _POLLS):
+                service = routes.signed_for(environ) or "-"
+                self._note(environ, service, status, time.perf_counter() - started)
+
+        exchange.on_start = note
+        await self._elsewhere(exchange)
 
     def _report_health(self) -> Answer:
         report = self._health()
         status = HTTPStatus.OK if report["status"] == "ok" else HTTPStatus.SERVICE_UNAVAILABLE
         return Answer(status, [("Content-Type", "application/json")], json.dumps(report).encode())
 
-    def _note(self, environ: Environ, name: str, status: str, taken: float) -> None:
+    def _note(self, environ: Environ, name: str, status: int, taken: float) -> None:
         if not self._log:
             return
         # The path alone: a query may hold a presigned URL's signature.
@@ -123,30 +115,30 @@ class Server:
                 environ["REQUEST_METHOD"],
                 gateway.raw_path(environ),
                 name,
-                status,
+                str(status),
                 f"{taken * 1000:.0f} ms",
             )
         )
         print(printable(line), file=sys.stderr, flush=True)
 
 
-def _operate(route: routes.Route, environ: Environ) -> Answer:
-    try:
-        body = _read_body(environ)
-    except MalformedBody as error:
-        return refuse(environ, HTTPStatus.BAD_REQUEST, "SerializationException", str(error))
+async def _operate(route: routes.Route, exchange: Exchange) -> Answer:
+    body = await exchange.read(BODY_LIMIT)
     if body is None:
         return refuse(
-            environ,
+            exchange.environ,
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             "RequestEntityTooLargeException",
             f"The request has more than {BODY_LIMIT} bytes; "
             "an image in it may have 5242880, a larger one comes from S3.",
         )
+    return await exchange.run(_invoke, route, exchange.environ, body)
+
+
+def _invoke(route: routes.Route, environ: Environ, body: bytes) -> Answer:
     event = gateway.request_event(
         environ, body, resource=route.resource, parameters=route.parameters
     )
-    del body  # the event has it; an image's seven megabytes need not be held twice
     try:
         return gateway.invoke(
             route.handler,
@@ -163,23 +155,6 @@ def _operate(route: routes.Route, environ: Environ) -> Answer:
             "InternalServerError",
             f"The function {route.function} failed; the server's log says where.",
         )
-
-
-def _read_body(environ: Environ) -> bytes | None:
-    """The request's body, or None if it is over the limit; the listener drops what is not read.
-
-    Raises:
-        MalformedBody: its length or coding is broken.
-    """
-    stream = environ["wsgi.input"]
-    if environ.get("wsgi.input_terminated"):
-        chunks: Chunks = stream
-        return chunks.read_within(BODY_LIMIT)
-    declared = read_length(environ.get("CONTENT_LENGTH", ""))
-    if declared > BODY_LIMIT:
-        return None
-    body: bytes = stream.read(declared)
-    return body
 
 
 def _nothing_there(environ: Environ) -> Answer:

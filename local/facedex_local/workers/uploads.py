@@ -6,17 +6,20 @@ at the endpoints that the user has configured for both S3 and SQS.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, MutableMapping
+import time
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from facedex.api.catalog import WORKERS
 from facedex.runtime import handlers
 from facedex_local import shutdown
+from facedex_local.http.exchange import Exchange
 from facedex_local.http.gateway import ACCOUNT
 from facedex_local.http.listener import Application
 
@@ -33,6 +36,7 @@ _QUEUE_SETTING: Final = "FACEDEX_UPLOADS_QUEUE"
 _BATCH: Final = 4  # small, so that photos are spread evenly over the threads
 _MOST_RECEIVES: Final = 10
 _PATIENCE: Final = 60  # seconds for which a request waits for the bucket's creation
+_LOOK: Final = 0.02  # seconds between checks of whether the gate is open
 _DRAIN: Final = 5.0  # seconds at shutdown in which remaining uploads are still indexed
 
 # The function's: what it does is shown on the terminal.
@@ -53,12 +57,16 @@ class Gate:
         """Pass all requests on from now on."""
         self._opened.set()
 
-    def __call__(
-        self, environ: dict[str, Any], start_response: Callable[..., Any]
-    ) -> Iterable[bytes]:
+    def wait(self) -> bool:
+        """Wait for a minute at most, and return whether the gate is open."""
+        return self._opened.wait(_PATIENCE)
+
+    async def __call__(self, exchange: Exchange) -> None:
         """Answer a request with moto, once the gate is open."""
-        self._opened.wait(_PATIENCE)
-        return self._application(environ, start_response)
+        end = time.monotonic() + _PATIENCE
+        while not self._opened.is_set() and time.monotonic() < end:
+            await asyncio.sleep(_LOOK)
+        await self._application(exchange)
 
 
 class Uploads:

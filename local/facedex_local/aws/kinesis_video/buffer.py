@@ -10,7 +10,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 from facedex_local.aws.kinesis_video.errors import (
@@ -53,6 +54,7 @@ class Buffer:
         self._latest_ms = 0
         self._dropped = ""  # number of the last fragment that is no longer held
         self._closed = False
+        self._watchers: set[Callable[[], None]] = set()
         self._producer: object = None
         self._heard = 0.0
 
@@ -92,7 +94,7 @@ class Buffer:
             if self._producer is producer:
                 self._drop_growing()
                 self._producer = None
-                self._changed.notify_all()
+                self._notify()
 
     def begin(
         self,
@@ -142,7 +144,7 @@ class Buffer:
         with self._changed:
             if fragment.state is State.GROWING:
                 fragment.state = State.WHOLE
-                self._changed.notify_all()
+                self._notify()
 
     def close(self) -> None:
         """Forget everything, and end all reading and sending."""
@@ -150,12 +152,27 @@ class Buffer:
             self._closed = True
             self._fragments.clear()
             self._size = 0
-            self._changed.notify_all()
+            self._notify()
 
     def expire(self) -> None:
         """Forget what is too old."""
         with self._changed:
             self._trim()
+
+    @contextmanager
+    def watched(self, watcher: Callable[[], None]) -> Iterator[None]:
+        """Call a function after each change while the block runs.
+
+        Args:
+            watcher: returns at once; it is called in the thread that makes the change.
+        """
+        with self._changed:
+            self._watchers.add(watcher)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._watchers.discard(watcher)
 
     def read(self, start: Start) -> Reader:
         """A reader from a start on.
@@ -188,6 +205,11 @@ class Buffer:
         live = newest.state is State.GROWING or self._clock() - newest.heard < _LIVE
         return (["", *numbers])[-2 if live else -1]
 
+    def _notify(self) -> None:
+        self._changed.notify_all()
+        for watcher in self._watchers:
+            watcher()
+
     def _is_free(self) -> bool:
         return self._producer is None or self._clock() - self._heard > SILENCE
 
@@ -211,7 +233,7 @@ class Buffer:
         fragment.size += size
         self._size += size
         self._trim()
-        self._changed.notify_all()
+        self._notify()
 
     def _trim(self) -> None:
         horizon = self._clock() - self._seconds

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -19,13 +21,10 @@ from facedex_local.aws.kinesis_video.errors import (
 from facedex_local.aws.kinesis_video.ingest import Acknowledgement, Event, Fault, Ingest
 from facedex_local.aws.kinesis_video.streams import NoStream, Streams
 from facedex_local.http import door, routes
-from facedex_local.http.bodies import MalformedBody
-from facedex_local.http.gateway import Answer, Environ, raw_path
-from facedex_local.http.listener import Application
-from facedex_local.http.long_requests import LASTING, Lasting
+from facedex_local.http.exchange import Disconnected, Exchange
+from facedex_local.http.gateway import Answer, raw_path
 from facedex_local.http.refusals import deny
-
-StartResponse = Callable[..., Any]
+from facedex_local.http.wsgi import Wsgi, WsgiApplication
 
 # Both of its clients, of streams and of their media, sign so.
 _SERVICE: Final = "kinesisvideo"
@@ -35,6 +34,8 @@ _IDLE: Final = 5.0  # seconds between acknowledgements that nothing comes
 # Seconds without media after which PutMedia ends, as documented; and GetMedia, before the 60 s
 # after which an SDK gives up on a silent answer.
 _PATIENCE: Final = 30.0
+_MOST: Final = 128  # requests for media at once
+_LINGER: Final = 2.0  # seconds in which a client may read the answer before the connection goes
 
 
 class KinesisVideo:
@@ -45,9 +46,10 @@ class KinesisVideo:
         streams: their media.
     """
 
-    def __init__(self, moto: Application, streams: Streams) -> None:
-        self._moto = moto
+    def __init__(self, moto: WsgiApplication, streams: Streams) -> None:
+        self._moto = Wsgi(moto)
         self._streams = streams
+        self._media_requests = 0
         self._operations = {
             "/putMedia": self._put_media,
             "/getMedia": self._get_media,
@@ -55,138 +57,164 @@ class KinesisVideo:
             "/deleteStream": self._delete_stream,
         }
 
-    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    async def __call__(self, exchange: Exchange) -> None:
         """Answer as AWS would."""
+        environ = exchange.environ
         operation = self._operations.get(raw_path(environ))
         if not operation or routes.signed_for(environ) != _SERVICE:
-            return self._moto(environ, start_response)
+            await self._moto(exchange)
+            return
         # moto lets any page in, but this is what cameras see.
         reason = door.judge_name(environ) or door.judge_origin(environ)
-        if reason:
-            return _send(deny(environ, reason), start_response)
-        lasting: Lasting | None = environ.get(LASTING)
-        if lasting and operation == self._put_media:
-            # A producer that is refused may go on sending, or wait, for ever.
-            lasting.hang_up()
         try:
-            return operation(environ, start_response)
+            if not reason:
+                await operation(exchange)
+                return
+            refusal = deny(environ, reason)
         except NoStream as error:
-            return _send(error.answer, start_response)
+            refusal = error.answer
         except Refused as error:
-            return _send(answers.refused(environ, error), start_response)
+            refusal = answers.refused(environ, error)
+        # A producer that is refused may go on sending, or wait, for ever.
+        producing = operation == self._put_media
+        await exchange.answer(refusal, close=producing, linger=_LINGER)
 
-    def _get_data_endpoint(self, environ: Environ, start: StartResponse) -> Iterable[bytes]:
-        body, members = requests.read_json(environ)
+    async def _get_data_endpoint(self, exchange: Exchange) -> None:
+        environ = exchange.environ
+        body, members = await requests.read_json(exchange)
         if members.get("APIName") not in _OURS:
-            return _send(self._streams.ask(environ, raw_path(environ), body), start)
-        self._streams.find(environ, requests.read_stream(members))
+            asked = await exchange.run(self._streams.ask, environ, raw_path(environ), body)
+            await exchange.answer(asked)
+            return
+        await exchange.run(self._streams.find, environ, requests.read_stream(members))
         # The address that the caller has used: what reaches us once does so again.
         address = f"{environ['wsgi.url_scheme']}://{environ['HTTP_HOST']}"
         said = json.dumps({"DataEndpoint": address}).encode()
-        return _send(Answer(HTTPStatus.OK, [("Content-Type", "application/json")], said), start)
+        await exchange.answer(Answer(HTTPStatus.OK, [("Content-Type", "application/json")], said))
 
-    def _delete_stream(self, environ: Environ, start: StartResponse) -> Iterable[bytes]:
-        body, members = requests.read_json(environ)
-        return _send(self._streams.delete(environ, body, str(members.get("StreamARN"))), start)
+    async def _delete_stream(self, exchange: Exchange) -> None:
+        body, members = await requests.read_json(exchange)
+        arn = str(members.get("StreamARN"))
+        await exchange.answer(await exchange.run(self._streams.delete, exchange.environ, body, arn))
 
-    def _get_media(self, environ: Environ, start: StartResponse) -> Iterable[bytes]:
-        _, members = requests.read_json(environ)
+    async def _get_media(self, exchange: Exchange) -> None:
+        _, members = await requests.read_json(exchange)
         wanted = requests.read_start(members)
-        stream = self._streams.find(environ, requests.read_stream(members))
+        named = requests.read_stream(members)
+        stream = await exchange.run(self._streams.find, exchange.environ, named)
         try:
             reader = stream.buffer.read(wanted)
         except FragmentNotFound:
-            _begin(start, "video/webm")
-            return [answers.write_not_found()]
-        lasting = _last(environ)
-        _begin(start, "video/webm")
-        return _deliver(reader, lasting)
+            await _begin(exchange, "video/webm")
+            await exchange.finish(answers.write_not_found())
+            return
+        with self._counted():
+            await _begin(exchange, "video/webm")
+            await _deliver(exchange, reader, stream.buffer)
+            await exchange.finish()
 
-    def _put_media(self, environ: Environ, start: StartResponse) -> Iterable[bytes]:
-        media = requests.read_media(environ)
-        stream = self._streams.find(environ, media.stream)
-        lasting = _last(environ)
-        ingest = Ingest(stream.buffer, began=media.began, persists=stream.persists)
+    async def _put_media(self, exchange: Exchange) -> None:
+        media = requests.read_media(exchange.environ)
+        stream = await exchange.run(self._streams.find, exchange.environ, media.stream)
+        with self._counted():
+            ingest = Ingest(stream.buffer, began=media.began, persists=stream.persists)
+            try:
+                await exchange.run(stream.buffer.admit, ingest)
+            except ProducerBusy as error:
+                raise Refused("ConnectionLimitExceededException", str(error)) from None
+            except StreamClosed as error:
+                raise Refused("ResourceNotFoundException", str(error)) from None
+            try:
+                await _begin(exchange, "application/json", close=True)
+                await _receive(exchange, ingest, stream.buffer)
+            finally:
+                stream.buffer.dismiss(ingest)
+        await exchange.discard(_LINGER)
+        await exchange.finish()
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Count a request for media while the block runs.
+
+        Raises:
+            Refused: there are too many.
+        """
+        if self._media_requests >= _MOST:
+            raise Refused(
+                "ConnectionLimitExceededException",
+                "Too many requests for media are being answered; close some of them.",
+            )
+        self._media_requests += 1
         try:
-            stream.buffer.admit(ingest)
-        except ProducerBusy as error:
-            raise Refused("ConnectionLimitExceededException", str(error)) from None
-        except StreamClosed as error:
-            raise Refused("ResourceNotFoundException", str(error)) from None
-        try:
-            _begin(start, "application/json")
-        except BaseException:
-            stream.buffer.dismiss(ingest)
-            raise
-        return _receive(ingest, lasting, stream.buffer)
+            yield
+        finally:
+            self._media_requests -= 1
 
 
-def _last(environ: Environ) -> Lasting:
-    lasting: Lasting = environ[LASTING]
-    if not lasting.begin():
-        raise Refused(
-            "ConnectionLimitExceededException",
-            "Too many requests for media are being answered; close some of them.",
-        )
-    return lasting
-
-
-def _begin(start: StartResponse, content_type: str) -> None:
-    """Send the headers now: the first byte of the body may be long in coming."""
+async def _begin(exchange: Exchange, content_type: str, *, close: bool = False) -> None:
+    """Send the head now: the first byte of the body may be long in coming."""
     headers = [("Content-Type", content_type), ("x-amzn-RequestId", str(uuid.uuid4()))]
-    start("200 OK", headers)(b"")
+    await exchange.start(HTTPStatus.OK, [*headers, *([("Connection", "close")] if close else [])])
 
 
-def _send(answer: Answer, start_response: StartResponse) -> Iterable[bytes]:
-    headers = [header for header in answer.headers if header[0].lower() != "content-length"]
-    start_response(answer.line, [*headers, ("Content-Length", str(len(answer.body)))])
-    return [answer.body]
+async def _deliver(exchange: Exchange, reader: Reader, buffer: Buffer) -> None:
+    """Send media from a reader's place on, until nothing more comes or the client has gone."""
+    loop = asyncio.get_running_loop()
+    changed = asyncio.Event()
 
+    def wake() -> None:
+        if not changed.is_set():
+            with suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(changed.set)
 
-def _deliver(reader: Reader, lasting: Lasting) -> Iterator[bytes]:
-    """Media from a reader's place on, until nothing more comes or nobody is there."""
-    waited = 0.0
+    gone = asyncio.ensure_future(exchange.wait_until_gone())
     try:
-        while waited < _PATIENCE:
-            passage = reader.read(_TICK)
-            if passage:
-                waited = 0.0
-                yield from answers.write_passage(passage)
-            elif lasting.left():
-                return
-            else:
-                waited += _TICK
+        with buffer.watched(wake):
+            since = loop.time()
+            while not gone.done() and loop.time() - since < _PATIENCE:
+                changed.clear()
+                passage = reader.read(0)
+                if passage:
+                    for piece in answers.write_passage(passage):
+                        await exchange.send(piece)
+                    since = loop.time()
+                else:
+                    await _wait(changed, gone)
     except StreamClosed:
         return
-
-
-def _receive(ingest: Ingest, lasting: Lasting, buffer: Buffer) -> Iterator[bytes]:
-    """Take media until its producer ends, and acknowledge it."""
-    try:
-        for acknowledgements in _listen(ingest, lasting, buffer):
-            yield from answers.write_acknowledgements(acknowledgements)
     finally:
-        buffer.dismiss(ingest)
+        gone.cancel()
 
 
-def _listen(
-    ingest: Ingest, lasting: Lasting, buffer: Buffer
-) -> Iterator[Iterable[Acknowledgement]]:
-    waited = 0.0
+async def _wait(changed: asyncio.Event, gone: asyncio.Future[None]) -> None:
+    """Wait for a change, for the client to go, or for a moment."""
+    waiting = asyncio.ensure_future(changed.wait())
+    waited: set[asyncio.Future[Any]] = {waiting, gone}
+    try:
+        await asyncio.wait(waited, timeout=_TICK, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+
+
+async def _receive(exchange: Exchange, ingest: Ingest, buffer: Buffer) -> None:
+    """Take media until its producer ends, and acknowledge it."""
+    silence = 0.0
     while not ingest.ended:
+        acknowledgements: Iterator[Acknowledgement] = iter(())
         if buffer.closed:
-            yield ingest.fail(Fault.STREAM_NOT_ACTIVE)
-        elif lasting.arrived(_TICK):
-            waited = 0.0
-            try:
-                piece = lasting.read()
-            except (MalformedBody, OSError):
-                yield ingest.fail(Fault.STREAM_READ_ERROR)
-            else:
-                yield ingest.feed(piece) if piece else ingest.finish()
+            acknowledgements = ingest.fail(Fault.STREAM_NOT_ACTIVE)
         else:
-            waited += _TICK
-            if waited >= _PATIENCE:
-                return
-            if waited % _IDLE == 0:
-                yield [Acknowledgement(Event.IDLE)]
+            try:
+                piece = await exchange.receive(_TICK)
+            except Disconnected:
+                acknowledgements = ingest.fail(Fault.STREAM_READ_ERROR)
+            else:
+                silence = silence + _TICK if piece is None else 0.0
+                if piece is not None:
+                    acknowledgements = ingest.feed(piece) if piece else ingest.finish()
+                elif silence >= _PATIENCE:
+                    return
+                elif silence % _IDLE == 0:
+                    acknowledgements = iter([Acknowledgement(Event.IDLE)])
+        for line in answers.write_acknowledgements(acknowledgements):
+            await exchange.send(line)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from facedex_local.aws.kinesis_video.errors import Refused
 from facedex_local.aws.kinesis_video.passages import Selector, Start
-from facedex_local.http.bodies import Chunks, MalformedBody, read_length
+from facedex_local.http.exchange import Exchange
 from facedex_local.http.gateway import Environ
 
 _LARGEST: Final = 64 * 1024  # bytes of a request that is JSON
@@ -36,13 +36,16 @@ class Media:
     began: float
 
 
-def read_json(environ: Environ) -> tuple[bytes, dict[str, Any]]:
-    """The body of a request, as bytes and as a JSON object.
+async def read_json(exchange: Exchange) -> tuple[bytes, dict[str, Any]]:
+    """Return the body of a request, as bytes and as a JSON object.
 
     Raises:
-        Refused: it is too long, broken, or no object.
+        Refused: it is too long, or no object.
+        Disconnected: the client has gone.
     """
-    body = _read_body(environ)
+    body = await exchange.read(_LARGEST)
+    if body is None:
+        raise Refused("InvalidArgumentException", f"The request has more than {_LARGEST} bytes.")
     try:
         found = json.loads(body or b"{}")
     except ValueError:
@@ -125,22 +128,6 @@ def read_media(environ: Environ) -> Media:
             "InvalidArgumentException",
             "x-amzn-producer-start-timestamp must be seconds since 1970, such as 1510861000.250.",
         ) from None
-
-
-def _read_body(environ: Environ) -> bytes:
-    stream = environ["wsgi.input"]
-    try:
-        if environ.get("wsgi.input_terminated"):
-            chunks: Chunks = stream
-            body = chunks.read_within(_LARGEST)
-        else:
-            declared = read_length(environ.get("CONTENT_LENGTH", ""))
-            body = stream.read(declared) if declared <= _LARGEST else None
-    except MalformedBody as error:
-        raise Refused("InvalidArgumentException", str(error)) from None
-    if body is None:
-        raise Refused("InvalidArgumentException", f"The request has more than {_LARGEST} bytes.")
-    return body
 
 
 def _require(value: Any, pattern: re.Pattern[str], name: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from typing import Any, Final
 from facedex_local import shutdown
 from facedex_local.aws.kinesis_video.buffer import Buffer, Clock
 from facedex_local.http.gateway import Answer, Environ
-from facedex_local.http.listener import Application
+from facedex_local.http.wsgi import WsgiApplication, call
 
 _HOUR: Final = 3600.0
 # What Kinesis Video Streams holds of a stream that keeps nothing:
@@ -56,7 +57,7 @@ class Streams:
         clock: tells the time.
     """
 
-    def __init__(self, moto: Application, *, most_bytes: int, clock: Clock = time.time) -> None:
+    def __init__(self, moto: WsgiApplication, *, most_bytes: int, clock: Clock = time.time) -> None:
         self._moto = moto
         self._most_bytes = most_bytes
         self._clock = clock
@@ -135,23 +136,14 @@ class Streams:
 
     def ask(self, environ: Environ, path: str, body: bytes) -> Answer:
         """What moto answers to a request of the same caller for another path and body."""
-        asked = {
-            name: value
-            for name, value in environ.items()
-            if name not in ("HTTP_TRANSFER_ENCODING", "wsgi.input_terminated")
-        } | {
+        asked = environ | {
             "PATH_INFO": path,
             "REQUEST_URI": path,
             "RAW_URI": path,
             "CONTENT_TYPE": "application/json",
             "CONTENT_LENGTH": str(len(body)),
             "wsgi.input": io.BytesIO(body),
+            "wsgi.errors": sys.stderr,
         }
-        said: list[tuple[str, list[tuple[str, str]]]] = []
-
-        def respond(status: str, headers: list[tuple[str, str]], *_rest: Any) -> None:
-            said.append((status, headers))
-
-        answered = b"".join(self._moto(asked, respond))
-        status, headers = said[-1]
-        return Answer(int(status.split()[0]), headers, answered)
+        asked.pop("HTTP_TRANSFER_ENCODING", None)
+        return call(self._moto, asked)

@@ -1,0 +1,229 @@
+"""One HTTP request and its response, as applications on the event loop see them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from concurrent.futures import Executor
+from tempfile import SpooledTemporaryFile
+from typing import Any, Final, ParamSpec, TypeAlias, TypeVar
+from urllib.parse import unquote_to_bytes
+
+from facedex_local.http.gateway import Answer, Environ
+
+# Header names, in lower case, for those that WSGI cannot tell apart ("_" and "-").
+HEADER_NAMES: Final = "facedex.header_names"
+# The address that the server listens on.
+LISTENING: Final = "facedex.listening"
+# Seconds without a byte after which a client is given up; longer than the 60 s for which SDKs keep
+# idle connections.
+IDLE: Final = 65.0
+_PIECE: Final = 256 * 1024  # bytes that are handed to the connection at once
+_IN_MEMORY: Final = 16 * 1024 * 1024  # bytes of a body beyond which it is kept in a file
+
+Message: TypeAlias = MutableMapping[str, Any]
+Scope: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+
+class Disconnected(Exception):
+    """The client has gone, or has been silent for too long."""
+
+
+class Exchange:
+    """A request, and the means to answer it.
+
+    Args:
+        environ: the request as WSGI has it, without a body.
+        receive: ASGI's function of the request.
+        send: ASGI's function of the request.
+        threads: runs what would block the event loop.
+
+    Attributes:
+        environ: as given.
+        status: the response's status, 0 until it has begun.
+        on_start: called once with the status when the response begins.
+    """
+
+    def __init__(self, environ: Environ, receive: Receive, send: Send, threads: Executor) -> None:
+        self.environ = environ
+        self.status = 0
+        self.on_start: Callable[[int], None] | None = None
+        self._receive = receive
+        self._send = send
+        self._threads = threads
+        self._complete = False
+
+    async def run(
+        self,
+        function: Callable[Parameters, Result],
+        *arguments: Parameters.args,
+        **_named: Parameters.kwargs,
+    ) -> Result:
+        """Call a function in a thread of the server's pool."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, function, *arguments)
+
+    async def receive(self, seconds: float = IDLE) -> bytes | None:
+        """Return the next piece of the body.
+
+        Returns:
+            The piece, nothing at the body's end, or None if nothing has come for so long.
+
+        Raises:
+            Disconnected: the client has gone.
+        """
+        if self._complete:
+            return b""
+        try:
+            async with asyncio.timeout(seconds):
+                message = await self._receive()
+        except TimeoutError:
+            return None
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        self._complete = not message.get("more_body", False)
+        piece: bytes = message.get("body", b"")
+        return piece or await self.receive(seconds)
+
+    async def read(self, limit: int) -> bytes | None:
+        """Return the whole body, or None as soon as it is known to have more than ``limit`` bytes.
+
+        Raises:
+            Disconnected: the client has gone, or sends nothing more.
+        """
+        if int(self.environ.get("CONTENT_LENGTH") or 0) > limit:
+            return None
+        pieces: list[bytes] = []
+        size = 0
+        while piece := await self._receive_piece():
+            size += len(piece)
+            if size > limit:
+                return None
+            pieces.append(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def spool(self) -> SpooledTemporaryFile[bytes]:
+        """Return the whole body as a file, which is in memory unless it is large.
+
+        Raises:
+            Disconnected: the client has gone, or sends nothing more.
+        """
+        file = SpooledTemporaryFile[bytes](_IN_MEMORY)
+        try:
+            while piece := await self._receive_piece():
+                file.write(piece)
+        except BaseException:
+            file.close()
+            raise
+        return file
+
+    async def discard(self, seconds: float) -> None:
+        """Read what remains of the body for some seconds at most, and drop it."""
+        try:
+            async with asyncio.timeout(seconds):
+                while await self.receive():
+                    pass
+        except (TimeoutError, Disconnected):
+            return
+
+    async def wait_until_gone(self) -> None:
+        """Return when the client has gone."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    async def start(self, status: int, headers: Iterable[tuple[str, str]]) -> None:
+        """Send the response's head."""
+        self.status = status
+        if self.on_start:
+            self.on_start(status)
+        encoded = [
+            (name.lower().encode("latin-1"), value.strip().encode("latin-1", "replace"))
+            for name, value in headers
+        ]
+        await self._send({"type": "http.response.start", "status": status, "headers": encoded})
+
+    async def send(self, data: bytes) -> None:
+        """Send a piece of the response's body, when the client has taken most of those before."""
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def finish(self, data: bytes = b"") -> None:
+        """Send the last piece of the response's body."""
+        for at in range(0, len(data) - _PIECE, _PIECE):
+            await self.send(data[at : at + _PIECE])
+        last = data[(len(data) - 1) // _PIECE * _PIECE :] if len(data) > _PIECE else data
+        await self._send({"type": "http.response.body", "body": last, "more_body": False})
+
+    async def answer(self, answer: Answer, *, close: bool = False, linger: float = IDLE) -> None:
+        """Send a whole response.
+
+        Args:
+            answer: the response.
+            close: whether the connection is closed after it.
+            linger: seconds for which the rest of the body is then read and dropped. Bytes that
+                have not been read when a connection is closed would take the response with them.
+        """
+        headers = [header for header in answer.headers if header[0].lower() != "content-length"]
+        headers.append(("Content-Length", str(len(answer.body))))
+        unread = not self._complete
+        # A client that waits for "100 Continue" may send the body or not: what it sends next
+        # could be either that or another request.
+        close = close or (unread and "HTTP_EXPECT" in self.environ)
+        if close:
+            headers.append(("Connection", "close"))
+        await self.start(answer.status, headers)
+        if unread and (close or self.environ.get("HTTP_CONNECTION", "").lower() == "close"):
+            await self.send(answer.body)
+            await self.discard(linger)
+            await self.finish()
+        else:
+            await self.finish(answer.body)
+
+    async def _receive_piece(self) -> bytes:
+        piece = await self.receive()
+        if piece is None:
+            raise Disconnected
+        return piece
+
+
+def environ_of(scope: Scope, listening: str) -> Environ:
+    """Return an ASGI request as WSGI has it.
+
+    Args:
+        scope: the request.
+        listening: the address that the server listens on.
+    """
+    raw_path: bytes = scope["raw_path"]
+    query = scope["query_string"].decode("latin-1")
+    target = raw_path.decode("latin-1") + (f"?{query}" if query else "")
+    client, port = scope["client"] or ("", 0), (scope["server"] or ("", 0))[1]
+    environ: Environ = {
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": "",
+        # WSGI wants the path decoded as a whole, "%2F" included.
+        "PATH_INFO": unquote_to_bytes(raw_path).decode("latin-1"),
+        "QUERY_STRING": query,
+        "REQUEST_URI": target,
+        "RAW_URI": target,
+        "REMOTE_ADDR": client[0],
+        "REMOTE_PORT": str(client[1]),
+        "SERVER_NAME": listening,
+        "SERVER_PORT": str(port),
+        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope["scheme"],
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+        LISTENING: listening,
+        HEADER_NAMES: [name.decode("latin-1") for name, _ in scope["headers"]],
+    }
+    for name, value in scope["headers"]:
+        key = name.decode("latin-1").upper().replace("-", "_")
+        key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
+        text = value.decode("latin-1")
+        environ[key] = f"{environ[key]},{text}" if key in environ else text
+    return environ

@@ -1,0 +1,73 @@
+"""A WSGI application, which moto is, as an application on the event loop.
+
+The body has come as a whole before a thread is taken, and the thread is free before the response
+is sent: neither a slow sender nor a slow reader holds one.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
+
+from facedex_local.http.exchange import Exchange
+from facedex_local.http.gateway import Answer, Environ
+
+WsgiApplication: TypeAlias = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+
+
+class Wsgi:
+    """Serves a WSGI application whose responses fit into memory.
+
+    Args:
+        application: the WSGI application.
+    """
+
+    def __init__(self, application: WsgiApplication) -> None:
+        self._application = application
+
+    async def __call__(self, exchange: Exchange) -> None:
+        """Answer one request."""
+        with await exchange.spool() as body:
+            size = body.tell()
+            body.seek(0)
+            environ = {
+                name: value
+                for name, value in exchange.environ.items()
+                if name != "HTTP_TRANSFER_ENCODING"
+            }
+            environ |= {
+                "wsgi.input": body,
+                "wsgi.input_terminated": True,
+                "wsgi.errors": sys.stderr,
+            }
+            if size:
+                environ["CONTENT_LENGTH"] = str(size)
+            answer = await exchange.run(call, self._application, environ)
+        bodiless = exchange.environ["REQUEST_METHOD"] == "HEAD" or answer.status in (204, 304)
+        if not bodiless:
+            await exchange.answer(answer)
+            return
+        # The length, if there is one, is that of the body that a GET would have.
+        await exchange.start(answer.status, answer.headers)
+        await exchange.finish()
+
+
+def call(application: WsgiApplication, environ: Environ) -> Answer:
+    """Return what a WSGI application answers to a request."""
+    begun: list[tuple[str, list[tuple[str, str]]]] = []
+    pieces: list[bytes] = []
+
+    def start(status: str, headers: list[tuple[str, str]], *_rest: Any) -> Callable[[bytes], None]:
+        begun.append((status, headers))
+        return pieces.append
+
+    iterable = application(environ, start)
+    try:
+        pieces.extend(iterable)
+    finally:
+        close: Callable[[], None] | None = getattr(iterable, "close", None)
+        if close:
+            close()
+    status, headers = begun[-1]
+    return Answer(int(status.partition(" ")[0]), headers, b"".join(pieces))
