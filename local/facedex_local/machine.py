@@ -8,25 +8,33 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from concurrent.futures import wait as wait_for
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
-from importlib.metadata import version
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, Final
-
-import psycopg
 
 from facedex.settings import DEFAULT_PACK, Auth
 from facedex_local import directory as data_directory
-from facedex_local import environment, required_packs, secret, shutdown
+from facedex_local import environment, replicas, required_packs, secret, shutdown
 from facedex_local.aws.kinesis_video.endpoint import KinesisVideo
 from facedex_local.aws.kinesis_video.streams import Streams
 from facedex_local.aws.moto_app import Moto
-from facedex_local.errors import DatabaseFailed
-from facedex_local.http import routes
+from facedex_local.errors import StartFailed
+from facedex_local.http.forwarding import Forwarded
 from facedex_local.http.listener import Listener
 from facedex_local.http.server import Server
+from facedex_local.replica import Orders
+from facedex_local.replicas import Replicas
+from facedex_local.starting import (
+    Downloads,
+    Health,
+    close_database,
+    connector,
+    load_code,
+    prepare_database,
+    pull_pack,
+)
 from facedex_local.workers import queues, stream_workforce, video_workforce
 from facedex_local.workers.uploads import Gate, Uploads
 
@@ -38,9 +46,6 @@ _logger = logging.getLogger("facedex")
 
 _SWEEP: Final = 5.0  # seconds between looks for what others have left undone
 _REVIVE: Final = 1.0  # the same for streams, which do not wait
-
-
-Downloads = Callable[[], AbstractContextManager[Callable[[str, int, int], None]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,7 @@ class Options:
         auth: who may call the face API.
         uploads: whether what is put into the uploads bucket is indexed.
         stream_megabytes: media that is held in memory for each Kinesis video stream.
+        processes: how many answer requests on the one port.
     """
 
     directory: Path
@@ -69,6 +75,7 @@ class Options:
     auth: Auth = Auth.NONE
     uploads: bool = False
     stream_megabytes: int = 200
+    processes: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +111,13 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
         moto = Moto()
         streams = Streams(moto, most_bytes=options.stream_megabytes << 20)
         services = KinesisVideo(moto, streams)
+        token = token_hex()
         # Functions read S3 through a port of their own: on the public one, requests that fill
         # every thread and each wait for S3 would wait for each other.
-        s3 = Listener(services, host="127.0.0.1", port=0, threads=_S3_THREADS)
+        private = Forwarded(services, token)
+        s3 = Listener(private, host="127.0.0.1", port=0, threads=_S3_THREADS)
         stack.callback(s3.release)
-        health = _Health()
+        health = Health()
         gate = Gate(services)
         public = Listener(
             Server(
@@ -120,9 +129,10 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
             host=options.host,
             port=options.port,
             threads=options.threads,
+            shares=options.processes > 1,
         )
         stack.callback(public.release)
-        pack = _have_pack(options.pack, downloads)
+        pack = pull_pack(options.pack, downloads)
         environment.configure(
             models=pack.parent,
             pack=options.pack,
@@ -131,6 +141,8 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
             auth=options.auth,
             keys_secret=secret.source(directory) if options.auth is Auth.KEYS else "",
         )
+        if options.processes > 1:
+            replicas.share_machine(options.processes)
         queues.VIDEO.settle()
         queues.STREAMS.settle()
         arrivals = Uploads(s3.url, log=options.log) if options.uploads else None
@@ -145,9 +157,16 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
             stack.enter_context(arrivals.indexing(gate))
         else:
             gate.open()
+        others = _replicas(options, public, s3.url, token)
+        if others:
+            # The bucket of uploads is there before any of them asks for it.
+            gate.wait()
+            stack.enter_context(others.running())
         # It stops first: then nothing more is uploaded, and what was can be indexed.
         public.start()
         stack.callback(public.stop)
+        if others:
+            stack.callback(others.stop_accepting)
         # Media that is being read or sent ends first; it would not end by itself.
         stack.enter_context(streams.open())
         stack.enter_context(video_workforce.workforce().working())
@@ -156,43 +175,24 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
         yield Machine(public.url, options.auth)
 
 
-class _Health:
-    """State of the parts, as ``GET /health`` reports it."""
-
-    def __init__(self) -> None:
-        self.model_version = ""
-
-    def __call__(self) -> dict[str, Any]:
-        from facedex.runtime import services
-        from facedex.store.errors import DatabaseUnavailable
-
-        try:
-            services.database().ping()
-        except DatabaseUnavailable as error:
-            status, database = "down", f"down: {error}"
-        else:
-            status, database = "ok", "ok"
-        return {
-            "status": status,
-            "database": database,
-            "models": self.model_version,
-            "packs": dict(services.shelf().installed()),
-            "version": version("facedex"),
-        }
+def _replicas(options: Options, public: Listener, s3_url: str, token: str) -> Replicas | None:
+    """Return the processes beside this one, if the user wants any."""
+    if options.processes == 1:
+        return None
+    if os.name == "nt":
+        raise StartFailed("Windows has one process only: leave out --processes.")
+    orders = Orders(
+        file=public.socket.fileno(),
+        threads=options.threads,
+        log=options.log,
+        guarded=options.auth is Auth.KEYS,
+        elsewhere=s3_url,
+        token=token,
+    )
+    return Replicas(options.processes - 1, orders)
 
 
-def _have_pack(name: str, downloads: Downloads) -> Path:
-    """The pulled pack's directory; pulled now if it is not there, damaged or another version's."""
-    from facedex_models import installing, manifests
-
-    installing.refresh()
-    if found := installing.current(manifests.manifest(name)):
-        return found
-    with downloads() as report:
-        return installing.pull(name, progress=report)
-
-
-def _start_parts(stack: ExitStack, options: Options, directory: Path, health: _Health) -> None:
+def _start_parts(stack: ExitStack, options: Options, directory: Path, health: Health) -> None:
     """Start the database and load the code at the same time: each takes about a second."""
     pool = ThreadPoolExecutor(2, thread_name_prefix="start")
     parts: list[Future[Any]] = []
@@ -208,52 +208,14 @@ def _start_parts(stack: ExitStack, options: Options, directory: Path, health: _H
         stack.callback(postgres.stop)
         start_database = postgres.start
     else:
-        start_database = partial(_reach, options.database_url)
-    database = pool.submit(_prepare_database, start_database)
-    code = pool.submit(_load_code)
+        start_database = connector(options.database_url)
+    database = pool.submit(prepare_database, start_database)
+    code = pool.submit(load_code)
     parts += database, code
     for part in as_completed(parts):
         part.result()
     health.model_version = code.result()
-    stack.callback(_close_database)
-
-
-def _reach(url: str) -> str:
-    """Make sure that a database of the user's own answers."""
-    try:
-        psycopg.connect(url, connect_timeout=10).close()
-    except psycopg.Error as error:
-        reason = " ".join(str(error).split())
-        raise DatabaseFailed(f"The database of --database-url cannot be used: {reason}") from None
-    return url
-
-
-def _prepare_database(start: Callable[[], str]) -> None:
-    url = start()
-    os.environ["FACEDEX_DATABASE_URL"] = url
-    from facedex.store.database import Database
-    from facedex.store.schema import migrate
-
-    database = Database(url)
-    try:
-        migrate(database)
-    finally:
-        database.close()
-
-
-def _load_code() -> str:
-    """Import every handler and load the pack, so that the first request does not wait for it."""
-    from facedex.api.catalog import OPERATIONS
-    from facedex.runtime import handlers, services
-    from facedex.settings import Settings
-
-    unset = {"FACEDEX_DATABASE_URL": "not known yet"}
-    current = Settings.from_environment({**unset, **os.environ})
-    loaded = services.shelf(current).named(current.pack, threads=current.threads)
-    loaded.open()
-    for function in (routes.FRONT_DOOR, *(row.function for row in OPERATIONS.values())):
-        handlers.load(function)
-    return loaded.model_version
+    stack.callback(close_database)
 
 
 @contextmanager
@@ -299,9 +261,3 @@ def _repeating(name: str, act: Callable[[], None], *, every: float) -> Iterator[
     finally:
         ended.set()
         shutdown.join(thread)
-
-
-def _close_database() -> None:
-    from facedex.runtime import services
-
-    shutdown.run("closing the database", services.database().close)

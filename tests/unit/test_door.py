@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from facedex_local.aws.moto_app import Moto
-from facedex_local.http.exchange import HEADER_NAMES, LISTENING
+from facedex_local.http.exchange import HEADERS, LISTENING
 from tests.unit.asking import ask, environ
 
 _TARGET = "RekognitionService.NoSuchOperation"
@@ -92,7 +92,7 @@ def test_under_access_keys_moto_answers_on_loopback(caller: str) -> None:
 @pytest.mark.parametrize("path", ["/moto-api/", "/moto-api/reset", "/moto-api", "//moto-api/reset"])
 def test_motos_own_api_is_out_of_reach(path: str) -> None:
     answered: list[str] = []
-    request = environ("POST", path) | {HEADER_NAMES: []}
+    request = environ("POST", path) | {HEADERS: []}
     (body,) = Moto()(request, lambda status, _headers: answered.append(status))
     assert answered == ["404 Not Found"]
     assert "not offered" in json.loads(body)["Message"]

@@ -33,7 +33,15 @@ from facedex_local.machine import Options
     metavar="MB",
     help="Media that is held in memory for each Kinesis video stream.",
 )
-def up(options: Options, auth: str, stream_memory: int) -> None:
+@click.option(
+    "--processes",
+    envvar="FACEDEX_PROCESSES",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 16),
+    help="Processes that answer requests on the port; as many as there are cores use them all.",
+)
+def up(options: Options, auth: str, stream_memory: int, processes: int) -> None:
     """Start the API, its database and S3 on one port, until Ctrl-C.
 
     Requests that are signed for Rekognition are answered here; all other services (S3, SQS,
@@ -51,7 +59,13 @@ def up(options: Options, auth: str, stream_memory: int) -> None:
     \b
     aws s3 cp photo.jpg s3://uploads/friends/ann.jpg
     """
-    chosen = replace(options, auth=Auth(auth), uploads=True, stream_megabytes=stream_memory)
+    chosen = replace(
+        options,
+        auth=Auth(auth),
+        uploads=True,
+        stream_megabytes=stream_memory,
+        processes=processes,
+    )
     with session(chosen) as machine:
         announce(machine)
         sys.stdout.flush()

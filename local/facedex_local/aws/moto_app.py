@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 from facedex_local.aws.moto_objects import keep_objects
 from facedex_local.aws.moto_queues import lock_queues
 from facedex_local.aws.moto_records import bound_records
-from facedex_local.http.exchange import HEADER_NAMES
+from facedex_local.http.exchange import HEADERS
 from facedex_local.http.gateway import Environ
 from facedex_local.http.refusals import refuse
 
 if TYPE_CHECKING:
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 
-# moto's own name for what its server tells it about header names; see PRESERVED_HEADER_NAMES.
+# moto's own name for what its server tells it about header names; see PRESERVED_HEADERS.
 _METADATA = "x-amz-meta-"
 
 _logger = logging.getLogger("facedex")
@@ -51,7 +51,7 @@ class Moto:
                 "moto's own API is not offered here; a restart empties S3 and its other services.",
             )
         dispatcher = self._dispatcher or self.load()
-        environ[self._names_key] = _underscored_metadata(environ[HEADER_NAMES])
+        environ[self._names_key] = _underscored_metadata(environ[HEADERS])
         try:
             service = dispatcher.get_application(environ)
         except Exception as error:
@@ -115,10 +115,11 @@ def _place_of(error: Exception) -> str:
     return f"{type(error).__name__} in {frame.f_code.co_filename}, line {line}"
 
 
-def _underscored_metadata(names: list[str]) -> dict[str, str]:
+def _underscored_metadata(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
     """S3 metadata headers with an underscore, which WSGI would turn into a dash."""
+    names = [name.decode("latin-1") for name, _ in headers]
     return {
         f"HTTP_{name.upper().replace('-', '_')}": name
         for name in names
-        if "_" in name and name.lower().startswith(_METADATA)
+        if "_" in name and name.startswith(_METADATA)
     }

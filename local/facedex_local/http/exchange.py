@@ -11,8 +11,8 @@ from urllib.parse import unquote_to_bytes
 
 from facedex_local.http.gateway import Answer, Environ
 
-# Header names, in lower case, for those that WSGI cannot tell apart ("_" and "-").
-HEADER_NAMES: Final = "facedex.header_names"
+# Headers as pairs of bytes, names in lower case: WSGI cannot tell "_" from "-".
+HEADERS: Final = "facedex.headers"
 # The address that the server listens on.
 LISTENING: Final = "facedex.listening"
 # Seconds without a byte after which a client is given up; longer than the 60 s for which SDKs keep
@@ -56,6 +56,11 @@ class Exchange:
         self._send = send
         self._threads = threads
         self._complete = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether the whole body has been read."""
+        return self._complete
 
     async def run(
         self,
@@ -219,7 +224,7 @@ def environ_of(scope: Scope, listening: str) -> Environ:
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,
         LISTENING: listening,
-        HEADER_NAMES: [name.decode("latin-1") for name, _ in scope["headers"]],
+        HEADERS: scope["headers"],
     }
     for name, value in scope["headers"]:
         key = name.decode("latin-1").upper().replace("-", "_")

@@ -34,9 +34,9 @@ from facedex_local.http.refusals import refuse
 Application: TypeAlias = Callable[[Exchange], Awaitable[None]]
 
 _BACKLOG: Final = 256
-# Connections that are accepted in one turn of the loop: where several processes share the socket,
-# the others get the rest.
-_AT_ONCE: Final = 1
+# Where processes share a socket: seconds before one accepts, for each connection that it has.
+_DELAY: Final = 0.001
+_MOST_DELAYS: Final = 20
 _GRACE: Final = 5  # seconds in which requests under way may end when the server stops
 _MOST_HEAD: Final = 64 * 1024  # bytes of a request's head
 
@@ -56,26 +56,28 @@ class Listener:
         self,
         application: Application,
         *,
-        host: str,
-        port: int,
         threads: int,
-        shared: socket.socket | None = None,
+        host: str = "",
+        port: int = 0,
+        inherited: socket.socket | None = None,
+        shares: bool = False,
         grace: int = _GRACE,
     ) -> None:
         """Listen on ``host`` and ``port`` (0 for any free one).
 
         Args:
             application: answers the requests.
+            threads: most that run for requests at once.
             host: address to listen on.
             port: port to listen on.
-            threads: most that run for requests at once.
-            shared: a socket that listens already, in another process too, instead of a new one.
+            inherited: a socket that listens already, instead of a new one.
+            shares: whether other processes accept connections from the socket too.
             grace: seconds in which requests under way may end when the server stops.
 
         Raises:
             PortTaken: the address is in use or not this machine's.
         """
-        self.socket = shared or _listen(host, port)
+        self.socket = inherited or _listen(host, port)
         address = self.socket.getsockname()
         self.port: int = address[1]
         self._address: str = address[0]
@@ -95,12 +97,13 @@ class Listener:
                 proxy_headers=False,
                 server_header=False,
                 headers=[("Server", "facedex")],
-                backlog=_AT_ONCE,
+                backlog=_BACKLOG,
                 timeout_keep_alive=int(IDLE),
                 timeout_graceful_shutdown=grace,
                 h11_max_incomplete_event_size=_MOST_HEAD,
             )
         )
+        self._server.shares = shares
         self._thread = threading.Thread(
             target=lambda: asyncio.run(self._serve()), name="listener", daemon=True
         )
@@ -160,10 +163,64 @@ async def _give_up(exchange: Exchange, status: HTTPStatus, code: str, message: s
 
 
 class _Server(uvicorn.Server):
+    """uvicorn's server, which may share its socket with other processes.
+
+    The process with the fewest connections waits least before it accepts the next one. Without
+    that, the same one would be first each time while all are idle.
+    """
+
+    accepting: asyncio.Task[None] | None = None
+    shares = False
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        for each in sockets or ():
-            each.listen(_BACKLOG)  # which uvicorn has set to what is accepted in one turn
+        if not (self.shares and sockets):
+            await super().startup(sockets)
+            return
+        await self.lifespan.startup()
+        self.servers = []
+        self.accepting = asyncio.ensure_future(self._accept(sockets[0]))
+        self.started = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self.accepting:
+            self.accepting.cancel()
+        await super().shutdown(sockets)
+
+    async def _accept(self, listening: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        listening.setblocking(False)
+
+        def make_protocol() -> asyncio.Protocol:
+            return _Protocol(self.config, self.server_state, self.lifespan.state, loop)
+
+        while True:
+            await _readable(loop, listening)
+            connections = len(self.server_state.connections)
+            await asyncio.sleep(_DELAY * min(connections, _MOST_DELAYS))
+            try:
+                connection, _ = listening.accept()
+            except (BlockingIOError, ConnectionError):
+                continue  # another process has it, or its client has gone
+            except OSError:
+                _logger.warning("A connection cannot be accepted: too many are open.")
+                await asyncio.sleep(1)
+                continue
+            connection.setblocking(False)
+            await loop.connect_accepted_socket(make_protocol, connection)
+
+
+async def _readable(loop: asyncio.AbstractEventLoop, listening: socket.socket) -> None:
+    arrived: asyncio.Future[None] = loop.create_future()
+
+    def notice() -> None:
+        if not arrived.done():
+            arrived.set_result(None)
+
+    loop.add_reader(listening, notice)
+    try:
+        await arrived
+    finally:
+        loop.remove_reader(listening)
 
 
 class _Protocol(H11Protocol):
