@@ -1,25 +1,20 @@
-"""An import sends photos as they are, through a boto3 client or past it."""
+"""An import sends photos as they are, through a boto3 client."""
 
 from __future__ import annotations
 
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.credentials import Credentials
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from facedex_cli.importing.connection import connect
-from facedex_cli.importing.direct import Direct, IndexFaces
-from facedex_cli.importing.raw import send_photos_raw
+from facedex_cli.importing.raw import IndexFaces, send_photos_raw
 
 Asked = tuple[str, dict[str, str], bytes]
 
@@ -55,11 +50,7 @@ def answering(*answers: tuple[int, bytes]) -> Iterator[tuple[str, list[Asked]]]:
             thread.join()
 
 
-Way = Callable[[str], IndexFaces]
-
-
-def through(url: str) -> IndexFaces:
-    """Through a boto3 client."""
+def photo_sender(url: str) -> IndexFaces:
     made = boto3.client(
         "rekognition",
         endpoint_url=url,
@@ -73,29 +64,15 @@ def through(url: str) -> IndexFaces:
     return chosen
 
 
-def past(url: str) -> IndexFaces:
-    """Past it, as long as all is well."""
-    return Direct(
-        through(url),
-        url,
-        credentials=Credentials("AKIDEXAMPLE", "example"),
-        region="eu-west-1",
-    )
-
-
-both_ways = pytest.mark.parametrize("way", [through, past])
-
-
 def index(index_faces: IndexFaces, **image: Any) -> Any:
     return index_faces(
         CollectionId="staff", Image=image, ExternalImageId="a:b", MaxFaces=2, QualityFilter="LOW"
     )
 
 
-@both_ways
-def test_a_photo_goes_on_the_rest_route_as_it_is_and_signed(way: Way) -> None:
+def test_a_photo_goes_on_the_rest_route_as_it_is_and_signed() -> None:
     with answering((200, b'{"FaceRecords": [], "FaceModelVersion": "1.2"}')) as (url, asked):
-        answer = index(way(f"{url}/stage"), Bytes=PHOTO)
+        answer = index(photo_sender(f"{url}/stage"), Bytes=PHOTO)
     assert answer["FaceModelVersion"] == "1.2"
     ((path, headers, body),) = asked
     assert body == PHOTO
@@ -107,64 +84,33 @@ def test_a_photo_goes_on_the_rest_route_as_it_is_and_signed(way: Way) -> None:
     assert "X-Amz-Target" not in headers
 
 
-@both_ways
-def test_a_fault_that_passes_is_met_by_the_same_photo_again(way: Way) -> None:
+def test_a_fault_that_passes_is_met_by_the_same_photo_again() -> None:
     fault = b'{"__type": "InternalServerError", "Message": "not now"}'
     with answering((500, fault), (200, b'{"FaceRecords": []}')) as (url, asked):
-        assert index(way(url), Bytes=PHOTO)["FaceRecords"] == []
+        assert index(photo_sender(url), Bytes=PHOTO)["FaceRecords"] == []
     assert [(path, body) for path, _, body in asked] == [(asked[0][0], PHOTO)] * 2
 
 
-@both_ways
-def test_a_refusal_keeps_its_code(way: Way) -> None:
+def test_a_refusal_keeps_its_code() -> None:
     refusal = b'{"__type": "InvalidImageFormatException", "Message": "damaged"}'
     with (
         answering((400, refusal), (400, refusal)) as (url, _),
         pytest.raises(ClientError, match=r"InvalidImageFormatException.*damaged"),
     ):
-        index(way(url), Bytes=PHOTO)
+        index(photo_sender(url), Bytes=PHOTO)
 
 
-@both_ways
-def test_a_photo_in_s3_goes_by_its_name_as_ever(way: Way) -> None:
+def test_a_photo_in_s3_goes_by_its_name_as_ever() -> None:
     with answering((200, b'{"FaceRecords": []}')) as (url, asked):
-        index(way(url), S3Object={"Bucket": "photos", "Name": "me.jpg"})
+        index(photo_sender(url), S3Object={"Bucket": "photos", "Name": "me.jpg"})
     ((path, headers, body),) = asked
     assert path == "/"
     assert headers["X-Amz-Target"] == "RekognitionService.IndexFaces"
     assert b'"Name": "me.jpg"' in body
 
 
-def test_after_a_fault_photos_are_left_to_the_client_for_a_while(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("facedex_cli.importing.direct._CAREFUL", 0.3)
-    fault, found = (500, b"{}"), (200, b'{"FaceRecords": []}')
-    with answering(found, fault, *[found] * 3) as (url, asked):
-        way = past(url)
-        for _ in range(3):
-            index(way, Bytes=PHOTO)
-        time.sleep(0.3)
-        index(way, Bytes=PHOTO)
-    agents = [headers.get("User-Agent", "").partition("/")[0] for _, headers, _ in asked]
-    assert agents == ["", "", "Boto3", "Boto3", ""]
-
-
 def test_a_server_that_is_not_there_is_what_the_client_says() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
     with pytest.raises(EndpointConnectionError):
-        index(past(url), Bytes=PHOTO)
-
-
-def test_an_answer_that_is_none_of_ours_is_asked_for_again() -> None:
-    with answering((200, b"<html>"), (200, b'{"FaceRecords": []}')) as (url, asked):
-        assert index(past(url), Bytes=PHOTO)["FaceRecords"] == []
-    assert len(asked) == 2
-
-
-def test_the_client_is_passed_by_on_this_machine_alone(tmp_path: Path) -> None:
-    here = connect("http://127.0.0.1:9", tmp_path, 2)
-    assert isinstance(here.index_faces, Direct)
-    for elsewhere in ("http://example.test", "https://127.0.0.1:9"):
-        assert not isinstance(connect(elsewhere, tmp_path, 2).index_faces, Direct)
+        index(photo_sender(url), Bytes=PHOTO)

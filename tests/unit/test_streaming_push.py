@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import h11
 import pytest
 
 from facedex.media.matroska import contents
@@ -98,6 +99,13 @@ def test_an_address_is_shown_without_its_password() -> None:
     assert Source("/films/a@b.mp4").name == "/films/a@b.mp4"
 
 
+def answer_to_a_request() -> Answer:
+    connection = h11.Connection(h11.CLIENT)
+    headers = [("Host", "localhost"), ("Transfer-Encoding", "chunked")]
+    connection.send(h11.Request(method="POST", target="/putMedia", headers=headers))
+    return Answer(connection)
+
+
 @pytest.mark.parametrize("size", [1, 3, 1000])
 @pytest.mark.parametrize("chunked", [True, False])
 def test_acknowledgements_are_read_as_they_come(size: int, chunked: bool) -> None:
@@ -114,7 +122,7 @@ def test_acknowledgements_are_read_as_they_come(size: int, chunked: bool) -> Non
     else:
         body = b"".join(lines)
         data = head + b"Content-Length: %d\r\n\r\n" % len(body) + body
-    answer = Answer()
+    answer = answer_to_a_request()
     found = [each for at in range(0, len(data), size) for each in answer.feed(data[at : at + size])]
     assert found == [
         Acknowledgement("BUFFERING", "1"),
@@ -125,7 +133,7 @@ def test_acknowledgements_are_read_as_they_come(size: int, chunked: bool) -> Non
 
 
 def test_a_refusal_is_read() -> None:
-    answer = Answer()
+    answer = answer_to_a_request()
     body = b'{"__type": "X", "Message": "No such stream."}'
     head = b"HTTP/1.1 404 Not Found\r\nContent-Length: %d\r\n\r\n" % len(body)
     assert list(answer.feed(head + body)) == []
@@ -134,7 +142,7 @@ def test_a_refusal_is_read() -> None:
 
 def test_what_is_not_http_is_refused() -> None:
     with pytest.raises(ValueError, match="not HTTP"):
-        list(Answer().feed(b"SSH-2.0-x\r\n\r\n"))
+        list(answer_to_a_request().feed(b"SSH-2.0-x\r\n\r\n"))
 
 
 class SlowService:

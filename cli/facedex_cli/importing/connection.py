@@ -5,16 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from facedex_cli import endpoints
-from facedex_cli.endpoints import Endpoint
-from facedex_cli.importing.direct import Direct, IndexFaces
 from facedex_cli.importing.import_errors import ImportStopped
-from facedex_cli.importing.raw import send_photos_raw
+from facedex_cli.importing.raw import IndexFaces, send_photos_raw
 
 if TYPE_CHECKING:
     from mypy_boto3_rekognition import RekognitionClient
@@ -74,25 +71,9 @@ def connect(endpoint_url: str | None, data_dir: Path, concurrency: int) -> Clien
         rekognition = there.client("rekognition", config, own=True)
         if not there.is_amazon:
             send_photos_raw(rekognition)
-        return Clients(
-            rekognition,
-            there.client("s3", config),
-            _photo_sender(there, rekognition.index_faces),
-        )
+        return Clients(rekognition, there.client("s3", config), rekognition.index_faces)
     except (BotoCoreError, ValueError) as error:
         raise ImportStopped(f"The AWS settings cannot be used: {error}") from error
-
-
-def _photo_sender(there: Endpoint, index_faces: IndexFaces) -> IndexFaces:
-    credentials = there.session.get_credentials()
-    if credentials is None or not there.here or urlsplit(there.url).scheme != "http":
-        return index_faces
-    return Direct(
-        index_faces,
-        there.url,
-        credentials=credentials,
-        region=there.region,
-    )
 
 
 def find_collection(client: RekognitionClient, name: str, *, create: bool) -> Collection:

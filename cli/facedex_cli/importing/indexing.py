@@ -18,11 +18,11 @@ from botocore.exceptions import (
 
 from facedex.vision.errors import ImageTooLarge, InvalidImage
 from facedex_cli.importing import outcomes
-from facedex_cli.importing.direct import IndexFaces
 from facedex_cli.importing.import_errors import ImportStopped, NotAnImage, TooLarge
 from facedex_cli.importing.journal import Request
 from facedex_cli.importing.outcomes import Outcome, Result
 from facedex_cli.importing.photos import Photo, Source
+from facedex_cli.importing.raw import IndexFaces
 
 Piece = TypeVar("Piece")
 Done = TypeVar("Done")

@@ -1,15 +1,15 @@
-"""The answer to PutMedia, read while media is still being sent: HTTP's frame, then JSON lines."""
+"""The answer to PutMedia, read while media is still being sent: JSON lines in an HTTP response."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-_LARGEST: Final = 1 << 20  # bytes of a head, of a line
-_STATUS: Final = re.compile(rb"HTTP/1\.[01] ([0-9]{3})")
+import h11
+
+_LARGEST: Final = 1 << 20  # bytes of a line
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,34 +28,31 @@ class Acknowledgement:
 
 
 class Answer:
-    """An HTTP response in the making.
+    """The response to one request, as it comes.
+
+    Args:
+        connection: that of the request, whose head has been sent.
 
     Attributes:
         status: its status, None until that is there.
         over: whether nothing more comes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, connection: h11.Connection) -> None:
         self.status: int | None = None
         self.over = False
-        self._chunked = False
-        self._left: int | None = None
-        self._raw = b""
+        self._connection = connection
         self._text = b""
 
     def feed(self, data: bytes) -> Iterator[Acknowledgement]:
-        """Take bytes as they come; no bytes mean that the connection has ended.
+        """Read bytes as they come; no bytes mean that the connection has ended.
 
         Raises:
-            ValueError: that is no HTTP response.
+            ValueError: that is no HTTP response, or no acknowledgement.
         """
-        self.over = self.over or not data
-        self._raw += data
-        if len(self._raw) > _LARGEST or len(self._text) > _LARGEST:
+        self._text += self._read_body(data)
+        if len(self._text) > _LARGEST:
             raise ValueError("The answer's lines have no end.")
-        if self.status is None and not self._open():
-            return
-        self._unwrap()
         if self.status != 200:
             return
         *lines, self._text = self._text.split(b"\n")
@@ -70,45 +67,24 @@ class Answer:
         except (ValueError, AttributeError):
             return f"HTTP status {self.status}"
 
-    def _open(self) -> bool:
-        """Read the head; whether it was there."""
-        head, separator, rest = self._raw.partition(b"\r\n\r\n")
-        if not separator:
-            return False
-        status = _STATUS.match(head)
-        if not status:
-            raise ValueError("The answer is not HTTP.")
-        self._raw = rest
-        if status[1] == b"100":
-            return self._open()
-        self.status = int(status[1])
-        fields = head.lower().split(b"\r\n")[1:]
-        headers = dict(field.split(b":", 1) for field in fields if b":" in field)
-        self._chunked = b"chunked" in headers.get(b"transfer-encoding", b"")
-        length = headers.get(b"content-length", b"").strip()
-        self._left = int(length) if length.isdigit() else None
-        return True
-
-    def _unwrap(self) -> None:
-        if not self._chunked:
-            self._text += self._raw
-            if self._left is not None:
-                self._left -= len(self._raw)
-                self.over = self.over or self._left <= 0
-            self._raw = b""
-            return
-        while True:
-            line, separator, rest = self._raw.partition(b"\r\n")
-            if not separator:
-                return
-            size = int(line.split(b";")[0], 16)
-            if len(rest) < size + 2:
-                return
-            self._text += rest[:size]
-            self._raw = rest[size + 2 :]
-            if not size:
-                self.over = True
-                return
+    def _read_body(self, data: bytes) -> bytes:
+        """Return what there is of the body in the bytes that have come."""
+        body = b""
+        try:
+            self._connection.receive_data(data)
+            while (event := self._connection.next_event()) is not h11.NEED_DATA:
+                if isinstance(event, h11.Response):
+                    self.status = event.status_code
+                elif isinstance(event, h11.Data):
+                    body += event.data
+                elif not isinstance(event, h11.InformationalResponse):
+                    self.over = True  # its end, or that of the connection
+                    break
+        except h11.RemoteProtocolError as error:
+            if data or self.status is None:
+                raise ValueError(f"The answer is not HTTP: {error}") from None
+            self.over = True  # the connection was cut off within the answer
+        return body
 
 
 def _read(line: bytes) -> Acknowledgement:

@@ -7,13 +7,14 @@ this one lasts for hours and is answered all the while.
 from __future__ import annotations
 
 import selectors
+import socket
 import ssl
 import time
 from collections.abc import Iterator
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import h11
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
@@ -39,27 +40,21 @@ class PutMedia:
     """
 
     def __init__(self, endpoint: str, stream: str, credentials: Any, region: str) -> None:
-        self._answer = Answer()
+        self._connection = h11.Connection(h11.CLIENT)
+        self._answer = Answer(self._connection)
         url = f"{endpoint.rstrip('/')}/putMedia"
         parts = urlsplit(url)
-        host = parts.hostname or ""
-        connection: HTTPConnection = (
-            HTTPSConnection(
-                host, parts.port, timeout=_TIMEOUT, context=ssl.create_default_context()
-            )
-            if parts.scheme == "https"
-            else HTTPConnection(host, parts.port, timeout=_TIMEOUT)
-        )
+        headers = _signed(url, parts.netloc, stream, credentials, region)
+        request = h11.Request(method="POST", target=parts.path, headers=list(headers.items()))
         try:
-            connection.connect()
-            connection.putrequest("POST", parts.path, skip_host=True, skip_accept_encoding=True)
-            for name, value in _signed(url, parts.netloc, stream, credentials, region).items():
-                connection.putheader(name, value)
-            connection.endheaders()
-        except (OSError, HTTPException) as error:
-            connection.close()
+            self._socket = _connect(parts.scheme, parts.hostname or "", parts.port)
+        except OSError as error:
             raise ServiceLost(f"{endpoint} does not answer ({error}).") from None
-        self._socket = connection.sock
+        try:
+            self._write(request)
+        except ServiceLost:
+            self._socket.close()
+            raise
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._socket, selectors.EVENT_READ)
 
@@ -71,7 +66,7 @@ class PutMedia:
         """
         for at in range(0, len(data), _PIECE):
             piece = data[at : at + _PIECE]
-            self._write(b"%x\r\n%b\r\n" % (len(piece), piece))
+            self._write(h11.Data(data=piece))
         yield from self.listen(0)
 
     def listen(self, seconds: float) -> Iterator[Acknowledgement]:
@@ -96,7 +91,7 @@ class PutMedia:
         Raises:
             ServiceLost: they do not come.
         """
-        self._write(b"0\r\n\r\n")
+        self._write(h11.EndOfMessage())
         end = time.monotonic() + _TIMEOUT
         while not self._answer.over:
             if not self._selector.select(max(0.0, end - time.monotonic())):
@@ -110,10 +105,10 @@ class PutMedia:
         self._selector.close()
         self._socket.close()
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, event: h11.Event) -> None:
         try:
-            self._socket.sendall(data)
-        except OSError as error:
+            self._socket.sendall(self._connection.send(event) or b"")
+        except (OSError, h11.LocalProtocolError) as error:
             raise ServiceLost(f"The connection to the service broke ({error}).") from None
 
     def _read(self) -> Iterator[Acknowledgement]:
@@ -126,6 +121,25 @@ class PutMedia:
         if self._answer.status in (None, 200):
             return "The service has ended the session."
         return self._answer.refusal
+
+
+def _connect(scheme: str, host: str, port: int | None) -> socket.socket:
+    """Return a connection, with TLS where the scheme asks for it.
+
+    Raises:
+        OSError: there is none to be had.
+    """
+    secure = scheme == "https"
+    plain = socket.create_connection((host, port or (443 if secure else 80)), timeout=_TIMEOUT)
+    # Small pieces leave at once.
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if not secure:
+        return plain
+    try:
+        return ssl.create_default_context().wrap_socket(plain, server_hostname=host)
+    except OSError:
+        plain.close()
+        raise
 
 
 def _signed(url: str, host: str, stream: str, credentials: Any, region: str) -> dict[str, str]:
