@@ -39,7 +39,7 @@ from facedex_local.workers import queues, stream_workforce, video_workforce
 from facedex_local.workers.uploads import Gate, Uploads
 
 # Threads of the private S3 listener: callers are our own functions, and what polls
-# queues for them, a second each time.
+# queues for them, a second each time. Requests that other processes pass on have more.
 _S3_THREADS: Final = 16
 
 _logger = logging.getLogger("facedex")
@@ -115,7 +115,8 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
         # Functions read S3 through a port of their own: on the public one, requests that fill
         # every thread and each wait for S3 would wait for each other.
         private = Forwarded(services, token)
-        s3 = Listener(private, host="127.0.0.1", port=0, threads=_S3_THREADS)
+        threads = _S3_THREADS + options.threads * (options.processes - 1)
+        s3 = Listener(private, host="127.0.0.1", port=0, threads=threads)
         stack.callback(s3.release)
         health = Health()
         gate = Gate(services)

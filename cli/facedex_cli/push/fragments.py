@@ -160,7 +160,7 @@ class Muxer:
         return stream
 
     def _cut(self) -> Iterator[Piece]:
-        for element in self._parser.feed(self._sink.take()):
+        for element in self._parser.feed(self._sink.drain()):
             match element.id:
                 case ebml.EBML:
                     self._head = [element.raw, ebml.endless(ebml.SEGMENT)]
@@ -198,8 +198,8 @@ class _Sink:
         self._held += data
         return len(data)
 
-    def take(self) -> bytes:
-        """All that is kept, once."""
-        taken = bytes(self._held)
+    def drain(self) -> bytes:
+        """Return all that is kept, and keep it no longer."""
+        held = bytes(self._held)
         self._held.clear()
-        return taken
+        return held

@@ -268,13 +268,13 @@ class Reader:
             end = time.monotonic() + seconds
             while True:
                 self._buffer._check_open()
-                passage = self._take()
+                passage = self._next_passage()
                 left = end - time.monotonic()
                 if passage or left <= 0:
                     return passage
                 self._buffer._changed.wait(left)
 
-    def _take(self) -> Passage | None:
+    def _next_passage(self) -> Passage | None:
         fragment = self._fragment or self._next()
         if fragment is None:
             return None
@@ -291,7 +291,7 @@ class Reader:
             self._after, self._taken = fragment.number, 0
         ends = over and fragment.state is State.WHOLE
         if not (begins or pieces or ends):
-            return self._take() if over else None
+            return self._next_passage() if over else None
         behind = self._millis_behind(fragment) if ends else 0
         return Passage(fragment, tuple(pieces), begins, ends, behind)
 

@@ -126,7 +126,7 @@ class Ingest:
             return
         try:
             for element in elements:
-                yield from self._take(element)
+                yield from self._read_element(element)
         except _Rejected as error:
             yield self._fail(error.fault)
         except TooLarge:
@@ -138,7 +138,7 @@ class Ingest:
         except ProducerSuperseded:
             yield self._fail(Fault.STREAM_READ_ERROR)
 
-    def _take(self, element: Element) -> Iterator[Acknowledgement]:
+    def _read_element(self, element: Element) -> Iterator[Acknowledgement]:
         match element.id:
             case ebml.EBML if not self._ebml:
                 self._ebml = element.raw
