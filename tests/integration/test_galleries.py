@@ -16,13 +16,13 @@ from facedex.api.arns import Owner
 from facedex.runtime import services
 from facedex.runtime.services import Services
 from facedex.store import adding, collections, faces
-from facedex.store.collections import Collection
+from facedex.store.collections import Collection, find_recent
 from facedex.store.database import Connection, Database
 from facedex.store.errors import CollectionNotFound, ModelMismatch
 from facedex.store.search import Match, search
 from facedex.vision.packs import Pack
 from facedex.workflows import pictures
-from facedex.workflows.current_collection import find_recent, search_current
+from facedex.workflows.current_collection import search_current
 from facedex.workflows.pictures import Picture
 from facedex_functions.index_faces.handler import index_faces
 from facedex_functions.search_faces_by_image.handler import (

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from facedex.api.errors import InvalidImageFormatException
 from facedex.aws.uploads import Notice, Upload, index_request
+from facedex.runtime.model_change import with_current_model
 from facedex.runtime.services import Services
 from facedex.workflows.indexing import Indexed, index
 
@@ -37,5 +39,6 @@ def index_upload(notice: Notice, upload: Upload, services: Services) -> IndexedU
     request = index_request(notice, upload.metadata)
     if not upload.data:
         raise InvalidImageFormatException("The object has no bytes; upload a JPEG or PNG image.")
-    result = index(request | {"Image": {"Bytes": upload.data}}, services)
+    request |= {"Image": {"Bytes": upload.data}}
+    result = with_current_model(partial(index, request, services))
     return IndexedUpload(result, upload.tagged)

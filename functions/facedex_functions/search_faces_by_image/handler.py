@@ -18,12 +18,12 @@ from facedex.api.documents import (
 from facedex.api.errors import InvalidParameterException
 from facedex.runtime.operation import Request, Response, operation
 from facedex.runtime.services import Services
-from facedex.store.collections import Collection
+from facedex.store.collections import Collection, find_recent
 from facedex.store.search import search
 from facedex.vision import screening
 from facedex.vision.faces import DetectedFace, Face
 from facedex.workflows import pictures
-from facedex.workflows.current_collection import find_recent, search_current
+from facedex.workflows.current_collection import search_current
 from facedex.workflows.pictures import Picture
 
 

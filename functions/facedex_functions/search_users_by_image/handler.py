@@ -8,11 +8,11 @@ from typing import Any
 from facedex.api.documents import MATCH_THRESHOLD, MOST_USERS, face_detail, user_matches
 from facedex.runtime.operation import Request, Response, operation
 from facedex.runtime.services import Services
-from facedex.store.collections import require_kept
+from facedex.store.collections import find_recent, require_kept
 from facedex.store.search import search_users as search
 from facedex.vision.screening import screen
 from facedex.workflows import pictures
-from facedex.workflows.current_collection import find_recent, search_current
+from facedex.workflows.current_collection import search_current
 
 
 def search_users_by_image(request: Request, services: Services) -> Response:

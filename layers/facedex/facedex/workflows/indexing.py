@@ -9,19 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from facedex.runtime.logs import get_logger
-from facedex.runtime.model_change import with_current_model
 from facedex.runtime.services import Services
 from facedex.store import adding, collections, upgrades
-from facedex.store.collections import Collection
+from facedex.store.collections import Collection, find_recent
 from facedex.store.database import Connection, Database
 from facedex.store.errors import ModelMismatch
 from facedex.store.faces import Box, StoredFace
 from facedex.workflows import pictures
-from facedex.workflows.current_collection import find_recent, refreshing
+from facedex.workflows.current_collection import refreshing
 from facedex.workflows.pictures import Picture
 
 if TYPE_CHECKING:
@@ -56,12 +54,9 @@ def index(request: Mapping[str, Any], services: Services) -> Indexed:
         services: of the request.
 
     Raises:
+        ModelMismatch: the collection changed to another model meanwhile; nothing was stored.
         Exception: see ``facedex.runtime.faults`` for what each means.
     """
-    return with_current_model(partial(_index, request, services))
-
-
-def _index(request: Mapping[str, Any], services: Services) -> Indexed:
     seen = find_recent(services.database, request["CollectionId"])
     pack = services.pack_of(seen)
     picture = pictures.read(services, request["Image"], pack)
