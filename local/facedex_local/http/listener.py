@@ -18,6 +18,7 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from facedex.api.media_types import JSON_1_1
 from facedex_local import shutdown
 from facedex_local.errors import PortTaken
 from facedex_local.http.exchange import (
@@ -266,7 +267,7 @@ class _Protocol(H11Protocol):
         message = "The request is not HTTP/1.1, or the length or coding of its body is broken."
         body = json.dumps({"__type": "SerializationException", "Message": message}).encode()
         headers = [
-            ("Content-Type", "application/x-amz-json-1.1"),
+            ("Content-Type", JSON_1_1),
             ("Content-Length", str(len(body))),
             ("Connection", "close"),
         ]

@@ -15,6 +15,7 @@ from typing import Final
 import orjson
 
 from facedex import __version__
+from facedex.api.media_types import JSON
 from facedex.api.openapi.document import document
 from facedex_local.http.gateway import Answer, Environ, raw_path
 from facedex_local.http.routes import signed_for
@@ -47,7 +48,7 @@ def find(environ: Environ) -> Answer | None:
         return None
     path = raw_path(environ)
     if path == DOCUMENT:
-        return Answer(200, [("Content-Type", "application/json")], _document())
+        return Answer(200, [("Content-Type", JSON)], _document())
     if path.rstrip("/") == DOCS:
         return _file(_OURS / "index.html")
     folder, _, name = path.rpartition("/")

@@ -6,6 +6,7 @@ import json
 import uuid
 from http import HTTPStatus
 
+from facedex.api.media_types import JSON, JSON_1_1
 from facedex_local.http.gateway import Answer, Environ, raw_path
 
 
@@ -20,7 +21,7 @@ def refuse(environ: Environ, status: HTTPStatus, code: str, message: str) -> Ans
     """
     by_rest = raw_path(environ) not in ("", "/")
     headers = [
-        ("Content-Type", "application/json" if by_rest else "application/x-amz-json-1.1"),
+        ("Content-Type", JSON if by_rest else JSON_1_1),
         ("x-amzn-RequestId", str(uuid.uuid4())),
     ]
     return Answer(status, headers, json.dumps({"__type": code, "Message": message}).encode())

@@ -10,6 +10,7 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Final, Protocol
 
+from facedex.api.media_types import JSON
 from facedex.printing import printable
 from facedex_local.http import door, gateway, pages, routes
 from facedex_local.http.exchange import Exchange
@@ -103,7 +104,7 @@ class Server:
     def _report_health(self) -> Answer:
         report = self._health()
         status = HTTPStatus.OK if report["status"] == "ok" else HTTPStatus.SERVICE_UNAVAILABLE
-        return Answer(status, [("Content-Type", "application/json")], json.dumps(report).encode())
+        return Answer(status, [("Content-Type", JSON)], json.dumps(report).encode())
 
     def _note(self, environ: Environ, name: str, status: int, taken: float) -> None:
         if not self._log:
