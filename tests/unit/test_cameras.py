@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from facedex.api.errors import InvalidParameterException
-from facedex.aws.cameras import camera_address, with_credentials
+from facedex.aws.camera_addresses import camera_address, with_credentials
 from facedex.settings import Settings
 
 PREFIX = "arn:facedex:kinesisvideo:us-east-1:123456789012:"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from facedex.aws.dead_letters import printable
+from facedex.aws.dead_letters import plain_text
 from facedex.aws.uploads import (
     InvalidUploadKey,
     InvalidUploadMetadata,
@@ -128,8 +128,8 @@ def test_invalid_metadata_is_refused(metadata: dict[str, str], member: str) -> N
 
 
 def test_reason_has_no_control_characters() -> None:
-    assert printable("a\x1b[31mb\n") == "a?[31mb?"
-    assert printable("") == "-"
+    assert plain_text("a\x1b[31mb\n") == "a?[31mb?"
+    assert plain_text("") == "-"
 
 
 def test_event_of_a_batch_has_the_format_of_lambda() -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from facedex.api.documents import MATCH_THRESHOLD
 from facedex.api.errors import InvalidParameterException
-from facedex.aws.cameras import camera_address
+from facedex.aws.camera_addresses import camera_address
 from facedex.runtime.operation import Request, Response, operation
 from facedex.runtime.services import Services
 from facedex.store import collections, stream_processors, tags

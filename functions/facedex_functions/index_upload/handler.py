@@ -17,7 +17,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from facedex.api.errors import ServiceError
 from facedex.aws import uploads
-from facedex.aws.dead_letters import printable, send_dead_letter
+from facedex.aws.dead_letters import plain_text, send_dead_letter
 from facedex.aws.uploads import MalformedNotification, Notice
 from facedex.runtime.faults import is_foreseen, service_error
 from facedex.runtime.logs import get_logger
@@ -105,7 +105,7 @@ def _reject(notified: NotifiedObject, body: str, error: ServiceError) -> None:
         _tag(notified, marks)
     send_dead_letter(settings().uploads_dead_letters, body, error)
     # The reason contains names; the dead letter has it too.
-    reason = f": {printable(error.message)}" if settings().log_names else ""
+    reason = f": {plain_text(error.message)}" if settings().log_names else ""
     _logger.warning(notified.log_line("failed, %s%s"), error.code, reason)
 
 
@@ -151,7 +151,7 @@ class NotifiedObject:
     def log_line(self, text: str) -> str:
         """Return a format for the log: about the object, or about its message if names may not be
         logged."""
-        path = f"{printable(self.notice.bucket)}/{printable(self.notice.key)}"
+        path = f"{plain_text(self.notice.bucket)}/{plain_text(self.notice.key)}"
         subject = path if settings().log_names else f"the object of the message {self.message_id}"
         return f"{subject.replace('%', '%%')} {text}"
 

@@ -26,11 +26,11 @@ def send_dead_letter(queue: str, body: str, error: ServiceError) -> None:
         MessageBody=body,
         MessageAttributes={
             "ErrorCode": {"DataType": "String", "StringValue": error.code},
-            "Reason": {"DataType": "String", "StringValue": printable(error.message)[:_LONGEST]},
+            "Reason": {"DataType": "String", "StringValue": plain_text(error.message)[:_LONGEST]},
         },
     )
 
 
-def printable(text: str) -> str:
+def plain_text(text: str) -> str:
     """Return the text without control characters, and not empty, as queues and terminals need."""
     return "".join(each if each.isprintable() else "?" for each in text) or "-"

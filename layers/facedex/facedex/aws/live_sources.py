@@ -13,7 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
-from facedex.aws.cameras import camera_address, with_credentials
+from facedex.aws.camera_addresses import camera_address, with_credentials
 from facedex.media.cameras import CameraLost, CameraRefused, watch_camera
 from facedex.media.matroska.errors import MatroskaError, StreamFailed
 from facedex.media.matroska.live import Event, read_live
@@ -105,7 +105,7 @@ def open_source(arn: str, settings: Settings) -> LiveSource:
     """Return the source that the input of a stream processor names.
 
     Args:
-        arn: of a Kinesis video stream or a camera (``aws/cameras.py``).
+        arn: of a Kinesis video stream or a camera (``aws/camera_addresses.py``).
         settings: which cameras may be read, and their credentials.
 
     Raises:
