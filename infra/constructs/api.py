@@ -153,7 +153,7 @@ class Api(Construct):
             )
         if settings.auth is Auth.NONE:
             findings["AwsSolutions-APIG4"] = (
-                "Whoever reaches the private endpoint may call: chosen by auth=none."
+                "The setting auth=none lets everyone call who can reach the private endpoint."
             )
         if not settings.waf:
             findings["AwsSolutions-APIG3"] = (

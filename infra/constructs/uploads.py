@@ -125,7 +125,7 @@ class Uploads(Construct):
             bucket,
             {
                 "AwsSolutions-S1": "A bucket for access logs would outlive the stack; CloudTrail's"
-                " data events tell who read and wrote what, where that is wanted."
+                " data events can record who read and wrote which object."
             },
         )
         # Set on the bucket itself: the CDK's own construct would add a function with permission to

@@ -69,8 +69,8 @@ def locked(requirements: Sequence[str]) -> list[str]:
     table = tomllib.loads(WHEELS.read_text("utf-8"))
     if missing := [each for each in requirements if each not in table]:
         raise PackageError(
-            f"{WHEELS.name} says of no wheel that it is {', '.join(missing)}; after a change of"
-            f" {CONSTRAINTS.name} run python -m infra.packages.locking, and look at what changes."
+            f"{WHEELS.name} has no wheel of {', '.join(missing)}; after a change of"
+            f" {CONSTRAINTS.name} run python -m infra.packages.locking, and review what changes."
         )
     return [
         " ".join([each, *(f"--hash=sha256:{digest}" for digest in table[each])])
@@ -111,7 +111,7 @@ def install(requirements: Iterable[str], target: Target, folder: Path, *, scratc
         )
     if "DO NOT MATCH THE HASHES" in "\n".join(lines):
         raise PackageError(
-            f"The package index has other bytes for a wheel than {WHEELS.name} says; it was not"
+            f"A wheel from the package index does not have the hash in {WHEELS.name}; it was not"
             " used. Check where pip downloads from (pip config list)."
         )
     raise PackageError(f"The packages could not be downloaded: {explain(lines)}, then try again.")

@@ -5,7 +5,7 @@ inputs, so that ONNX Runtime warns about each of them and folds none. It also ca
 from training that no operator reads. What it computes stays as it is, in fewer steps:
 
 - pictures come in as they are decoded, rows of RGB bytes: a quarter of what floats take, and
-  ONNX Runtime keeps the memory for them where an array would be mapped anew for each;
+  ONNX Runtime keeps their memory, while an array's would be mapped again for each picture;
 - the four convolutions at the end, of 1, 2, 2 and 10 channels, are one of 15: ONNX Runtime
   computes channels by sixteen.
 """

@@ -148,9 +148,9 @@ class _Quantiser:
                 self._activate(output, like=node.input[0] if node.op_type in PASSING else None)
 
     def _rectified(self, name: str) -> str | None:
-        """Return what a tensor that can be computed in 8 bits is called rectified, if only so read.
+        """Return the name of a tensor after its Relu, if it can be computed in 8 bits.
 
-        None where somebody reads it as it is.
+        None if another node than the Relu reads the tensor.
         """
         source, readers = self._produced.get(name), self._readers.get(name, [])
         if source is None or source.op_type not in QUANTISED or len(readers) != 1:

@@ -95,7 +95,7 @@ class RangedFile(io.RawIOBase):
         end = min(self._size, start + max(BLOCK, min(2 * len(before), LONGEST_RUN)))
         run = self._fetch(start, end)
         if len(run) != end - start:
-            raise EOFError(f"Bytes {start} to {end} were asked for; {len(run)} of them came.")
+            raise EOFError(f"Bytes {start} to {end} were requested; {len(run)} of them arrived.")
         self.requests += 1
         self.fetched += len(run)
         self._runs[start] = run

@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 from facedex.store.database import Connection
 from facedex.store.faces import Box, StoredFace
 
-MOST_MATCHES: Final = 10  # faces that are listed for one person
+MAX_PERSON_MATCHES: Final = 10  # faces that are listed for one person
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ def write(connection: Connection, job_id: str, persons: Sequence[Sequence[TrackE
         "tasks": [task for task, _, _ in keys],
         "tracks": [track for _, track, _ in keys],
         "persons": [person for _, _, person in keys],
-        "most": MOST_MATCHES,
+        "most": MAX_PERSON_MATCHES,
     }
     connection.execute(_PERSONS, values)
     connection.execute(_SIGHTINGS, values)

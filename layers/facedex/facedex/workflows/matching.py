@@ -11,7 +11,7 @@ from facedex.api.documents import face_numbers
 from facedex.store.database import Database
 from facedex.store.jobs import Gallery
 from facedex.store.search import search
-from facedex.store.timelines import MOST_MATCHES, SeenTrack, SimilarFace
+from facedex.store.timelines import MAX_PERSON_MATCHES, SeenTrack, SimilarFace
 from facedex.workflows.current_collection import find_same
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Matcher:
                 self._meanwhile,
             )
             found = search(
-                connection, collection, probes, limit=MOST_MATCHES, min_score=self._min_score
+                connection, collection, probes, limit=MAX_PERSON_MATCHES, min_score=self._min_score
             )
         similarities = [
             self._pack.calibration.similarities([match.score for match in matches]).tolist()
