@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _INTERVAL: Final = 0.5  # seconds between checks for work, and for workers that died
 _PATIENCE: Final = 5.0  # seconds that workers have to end, or a service to come back
 
-_logger: Final = logging.getLogger(__name__)
+_logger: Final = logging.getLogger("facedex")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ _MOST: Final = 4
 _RETENTION: Final = 1  # hours, as in `facedex stream push`
 _TAKEN: Final = "ResourceInUseException"
 
-_logger: Final = logging.getLogger(__name__)
+_logger: Final = logging.getLogger("facedex")
 
 
 def workforce() -> Workforce:
