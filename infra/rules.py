@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from facedex_models import manifests
+from infra.fields import StackFields
 from infra.values import Auth, Reach
-
-if TYPE_CHECKING:
-    from infra.settings import StackSettings
 
 # Each function yields pairs: whether a rule is broken, and the sentence that says so.
 _Broken = Iterator[tuple[object, str]]
 
 
-def mistakes(settings: StackSettings) -> Iterator[str]:
+def mistakes(settings: StackFields) -> Iterator[str]:
     """Yield a sentence for each rule that the settings break."""
     for rules in (_packs, _database, _access, _video, _streams, _uploads, _operations):
         for broken, sentence in rules(settings):
@@ -24,7 +21,7 @@ def mistakes(settings: StackSettings) -> Iterator[str]:
                 yield sentence
 
 
-def _packs(settings: StackSettings) -> _Broken:
+def _packs(settings: StackFields) -> _Broken:
     available = manifests.packs()
     listed = ", ".join(available)
     yield (
@@ -38,7 +35,7 @@ def _packs(settings: StackSettings) -> _Broken:
         )
 
 
-def _database(settings: StackSettings) -> _Broken:
+def _database(settings: StackFields) -> _Broken:
     yield (
         settings.min_capacity * 2 % 1 or settings.max_capacity * 2 % 1,
         "min_capacity and max_capacity come in halves, such as 0.5.",
@@ -64,7 +61,7 @@ def _database(settings: StackSettings) -> _Broken:
     )
 
 
-def _access(settings: StackSettings) -> _Broken:
+def _access(settings: StackFields) -> _Broken:
     private = settings.endpoint is Reach.PRIVATE
     yield (
         settings.auth is Auth.NONE and not private,
@@ -81,14 +78,14 @@ def _access(settings: StackSettings) -> _Broken:
     )
 
 
-def _video(settings: StackSettings) -> _Broken:
+def _video(settings: StackFields) -> _Broken:
     yield (
         settings.topics and not settings.video,
         "topics goes with video=true alone: only video jobs are announced.",
     )
 
 
-def _streams(settings: StackSettings) -> _Broken:
+def _streams(settings: StackFields) -> _Broken:
     streams = (*settings.video_streams, *settings.data_streams)
     yield (
         streams and not settings.streams,
@@ -105,14 +102,14 @@ def _streams(settings: StackSettings) -> _Broken:
     )
 
 
-def _uploads(settings: StackSettings) -> _Broken:
+def _uploads(settings: StackFields) -> _Broken:
     yield (
         (settings.delete_faces or settings.uploads_days) and not settings.uploads,
         "delete_faces and uploads_days go with uploads=true alone.",
     )
 
 
-def _operations(settings: StackSettings) -> _Broken:
+def _operations(settings: StackFields) -> _Broken:
     yield (
         settings.alarm_email and settings.alarm_topic,
         "alarm_email and alarm_topic do not go together; subscribe the address to the topic.",

@@ -1,0 +1,146 @@
+"""The settings that a deployment has, with their types and defaults."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, ConfigDict
+from pydantic.dataclasses import dataclass
+
+from facedex_models import manifests
+from infra.packages import DEFAULT, DEPLOYABLE
+from infra.values import (
+    Architecture,
+    ArchitectureOption,
+    Auth,
+    AuthOption,
+    EnvironmentName,
+    Flag,
+    Network,
+    Number,
+    Reach,
+    ReachOption,
+    Retention,
+    RetentionOption,
+    Texts,
+    Whole,
+    empty_or,
+    like,
+    one_of,
+    within,
+)
+
+_TOPIC: Final = r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w.-]+"
+_VIDEO_STREAM: Final = r"arn:aws[a-z-]*:kinesisvideo:[a-z0-9-]+:\d{12}:stream/[\w.-]+/\d+"
+_A_VIDEO_STREAM: Final = "arn:aws:kinesisvideo:eu-central-1:111122223333:stream/door/1767268800000"
+_DATA_STREAM: Final = r"arn:aws[a-z-]*:kinesis:[a-z0-9-]+:\d{12}:stream/[\w.-]+"
+_A_DATA_STREAM: Final = "arn:aws:kinesis:eu-central-1:111122223333:stream/seen"
+# The periods that CloudWatch Logs accepts, up to two years.
+_LOG_DAYS: Final = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731)
+
+
+@dataclass(frozen=True, slots=True, config=ConfigDict(strict=True))
+class StackFields:
+    """A deployment's settings, each valid by itself.
+
+    Attributes:
+        environment: name of the deployment; the stack is called facedex-NAME.
+        pack: the default model pack, which the functions carry.
+        packs: further model packs that they carry, for collections that were made with them or that
+            name one in the tag facedex:pack.
+        architecture: CPUs of the functions.
+        python: Lambda's Python version.
+        auth: how callers authenticate: iam, keys (the product's own access keys), or none (private
+            only).
+        endpoint: regional (public, TLS), or private (through your own VPC endpoints).
+        vpc_endpoints: ids of the execute-api interface endpoints that may call a private API.
+        cidr: addresses of the stack's own network.
+        endpoint_zones: number of zones with interface endpoints; each costs by the hour.
+        min_capacity: lowest capacity of the database, in ACU; 0 lets it pause.
+        max_capacity: highest capacity of the database, in ACU.
+        pause_after: seconds without a connection after which the database pauses.
+        readers: standby instances of the database, in other zones.
+        proxy: put an RDS Proxy in front of the database.
+        database_ca: path of RDS's certificate bundle; with it, connections check the database's
+            certificate and name.
+        backup_days: days for which the database can be restored to any moment.
+        retention: what happens to data when the stack is destroyed: destroy, snapshot, retain.
+        uploads: create an uploads bucket whose objects are indexed.
+        uploads_days: days after which uploaded objects are removed; 0 keeps them.
+        uploads_concurrency: most copies of index_upload at once.
+        delete_faces: delete the faces of an uploaded object with the object.
+        video: create the queue and the workers for stored video.
+        video_concurrency: most workers for stored video at once.
+        streams: create the queue and the workers for streaming video.
+        streams_concurrency: most workers for streaming video at once, each for one stream.
+        video_streams: ARNs of your Kinesis video streams that stream processors may read.
+        data_streams: ARNs of your Kinesis data streams that stream processors may write to.
+        image_buckets: your buckets from which callers may name images and videos.
+        topics: ARNs of your SNS topics to which video jobs may be announced.
+        rate: requests a second that the API accepts from all callers together.
+        burst: requests that it accepts at once.
+        waf: put a web application firewall in front of the API.
+        waf_rate: requests in five minutes from one address, above which the firewall refuses.
+        gateway_log_role: set the account's role for API Gateway's logs in this region.
+        log_days: days for which logs are kept.
+        alarm_email: address that alarms are sent to.
+        alarm_topic: ARN of your SNS topic that alarms are sent to.
+        dashboard: create a CloudWatch dashboard.
+        sweep_minutes: minutes between two sweeps, which finish deletions and revive stalled work;
+            one with streams.
+        snapstart: start the API's functions from snapshots.
+        provisioned: copies of the front door that are kept warm.
+    """
+
+    environment: EnvironmentName = "dev"
+    pack: str = manifests.DEFAULT
+    packs: Texts = ()
+    architecture: ArchitectureOption = Architecture.ARM64
+    python: Annotated[str, AfterValidator(one_of(DEPLOYABLE))] = DEFAULT.python
+    auth: AuthOption = Auth.IAM
+    endpoint: ReachOption = Reach.REGIONAL
+    vpc_endpoints: Annotated[Texts, like(r"vpce-[0-9a-f]{8,}", "vpce-0a1b2c3d")] = ()
+    cidr: Network = "10.60.0.0/22"
+    endpoint_zones: Annotated[Whole, within(1, 2)] = 1
+    min_capacity: Annotated[Number, within(0, 256)] = 0.0
+    max_capacity: Annotated[Number, within(1, 256)] = 4.0
+    pause_after: Annotated[Whole, within(300, 86_400)] = 300
+    readers: Annotated[Whole, within(0, 15)] = 0
+    proxy: Flag = False
+    database_ca: str = ""
+    backup_days: Annotated[Whole, within(1, 35)] = 7
+    retention: RetentionOption = Retention.DESTROY
+    uploads: Flag = True
+    uploads_days: Annotated[Whole, within(0, 36_500)] = 0
+    uploads_concurrency: Annotated[Whole, within(2, 1000)] = 10
+    delete_faces: Flag = False
+    video: Flag = False
+    video_concurrency: Annotated[Whole, within(2, 1000)] = 10
+    streams: Flag = False
+    streams_concurrency: Annotated[Whole, within(2, 1000)] = 10
+    video_streams: Annotated[Texts, like(_VIDEO_STREAM, _A_VIDEO_STREAM)] = ()
+    data_streams: Annotated[Texts, like(_DATA_STREAM, _A_DATA_STREAM)] = ()
+    image_buckets: Annotated[Texts, like(r"[a-z0-9][a-z0-9.-]{1,61}", "my-photos")] = ()
+    topics: Annotated[Texts, like(_TOPIC, "arn:aws:sns:eu-central-1:111122223333:done")] = ()
+    rate: Annotated[Whole, within(1, 10_000)] = 100
+    burst: Annotated[Whole, within(1, 10_000)] = 200
+    waf: Flag = False
+    waf_rate: Annotated[Whole, within(10, 2_000_000_000)] = 10_000
+    gateway_log_role: Flag = True
+    log_days: Annotated[Whole, AfterValidator(one_of(_LOG_DAYS))] = 30
+    alarm_email: Annotated[str, empty_or(r"[^@\s]+@[^@\s]+", "an e-mail address")] = ""
+    alarm_topic: Annotated[str, empty_or(_TOPIC, "the ARN of an SNS topic")] = ""
+    dashboard: Flag = True
+    sweep_minutes: Annotated[Whole, within(1, 1440)] = 60
+    snapstart: Flag = False
+    provisioned: Annotated[Whole, within(0, 1000)] = 0
+
+    @property
+    def stack(self) -> str:
+        """The stack's name, which every name in the account begins with."""
+        return f"facedex-{self.environment}"
+
+    @property
+    def all_packs(self) -> tuple[str, ...]:
+        """The model packs that the functions carry, the default one first."""
+        return tuple(dict.fromkeys((self.pack, *self.packs)))
