@@ -23,7 +23,7 @@ _ADDRESS: Final = "assets/mermaid.min.js"
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Have each page load the copy."""
+    """Add the script to every page."""
     config.extra_javascript.append(_ADDRESS)
     return config
 

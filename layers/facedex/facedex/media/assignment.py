@@ -22,9 +22,14 @@ FORBIDDEN: Final = 1e6
 def distances(expected: Floats, expected_sizes: Floats, found: Floats, sizes: Floats) -> Floats:
     """Return the distances of faces (m) from the expected places of tracks (n): (n, m).
 
-    expected: (n, 5, 2), found: (m, 5, 2) landmarks in pixels; sizes: (n,) and (m,) in pixels. The
-    mean distance of the landmarks in mean sizes of the face, and the logarithm of how much it has
-    grown or shrunk.
+    A distance is the mean distance of the landmarks, in mean sizes of the face, plus ``GROWTH``
+    times the logarithm of the ratio of the sizes.
+
+    Args:
+        expected: (n, 5, 2) landmarks of the tracks, in pixels.
+        expected_sizes: (n,) pixels.
+        found: (m, 5, 2) landmarks of the faces, in pixels.
+        sizes: (m,) pixels.
     """
     gaps = expected[:, None] - found[None]  # (n, m, 5, 2)
     apart = np.hypot(gaps[..., 0], gaps[..., 1]).mean(axis=2)

@@ -29,7 +29,8 @@ MOST_AHEAD: Final = 32  # packets read before one is decoded: twice what H.264 r
 def sample(source: Source, segment: Segment, grid: Grid) -> Iterator[tuple[int, Image]]:
     """Yield the time in ms and the picture of the first frame of each of the grid's cells.
 
-    Raises FilmError where the file cannot be opened or no frame of it can be decoded.
+    Raises:
+        FilmError: the file cannot be opened, or no frame of it can be decoded.
     """
     with open_film(source) as (container, stream):
         clock = Clock(container, stream)
@@ -82,7 +83,8 @@ def _decode(
 ) -> Iterator[VideoFrame]:
     """Decode packets, except frames that no other frame needs and that are not first in their cell.
 
-    Raises FilmError where there are packets and not one gives a frame.
+    Raises:
+        FilmError: there are packets, and none can be decoded to a frame.
     """
     failed, decoded = 0, 0
     for packet, needed in _needed(packets, clock, grid):

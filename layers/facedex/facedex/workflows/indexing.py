@@ -124,8 +124,9 @@ class _Prepared:
 def _prepare_upgrade(services: Services, seen: Collection, picture: Picture) -> _Prepared | None:
     """Find and embed the faces with the pack that the collection is being upgraded to.
 
-    Returns None if that pack cannot be used: the request is not at fault, and the upgrade reports
-    the faces.
+    Returns:
+        None if that pack cannot be used: the request is not at fault, and the upgrade reports the
+        faces.
     """
     from facedex.vision.errors import PackMissing
 
