@@ -120,7 +120,7 @@ def test_every_pin_says_which_wheels_are_meant() -> None:
 def test_other_bytes_than_are_meant_are_refused(tmp_path: Path, target: Target) -> None:
     (pin,) = pins(["six"], target)
     wanted = [f"{pin} --hash=sha256:{'0' * 64}"]
-    with pytest.raises(PackageError, match=r"other bytes for a wheel than wheels\.toml says"):
+    with pytest.raises(PackageError, match=r"does not have the hash in wheels\.toml"):
         install(wanted, target, tmp_path / "installed", scratch=tmp_path)
     assert not list(tmp_path.rglob("six.py"))
     with pytest.raises(PackageError, match=r"has no wheel of left-pad==1\.0; after"):
