@@ -181,7 +181,7 @@ def test_an_image_that_is_cut_off(
         rekognition, "detect_faces", Image={"Bytes": photo[: int(len(photo) * share)]}
     )
     assert code == "InvalidImageFormatException"
-    assert "cut off" in message
+    assert "truncated" in message
 
 
 def test_an_image_too_small_to_hold_a_face(rekognition: Any) -> None:

@@ -128,7 +128,7 @@ def test_a_folder_is_imported_once_and_what_was_not_indexed_is_reported(
 ) -> None:
     rows = importer(photos, status=1)
     assert results(rows) == EXPECTED
-    assert "cut off" in rows["cut off.jpg"]["message"]
+    assert "truncated" in rows["cut off.jpg"]["message"]
     stems = ["eileen", "eileen:20mirrored", "grace", "grace:20mirrored"]
     assert importer.external_ids() == stems
     (photos / "cut off.jpg").unlink()
