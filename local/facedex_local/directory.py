@@ -19,27 +19,27 @@ _HOLDER: Final = "running.json"
 
 
 def default() -> Path:
-    """Where data lives unless the user says otherwise."""
+    """Return the data directory that is used if the user does not choose one."""
     return platformdirs.user_data_path("facedex")
 
 
 @contextmanager
 def hold(directory: Path) -> Iterator[Path]:
-    """Make ``directory`` if it is not there and keep every other process out of it.
+    """Create ``directory`` if it is missing, and lock it against other processes.
 
-    The operating system drops the lock with the process that holds it, however that ends.
+    The operating system releases the lock when the process ends, even if it is killed.
 
     Yields:
-        the directory, absolute.
+        The absolute path of the directory.
 
     Raises:
-        DirectoryInUse: another process holds it.
-        DirectoryUnusable: it cannot be made or written.
+        DirectoryInUse: if another process holds the lock.
+        DirectoryUnusable: if the directory cannot be created or written.
     """
     directory = directory.expanduser().absolute()
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        # The lock file stays: were it removed, two later starts could lock two different files.
+        # The lock file is never removed: otherwise two later starts could lock different files.
         lock = FileLock(
             directory / _LOCK, timeout=0, fallback_to_soft=False, preserve_lock_file=True
         )
@@ -49,7 +49,7 @@ def hold(directory: Path) -> Iterator[Path]:
     except OSError as error:
         raise DirectoryUnusable(
             f"The data directory {directory} cannot be used ({error.strerror or error}); "
-            "name another with --data-dir."
+            "choose another with --data-dir."
         ) from None
     try:
         announce(directory, url=None)
@@ -60,14 +60,14 @@ def hold(directory: Path) -> Iterator[Path]:
 
 
 def announce(directory: Path, *, url: str | None) -> None:
-    """Leave word of who holds ``directory`` and where it answers."""
+    """Record in ``directory`` the id of this process and the URL that it serves."""
     draft = directory / f"{_HOLDER}.new"
     draft.write_text(json.dumps({"pid": os.getpid(), "url": url}), encoding="utf-8")
     draft.replace(directory / _HOLDER)
 
 
 def announced(directory: Path) -> str | None:
-    """Where the process that holds ``directory`` answers; None if there is none, or not yet."""
+    """Return the URL of the server that uses ``directory``, or None if none is running yet."""
     try:
         holder = json.loads((directory.expanduser() / _HOLDER).read_text(encoding="utf-8"))
         url = holder["url"]
@@ -85,5 +85,5 @@ def _describe_holder(directory: Path) -> str:
         who, where = "another process", ""
     return (
         f"facedex is already running on {directory} ({who}{where}); "
-        "stop it first, or give this one a directory of its own with --data-dir."
+        "stop it first, or choose another directory with --data-dir."
     )

@@ -1,4 +1,4 @@
-"""The environment variables through which functions learn what they stand on."""
+"""The environment variables that configure functions on this machine."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from urllib.parse import urlsplit
 from facedex.settings import DEFAULT_REGION
 
 REGION: Final = DEFAULT_REGION
-# Any credentials do here; these are what moto's own documentation uses.
+# The stand-ins accept any credentials; these are the ones in moto's documentation.
 CREDENTIALS: Final = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
 
 
 def describe_client(url: str, *, credentials: bool) -> dict[str, str]:
-    """What a user exports so that every AWS SDK and the AWS CLI find us.
+    """Return the variables that make AWS SDKs and the AWS CLI call this server.
 
     Args:
-        credentials: whether any do, so that some are named.
+        url: the server's address.
+        credentials: whether to include credentials, because the server accepts any.
     """
-    named = CREDENTIALS if credentials else {}
-    return {"AWS_ENDPOINT_URL": url, **named, "AWS_DEFAULT_REGION": REGION}
+    included = CREDENTIALS if credentials else {}
+    return {"AWS_ENDPOINT_URL": url, **included, "AWS_DEFAULT_REGION": REGION}
 
 
 def configure(
@@ -35,42 +36,47 @@ def configure(
     keys_secret: str = "",
     environment: MutableMapping[str, str] = os.environ,
 ) -> None:
-    """Set what functions read, leaving alone what the user has chosen.
+    """Set the variables that functions read, except those that the user has set.
 
-    The database's address is set by whoever starts it, as it is known only then.
+    ``starting.prepare_database`` sets the database's address, which is not known before.
 
     Args:
-        models: directory of the pulled packs.
+        models: directory of the installed packs.
         pack: the pack for new collections.
-        own_url: where users reach us.
-        s3_url: where functions reach S3, SQS, SNS and Kinesis, unless the user has named others.
-        auth: who may call.
-        keys_secret: where the secret of the access keys is, if they are asked for.
+        own_url: the address of the server for users.
+        s3_url: the address of S3, SQS, SNS and Kinesis for functions, unless the user has set
+            others.
+        auth: the authentication mode.
+        keys_secret: the location of the access keys' secret, if access keys are required.
+        environment: the variables to change.
     """
     environment["FACEDEX_MODELS"] = str(models)
     environment["FACEDEX_PACK"] = pack
     environment["FACEDEX_AUTH"] = auth
     if keys_secret:
         environment["FACEDEX_KEYS_SECRET"] = keys_secret
-    # A shell that exported our own address for its clients has not chosen another S3.
-    chosen = _place(environment.get("AWS_ENDPOINT_URL") or own_url) != _place(own_url)
+    # If AWS_ENDPOINT_URL is this server's own address, set for the shell's clients, the user has
+    # not chosen another S3.
+    configured = environment.get("AWS_ENDPOINT_URL") or own_url
+    elsewhere = _parse_address(configured) != _parse_address(own_url)
     for service in ("S3", "SQS", "SNS", "KINESIS", "KINESIS_VIDEO"):
-        if not chosen and f"AWS_ENDPOINT_URL_{service}" not in environment:
+        if not elsewhere and f"AWS_ENDPOINT_URL_{service}" not in environment:
             environment[f"AWS_ENDPOINT_URL_{service}"] = s3_url
     if "AWS_PROFILE" not in environment and "AWS_ACCESS_KEY_ID" not in environment:
         environment.update(CREDENTIALS)
     region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or REGION
     environment.setdefault("AWS_REGION", region)
     environment.setdefault("AWS_DEFAULT_REGION", region)
-    # The terminal is that of whoever put the objects there.
+    # Object names may appear in the log: the log's reader is the owner of the objects.
     environment.setdefault("FACEDEX_LOG_NAMES", "true")
-    # CloudWatch reads these lines; on a terminal they would drown everything else.
+    # These lines are for CloudWatch; on a terminal they would hide all other output.
     environment.setdefault("POWERTOOLS_LOG_LEVEL", "WARNING")
     environment.setdefault("POWERTOOLS_METRICS_DISABLED", "true")
     environment.setdefault("POWERTOOLS_TRACE_DISABLED", "true")
 
 
-def _place(url: str) -> tuple[str | None, int | None]:
+def _parse_address(url: str) -> tuple[str | None, int | None]:
+    """Return host and port of a URL, with "localhost" as an IP address."""
     parts = urlsplit(url)
     host = "127.0.0.1" if parts.hostname == "localhost" else parts.hostname
     return host, parts.port

@@ -1,27 +1,27 @@
-"""Why the product cannot start here; each message is one sentence for the person who started it."""
+"""Errors of the start; each message is one sentence for the person who started the server."""
 
 from __future__ import annotations
 
 
 class StartFailed(RuntimeError):
-    """The product cannot start."""
+    """The server cannot start."""
 
 
 class DirectoryInUse(StartFailed):
-    """Another process works on the data directory; the message names it."""
+    """Another process uses the data directory; the message names the process."""
 
 
 class DirectoryUnusable(StartFailed):
-    """The data directory cannot be made or written; the message says why."""
+    """The data directory cannot be created or written; the message gives the reason."""
 
 
 class PortTaken(StartFailed):
-    """The address cannot be listened on; the message says why."""
+    """The server cannot listen on the address; the message gives the reason."""
 
 
 class DatabaseFailed(StartFailed):
-    """Postgres could not be set up, started or reached; the message says why."""
+    """Postgres could not be set up, started or reached; the message gives the reason."""
 
 
 class StartCancelled(Exception):
-    """The product was asked to stop while it was starting."""
+    """The server was stopped while it was starting."""

@@ -1,4 +1,4 @@
-"""The whole product on one machine: database, models, S3 and API, started and stopped as one."""
+"""The complete product on one machine: starts and stops database, models, S3 and API together."""
 
 from __future__ import annotations
 
@@ -38,31 +38,32 @@ from facedex_local.starting import (
 from facedex_local.workers import queues, stream_workforce, video_workforce
 from facedex_local.workers.uploads import Gate, Uploads
 
-# Threads of the private S3 listener: callers are our own functions, and what polls
-# queues for them, a second each time. Requests that other processes pass on have more.
+# Threads of the private S3 listener. Its clients are functions on this machine and pollers of
+# queues, which wait up to a second per poll. More threads are added for other processes' requests.
 _S3_THREADS: Final = 16
 
 _logger = logging.getLogger("facedex")
 
-_SWEEP: Final = 5.0  # seconds between looks for what others have left undone
-_REVIVE: Final = 1.0  # the same for streams, which do not wait
+_SWEEP: Final = 5.0  # seconds between searches for interrupted deletions and video tasks
+_REVIVE: Final = 1.0  # the same for streams, where a delay loses media
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the user chose.
+    """The user's choices.
 
     Attributes:
         directory: the data directory.
-        host, port: what to listen on; port 0 is any free one.
-        database_url: a Postgres of the user's own, or None for the embedded one.
+        host: the address to listen on.
+        port: the port to listen on; 0 selects a free one.
+        database_url: the user's own Postgres, or None for the embedded one.
         pack: the default model pack.
-        threads: requests that are answered at once.
-        log: whether a line per request goes to stderr.
-        auth: who may call the face API.
-        uploads: whether what is put into the uploads bucket is indexed.
-        stream_megabytes: media that is held in memory for each Kinesis video stream.
-        processes: how many answer requests on the one port.
+        threads: the number of requests that run at the same time.
+        log: whether to log each request on stderr.
+        auth: the authentication mode of the face API.
+        uploads: whether photos put into the uploads bucket are indexed.
+        stream_megabytes: media kept in memory for each Kinesis video stream.
+        processes: the number of processes that answer requests on the port.
     """
 
     directory: Path
@@ -80,11 +81,11 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """A running product.
+    """A running server.
 
     Attributes:
-        url: where it answers.
-        auth: who may call.
+        url: the server's address.
+        auth: the authentication mode.
     """
 
     url: str
@@ -93,18 +94,22 @@ class Machine:
 
 @contextmanager
 def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
-    """Start everything, yield when requests are answered, and stop everything at the end.
+    """Start all parts, yield when the server answers requests, and stop all parts at the end.
 
-    An exception that strikes while it starts, KeyboardInterrupt included, stops what was started.
+    If an exception interrupts the start, KeyboardInterrupt included, the parts that have started
+    are stopped.
 
     Args:
-        options: what the user chose.
-        downloads: shows progress while a model pack is pulled.
+        options: the user's choices.
+        downloads: shows the progress of a model pack's download.
+
+    Yields:
+        The running server.
 
     Raises:
-        StartFailed: it cannot run here.
-        ModelError: the model pack cannot be had.
-        StoreError: the database cannot be brought to this version's schema.
+        StartFailed: if the server cannot run on this machine.
+        ModelError: if the model pack cannot be installed.
+        StoreError: if the database cannot be migrated to this version's schema.
     """
     with ExitStack() as stack:
         directory = stack.enter_context(data_directory.hold(options.directory))
@@ -112,8 +117,8 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
         streams = Streams(moto, most_bytes=options.stream_megabytes << 20)
         services = KinesisVideo(moto, streams)
         token = token_hex()
-        # Functions read S3 through a port of their own: on the public one, requests that fill
-        # every thread and each wait for S3 would wait for each other.
+        # Functions read S3 through a separate port. On the public port, requests could use every
+        # thread while each waits for S3, a deadlock.
         private = Forwarded(services, token)
         threads = _S3_THREADS + options.threads * (options.processes - 1)
         s3 = Listener(private, host="127.0.0.1", port=0, threads=threads)
@@ -148,27 +153,29 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
         queues.STREAMS.settle()
         arrivals = Uploads(s3.url, log=options.log) if options.uploads else None
         _start_parts(stack, options, directory, health)
-        required_packs.have(downloads)
+        required_packs.pull_missing(downloads)
         s3.start()
         stack.callback(s3.stop)
         stream_workforce.restore_streams(s3.url)
-        # It sends messages, and would wait for a queue that does not answer any more.
+        # Entered after S3 has started, so that it stops before: it sends messages to queues there.
         stack.enter_context(_sweeping())
         if arrivals:
             stack.enter_context(arrivals.indexing(gate))
         else:
             gate.open()
-        others = _replicas(options, public, s3.url, token)
+        others = _configure_replicas(options, public, s3.url, token)
         if others:
-            # The bucket of uploads is there before any of them asks for it.
+            # The uploads bucket must exist before another process receives a request for it.
             gate.wait()
             stack.enter_context(others.running())
-        # It stops first: then nothing more is uploaded, and what was can be indexed.
+        # The public port closes before the parts above stop: no more photos are uploaded, and
+        # those that have been uploaded can still be indexed.
         public.start()
         stack.callback(public.stop)
         if others:
             stack.callback(others.stop_accepting)
-        # Media that is being read or sent ends first; it would not end by itself.
+        # Streams are closed before the ports: requests that send or read media do not end by
+        # themselves.
         stack.enter_context(streams.open())
         stack.enter_context(video_workforce.workforce().working())
         stack.enter_context(stream_workforce.workforce().working())
@@ -176,12 +183,14 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
         yield Machine(public.url, options.auth)
 
 
-def _replicas(options: Options, public: Listener, s3_url: str, token: str) -> Replicas | None:
-    """Return the processes beside this one, if the user wants any."""
+def _configure_replicas(
+    options: Options, public: Listener, s3_url: str, token: str
+) -> Replicas | None:
+    """Return the additional server processes, not yet started, or None for one process."""
     if options.processes == 1:
         return None
     if os.name == "nt":
-        raise StartFailed("Windows has one process only: leave out --processes.")
+        raise StartFailed("On Windows, the server runs in one process; omit --processes.")
     orders = Orders(
         file=public.socket.fileno(),
         threads=options.threads,
@@ -197,7 +206,8 @@ def _start_parts(stack: ExitStack, options: Options, directory: Path, health: He
     """Start the database and load the code at the same time: each takes about a second."""
     pool = ThreadPoolExecutor(2, thread_name_prefix="start")
     parts: list[Future[Any]] = []
-    # A start that is interrupted leaves a part that hangs, such as a migration behind a lock.
+    # An interrupted start does not wait without limit for a part that hangs, such as a migration
+    # that waits for a lock.
     stack.callback(wait_for, parts, shutdown.PATIENCE)
     stack.callback(pool.shutdown, wait=False, cancel_futures=True)
     start_database: Callable[[], str]
@@ -205,7 +215,8 @@ def _start_parts(stack: ExitStack, options: Options, directory: Path, health: He
         from facedex_local.postgres.cluster import Postgres
 
         postgres = Postgres(directory)
-        # At the end this comes before waiting for the pool: a start under way is called off.
+        # Callbacks run in reverse order: this one cancels a start in progress before the pool is
+        # waited for.
         stack.callback(postgres.stop)
         start_database = postgres.start
     else:
@@ -221,7 +232,7 @@ def _start_parts(stack: ExitStack, options: Options, directory: Path, health: He
 
 @contextmanager
 def _sweeping() -> Iterator[None]:
-    """Now and then remove what a deletion that was cut off has left, and keep work going."""
+    """Complete interrupted deletions and restart interrupted video work while the block runs."""
     from facedex.runtime import services
     from facedex.settings import settings
     from facedex.store import collections
@@ -240,7 +251,7 @@ def _sweeping() -> Iterator[None]:
 
 @contextmanager
 def _repeating(name: str, act: Callable[[], None], *, every: float) -> Iterator[None]:
-    """Do something every few seconds, in a thread, for as long as the block runs."""
+    """Call ``act`` every few seconds, in a thread, while the block runs."""
     from facedex.store.errors import DatabaseUnavailable
 
     ended = threading.Event()
@@ -252,8 +263,8 @@ def _repeating(name: str, act: Callable[[], None], *, every: float) -> Iterator[
             except DatabaseUnavailable:
                 continue
             except Exception:
-                # The next round may fare better; without one, nothing would be done any more.
-                _logger.exception("A %s failed.", name)
+                # The next call may succeed; without it, interrupted work would never be resumed.
+                _logger.exception("The background task %r failed; it will be repeated.", name)
 
     thread = threading.Thread(target=repeat, name=name, daemon=True)
     thread.start()

@@ -1,4 +1,4 @@
-"""One more process of the server; see ``facedex_local.replicas``, which starts it."""
+"""An additional server process, which ``facedex_local.replicas`` starts."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ STOP: Final = b"stop\n"
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """What a process is started with, as a line of JSON on its standard input.
+    """The configuration of a process, sent to its standard input as a line of JSON.
 
     Attributes:
-        file: number of the socket that all processes accept connections from.
-        threads: requests that run at once.
-        log: whether a line per request goes to stderr.
-        guarded: whether the API asks for keys.
-        elsewhere: where the first process answers for S3 and other services.
-        token: shows the first process where a request has come from.
+        file: descriptor of the socket from which all processes accept connections.
+        threads: the number of requests that run at the same time.
+        log: whether to log each request on stderr.
+        guarded: whether the API requires access keys.
+        elsewhere: the first process's address for S3 and other services.
+        token: proves to the first process that a request was forwarded by this process.
     """
 
     file: int
@@ -40,13 +40,13 @@ class Orders:
     token: str
 
     def write(self) -> bytes:
-        """Return the line."""
+        """Return the line of JSON."""
         return json.dumps(asdict(self)).encode() + b"\n"
 
 
 def main() -> None:
-    """Answer requests until standard input says stop, or closes: the first process has died."""
-    # The process that started this one hears of the terminal's Ctrl-C, and says when to stop.
+    """Answer requests until standard input contains "stop", or closes: the first process died."""
+    # The first process handles Ctrl-C of the terminal and sends "stop".
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     orders = Orders(**json.loads(sys.stdin.buffer.readline()))
     health = Health()
@@ -66,7 +66,7 @@ def main() -> None:
     sys.stdout.buffer.write(READY)
     sys.stdout.buffer.flush()
     if sys.stdin.buffer.readline() != STOP:
-        # The port is to be free for the next start.
+        # End at once, so that the port is free for the next start.
         shutdown.leave(1)
     listener.stop()
     close_database()

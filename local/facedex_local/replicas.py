@@ -1,7 +1,8 @@
-"""More processes that answer requests on the server's port, each with an interpreter of its own.
+"""Additional processes that answer requests on the server's port, each with its own interpreter.
 
-They share the first one's listening socket: whichever is free accepts the next connection. What is
-in the memory of the first, S3 and the other services of moto, they ask of it.
+They share the first process's listening socket: the least busy process accepts the next
+connection. S3 and moto's other services are in the memory of the first process; the others forward
+requests for them.
 """
 
 from __future__ import annotations
@@ -21,20 +22,21 @@ from facedex_local import shutdown
 from facedex_local.errors import StartFailed
 from facedex_local.replica import READY, STOP, Orders
 
-_LOOK: Final = 0.5  # seconds between looks for processes that have died
-_PATIENCE: Final = 12.0  # seconds that they have to end; requests under way have five of them
-# Seconds until one that has died is started again; doubled each time it dies young.
+_POLL_INTERVAL: Final = 0.5  # seconds between checks for processes that have died
+_PATIENCE: Final = 12.0  # seconds in which processes must end; running requests have five of them
+# Seconds between the start of a process that has died and its restart. Doubled each time the
+# process dies within _MIN_LIFETIME seconds.
 _FIRST_WAIT: Final = 0.5
 _LONGEST_WAIT: Final = 30.0
-_YOUNG: Final = 30.0  # seconds
-_CONNECTIONS: Final = 40  # of the embedded Postgres, for requests; the workers have others
+_MIN_LIFETIME: Final = 30.0
+_CONNECTIONS: Final = 40  # to the embedded Postgres for requests; workers have further ones
 
 _logger: Final = logging.getLogger("facedex")
 
 
 @dataclass(slots=True)
 class _Replica:
-    """One process and when it is started again, should it die."""
+    """A process, the time of its start and the delay before a restart, in seconds."""
 
     process: subprocess.Popen[bytes]
     started: float
@@ -42,11 +44,11 @@ class _Replica:
 
 
 class Replicas:
-    """The processes beside the first.
+    """The additional server processes.
 
     Args:
-        count: how many.
-        orders: what each is started with.
+        count: the number of additional processes.
+        orders: the configuration of each process.
     """
 
     def __init__(self, count: int, orders: Orders) -> None:
@@ -57,84 +59,86 @@ class Replicas:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Have them answer while the block runs, and start again those that die.
+        """Run the processes while the block runs, and restart those that die.
 
         Raises:
-            StartFailed: one has not started.
+            StartFailed: if a process does not start.
         """
-        keeper = threading.Thread(target=self._restart_dead, name="replicas", daemon=True)
+        supervisor = threading.Thread(target=self._restart_dead, name="replicas", daemon=True)
         try:
             for _ in range(self._count):
                 self._replicas.append(_Replica(self._start(), time.monotonic()))
             for each in self._replicas:
                 _await_ready(each.process)
-            keeper.start()
+            supervisor.start()
             yield
         finally:
             self.stop_accepting()
-            shutdown.join(keeper)
-            _end([each.process for each in self._replicas])
+            shutdown.join(supervisor)
+            _wait_for_end([each.process for each in self._replicas])
 
     def stop_accepting(self) -> None:
-        """Say to all that they are to stop, and do not wait for it."""
+        """Ask all processes to stop, without waiting for them."""
         self._ended.set()
         for each in self._replicas:
-            _say_stop(each.process)
+            _send_stop(each.process)
 
     def _start(self) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
             [sys.executable, "-m", "facedex_local.replica"],
-            # It ends when this closes, which it does however this process ends.
+            # The new process ends when this pipe closes. The pipe closes when this process ends,
+            # even if it is killed.
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            # Ctrl-C in the terminal is for this process alone.
+            # Only this process receives Ctrl-C of the terminal.
             start_new_session=True,
             pass_fds=(self._orders.file,),
         )
         assert process.stdin
-        with suppress(OSError):  # it has died already, which its status will say
+        with suppress(OSError):  # the process has already died; its exit status is logged later
             process.stdin.write(self._orders.write())
             process.stdin.flush()
         return process
 
     def _restart_dead(self) -> None:
-        while not self._ended.wait(_LOOK):
+        while not self._ended.wait(_POLL_INTERVAL):
             for each in self._replicas:
                 age = time.monotonic() - each.started
                 status = each.process.poll()
                 if status is None or age < each.wait:
                     continue
                 _logger.warning(
-                    "A process of the server has ended with status %d; it is started again.",
+                    "A server process ended unexpectedly with status %d; it is being restarted.",
                     status,
                 )
                 _close_pipes(each.process)
-                each.wait = min(2 * each.wait, _LONGEST_WAIT) if age < _YOUNG else _FIRST_WAIT
+                longer = min(2 * each.wait, _LONGEST_WAIT)
+                each.wait = longer if age < _MIN_LIFETIME else _FIRST_WAIT
                 each.started = time.monotonic()
                 try:
                     each.process = self._start()
                 except OSError as error:
-                    _logger.warning("A process of the server cannot be started: %s", error)
+                    _logger.warning("A server process could not be restarted: %s", error)
 
 
 def _await_ready(process: subprocess.Popen[bytes]) -> None:
     assert process.stdout
     if process.stdout.readline() != READY:
-        raise StartFailed("A process of the server did not start; its error is above.")
+        raise StartFailed("A server process did not start; its error is logged above.")
 
 
-def _say_stop(process: subprocess.Popen[bytes]) -> None:
+def _send_stop(process: subprocess.Popen[bytes]) -> None:
     if process.stdin and not process.stdin.closed:
         with suppress(OSError):
             process.stdin.write(STOP)
             process.stdin.flush()
 
 
-def _end(processes: list[subprocess.Popen[bytes]]) -> None:
-    """Wait for processes that have been asked to stop, and kill those that do not."""
+def _wait_for_end(processes: list[subprocess.Popen[bytes]]) -> None:
+    """Wait until the processes have ended, and kill those that do not end in time."""
     end = time.monotonic() + _PATIENCE
     for process in processes:
-        _say_stop(process)  # it may have been started since the others were asked
+        _send_stop(process)  # again, because this process may have started after the first request
     for process in processes:
         try:
             process.wait(max(0.0, end - time.monotonic()))
@@ -153,7 +157,10 @@ def _close_pipes(process: subprocess.Popen[bytes]) -> None:
 
 
 def share_machine(processes: int) -> None:
-    """Divide threads and database connections among processes, where the user has not chosen."""
+    """Divide inference threads and database connections among processes.
+
+    Settings that the user has chosen are not changed.
+    """
     cores = os.cpu_count() or 1
     os.environ.setdefault("FACEDEX_THREADS", str(max(1, min(2, cores // processes))))
     os.environ.setdefault("FACEDEX_CONNECTIONS", str(max(2, min(8, _CONNECTIONS // processes))))

@@ -1,4 +1,4 @@
-"""The packs that collections of earlier days need, beside the default one."""
+"""The packs that existing collections need in addition to the default pack."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from facedex_models.fetching import Progress
 from facedex_models.manifests import Manifest
 
 
-def have(downloads: Callable[[], AbstractContextManager[Progress]]) -> None:
-    """Pull the packs of existing collections that are free for any use, and warn of the others.
+def pull_missing(downloads: Callable[[], AbstractContextManager[Progress]]) -> None:
+    """Pull the missing packs of existing collections, and print a note if that is impossible.
 
-    Whatever cannot be had, everything else is served.
+    A pack whose licence forbids commercial use is pulled only if the user has accepted the
+    licence. The server starts without the packs that are missing.
 
     Args:
-        downloads: shows progress while a pack is pulled.
+        downloads: shows the progress of a pack's download.
 
     Raises:
-        DatabaseUnavailable: the database does not answer.
+        DatabaseUnavailable: if the database does not answer.
     """
     from facedex.runtime import services
     from facedex.store import collections
@@ -33,7 +34,7 @@ def have(downloads: Callable[[], AbstractContextManager[Progress]]) -> None:
         found = manifests.named(model_version)
         if found is None:
             if model_version not in services.shelf().installed().values():
-                _warn(count, f"the model {model_version}, which this release does not have")
+                _warn(count, f"the model {model_version}, which this release does not contain")
         elif installing.current(found) is None:
             _pull(found, count, downloads)
 
@@ -45,14 +46,14 @@ def _pull(
         _warn(
             count,
             f"the model pack {wanted.name}, which is not for commercial use; if you accept its"
-            f" licence run: facedex models pull {wanted.name} --accept-license",
+            f" licence, run: facedex models pull {wanted.name} --accept-license",
         )
         return
     try:
         with downloads() as report:
             installing.pull(wanted.name, progress=report)
     except ModelError as error:
-        _warn(count, f"the model pack {wanted.name}, which cannot be had: {error}")
+        _warn(count, f"the model pack {wanted.name}, which could not be installed: {error}")
 
 
 def _warn(count: int, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""What the access keys' secrets are encrypted under on one machine: a file beside the database."""
+"""The secret that encrypts access keys on one machine: a file in the data directory."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _FILE: Final = "keys.secret"
 
 
 def source(directory: Path, environment: Mapping[str, str] = os.environ) -> str:
-    """The value of FACEDEX_KEYS_SECRET: the user's, or else the data directory's own file.
+    """Return the value of FACEDEX_KEYS_SECRET: the user's, or the data directory's own file.
 
-    The file is made where it is missing, whole or not at all, readable by its owner alone.
+    A missing file is created atomically, and only its owner can read it.
 
     Raises:
-        DirectoryUnusable: it cannot be written.
+        DirectoryUnusable: if the file cannot be written.
     """
     if chosen := environment.get(SETTING):
         return chosen
     path = directory.expanduser().absolute() / _FILE
     try:
         if not path.exists():
-            _make(path)
+            _create(path)
     except OSError as error:
         raise DirectoryUnusable(
             f"{path} cannot be written ({error.strerror or error}); set {SETTING} instead."
@@ -37,13 +37,13 @@ def source(directory: Path, environment: Mapping[str, str] = os.environ) -> str:
     return f"file:{path}"
 
 
-def _make(path: Path) -> None:
+def _create(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f"{_FILE}.")  # mode 0600
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(f"{secrets.token_urlsafe(32)}\n")
-        # Unlike a rename, it leaves alone what another process has just made.
+        # Unlike a rename, a link does not replace a file that another process has just created.
         with suppress(FileExistsError):
             os.link(draft, path)
     finally:

@@ -1,4 +1,4 @@
-"""The end of a run: every wait is bounded, and a thread that hangs is abandoned."""
+"""Shutdown of a process: every wait has a time limit, and a thread that hangs is abandoned."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final, NoReturn
 
-# Seconds that a thread has to end. A stop as a whole takes a few times as long at worst.
+# Seconds in which a thread must end. A complete shutdown takes a few times as long at worst.
 PATIENCE: Final = 5.0
 
 _logger: Final = logging.getLogger("facedex")
 
 
 def join(*threads: threading.Thread, seconds: float = PATIENCE) -> bool:
-    """Wait until threads have ended, and abandon those that are still alive after some seconds.
+    """Wait until threads have ended, and abandon those that are alive after the time limit.
 
     Args:
         threads: daemon threads, so that the process can end without them.
-        seconds: for all of them together.
+        seconds: the time limit for all threads together.
 
     Returns:
-        Whether all have ended.
+        True if all threads have ended.
     """
     end = time.monotonic() + seconds
     for thread in threads:
@@ -34,10 +34,15 @@ def join(*threads: threading.Thread, seconds: float = PATIENCE) -> bool:
 
 
 def run(name: str, act: Callable[[], object], *, seconds: float = PATIENCE) -> bool:
-    """Call a function, and go on without it if it does not return within some seconds.
+    """Call a function in a thread, and abandon the thread after the time limit.
+
+    Args:
+        name: the thread's name, for the log.
+        act: the function to call.
+        seconds: the time limit.
 
     Returns:
-        Whether it has returned.
+        True if the function has returned.
     """
     thread = threading.Thread(target=act, name=name, daemon=True)
     thread.start()
@@ -45,19 +50,19 @@ def run(name: str, act: Callable[[], object], *, seconds: float = PATIENCE) -> b
 
 
 def leave(status: int) -> NoReturn:
-    """End this process now: Python itself would wait for threads that may never end."""
+    """End this process now: a normal exit would wait for threads that may never end."""
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except (OSError, ValueError):
-            continue  # the reader of a pipe may have gone
+            continue  # the reader of the pipe may have closed it
     os._exit(status)
 
 
 def _report(alive: Sequence[threading.Thread]) -> bool:
-    """Log which threads are abandoned; whether there are any."""
+    """Log the names of abandoned threads, and return whether there are any."""
     if alive:
         names = ", ".join(thread.name for thread in alive)
-        _logger.warning("The server stops without waiting longer for: %s.", names)
+        _logger.warning("The server stops without waiting any longer for: %s.", names)
     return bool(alive)

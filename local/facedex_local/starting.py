@@ -1,4 +1,4 @@
-"""What every process of the server needs before it answers: models, database, code."""
+"""The start of a server process: model pack, database, code."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ Downloads = Callable[[], AbstractContextManager[Callable[[str, int, int], None]]
 
 
 class Health:
-    """State of the parts, as ``GET /health`` reports it.
+    """The state of the parts, as ``GET /health`` reports it.
 
     Attributes:
-        model_version: that of the default pack, once it is loaded.
+        model_version: the default pack's model version, empty until the pack is loaded.
     """
 
     def __init__(self) -> None:
@@ -50,10 +50,10 @@ class Health:
 
 
 def pull_pack(name: str, downloads: Downloads) -> Path:
-    """Return a pack's directory; pull it if it is not there, damaged or another version's.
+    """Return a pack's directory, after pulling the pack if it is missing, damaged or outdated.
 
     Raises:
-        ModelError: it cannot be had.
+        ModelError: if the pack cannot be installed.
     """
     from facedex_models import installing, manifests
 
@@ -65,19 +65,19 @@ def pull_pack(name: str, downloads: Downloads) -> Path:
 
 
 def connector(url: str) -> Callable[[], str]:
-    """Return a function that makes sure that a database of the user's own answers."""
-    return partial(_reach, url)
+    """Return a function that checks the connection to the user's own database."""
+    return partial(_check_connection, url)
 
 
 def prepare_database(start: Callable[[], str]) -> None:
-    """Start the database, name it to functions, and bring it to this version's schema.
+    """Start the database, set its address for functions, and migrate it to this version's schema.
 
     Args:
-        start: starts it and returns its address.
+        start: starts the database and returns its address.
 
     Raises:
-        DatabaseFailed: it cannot be started or reached.
-        StoreError: it cannot be brought to the schema.
+        DatabaseFailed: if the database cannot be started or reached.
+        StoreError: if the migration fails.
     """
     url = start()
     os.environ["FACEDEX_DATABASE_URL"] = url
@@ -92,7 +92,7 @@ def prepare_database(start: Callable[[], str]) -> None:
 
 
 def load_code() -> str:
-    """Import every handler and load the pack, so that the first request does not wait for it.
+    """Import every handler and load the default pack, so that the first request is fast.
 
     Returns:
         The pack's model version.
@@ -117,10 +117,12 @@ def close_database() -> None:
     shutdown.run("closing the database", services.database().close)
 
 
-def _reach(url: str) -> str:
+def _check_connection(url: str) -> str:
     try:
         psycopg.connect(url, connect_timeout=10).close()
     except psycopg.Error as error:
         reason = " ".join(str(error).split())
-        raise DatabaseFailed(f"The database of --database-url cannot be used: {reason}") from None
+        raise DatabaseFailed(
+            f"Cannot connect to the database of --database-url: {reason}"
+        ) from None
     return url

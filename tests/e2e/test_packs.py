@@ -62,8 +62,8 @@ def test_packs_of_existing_collections_are_there_after_the_start(
     notes = [line for line in server.log.read_text().splitlines() if "collection" in line]
     assert notes[:2] == [
         "note: 1 collection needs the model pack buffalo_sc, which is not for commercial use; if"
-        " you accept its licence run: facedex models pull buffalo_sc --accept-license",
-        "note: 2 collections need the model 950.1, which this release does not have",
+        " you accept its licence, run: facedex models pull buffalo_sc --accept-license",
+        "note: 2 collections need the model 950.1, which this release does not contain",
     ]
 
 
@@ -77,8 +77,11 @@ def test_a_pack_that_cannot_be_had_is_warned_of_and_the_rest_is_served(
     server = Server(data, "--port=0", "--pack=opencv-zoo", **chosen)
     assert server.client("rekognition").list_collections()["CollectionIds"] == ["old-0"]
     assert server.stop() == 0
-    (note,) = [line for line in server.log.read_text().splitlines() if "cannot be had" in line]
-    assert note.startswith("note: 1 collection needs the model pack dlib, which cannot be had: pip")
+    lines = server.log.read_text().splitlines()
+    (note,) = [line for line in lines if "could not be installed" in line]
+    assert note.startswith(
+        "note: 1 collection needs the model pack dlib, which could not be installed: pip"
+    )
 
 
 def test_manifests_of_all_pulled_packs_are_brought_up_to_date_without_a_download(

@@ -262,8 +262,7 @@ def test_a_second_start_on_the_same_directory_is_refused(
         assert second.wait(60) == 1
     assert log.read_text() == (
         f"Error: facedex is already running on {directory} (process {own_server.process.pid}, "
-        f"{own_server.url}); stop it first, or give this one a directory of its own with "
-        "--data-dir.\n"
+        f"{own_server.url}); stop it first, or choose another directory with --data-dir.\n"
     )
     assert health(own_server.url)[0] == 200
 
@@ -287,7 +286,7 @@ def test_a_database_of_the_users_own_that_does_not_answer_is_named(directory: Pa
     with start(directory, "--port=0", f"--database-url={url}", log=log) as process:
         assert process.wait(60) == 1
     said = log.read_text()
-    assert said.startswith("Error: The database of --database-url cannot be used: ")
+    assert said.startswith("Error: Cannot connect to the database of --database-url: ")
     assert len(said.splitlines()) == 1
     assert "secret" not in said
 

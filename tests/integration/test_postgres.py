@@ -152,7 +152,7 @@ def test_a_second_start_is_refused_and_told_by_whom(
         pass
     assert str(refused.value) == (
         f"facedex is already running on {tmp_path} (process {holder.pid}, http://127.0.0.1:9000); "
-        "stop it first, or give this one a directory of its own with --data-dir."
+        "stop it first, or choose another directory with --data-dir."
     )
 
 
