@@ -212,7 +212,7 @@ def test_a_path_that_lacks_a_method_says_which_it_takes() -> None:
     assert headers["Allow"] == "POST, GET"
     assert json.loads(body) == {
         "__type": "UnknownOperationException",
-        "Message": "There is no operation at PATCH /v1/collections; the path takes POST, GET.",
+        "Message": "There is no operation at PATCH /v1/collections; the path accepts POST, GET.",
     }
 
 

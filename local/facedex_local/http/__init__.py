@@ -1,1 +1,1 @@
-"""The HTTP server, and what turns requests into API Gateway events."""
+"""The HTTP server and the conversion of requests into API Gateway events."""

@@ -1,8 +1,9 @@
-"""Who is let in: no page of another site, and under access keys nobody from outside to moto.
+"""Checks that reject requests from web pages of other sites and remote requests for moto.
 
-A browser sends a simple request to any address, loopback included, for any page that asks it to,
-and tells by ``Origin`` whose page it was. A page whose own name is made to point to loopback (DNS
-rebinding) is of the same origin as we are, and is known by the name in ``Host``.
+A page of any site can make the browser send a simple request to any address, loopback included.
+The header ``Origin`` then contains the page's site. A site that points its own name to a loopback
+address (DNS rebinding) has the same origin as this server; it is recognised by the name in
+``Host``.
 """
 
 from __future__ import annotations
@@ -15,42 +16,42 @@ from facedex_local.http.gateway import Environ
 
 
 def judge_name(environ: Environ) -> str | None:
-    """Why a request is refused for the name that it calls us by, or None if it is not."""
+    """Return why the name in ``Host`` makes a request unacceptable, or None if it does not."""
     host = environ.get("HTTP_HOST", "")
     if not host or not _is_loopback(environ[LISTENING]) or _names_loopback(host):
         return None
     return (
-        f"This server listens on loopback, where it is called localhost or {environ[LISTENING]}, "
-        f"and not {host!r}; start it with --host to be reached by another name."
+        f"This server listens on loopback and answers to the names localhost and "
+        f"{environ[LISTENING]}, not {host!r}; start it with --host to use another name."
     )
 
 
 def judge_origin(environ: Environ) -> str | None:
-    """Why a request is refused for the page that sent it, or None if it is not.
+    """Return why the page that sent a request may not send it, or None if it may.
 
-    AWS SDKs send no ``Origin``; our own page of documentation sends our own.
+    AWS SDKs send no ``Origin``. This server's documentation page sends this server's address.
     """
     origin = environ.get("HTTP_ORIGIN")
     if origin is None:
         return None
     host = environ.get("HTTP_HOST", "").lower()
-    # A proxy that speaks TLS for us leaves the name as it is, and the scheme is its own.
+    # A proxy that terminates TLS keeps the name, but the page's scheme is https.
     if host and origin.lower() in (f"http://{host}", f"https://{host}"):
         return None
     return (
-        f"Pages of {origin!r} may not call this API from a browser; only pages of its own address "
-        "may."
+        f"Pages of {origin!r} may not call this API from a browser; only pages that this server "
+        "sends may."
     )
 
 
 def judge_caller(environ: Environ) -> str | None:
-    """Why a request for moto is refused for where it comes from, or None if it is not."""
+    """Return why a client may not send requests to moto, or None if it may."""
     caller = environ.get("REMOTE_ADDR", "")
     if _is_loopback(caller):
         return None
     return (
-        "S3 and the other services beside the face API ask for no key, so under --auth keys they "
-        f"answer on loopback only, and not to {caller}."
+        "S3 and the other services besides the face API do not check access keys, so with --auth "
+        f"keys they accept requests from loopback addresses only, not from {caller}."
     )
 
 

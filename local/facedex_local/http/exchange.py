@@ -1,4 +1,4 @@
-"""One HTTP request and its response, as applications on the event loop see them."""
+"""An HTTP request and its response, for applications on the event loop."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from urllib.parse import unquote_to_bytes
 
 from facedex_local.http.gateway import Answer, Environ
 
-# Headers as pairs of bytes, names in lower case: WSGI cannot tell "_" from "-".
+# Key of the headers as pairs of bytes, names in lower case. WSGI's own keys do not distinguish
+# "_" from "-".
 HEADERS: Final = "facedex.headers"
-# The address that the server listens on.
+# Key of the address that the server listens on.
 LISTENING: Final = "facedex.listening"
-# Seconds without a byte after which a client is given up; longer than the 60 s for which SDKs keep
-# idle connections.
+# Seconds without a byte after which the server closes a connection. Longer than the 60 s for which
+# SDKs keep idle connections.
 IDLE: Final = 65.0
-_PIECE: Final = 256 * 1024  # bytes that are handed to the connection at once
-_IN_MEMORY: Final = 16 * 1024 * 1024  # bytes of a body beyond which it is kept in a file
+_PIECE: Final = 256 * 1024  # bytes given to the connection in one write
+_IN_MEMORY: Final = 16 * 1024 * 1024  # size in bytes above which a body is kept in a file
 
 Message: TypeAlias = MutableMapping[str, Any]
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -30,22 +31,22 @@ Result = TypeVar("Result")
 
 
 class Disconnected(Exception):
-    """The client has gone, or has been silent for too long."""
+    """The client has disconnected, or has sent nothing for too long."""
 
 
 class Exchange:
-    """A request, and the means to answer it.
+    """A request and the methods that answer it.
 
     Args:
-        environ: the request as WSGI has it, without a body.
-        receive: ASGI's function of the request.
-        send: ASGI's function of the request.
-        threads: runs what would block the event loop.
+        environ: the request as a WSGI environment without a body.
+        receive: the request's ASGI receive function.
+        send: the request's ASGI send function.
+        threads: runs functions that would block the event loop.
 
     Attributes:
-        environ: as given.
-        status: the response's status, 0 until it has begun.
-        on_start: called once with the status when the response begins.
+        environ: the request as a WSGI environment without a body.
+        status: the response's status, 0 until the response has started.
+        on_start: called once with the status when the response starts.
     """
 
     def __init__(self, environ: Environ, receive: Receive, send: Send, threads: Executor) -> None:
@@ -59,7 +60,7 @@ class Exchange:
 
     @property
     def complete(self) -> bool:
-        """Whether the whole body has been read."""
+        """True if the complete body has been read."""
         return self._complete
 
     async def run(
@@ -76,10 +77,10 @@ class Exchange:
         """Return the next piece of the body.
 
         Returns:
-            The piece, nothing at the body's end, or None if nothing has come for so long.
+            The piece, empty at the end of the body, or None if no data arrived within ``seconds``.
 
         Raises:
-            Disconnected: the client has gone.
+            Disconnected: if the client has disconnected.
         """
         if self._complete:
             return b""
@@ -95,10 +96,10 @@ class Exchange:
         return piece or await self.receive(seconds)
 
     async def read(self, limit: int) -> bytes | None:
-        """Return the whole body, or None as soon as it is known to have more than ``limit`` bytes.
+        """Return the complete body, or None as soon as it proves longer than ``limit`` bytes.
 
         Raises:
-            Disconnected: the client has gone, or sends nothing more.
+            Disconnected: if the client has disconnected or stopped sending.
         """
         if int(self.environ.get("CONTENT_LENGTH") or 0) > limit:
             return None
@@ -112,10 +113,10 @@ class Exchange:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     async def spool(self) -> SpooledTemporaryFile[bytes]:
-        """Return the whole body as a file, which is in memory unless it is large.
+        """Return the complete body as a file, which is in memory unless it is large.
 
         Raises:
-            Disconnected: the client has gone, or sends nothing more.
+            Disconnected: if the client has disconnected or stopped sending.
         """
         file = SpooledTemporaryFile[bytes](_IN_MEMORY)
         try:
@@ -127,7 +128,7 @@ class Exchange:
         return file
 
     async def discard(self, seconds: float) -> None:
-        """Read what remains of the body for some seconds at most, and drop it."""
+        """Read and discard the rest of the body, for at most ``seconds``."""
         try:
             async with asyncio.timeout(seconds):
                 while await self.receive():
@@ -135,13 +136,13 @@ class Exchange:
         except (TimeoutError, Disconnected):
             return
 
-    async def wait_until_gone(self) -> None:
-        """Return when the client has gone."""
+    async def wait_for_disconnect(self) -> None:
+        """Wait until the client disconnects."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
 
     async def start(self, status: int, headers: Iterable[tuple[str, str]]) -> None:
-        """Send the response's head."""
+        """Send the response's status line and headers."""
         self.status = status
         if self.on_start:
             self.on_start(status)
@@ -152,7 +153,7 @@ class Exchange:
         await self._send({"type": "http.response.start", "status": status, "headers": encoded})
 
     async def send(self, data: bytes) -> None:
-        """Send a piece of the response's body, when the client has taken most of those before."""
+        """Send a piece of the response's body, after the client has read most earlier pieces."""
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
     async def finish(self, data: bytes = b"") -> None:
@@ -163,19 +164,20 @@ class Exchange:
         await self._send({"type": "http.response.body", "body": last, "more_body": False})
 
     async def answer(self, answer: Answer, *, close: bool = False, linger: float = IDLE) -> None:
-        """Send a whole response.
+        """Send a complete response.
 
         Args:
             answer: the response.
-            close: whether the connection is closed after it.
-            linger: seconds for which the rest of the body is then read and dropped. Bytes that
-                have not been read when a connection is closed would take the response with them.
+            close: whether to close the connection after the response.
+            linger: seconds in which the rest of the request's body is read and discarded before
+                the connection closes. If a connection is closed with unread bytes, the client may
+                lose the response.
         """
         headers = [header for header in answer.headers if header[0].lower() != "content-length"]
         headers.append(("Content-Length", str(len(answer.body))))
         unread = not self._complete
-        # A client that waits for "100 Continue" may send the body or not: what it sends next
-        # could be either that or another request.
+        # A client that waits for "100 Continue" may or may not send the body, so its next bytes
+        # could belong to the body or to another request.
         close = close or (unread and "HTTP_EXPECT" in self.environ)
         if close:
             headers.append(("Connection", "close"))
@@ -195,7 +197,7 @@ class Exchange:
 
 
 def environ_of(scope: Scope, listening: str) -> Environ:
-    """Return an ASGI request as WSGI has it.
+    """Return an ASGI request as a WSGI environment.
 
     Args:
         scope: the request.
@@ -208,7 +210,7 @@ def environ_of(scope: Scope, listening: str) -> Environ:
     environ: Environ = {
         "REQUEST_METHOD": scope["method"],
         "SCRIPT_NAME": "",
-        # WSGI wants the path decoded as a whole, "%2F" included.
+        # WSGI requires the path fully decoded, "%2F" included.
         "PATH_INFO": unquote_to_bytes(raw_path).decode("latin-1"),
         "QUERY_STRING": query,
         "REQUEST_URI": target,

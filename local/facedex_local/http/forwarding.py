@@ -1,4 +1,4 @@
-"""Requests that one process of the server passes on to another, their bodies as they come."""
+"""Forwarding of requests from one server process to another; bodies are streamed."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ from facedex_local.http.exchange import HEADERS, LISTENING, Disconnected, Exchan
 from facedex_local.http.listener import Application
 from facedex_local.http.refusals import refuse
 
-_WORD: Final = b"x-facedex-forwarded"
-_ENVIRON_WORD: Final = "HTTP_X_FACEDEX_FORWARDED"
-# They are about one connection, and each side has its own.
-_OF_CONNECTION: Final = (b"connection", b"keep-alive", b"transfer-encoding", b"expect", _WORD)
+# A header with the token, the address that the client connected to, and the client's address.
+_HEADER: Final = b"x-facedex-forwarded"
+_ENVIRON_KEY: Final = "HTTP_X_FACEDEX_FORWARDED"
+# Headers that concern a single connection, and so are not forwarded.
+_OF_CONNECTION: Final = (b"connection", b"keep-alive", b"transfer-encoding", b"expect", _HEADER)
 _PIECE: Final = 64 * 1024
-_LINGER: Final = 2.0  # seconds for which a body that the other process refuses is still read
+_LINGER: Final = 2.0  # seconds in which a body is still read after the other process rejected it
 
 
 class Forwarder:
-    """Passes every request on to another process of this server.
+    """Forwards every request to another process of this server.
 
     Args:
-        url: where that process listens.
-        token: shows it that the request has come through this class.
+        url: the address of that process.
+        token: proves to that process that this class forwarded the request.
     """
 
     def __init__(self, url: str, token: str) -> None:
@@ -37,7 +38,7 @@ class Forwarder:
         self._token = token
 
     async def __call__(self, exchange: Exchange) -> None:
-        """Answer as the other process does."""
+        """Answer a request with the other process's response."""
         try:
             reader, writer = await asyncio.open_connection(self._host, self._port)
             try:
@@ -46,8 +47,8 @@ class Forwarder:
                 writer.close()
         except (OSError, h11.RemoteProtocolError):
             if exchange.status:
-                return  # it is cut off here as it was there
-            message = "The process that has S3 and the other services does not answer; try again."
+                return  # the response is cut off, as it was in the other process
+            message = "The server process for S3 and other services does not answer; try again."
             await exchange.answer(
                 refuse(
                     exchange.environ,
@@ -77,8 +78,8 @@ class Forwarder:
     def _request(self, exchange: Exchange) -> h11.Request:
         environ = exchange.environ
         headers = [pair for pair in environ[HEADERS] if pair[0] not in _OF_CONNECTION]
-        word = f"{self._token} {environ[LISTENING]} {environ['REMOTE_ADDR']}"
-        headers += [(_WORD, word.encode()), (b"connection", b"close")]
+        origin = f"{self._token} {environ[LISTENING]} {environ['REMOTE_ADDR']}"
+        headers += [(_HEADER, origin.encode()), (b"connection", b"close")]
         if "HTTP_TRANSFER_ENCODING" in environ:
             headers.append((b"transfer-encoding", b"chunked"))
         return h11.Request(
@@ -87,11 +88,11 @@ class Forwarder:
 
 
 class Forwarded:
-    """Takes what a ``Forwarder`` says about a request's client for the truth.
+    """Restores the addresses of forwarded requests, as the forwarding process saw them.
 
     Args:
         application: answers the requests.
-        token: the forwarder's.
+        token: the token of the trusted ``Forwarder``.
     """
 
     def __init__(self, application: Application, token: str) -> None:
@@ -101,34 +102,34 @@ class Forwarded:
     async def __call__(self, exchange: Exchange) -> None:
         """Answer one request."""
         environ = exchange.environ
-        token, _, client = environ.pop(_ENVIRON_WORD, "").partition(" ")
+        token, _, addresses = environ.pop(_ENVIRON_KEY, "").partition(" ")
         if hmac.compare_digest(token.encode(), self._token.encode()):
-            environ[LISTENING], environ["REMOTE_ADDR"] = client.split(" ")
+            environ[LISTENING], environ["REMOTE_ADDR"] = addresses.split(" ")
         await self._application(exchange)
 
 
 async def _upload(
     exchange: Exchange, connection: h11.Connection, writer: asyncio.StreamWriter
 ) -> None:
-    """Pass the body on, and then that the client has gone."""
+    """Forward the body, then wait for the client's disconnect and close the connection."""
     try:
         while (piece := await exchange.receive()) != b"":
             if piece:
                 writer.write(connection.send(h11.Data(data=piece)) or b"")
                 await writer.drain()
         writer.write(connection.send(h11.EndOfMessage()) or b"")
-        await exchange.wait_until_gone()
+        await exchange.wait_for_disconnect()
     except Disconnected:
         pass
     except OSError:
-        return  # it has refused the body, and the answer says why
+        return  # the other process rejected the body, and its response contains the reason
     writer.transport.abort()
 
 
 async def _download(
     exchange: Exchange, connection: h11.Connection, reader: asyncio.StreamReader
 ) -> None:
-    """Pass the response on, but for its end."""
+    """Forward the response, without finishing it."""
     while True:
         event = connection.next_event()
         if event is h11.NEED_DATA:

@@ -1,8 +1,8 @@
-"""What API Gateway does on the way to a Lambda function and back.
+"""API Gateway's conversion between HTTP and a Lambda function's events.
 
-An HTTP request, described as WSGI does, becomes a REST API proxy event (payload format 1.0), the
-function is called with a Lambda context, and its answer becomes an HTTP response. Field by field
-as in https://docs.aws.amazon.com/apigateway/latest/developerguide/
+A WSGI request becomes a REST API proxy event (payload format 1.0), the function is called with a
+Lambda context, and its result becomes an HTTP response. The fields are those of
+https://docs.aws.amazon.com/apigateway/latest/developerguide/
 set-up-lambda-proxy-integrations.html#api-gateway-simple-proxy-for-lambda-input-format.
 """
 
@@ -28,7 +28,7 @@ Handler: TypeAlias = Callable[[Event, Any], Mapping[str, Any]]
 ACCOUNT: Final = DEFAULT_ACCOUNT
 STAGE: Final = "local"
 _API: Final = "facedex"
-# The types that the deployed API declares as binary; every other body travels as text.
+# The content types that the deployed API declares as binary. Any other body is text in the event.
 _BINARY: Final = ("image/", "application/octet-stream")
 
 
@@ -47,28 +47,28 @@ class Context:
 
     @property
     def invoked_function_arn(self) -> str:
-        """ARN that the function was called by."""
+        """The ARN under which the function was invoked."""
         return f"arn:aws:lambda:{DEFAULT_REGION}:{ACCOUNT}:function:{self.function_name}"
 
     @property
     def log_group_name(self) -> str:
-        """CloudWatch log group of the function."""
+        """The function's CloudWatch log group."""
         return f"/aws/lambda/{self.function_name}"
 
     @property
     def log_stream_name(self) -> str:
-        """CloudWatch log stream of this copy of the function."""
+        """The CloudWatch log stream of this instance of the function."""
         return STAGE
 
     def get_remaining_time_in_millis(self) -> int:
-        """Milliseconds until Lambda would end the invocation, never below zero."""
-        left = self.timeout - (time.monotonic() - self._started)
-        return max(0, int(left * 1000))
+        """Return the milliseconds until Lambda would end the invocation, at least zero."""
+        remaining = self.timeout - (time.monotonic() - self._started)
+        return max(0, int(remaining * 1000))
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP response in the making."""
+    """An HTTP response that has not been sent."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -76,24 +76,24 @@ class Answer:
 
     @property
     def line(self) -> str:
-        """Status code and reason, as WSGI wants it."""
+        """The status code and its phrase, as WSGI requires them."""
         return f"{self.status} {HTTPStatus(self.status).phrase}"
 
 
 def request_event(
     environ: Environ, body: bytes, *, resource: str, parameters: Mapping[str, str] | None
 ) -> Event:
-    """The proxy event for a request.
+    """Return the proxy event for a request.
 
     Args:
-        environ: the request, its target unparsed in ``REQUEST_URI``.
-        body: the whole body, already free of any transfer coding.
+        environ: the request, with its unparsed target in ``REQUEST_URI``.
+        body: the complete body, without any transfer coding.
         resource: path of the route that matched, with its ``{Placeholders}``.
         parameters: the placeholders' values, decoded; None if the route has none.
     """
     headers = _headers(environ)
     query = parse_qsl(environ["QUERY_STRING"], keep_blank_values=True)
-    # As sent: API Gateway decodes the query for its functions, and never the path.
+    # Not decoded: API Gateway decodes the query for functions, but not the path.
     path = raw_path(environ)
     binary = environ.get("CONTENT_TYPE", "").lower().startswith(_BINARY)
     text = b64encode_as_string(body) if binary else body.decode("utf-8", "replace")
@@ -103,7 +103,7 @@ def request_event(
         "httpMethod": environ["REQUEST_METHOD"],
         "headers": headers,
         "multiValueHeaders": {name: [value] for name, value in headers.items()},
-        # Where a name repeats, the last value counts and the multi-value field has them all.
+        # The last value of a repeated name; the next field contains all values.
         "queryStringParameters": dict(query) or None,
         "multiValueQueryStringParameters": _gather(query) or None,
         "pathParameters": dict(parameters) if parameters else None,
@@ -115,11 +115,11 @@ def request_event(
 
 
 def invoke(handler: Handler, event: Event, *, function: str, timeout: float, memory: int) -> Answer:
-    """Call a function and read its answer as API Gateway does.
+    """Call a function and convert its result as API Gateway does.
 
-    What a function raises, or what comes of an answer that is not a proxy response, is raised
-    here. API Gateway has an unmodelled 502 for both; our server answers InternalServerError (500),
-    which SDKs know and repeat just so.
+    Exceptions of the function are raised, as are those that a result of the wrong form causes.
+    API Gateway answers both with a 502 that Rekognition's service model does not contain. This
+    server answers InternalServerError (500), which SDKs recognise and retry as well.
     """
     context = Context(
         function_name=f"facedex-{function}",
@@ -143,7 +143,7 @@ def invoke(handler: Handler, event: Event, *, function: str, timeout: float, mem
 
 
 def raw_path(environ: Environ) -> str:
-    """The request's path as it was sent, percent-encoding included."""
+    """Return the request's path as the client sent it, with its percent-encoding."""
     target: str = environ["REQUEST_URI"]
     return target.partition("?")[0]
 

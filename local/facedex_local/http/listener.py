@@ -1,4 +1,4 @@
-"""The HTTP server: uvicorn on a thread of its own, with bounds on what a client may hold up."""
+"""The HTTP server: uvicorn in its own thread, with limits on slow and idle clients."""
 
 from __future__ import annotations
 
@@ -35,22 +35,24 @@ from facedex_local.http.refusals import refuse
 Application: TypeAlias = Callable[[Exchange], Awaitable[None]]
 
 _BACKLOG: Final = 256
-# Where processes share a socket: seconds before one accepts, for each connection that it has.
+# Where processes share a socket: seconds that a process waits before it accepts a connection, for
+# each connection that it already has, up to _MAX_DELAYS.
 _DELAY: Final = 0.001
-_MOST_DELAYS: Final = 20
-_GRACE: Final = 5  # seconds in which requests under way may end when the server stops
-_MOST_HEAD: Final = 64 * 1024  # bytes of a request's head
+_MAX_DELAYS: Final = 20
+_GRACE: Final = 5  # seconds in which running requests may end when the server stops
+_MAX_HEAD: Final = 64 * 1024  # bytes of a request's head
 
 _logger: Final = logging.getLogger("facedex")
-# It logs what clients do wrong, and that requests are cut off at the end; faults are logged here.
+# Silences uvicorn's log, which reports invalid requests and requests that a stop cuts off. Errors
+# of this server are logged in this module.
 logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
 
 
 class Listener:
-    """An application served on an address, on an event loop and in threads of its own.
+    """A server for one application on one address, with its own event loop and threads.
 
-    The port is taken when the object is made, so that a taken one is known at once; requests
-    that arrive before ``start`` wait.
+    The constructor binds the port, so that a port in use is reported at once. Requests that arrive
+    before ``start`` wait.
     """
 
     def __init__(
@@ -68,15 +70,15 @@ class Listener:
 
         Args:
             application: answers the requests.
-            threads: most that run for requests at once.
-            host: address to listen on.
-            port: port to listen on.
-            inherited: a socket that listens already, instead of a new one.
-            shares: whether other processes accept connections from the socket too.
-            grace: seconds in which requests under way may end when the server stops.
+            threads: the maximum number of threads for requests.
+            host: the address to listen on.
+            port: the port to listen on.
+            inherited: a listening socket to use instead of a new one.
+            shares: whether other processes also accept connections from the socket.
+            grace: seconds in which running requests may end when the server stops.
 
         Raises:
-            PortTaken: the address is in use or not this machine's.
+            PortTaken: if the address is in use or does not belong to this machine.
         """
         self.socket = inherited or _listen(host, port)
         address = self.socket.getsockname()
@@ -101,7 +103,7 @@ class Listener:
                 backlog=_BACKLOG,
                 timeout_keep_alive=int(IDLE),
                 timeout_graceful_shutdown=grace,
-                h11_max_incomplete_event_size=_MOST_HEAD,
+                h11_max_incomplete_event_size=_MAX_HEAD,
             )
         )
         self._server.shares = shares
@@ -111,7 +113,7 @@ class Listener:
 
     @property
     def url(self) -> str:
-        """Where clients on this machine find it."""
+        """The server's address for clients on this machine."""
         address = self._address
         if ip_address(address).is_unspecified:
             address = "::1" if ":" in address else "127.0.0.1"
@@ -123,14 +125,14 @@ class Listener:
         self._thread.start()
 
     def stop(self) -> None:
-        """Let running requests end, for a few seconds, and close every connection."""
+        """Wait a few seconds for running requests, then close every connection."""
         self._server.should_exit = True
         shutdown.join(self._thread, seconds=self._grace + shutdown.PATIENCE)
         self.release()
 
     def release(self) -> None:
-        """Give the port back; enough where ``start`` was never called."""
-        # A thread that still runs is abandoned: whatever it waits for may never come.
+        """Close the port; without ``start``, this is the only clean-up needed."""
+        # A thread that is still running is abandoned, because it may wait without limit.
         self._threads.shutdown(wait=False, cancel_futures=True)
         self.socket.close()
 
@@ -138,36 +140,34 @@ class Listener:
         await self._server.serve(sockets=[self.socket])
         for connection in list(self._server.server_state.connections):
             connection.transport.abort()
-        await asyncio.sleep(0)  # in which the loop closes them
+        await asyncio.sleep(0)  # lets the event loop close the connections
 
     async def _serve_request(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = Exchange(environ_of(scope, self._address), receive, send, self._threads)
         try:
             await self._application(exchange)
         except Disconnected:
-            message = "The body of the request did not come."
-            await _give_up(exchange, HTTPStatus.REQUEST_TIMEOUT, "RequestTimeoutException", message)
+            message = "The body of the request did not arrive."
+            await _abort(exchange, HTTPStatus.REQUEST_TIMEOUT, "RequestTimeoutException", message)
         except asyncio.CancelledError:
-            return  # the server stops, and uvicorn closes the connection
+            return  # the server is stopping, and uvicorn closes the connection
         except Exception:
             _logger.exception("A request could not be answered.")
-            message = "The server failed at this request; its log says where."
-            await _give_up(
-                exchange, HTTPStatus.INTERNAL_SERVER_ERROR, "InternalServerError", message
-            )
+            message = "The server could not process this request; see its log."
+            await _abort(exchange, HTTPStatus.INTERNAL_SERVER_ERROR, "InternalServerError", message)
 
 
-async def _give_up(exchange: Exchange, status: HTTPStatus, code: str, message: str) -> None:
-    """Refuse a request, unless its response has begun: that one is cut off."""
+async def _abort(exchange: Exchange, status: HTTPStatus, code: str, message: str) -> None:
+    """Send an error, unless the response has started; that response is cut off."""
     if not exchange.status:
         await exchange.answer(refuse(exchange.environ, status, code, message), close=True)
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which may share its socket with other processes.
+    """uvicorn's server with support for a socket that several processes share.
 
-    The process with the fewest connections waits least before it accepts the next one. Without
-    that, the same one would be first each time while all are idle.
+    The process with the fewest connections waits the shortest time before it accepts the next
+    connection. Without the wait, one idle process would accept most of the connections.
     """
 
     accepting: asyncio.Task[None] | None = None
@@ -195,29 +195,29 @@ class _Server(uvicorn.Server):
             return _Protocol(self.config, self.server_state, self.lifespan.state, loop)
 
         while True:
-            await _readable(loop, listening)
+            await _wait_for_connection(loop, listening)
             connections = len(self.server_state.connections)
-            await asyncio.sleep(_DELAY * min(connections, _MOST_DELAYS))
+            await asyncio.sleep(_DELAY * min(connections, _MAX_DELAYS))
             try:
                 connection, _ = listening.accept()
             except (BlockingIOError, ConnectionError):
-                continue  # another process has it, or its client has gone
+                continue  # another process accepted the connection, or its client has closed it
             except OSError:
-                _logger.warning("A connection cannot be accepted: too many are open.")
+                _logger.warning("Cannot accept a connection: too many connections are open.")
                 await asyncio.sleep(1)
                 continue
             connection.setblocking(False)
             await loop.connect_accepted_socket(make_protocol, connection)
 
 
-async def _readable(loop: asyncio.AbstractEventLoop, listening: socket.socket) -> None:
+async def _wait_for_connection(loop: asyncio.AbstractEventLoop, listening: socket.socket) -> None:
     arrived: asyncio.Future[None] = loop.create_future()
 
-    def notice() -> None:
+    def set_arrived() -> None:
         if not arrived.done():
             arrived.set_result(None)
 
-    loop.add_reader(listening, notice)
+    loop.add_reader(listening, set_arrived)
     try:
         await arrived
     finally:
@@ -225,22 +225,22 @@ async def _readable(loop: asyncio.AbstractEventLoop, listening: socket.socket) -
 
 
 class _Protocol(H11Protocol):
-    """One connection, closed when its client has been silent or has read nothing for too long.
+    """A connection that closes if its client sends or reads nothing for too long.
 
-    uvicorn itself waits without limit for a request's head, and for a client to read its answer.
+    uvicorn itself waits without limit for a request's head and for a client to read its response.
     """
 
-    _heard = 0.0
+    _last_received = 0.0  # time of the event loop, in seconds
     _silence: asyncio.TimerHandle | None = None
     _congestion: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._heard = self.loop.time()
+        self._last_received = self.loop.time()
         self._silence = self.loop.call_later(IDLE, self._close_if_silent)
 
     def data_received(self, data: bytes) -> None:
-        self._heard = self.loop.time()
+        self._last_received = self.loop.time()
         super().data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -259,12 +259,12 @@ class _Protocol(H11Protocol):
             self._congestion.cancel()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is not HTTP with an error that SDKs understand."""
+        """Answer invalid HTTP with an error that SDKs understand."""
         _logger.debug("%s", msg)
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             self.transport.close()
             return
-        message = "The request is not HTTP/1.1, or the length or coding of its body is broken."
+        message = "The request is not HTTP/1.1, or the length or coding of its body is invalid."
         body = json.dumps({"__type": "SerializationException", "Message": message}).encode()
         headers = [
             ("Content-Type", JSON_1_1),
@@ -281,12 +281,12 @@ class _Protocol(H11Protocol):
         self.transport.close()
 
     def _close_if_silent(self) -> None:
-        waits = self.cycle is None or self.cycle.response_complete
-        left = self._heard + IDLE - self.loop.time()
-        if waits and left <= 0:
+        idle = self.cycle is None or self.cycle.response_complete
+        remaining = self._last_received + IDLE - self.loop.time()
+        if idle and remaining <= 0:
             self.transport.abort()
         else:
-            self._silence = self.loop.call_later(max(left, 1.0), self._close_if_silent)
+            self._silence = self.loop.call_later(max(remaining, 1.0), self._close_if_silent)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -298,8 +298,8 @@ def _listen(host: str, port: int) -> socket.socket:
         try:
             if port and os.name != "nt":
                 listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            # Inherited by every connection: without it an answer's second packet would wait
-            # for the client's delayed acknowledgement, about 40 ms.
+            # Every connection inherits this option. Without it, a response's second packet would
+            # wait about 40 ms for the client's delayed acknowledgement.
             listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             listening.bind(address)
             listening.listen(_BACKLOG)

@@ -1,7 +1,7 @@
-"""Pages beside the API: its OpenAPI document, and Swagger UI to read and try it.
+"""Pages of the server: the OpenAPI document, and Swagger UI to read it and try the API.
 
-They are this machine's own: Swagger UI's files come from the package flask-swagger-ui, whose code
-is not used, and have no place in a function.
+Only this server has them, not a deployment. Swagger UI's files come from the package
+flask-swagger-ui, whose code is not used.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _TYPES: Final[Mapping[str, str]] = {
     ".js": "text/javascript; charset=utf-8",
     ".png": "image/png",
 }
-# By name, so that no path from outside ever reaches the file system.
+# A list of names, so that no path of a request reaches the file system.
 _FILES: Final = ("swagger-ui-bundle.js", "swagger-ui.css", "index.css", "favicon-32x32.png")
-# Nothing from elsewhere and nothing inline; Swagger UI has its icons in data: addresses.
+# No content from other sites and no inline content; Swagger UI's icons are data: URLs.
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
     " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -40,9 +40,9 @@ _POLICY: Final = (
 
 
 def find(environ: Environ) -> Answer | None:
-    """The page that a request asks for, or None if it asks for something else.
+    """Return the page at a request's path, or None if there is none.
 
-    A signed request is for a service, were it for an object in a bucket of a page's name.
+    A signed request is never for a page: it could be for an object in a bucket named "docs".
     """
     if environ["REQUEST_METHOD"] != "GET" or signed_for(environ):
         return None
@@ -75,12 +75,16 @@ def _file(path: Path) -> Answer:
 
 @cache
 def _swagger_ui() -> Path:
-    """The folder of Swagger UI's files; the package is found and not imported, for it needs Flask.
+    """Return the folder of Swagger UI's files.
+
+    The package is located without importing it, because it needs Flask.
 
     Raises:
-        FileNotFoundError: the package is not installed.
+        FileNotFoundError: if the package is not installed.
     """
     package = find_spec("flask_swagger_ui")
     if package is None or package.origin is None:
-        raise FileNotFoundError("flask-swagger-ui, which carries Swagger UI's files, is missing.")
+        raise FileNotFoundError(
+            "The package flask-swagger-ui, which contains Swagger UI, is missing."
+        )
     return Path(package.origin).parent / "dist"

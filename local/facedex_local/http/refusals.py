@@ -1,4 +1,4 @@
-"""Answers that the machine gives itself, in the form in which AWS's services refuse."""
+"""Error responses that the server creates itself, in the form of AWS services."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from facedex_local.http.gateway import Answer, Environ, raw_path
 
 
 def refuse(environ: Environ, status: HTTPStatus, code: str, message: str) -> Answer:
-    """An error answer that SDKs turn into an exception of its code.
+    """Return an error response that SDKs convert into an exception with its code.
 
     Args:
         environ: the request.
-        status: HTTP status.
-        code: name of the error, as Rekognition or AWS's JSON services have it.
+        status: the HTTP status.
+        code: the error's name in Rekognition or in AWS's JSON services.
         message: one sentence for the caller.
     """
     by_rest = raw_path(environ) not in ("", "/")
@@ -28,5 +28,5 @@ def refuse(environ: Environ, status: HTTPStatus, code: str, message: str) -> Ans
 
 
 def deny(environ: Environ, message: str) -> Answer:
-    """Say that the request is understood and not allowed."""
+    """Return an error response for a request that is valid but not allowed."""
     return refuse(environ, HTTPStatus.FORBIDDEN, "AccessDeniedException", message)

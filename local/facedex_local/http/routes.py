@@ -1,4 +1,4 @@
-"""Which function a request is for, from the catalog; or that it is for another service."""
+"""The function of each request, according to the catalog, and requests for other services."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ from facedex_local.http.gateway import Environ, Handler, raw_path
 FRONT_DOOR: Final = "front_door"
 TARGET: Final = "RekognitionService."
 _SERVICE: Final = "rekognition"
-# What IAM-authorized calls to a deployed API Gateway are signed as.
+# The service name in signatures of IAM-authorized calls to a deployed API Gateway.
 _GATEWAY: Final = "execute-api"
-# It takes time in proportion to a header of any shape: there is nothing to go back for.
+# Matching takes linear time for any header, because the pattern never backtracks.
 _CREDENTIAL: Final = re.compile(r"Credential=([^,\s]*)")
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A function of ours and how the request reaches it.
+    """A function and the route by which a request reaches it.
 
     Attributes:
-        name: the operation, or "-" if there is none of the name that was asked for.
-        function: folder in ``functions/``.
+        name: the operation, or "-" if the requested operation does not exist.
+        function: the function's folder in ``functions/facedex_functions``.
         resource: API Gateway's resource path, with ``{Placeholders}``.
-        parameters: values of the placeholders, percent-decoded.
-        timeout: seconds; memory: MiB, as the function has them when deployed.
+        parameters: the placeholders' values, percent-decoded.
+        timeout: the deployed function's timeout, in seconds.
+        memory: the deployed function's memory, in MiB.
     """
 
     name: str
@@ -47,10 +48,10 @@ class Route:
 
 
 def is_ours(environ: Environ) -> bool:
-    """Whether a request is meant for Rekognition, judged as AWS's own front ends do.
+    """Return whether a request is for the face API.
 
-    A target or a credential scope decides; an unsigned request is ours by its path, so that
-    plain HTTP clients reach the REST routes.
+    As at AWS, the target or the credential scope decides. For an unsigned request, the path
+    decides, so that plain HTTP clients reach the REST routes.
     """
     target = environ.get("HTTP_X_AMZ_TARGET")
     if target is not None:
@@ -58,14 +59,14 @@ def is_ours(environ: Environ) -> bool:
     service = signed_for(environ)
     if service in (None, _GATEWAY):
         path = raw_path(environ)
-        # A browser asks without a signature whether it may POST /, and moto would let any page.
-        asks_first = environ["REQUEST_METHOD"] == "OPTIONS" and path in ("", "/")
-        return asks_first or path.startswith(_PREFIXES)
+        # A browser's preflight request for POST / has no signature, and moto would allow any page.
+        preflight = environ["REQUEST_METHOD"] == "OPTIONS" and path in ("", "/")
+        return preflight or path.startswith(_PREFIXES)
     return service == _SERVICE
 
 
 def signed_for(environ: Environ) -> str | None:
-    """Service named in the credential scope of a signed or presigned request, if it has one."""
+    """Return the service in a signed or presigned request's credential scope, or None."""
     credential = environ.get("HTTP_AUTHORIZATION", "")
     if not credential and "X-Amz-Credential" in environ["QUERY_STRING"]:
         values = parse_qs(environ["QUERY_STRING"]).get("X-Amz-Credential", [""])
@@ -76,7 +77,7 @@ def signed_for(environ: Environ) -> str | None:
 
 
 def find(environ: Environ) -> Route | None:
-    """The route for a request of ours, or None if there is nothing at that method and path."""
+    """Return the route of a request for the face API, or None if no operation matches."""
     method, path = environ["REQUEST_METHOD"], raw_path(environ)
     if path in ("", "/"):
         if method != "POST":
@@ -100,7 +101,7 @@ def find(environ: Environ) -> Route | None:
 
 
 def methods(environ: Environ) -> list[str]:
-    """The HTTP methods that the path of a request has operations for."""
+    """Return the HTTP methods that have operations at the request's path."""
     path = raw_path(environ)
     if path in ("", "/"):
         return ["POST"]
@@ -112,12 +113,15 @@ def methods(environ: Environ) -> list[str]:
 
 
 def _pattern(resource: str) -> re.Pattern[str]:
-    """A resource path as a pattern: a placeholder is one segment, a trailing slash is ignored."""
+    """Return the pattern of a resource path.
+
+    A placeholder matches one segment, and a trailing slash is ignored.
+    """
     parts = re.split(r"\{(\w+)\}", resource)
     expression = "".join(
         f"(?P<{part}>[^/]+)" if index % 2 else re.escape(part) for index, part in enumerate(parts)
     )
-    return re.compile(f"{expression}/?")  # re keeps compiled patterns by their text
+    return re.compile(f"{expression}/?")  # re caches compiled patterns
 
 
 # First segments of the REST routes, "/v1/".

@@ -1,4 +1,4 @@
-"""The one endpoint: our operations, health, and moto for everything else."""
+"""The endpoint: face operations, pages, health, and moto for all other requests."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ from facedex_local.http.refusals import deny, refuse
 
 _logger = logging.getLogger("facedex")
 
-# CompareFaces has two images of 5 MB, which are 14 MB of base64 in a JSON body; more than this no
-# valid request has.
+# The largest valid request is CompareFaces with two images of 5 MB, 14 MB of base64 in JSON.
 BODY_LIMIT: Final = 15 * 1024 * 1024
 
-# Consumers repeat it several times a second, for as long as they run.
+# Requests that clients repeat several times a second; successful ones are not logged.
 _POLLS: Final = ("Kinesis_20131202.GetRecords",)
 
 
 class Health(Protocol):
-    """Tells how the parts of the machine are."""
+    """A function that returns the state of the server's parts."""
 
     def __call__(self) -> dict[str, str]:
-        """State of each part, and "status": "ok" or "down"."""
+        """Return the state of each part, and "status": "ok" or "down"."""
 
 
 class Server:
-    """Decides, by how a request is signed and targeted, what answers it."""
+    """The application that dispatches requests by their signature, target and path."""
 
     def __init__(
         self, *, elsewhere: Application, health: Health, log: bool, guarded: bool = False
     ) -> None:
-        """Make the endpoint.
+        """Create the endpoint.
 
         Args:
-            elsewhere: answers what is not ours.
-            health: asked by ``GET /health``.
-            log: whether a line per request goes to stderr.
-            guarded: whether the API asks for keys, so that what asks for none stays on loopback.
+            elsewhere: answers requests for other services.
+            health: returns the response to ``GET /health``.
+            log: whether to log each request on stderr.
+            guarded: whether the face API requires access keys; if so, other services, which do
+                not check keys, accept requests from loopback addresses only.
         """
         self._elsewhere = elsewhere
         self._health = health
@@ -59,17 +59,17 @@ class Server:
         started = time.perf_counter()
         name, answer = await self._answer(exchange)
         if answer is None:
-            await self._pass_on(exchange, started)
+            await self._delegate(exchange, started)
             return
         taken = time.perf_counter() - started
         try:
             await exchange.answer(answer)
         finally:
-            # After the answer, which does not wait for it then.
-            self._note(exchange.environ, name, answer.status, taken)
+            # After the response, so that logging does not delay it.
+            self._log_request(exchange.environ, name, answer.status, taken)
 
     async def _answer(self, exchange: Exchange) -> tuple[str, Answer | None]:
-        """Return what the access log calls a request, and its answer, or None if moto has it."""
+        """Return a request's name for the log, and its response, or None if moto answers it."""
         environ = exchange.environ
         if routes.is_ours(environ):
             route = routes.find(environ)
@@ -78,7 +78,7 @@ class Server:
                 return name, deny(environ, reason)
             if route:
                 return name, await _operate(route, exchange)
-            return name, _nothing_there(environ)
+            return name, _refuse_unknown(environ)
         if _asks_for_health(environ):
             page: Answer | None = await exchange.run(self._report_health)
         else:
@@ -90,15 +90,15 @@ class Server:
             return "-", deny(environ, reason)
         return "-", None
 
-    async def _pass_on(self, exchange: Exchange, started: float) -> None:
+    async def _delegate(self, exchange: Exchange, started: float) -> None:
         environ = exchange.environ
 
-        def note(status: int) -> None:
+        def log(status: int) -> None:
             if not (status == 200 and environ.get("HTTP_X_AMZ_TARGET") in _POLLS):
                 service = routes.signed_for(environ) or "-"
-                self._note(environ, service, status, time.perf_counter() - started)
+                self._log_request(environ, service, status, time.perf_counter() - started)
 
-        exchange.on_start = note
+        exchange.on_start = log
         await self._elsewhere(exchange)
 
     def _report_health(self) -> Answer:
@@ -106,10 +106,10 @@ class Server:
         status = HTTPStatus.OK if report["status"] == "ok" else HTTPStatus.SERVICE_UNAVAILABLE
         return Answer(status, [("Content-Type", JSON)], json.dumps(report).encode())
 
-    def _note(self, environ: Environ, name: str, status: int, taken: float) -> None:
+    def _log_request(self, environ: Environ, name: str, status: int, taken: float) -> None:
         if not self._log:
             return
-        # The path alone: a query may hold a presigned URL's signature.
+        # Without the query, which may contain a presigned URL's signature.
         line = " ".join(
             (
                 time.strftime("%H:%M:%S"),
@@ -130,8 +130,8 @@ async def _operate(route: routes.Route, exchange: Exchange) -> Answer:
             exchange.environ,
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             "RequestEntityTooLargeException",
-            f"The request has more than {BODY_LIMIT} bytes; "
-            "an image in it may have 5242880, a larger one comes from S3.",
+            f"The request has more than {BODY_LIMIT} bytes; an image in a request may have up to "
+            "5242880 bytes, and a larger one can be read from S3.",
         )
     return await exchange.run(_invoke, route, exchange.environ, body)
 
@@ -154,27 +154,27 @@ def _invoke(route: routes.Route, environ: Environ, body: bytes) -> Answer:
             environ,
             HTTPStatus.INTERNAL_SERVER_ERROR,
             "InternalServerError",
-            f"The function {route.function} failed; the server's log says where.",
+            f"The function {route.function} failed; see the server's log.",
         )
 
 
-def _nothing_there(environ: Environ) -> Answer:
-    # API Gateway says 403 and "Missing Authentication Token" to both, which explains neither.
-    asked = f"{environ['REQUEST_METHOD']} {gateway.raw_path(environ)}"
+def _refuse_unknown(environ: Environ) -> Answer:
+    # API Gateway answers both cases with 403 "Missing Authentication Token", which is misleading.
+    requested = f"{environ['REQUEST_METHOD']} {gateway.raw_path(environ)}"
     allowed = ", ".join(routes.methods(environ))
     if allowed:
         answer = refuse(
             environ,
             HTTPStatus.METHOD_NOT_ALLOWED,
             "UnknownOperationException",
-            f"There is no operation at {asked}; the path takes {allowed}.",
+            f"There is no operation at {requested}; the path accepts {allowed}.",
         )
         return replace(answer, headers=[*answer.headers, ("Allow", allowed)])
     return refuse(
         environ,
         HTTPStatus.NOT_FOUND,
         "UnknownOperationException",
-        f"There is no operation at {asked}.",
+        f"There is no operation at {requested}.",
     )
 
 

@@ -1,7 +1,7 @@
-"""A WSGI application, which moto is, as an application on the event loop.
+"""Adapter that runs a WSGI application, such as moto, on the event loop.
 
-The body has come as a whole before a thread is taken, and the thread is free before the response
-is sent: neither a slow sender nor a slow reader holds one.
+A thread runs the application only after the complete body has arrived, and is free again before
+the response is sent. A slow client therefore never blocks a thread.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ class Wsgi:
         if not bodiless:
             await exchange.answer(answer)
             return
-        # The length, if there is one, is that of the body that a GET would have.
+        # Content-Length, if present, is the length of the body that a GET would return.
         await exchange.start(answer.status, answer.headers)
         await exchange.finish()
 
 
 def call(application: WsgiApplication, environ: Environ) -> Answer:
-    """Return what a WSGI application answers to a request."""
+    """Return a WSGI application's response to a request."""
     begun: list[tuple[str, list[tuple[str, str]]]] = []
     pieces: list[bytes] = []
 

@@ -167,7 +167,7 @@ async def _deliver(exchange: Exchange, reader: Reader, buffer: Buffer) -> None:
             with suppress(RuntimeError):  # the loop has ended
                 loop.call_soon_threadsafe(changed.set)
 
-    gone = asyncio.ensure_future(exchange.wait_until_gone())
+    gone = asyncio.ensure_future(exchange.wait_for_disconnect())
     try:
         with buffer.watched(wake):
             since = loop.time()
