@@ -1,4 +1,4 @@
-"""S3 and every other AWS service that is not ours: moto, in this process, loaded when needed."""
+"""moto in this process, for S3 and the other AWS services; it is loaded when needed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from facedex_local.http.refusals import refuse
 if TYPE_CHECKING:
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 
-# moto's own name for what its server tells it about header names; see PRESERVED_HEADERS.
+# Prefix of the headers whose original names moto needs; see PRESERVED_HEADERS in moto.
 _METADATA = "x-amz-meta-"
 
 _logger = logging.getLogger("facedex")
@@ -28,8 +28,8 @@ _logger = logging.getLogger("facedex")
 class Moto:
     """moto's server as a WSGI application.
 
-    It is imported by the first request that needs it (about half a second), so that a start
-    without S3 does not wait for it.
+    The first request that needs moto imports it, which takes about half a second. A start that
+    does not need S3 is faster for it.
     """
 
     def __init__(self) -> None:
@@ -41,46 +41,46 @@ class Moto:
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         """Answer as AWS would."""
-        # By this path, whoever asks, moto empties and reseeds every service.
+        # Requests for this path would let any client reset all of moto's services.
         if environ["PATH_INFO"].lstrip("/").startswith("moto-api"):
             return _refuse(
                 environ,
                 start_response,
                 HTTPStatus.NOT_FOUND,
                 "UnknownOperationException",
-                "moto's own API is not offered here; a restart empties S3 and its other services.",
+                "moto's own API is not available; restart the server to empty S3 and the other"
+                " services.",
             )
         dispatcher = self._dispatcher or self.load()
         environ[self._names_key] = _underscored_metadata(environ[HEADERS])
         try:
             service = dispatcher.get_application(environ)
         except Exception as error:
-            _logger.warning("moto cannot tell what a request is for: %s", type(error).__name__)
+            _logger.warning("moto does not recognise a request: %s", type(error).__name__)
             return _refuse(
                 environ,
                 start_response,
                 HTTPStatus.BAD_REQUEST,
                 "UnknownOperationException",
-                "moto, which stands in for S3 and the other services here, cannot tell what this"
-                " request is for.",
+                "moto, which replaces S3 and other services here, does not recognise this request.",
             )
         try:
             return service(environ, start_response)
         except Exception as error:
-            # What is wrong with moto at one moment, as when two threads meet in it, may be right at
-            # the next: SDKs repeat what is answered so.
-            _logger.warning("moto has failed at a request: %s", _place_of(error))
+            # A repeated request may succeed, for example after a race between two threads in moto.
+            # SDKs retry after this error.
+            _logger.warning("moto failed to process a request: %s", _describe_origin(error))
             return _refuse(
                 environ,
                 start_response,
                 HTTPStatus.INTERNAL_SERVER_ERROR,
                 "InternalFailure",
-                "moto, which stands in for S3 and the other services here, has failed at this"
-                " request; the server's log says where.",
+                "moto, which replaces S3 and other services here, failed to process this request;"
+                " see the server's log.",
             )
 
     def load(self) -> DomainDispatcherApplication:
-        """Import moto now, unless it is."""
+        """Import moto if it is not imported yet, and return its dispatcher."""
         with self._lock:
             if self._dispatcher is None:
                 from moto.core.request import PRESERVED_HEADER_NAMES_ENVIRON_KEY
@@ -109,14 +109,23 @@ def _refuse(
     return [answer.body]
 
 
-def _place_of(error: Exception) -> str:
-    """An error's kind and where it was raised, without its words, which may hold names."""
+def _describe_origin(error: Exception) -> str:
+    """Return an error's class and the line that raised it, without its message.
+
+    The message may contain the user's names.
+    """
     *_, (frame, line) = traceback.walk_tb(error.__traceback__)
     return f"{type(error).__name__} in {frame.f_code.co_filename}, line {line}"
 
 
 def _underscored_metadata(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    """S3 metadata headers with an underscore, which WSGI would turn into a dash."""
+    """Return the names of S3 metadata headers that contain an underscore.
+
+    WSGI would change the underscore into a dash.
+
+    Returns:
+        Original header names by their names in a WSGI environment.
+    """
     names = [name.decode("latin-1") for name, _ in headers]
     return {
         f"HTTP_{name.upper().replace('-', '_')}": name

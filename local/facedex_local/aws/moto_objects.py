@@ -1,9 +1,9 @@
-"""Let moto's objects be read to the end while others of their name take their place.
+"""A change to moto's S3 objects that makes concurrent uploads to one key safe.
 
-As it is, moto closes an object's bytes as soon as another object is put under its name, though a
-request that has begun with it may still need them: the notification of its own upload is made of
-them. And two that read one object at once move each other's place in it, where one of them makes
-its ETag. Uploads that come twice at the same moment do both.
+Unchanged, moto closes an object's file as soon as another object replaces it, although a running
+request may still need it, for example for the notification of the object's own upload. Two threads
+that read one object, one of them for its ETag, also change each other's position in the file.
+Two simultaneous uploads to one key cause both errors.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ _DONE: Final = "_facedex_keeps"
 
 
 def keep_objects() -> None:
-    """Have moto's objects keep their bytes for as long as anybody has them, and lock all reads."""
+    """Change moto's objects to keep their files while they are referenced, and to lock reads."""
     from moto.s3 import models
 
     objects: Any = models.FakeKey
     if hasattr(objects, _DONE):
-        return  # a lock that is taken once must not be taken twice
+        return  # already changed: a second wrapper would try to acquire the lock twice
     dispose, etag = objects.dispose, objects.etag.fget
 
     def dispose_later(thing: Any, garbage: bool = False) -> None:
         if garbage:
-            dispose(thing, garbage)  # the last who had it is gone
+            dispose(thing, garbage)  # no references remain
         else:
-            # So that moto does not complain, then, that nobody has disposed of it.
+            # Prevents moto's warning about an object that was never disposed of.
             thing.disposed = True
             if thing.multipart is not None:
                 thing.multipart.dispose()

@@ -1,9 +1,9 @@
-"""Make moto's queues keep every message while several threads use them.
+"""A change to moto's SQS queues that makes them safe for several threads.
 
-As it is, moto deletes a message by putting a copy of the list without it in the list's place, and
-a message that another thread adds meanwhile is lost; two that receive at once get the same one.
-Both happen here all the time: uploads come in while those before them are worked off. moto's own
-lock of the queue, which it takes only for adding, keeps them apart.
+Unchanged, moto deletes a message by replacing the list of messages with a copy, which loses
+messages that another thread adds meanwhile. Two threads that receive at the same time can get the
+same message. Both situations are frequent here, because uploads arrive while earlier ones are
+processed. The change uses moto's own lock of the queue, which moto acquires only to add messages.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 
 def lock_queues() -> None:
-    """Have moto take a queue's lock for receiving and deleting too."""
+    """Change moto to hold a queue's lock also while it receives or deletes messages."""
     from moto.sqs import models
 
     queues: Any = models.Queue
@@ -28,7 +28,7 @@ def lock_queues() -> None:
 
     @wraps(receive)
     def receive_locked(backend: Any, queue_name: str, *arguments: Any, **named: Any) -> Any:
-        # It is let go of while the call waits for a message, as conditions do.
+        # A call that waits for a message releases the lock, because the lock is a condition.
         with backend.get_queue(queue_name)._messages_lock:
             return receive(backend, queue_name, *arguments, **named)
 

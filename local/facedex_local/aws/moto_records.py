@@ -1,7 +1,7 @@
-"""Make moto's Kinesis data streams last: bounded in memory, and safe for several threads.
+"""A change to moto's Kinesis data streams that limits their memory and makes them thread-safe.
 
-As it is, moto keeps every record for ever, looks at all of them to add one, and fails to read a
-shard that is being written to.
+Unchanged, moto keeps every record for ever, iterates over all records to add one, and fails when a
+thread reads a shard while another writes to it.
 """
 
 from __future__ import annotations
@@ -12,28 +12,29 @@ from functools import wraps
 from typing import Any, Final
 
 _MOST_BYTES: Final = 32 << 20  # of base64, in a shard
-_MOST_SECONDS: Final = 24 * 3600  # what a data stream keeps unless it is told to keep more
+_MOST_SECONDS: Final = 24 * 3600  # the default retention period of a data stream
 
 
 def bound_records(*, most_bytes: int = _MOST_BYTES, seconds: float = _MOST_SECONDS) -> None:
-    """Have moto's shards forget their oldest records, and take a lock for each use.
+    """Change moto's shards to drop their oldest records, and to hold a lock during each call.
 
     Args:
-        most_bytes: what a shard holds; the newest record is always held.
-        seconds: for how long.
+        most_bytes: the maximum size of a shard; the newest record is always kept.
+        seconds: the maximum age of a record.
     """
     from moto.kinesis import models
 
     shards: Any = models.Shard
     record: Any = models.Record
-    # Held for a moment, so one lock does for all shards.
+    # One lock is enough for all shards, because each call is short.
     lock = threading.RLock()
 
     def put(shard: Any, partition_key: str, data: str, explicit_hash_key: str) -> str:
         records = shard.records
-        # A shard that was split or merged begins anew.
+        # A shard created by a split or a merge has no size yet.
         held = len(data) + (shard.held_bytes if records else 0)
-        # From the clock on: who reads on behind a record of an earlier process misses nothing.
+        # Numbers start with the clock, so that a consumer that continues after a record of an
+        # earlier process misses no record.
         number: int = next(reversed(records), time.time_ns() // 1000) + 1
         records[number] = record(partition_key, data, number, explicit_hash_key)
         horizon = time.time() - seconds

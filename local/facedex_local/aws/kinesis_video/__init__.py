@@ -1,6 +1,6 @@
-"""Kinesis Video Streams' media endpoint in memory: PutMedia in, GetMedia out.
+"""A media endpoint of Kinesis Video Streams in memory, with PutMedia and GetMedia.
 
-``buffer`` holds fragments, ``ingest`` makes them of what a producer sends, ``requests`` and
-``answers`` know the wire, ``endpoint`` is the application in front of moto, which has the streams
-themselves.
+``ingest`` parses a producer's media into fragments, ``buffer`` stores them, ``requests`` and
+``answers`` read and write the HTTP messages. ``endpoint`` is the application; it forwards requests
+about the streams themselves to moto.
 """

@@ -1,4 +1,4 @@
-"""Answers of Kinesis Video Streams: fragments as Matroska, acknowledgements, errors."""
+"""Responses of Kinesis Video Streams: fragments as Matroska, acknowledgements, errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from facedex_local.http.gateway import Answer, Environ
 from facedex_local.http.refusals import refuse
 
 _PIECE: Final = 64 * 1024
-# The service's own sentence for it, and its code.
+# The service's message and code.
 _NOT_FOUND: Final = ("Requested fragment is not found", "4000")
 _STATUSES: Final = {
     "ResourceNotFoundException": HTTPStatus.NOT_FOUND,
@@ -26,7 +26,7 @@ _STATUSES: Final = {
 
 
 def write_passage(passage: Passage) -> Iterator[bytes]:
-    """A part of a fragment, with the tags that belong before and behind it."""
+    """Return a part of a fragment, with the tags before and after it."""
     fragment = passage.fragment
     if passage.begins:
         yield fragment.header
@@ -40,7 +40,7 @@ def write_passage(passage: Passage) -> Iterator[bytes]:
         )
         yield ebml.endless(ebml.CLUSTER)
     for piece in passage.pieces:
-        # A large write would be copied once for each packet that leaves.
+        # A large write would be copied once for each packet that is sent.
         yield from (piece[at : at + _PIECE] for at in range(0, len(piece), _PIECE))
     if passage.ends:
         yield contents.write_tags(
@@ -52,27 +52,27 @@ def write_passage(passage: Passage) -> Iterator[bytes]:
 
 
 def write_not_found() -> bytes:
-    """What is read instead of media where the fragment to start from is not there."""
+    """Return the response for a start fragment that is not in memory."""
     code, number = _NOT_FOUND
     header = ebml.element(ebml.EBML, b"") + ebml.endless(ebml.SEGMENT)
     return header + contents.write_tags({tags.ERROR_CODE: code, tags.ERROR_ID: number})
 
 
 def write_acknowledgements(acknowledgements: Iterable[Acknowledgement]) -> Iterator[bytes]:
-    """A line of JSON for each."""
+    """Yield a line of JSON for each acknowledgement."""
     for each in acknowledgements:
-        said: dict[str, Any] = {"EventType": each.event.value}
+        fields: dict[str, Any] = {"EventType": each.event.value}
         if each.timecode is not None:
-            said["FragmentTimecode"] = each.timecode
-            said["FragmentNumber"] = each.number
+            fields["FragmentTimecode"] = each.timecode
+            fields["FragmentNumber"] = each.number
         if each.fault:
-            said["ErrorId"] = each.fault.value
-            said["ErrorCode"] = each.fault.name
-        yield json.dumps(said, separators=(",", ":")).encode() + b"\n"
+            fields["ErrorId"] = each.fault.value
+            fields["ErrorCode"] = each.fault.name
+        yield json.dumps(fields, separators=(",", ":")).encode() + b"\n"
 
 
 def refused(environ: Environ, error: Refused) -> Answer:
-    """A refusal, as SDKs understand it."""
+    """Return an error response that SDKs understand."""
     status = _STATUSES.get(error.code, HTTPStatus.BAD_REQUEST)
     answer = refuse(environ, status, error.code, str(error))
     return replace(answer, headers=[*answer.headers, ("x-amzn-ErrorType", error.code)])

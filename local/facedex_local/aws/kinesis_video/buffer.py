@@ -1,8 +1,8 @@
-"""The fragments of a stream in memory, bounded by bytes and by age, for any number of readers.
+"""The fragments of a stream in memory, limited in size and age, for any number of readers.
 
-A fragment can be read while it is still growing. Readers take references to its pieces, so a slow
-one neither holds up the producer nor copies anything; what it has not read when its turn in memory
-is over, it misses.
+A fragment can be read while it is still growing. Readers receive references to its pieces, not
+copies, and a slow reader does not delay the producer. A reader misses fragments that are removed
+from memory before it reads them.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ from facedex_local.aws.kinesis_video.passages import Fragment, Passage, Selector
 
 Clock = Callable[[], float]  # seconds since 1970
 
-# A producer that was silent for so long gives way to another; seconds.
+# Seconds of silence after which another producer may replace a producer.
 SILENCE: Final = 5.0
-# So young is the newest fragment of a stream that is live; seconds, the longest a fragment lasts.
+# Maximum age in seconds of a live stream's newest fragment: the maximum length of a fragment.
 _LIVE: Final = 10.0
-# Bytes that are handed to a reader at once.
+# Bytes that a reader receives in one call.
 _PASSAGE: Final = 256 * 1024
-# Numbers of the service have 47 digits and rise; these hold milliseconds and a count.
+# The service's fragment numbers have 47 digits and increase. These contain milliseconds and a
+# counter.
 _NUMBER: Final = "91343852333181432392682{:013d}{:011d}"
 
 
@@ -38,9 +39,9 @@ class Buffer:
     """The media of one stream.
 
     Args:
-        most_bytes: bytes that are held.
-        seconds: for how long.
-        clock: tells the time.
+        most_bytes: the maximum size in memory.
+        seconds: the maximum age of a fragment.
+        clock: returns the current time.
     """
 
     def __init__(self, *, most_bytes: int, seconds: float, clock: Clock = time.time) -> None:
@@ -52,47 +53,47 @@ class Buffer:
         self._size = 0
         self._count = 0
         self._latest_ms = 0
-        self._dropped = ""  # number of the last fragment that is no longer held
+        self._removed = ""  # number of the fragment that was removed from memory last
         self._closed = False
         self._watchers: set[Callable[[], None]] = set()
         self._producer: object = None
-        self._heard = 0.0
+        self._last_received = 0.0  # seconds since 1970
 
     @property
     def closed(self) -> bool:
-        """Whether it takes and gives no more."""
+        """True if the stream no longer accepts or returns media."""
         return self._closed
 
     @property
     def size(self) -> int:
-        """Bytes that are held."""
+        """Size of the media in memory, in bytes."""
         return self._size
 
     def admit(self, producer: object, *, patience: float = 1.0) -> None:
-        """Let a producer send, if no other is.
+        """Register a producer, if no other producer is sending.
 
         Args:
-            producer: any object of its own.
-            patience: seconds that are given to one that is just leaving.
+            producer: an object that identifies the producer.
+            patience: seconds to wait for another producer that is about to end.
 
         Raises:
-            ProducerBusy: another is sending.
-            StreamClosed: it takes no more.
+            ProducerBusy: if another producer is sending.
+            StreamClosed: if the stream is closed.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._is_free(), patience)
             self._check_open()
             if not self._is_free():
                 raise ProducerBusy("Another producer is sending media to the stream.")
-            self._drop_growing()
+            self._break_growing()
             self._producer = producer
-            self._heard = self._clock()
+            self._last_received = self._clock()
 
     def dismiss(self, producer: object) -> None:
-        """Say that a producer has left; what it has not finished stays broken off."""
+        """Unregister a producer; its unfinished fragment remains incomplete."""
         with self._changed:
             if self._producer is producer:
-                self._drop_growing()
+                self._break_growing()
                 self._producer = None
                 self._notify()
 
@@ -108,17 +109,17 @@ class Buffer:
         """Begin a fragment.
 
         Raises:
-            ProducerSuperseded: another producer has taken over.
-            StreamClosed: it takes no more.
+            ProducerSuperseded: if another producer has replaced this one.
+            StreamClosed: if the stream is closed.
         """
         with self._changed:
-            now = self._hear(producer)
+            now = self._record_activity(producer)
             self._count += 1
-            # They rise also where the clock is put back.
+            # Numbers increase even if the clock is set back.
             self._latest_ms = max(self._latest_ms, int(now * 1000))
             number = _NUMBER.format(self._latest_ms, self._count)
             begun = Fragment(number, now, producer_timestamp, header, dict(tags), timestamp)
-            begun.heard = now
+            begun.received = now
             self._fragments.append(begun)
             self._account(begun, len(header))
             return begun
@@ -127,27 +128,30 @@ class Buffer:
         """Add an element to a fragment's cluster.
 
         Args:
-            length: seconds from the fragment's beginning to the frame in it.
+            producer: the object that identifies the producer.
+            fragment: the fragment.
+            piece: the element.
+            length: seconds from the fragment's beginning to the frame in the element.
 
         Raises:
-            ProducerSuperseded: another producer has taken over.
-            StreamClosed: it takes no more.
+            ProducerSuperseded: if another producer has replaced this one.
+            StreamClosed: if the stream is closed.
         """
         with self._changed:
-            fragment.heard = self._hear(producer)
+            fragment.received = self._record_activity(producer)
             fragment.pieces.append(piece)
             fragment.length = max(fragment.length, length)
             self._account(fragment, len(piece))
 
     def finish(self, fragment: Fragment) -> None:
-        """Say that a fragment is whole."""
+        """Mark a fragment as complete."""
         with self._changed:
             if fragment.state is State.GROWING:
-                fragment.state = State.WHOLE
+                fragment.state = State.COMPLETE
                 self._notify()
 
     def close(self) -> None:
-        """Forget everything, and end all reading and sending."""
+        """Remove all media, and end all reading and sending."""
         with self._changed:
             self._closed = True
             self._fragments.clear()
@@ -155,7 +159,7 @@ class Buffer:
             self._notify()
 
     def expire(self) -> None:
-        """Forget what is too old."""
+        """Remove fragments that are too old."""
         with self._changed:
             self._trim()
 
@@ -164,7 +168,7 @@ class Buffer:
         """Call a function after each change while the block runs.
 
         Args:
-            watcher: returns at once; it is called in the thread that makes the change.
+            watcher: must return at once; it is called in the thread that makes the change.
         """
         with self._changed:
             self._watchers.add(watcher)
@@ -175,34 +179,37 @@ class Buffer:
                 self._watchers.discard(watcher)
 
     def read(self, start: Start) -> Reader:
-        """A reader from a start on.
+        """Return a reader that begins at a start selector's position.
 
         Raises:
-            FragmentNotFound: the fragment to start from is not held.
+            FragmentNotFound: if the fragment to start from is not in memory.
         """
         with self._changed:
             self._trim()
-            return Reader(self, self._find(start), start)
+            return Reader(self, self._find_start(start), start)
 
-    def _find(self, start: Start) -> str:
-        """The number behind which reading starts; empty for all that is held."""
+    def _find_start(self, start: Start) -> str:
+        """Return the number after which reading starts, or "" to read all fragments."""
         match start.selector:
             case Selector.NOW:
                 return self._before_live()
             case Selector.FRAGMENT_NUMBER | Selector.CONTINUATION_TOKEN:
                 held = {each.number for each in self._fragments}
-                if start.number not in held | {self._dropped}:
-                    raise FragmentNotFound(f"Fragment {start.number} is not held by the stream.")
+                if start.number not in held | {self._removed}:
+                    raise FragmentNotFound(f"Fragment {start.number} is not in the stream.")
                 return start.number
         return ""
 
     def _before_live(self) -> str:
-        """Where a live reader starts: before the newest fragment, unless the stream is idle."""
+        """Return the number after which a live reader starts.
+
+        Its first fragment is the newest one, or the next one if the stream is idle.
+        """
         numbers = [each.number for each in self._fragments]
         if not numbers:
             return ""
         newest = self._fragments[-1]
-        live = newest.state is State.GROWING or self._clock() - newest.heard < _LIVE
+        live = newest.state is State.GROWING or self._clock() - newest.received < _LIVE
         return (["", *numbers])[-2 if live else -1]
 
     def _notify(self) -> None:
@@ -211,20 +218,20 @@ class Buffer:
             watcher()
 
     def _is_free(self) -> bool:
-        return self._producer is None or self._clock() - self._heard > SILENCE
+        return self._producer is None or self._clock() - self._last_received > SILENCE
 
     def _check_open(self) -> None:
         if self._closed:
             raise StreamClosed("The stream is deleted.")
 
-    def _hear(self, producer: object) -> float:
+    def _record_activity(self, producer: object) -> float:
         self._check_open()
         if self._producer is not producer:
-            raise ProducerSuperseded("Another producer has taken over the stream.")
-        self._heard = self._clock()
-        return self._heard
+            raise ProducerSuperseded("Another producer has replaced this one on the stream.")
+        self._last_received = self._clock()
+        return self._last_received
 
-    def _drop_growing(self) -> None:
+    def _break_growing(self) -> None:
         for each in self._fragments:
             if each.state is State.GROWING:
                 each.state = State.BROKEN
@@ -241,15 +248,15 @@ class Buffer:
             oldest = self._fragments[0]
             if oldest.state is State.GROWING:
                 return
-            if self._size <= self._most_bytes and oldest.heard >= horizon:
+            if self._size <= self._most_bytes and oldest.received >= horizon:
                 return
             self._fragments.popleft()
             self._size -= oldest.size
-            self._dropped = oldest.number
+            self._removed = oldest.number
 
 
 class Reader:
-    """One reader's place in a buffer; for one thread."""
+    """A reader with a position in a buffer, for use by one thread."""
 
     def __init__(self, buffer: Buffer, after: str, start: Start) -> None:
         self._buffer = buffer
@@ -259,23 +266,23 @@ class Reader:
         self._taken = 0
 
     def read(self, seconds: float) -> Passage | None:
-        """What comes next, or None if nothing does for so long.
+        """Return the next passage, or None if there is none within ``seconds``.
 
         Raises:
-            StreamClosed: the stream is deleted, or the server stops.
+            StreamClosed: if the stream was deleted or the server is stopping.
         """
         with self._buffer._changed:
             end = time.monotonic() + seconds
             while True:
                 self._buffer._check_open()
                 passage = self._next_passage()
-                left = end - time.monotonic()
-                if passage or left <= 0:
+                remaining = end - time.monotonic()
+                if passage or remaining <= 0:
                     return passage
-                self._buffer._changed.wait(left)
+                self._buffer._changed.wait(remaining)
 
     def _next_passage(self) -> Passage | None:
-        fragment = self._fragment or self._next()
+        fragment = self._fragment or self._next_fragment()
         if fragment is None:
             return None
         begins = self._fragment is None
@@ -289,13 +296,13 @@ class Reader:
         self._fragment = None if over else fragment
         if over:
             self._after, self._taken = fragment.number, 0
-        ends = over and fragment.state is State.WHOLE
+        ends = over and fragment.state is State.COMPLETE
         if not (begins or pieces or ends):
             return self._next_passage() if over else None
         behind = self._millis_behind(fragment) if ends else 0
         return Passage(fragment, tuple(pieces), begins, ends, behind)
 
-    def _next(self) -> Fragment | None:
+    def _next_fragment(self) -> Fragment | None:
         return next((each for each in self._buffer._fragments if self._wants(each)), None)
 
     def _wants(self, fragment: Fragment) -> bool:
@@ -303,7 +310,7 @@ class Reader:
             return False
         match self._start.selector if not self._after else None:
             case Selector.SERVER_TIMESTAMP:
-                return fragment.heard >= self._start.timestamp
+                return fragment.received >= self._start.timestamp
             case Selector.PRODUCER_TIMESTAMP:
                 ends = fragment.producer_timestamp + fragment.length
                 return ends >= self._start.timestamp

@@ -1,4 +1,4 @@
-"""What moto lacks of Kinesis Video Streams, as an application in front of it."""
+"""The application in front of moto that adds the media operations of Kinesis Video Streams."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ from facedex_local.http.gateway import Answer, raw_path
 from facedex_local.http.refusals import deny
 from facedex_local.http.wsgi import Wsgi, WsgiApplication
 
-# Both of its clients, of streams and of their media, sign so.
+# The service name in signatures of the clients for streams and for media.
 _SERVICE: Final = "kinesisvideo"
 _OURS: Final = ("PUT_MEDIA", "GET_MEDIA")
-_TICK: Final = 1.0  # seconds between looks at whether a request has to end
-_IDLE: Final = 5.0  # seconds between acknowledgements that nothing comes
-# Seconds without media after which PutMedia ends, as documented; and GetMedia, before the 60 s
-# after which an SDK gives up on a silent answer.
+_TICK: Final = 1.0  # seconds between checks whether a request must end
+_IDLE: Final = 5.0  # seconds between IDLE acknowledgements
+# Seconds without media after which PutMedia ends, as AWS documents. GetMedia ends after the same
+# time, which is less than the 60 s after which an SDK reports a read timeout.
 _PATIENCE: Final = 30.0
-_MOST: Final = 128  # requests for media at once
-_LINGER: Final = 2.0  # seconds in which a client may read the answer before the connection goes
+_MAX_REQUESTS: Final = 128  # PutMedia and GetMedia requests at the same time
+_LINGER: Final = 2.0  # seconds in which a client can read the response before the server closes
 
 
 class KinesisVideo:
-    """Answers PutMedia, GetMedia and where they are; everything else is moto's.
+    """Answers PutMedia, GetMedia and requests for their endpoint; moto answers all others.
 
     Args:
-        moto: has the streams.
-        streams: their media.
+        moto: answers the other requests.
+        streams: the streams and their media.
     """
 
     def __init__(self, moto: WsgiApplication, streams: Streams) -> None:
@@ -64,7 +64,7 @@ class KinesisVideo:
         if not operation or routes.signed_for(environ) != _SERVICE:
             await self._moto(exchange)
             return
-        # moto lets any page in, but this is what cameras see.
+        # moto accepts requests from any web page, but these requests access cameras' media.
         reason = door.judge_name(environ) or door.judge_origin(environ)
         try:
             if not reason:
@@ -75,7 +75,7 @@ class KinesisVideo:
             refusal = error.answer
         except Refused as error:
             refusal = answers.refused(environ, error)
-        # A producer that is refused may go on sending, or wait, for ever.
+        # A rejected producer might continue to send, or wait, for ever.
         producing = operation == self._put_media
         await exchange.answer(refusal, close=producing, linger=_LINGER)
 
@@ -83,14 +83,14 @@ class KinesisVideo:
         environ = exchange.environ
         body, members = await requests.read_json(exchange)
         if members.get("APIName") not in _OURS:
-            asked = await exchange.run(self._streams.ask, environ, raw_path(environ), body)
-            await exchange.answer(asked)
+            answer = await exchange.run(self._streams.forward, environ, raw_path(environ), body)
+            await exchange.answer(answer)
             return
         await exchange.run(self._streams.find, environ, requests.read_stream(members))
-        # The address that the caller has used: what reaches us once does so again.
+        # The address that the caller has just used, because the caller can reach it.
         address = f"{environ['wsgi.url_scheme']}://{environ['HTTP_HOST']}"
-        said = json.dumps({"DataEndpoint": address}).encode()
-        await exchange.answer(Answer(HTTPStatus.OK, [("Content-Type", "application/json")], said))
+        found = json.dumps({"DataEndpoint": address}).encode()
+        await exchange.answer(Answer(HTTPStatus.OK, [("Content-Type", "application/json")], found))
 
     async def _delete_stream(self, exchange: Exchange) -> None:
         body, members = await requests.read_json(exchange)
@@ -137,12 +137,12 @@ class KinesisVideo:
         """Count a request for media while the block runs.
 
         Raises:
-            Refused: there are too many.
+            Refused: if too many requests are running.
         """
-        if self._media_requests >= _MOST:
+        if self._media_requests >= _MAX_REQUESTS:
             raise Refused(
                 "ConnectionLimitExceededException",
-                "Too many requests for media are being answered; close some of them.",
+                "Too many PutMedia and GetMedia requests are open; close some of them.",
             )
         self._media_requests += 1
         try:
@@ -152,19 +152,19 @@ class KinesisVideo:
 
 
 async def _begin(exchange: Exchange, content_type: str, *, close: bool = False) -> None:
-    """Send the head now: the first byte of the body may be long in coming."""
+    """Send the response's head at once: the first byte of the body may follow much later."""
     headers = [("Content-Type", content_type), ("x-amzn-RequestId", str(uuid.uuid4()))]
     await exchange.start(HTTPStatus.OK, [*headers, *([("Connection", "close")] if close else [])])
 
 
 async def _deliver(exchange: Exchange, reader: Reader, buffer: Buffer) -> None:
-    """Send media from a reader's place on, until nothing more comes or the client has gone."""
+    """Send a reader's media until no more arrives or the client disconnects."""
     loop = asyncio.get_running_loop()
     changed = asyncio.Event()
 
     def wake() -> None:
         if not changed.is_set():
-            with suppress(RuntimeError):  # the loop has ended
+            with suppress(RuntimeError):  # the event loop has ended
                 loop.call_soon_threadsafe(changed.set)
 
     gone = asyncio.ensure_future(exchange.wait_for_disconnect())
@@ -187,7 +187,7 @@ async def _deliver(exchange: Exchange, reader: Reader, buffer: Buffer) -> None:
 
 
 async def _wait(changed: asyncio.Event, gone: asyncio.Future[None]) -> None:
-    """Wait for a change, for the client to go, or for a moment."""
+    """Wait for a change or the client's disconnect, for at most ``_TICK`` seconds."""
     waiting = asyncio.ensure_future(changed.wait())
     waited: set[asyncio.Future[Any]] = {waiting, gone}
     try:
@@ -197,7 +197,7 @@ async def _wait(changed: asyncio.Event, gone: asyncio.Future[None]) -> None:
 
 
 async def _receive(exchange: Exchange, ingest: Ingest, buffer: Buffer) -> None:
-    """Take media until its producer ends, and acknowledge it."""
+    """Receive and acknowledge media until the producer ends."""
     silence = 0.0
     while not ingest.ended:
         acknowledgements: Iterator[Acknowledgement] = iter(())

@@ -1,14 +1,14 @@
-"""Why media is not taken or not given; each message is one sentence."""
+"""Errors of PutMedia and GetMedia; each message is one sentence."""
 
 from __future__ import annotations
 
 
 class StreamClosed(Exception):
-    """The stream was deleted, or the server stops."""
+    """The stream was deleted, or the server is stopping."""
 
 
 class FragmentNotFound(Exception):
-    """The fragment to start from is not held, or no longer."""
+    """The fragment to start from is not in memory, or no longer."""
 
 
 class ProducerBusy(Exception):
@@ -16,14 +16,14 @@ class ProducerBusy(Exception):
 
 
 class ProducerSuperseded(Exception):
-    """The producer was silent, and another one has taken over."""
+    """The producer was silent for too long, and another one has replaced it."""
 
 
 class Refused(Exception):
-    """A request is refused with an error of the service.
+    """A request is rejected with an error of the service.
 
     Attributes:
-        code: name of the error, as AWS's service model has it.
+        code: the error's name in AWS's service model.
     """
 
     def __init__(self, code: str, message: str) -> None:

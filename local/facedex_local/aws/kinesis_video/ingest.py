@@ -1,4 +1,4 @@
-"""What a producer sends, as fragments: parsed, judged by Kinesis's limits, acknowledged.
+"""Parsing of a producer's media into fragments, with PutMedia's limits and acknowledgements.
 
 Each Matroska cluster is a fragment. Limits and error codes are those of PutMedia:
 https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/API_dataplane_PutMedia.html.
@@ -18,16 +18,16 @@ from facedex_local.aws.kinesis_video.buffer import Buffer
 from facedex_local.aws.kinesis_video.errors import ProducerSuperseded, StreamClosed
 from facedex_local.aws.kinesis_video.passages import Fragment
 
-_LARGEST: Final = 50 << 20  # bytes of a fragment
-_LONGEST: Final = 10.0  # seconds of a fragment
-_MOST_TRACKS: Final = 3
+_MAX_SIZE: Final = 50 << 20  # bytes of a fragment
+_MAX_LENGTH: Final = 10.0  # seconds of a fragment
+_MAX_TRACKS: Final = 3
 _LATEST: Final = 253_402_300_799  # the last second of the year 9999
-# Names of tags that are the service's own.
+# Prefix of tag names that are reserved for the service.
 _RESERVED: Final = "AWS"
 
 
 class Event(StrEnum):
-    """What an acknowledgement tells."""
+    """The type of an acknowledgement."""
 
     BUFFERING = "BUFFERING"
     RECEIVED = "RECEIVED"
@@ -53,10 +53,13 @@ class Fault(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
-    """One line of PutMedia's answer.
+    """One line of PutMedia's response.
 
     Attributes:
-        timecode: the fragment's time as its producer counts it, in milliseconds.
+        event: the type of the acknowledgement.
+        timecode: the fragment's time by its producer's clock, in milliseconds.
+        number: the fragment's number.
+        fault: the error, if the event is ERROR.
     """
 
     event: Event
@@ -72,12 +75,16 @@ class _Rejected(Exception):
 
 
 class Ingest:
-    """One producer's session, from its first byte to its last.
+    """A producer's session, from its first byte to its last.
 
     Args:
-        buffer: the stream's; the session has been admitted there as a producer.
-        began: seconds since 1970 from which its timecodes count; 0 for absolute ones.
-        persists: whether the stream keeps media, and says so.
+        buffer: the stream's buffer, which has admitted this session as its producer.
+        began: time that the producer's timecodes are relative to, seconds since 1970; 0 if they
+            are absolute.
+        persists: whether the stream acknowledges fragments as persisted.
+
+    Attributes:
+        ended: whether the session has ended, with or without an error.
     """
 
     def __init__(self, buffer: Buffer, *, began: float, persists: bool) -> None:
@@ -93,18 +100,18 @@ class Ingest:
         self._tags: dict[str, str] = {}
         self._fragment: Fragment | None = None
         self._missing: set[int] = set()
-        # Times in the unit of time: the fragment's, and of each track the latest frame's in the
-        # fragments before this one and up to now.
+        # Times in the time unit of the Matroska header: of the fragment, and of each track's
+        # latest frame in earlier fragments and in all fragments.
         self._timestamp = -1
         self._before: dict[int, int] = {}
         self._latest: dict[int, int] = {}
 
     def feed(self, data: bytes) -> Iterator[Acknowledgement]:
-        """Take what has come; after an error the session is ended."""
-        yield from self._judged(self._parser.feed(data))
+        """Process data from the producer; an error ends the session."""
+        yield from self._process(self._parser.feed(data))
 
     def finish(self) -> Iterator[Acknowledgement]:
-        """Say that the producer has ended its request in good order."""
+        """End the session after the producer has completed its request."""
         if self.ended:
             return
         try:
@@ -113,15 +120,15 @@ class Ingest:
             yield self._fail(Fault.INVALID_MKV_DATA)
             return
         # A cluster of unknown size ends with the request.
-        yield from self._judged(iter([Element(CLUSTER_END, b"", b"")]))
+        yield from self._process(iter([Element(CLUSTER_END, b"", b"")]))
         self.ended = True
 
     def fail(self, fault: Fault) -> Iterator[Acknowledgement]:
-        """Say that nothing more can come, for a reason outside of the media."""
+        """End the session for a reason other than the media itself."""
         if not self.ended:
             yield self._fail(fault)
 
-    def _judged(self, elements: Iterator[Element]) -> Iterator[Acknowledgement]:
+    def _process(self, elements: Iterator[Element]) -> Iterator[Acknowledgement]:
         if self.ended:
             return
         try:
@@ -145,7 +152,7 @@ class Ingest:
             case ebml.SEGMENT if not self._segments:
                 self._segments += 1
             case ebml.EBML | ebml.SEGMENT:
-                raise Malformed("A request holds one segment.")
+                raise Malformed("A request contains more than one segment.")
             case ebml.INFO:
                 self._info, self._scale = element.raw, contents.read_scale(element.body)
             case ebml.TRACKS:
@@ -164,14 +171,14 @@ class Ingest:
 
     def _read_tracks(self, element: Element) -> None:
         tracks = contents.read_tracks(element.body)
-        if len(tracks) > _MOST_TRACKS:
+        if len(tracks) > _MAX_TRACKS:
             raise _Rejected(Fault.MORE_THAN_ALLOWED_TRACKS_FOUND)
         self._tracks = element.raw
         self._numbers = frozenset(track.number for track in tracks)
 
     def _begin(self, element: Element) -> Acknowledgement:
         if not self._tracks:
-            raise Malformed("A cluster stands before the tracks.")
+            raise Malformed("A cluster precedes the tracks.")
         timestamp = ebml.unsigned(element.body)
         if timestamp <= self._timestamp:
             raise _Rejected(Fault.FRAGMENT_TIMECODE_LESSER_THAN_PREVIOUS)
@@ -195,7 +202,7 @@ class Ingest:
     def _add(self, element: Element) -> None:
         fragment = self._fragment
         if fragment is None:
-            raise Malformed("A cluster does not begin with its time.")
+            raise Malformed("A cluster does not begin with its timestamp.")
         track, offset = _read_position(element)
         if track not in self._numbers:
             raise _Rejected(Fault.TRACK_NUMBER_MISMATCH)
@@ -203,9 +210,9 @@ class Ingest:
         if at <= self._before.get(track, -1):
             raise _Rejected(Fault.FRAGMENT_TIMECODE_LESSER_THAN_PREVIOUS)
         length = offset * self._scale / 1e9
-        if length > _LONGEST:
+        if length > _MAX_LENGTH:
             raise _Rejected(Fault.MAX_FRAGMENT_DURATION_REACHED)
-        if fragment.size + len(element.raw) > _LARGEST:
+        if fragment.size + len(element.raw) > _MAX_SIZE:
             raise _Rejected(Fault.MAX_FRAGMENT_SIZE_REACHED)
         self._missing.discard(track)
         self._latest[track] = max(self._latest.get(track, at), at)
@@ -234,11 +241,11 @@ class Ingest:
 
 
 def _read_position(element: Element) -> tuple[int, int]:
-    """Track of a block, and its time since its cluster's."""
+    """Return a block's track and its time relative to its cluster."""
     body = element.body
     if element.id == ebml.BLOCK_GROUP:
         body = dict(ebml.children(body)).get(ebml.BLOCK, b"")
     track = ebml.read_size(body, 0)
     if track is None or track[0] is None or len(body) < track[1] + 3:
-        raise Malformed("A block is too short to hold a frame.")
+        raise Malformed("A block is too short for a frame.")
     return track[0], int.from_bytes(body[track[1] : track[1] + 2], "big", signed=True)

@@ -1,4 +1,4 @@
-"""What a stream's memory holds and what its readers ask for and get."""
+"""Fragments in a stream's memory, start selectors of readers, and the passages that they read."""
 
 from __future__ import annotations
 
@@ -8,27 +8,29 @@ from enum import Enum, auto
 
 
 class State(Enum):
-    """How far a fragment is."""
+    """The state of a fragment."""
 
     GROWING = auto()
-    WHOLE = auto()
+    COMPLETE = auto()
     BROKEN = auto()
 
 
 @dataclass(slots=True, eq=False)
 class Fragment:
-    """A fragment as it is held.
+    """A fragment in memory.
 
     Attributes:
-        number: digits; a later fragment's is greater.
-        server_timestamp, producer_timestamp: seconds since 1970, of its beginning.
-        header: what comes before its cluster in a Matroska file.
-        tags: its producer's.
-        timestamp: its time, in its own unit.
-        pieces: elements of its cluster.
-        size: bytes held for it.
-        length: seconds from its first frame to its last.
-        heard: seconds since 1970 when the last piece came.
+        number: digits; later fragments have greater numbers.
+        server_timestamp: start of the fragment by the server's clock, seconds since 1970.
+        producer_timestamp: start of the fragment by the producer's clock, seconds since 1970.
+        header: the elements before the fragment's cluster in a Matroska file.
+        tags: the producer's tags.
+        timestamp: the cluster's time, in the time unit of the producer's Matroska header.
+        pieces: the elements of the cluster.
+        size: memory used, in bytes.
+        length: seconds from the first frame to the last.
+        received: time at which the last piece arrived, seconds since 1970.
+        state: the state of the fragment.
     """
 
     number: str
@@ -40,12 +42,12 @@ class Fragment:
     pieces: list[bytes] = field(default_factory=list, repr=False)
     size: int = 0
     length: float = 0.0
-    heard: float = 0.0
+    received: float = 0.0
     state: State = State.GROWING
 
 
 class Selector(Enum):
-    """Where reading starts; AWS's names."""
+    """The position at which reading starts, by AWS's names."""
 
     NOW = "NOW"
     EARLIEST = "EARLIEST"
@@ -60,8 +62,10 @@ class Start:
     """A start selector.
 
     Attributes:
-        number: the fragment behind which reading starts, for the two selectors that name one.
-        timestamp: seconds since 1970, for the other two that need something.
+        selector: the kind of position.
+        number: the fragment after which reading starts, for FRAGMENT_NUMBER and
+            CONTINUATION_TOKEN.
+        timestamp: seconds since 1970, for SERVER_TIMESTAMP and PRODUCER_TIMESTAMP.
     """
 
     selector: Selector
@@ -71,12 +75,15 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """What a reader gets at once, of one fragment.
+    """A part of one fragment, as a reader receives it.
 
     Attributes:
-        begins: whether these are its first pieces.
-        ends: whether these are its last, and it is whole.
-        millis_behind: from it to the newest fragment, by the server's clock; where it ends.
+        fragment: the fragment.
+        pieces: elements of the fragment's cluster.
+        begins: whether the pieces are the fragment's first.
+        ends: whether the pieces are the fragment's last and the fragment is complete.
+        millis_behind: milliseconds from this fragment to the newest one, by the server's clock;
+            set only if ``ends``.
     """
 
     fragment: Fragment

@@ -1,4 +1,4 @@
-"""Requests of Kinesis Video Streams: what they ask for, or why they are refused."""
+"""Parsing and validation of requests to Kinesis Video Streams."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ _TOKEN: Final = re.compile(r"[a-zA-Z0-9_.-]{1,128}")
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """What a producer says about the media that it sends.
+    """The parameters of a PutMedia request.
 
     Attributes:
-        stream: members of a request that name the stream.
-        began: seconds since 1970 from which its timecodes count; 0 for absolute ones.
+        stream: StreamName or StreamARN, as a request's members.
+        began: time that the producer's timecodes are relative to, seconds since 1970; 0 if they
+            are absolute.
     """
 
     stream: dict[str, str]
@@ -40,8 +41,8 @@ async def read_json(exchange: Exchange) -> tuple[bytes, dict[str, Any]]:
     """Return the body of a request, as bytes and as a JSON object.
 
     Raises:
-        Refused: it is too long, or no object.
-        Disconnected: the client has gone.
+        Refused: if the body is too long or not a JSON object.
+        Disconnected: if the client has disconnected.
     """
     body = await exchange.read(_LARGEST)
     if body is None:
@@ -56,10 +57,10 @@ async def read_json(exchange: Exchange) -> tuple[bytes, dict[str, Any]]:
 
 
 def read_stream(members: dict[str, Any]) -> dict[str, str]:
-    """The members that name the stream.
+    """Return the member that names the stream.
 
     Raises:
-        Refused: neither or both are there, or one is not what it should be.
+        Refused: if neither or both of StreamName and StreamARN are present, or one is invalid.
     """
     name, arn = members.get("StreamName"), members.get("StreamARN")
     if (name is None) == (arn is None):
@@ -74,10 +75,10 @@ def read_stream(members: dict[str, Any]) -> dict[str, str]:
 
 
 def read_start(members: dict[str, Any]) -> Start:
-    """The start selector of a GetMedia request.
+    """Return the start selector of a GetMedia request.
 
     Raises:
-        Refused: it is not complete, or not what it should be.
+        Refused: if the selector is incomplete or invalid.
     """
     given = members.get("StartSelector")
     if not isinstance(given, dict):
@@ -102,10 +103,10 @@ def read_start(members: dict[str, Any]) -> Start:
 
 
 def read_media(environ: Environ) -> Media:
-    """The headers of a PutMedia request.
+    """Return the parameters in the headers of a PutMedia request.
 
     Raises:
-        Refused: one is missing, or not what it should be.
+        Refused: if a header is missing or invalid.
     """
     named = {
         "StreamName": environ.get("HTTP_X_AMZN_STREAM_NAME"),
@@ -138,7 +139,7 @@ def _require(value: Any, pattern: re.Pattern[str], name: str) -> None:
 
 
 def _timestamp(value: Any) -> float:
-    """Seconds since 1970 of a time as SDKs write it."""
+    """Return a time in an SDK's format as seconds since 1970."""
     try:
         seconds = (
             datetime.fromisoformat(value).timestamp() if isinstance(value, str) else float(value)
@@ -146,5 +147,5 @@ def _timestamp(value: Any) -> float:
     except (TypeError, ValueError, OverflowError):
         seconds = math.nan
     if not math.isfinite(seconds):
-        raise Refused("InvalidArgumentException", "StartTimestamp is missing or no time.")
+        raise Refused("InvalidArgumentException", "StartTimestamp is missing or invalid.")
     return seconds

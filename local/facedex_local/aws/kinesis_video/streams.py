@@ -1,4 +1,4 @@
-"""Which streams there are, as moto has it, and the media of each."""
+"""The streams that exist in moto, and the media of each."""
 
 from __future__ import annotations
 
@@ -18,30 +18,32 @@ from facedex_local.http.gateway import Answer, Environ
 from facedex_local.http.wsgi import WsgiApplication, call
 
 _HOUR: Final = 3600.0
-# What Kinesis Video Streams holds of a stream that keeps nothing:
+# How long Kinesis Video Streams buffers the media of a stream with a retention of 0 hours:
 # https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/API_CreateStream.html
-_UNKEPT: Final = 300.0  # seconds
-_EXPIRY: Final = 5.0  # seconds between looks for media that is too old
+_BUFFER_SECONDS: Final = 300.0
+_EXPIRY: Final = 5.0  # seconds between removals of old media
 
 
 class NoStream(Exception):
-    """There is no such stream.
+    """The stream does not exist.
 
     Attributes:
-        answer: what moto says to it.
+        answer: moto's error response.
     """
 
     def __init__(self, answer: Answer) -> None:
-        super().__init__("There is no such stream.")
+        super().__init__("The stream does not exist.")
         self.answer = answer
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A stream that exists.
+    """An existing stream.
 
     Attributes:
-        persists: whether it keeps media for hours, and so acknowledges that.
+        buffer: the stream's media.
+        persists: whether the stream has a retention period, and so acknowledges fragments as
+            persisted.
     """
 
     buffer: Buffer
@@ -52,9 +54,9 @@ class Streams:
     """The streams of moto, each with its media.
 
     Args:
-        moto: answers for the streams themselves.
-        most_bytes: bytes of media that are held for each.
-        clock: tells the time.
+        moto: answers requests about the streams themselves.
+        most_bytes: the maximum size of each stream's media in memory.
+        clock: returns the current time.
     """
 
     def __init__(self, moto: WsgiApplication, *, most_bytes: int, clock: Clock = time.time) -> None:
@@ -66,18 +68,19 @@ class Streams:
         self._closed = False
 
     def find(self, environ: Environ, stream: dict[str, str]) -> Stream:
-        """The stream that a request names.
+        """Return the stream that a request names.
 
         Args:
-            environ: the request; its signature tells account and region.
+            environ: the request; its signature determines account and region.
             stream: StreamName or StreamARN.
 
         Raises:
-            NoStream: there is none.
+            NoStream: if the stream does not exist.
         """
-        # A stream that is deleted between the two steps would leave its media behind.
+        # Under the lock, because the media of a stream that is deleted between the two steps
+        # would never be removed.
         with self._lock:
-            answer = self.ask(environ, "/describeStream", json.dumps(stream).encode())
+            answer = self.forward(environ, "/describeStream", json.dumps(stream).encode())
             if answer.status != 200:
                 raise NoStream(answer)
             found: dict[str, Any] = json.loads(answer.body)["StreamInfo"]
@@ -86,7 +89,7 @@ class Streams:
             if buffer is None:
                 buffer = Buffer(
                     most_bytes=self._most_bytes,
-                    seconds=hours * _HOUR or _UNKEPT,
+                    seconds=hours * _HOUR or _BUFFER_SECONDS,
                     clock=self._clock,
                 )
                 if self._closed:
@@ -95,22 +98,22 @@ class Streams:
             return Stream(buffer, persists=hours > 0)
 
     def delete(self, environ: Environ, body: bytes, arn: str) -> Answer:
-        """Have moto delete a stream, and forget its media if it does."""
+        """Delete a stream from moto, and its media from memory."""
         with self._lock:
-            answer = self.ask(environ, "/deleteStream", body)
+            answer = self.forward(environ, "/deleteStream", body)
             if answer.status == 200 and (buffer := self._buffers.pop(arn, None)):
                 buffer.close()
             return answer
 
     def expire(self) -> None:
-        """Forget media that is too old, also of streams that nobody touches."""
+        """Remove media that is too old, including that of unused streams."""
         with self._lock:
             buffers = list(self._buffers.values())
         for buffer in buffers:
             buffer.expire()
 
     def close(self) -> None:
-        """Forget all media, and end all reading and sending."""
+        """Remove all media, and end all PutMedia and GetMedia requests."""
         with self._lock:
             self._closed = True
             for buffer in self._buffers.values():
@@ -118,7 +121,7 @@ class Streams:
 
     @contextmanager
     def open(self) -> Iterator[None]:
-        """Take and give media while the block runs, and forget what becomes too old."""
+        """Remove old media regularly while the block runs, and close all streams at its end."""
         ended = threading.Event()
 
         def expire() -> None:
@@ -134,9 +137,9 @@ class Streams:
             shutdown.run("closing streams", self.close)
             shutdown.join(thread)
 
-    def ask(self, environ: Environ, path: str, body: bytes) -> Answer:
-        """What moto answers to a request of the same caller for another path and body."""
-        asked = environ | {
+    def forward(self, environ: Environ, path: str, body: bytes) -> Answer:
+        """Return moto's response to the same caller's request with another path and body."""
+        forwarded = environ | {
             "PATH_INFO": path,
             "REQUEST_URI": path,
             "RAW_URI": path,
@@ -145,5 +148,5 @@ class Streams:
             "wsgi.input": io.BytesIO(body),
             "wsgi.errors": sys.stderr,
         }
-        asked.pop("HTTP_TRANSFER_ENCODING", None)
-        return call(self._moto, asked)
+        forwarded.pop("HTTP_TRANSFER_ENCODING", None)
+        return call(self._moto, forwarded)
