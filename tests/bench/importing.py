@@ -29,7 +29,7 @@ from facedex.vision import packs
 from facedex.vision.images import decode
 from facedex.vision.packs import Pack
 from facedex_cli.importing.connection import connect
-from facedex_cli.importing.indexing import Indexer, Job, work_off
+from facedex_cli.importing.indexing import Indexer, Job, run_jobs
 from facedex_cli.importing.journal import Journal, Request
 from facedex_cli.importing.photos import Folder, Photo
 from facedex_models import installing
@@ -85,7 +85,7 @@ class Course:
         ]
         path = self._folder.with_name(f"{turn}.sqlite")
         with closing(Journal(path, arn="bench", created="")) as journal:
-            for job, outcome in work_off(
+            for job, outcome in run_jobs(
                 jobs, self._indexer.index, concurrency=concurrency, stopped=lambda: False
             ):
                 assert outcome.faces

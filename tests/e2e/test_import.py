@@ -330,7 +330,7 @@ def test_links_that_go_round_in_a_circle_are_followed_once(
     [
         ("nowhere", (), "nowhere is not a folder"),
         ("s3://there-is-no-such-bucket/", (), "The photos cannot be listed"),
-        (".", ("--no-create",), "--create makes it"),
+        (".", ("--no-create",), "create it with --create"),
         (".", ("--endpoint-url=http://127.0.0.1:9",), "Start the server with: facedex up"),
     ],
 )

@@ -225,6 +225,6 @@ def _plain_errors() -> Iterator[None]:
     try:
         yield
     except BotoCoreError as error:
-        raise click.ClickException(f"The AWS settings cannot be used: {error}") from error
+        raise click.ClickException(f"The AWS settings are not valid: {error}") from error
     except (StartFailed, SettingError, StoreError, ModelError, PackMissing) as error:
         raise click.ClickException(str(error)) from error

@@ -16,7 +16,7 @@ from facedex_cli.commands import where
 from facedex_cli.commands.interrupting import INTERRUPTED, interruption
 from facedex_cli.importing import connection, display
 from facedex_cli.importing.import_errors import ImportStopped
-from facedex_cli.importing.indexing import Indexer, Job, work_off
+from facedex_cli.importing.indexing import Indexer, Job, run_jobs
 from facedex_cli.importing.journal import Journal, Request
 from facedex_cli.importing.naming import Naming, external_image_id
 from facedex_cli.importing.outcomes import ACKNOWLEDGED, Outcome, Report, Result, Tally
@@ -173,7 +173,7 @@ def _run(
                 else:
                     note(each)
             with display.progress(len(jobs)) as show:
-                for job, outcome in work_off(
+                for job, outcome in run_jobs(
                     jobs,
                     indexer.index,
                     concurrency=concurrency,

@@ -20,20 +20,21 @@ _OPTIONS = (
         "--host",
         default="127.0.0.1",
         show_default=True,
-        help="Address to listen on. Without access keys, anyone who reaches it may do anything.",
+        help="Address to listen on. Without access keys, every client that can reach it has full"
+        " access.",
     ),
     click.option(
         "--port",
         default=9000,
         show_default=True,
         type=click.IntRange(0, 65535),
-        help="Port to listen on; 0 takes any free one.",
+        help="Port to listen on; 0 selects a free port.",
     ),
-    where.data_dir("Where the database lives."),
+    where.data_dir("Directory of the database."),
     click.option(
         "--database-url",
         envvar="FACEDEX_DATABASE_URL",
-        help="A Postgres of your own, with pgvector, instead of the embedded one.",
+        help="URL of your own Postgres with pgvector, used instead of the embedded one.",
     ),
     click.option(
         "--pack",
@@ -43,7 +44,7 @@ _OPTIONS = (
         default=DEFAULT_PACK,
         show_default=True,
         metavar="PACK",
-        help="Default model pack: of new collections without the tag facedex:pack, and of requests"
+        help="Default model pack, for new collections without the tag facedex:pack and for requests"
         " without a collection. See: facedex models list",
     ),
     click.option(
@@ -51,16 +52,16 @@ _OPTIONS = (
         default=16,
         show_default=True,
         type=click.IntRange(1, 256),
-        help="Requests that are answered at once.",
+        help="Number of requests that run at the same time.",
     ),
 )
 
 
 def machine_options(*, log: bool) -> Callable[[_Command], _Command]:
-    """Give a command the options of the machine, and the machine's ``Options`` as ``options``.
+    """Return a decorator that adds the server's options and passes them as ``options``.
 
     Args:
-        log: whether requests are logged unless the user says.
+        log: whether requests are logged by default.
     """
     logging = click.option(
         "--log/--no-log", default=log, show_default=True, help="Log a line per request on stderr."

@@ -1,4 +1,4 @@
-"""Running the machine under a command: signals, failures in one sentence, the words when ready."""
+"""Running of the server by a command: signals, errors as one sentence, the output when ready."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _SIGNALS = tuple(
 )
 
 
-_LOOK: Final = 0.5  # seconds between looks for a signal that has raised nothing
+_POLL_INTERVAL: Final = 0.5  # seconds between checks for a signal that has not raised an exception
 
 
 class _Interruption:
-    """Whether a signal has asked for the end.
+    """A flag that a signal handler sets to end the command.
 
-    A plain flag: a signal's handler may take no lock, as its thread may hold it.
+    It uses no lock, because the interrupted thread might hold the lock.
     """
 
-    asked = False
+    requested = False
 
 
 _interruption: Final = _Interruption()
@@ -44,9 +44,13 @@ _interruption: Final = _Interruption()
 
 @contextmanager
 def session(options: Options) -> Iterator[Machine]:
-    """Run the machine while the block does.
+    """Run the server while the block runs.
 
-    Ctrl-C, SIGTERM and a closed terminal end both, and the command, with exit status 0.
+    Ctrl-C, SIGTERM and a closed terminal end the block, the server and the command, with exit
+    status 0.
+
+    Raises:
+        ClickException: if the server cannot start.
     """
     with _interruptible():
         try:
@@ -60,29 +64,32 @@ def session(options: Options) -> Iterator[Machine]:
 
 
 def announce(machine: Machine) -> None:
-    """Say where the machine answers and what clients need to know."""
+    """Print the server's address and the settings that clients need."""
     click.echo(f"ready {machine.url}")
-    anybody = machine.auth is Auth.NONE
-    for name, value in environment.describe_client(machine.url, credentials=anybody).items():
+    any_key = machine.auth is Auth.NONE
+    for name, value in environment.describe_client(machine.url, credentials=any_key).items():
         click.echo(f"  export {name}={value}")
-    if not anybody:
-        click.echo("  and an access key, which you make with: facedex keys create")
+    if not any_key:
+        click.echo("  and an access key; create one with: facedex keys create")
     _warn_of_missing_calibration()
 
 
 def wait() -> None:
-    """Wait for the end, which comes as KeyboardInterrupt.
+    """Wait for a signal, then raise KeyboardInterrupt.
 
-    Python drops one that is raised in a finaliser, and sees late a signal that another thread
-    has received; the flag and the short sleeps let neither be missed.
+    Python discards a KeyboardInterrupt that is raised in a finaliser, and may run the handler late
+    if another thread receives the signal. The flag and the short sleeps handle both cases.
+
+    Raises:
+        KeyboardInterrupt: always.
     """
-    while not _interruption.asked:
-        time.sleep(_LOOK)
+    while not _interruption.requested:
+        time.sleep(_POLL_INTERVAL)
     raise KeyboardInterrupt
 
 
 def _warn_of_missing_calibration() -> None:
-    """Say that searches will fail, before anybody fills a collection to find it out."""
+    """Print a note if searches will fail, before the user fills a collection."""
     from facedex.runtime import services
     from facedex.vision.errors import Uncalibrated
 
@@ -94,22 +101,22 @@ def _warn_of_missing_calibration() -> None:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Turn the first signal into KeyboardInterrupt and ignore those that follow.
+    """Turn the first signal into KeyboardInterrupt and ignore later ones.
 
-    So a second Ctrl-C does not break off the orderly stop that the first began.
+    A second Ctrl-C therefore does not interrupt the orderly shutdown that the first one started.
     """
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         for each in _SIGNALS:
             signal.signal(each, signal.SIG_IGN)
-        _interruption.asked = True
+        _interruption.requested = True
         raise KeyboardInterrupt
 
-    _interruption.asked = False
+    _interruption.requested = False
     before = {
         each: signal.signal(each, interrupt)
         for each in _SIGNALS
-        # Under nohup a closed terminal is not to end anything.
+        # Under nohup, a closed terminal must not end the command.
         if each is signal.SIGINT or signal.getsignal(each) is not signal.SIG_IGN
     }
     try:

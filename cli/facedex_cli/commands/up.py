@@ -1,4 +1,4 @@
-"""``facedex up``: the product on one machine."""
+"""``facedex up``: start the server on one machine."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ from facedex_local.machine import Options
     envvar="FACEDEX_AUTH",
     default=Auth.NONE.value,
     show_default=True,
-    help="Whether the face API asks for an access key of `facedex keys create`. S3 and the other"
-    " services of moto on the same port never do; with keys they answer on loopback only.",
+    help="Authentication of the face API: none, or access keys of `facedex keys create`. S3 and"
+    " moto's other services on the same port do not check keys; with `keys` they accept requests"
+    " from loopback addresses only.",
 )
 @click.option(
     "--stream-memory",
@@ -31,7 +32,7 @@ from facedex_local.machine import Options
     show_default=True,
     type=click.IntRange(1, 1 << 20),
     metavar="MB",
-    help="Media that is held in memory for each Kinesis video stream.",
+    help="Media kept in memory for each Kinesis video stream.",
 )
 @click.option(
     "--processes",
@@ -39,14 +40,14 @@ from facedex_local.machine import Options
     default=1,
     show_default=True,
     type=click.IntRange(1, 16),
-    help="Processes that answer requests on the port; as many as there are cores use them all.",
+    help="Processes that answer requests on the port. One process per core uses all cores.",
 )
 def up(options: Options, auth: str, stream_memory: int, processes: int) -> None:
     """Start the API, its database and S3 on one port, until Ctrl-C.
 
-    Requests that are signed for Rekognition are answered here; all other services (S3, SQS,
-    SNS, ...) are answered by moto, whose data is gone with the process. Faces stay, in the data
-    directory.
+    Facedex answers requests that are signed for Rekognition. moto answers requests for all other
+    services (S3, SQS, SNS, ...), and its data is lost when the server stops. Faces are stored in
+    the data directory.
 
     \b
     aws rekognition create-collection --collection-id friends
@@ -54,7 +55,7 @@ def up(options: Options, auth: str, stream_memory: int, processes: int) -> None:
         --image-bytes fileb://photo.jpg --external-image-id ann
     aws rekognition search-faces-by-image --collection-id friends --image-bytes fileb://other.jpg
 
-    What is put into the bucket "uploads" is indexed too.
+    Photos that are put into the bucket "uploads" are indexed as well:
 
     \b
     aws s3 cp photo.jpg s3://uploads/friends/ann.jpg

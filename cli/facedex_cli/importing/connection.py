@@ -1,4 +1,4 @@
-"""Clients for an import: where the face API and S3 are, and the collection."""
+"""The import's connections to the face API and S3, and its collection."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from mypy_boto3_rekognition import RekognitionClient
     from mypy_boto3_s3 import S3Client
 
-_ATTEMPTS: Final = 6  # the last waits come after about 15 seconds
+_ATTEMPTS: Final = 6  # with retries spread over about 15 seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """Clients of one place.
+    """The clients of an import.
 
     Attributes:
-        rekognition: for the face API.
-        s3: for the photos' bucket.
+        rekognition: client of the face API.
+        s3: client for the photos' bucket.
         index_faces: sends photos to the face API.
     """
 
@@ -37,12 +37,12 @@ class Clients:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """What tells a collection from every other, also from an earlier one of its name.
+    """The identity of a collection, which differs from that of an earlier one of the same name.
 
     Attributes:
-        arn: its ARN.
-        created: when it was made, to the last digit that the service gives.
-        made: whether this import has made it.
+        arn: the collection's ARN.
+        created: the creation time, with the service's full precision.
+        made: whether this import has created the collection.
     """
 
     arn: str
@@ -51,36 +51,41 @@ class Collection:
 
 
 def connect(endpoint_url: str | None, data_dir: Path, concurrency: int) -> Clients:
-    """Make the clients.
+    """Create the clients.
 
-    The face API is, in this order, at ``endpoint_url``, where boto3's own settings say
-    (AWS_ENDPOINT_URL and its like), where the server of the data directory says, or at
-    ``facedex up``'s own address. It is never Amazon's unless that is said. S3 is where boto3's
-    settings say, else beside a face API on this machine, else at Amazon.
+    The address of the face API is the first of: ``endpoint_url``; boto3's own settings, such as
+    AWS_ENDPOINT_URL; the address of the server that uses the data directory; the default address of
+    ``facedex up``. Amazon's API is used only if a setting names it. The address of S3 is the first
+    of: boto3's own settings; the address of the face API, if that is on this machine; Amazon's.
+
+    Args:
+        endpoint_url: the user's choice of the face API's address, or None.
+        data_dir: the data directory of a server on this machine.
+        concurrency: the maximum number of requests at the same time.
 
     Raises:
-        ImportStopped: the settings are of no use.
+        ImportStopped: if the settings are not valid.
     """
     try:
-        there = endpoints.find("rekognition", endpoint_url, data_dir)
+        endpoint = endpoints.find("rekognition", endpoint_url, data_dir)
         config = Config(
-            # Adaptive: throttling slows the whole import down instead of failing photos.
+            # In the adaptive mode, throttling slows the import down instead of failing photos.
             retries={"mode": "adaptive", "total_max_attempts": _ATTEMPTS},
             max_pool_connections=concurrency,
         )
-        rekognition = there.client("rekognition", config, own=True)
-        if not there.is_amazon:
+        rekognition = endpoint.client("rekognition", config, own=True)
+        if not endpoint.is_amazon:
             send_photos_raw(rekognition)
-        return Clients(rekognition, there.client("s3", config), rekognition.index_faces)
+        return Clients(rekognition, endpoint.client("s3", config), rekognition.index_faces)
     except (BotoCoreError, ValueError) as error:
-        raise ImportStopped(f"The AWS settings cannot be used: {error}") from error
+        raise ImportStopped(f"The AWS settings are not valid: {error}") from error
 
 
 def find_collection(client: RekognitionClient, name: str, *, create: bool) -> Collection:
-    """Find the collection, made where it is missing if it may be.
+    """Return the collection, after creating it if it is missing and ``create`` is true.
 
     Raises:
-        ImportStopped: there is none to be had.
+        ImportStopped: if there is no collection, or the face API does not answer.
     """
     made = False
     try:
@@ -93,13 +98,13 @@ def find_collection(client: RekognitionClient, name: str, *, create: bool) -> Co
         found = client.describe_collection(CollectionId=name)
     except client.exceptions.ResourceNotFoundException:
         raise ImportStopped(
-            f"There is no collection {name} at {client.meta.endpoint_url}; --create makes it."
+            f"There is no collection {name} at {client.meta.endpoint_url}; create it with --create."
         ) from None
     except ClientError as error:
         raise ImportStopped(f"The collection {name} cannot be used: {error}") from error
     except BotoCoreError as error:
         raise ImportStopped(
             f"The collection {name} cannot be reached: {error} Start the server with: facedex up,"
-            " or name another with --endpoint-url."
+            " or choose another with --endpoint-url."
         ) from error
     return Collection(found["CollectionARN"], found["CreationTimestamp"].isoformat(), made)

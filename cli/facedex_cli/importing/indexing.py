@@ -1,4 +1,4 @@
-"""Photos sent to IndexFaces, several at once."""
+"""Sending of photos to IndexFaces, several at the same time."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from facedex_cli.importing.raw import IndexFaces
 Piece = TypeVar("Piece")
 Done = TypeVar("Done")
 
-# What the service refuses for the photo's own sake.
+# Errors that concern the photo.
 _REFUSED: Final = {
     "InvalidImageFormatException": Result.DAMAGED,
     "ImageTooLargeException": Result.TOO_LARGE,
 }
-# What it would refuse with every other photo too.
-_HOPELESS: Final = frozenset(
+# Errors that every other photo would cause, too.
+_FATAL: Final = frozenset(
     {
         "AccessDeniedException",
         "ExpiredTokenException",
@@ -48,14 +48,14 @@ _HOPELESS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A photo and what is asked of IndexFaces with it."""
+    """A photo and the parameters of its IndexFaces request."""
 
     photo: Photo
     request: Request
 
 
 class Indexer:
-    """Sends photos to one collection; may be used by several threads."""
+    """Sends photos to one collection; safe for use by several threads."""
 
     def __init__(self, index_faces: IndexFaces, collection: str, source: Source) -> None:
         self._index_faces = index_faces
@@ -66,7 +66,7 @@ class Indexer:
         """Send one photo.
 
         Raises:
-            ImportStopped: it failed as every other photo would.
+            ImportStopped: if an error occurs that every other photo would cause, too.
         """
         result, message = Result.FAILED, ""
         try:
@@ -79,7 +79,7 @@ class Indexer:
             result, message = Result.TOO_LARGE, str(error)
         except (EndpointConnectionError, ConnectTimeoutError, NoCredentialsError) as error:
             raise ImportStopped(
-                f"The import cannot go on: {error}; the same command goes on where this one ended."
+                f"The import cannot continue: {error}; run the same command again to resume it."
             ) from error
         except ClientError as error:
             result, message = self._read_refusal(error, job.photo)
@@ -94,20 +94,20 @@ class Indexer:
 
     def _send(self, job: Job) -> Outcome:
         prepared = self._source.prepare(job.photo)
-        asked = job.request
-        limit: Any = {} if asked.max_faces is None else {"MaxFaces": asked.max_faces}
+        request = job.request
+        limit: Any = {} if request.max_faces is None else {"MaxFaces": request.max_faces}
         answer = self._index_faces(
             CollectionId=self._collection,
             Image=prepared.image,
-            ExternalImageId=asked.external_image_id,
-            QualityFilter=asked.quality_filter,
+            ExternalImageId=request.external_image_id,
+            QualityFilter=request.quality_filter,
             **limit,
         )
         result, faces, reasons = outcomes.of_answer(answer)
         return Outcome(
             job.photo.place,
             result,
-            asked.external_image_id,
+            request.external_image_id,
             faces,
             reasons,
             smaller=prepared.smaller,
@@ -116,8 +116,8 @@ class Indexer:
     def _read_refusal(self, error: ClientError, photo: Photo) -> tuple[Result, str]:
         code = error.response["Error"]["Code"]
         message = error.response["Error"].get("Message") or str(error)
-        if code in _HOPELESS:
-            raise ImportStopped(f"The import cannot go on: {code}: {message}") from error
+        if code in _FATAL:
+            raise ImportStopped(f"The import cannot continue: {code}: {message}") from error
         if code not in _REFUSED:
             return Result.FAILED, f"{code}: {message}"
         if not self._looks_like_image(photo):
@@ -131,44 +131,45 @@ class Indexer:
             return True
 
 
-def work_off(
+def run_jobs(
     jobs: Iterable[Piece],
     index: Callable[[Piece], Done],
     *,
     concurrency: int,
     stopped: Callable[[], bool],
 ) -> Iterator[tuple[Piece, Done]]:
-    """Do jobs, some at once, and yield each with its outcome as it is done.
+    """Run jobs concurrently, and yield each with its outcome when it completes.
 
     Args:
-        jobs: taken from when there is room.
-        index: does one, in a thread.
-        concurrency: most at once.
-        stopped: once it is true no further job is begun; those under way are waited for.
+        jobs: the jobs, read as threads become free.
+        index: runs one job, in a thread.
+        concurrency: the maximum number of jobs at the same time.
+        stopped: when this returns true, no further jobs start, and running jobs are completed.
 
     Raises:
-        ImportStopped: after what was under way has been yielded.
+        ImportStopped: if a job raises it; raised after all running jobs have been yielded.
     """
-    ahead = iter(jobs)
-    under_way: dict[Future[Done], Piece] = {}
-    hopeless: ImportStopped | None = None
+    waiting = iter(jobs)
+    running: dict[Future[Done], Piece] = {}
+    fatal: ImportStopped | None = None
     with ThreadPoolExecutor(concurrency, thread_name_prefix="import") as pool:
         while True:
-            if hopeless or stopped():
-                under_way = {f: job for f, job in under_way.items() if not f.cancel()}
+            if fatal or stopped():
+                running = {f: job for f, job in running.items() if not f.cancel()}
             else:
-                # One for each thread waits, so that none is idle while this one is busy.
-                room = 2 * concurrency - len(under_way)
-                under_way |= {pool.submit(index, job): job for job in islice(ahead, room)}
-            if not under_way:
+                # One more job per thread is queued, so that no thread is idle while the caller
+                # processes an outcome.
+                room = 2 * concurrency - len(running)
+                running |= {pool.submit(index, job): job for job in islice(waiting, room)}
+            if not running:
                 break
-            for future in wait(under_way, return_when=FIRST_COMPLETED).done:
-                job = under_way.pop(future)
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                job = running.pop(future)
                 try:
                     outcome = future.result()
                 except ImportStopped as error:
-                    hopeless = error
+                    fatal = error
                 else:
                     yield job, outcome
-    if hopeless:
-        raise hopeless
+    if fatal:
+        raise fatal

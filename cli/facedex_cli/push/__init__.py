@@ -1,1 +1,1 @@
-"""``facedex stream push``: send a film or a camera's video into a video stream."""
+"""``facedex stream push``: send a video file or a camera's video to a video stream."""

@@ -1,4 +1,4 @@
-"""The answer to PutMedia, read while media is still being sent: JSON lines in an HTTP response."""
+"""PutMedia's response, JSON lines that arrive while media is still being sent."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any, Final
 
 import h11
 
-_LARGEST: Final = 1 << 20  # bytes of a line
+_MAX_LINE: Final = 1 << 20  # bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
-    """What the service says of a fragment.
+    """An acknowledgement of a fragment by the service.
 
     Attributes:
         event: BUFFERING, RECEIVED, PERSISTED, ERROR or IDLE.
-        number: of the fragment; empty where it is about none.
+        number: the fragment's number, empty if the event does not concern a fragment.
         error: name and number of an error, or empty.
     """
 
@@ -28,14 +28,14 @@ class Acknowledgement:
 
 
 class Answer:
-    """The response to one request, as it comes.
+    """The response to one request, read piece by piece.
 
     Args:
-        connection: that of the request, whose head has been sent.
+        connection: the request's connection; the request's head has been sent.
 
     Attributes:
-        status: its status, None until that is there.
-        over: whether nothing more comes.
+        status: the response's status, None until its head has arrived.
+        over: whether the response has ended.
     """
 
     def __init__(self, connection: h11.Connection) -> None:
@@ -45,14 +45,14 @@ class Answer:
         self._text = b""
 
     def feed(self, data: bytes) -> Iterator[Acknowledgement]:
-        """Read bytes as they come; no bytes mean that the connection has ended.
+        """Parse received bytes; no bytes mean that the connection has ended.
 
         Raises:
-            ValueError: that is no HTTP response, or no acknowledgement.
+            ValueError: if the bytes are not an HTTP response or not an acknowledgement.
         """
         self._text += self._read_body(data)
-        if len(self._text) > _LARGEST:
-            raise ValueError("The answer's lines have no end.")
+        if len(self._text) > _MAX_LINE:
+            raise ValueError(f"A line of the response has more than {_MAX_LINE} bytes.")
         if self.status != 200:
             return
         *lines, self._text = self._text.split(b"\n")
@@ -60,15 +60,15 @@ class Answer:
 
     @property
     def refusal(self) -> str:
-        """What the service says where it refuses the request."""
+        """The service's error message, if it rejects the request."""
         try:
-            said = json.loads(self._text)
-            return str(said.get("Message") or said.get("message"))
+            error = json.loads(self._text)
+            return str(error.get("Message") or error.get("message"))
         except (ValueError, AttributeError):
             return f"HTTP status {self.status}"
 
     def _read_body(self, data: bytes) -> bytes:
-        """Return what there is of the body in the bytes that have come."""
+        """Return the part of the body that the received bytes contain."""
         body = b""
         try:
             self._connection.receive_data(data)
@@ -78,20 +78,20 @@ class Answer:
                 elif isinstance(event, h11.Data):
                     body += event.data
                 elif not isinstance(event, h11.InformationalResponse):
-                    self.over = True  # its end, or that of the connection
+                    self.over = True  # the end of the response or of the connection
                     break
         except h11.RemoteProtocolError as error:
             if data or self.status is None:
-                raise ValueError(f"The answer is not HTTP: {error}") from None
-            self.over = True  # the connection was cut off within the answer
+                raise ValueError(f"The response is not HTTP: {error}") from None
+            self.over = True  # the connection was cut off within the response
         return body
 
 
 def _read(line: bytes) -> Acknowledgement:
-    said: Any = json.loads(line)
-    said = said.get("Acknowledgement", said)
-    code, number = said.get("ErrorCode", ""), said.get("ErrorId", "")
+    parsed: Any = json.loads(line)
+    fields = parsed.get("Acknowledgement", parsed)
+    code, number = fields.get("ErrorCode", ""), fields.get("ErrorId", "")
     error = f"{code} ({number})" if code and number else str(code or number)
     return Acknowledgement(
-        str(said.get("EventType", "")), str(said.get("FragmentNumber", "")), error
+        str(fields.get("EventType", "")), str(fields.get("FragmentNumber", "")), error
     )

@@ -1,4 +1,4 @@
-"""A push as the terminal shows it: one line that changes, or a line now and then in a log."""
+"""Display of a push: a line that is updated on a terminal, or a line every 10 s in a log."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from rich.text import Text
 
 from facedex_cli.push.progress import Progress
 
-_FRAME: Final = 0.25  # seconds between changes of the line
-_WINDOW: Final = 5.0  # seconds over which the rate is taken
+_FRAME: Final = 0.25  # seconds between updates of the line
+_WINDOW: Final = 5.0  # seconds over which the rate is averaged
 _LINE: Final = 10.0  # seconds between lines in a log
 
 
 @contextmanager
 def shown(name: str, stream: str) -> Iterator[Callable[[Progress], None]]:
-    """Something to tell of progress, shown on standard error while the block runs."""
+    """Yield a function that shows progress on standard error while the block runs."""
     console = Console(stderr=True)
     rate = _Rate()
     if not console.is_terminal:
@@ -46,10 +46,11 @@ def shown(name: str, stream: str) -> Iterator[Callable[[Progress], None]]:
 
 
 def describe(progress: Progress, rate: float | None = None) -> str:
-    """How far it is, in one line.
+    """Return the progress as one line.
 
     Args:
-        rate: kilobits a second, if they are to be told.
+        progress: the progress.
+        rate: kilobits per second to show, or None to omit them.
     """
     minutes, seconds = divmod(int(progress.seconds), 60)
     hours, minutes = divmod(minutes, 60)
@@ -62,7 +63,7 @@ def describe(progress: Progress, rate: float | None = None) -> str:
 
 
 class _Rate:
-    """Kilobits a second, over the last seconds."""
+    """The rate in kilobits per second, averaged over the last seconds."""
 
     def __init__(self) -> None:
         self._marks: deque[tuple[float, int]] = deque()

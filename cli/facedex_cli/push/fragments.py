@@ -1,7 +1,7 @@
-"""Pictures as Matroska fragments that begin with a key frame, each element as soon as it is there.
+"""Matroska fragments that begin with a key frame, made from packets without delay.
 
-FFmpeg makes Matroska of what a camera sends, whatever form that has; its clusters are cut anew
-here, as Kinesis Video Streams takes each one for a fragment.
+FFmpeg converts any camera's format to Matroska. This module divides FFmpeg's output into new
+clusters, because Kinesis Video Streams treats each cluster as a fragment.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from av.video.stream import VideoStream
 from facedex.media.matroska import contents, ebml
 from facedex.media.matroska.parsing import Parser
 
-# Seconds: of a fragment at least, where key frames are nearer (five in a second are allowed), and
-# between the key frames of what is encoded here.
-_SHORTEST: Final = 0.4
-_KEY_FRAMES: Final = 0.5
+# Minimum length of a fragment in seconds, even if key frames are closer together. The service
+# allows five fragments per second.
+_MIN_LENGTH: Final = 0.4
+_KEY_FRAMES: Final = 0.5  # seconds between key frames of video that is encoded here
 LONGEST: Final = 9.5  # seconds; the service allows 10
 _MILLISECONDS: Final = Fraction(1, 1000)
 _OPTIONS: Final = {
-    # A cluster for each frame, written at once: none waits here for others.
+    # FFmpeg writes each frame at once, as a cluster of its own, without waiting for further frames.
     "cluster_time_limit": "1",
     "flush_packets": "1",
     "live": "1",
@@ -34,16 +34,17 @@ _OPTIONS: Final = {
 
 
 class KeyFramesTooRare(Exception):
-    """A fragment would be longer than the service takes; the pictures have to be encoded anew."""
+    """A fragment would be longer than the service allows; the video must be re-encoded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """An element for the service.
+    """An element to send to the service.
 
     Attributes:
-        opens: whether a fragment begins with it.
-        time: milliseconds by the source's clock, of its frame.
+        data: the element's bytes.
+        opens: whether a fragment begins here.
+        time: the frame's time by the source's clock, in milliseconds.
     """
 
     data: bytes
@@ -52,12 +53,15 @@ class Piece:
 
 
 class Muxer:
-    """Makes fragments of packets.
+    """Converts packets into fragments.
 
     Args:
-        template: the video that they are of.
-        encode: whether it is encoded anew, with a key frame twice a second.
-        speed: by what its times are divided.
+        template: the packets' video stream.
+        encode: whether to re-encode the video, with a key frame twice a second.
+        speed: the divisor of the packets' times.
+
+    Attributes:
+        header: the elements before the first cluster, empty until they are complete.
     """
 
     def __init__(self, template: VideoStream, *, encode: bool, speed: float = 1.0) -> None:
@@ -68,7 +72,7 @@ class Muxer:
         self._sink = _Sink()
         sink: Any = self._sink
         self._output = av.open(sink, "w", format="matroska", options=_OPTIONS)
-        # Nothing of a template may be used once its container is closed.
+        # The stream of the output. The template must not be used after its container is closed.
         self._stream: VideoStream | None = None
         if not self._encodes:
             self._stream = self._output.add_stream_from_template(template)
@@ -81,17 +85,18 @@ class Muxer:
 
     @property
     def encodes(self) -> bool:
-        """Whether pictures are encoded anew."""
+        """True if the video is re-encoded."""
         return self._encodes
 
     def add(self, packet: av.Packet[VideoStream], shift: float) -> Iterator[Piece]:
-        """The elements that are complete with a packet.
+        """Yield the elements that a packet completes.
 
         Args:
-            shift: seconds that its times are moved by, once they are divided.
+            packet: the packet.
+            shift: seconds to add to the packet's times after dividing them by the speed.
 
         Raises:
-            KeyFramesTooRare: no key frame comes.
+            KeyFramesTooRare: if the fragment grows too long without a key frame.
         """
         if self._encodes:
             self._encode(packet, shift)
@@ -100,7 +105,7 @@ class Muxer:
         yield from self._cut()
 
     def finish(self) -> Iterator[Piece]:
-        """What is left at the end."""
+        """Yield the remaining elements at the end of the video."""
         try:
             if self._encodes and self._stream:
                 self._output.mux(self._stream.encode(None))
@@ -117,7 +122,7 @@ class Muxer:
         if dts is None:
             return
         pts = packet.pts if packet.pts is not None else dts
-        # Cameras repeat times, and go back in them.
+        # Times of cameras can repeat or decrease; decoding times must increase.
         self._dts = max(self._dts + 1, self._milliseconds(dts * packet.time_base, shift))
         packet.pts = max(self._milliseconds(pts * packet.time_base, shift), self._dts)
         packet.dts, packet.time_base = self._dts, _MILLISECONDS
@@ -170,15 +175,15 @@ class Muxer:
                     self._base = ebml.unsigned(element.body)
                 case ebml.SIMPLE_BLOCK | ebml.BLOCK_GROUP:
                     self.header = self.header or b"".join(self._head)
-                    yield from self._place(contents.read_block(element))
+                    yield from self._add_block(contents.read_block(element))
 
-    def _place(self, block: contents.Block) -> Iterator[Piece]:
+    def _add_block(self, block: contents.Block) -> Iterator[Piece]:
         time = self._base + block.offset
-        if block.key and (self._opened is None or time - self._opened >= _SHORTEST * 1000):
+        if block.key and (self._opened is None or time - self._opened >= _MIN_LENGTH * 1000):
             self._opened = time
             yield Piece(b"", opens=True, time=time)
         if self._opened is None:
-            return  # what comes before the first key frame cannot be decoded
+            return  # frames before the first key frame cannot be decoded
         offset = time - self._opened
         if offset > LONGEST * 1000:
             raise KeyFramesTooRare
@@ -188,18 +193,18 @@ class Muxer:
 
 
 class _Sink:
-    """What FFmpeg writes to."""
+    """The file that FFmpeg writes to."""
 
     def __init__(self) -> None:
-        self._held = bytearray()
+        self._written = bytearray()
 
     def write(self, data: bytes) -> int:
-        """Keep what it writes."""
-        self._held += data
+        """Append data."""
+        self._written += data
         return len(data)
 
     def drain(self) -> bytes:
-        """Return all that is kept, and keep it no longer."""
-        held = bytes(self._held)
-        self._held.clear()
-        return held
+        """Return and remove the written data."""
+        written = bytes(self._written)
+        self._written.clear()
+        return written

@@ -1,4 +1,4 @@
-"""How far a push is."""
+"""The progress of a push."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Progress:
-    """How far it is.
+    """Counts of a push, and its current problem.
 
     Attributes:
-        seconds: of video that were sent.
-        fragments: that were sent, the one under way included.
-        size: bytes that were sent.
-        received, persisted: fragments that the service has acknowledged so.
-        refused: fragments that it has refused.
-        note: what is going on, if it is not going well.
+        seconds: length of the video sent.
+        fragments: number of fragments sent, including the current one.
+        size: bytes sent.
+        received: number of fragments that the service has acknowledged as received.
+        persisted: number of fragments that the service has acknowledged as persisted.
+        refused: number of fragments that the service has rejected.
+        note: the current problem, or empty.
     """
 
     seconds: float = 0.0

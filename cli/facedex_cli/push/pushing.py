@@ -1,4 +1,4 @@
-"""A source goes into a stream in real time, for as long as it lasts, whatever breaks meanwhile."""
+"""Sending of a source to a stream in real time, with reconnection to both after failures."""
 
 from __future__ import annotations
 
@@ -20,19 +20,23 @@ from facedex_cli.stream_errors import ServiceLost, SourceLost
 
 _FIRST_WAIT: Final = 1.0  # seconds; doubled with each failure
 _LONGEST_WAIT: Final = 30.0
-# Milliseconds by which a camera's clock may be off ours before its times are counted anew.
+# Milliseconds by which a camera's clock may differ from this machine's before the push
+# re-synchronises them.
 _DRIFT: Final = 1000
 
 
 class Push:
-    """A source on its way into a stream.
+    """The sending of one source to one stream.
 
     Args:
-        loop: whether a film begins again when it is over.
-        speed: by what a film is faster than real time; its times are divided by it.
-        encode: whether its pictures are encoded anew in any case.
-        duration: seconds after which it ends, or None.
-        show: told of all progress.
+        source: the source.
+        service: the stream.
+        loop: whether to repeat a video file when it ends.
+        speed: how many times faster than real time a video file is sent; its times are divided by
+            this.
+        encode: whether to re-encode the video even if that is not necessary.
+        duration: seconds after which the push ends, or None.
+        show: called with the progress after every change.
     """
 
     def __init__(
@@ -58,17 +62,19 @@ class Push:
         self._connected = False
         self._retry_at = 0.0
         self._service_wait = self._source_wait = _FIRST_WAIT
-        self._anchor: float | None = None  # milliseconds since 1970 at the source's time 0
-        self._opened_wall = 0  # milliseconds since 1970 of the fragment
-        self._opened = 0  # time of the fragment, by the source's clock, in milliseconds
-        self._wall = 0  # milliseconds since 1970 of the latest frame
+        # Times in milliseconds since 1970: of the source's time 0, of the current fragment, and of
+        # the latest frame.
+        self._anchor: float | None = None
+        self._opened_wall = 0
+        self._wall = 0
+        self._opened = 0  # time of the current fragment by the source's clock, in milliseconds
 
     def run(self) -> None:
-        """Push until the source or the time is over.
+        """Push until the source or the duration ends.
 
         Raises:
-            StreamError: it cannot go on.
-            ServiceLost: the service has never answered.
+            StreamError: if the push cannot continue.
+            ServiceLost: if the first connection to the service fails.
         """
         try:
             while not self._over():
@@ -78,10 +84,10 @@ class Push:
                 except KeyFramesTooRare:
                     self._encode = True
                     self._abandon_session()
-                    self._tell("its key frames are too far apart; encoding it anew")
+                    self._show_note("the video's key frames are too far apart; re-encoding it")
                 except SourceLost as error:
                     self._end_session()
-                    self._tell(f"{error} Trying again in {self._source_wait:.0f} s.")
+                    self._show_note(f"{error} Trying again in {self._source_wait:.0f} s.")
                     self._pause(self._source_wait)
                     self._source_wait = min(_LONGEST_WAIT, self._source_wait * 2)
             self._end_session()
@@ -92,7 +98,12 @@ class Push:
             self._abandon_session()
 
     def _play(self) -> bool:
-        """Push the source once, or over and over; whether it is over in good order."""
+        """Push the source, repeatedly if it loops, and return True when it has ended.
+
+        Raises:
+            SourceLost: if a camera's video ends.
+            KeyFramesTooRare: if the video must be re-encoded.
+        """
         muxer: Muxer | None = None
         shift = 0.0
         self._anchor = None
@@ -109,7 +120,8 @@ class Push:
                             shift = -span[0] / self._speed
                             started = time.monotonic()
                             if not self._source.live:
-                                # Now, not once it is connected: it would be ahead of itself.
+                                # Set before the connection exists: set later, it would shift the
+                                # times of frames into the future.
                                 self._anchor = time.time() * 1000
                         if not self._source.live:
                             self._pause(started + span[0] / self._speed + shift - time.monotonic())
@@ -136,11 +148,11 @@ class Push:
                 data = contents.open_cluster(self._open(piece.time))
                 self.progress.fragments += 1
             else:
-                # Frames are shown in another order than they are sent in.
+                # Frames can be displayed in a different order than they are sent in.
                 at = self._opened_wall + piece.time - self._opened
                 self.progress.seconds += max(0, at - self._wall) / 1000 if self._wall else 0
                 self._wall = max(self._wall, at)
-            self._note(self._session.send(data))
+            self._count(self._session.send(data))
             self.progress.size += len(data)
             self._source_wait = _FIRST_WAIT
             self._show(self.progress)
@@ -148,15 +160,20 @@ class Push:
             self._lose(error)
 
     def _open(self, opened: int) -> int:
-        """The time of a fragment that opens, in milliseconds since 1970."""
+        """Begin a fragment and return its time in milliseconds since 1970.
+
+        Args:
+            opened: the fragment's time by the source's clock, in milliseconds.
+        """
         now = time.time() * 1000
-        behind = now - opened
+        offset = now - opened
         if self._anchor is None:
-            self._anchor = behind
+            self._anchor = offset
         elif self._source.live:
-            # What was held back while the source was looked at comes in a burst.
-            drifted = abs(behind - self._anchor) > _DRIFT
-            self._anchor = behind if drifted else min(self._anchor, behind)
+            # The minimum, because packets that FFmpeg buffered while it probed the source arrive
+            # late, in a burst.
+            drifted = abs(offset - self._anchor) > _DRIFT
+            self._anchor = offset if drifted else min(self._anchor, offset)
         self._opened = opened
         self._opened_wall = max(round(self._anchor + opened), self._wall + 1)
         return self._opened_wall
@@ -166,20 +183,24 @@ class Push:
             return False
         self._session = self._service.connect()
         self._connected = True
-        self._note(self._session.send(header))
+        self._count(self._session.send(header))
         self.progress.note = ""
         return True
 
     def _lose(self, error: ServiceLost) -> None:
-        """Go on without the service, for a while: the source does not wait."""
+        """Continue without the service for some seconds; the source is read meanwhile.
+
+        Raises:
+            ServiceLost: if there has never been a connection.
+        """
         self._abandon_session()
         if not self._connected:
             raise error
         self._retry_at = time.monotonic() + self._service_wait
-        self._tell(f"{error} Trying again in {self._service_wait:.0f} s.")
+        self._show_note(f"{error} Trying again in {self._service_wait:.0f} s.")
         self._service_wait = min(_LONGEST_WAIT, self._service_wait * 2)
 
-    def _note(self, acknowledgements: Iterable[Acknowledgement]) -> None:
+    def _count(self, acknowledgements: Iterable[Acknowledgement]) -> None:
         for each in acknowledgements:
             match each.event:
                 case "RECEIVED":
@@ -189,17 +210,17 @@ class Push:
                     self.progress.persisted += 1
                 case "ERROR":
                     self.progress.refused += 1
-                    raise ServiceLost(f"The service has refused a fragment: {each.error}.")
+                    raise ServiceLost(f"The service rejected a fragment: {each.error}.")
 
     def _pause(self, seconds: float) -> None:
-        """Wait, and hear meanwhile what the service says."""
+        """Wait for some seconds, and read acknowledgements meanwhile."""
         end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
+        while (remaining := end - time.monotonic()) > 0:
             if self._session is None:
-                time.sleep(min(left, 0.2))
+                time.sleep(min(remaining, 0.2))
             else:
                 try:
-                    self._note(self._session.listen(min(left, 0.2)))
+                    self._count(self._session.listen(min(remaining, 0.2)))
                 except ServiceLost as error:
                     self._lose(error)
             self._show(self.progress)
@@ -208,9 +229,10 @@ class Push:
 
     def _end_session(self) -> None:
         if self._session:
-            # What it has not acknowledged by now it may have all the same.
+            # The service may have received fragments that it has not acknowledged, so a missing
+            # acknowledgement is not an error.
             with suppress(ServiceLost):
-                self._note(self._session.finish())
+                self._count(self._session.finish())
             self._abandon_session()
             self._show(self.progress)
 
@@ -222,13 +244,13 @@ class Push:
     def _over(self) -> bool:
         return self._end is not None and time.monotonic() >= self._end
 
-    def _tell(self, note: str) -> None:
+    def _show_note(self, note: str) -> None:
         self.progress.note = note
         self._show(self.progress)
 
 
 def _span(packet: av.Packet[av.VideoStream]) -> tuple[float, float] | None:
-    """Seconds at which a packet is decoded, and at which its picture is over."""
+    """Return a packet's decoding time and the end of its frame's display, in seconds."""
     if packet.dts is None or packet.time_base is None:
         return None
     pts = packet.pts if packet.pts is not None else packet.dts

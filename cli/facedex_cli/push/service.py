@@ -1,4 +1,4 @@
-"""The stream that is pushed to, at Kinesis Video Streams or what stands in for it."""
+"""The stream that receives the video, at Kinesis Video Streams or at ``facedex up``."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from facedex_cli import endpoints
 from facedex_cli.push.session import PutMedia
 from facedex_cli.stream_errors import ServiceLost, StreamError
 
-_WAIT: Final = 30.0  # seconds until a new stream has to be active
-# They come to everybody and pass.
-_PASSING: Final = (
+_WAIT: Final = 30.0  # seconds within which a new stream must become active
+# Temporary errors, after which a push tries again.
+_TEMPORARY: Final = (
     "ClientLimitExceededException",
     "ConnectionLimitExceededException",
     "ResourceInUseException",
@@ -27,59 +27,59 @@ _PASSING: Final = (
 
 
 class Service:
-    """A stream by its name.
+    """A stream of the service, created if it is missing.
 
     Args:
-        stream: name.
-        retention: hours for which it keeps media, if it is made here.
-        url: address of the service, or None for the usual one.
-        data_dir: where a running server is looked for.
+        stream: the stream's name.
+        retention: retention period in hours of a stream that is created.
+        url: the service's address, or None for the default one.
+        data_dir: data directory of a running server, which may determine the default address.
 
     Raises:
-        StreamError: the settings are of no use.
+        StreamError: if the AWS settings are invalid or there are no credentials.
     """
 
     def __init__(self, stream: str, *, retention: int, url: str | None, data_dir: Path) -> None:
         self.stream = stream
         self._retention = retention
         try:
-            self._place = endpoints.find("kinesisvideo", url, data_dir)
+            self._endpoint = endpoints.find("kinesisvideo", url, data_dir)
             config = Config(retries={"total_max_attempts": 2}, connect_timeout=10)
-            self._client: Any = self._place.client("kinesisvideo", config, own=True)
+            self._client: Any = self._endpoint.client("kinesisvideo", config, own=True)
         except (BotoCoreError, ValueError) as error:
-            raise StreamError(f"The AWS settings cannot be used: {error}") from error
-        credentials = self._place.session.get_credentials()
+            raise StreamError(f"The AWS settings are not valid: {error}") from error
+        credentials = self._endpoint.session.get_credentials()
         if credentials is None:
             raise StreamError("There are no AWS credentials; set AWS_PROFILE or AWS_ACCESS_KEY_ID.")
         self._credentials = credentials
 
     @property
     def url(self) -> str:
-        """Where it is."""
-        return self._place.url
+        """The service's address."""
+        return self._endpoint.url
 
     def connect(self) -> PutMedia:
-        """A new session, and the stream made if there is none of its name.
+        """Return a new session, after creating the stream if it is missing.
 
         Raises:
-            ServiceLost: the service does not answer, or not now.
-            StreamError: it refuses, and will again.
+            ServiceLost: if the service does not answer or reports a temporary error.
+            StreamError: if the service reports a permanent error.
         """
         try:
-            self._make()
+            self._create_if_missing()
             endpoint = self._client.get_data_endpoint(StreamName=self.stream, APIName="PUT_MEDIA")
         except ClientError as error:
-            said = error.response["Error"]
-            sentence = f"{said.get('Code')}: {said.get('Message')}"
-            if said.get("Code") in _PASSING:
+            details = error.response["Error"]
+            sentence = f"{details.get('Code')}: {details.get('Message')}"
+            if details.get("Code") in _TEMPORARY:
                 raise ServiceLost(sentence) from None
             raise StreamError(f"The stream {self.stream} cannot be used. {sentence}") from None
         except BotoCoreError as error:
             raise ServiceLost(str(error)) from None
         credentials = self._credentials.get_frozen_credentials()
-        return PutMedia(endpoint["DataEndpoint"], self.stream, credentials, self._place.region)
+        return PutMedia(endpoint["DataEndpoint"], self.stream, credentials, self._endpoint.region)
 
-    def _make(self) -> None:
+    def _create_if_missing(self) -> None:
         exceptions = self._client.exceptions
         end = time.monotonic() + _WAIT
         while time.monotonic() < end:
@@ -95,4 +95,4 @@ class Service:
             if found["StreamInfo"]["Status"] == "ACTIVE":
                 return
             time.sleep(1)
-        raise ServiceLost(f"The stream {self.stream} does not become active.")
+        raise ServiceLost(f"The stream {self.stream} did not become active within {_WAIT:.0f} s.")

@@ -1,7 +1,7 @@
-"""One PutMedia request: media goes out in pieces, acknowledgements come in beside it.
+"""A PutMedia request, which sends media in pieces and receives acknowledgements meanwhile.
 
-boto3 does not have PutMedia, and HTTP clients read an answer only once they have sent the request;
-this one lasts for hours and is answered all the while.
+boto3 does not support PutMedia, and most HTTP clients read a response only after they have sent the
+complete request. This request lasts for hours, and its response arrives in the same time.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ class PutMedia:
     """A session with a stream's endpoint.
 
     Args:
-        endpoint: what GetDataEndpoint says, for PUT_MEDIA.
-        stream: name of the stream.
-        credentials: botocore's.
-        region: that of the stream.
+        endpoint: the address that GetDataEndpoint returns for PUT_MEDIA.
+        stream: the stream's name.
+        credentials: botocore credentials.
+        region: the stream's region.
 
     Raises:
-        ServiceLost: the endpoint does not answer.
+        ServiceLost: if the endpoint does not answer.
     """
 
     def __init__(self, endpoint: str, stream: str, credentials: Any, region: str) -> None:
@@ -44,7 +44,7 @@ class PutMedia:
         self._answer = Answer(self._connection)
         url = f"{endpoint.rstrip('/')}/putMedia"
         parts = urlsplit(url)
-        headers = _signed(url, parts.netloc, stream, credentials, region)
+        headers = _sign(url, parts.netloc, stream, credentials, region)
         request = h11.Request(method="POST", target=parts.path, headers=list(headers.items()))
         try:
             self._socket = _connect(parts.scheme, parts.hostname or "", parts.port)
@@ -59,10 +59,10 @@ class PutMedia:
         self._selector.register(self._socket, selectors.EVENT_READ)
 
     def send(self, data: bytes) -> Iterator[Acknowledgement]:
-        """Send a piece of media; what has come back meanwhile.
+        """Send a piece of media, and yield the acknowledgements that have arrived.
 
         Raises:
-            ServiceLost: the session is over.
+            ServiceLost: if the session has ended.
         """
         for at in range(0, len(data), _PIECE):
             piece = data[at : at + _PIECE]
@@ -70,38 +70,41 @@ class PutMedia:
         yield from self.listen(0)
 
     def listen(self, seconds: float) -> Iterator[Acknowledgement]:
-        """Wait for so long; what comes back meanwhile.
+        """Yield the acknowledgements that arrive within some seconds.
+
+        Args:
+            seconds: the time limit; with 0, only data that has already arrived is read.
 
         Raises:
-            ServiceLost: the session is over.
+            ServiceLost: if the session has ended.
         """
         end = time.monotonic() + seconds
         while True:
-            left = max(0.0, end - time.monotonic())
+            remaining = max(0.0, end - time.monotonic())
             pending = isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()
-            if not pending and not self._selector.select(left):
+            if not pending and not self._selector.select(remaining):
                 return
             yield from self._read()
             if self._answer.over:
-                raise ServiceLost(self._farewell())
+                raise ServiceLost(self._describe_end())
 
     def finish(self) -> Iterator[Acknowledgement]:
         """End the request, and wait for the last acknowledgements.
 
         Raises:
-            ServiceLost: they do not come.
+            ServiceLost: if the last acknowledgements do not arrive.
         """
         self._write(h11.EndOfMessage())
         end = time.monotonic() + _TIMEOUT
         while not self._answer.over:
             if not self._selector.select(max(0.0, end - time.monotonic())):
-                raise ServiceLost("The service does not acknowledge the last fragments.")
+                raise ServiceLost("The service did not acknowledge the last fragments.")
             yield from self._read()
         if self._answer.status != 200:
-            raise ServiceLost(self._farewell())
+            raise ServiceLost(self._describe_end())
 
     def close(self) -> None:
-        """Give up the connection."""
+        """Close the connection."""
         self._selector.close()
         self._socket.close()
 
@@ -117,21 +120,21 @@ class PutMedia:
         except (OSError, ValueError) as error:
             raise ServiceLost(f"The connection to the service broke ({error}).") from None
 
-    def _farewell(self) -> str:
+    def _describe_end(self) -> str:
         if self._answer.status in (None, 200):
             return "The service has ended the session."
         return self._answer.refusal
 
 
 def _connect(scheme: str, host: str, port: int | None) -> socket.socket:
-    """Return a connection, with TLS where the scheme asks for it.
+    """Return a connection, with TLS if the scheme is https.
 
     Raises:
-        OSError: there is none to be had.
+        OSError: if the connection fails.
     """
     secure = scheme == "https"
     plain = socket.create_connection((host, port or (443 if secure else 80)), timeout=_TIMEOUT)
-    # Small pieces leave at once.
+    # Small pieces are sent at once.
     plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if not secure:
         return plain
@@ -142,7 +145,7 @@ def _connect(scheme: str, host: str, port: int | None) -> socket.socket:
         raise
 
 
-def _signed(url: str, host: str, stream: str, credentials: Any, region: str) -> dict[str, str]:
+def _sign(url: str, host: str, stream: str, credentials: Any, region: str) -> dict[str, str]:
     request = AWSRequest(
         "POST",
         url,
@@ -153,6 +156,7 @@ def _signed(url: str, host: str, stream: str, credentials: Any, region: str) -> 
             "x-amzn-producer-start-timestamp": f"{time.time():.3f}",
         },
     )
-    # The service takes the signature of an empty body: nobody knows the whole one beforehand.
+    # The service expects the signature of an empty body, because the complete body is not known
+    # when the request starts.
     SigV4Auth(credentials, _SERVICE, region).add_auth(request)
     return {"Host": host, "Transfer-Encoding": "chunked", **dict(request.headers.items())}

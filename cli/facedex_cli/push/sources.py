@@ -1,4 +1,4 @@
-"""Where pictures come from: a film, a camera in the network, or one at this machine."""
+"""Sources of video: a file, a network camera, or a camera of this machine."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from av.error import FFmpegError
 
 from facedex_cli.stream_errors import SourceLost, StreamError
 
-_OPENING: Final = 10.0  # seconds until a camera has to answer
-_SILENCE: Final = 10.0  # seconds without a picture after which a camera is given up
-_PROBING: Final = "1000000"  # microseconds of video that are looked at before it is passed on
+_OPENING: Final = 10.0  # seconds within which a camera must answer
+_SILENCE: Final = 10.0  # seconds without a frame after which a camera counts as lost
+_PROBING: Final = "1000000"  # microseconds of video that FFmpeg analyses before the first packet
 _DEVICES: Final = "/dev/video"
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What to push.
+    """A source of video.
 
     Attributes:
         address: a file, ``rtsp://...``, or ``/dev/video0``.
-        transport: how RTSP's pictures come, ``tcp`` or ``udp``.
+        transport: the transport of RTSP video, ``tcp`` or ``udp``.
     """
 
     address: str
@@ -35,12 +35,12 @@ class Source:
 
     @property
     def live(self) -> bool:
-        """Whether it goes at its own pace, and may come back when it is lost."""
+        """True for a camera, which sends in real time and can return after it was lost."""
         return self.address.startswith(("rtsp://", "rtsps://", _DEVICES))
 
     @property
     def name(self) -> str:
-        """What to call it before others: an address without its password."""
+        """The address without a password, for display."""
         if "://" not in self.address:
             return self.address
         parts = urlsplit(self.address)
@@ -48,11 +48,11 @@ class Source:
 
     @contextmanager
     def open(self) -> Iterator[InputContainer]:
-        """It, opened.
+        """Open the source while the block runs.
 
         Raises:
-            SourceLost: a camera does not answer.
-            StreamError: it cannot be read, now or later.
+            SourceLost: if a camera does not answer.
+            StreamError: if the source cannot be read and trying again would not help.
         """
         try:
             container = self._open()
@@ -67,16 +67,16 @@ class Source:
             yield container
 
     def packets(self, container: InputContainer) -> Iterator[av.Packet[av.VideoStream]]:
-        """The packets of its first video, to its end.
+        """Yield the packets of the source's first video stream until its end.
 
         Raises:
-            SourceLost: a camera is silent, or its connection broke.
-            StreamError: a file cannot be read on.
+            SourceLost: if a camera sends nothing or its connection breaks.
+            StreamError: if a file cannot be read to its end.
         """
         try:
             yield from container.demux(container.streams.video[0])
         except FFmpegError as error:
-            reason = f"{self.name} cannot be read on ({error.strerror or error})."
+            reason = f"{self.name} cannot be read further ({error.strerror or error})."
             raise (SourceLost(reason) if self.live else StreamError(reason)) from None
 
     def _open(self) -> InputContainer:

@@ -18,7 +18,7 @@ from facedex.store.upgrade_switch import switch
 from facedex.store.upgrades import StoredImage
 from facedex.vision.packs import Pack
 from facedex.workflows.tagging import PACK
-from facedex_cli.importing.indexing import work_off
+from facedex_cli.importing.indexing import run_jobs
 from facedex_cli.importing.photos import Photo, Source, Unreadable
 from facedex_cli.upgrading.originals import NO_ORIGINAL, Originals
 from facedex_cli.upgrading.working import Job, Processed, Worker
@@ -168,7 +168,7 @@ class Upgrade:
             originals,
             **self._limits,
         )
-        return work_off(jobs, worker.process, concurrency=self._concurrency, stopped=self._stopped)
+        return run_jobs(jobs, worker.process, concurrency=self._concurrency, stopped=self._stopped)
 
     def _add(self, job: Job, result: Processed) -> None:
         self._outcome.faces += result.faces
