@@ -1,1 +1,1 @@
-"""What stands in for AWS on one machine: Postgres, S3 and the gateway behind one port."""
+"""Stand-ins for AWS on one machine: an HTTP server with the API and S3, Postgres, and workers."""

@@ -1,4 +1,4 @@
-"""What several end-to-end tests need."""
+"""Fixtures that several end-to-end tests share."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def tables(server: Server) -> Iterator[Tables]:
 def launch(
     tmp_path: Path, pack_directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., Server]]:
-    """Starts the product on one data directory, again and again."""
+    """Return a function that starts servers, one after another, on one data directory."""
     monkeypatch.setenv("FACEDEX_MODELS", str(pack_directory.parent))
     launched: list[Server] = []
 

@@ -1,4 +1,4 @@
-"""Jobs on films, by real clients."""
+"""Video files, and search jobs on them through real clients."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def moving(
     rate: int = 10,
     codec_options: Mapping[str, str] | None = None,
 ) -> bytes:
-    """A film of 640 x 360 in which portraits move right and left, side by side."""
+    """Write a video of 640 x 360 pixels in which portraits move right and left, side by side."""
     faces = [
         np.asarray(ImageOps.fit(Image.open(io.BytesIO(portraits[name])).convert("RGB"), (200, 240)))
         for name in cast
@@ -44,7 +44,7 @@ def moving(
 
 
 class Studio:
-    """A bucket of films and a collection of portraits."""
+    """A bucket with video files and a collection of portraits."""
 
     def __init__(self, server: Server, portraits: dict[str, bytes]) -> None:
         self.server = server
@@ -58,7 +58,7 @@ class Studio:
             )
 
     def put(self, key: str, content: bytes) -> dict[str, Any]:
-        """Store a film; the Video that names it."""
+        """Store a video file, and return the Video member that names it."""
         self.s3.put_object(Bucket=self.name, Key=key, Body=content)
         return {"S3Object": {"Bucket": self.name, "Name": key}}
 
@@ -69,7 +69,7 @@ class Studio:
         return str(answer["JobId"])
 
     def wait(self, job_id: str, operation: str = "get_face_search") -> Any:
-        """The job's first page, once it has ended."""
+        """Wait for the end of a job, and return its first page."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             answer = getattr(self.rekognition, operation)(JobId=job_id)
@@ -80,7 +80,7 @@ class Studio:
 
 
 def names(persons: Any) -> dict[int, set[str]]:
-    """Whom each person of an answer resembles, by index."""
+    """Return the matching name of each person in an answer, by the person's index."""
     found: dict[int, set[str]] = {}
     for each in persons:
         matches = {match["Face"]["ExternalImageId"] for match in each.get("FaceMatches", ())}

@@ -1,4 +1,4 @@
-"""The REST routes for a client that has no SDK."""
+"""A client of the REST routes that does not use an SDK."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from facedex.api.catalog import OPERATIONS
 
 
 class Rest:
-    """Asks the server by HTTP, and sees that every answer has what all answers must have."""
+    """Sends HTTP requests and checks the headers that every response must have."""
 
     def __init__(self, url: str) -> None:
         address = urlsplit(url)
@@ -45,8 +45,8 @@ class Rest:
     ) -> tuple[int, Any]:
         """Call an operation by its row of the catalog.
 
-        Members that the path has stand there; the others are the JSON body, or the query string
-        where a photo is the body or the method has none.
+        Members with a placeholder in the path are sent there. The others are the JSON body, or the
+        query string if a photo is the body or the method has no body.
         """
         row = OPERATIONS[operation]
         quoted = {name: quote(str(value), safe="") for name, value in members.items()}

@@ -1,7 +1,7 @@
-"""Requests made from the shapes of the service model: right ones, and ones that are just wrong.
+"""Requests generated from the shapes of the service model, both valid and nearly valid.
 
-Strings that start with "@" stand for what only a running server knows, such as a FaceId; whoever
-sends the request puts it in their place.
+Strings that start with "@" are placeholders for values of a running server, such as a FaceId. The
+sender of a request replaces them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ USERS = ("@user:0", "@user:1")
 PROCESSORS = ("@processor:idle", "@processor:running")
 PHOTOS = ("@photo:face", "@photo:face", "@photo:blank", "@photo:cut", "@photo:tiny", "@photo:text")
 
-# What there is, what there is not, and for the rest the shape itself.
+# Values that exist, values that do not exist, and for other members values of the shape.
 _KNOWN: dict[str, tuple[str, ...]] = {
     "CollectionId": ("@collection", "@collection", "@collection", "nowhere"),
     "FaceId": (*FACES, *FACES, "11111111-2222-3333-4444-555555555555"),
@@ -44,12 +44,12 @@ _KNOWN: dict[str, tuple[str, ...]] = {
     "KinesisVideoArn": (*[NO_VIDEO] * 4, "arn:aws:kinesisvideo:us-east-1:123456789012:\0"),
     "KinesisDataArn": (*[NO_DATA] * 4, "arn:aws:kinesis:us-east-1:123456789012:stream/a/b"),
 }
-# These have no other good values: others would not be found, or not be photos.
+# Members for which generated values would not exist or would not be photos.
 _ONLY_KNOWN = (
     *("FaceId", "ImageBlob", "JobId", "PaginationToken", "ResourceArn"),
     *("KinesisVideoArn", "KinesisDataArn"),
 )
-# Of these the service needs members that their shapes leave optional, and refuses others.
+# Structures for which the service requires members that are optional in the shape.
 _NEEDED = {
     "Image": ("Bytes",),
     "StreamProcessorInput": ("KinesisVideoStream",),
@@ -65,7 +65,7 @@ _NEEDED = {
 _FILM = {"S3Object": {"Bucket": "@bucket", "Name": "@film"}}
 _MOST_ITEMS = 4
 
-# One or more of each type of JSON, and numbers at the edge of what any member takes.
+# Values of each JSON type, and numbers at the limits of members' ranges.
 _ANYTHING: tuple[Any, ...] = (
     *(None, True, 0, -1, 2**31, 2**63, 0.5, 1e308, "", "0", "\0", "ä€😀", "x" * 5000),
     *([], [None], [[]], ["@collection"], {}, {"": None}, {"Bytes": {}}),
@@ -74,7 +74,7 @@ _ANYTHING: tuple[Any, ...] = (
 
 @cache
 def good(name: str) -> Values:
-    """Values of the named shape that keep its constraints."""
+    """Return values of the named shape that satisfy its constraints."""
     definition = shape(name)
     if name == "Video":
         return _mostly(st.just(_FILM), definition)
@@ -88,7 +88,7 @@ def good(name: str) -> Values:
 
 
 def _mostly(known: Values, definition: Shape) -> Values:
-    """Mostly what is known: a request about nothing that exists is refused early."""
+    """Return existing values most of the time: a request for missing things is rejected early."""
     other = _of_type(definition)
     return st.integers(1, 10).flatmap(lambda number: known if number <= 8 else other)
 
@@ -134,7 +134,7 @@ def _text(definition: Shape) -> Values:
 
 
 def near(name: str) -> Values:
-    """Values that are no value of the named shape, or one at its very border."""
+    """Return values that violate the named shape, or are at the limit of its constraints."""
     definition = shape(name)
     low, high = definition.get("min"), definition.get("max")
     wrong: list[Values] = [st.sampled_from(_ANYTHING)]
@@ -166,7 +166,7 @@ def near(name: str) -> Values:
 
 @st.composite
 def _damaged(draw: st.DrawFn, name: str) -> Any:
-    """A structure with a member or two wrong, missing or unheard of."""
+    """Return structures with one or two members that are invalid, missing or unknown."""
     document = dict(draw(good(name)))
     members = sorted(shape(name)["members"])
     for _ in range(draw(st.integers(1, 2))):
@@ -184,6 +184,6 @@ def _damaged(draw: st.DrawFn, name: str) -> Any:
 
 
 def requests(operation: str) -> Values:
-    """Requests of an operation: one good for each that is nearly so."""
+    """Return requests of an operation, half of them valid and half of them nearly valid."""
     name = input_shape(operation)
     return st.one_of(good(name), _damaged(name))

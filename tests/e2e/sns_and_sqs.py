@@ -1,7 +1,8 @@
-"""A program for Amazon Rekognition: search a stored video, told of its end by SNS and SQS.
+"""A program for Amazon Rekognition that searches a stored video and waits for SNS and SQS.
 
-It does what the developer guide's Python example does (Analyzing a video stored in an Amazon S3
-bucket, and Searching stored videos for faces), call by call, and knows nothing of this product:
+It makes the calls of the developer guide's Python example (Analyzing a video stored in an Amazon S3
+bucket, and Searching stored videos for faces), in the same order. Nothing in it is specific to
+Facedex:
 
     python sns_and_sqs.py BUCKET VIDEO COLLECTION ROLE_ARN
 """
@@ -25,7 +26,7 @@ class VideoSearch:
         self.bucket, self.video, self.collection, self.role = bucket, video, collection, role
 
     def make_topic_and_queue(self) -> None:
-        """Make a topic, and a queue that it may send to and is subscribed with."""
+        """Create a topic, and a queue that is subscribed to it and accepts its messages."""
         name = f"AmazonRekognitionExample{time.time_ns()}"
         self.topic = self.sns.create_topic(Name=name)["TopicArn"]
         self.queue = self.sqs.create_queue(QueueName=name)["QueueUrl"]
@@ -57,20 +58,20 @@ class VideoSearch:
         )["JobId"]
 
     def succeeds(self) -> bool:
-        """Wait until the queue has word of the job; whether it is good."""
+        """Wait for the job's message in the queue, and return whether the job succeeded."""
         while True:
             answer = self.sqs.receive_message(
                 QueueUrl=self.queue, MessageAttributeNames=["ALL"], MaxNumberOfMessages=10
             )
             for message in answer.get("Messages", ()):
-                told = json.loads(json.loads(message["Body"])["Message"])
+                notice = json.loads(json.loads(message["Body"])["Message"])
                 self.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
-                if told["JobId"] == self.job:
-                    return bool(told["Status"] == "SUCCEEDED")
+                if notice["JobId"] == self.job:
+                    return bool(notice["Status"] == "SUCCEEDED")
             time.sleep(0.1)
 
     def results(self) -> list[Any]:
-        """Return all persons, ten entries at a time, and print what the film is."""
+        """Return all persons, in pages of ten entries, and print the video's properties."""
         persons: list[Any] = []
         token, finished = "", False
         while not finished:
@@ -83,13 +84,13 @@ class VideoSearch:
         return persons
 
     def delete_topic_and_queue(self) -> None:
-        """Leave nothing behind."""
+        """Delete the topic and the queue."""
         self.sqs.delete_queue(QueueUrl=self.queue)
         self.sns.delete_topic(TopicArn=self.topic)
 
 
 def main() -> None:
-    """Search the video that the command line names, and print who is seen when."""
+    """Search the video named on the command line, and print the time of each person's face."""
     search = VideoSearch(*sys.argv[1:])
     search.make_topic_and_queue()
     search.start()

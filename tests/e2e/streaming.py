@@ -1,4 +1,4 @@
-"""Stream processors, by real clients: a film is pushed as a live stream, records are consumed."""
+"""Stream processors through real clients, which push a video as a live stream and read records."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NO_DATA = f"arn:aws:kinesis:{REGION}:123456789012:stream/nowhere"
 def definition(
     name: str, collection: str, *, video: str = NO_VIDEO, data: str = NO_DATA
 ) -> dict[str, Any]:
-    """A request to create a processor, by default between streams that there are not."""
+    """Return a request to create a processor, by default between streams that do not exist."""
     return {
         "Name": name,
         "Input": {"KinesisVideoStream": {"Arn": video}},
@@ -36,7 +36,7 @@ def definition(
 
 
 def processors(server: Server) -> set[str]:
-    """Names of the stream processors that there are."""
+    """Return the names of all stream processors."""
     paginator = server.client("rekognition").get_paginator("list_stream_processors")
     return {each["Name"] for page in paginator.paginate() for each in page["StreamProcessors"]}
 
@@ -60,7 +60,7 @@ def remove(server: Server, names: Iterable[str]) -> None:
 class Scene:
     """A video stream, a data stream, and a processor between them.
 
-    server: what makes clients for a product that runs.
+    server: the running server, which creates clients.
     """
 
     def __init__(self, server: Any, collection: str, *, video_arn: str = "") -> None:
@@ -88,18 +88,18 @@ class Scene:
         self.rekognition.start_stream_processor(Name=self.name)
 
     def wait(self, status: str, seconds: float = PATIENCE) -> Any:
-        """The description, once it has that status."""
+        """Wait until the processor has a status, and return its description."""
         until(lambda: self.describe()["Status"] == status, seconds)
         return self.describe()
 
     def stop(self) -> None:
-        """Stop it, if it is not, and wait until it is."""
+        """Stop the processor if it is running, and wait until it has stopped."""
         if self.describe()["Status"] not in ("STOPPED", "FAILED"):
             self.rekognition.stop_stream_processor(Name=self.name)
             self.wait("STOPPED")
 
     def push(self, film: bytes, *, start: float | None = None, pace: bool = True) -> float:
-        """Send a film in real time; when it begins, in seconds since 1970."""
+        """Send a video in real time, and return its start in seconds since 1970."""
         began = time.time() if start is None else start
         head, clusters = matroska(film, start=round(began * 1000))
         with self.producing() as producer:
@@ -118,7 +118,7 @@ class Scene:
 
     @contextmanager
     def producing(self) -> Iterator[PutMedia]:
-        """A producer that ends with its last acknowledgement."""
+        """Open a PutMedia session that ends after the last acknowledgement."""
         producer = self.open_producer()
         try:
             yield producer
@@ -128,11 +128,11 @@ class Scene:
             producer.close()
 
     def records(self) -> list[Any]:
-        """What has been written since the last call."""
+        """Return the records written since the last call."""
         return [record for batch in self.batches() for record in batch]
 
     def batches(self) -> Iterator[list[Any]]:
-        """The same, answer by answer."""
+        """Yield the records written since the last call, one GetRecords response at a time."""
         while True:
             answer = self.kinesis.get_records(ShardIterator=self._iterator)
             self._iterator = answer["NextShardIterator"]
@@ -141,7 +141,7 @@ class Scene:
             yield [json.loads(each["Data"]) for each in answer["Records"]]
 
     def collect(self, enough: Callable[[list[Any]], bool], seconds: float = PATIENCE) -> list[Any]:
-        """Records, until there are enough."""
+        """Read records until there are enough, and return them."""
         found: list[Any] = []
 
         def more() -> bool:
@@ -167,13 +167,13 @@ def until(condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
 
 
 def moment(record: Any) -> float:
-    """When a record's frame was taken, seconds since 1970."""
+    """Return the time of a record's frame, in seconds since 1970."""
     place = record["InputInformation"]["KinesisVideo"]
     return float(place["ProducerTimestamp"] + place["FrameOffsetInSeconds"])
 
 
 def names(records: Sequence[Any]) -> set[str]:
-    """Everybody whom records name."""
+    """Return the names of all matches in records."""
     return {name for record in records for name in named(record)}
 
 
@@ -186,7 +186,7 @@ def named(record: Any) -> set[str]:
 
 
 def workers(server: Server, function: str = "run_stream_processor") -> list[int]:
-    """Processes of the server that work for a function."""
+    """Return the server's worker processes for a function."""
     import psutil
 
     return [

@@ -1,4 +1,4 @@
-"""What stands in a running product's database, for tests that must not take its word for it."""
+"""Direct access to a running server's database, for tests that do not rely on the API's answers."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 
 
 class Tables:
-    """The tables of a server's embedded Postgres, read past the product."""
+    """The tables of a server's embedded Postgres, read with SQL."""
 
     def __init__(self, server: Server) -> None:
         self._connection = psycopg.connect(Postgres(server.directory).url, autocommit=True)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """What a query of the test's own finds."""
+        """Return the rows of a query."""
         return self._connection.execute(query.encode()).fetchall()
 
     def digests(self) -> dict[str, str | None]:
-        """A digest of all rows of each table, by its name.
+        """Return a digest of all rows of each table, by the table's name.
 
-        Work on video goes on by itself, whoever asks for what: of it there is how many jobs, and of
-        stream processors what their owners said.
+        Work on video changes its tables at any time. The digest therefore contains only the number
+        of video jobs, and the columns of stream processors that users set.
         """
         names = [
             name

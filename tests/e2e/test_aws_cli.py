@@ -1,4 +1,4 @@
-"""Every operation through the AWS CLI: one story, told in commands as a user types them."""
+"""Every operation through the AWS CLI: one sequence of commands as a user types them."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
 
 class Cli:
-    """The ``aws`` command, set up for a server; notes every operation's answers.
+    """The ``aws`` command, configured for a server; it records every operation's responses.
 
     Attributes:
-        answers: of each operation, in the order of the calls.
+        answers: the responses of each operation, in the order of the calls.
     """
 
     def __init__(self, url: str, folder: Path) -> None:
         self.answers: dict[str, list[Any]] = defaultdict(list)
         self._command = str(Path(sys.executable).with_name("aws"))
         self._folder = folder
-        # Nothing of the AWS settings that this machine may have.
+        # Ignore the AWS settings of this machine.
         self._environment = {
             name: value for name, value in os.environ.items() if not name.startswith("AWS_")
         } | {
@@ -46,20 +46,20 @@ class Cli:
         }
 
     def __call__(self, line: str) -> Any:
-        """Run ``aws rekognition`` with the words of a line and return its answer."""
+        """Run ``aws rekognition`` with the words of a line, and return its response."""
         answer = self.other("rekognition", line)
         name = "".join(map(str.capitalize, line.split()[0].split("-")))
         self.answers[name].append(answer)
         return answer
 
     def other(self, service: str, line: str) -> Any:
-        """Run ``aws`` for a service and return its answer."""
+        """Run ``aws`` for another service, and return its response."""
         done = self.run(service, *line.split())
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout) if done.stdout.strip() else {}
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run ``aws``, whatever comes of it."""
+        """Run ``aws``, and return its result even if it fails."""
         return subprocess.run(
             [self._command, *words],
             cwd=self._folder,
@@ -71,7 +71,7 @@ class Cli:
         )
 
     def refused(self, line: str) -> str:
-        """Run what must fail, and return what it says."""
+        """Run a command that must fail, and return its error message."""
         done = self.run("rekognition", *line.split())
         assert done.returncode != 0
         return done.stderr
@@ -90,7 +90,7 @@ def cli(
 
 @pytest.fixture(scope="module")
 def story(cli: Cli) -> dict[str, list[Any]]:
-    """The answers of one story in which every operation is called."""
+    """Call every operation in one sequence, and return the responses."""
     unique = uuid4().hex
     name, bucket = f"cli-{unique}", f"cli-{unique}"
     made = cli(f"create-collection --collection-id {name} --tags team=flight")
@@ -150,7 +150,7 @@ def story(cli: Cli) -> dict[str, list[Any]]:
 
 
 def follow_a_stream(cli: Cli, name: str) -> None:
-    """A stream processor's life; it and its streams are named as its collection is."""
+    """Create, use and delete a stream processor and its streams, named like the collection."""
     video = cli.other("kinesisvideo", f"create-stream --stream-name {name}")["StreamARN"]
     cli.other("kinesis", f"create-stream --stream-name {name} --shard-count 1")
     data = cli.other("kinesis", f"describe-stream-summary --stream-name {name}")[

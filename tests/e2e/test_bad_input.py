@@ -1,6 +1,6 @@
 """Every kind of bad input gets a modelled error and a sentence, through a real boto3 client.
 
-boto3's own parameter checks are switched off, so that ours are reached.
+boto3's own parameter checks are disabled, so that the server's checks are tested.
 """
 
 from __future__ import annotations

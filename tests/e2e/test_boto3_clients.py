@@ -1,4 +1,4 @@
-"""What boto3 builds on top of the operations: paginators, waiters, typed exceptions, retries."""
+"""boto3's paginators, waiters, typed exceptions and retries."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.e2e import streaming
 if TYPE_CHECKING:
     from tests.conftest import Server
 
-# The SDK's own tables of what it can page through and wait for.
+# The SDK's own tables of paginators and waiters.
 _PAGINATORS = set(Loader().load_service_model("rekognition", "paginators-1")["pagination"])
 _WAITERS = Loader().load_service_model("rekognition", "waiters-2")["waiters"]
 
@@ -28,7 +28,7 @@ def rekognition(server: Server) -> Any:
 
 @pytest.fixture
 def collection(rekognition: Any, portraits: dict[str, bytes]) -> Iterator[str]:
-    """A collection with five faces and five users."""
+    """Return a collection with five faces and five users."""
     name = f"boto3-{uuid4().hex}"
     rekognition.create_collection(CollectionId=name)
     for number in range(5):
@@ -103,7 +103,7 @@ def test_the_paginator_of_stream_processors_yields_each_once(
 
 
 def test_the_sdk_has_no_waiter_for_our_operations() -> None:
-    # Were there one, its conditions would have to come true here.
+    # If a future boto3 has waiters, this test must check their conditions.
     assert {waiter["operation"] for waiter in _WAITERS.values()}.isdisjoint(OPERATIONS)
 
 

@@ -28,7 +28,7 @@ def run(directory: Path, output: Path, *arguments: str) -> subprocess.CompletedP
 
 @pytest.fixture
 def side_by_side(tmp_path: Path, portraits: dict[str, bytes]) -> Path:
-    """Both portraits as one photo."""
+    """Return one photo with both portraits."""
     eileen, grace = (
         Image.open(io.BytesIO(portraits[key])).convert("RGB").resize((512, 600))
         for key in ("eileen", "grace")
@@ -55,7 +55,7 @@ def test_the_demo_finds_everyone_and_can_be_repeated(
         output = tmp_path / "facedex-demo.png"
         done = run(tmp_path / "data", output, f"--image={side_by_side}", "--log")
         assert done.returncode == 0, done.stderr
-        # Nobody on the photo is kept, not even for a moment.
+        # No face of the searched photo is stored, not even temporarily.
         assert done.stderr.count(" IndexFaces 200 ") == len(portraits)
         assert "DeleteFaces" not in done.stderr
         for name in ("Eileen Collins", "Grace Hopper"):

@@ -15,7 +15,7 @@ Portraits = dict[str, bytes]
 
 
 def beside(*photos: bytes) -> bytes:
-    """One JPEG with the photos side by side, each a little smaller than the one before it."""
+    """Return one JPEG of the photos side by side, each a little smaller than the previous one."""
     pictures = [Image.open(io.BytesIO(photo)).convert("RGB") for photo in photos]
     for index, picture in enumerate(pictures):
         picture.thumbnail((480 - 80 * index, 480 - 80 * index))
@@ -46,7 +46,7 @@ def test_searching_with_every_face_of_a_photo(
     assert sorted(named) == [["eileen"], ["grace"]]
     widths = [face["SearchedFaceBoundingBox"]["Width"] for face in answer["SearchedFaces"]]
     assert widths == sorted(widths, reverse=True)
-    # The largest face's result is what AWS's own operation answers.
+    # The largest face's result equals the result of AWS's operation.
     by_json = json.dumps({"Image": inline(group)}).encode()
     _, largest = rest.ask("POST", path, by_json, query={"faces": "largest"})
     assert largest == {**answer["SearchedFaces"][0], "FaceModelVersion": answer["FaceModelVersion"]}

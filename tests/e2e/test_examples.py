@@ -32,7 +32,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def run(server: Server, tmp_path: Path) -> Run:
-    """Return a function that runs an example in another folder, with a user's settings."""
+    """Return a function that runs an example in another folder, with the settings of a user."""
 
     def run(name: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -1,4 +1,4 @@
-"""Whatever is asked: never a fault, always a modelled error, and a refusal changes nothing.
+"""Requests of any kind get a response or a modelled error, and change nothing if refused.
 
 Valid and nearly valid requests, made from the service model's shapes, for every operation.
 """
@@ -37,9 +37,9 @@ PROTOCOL = {kind.__name__ for kind in errors.ServiceError.__subclasses__()} - se
 
 
 class Gallery:
-    """A collection with two faces, two users, a tag and a stream processor that is not started.
+    """A collection with two faces, two users, a tag and a stream processor that is not running.
 
-    And a connection to ask about it.
+    It also has a connection to the database, to check the tables.
     """
 
     def __init__(self, server: Server, photos: dict[str, bytes], jobs: dict[str, str]) -> None:
@@ -126,7 +126,7 @@ def photos(portraits: dict[str, bytes]) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module", autouse=True)
 def traces(server: Server) -> Iterator[None]:
-    """Remove what was made, and see that no traceback was logged."""
+    """Remove everything that was created, and check that no traceback was logged."""
     client = server.client("rekognition")
     before = set(client.list_collections()["CollectionIds"])
     processors_before = processors(server)
@@ -140,9 +140,9 @@ def traces(server: Server) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def jobs(server: Server, portraits: dict[str, bytes]) -> dict[str, str]:
-    """What lasts, by the names that requests use.
+    """Return things that exist during all requests, by the names that the requests use.
 
-    A film, a job of each kind on it that has ended, and a stream processor that runs.
+    These are a video, a completed job of each kind on it, and a running stream processor.
     """
     studio = Studio(server, portraits)
     video = studio.put("film", moving(portraits, "grace", seconds=1))
@@ -193,7 +193,7 @@ def test_any_request_is_answered_or_refused_without_a_trace(
         if status == 200:
             answered += 1
             if after != before and not gallery.exists():
-                gallery.fill()  # it was deleted, as it may be
+                gallery.fill()  # a request may have deleted it
                 after = tables.digests()
         else:
             refused += 1
@@ -205,6 +205,6 @@ def test_any_request_is_answered_or_refused_without_a_trace(
         before = after
 
     ask()
-    # Else the requests would say little about the operation.
+    # Otherwise the requests would not test the operation.
     assert answered
     assert refused

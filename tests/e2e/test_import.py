@@ -1,4 +1,4 @@
-"""``facedex import``: folders and S3 prefixes into a collection, once, and on where it ended."""
+"""``facedex import``: folders and S3 prefixes are imported once, and interrupted imports resume."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ Rows = dict[str, dict[str, str]]
 
 
 class Importer:
-    """``facedex import`` into a collection of a test's own, with a journal of its own.
+    """``facedex import`` into a separate collection, with a separate journal.
 
     Attributes:
-        collection: the collection, which the first import makes.
+        collection: the collection, which the first import creates.
         environment: the command's environment variables.
     """
 
@@ -49,7 +49,7 @@ class Importer:
         } | {"AWS_ENDPOINT_URL": server.url, "AWS_CONFIG_FILE": os.devnull}
 
     def start(self, source: Path | str, *options: str) -> subprocess.Popen[str]:
-        """Begin an import."""
+        """Start an import."""
         return subprocess.Popen(
             [*self._command, str(source), *options],
             env=self.environment,
@@ -59,19 +59,19 @@ class Importer:
         )
 
     def __call__(self, source: Path | str, *options: str, status: int = 0) -> Rows:
-        """Run an import to its end and return its report: a row for each file's name."""
+        """Run an import to its end, and return its report: a row by each file's name."""
         process = self.start(source, *options)
         output, errors = process.communicate(timeout=300)
         assert process.returncode == status, output + errors
         return self.report()
 
     def report(self) -> Rows:
-        """The last run's report."""
+        """Return the last run's report."""
         with self._report.open(newline="", encoding="utf-8") as file:
             return {row["photo"].rpartition("/")[2]: row for row in csv.DictReader(file)}
 
     def external_ids(self) -> list[str]:
-        """What the collection's faces carry, sorted."""
+        """Return the ExternalImageIds of the collection's faces, sorted."""
         pages = self.client.get_paginator("list_faces").paginate(CollectionId=self.collection)
         return sorted(face["ExternalImageId"] for page in pages for face in page["Faces"])
 
@@ -90,14 +90,14 @@ def portrait(data: bytes) -> Image.Image:
 
 @pytest.fixture
 def photos(tmp_path: Path, portraits: dict[str, bytes]) -> Path:
-    """A folder for each person with two photos, and three files in which nobody is found."""
+    """Return a folder for each person with two photos, and three files without a face."""
     root = tmp_path / "photos"
     for name, data in portraits.items():
         folder = root / "people" / f"{name} {name}"
         folder.mkdir(parents=True)
         picture = portrait(data)
         picture.save(folder / f"{name}.jpg", quality=90)
-        # By its content it is a PNG, whatever its name says.
+        # The content is a PNG, in spite of the name.
         ImageOps.mirror(picture).save(folder / f"{name} mirrored.jpg", "PNG")
     (root / "notes.jpg").write_text("not a photo")
     (root / "cut off.jpg").write_bytes(portraits["grace"][:5000])
@@ -223,7 +223,7 @@ def test_a_photo_over_five_megabytes_is_sent_smaller_and_upright(
     grain = np.random.default_rng(0).integers(-60, 60, (2400, 2400, 3))
     noisy = Image.fromarray((np.asarray(picture) + grain).clip(0, 255).astype(np.uint8))
     exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned clockwise by 90 degrees
+    exif[0x0112] = 6  # orientation: turn clockwise by 90 degrees
     folder = tmp_path / "large"
     folder.mkdir()
     noisy.transpose(Image.Transpose.ROTATE_90).save(folder / "large.jpg", quality=97, exif=exif)

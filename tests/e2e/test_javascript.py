@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from tests.conftest import Server
 
 _SCRIPTS = Path(__file__).with_name("javascript")
-_OLDEST_NODE = 20  # that the SDK runs on
+_OLDEST_NODE = 20  # the version of Node.js that the SDK requires
 _UNREACHABLE = re.compile(
     r"\b(EAI_AGAIN|ECONNREFUSED|ECONNRESET|ENOTFOUND|ETIMEDOUT|ENETUNREACH)\b"
 )
 
 
 def do_without(reason: str) -> NoReturn:
-    """Skip, except in CI, where what is needed has to be there."""
+    """Skip the test, or fail it in CI, where all tools must be installed."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
@@ -39,7 +39,7 @@ def do_without(reason: str) -> NoReturn:
 
 @pytest.fixture(scope="module")
 def installed() -> Path:
-    """The scripts' folder with the SDK in it, installed once for each lock file."""
+    """Return the scripts' folder with the SDK, which is installed once for each lock file."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if not node or not npm:
         do_without("node and npm are not installed")
@@ -56,7 +56,7 @@ def installed() -> Path:
 
 
 def install(npm: str, shelf: Path, folder: Path) -> None:
-    """Make the folder, whole or not at all."""
+    """Create the folder atomically."""
     shelf.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=shelf) as draft:
         for name in ("package.json", "package-lock.json"):
@@ -73,7 +73,7 @@ def install(npm: str, shelf: Path, folder: Path) -> None:
             do_without(f"npm's registry cannot be reached: {done.stderr}")
         assert done.returncode == 0, done.stderr
         Path(draft).rename(folder)
-        Path(draft).mkdir()  # for the end of the block to remove
+        Path(draft).mkdir()  # the end of the block removes a folder of this name
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def story(
     portraits: dict[str, bytes],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, list[Any]]:
-    """What each operation answered, in the order of its calls."""
+    """Return the responses of each operation, in the order of the calls."""
     folder = tmp_path_factory.mktemp("javascript")
     files = [folder / name for name in ("eileen", "grace", "film")]
     contents = (portraits["eileen"], portraits["grace"], moving(portraits, "eileen", seconds=1))
@@ -92,7 +92,7 @@ def story(
     done = subprocess.run(
         ["node", "story.js", uuid4().hex, *map(str, files)],
         cwd=installed,
-        # Nothing of the AWS settings that this machine may have.
+        # Ignore the AWS settings of this machine.
         env={name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         | {
             "AWS_ENDPOINT_URL": server.url,
@@ -108,10 +108,10 @@ def story(
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    told: dict[str, list[Any]] = defaultdict(list)
+    responses: dict[str, list[Any]] = defaultdict(list)
     for line in map(json.loads, done.stdout.splitlines()):
-        told[line["operation"]].append(line["output"] if "output" in line else line["error"])
-    return dict(told)
+        responses[line["operation"]].append(line["output"] if "output" in line else line["error"])
+    return dict(responses)
 
 
 def test_every_operation_of_the_catalog_is_in_the_story(story: dict[str, list[Any]]) -> None:

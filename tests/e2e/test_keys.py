@@ -1,4 +1,4 @@
-"""``--auth keys`` as a security officer meets it: real SDKs, real keys, and every way to cheat."""
+"""``--auth keys`` with real SDKs, real keys, and many kinds of invalid or forged requests."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.conftest import Server
 
 _NO_RETRIES = Config(retries={"max_attempts": 0}, parameter_validation=False)
 _BIN = Path(sys.executable).parent
-_CACHE = 1  # seconds that the server keeps a key
+_CACHE = 1  # seconds for which the server caches a key
 
 Key = tuple[str, str]
 
@@ -57,7 +57,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def early_key(directory: Path) -> Key:
-    """A key that was made before the server ran for the first time."""
+    """Return a key that was created before the server's first start."""
     return create_key(directory, "--name=[early] bird")
 
 
@@ -80,7 +80,7 @@ def guarded(directory: Path, early_key: Key, pack_directory: Path) -> Iterator[S
 
 @pytest.fixture(scope="module")
 def key(guarded: Server, directory: Path) -> Key:
-    """A key that was made while the server ran."""
+    """Return a key that was created while the server was running."""
     assert guarded.process.poll() is None
     return create_key(directory)
 
@@ -104,7 +104,7 @@ def code(call: Callable[[], object]) -> str:
 def ask(
     url: str, method: str = "GET", body: bytes = b"", headers: dict[str, str] | None = None
 ) -> tuple[int, dict[str, Any]]:
-    """A plain HTTP request, its path exactly as written."""
+    """Send a plain HTTP request with the path exactly as written."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.netloc, timeout=60)
     target = parts.path + (f"?{parts.query}" if parts.query else "")
@@ -118,7 +118,7 @@ def ask(
 def signed(
     url: str, key: Key, method: str = "GET", body: bytes = b"", service: str = "rekognition"
 ) -> dict[str, str]:
-    """Headers with which a plain HTTP client sends a signed request."""
+    """Return the headers of a signed request for a plain HTTP client."""
     request = AWSRequest(method, url, data=body, headers={"Content-Type": "application/json"})
     SigV4Auth(ReadOnlyCredentials(*key, None), service, "us-east-1").add_auth(request)
     return dict(request.headers.items())
@@ -461,6 +461,6 @@ def test_an_import_signs_each_photo(
     assert "InvalidSignatureException" in refused.stderr
     imported = facedex(*command, AWS_ACCESS_KEY_ID=key[0], AWS_SECRET_ACCESS_KEY=key[1])
     assert imported.returncode == 0, imported.stderr
-    told = guarded.log.read_text()[logged:]
-    assert told.count(" POST /v1/collections/imported/faces IndexFaces ") == len(portraits)
+    log = guarded.log.read_text()[logged:]
+    assert log.count(" POST /v1/collections/imported/faces IndexFaces ") == len(portraits)
     client(guarded, key).delete_collection(CollectionId="imported")

@@ -1,4 +1,4 @@
-"""Unmodified boto3 reads what a producer sends, live or later, and nobody holds up anybody."""
+"""Unmodified boto3 reads a producer's media, live or later, and slow clients delay no others."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Stream:
-    """A stream of the test's own, and clients for it."""
+    """A separate stream for the test, and clients for it."""
 
     def __init__(self, server: Server, **options: Any) -> None:
         self.name = f"camera-{uuid4().hex}"
@@ -44,7 +44,7 @@ class Stream:
         return answer["Payload"]
 
     def read(self, count: int, kind: str = "EARLIEST", **start: Any) -> list[Fragment]:
-        """The first fragments from a start on; then the reader leaves."""
+        """Read the first fragments after a start position, then close the connection."""
         payload = self.get(kind, **start)
         with payload:
             return list(islice(kinesis.read(payload), count))
@@ -147,7 +147,7 @@ def test_live_readers_get_a_fragment_while_the_next_is_on_its_way(
         thread.start()
     producer = stream.produce()
     list(producer.send(header + clusters[0]))
-    # The first bytes of the second end the first, as its size is not known beforehand.
+    # The first fragment has an unknown size, so the second one's first bytes end it.
     list(producer.send(clusters[1][:40]))
     eventually(lambda: [len(each) for each in found] == [1, 1])
     list(producer.send(clusters[1][40:]))
@@ -213,7 +213,7 @@ def test_what_is_broken_is_refused_and_what_came_before_is_kept(
     said = acknowledgements(put_media(stream.endpoint, stream.name, spoil(*media)))
     assert said[-1]["EventType"] == "ERROR"
     assert said[-1]["ErrorCode"] == code
-    # The stream takes the next session, and readers get both.
+    # The stream accepts the next session, and readers receive both sessions.
     header, clusters = media
     assert len(acknowledgements(put_media(stream.endpoint, stream.name, header + clusters[2]))) == 3
     whole = []
@@ -296,7 +296,7 @@ def test_bad_requests_get_modelled_errors(stream: Stream) -> None:
 def test_many_readers_that_do_not_read_hold_up_nobody(
     stream: Stream, media: tuple[bytes, list[bytes]]
 ) -> None:
-    # Twice the threads of the server's pool.
+    # Twice the number of the server's threads.
     payloads = [stream.get("NOW") for _ in range(32)]
     started = time.monotonic()
     stream.client.describe_stream(StreamName=stream.name)
@@ -322,7 +322,7 @@ def test_the_server_stops_while_media_is_read_and_sent(
     payload = stream.get("NOW")
     producer = stream.produce()
     list(producer.send(media[0] + media[1][0]))
-    # It waits for a minute and no longer.
+    # ``Server.stop`` fails if the end takes more than a minute.
     assert server.stop() == 0
     payload.close()
     producer.close()

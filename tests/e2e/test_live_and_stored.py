@@ -1,6 +1,6 @@
-"""One film, pushed as a live stream and searched as a stored video: the same faces and people.
+"""One video, pushed as a live stream and searched as a stored video, has the same faces and people.
 
-What differs by design is in docs/streams.md: a live record cannot know what comes later.
+docs/streams.md describes the intended differences: a live record does not depend on later frames.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from tests.e2e.streaming import Scene, moment
 from tests.e2e.test_stream_push import push
 from tests.media import making
 
-CELL = 200  # ms between two looks at a film
-SHADE = 0.22  # of the light: between the bar for clear views and the one for enrolling
+CELL = 200  # ms between two searched frames of a video
+SHADE = 0.22  # of the light: below the limit for clear views, above that for indexing
 
 
 class Sight(NamedTuple):
-    """A face in a frame, and whom it resembles."""
+    """A face in a frame, and its matches."""
 
     box: NDArray[np.float32]  # x1 y1 x2 y2, ratios
     names: frozenset[str]
 
 
-Sights = dict[int, list[Sight]]  # by ms of the film
+Sights = dict[int, list[Sight]]  # by time in the video, in ms
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def sight(face: Any, matches: Any) -> Sight:
 
 
 def stored_search(studio: Studio, film: bytes) -> Sights:
-    """What GetFaceSearch says of a film."""
+    """Return the result of GetFaceSearch for a video."""
     job_id = studio.start(studio.put(f"{uuid4().hex}.mp4", film))
     answer = studio.wait(job_id)
     assert answer["JobStatus"] == "SUCCEEDED", answer
@@ -76,7 +76,7 @@ def stored_search(studio: Studio, film: bytes) -> Sights:
 
 
 def live_search(scene: Scene, film: Path) -> Sights:
-    """What the records of a film say that ``facedex stream push`` brings, from its time 0 on."""
+    """Push a video with ``facedex stream push``, and return its records by time in the video."""
     with av.open(str(film)) as opened:
         times = [
             each.pts * each.time_base for each in opened.demux(video=0) if each.pts is not None
@@ -101,7 +101,7 @@ def live_search(scene: Scene, film: Path) -> Sights:
 def pairs(
     live: Sequence[Sight], stored: Sequence[Sight], least: float
 ) -> list[tuple[Sight, Sight]]:
-    """The faces of two looks at one picture that lie at the same place."""
+    """Pair the faces of two results for one frame that have the same position."""
     left = list(stored)
     found = []
     for one in live:
@@ -115,7 +115,7 @@ def pairs(
 
 
 def play(portraits: dict[str, bytes]) -> bytes:
-    """One person, then another beside; an empty room; both at each other's places in bad light."""
+    """Return a video: one person, two people, an empty room, both people swapped in bad light."""
     heads = []
     for content in portraits.values():
         with Image.open(io.BytesIO(content)) as opened:
@@ -135,7 +135,7 @@ def play(portraits: dict[str, bytes]) -> bytes:
             pixels = (pixels * SHADE).astype(np.uint8)
         return pixels
 
-    # As cameras are told to: a key frame each second, at which fragments begin.
+    # As recommended for cameras: a key frame each second, at which a fragment begins.
     options = {"g": "10", "bf": "0", "sc_threshold": "0", "crf": "18"}
     return making.film(making.steady(60, 10), picture, rate=10, codec_options=options)
 
@@ -169,7 +169,7 @@ def test_a_real_film_shows_the_same_faces_and_people_live_and_stored(
     seen: list[set[str]] = []
     found: list[set[str]] = []
     for at, sights in live.items():
-        # The film begins between two cells: the frames are one apart.
+        # The video begins between two sampling times, so the frames may differ by one.
         near = min(stored, key=lambda other: abs(other - first - at))
         assert abs(near - first - at) < CELL / 4
         same += pairs(sights, stored[near], 0.4)
@@ -181,13 +181,13 @@ def test_a_real_film_shows_the_same_faces_and_people_live_and_stored(
     for name in ("speaker", "profile"):
         both = sum(name in one and name in other for one, other in zip(seen, found, strict=True))
         assert both >= 10
-        # Live, nobody knows yet how a face will look in a moment.
+        # A live result cannot depend on later frames of a face.
         assert both >= 0.75 * sum(name in each for each in found)
         assert both >= 0.9 * sum(name in each for each in seen)
 
 
 def enrol(studio: Studio, film: Path, moments: dict[str, int]) -> None:
-    """Index the largest face of a frame, as anybody may who has the film only."""
+    """Index the largest face of a frame, as a user who only has the video does."""
     left = dict(moments)
     with av.open(str(film)) as opened:
         for frame in opened.decode(video=0):

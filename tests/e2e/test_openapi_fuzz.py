@@ -1,4 +1,4 @@
-"""The server keeps what its OpenAPI document promises, whatever schemathesis thinks of sending."""
+"""The server's responses to schemathesis's generated requests match its OpenAPI document."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ BLANK = [encoded("steelblue", kind) for kind in ("JPEG", "PNG")]
 PHOTOS = st.one_of(
     st.binary(max_size=64),
     st.sampled_from([*BLANK, *(photo[: len(photo) // 2] for photo in BLANK)]),
-    # Fetched when first drawn, not when this file is collected.
+    # Fetched by the first test, not when pytest collects this file.
     st.sampled_from(["eileen", "grace"]).map(lambda name: public_portraits.fetch()[name]),
 )
 for media_type in PHOTO_TYPES:
@@ -49,7 +49,7 @@ SCHEMA = schemathesis.openapi.from_dict(document(__version__))
 
 @pytest.fixture(scope="module")
 def filled(server: Server) -> Iterator[dict[str, str]]:
-    """A collection with a face, a user and a stream processor; what was made goes at the end."""
+    """Return a collection with a face, a user and a stream processor, all deleted at the end."""
     client = server.client("rekognition")
     before = set(client.list_collections()["CollectionIds"])
     processors_before = processors(server)
@@ -71,7 +71,7 @@ def filled(server: Server) -> Iterator[dict[str, str]]:
 
 
 def has_null(document: Any) -> bool:
-    """Whether any member in a document is null."""
+    """Return whether any member of a document is null."""
     if isinstance(document, list):
         return any(map(has_null, document))
     if isinstance(document, dict):
@@ -80,10 +80,10 @@ def has_null(document: Any) -> bool:
 
 
 def call(case: Any, server: Server, tables: Tables) -> None:
-    """Send a request, and see that a refusal changed no row of any table."""
-    # AWS answers 400 also where a request is valid and what it names does not exist.
+    """Send a request, and check that a refusal changes no row of any table."""
+    # AWS also answers 400 if a valid request names something that does not exist.
     excluded = [checks.positive_data_acceptance]
-    # To AWS a member that is null is absent.
+    # AWS treats a null member as absent.
     if has_null(case.body):
         excluded.append(checks.negative_data_rejection)
     before = tables.digests()

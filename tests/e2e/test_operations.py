@@ -59,7 +59,7 @@ def collection(rekognition: RekognitionClient) -> Iterator[str]:
 
 @pytest.fixture
 def staff(rekognition: RekognitionClient, collection: str, portraits: Portraits) -> dict[str, str]:
-    """Both portraits indexed: FaceId by name."""
+    """Index both portraits, and return their FaceIds by name."""
     return {
         name: rekognition.index_faces(
             CollectionId=collection, Image={"Bytes": photo}, ExternalImageId=name

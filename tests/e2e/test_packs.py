@@ -17,7 +17,7 @@ from tests.conftest import Server
 
 @pytest.fixture
 def models(dlib_directory: Path, tmp_path: Path) -> Path:
-    """A models directory with opencv-zoo alone, whose networks are dlib's: no request runs them."""
+    """Return a models directory with only opencv-zoo, whose networks are dlib's and never run."""
     directory = tmp_path / "models"
     pack = shutil.copytree(dlib_directory, directory / "opencv-zoo")
     (pack / "pack.toml").write_text(manifest("opencv-zoo").text, encoding="utf-8")
@@ -25,7 +25,7 @@ def models(dlib_directory: Path, tmp_path: Path) -> Path:
 
 
 def hold(directory: Path, *versions: str) -> None:
-    """Give a machine that is stopped a collection for each of these model versions."""
+    """Add a collection for each of the model versions to the database of a stopped server."""
     postgres = Postgres(directory)
     try:
         with psycopg.connect(postgres.start(), autocommit=True) as connection:

@@ -38,7 +38,7 @@ def replicas(server: Server) -> list[psutil.Process]:
 
 
 def answering(server: Server) -> set[int]:
-    """The processes that hold a client's connection to the server's port."""
+    """Return the processes that have a client's connection to the server's port."""
     port = int(server.url.rpartition(":")[2])
     return {
         process.pid
@@ -128,5 +128,5 @@ def test_a_kill_of_the_first_process_leaves_no_other(
     running.process.kill()
     running.process.wait()
     until(lambda: not any(each.is_running() for each in started))
-    # The next start takes over the Postgres that the kill has left, and its end ends that too.
+    # The next start uses the Postgres that still runs after the kill, and stops it at its end.
     assert launch().stop() == 0

@@ -1,4 +1,4 @@
-"""A full user, and the reason that each face gets which was not associated, deleted or searched."""
+"""The limit of a user's faces, and reasons why faces are not associated, deleted or searched."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def opened(photo: bytes) -> Image.Image:
 
 
 def small(photo: bytes, side: int) -> Image.Image:
-    """The photo shrunk, in a white field wide enough to be a photo of its own."""
+    """Return the photo at a smaller scale, within a white image of the minimum size."""
     return ImageOps.expand(opened(photo).resize((side, side)), border=150, fill="white")
 
 
@@ -54,7 +54,7 @@ def collection(rekognition: Any) -> Iterator[str]:
 
 
 def index(client: Any, collection: str, photo: bytes, copies: int) -> list[str]:
-    """FaceIds of so many records of the same photo, each under a name of its own."""
+    """Index a photo several times under different names, and return the FaceIds."""
     return [
         client.index_faces(
             CollectionId=collection,
@@ -68,7 +68,7 @@ def index(client: Any, collection: str, photo: bytes, copies: int) -> list[str]:
 
 @pytest.fixture
 def ann_and_ben(rekognition: Any, collection: str, portraits: Portraits) -> dict[str, list[str]]:
-    """Two users with two faces each, all of one photo."""
+    """Return two users with two faces each, all of the same photo."""
     faces = index(rekognition, collection, portraits["grace"], 4)
     shared = {"ann": faces[:2], "ben": faces[2:]}
     for name, ids in shared.items():
@@ -86,7 +86,7 @@ def test_a_user_takes_a_hundred_faces_and_no_more(
     rekognition.create_user(**user)
     assert len(rekognition.associate_faces(**user, FaceIds=faces[:95])["AssociatedFaces"]) == 95
     answer = rekognition.associate_faces(**user, FaceIds=faces[90:])
-    # Those that it has are passed over, the next five fit, the others have no room.
+    # Faces that the user already has are ignored, the next five fit, the others do not fit.
     assert [face["FaceId"] for face in answer["AssociatedFaces"]] == faces[95:100]
     surplus = answer["UnsuccessfulFaceAssociations"]
     assert [face["FaceId"] for face in surplus] == faces[100:]
@@ -96,7 +96,7 @@ def test_a_user_takes_a_hundred_faces_and_no_more(
     assert "ann has 100 faces" in message
     owned = rekognition.list_faces(**user)["Faces"]
     assert {face["FaceId"] for face in owned} == set(faces[:100])
-    # With one fewer there is room for one.
+    # After one is removed, one fits.
     rekognition.disassociate_faces(**user, FaceIds=faces[:1])
     assert len(rekognition.associate_faces(**user, FaceIds=faces[104:])["AssociatedFaces"]) == 1
 
@@ -104,12 +104,12 @@ def test_a_user_takes_a_hundred_faces_and_no_more(
 def test_each_face_that_was_not_disassociated_has_its_reason(
     rekognition: Any, collection: str, ann_and_ben: dict[str, list[str]], portraits: Portraits
 ) -> None:
-    (nobodys,) = index(rekognition, collection, portraits["eileen"], 1)
+    (unassigned,) = index(rekognition, collection, portraits["eileen"], 1)
     unknown = str(uuid4())
     answer = rekognition.disassociate_faces(
         CollectionId=collection,
         UserId="ann",
-        FaceIds=[ann_and_ben["ann"][0], ann_and_ben["ben"][0], unknown, nobodys],
+        FaceIds=[ann_and_ben["ann"][0], ann_and_ben["ben"][0], unknown, unassigned],
     )
     assert answer["DisassociatedFaces"] == [{"FaceId": ann_and_ben["ann"][0]}]
     assert sorted(answer["UnsuccessfulFaceDisassociations"], key=str) == sorted(
@@ -153,12 +153,12 @@ def test_each_face_that_was_not_associated_has_its_reason(
 def test_each_face_that_was_not_deleted_has_its_reason(
     rekognition: Any, collection: str, ann_and_ben: dict[str, list[str]], portraits: Portraits
 ) -> None:
-    (nobodys,) = index(rekognition, collection, portraits["eileen"], 1)
+    (unassigned,) = index(rekognition, collection, portraits["eileen"], 1)
     unknown = str(uuid4())
     answer = rekognition.delete_faces(
-        CollectionId=collection, FaceIds=[unknown, nobodys, ann_and_ben["ben"][1]]
+        CollectionId=collection, FaceIds=[unknown, unassigned, ann_and_ben["ben"][1]]
     )
-    assert answer["DeletedFaces"] == [nobodys]
+    assert answer["DeletedFaces"] == [unassigned]
     assert answer["UnsuccessfulFaceDeletions"] == [
         {"FaceId": unknown, "Reasons": ["FACE_NOT_FOUND"]},
         {
@@ -200,7 +200,7 @@ def test_faces_are_listed_by_user_and_by_id_together(
     assert {face["FaceId"]: face["UserId"] for face in by_id} == {both[0]: "ann", both[1]: "ben"}
     narrowed = rekognition.list_faces(CollectionId=collection, FaceIds=both, UserId="ben")["Faces"]
     assert [face["FaceId"] for face in narrowed] == [both[1]]
-    # A page token holds for the filters that it was issued under, and for no others.
+    # A page token is valid only for the filters for which it was issued.
     token = rekognition.list_faces(CollectionId=collection, UserId="ann", MaxResults=1)["NextToken"]
     code, message = refused(
         rekognition, "list_faces", CollectionId=collection, UserId="ben", NextToken=token
@@ -224,7 +224,7 @@ def test_a_matched_face_and_a_matched_user_name_whom_they_belong_to(
     assert match["Similarity"] > 99
 
 
-# Portraits of which each bar of the quality filter refuses one more.
+# Portraits such that each level of the quality filter rejects one more.
 FLAWED = {
     "LOW": lambda photo: ImageEnhance.Brightness(opened(photo)).enhance(0.05),
     "MEDIUM": lambda photo: ImageEnhance.Brightness(opened(photo)).enhance(0.2),

@@ -1,4 +1,4 @@
-"""Every operation by its REST route, through plain HTTP requests and no SDK."""
+"""Every operation by its REST route, through plain HTTP requests without an SDK."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.conftest import Server
 
 Portraits = dict[str, bytes]
-_LISTED = {"Search": "Persons", "Detection": "Faces"}  # what a job's answer lists
+_LISTED = {"Search": "Persons", "Detection": "Faces"}  # lists in a job's response
 
 
 def test_a_collections_life(rest: Rest) -> None:
@@ -120,7 +120,7 @@ def test_a_stream_processors_life(rest: Rest, collection: str) -> None:
     path = f"/v1/stream-processors/{collection}"
     code, message = rest.bad("POST", f"{path}/stop")
     assert (code, "nothing to stop" in message) == ("ResourceInUseException", True)
-    # A body is not needed.
+    # No body is required.
     status, started = rest.ask("POST", f"{path}/start")
     assert (status, set(started)) == (200, {"SessionId"})
     assert rest.ask("POST", f"{path}/stop", b"{}") == (200, {})

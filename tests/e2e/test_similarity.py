@@ -1,4 +1,4 @@
-"""Similarity can be recomputed by anybody from what is stored: vectors and the calibration."""
+"""Similarity can be recomputed from the stored vectors and the pack's calibration."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def test_similarities_follow_from_the_stored_vectors_and_the_packs_calibration(
     ids = [face_id for face_id, _ in rows]
     vectors = np.array([vector for _, vector in rows], np.float64)
     cosines = vectors @ vectors.T
-    # The definition: 100 - Similarity is the false matches in 10,000 comparisons; log10 of the
-    # rate is linear between the knots that stand in the pack.
+    # The definition: 100 - Similarity is the number of false matches in 10,000 comparisons. The
+    # log10 of the rate is linear between the knots in the pack.
     table = tomllib.loads((pack_directory / "pack.toml").read_text())["calibration"]
     knots, rates = np.array(table["cosine"]), np.log10(table["false_match_rate"])
     expected = np.clip(100 - 10_000 * 10 ** np.interp(cosines, knots, rates), 0, 100)
-    told = 0
+    between = 0
     for row, face_id in enumerate(ids):
         matches = client.search_faces(CollectionId=name, FaceId=face_id, FaceMatchThreshold=0)
         found = {each["Face"]["FaceId"]: each["Similarity"] for each in matches["FaceMatches"]}
@@ -48,7 +48,7 @@ def test_similarities_follow_from_the_stored_vectors_and_the_packs_calibration(
         for column, other in enumerate(ids):
             if other != face_id:
                 assert found[other] == pytest.approx(expected[row, column], abs=0.05)
-                told += 0 < expected[row, column] < 100
+                between += 0 < expected[row, column] < 100
         for threshold in (80, 90, 99):
             held = client.search_faces(
                 CollectionId=name, FaceId=face_id, FaceMatchThreshold=threshold
@@ -57,5 +57,5 @@ def test_similarities_follow_from_the_stored_vectors_and_the_packs_calibration(
             assert {match["Face"]["FaceId"] for match in held} == wanted
     client.delete_collection(CollectionId=name)
     assert len(ids) >= 20
-    # Else the comparisons would say little.
-    assert told > 2 * len(ids)
+    # Otherwise the comparisons would be trivial.
+    assert between > 2 * len(ids)

@@ -1,4 +1,4 @@
-"""``facedex up`` stops within seconds, whatever its clients, its database and other services do."""
+"""``facedex up`` stops within seconds, in spite of hanging clients, database and other services."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from tests.e2e.films import Studio, moving
 from tests.media import kinesis
 from tests.media.kinesis import CREDENTIALS, REGION, matroska
 
-CLIENTS = 40  # more than twice the server's threads
+CLIENTS = 40  # more than twice the number of the server's threads
 WORKER = "facedex_local.workers.__main__"
-BOUND = 45.0  # seconds: a hang is meant, not how fast a busy machine is
+BOUND = 45.0  # seconds: detects a hang even on a busy machine
 _ONCE = Config(retries={"total_max_attempts": 1}, read_timeout=120, max_pool_connections=CLIENTS)
 
 
@@ -40,13 +40,13 @@ def stop(server: Server) -> int:
 
 @pytest.fixture
 def held() -> Iterator[ExitStack]:
-    """Closes what a test's clients hold, once the server has stopped."""
+    """Return a stack that closes the test's connections after the server has stopped."""
     with ExitStack() as stack:
         yield stack
 
 
 def in_background(held: ExitStack, ask: Callable[[], object], count: int = CLIENTS) -> None:
-    """Ask from many threads; what comes of it does not matter."""
+    """Send requests from many threads, and ignore the results."""
 
     def attempt() -> None:
         try:

@@ -1,4 +1,4 @@
-"""Everything at once: whatever clients do to one collection, its records agree afterwards."""
+"""Concurrent calls of all kinds to one collection leave consistent records."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CLIENTS = 8
 CALLS = 60
 USERS = tuple(f"user-{number}" for number in range(4))
 
-# What a client can be told when another was quicker.
+# Errors that a client can get if another client was faster.
 LATE = {
     "ConflictException",
     "InvalidParameterException",
@@ -46,7 +46,7 @@ UNION ALL
 SELECT 'deleted' FROM collections WHERE deleted_at IS NOT NULL
 """
 
-# Cosine of each user's vector with the mean of its faces' vectors; null on one side only is wrong.
+# Cosine of each user's vector and the mean of the faces' vectors; both or neither must be null.
 USERS_AND_MEANS = """
 SELECT users.vector IS NULL, mean.vector IS NULL, -(users.vector <#> l2_normalize(mean.vector)),
     l2_norm(users.vector)
@@ -75,15 +75,15 @@ def photo(portraits: dict[str, bytes]) -> bytes:
 
 
 class Client:
-    """One of the clients; notes what it was answered.
+    """One of the clients; it records the outcomes of its calls.
 
     Attributes:
-        answered: operations that succeeded.
-        refused: codes of those that did not, with the HTTP status.
+        answered: the operations that succeeded.
+        refused: the error codes of operations that failed, with the HTTP status.
     """
 
     def __init__(self, server: Server, collection: str, photo: bytes, seed: int) -> None:
-        # No retries: every answer counts.
+        # No retries, so that every response is recorded.
         config = Config(retries={"total_max_attempts": 1}, read_timeout=120)
         self._rekognition = server.client("rekognition", config=config)
         self._collection = collection
@@ -148,14 +148,14 @@ def test_records_agree_after_a_storm_in_which_the_collection_is_made_anew(
     assert [each for each in refused if each[1] >= 500] == []
     assert {code for code, _ in refused} <= LATE
     assert "Traceback" not in server.log.read_text()[logged:]
-    # Else it was no storm.
+    # Otherwise the calls were not concurrent.
     answered = set().union(*(client.answered for client in clients))
     assert answered >= {
         *("index_faces", "associate_faces", "disassociate_faces", "delete_faces", "delete_user"),
         *("search_faces", "search_users", "delete_collection", "create_collection"),
     }
 
-    # Two deletions may each leave the other's rows to it.
+    # Two concurrent deletions may each skip the rows that the other deletes.
     deadline = time.monotonic() + 60
     while (orphans := tables.rows(ORPHANS)) and time.monotonic() < deadline:
         time.sleep(0.1)

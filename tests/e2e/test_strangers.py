@@ -1,4 +1,4 @@
-"""What a page in a browser or a hostile client sends does no harm to a running server."""
+"""Requests of web pages and hostile clients do not harm a running server."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n
 
 
 def send(server: Server, *parts: bytes) -> str:
-    """Everything that comes back until the server closes the connection."""
+    """Send bytes, and return the response until the server closes the connection."""
     address = urlsplit(server.url)
     with socket.create_connection((address.hostname or "", address.port or 0), 60) as connection:
         for part in parts:

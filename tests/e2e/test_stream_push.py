@@ -1,4 +1,4 @@
-"""`facedex stream push` brings films and cameras into a stream, and comes back after a break."""
+"""`facedex stream push` sends files and cameras to a stream, and reconnects after a failure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def push(server: Server, source: str, stream: str, *options: str) -> subprocess.
 
 
 def stored(server: Server, stream: str, count: int) -> list[int]:
-    """The numbers of the first frames that the stream holds, up to so many."""
+    """Return the numbers of the stream's first frames."""
     media = server.client("kinesis-video-media")
     payload = media.get_media(StreamName=stream, StartSelector={"StartSelectorType": "EARLIEST"})[
         "Payload"
@@ -78,12 +78,12 @@ def test_a_camera_comes_back_and_so_does_its_stream(server: Server) -> None:
         until(arn)
         first = stored(server, stream, 10)
         assert all((later - each) % 40 == 1 for each, later in pairwise(first))
-    # The camera was switched off; with a fresh stream, what is in it can only come afterwards.
+    # The camera was off. The stream is new, so its media was sent after the camera's return.
     client.delete_stream(StreamARN=arn())
     with Camera(film, port=port):
         until(arn)
         assert len(stored(server, stream, 10)) >= 10
-        # The service loses the stream while the camera goes on.
+        # The stream is deleted while the camera continues.
         client.delete_stream(StreamARN=arn())
         until(arn)
         assert len(stored(server, stream, 10)) >= 10

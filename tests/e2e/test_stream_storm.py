@@ -1,4 +1,4 @@
-"""Workers, database and server are killed at random while a camera runs: its records go on.
+"""Records of a camera continue while workers, database and server are killed at random.
 
 ``FACEDEX_TEST_KILLS_SECONDS`` says for how long; the issue of it is ten minutes, CI takes less.
 """
@@ -34,14 +34,14 @@ SECONDS = float(os.environ.get("FACEDEX_TEST_KILLS_SECONDS", "10"))
 LIVE = {"g": "10", "bf": "0", "sc_threshold": "0"}
 CHANCES = ("worker", "worker", "database", "server")
 SHORTEST, LONGEST = 4.0, 20.0  # seconds between kills
-USUAL = 0.65  # seconds between two records at most: one frame in five a second may be left out
+USUAL = 0.65  # maximum seconds between two records: of five frames per second, one may be skipped
 SLACK = 5.0  # seconds between a frame and its record
-BEHIND = 20.0  # seconds that a worker may be behind live: media that dies with the server unread
+BEHIND = 20.0  # maximum delay of a worker in seconds: unread media is lost with the server
 
 
 @dataclass
 class Kill:
-    """A kill -9, and when the first record of what was taken after it came; seconds since 1970."""
+    """A kill -9, and the time of the first record of a later frame, in seconds since 1970."""
 
     what: str
     at: float
@@ -50,7 +50,7 @@ class Kill:
 
 @dataclass
 class Witness:
-    """Sees all that anybody outside may: records, and the processor's state."""
+    """An observer of the public results: records, and the processor's state."""
 
     scene: Scene
     records: list[Any] = field(default_factory=list)
@@ -58,8 +58,8 @@ class Witness:
     kills: list[Kill] = field(default_factory=list)
 
     def look(self) -> None:
-        # Either may not answer: the server is down, its streams are not made again yet, its
-        # database is away.
+        # The calls may fail: the server is down, its streams do not exist yet, or its
+        # database is down.
         with suppress(BotoCoreError, ClientError):
             for came in self.scene.batches():
                 self.records += came
@@ -81,7 +81,7 @@ class Witness:
 
 
 class Machine:
-    """A server that is started again on its data and its port."""
+    """A server that is restarted on the same data directory and port."""
 
     def __init__(self, directory: Path, pack_directory: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -94,7 +94,7 @@ class Machine:
         return self.server.client(service, config=config, **options)
 
     def kill(self) -> None:
-        """Kill it, see that nothing of it lives on, and start it again."""
+        """Kill the server, check that none of its processes remains, and restart it."""
         children = psutil.Process(self.server.process.pid).children(recursive=True)
         self.server.process.kill()
         self.server.process.wait()
@@ -120,7 +120,7 @@ def _name(process: psutil.Process) -> str:
 
 @contextmanager
 def pushing(machine: Machine, film: Path, stream: str, log: Path) -> Iterator[None]:
-    """A camera: the film over and over, as its owner's command sends it."""
+    """Push a video in a loop with ``facedex stream push``, like a camera."""
     command = [str(Path(sys.executable).with_name("facedex")), "stream", "push", str(film)]
     options = ["--stream", stream, "--loop", "--url", machine.server.url]
     with log.open("w") as said:
@@ -179,9 +179,9 @@ def test_a_processor_runs_on_whatever_is_killed(
 
 @dataclass(frozen=True)
 class Gap:
-    """Frames that are missing; seconds since 1970.
+    """A period without records; times in seconds since 1970.
 
-    said: seconds that the record behind it says were left out, at most, to be live again.
+    said: the skipped time that the next record reports, in seconds.
     """
 
     before: float
@@ -206,15 +206,15 @@ def gaps(witness: Witness) -> list[Gap]:
 
 
 def check_gaps(witness: Witness) -> None:
-    """See that what is missing is no more than the time that a recovery took."""
+    """Check that missing periods are not longer than the recoveries."""
     for gap in gaps(witness):
         during = gap.kills(witness)
         assert during, f"{gap} is there, and nothing was killed"
         longest = max(kill.recovered for kill in during) - min(kill.at for kill in during)
         assert gap.length <= longest + BEHIND
         if all(kill.what != "server" for kill in during):
-            # They take nothing with them: what is missing was left out, as recovery took so long.
-            # It may be less than is said: a worker that dies takes with it how far it was.
+            # A killed worker loses no media; frames are skipped only because the recovery took
+            # time. A gap may be shorter than reported: a killed worker's last progress is unknown.
             assert gap.said >= gap.length - SLACK, gap
 
 

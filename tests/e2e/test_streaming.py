@@ -1,4 +1,4 @@
-"""Faces in streaming video: a film pushed as a live stream, its records as boto3 reads them."""
+"""Faces in streaming video: a video pushed as a live stream, and its records read by boto3."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.media.kinesis import matroska
 from tests.media.making import film, numbered, sound_only, steady
 from tests.media.rtsp import Camera
 
-# As cameras are told to: a key frame each second, at which fragments begin.
+# As recommended for cameras: a key frame each second, at which a fragment begins.
 LIVE = {"g": "10", "bf": "0", "sc_threshold": "0"}
 
 
@@ -41,7 +41,7 @@ def port() -> int:
 def server(
     tmp_path_factory: pytest.TempPathFactory, pack_directory: Any, port: int
 ) -> Iterator[Server]:
-    """A server of its own, whose workers are killed here."""
+    """Return a separate server, whose workers these tests kill."""
     running = Server(
         tmp_path_factory.mktemp("streaming") / "data",
         FACEDEX_MODELS=str(pack_directory.parent),
@@ -58,7 +58,7 @@ def studio(server: Server, portraits: dict[str, bytes]) -> Studio:
 
 @pytest.fixture(scope="module")
 def both(portraits: dict[str, bytes]) -> bytes:
-    """Five seconds of both people."""
+    """Return a video of five seconds with both people."""
     return moving(portraits, *portraits, seconds=5, codec_options=LIVE)
 
 
@@ -170,14 +170,14 @@ def test_of_workers_by_force_one_writes_and_a_sleeper_that_wakes_writes_nothing_
             sqs.send_message(QueueUrl=queue, MessageBody=json.dumps({"StreamProcessor": key}))
         scene.push(both, pace=False)
         counts = Counter(map(moment, scene.collect(lambda found: len(found) >= 25)))
-        time.sleep(2)  # in which it notes how far it is
+        time.sleep(2)  # time for the worker to store a checkpoint
         for each in sleepers:
             each.suspend()
         scene.push(both, start=time.time() + 10, pace=False)
         counts.update(map(moment, scene.collect(lambda found: len(found) >= 25)))
         for each in sleepers:
             each.resume()
-        time.sleep(2)  # in which it would write what it has in hand
+        time.sleep(2)  # time in which the worker would write pending records
         scene.push(both, start=time.time() + 30, pace=False)
         counts.update(map(moment, scene.collect(lambda found: len(found) >= 25)))
     finally:
@@ -186,7 +186,7 @@ def test_of_workers_by_force_one_writes_and_a_sleeper_that_wakes_writes_nothing_
         for each in others:
             each.communicate()
     assert len(counts) == 75
-    # A fragment under way may come twice.
+    # The fragment in progress may be processed twice.
     assert counts.total() <= 75 + 10
 
 

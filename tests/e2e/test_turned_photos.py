@@ -1,4 +1,4 @@
-"""A client's photos need no EXIF orientation: turned copies find each other."""
+"""Photos do not need an EXIF orientation: rotated copies of a photo match each other."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_turned_copies_find_the_upright_face_and_the_other_way_round(
 
 
 def left_out(client: Any, collection: str, pixels: Pixels, quality_filter: str) -> list[list[str]]:
-    """Return the reasons for which faces of a photo are not indexed; no face of it is."""
+    """Return the reasons why faces of a photo were not indexed, and check that none was."""
     answer = client.index_faces(
         CollectionId=collection, Image=photo(pixels), QualityFilter=quality_filter
     )
@@ -88,7 +88,7 @@ def left_out(client: Any, collection: str, pixels: Pixels, quality_filter: str) 
 def test_a_negative_is_left_out_with_a_reason(
     client: Any, collection: str, portraits: dict[str, bytes], quality_filter: str
 ) -> None:
-    """The box is found with full confidence, but no eyes, nose and mouth as the network knows."""
+    """The detector's box has full confidence, but eyes, nose and mouth are implausible."""
     for content in portraits.values():
         for degrees in (0, 270):
             negative = turned(255 - read(content), degrees)

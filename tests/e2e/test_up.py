@@ -1,4 +1,4 @@
-"""``facedex up`` as a user meets it: one port, one process, and faces that outlive both."""
+"""``facedex up`` as a user runs it: one command, one port, and faces that outlive the server."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _NO_RETRIES = Config(retries={"max_attempts": 0}, connect_timeout=10, read_timeo
 
 @pytest.fixture
 def directory(tmp_path: Path, pack_directory: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A data directory of a test's own, for servers of its own."""
+    """Return a separate data directory for the test's servers."""
     monkeypatch.setenv("FACEDEX_MODELS", str(pack_directory.parent))
     return tmp_path / "data"
 
 
 @pytest.fixture
 def launch(directory: Path) -> Iterator[Callable[..., Server]]:
-    """Starts servers on the test's directory, and ends those that the test leaves running."""
+    """Return a function that starts servers on the test's directory; all are stopped at the end."""
     launched: list[Server] = []
 
     def launch(*arguments: str) -> Server:
@@ -158,7 +158,7 @@ def test_a_signal_stops_it_and_no_process_is_left(
 
 def test_a_signal_while_it_starts_leaves_no_process(directory: Path) -> None:
     process = start(directory, log=directory.with_suffix(".log"))
-    # The first thing that a start leaves to see, long before it is ready.
+    # The first visible effect of a start, long before the server is ready.
     while not (directory / "running.json").exists():
         assert process.poll() is None
     process.terminate()
@@ -294,7 +294,7 @@ def test_a_database_of_the_users_own_that_does_not_answer_is_named(directory: Pa
 @pytest.mark.parametrize(
     ("file", "sentence"),
     [
-        # It is pulled again, for which there is no network here.
+        # The server pulls it again, which fails without a network.
         ("detector.onnx", "Error: pip could not download "),
         ("calibration.toml", "Error: The calibration "),
     ],

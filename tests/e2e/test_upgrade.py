@@ -1,4 +1,4 @@
-"""A collection is upgraded beside `facedex up`: requests, video jobs and streams go on."""
+"""A collection is upgraded while `facedex up` runs; requests, video jobs and streams continue."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OLD, _NEW = "1.2", "901.1"
 
 @pytest.fixture
 def server(tmp_path: Path, dlib_directory: Path) -> Iterator[Server]:
-    """A server with the default pack and another one."""
+    """Return a server with the default pack and another one."""
     models = tmp_path / "models"
     shorten(dlib_directory, models, "short", 901)
     (models / "dlib").symlink_to(dlib_directory)
@@ -86,7 +86,7 @@ def test_searches_films_and_streams_go_on_with_the_new_pack(
         scene.collect(lambda records: named(records) == set(portraits))
         upgrade(server, studio.name, photos)
         scene.records()
-        time.sleep(3)  # the worker has met the new model by now, and its successor has begun
+        time.sleep(3)  # the worker has detected the new model, and its successor has started
         scene.records()
         scene.collect(lambda records: named(records) == set(portraits))
         assert scene.describe()["Status"] == "RUNNING"

@@ -1,4 +1,4 @@
-"""A heap of uploads at once, duplicates and garbage among them, and the process killed meanwhile.
+"""Many concurrent uploads with duplicates and invalid files, while the server is killed.
 
 ``FACEDEX_TEST_UPLOADS`` says how many; the issue of it is a thousand, CI takes fewer.
 """
@@ -31,7 +31,7 @@ def faces_in(server: Server) -> int:
 
 @pytest.fixture
 def storage() -> Iterator[str]:
-    """The address of an S3 and SQS of another process than the product's, which outlives it."""
+    """Return the address of an S3 and SQS in a separate process, which outlives the server."""
     elsewhere = Listener(Wsgi(Moto()), host="127.0.0.1", port=0, threads=32)
     elsewhere.start()
     yield elsewhere.url
@@ -41,13 +41,13 @@ def storage() -> Iterator[str]:
 def test_a_kill_in_the_midst_of_a_storm_loses_no_upload_where_the_storage_lives_on(
     launch: Callable[..., Server], storage: str, portraits: dict[str, bytes]
 ) -> None:
-    """Nothing is uploaded again: what is in S3 and SQS is indexed after the next start."""
+    """No photo is uploaded again: objects in S3 and messages in SQS are indexed after a restart."""
     photos = variants(portraits["eileen"], COUNT)
     garbage = [f"staff/garbage{number}.jpg" for number in range(0, COUNT, 10)]
     puts = [
         (f"staff/p{number}.jpg", photo)
         for number, photo in enumerate(photos)
-        # Some come twice at the same moment.
+        # Some are uploaded twice at the same time.
         for _ in range(2 if number % 5 == 0 else 1)
     ]
     puts += [(key, b"garbage") for key in garbage]
@@ -55,7 +55,7 @@ def test_a_kill_in_the_midst_of_a_storm_loses_no_upload_where_the_storage_lives_
     first.client("rekognition").create_collection(CollectionId="staff")
     sqs = first.client("sqs", endpoint_url=storage)
     queue = sqs.get_queue_url(QueueName="facedex-uploads")["QueueUrl"]
-    # What a killed process has in hand comes again after it; a minute otherwise.
+    # Delay until SQS delivers a killed server's messages again; the default is a minute.
     sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "6"})
     s3 = first.client("s3", endpoint_url=storage, config=Config(max_pool_connections=32))
 
@@ -86,7 +86,7 @@ def test_a_kill_in_the_midst_of_a_storm_loses_no_upload_where_the_storage_lives_
 
 
 def waiting(sqs: Any, queue: str) -> int:
-    """Messages in a queue, in somebody's hands, or waiting for their time."""
+    """Return the number of messages in a queue that are visible, in flight or delayed."""
     answer = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
     return sum(
         int(answer[f"ApproximateNumberOfMessages{more}"]) for more in ("", "NotVisible", "Delayed")

@@ -1,4 +1,4 @@
-"""What is put into the uploads bucket of a running ``facedex up`` can be found a moment later."""
+"""Photos put into the uploads bucket of ``facedex up`` can be searched moments later."""
 
 from __future__ import annotations
 
@@ -90,9 +90,9 @@ def test_poison_blocks_nothing_and_duplicates_change_nothing(
     wait_until(lambda: len(named_faces(server, staff)) == len(expected))
     codes = {f"{staff}/{name}": code for name, (_, code) in poison.items()}
     codes[f"nobody-{staff}/p.jpg"] = "ResourceNotFoundException"
-    told: dict[str, str] = {}
-    wait_until(lambda: told.update(take_letters(server)) or len(told) >= len(codes))
-    assert told == codes
+    found: dict[str, str] = {}
+    wait_until(lambda: found.update(take_letters(server)) or len(found) >= len(codes))
+    assert found == codes
     queue = server.client("sqs").get_queue_url(QueueName="facedex-uploads")["QueueUrl"]
 
     def is_empty() -> bool:
@@ -129,9 +129,9 @@ def test_what_is_left_at_a_stop_is_told_and_what_a_deletion_leaves_is_chosen(
         )
     assert server.stop() == 0
     done = len(named_faces(launch(), "staff")) - 1
-    told = server.log.read_text()
+    log = server.log.read_text()
     left = len(photos) - done
-    assert left == 0 or f"{left} uploads were still waiting" in told
+    assert left == 0 or f"{left} uploads were still waiting" in log
 
 
 def test_uploads_to_an_s3_and_sqs_elsewhere_are_indexed(

@@ -50,7 +50,7 @@ def collection(rekognition: Any) -> Iterator[str]:
 
 @pytest.fixture
 def faces(rekognition: Any, collection: str, portraits: Portraits) -> dict[str, list[str]]:
-    """Three faces of each person: FaceIds by name."""
+    """Index three photos of each person, and return the FaceIds by name."""
     ids: dict[str, list[str]] = {}
     for name, photo in portraits.items():
         picture = opened(photo)
@@ -64,7 +64,7 @@ def faces(rekognition: Any, collection: str, portraits: Portraits) -> dict[str, 
 
 @pytest.fixture
 def people(rekognition: Any, collection: str, faces: dict[str, list[str]]) -> dict[str, list[str]]:
-    """Two users with three faces each."""
+    """Return two users with three faces each."""
     for name, ids in faces.items():
         rekognition.create_user(CollectionId=collection, UserId=name)
         rekognition.associate_faces(CollectionId=collection, UserId=name, FaceIds=ids)

@@ -1,4 +1,4 @@
-"""Faces in stored video, as boto3, the AWS CLI and plain HTTP see them."""
+"""Faces in stored video, through boto3, the AWS CLI and plain HTTP."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def studio(server: Server, portraits: dict[str, bytes]) -> Studio:
 
 @pytest.fixture(scope="module")
 def both(portraits: dict[str, bytes]) -> bytes:
-    """Three seconds of both people."""
+    """Return a video of three seconds with both people."""
     return moving(portraits, *portraits)
 
 
 @pytest.fixture(scope="module")
 def found(studio: Studio, both: bytes) -> str:
-    """A finished search of it."""
+    """Return a completed search of the video."""
     job_id = studio.start(studio.put("both.mp4", both), JobTag="lobby")
     answer = studio.wait(job_id)
     assert answer["JobStatus"] == "SUCCEEDED", answer
@@ -123,7 +123,9 @@ def test_the_end_is_published_once_in_rekognitions_words(studio: Studio, both: b
     attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=attributes["Attributes"]["QueueArn"])
     channel = {"SNSTopicArn": topic, "RoleArn": ROLE}
-    good = studio.start(studio.put("told.mp4", both), NotificationChannel=channel, JobTag="tagged")
+    good = studio.start(
+        studio.put("announced.mp4", both), NotificationChannel=channel, JobTag="tagged"
+    )
     bad = studio.start(studio.put("none.mp4", b""), NotificationChannel=channel)
     messages: dict[str, list[Any]] = {}
     quiet = 0
@@ -135,15 +137,15 @@ def test_the_end_is_published_once_in_rekognitions_words(studio: Studio, both: b
             message = json.loads(json.loads(each["Body"])["Message"])
             messages.setdefault(message["JobId"], []).append(message)
             sqs.delete_message(QueueUrl=queue, ReceiptHandle=each["ReceiptHandle"])
-    assert {job: len(told) for job, told in messages.items()} == {good: 1, bad: 1}
-    told = messages[good][0]
-    assert told.pop("Timestamp") > 1_600_000_000_000
-    assert told == {
+    assert {job: len(sent) for job, sent in messages.items()} == {good: 1, bad: 1}
+    notice = messages[good][0]
+    assert notice.pop("Timestamp") > 1_600_000_000_000
+    assert notice == {
         "JobId": good,
         "Status": "SUCCEEDED",
         "API": "StartFaceSearch",
         "JobTag": "tagged",
-        "Video": {"S3ObjectName": "told.mp4", "S3Bucket": studio.name},
+        "Video": {"S3ObjectName": "announced.mp4", "S3Bucket": studio.name},
     }
     assert messages[bad][0]["Status"] == "FAILED"
 

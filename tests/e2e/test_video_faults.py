@@ -1,4 +1,4 @@
-"""Video jobs end right, or with a reason, whatever happens meanwhile."""
+"""Video jobs complete, or fail with a reason, in spite of crashes and missing files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SECONDS = 40
 def start(
     tmp_path_factory: pytest.TempPathFactory, pack_directory: Path
 ) -> Iterator[Callable[[], Server]]:
-    """Return what starts a server that cuts films into pieces of four seconds."""
+    """Return a function that starts a server with video segments of four seconds."""
     directory = tmp_path_factory.mktemp("faults") / "data"
     servers: list[Server] = []
 
@@ -57,7 +57,7 @@ def workers(server: Server) -> list[psutil.Process]:
 def is_worker(process: psutil.Process) -> bool:
     try:
         return "search_video_segment" in process.cmdline()
-    except psutil.NoSuchProcess:  # dead, and waited for by nobody yet
+    except psutil.NoSuchProcess:  # dead, but its parent has not read its exit status yet
         return False
 
 
@@ -74,7 +74,7 @@ def wait_until_under_way(studio: Studio, job_id: str, parts: int = 1) -> None:
 
 
 def assert_whole(answer: Any, portraits: dict[str, bytes]) -> None:
-    """Nobody and no moment of the film is lost or there twice."""
+    """Check that every person and every frame of the video occurs exactly once."""
     assert answer["JobStatus"] == "SUCCEEDED", answer
     assert list(names(answer["Persons"]).values()) == [{name} for name in portraits]
     for index in range(len(portraits)):
@@ -164,7 +164,7 @@ def test_a_collection_that_is_deleted_meanwhile_fails_the_job(studio: Studio, fi
 def test_a_server_that_is_killed_ends_its_jobs_after_the_next_start(
     studio: Studio, start: Callable[[], Server], film: bytes
 ) -> None:
-    """S3 is in memory here, so that the film is gone with it."""
+    """S3 is in the server's memory here, so the video is lost with the server."""
     job_id = studio.start(studio.put("lost.mp4", film))
     wait_until_under_way(studio, job_id)
     orphans = workers(studio.server)

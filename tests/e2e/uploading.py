@@ -1,4 +1,4 @@
-"""What tests of uploads have in common."""
+"""Functions that tests of uploads share."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from PIL import Image
 
 from tests.conftest import Server
 
-_LONGEST = 60.0  # seconds until a photo is taken to be lost
+_LONGEST = 60.0  # seconds after which a photo counts as lost
 
 
 def wait_until(condition: Callable[[], Any], seconds: float = _LONGEST) -> Any:
-    """What the condition returns, once that is true."""
+    """Wait until a condition is true, and return its value."""
     deadline = time.monotonic() + seconds
     while not (met := condition()):
         assert time.monotonic() < deadline
@@ -27,7 +27,7 @@ def wait_until(condition: Callable[[], Any], seconds: float = _LONGEST) -> Any:
 
 
 def named_faces(server: Server, collection: str) -> Counter[str]:
-    """How many faces the collection has under each ExternalImageId."""
+    """Return the number of the collection's faces for each ExternalImageId."""
     pages = server.client("rekognition").get_paginator("list_faces")
     return Counter(
         face["ExternalImageId"]
@@ -37,7 +37,7 @@ def named_faces(server: Server, collection: str) -> Counter[str]:
 
 
 def take_letters(server: Server, **options: Any) -> dict[str, str]:
-    """Keys of the dead letters, each with its error code; they are taken out."""
+    """Remove the dead letters, and return their keys with their error codes."""
     sqs = server.client("sqs", **options)
     url = sqs.get_queue_url(QueueName="facedex-uploads-dead-letters")["QueueUrl"]
     found = {}
@@ -52,7 +52,7 @@ def take_letters(server: Server, **options: Any) -> dict[str, str]:
 
 
 def variants(photo: bytes, count: int) -> list[bytes]:
-    """Photos of the same face that differ in their bytes."""
+    """Return photos of the same face that differ in their bytes."""
     small = Image.open(io.BytesIO(photo)).convert("RGB").resize((240, 240))
     found = []
     for number in range(count):

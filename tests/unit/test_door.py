@@ -1,4 +1,4 @@
-"""Pages of other sites change nothing, and what asks for no key is not open to others."""
+"""Web pages of other sites cannot change data, and remote clients cannot use moto without keys."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_motos_own_api_is_out_of_reach(path: str) -> None:
     request = environ("POST", path) | {HEADERS: []}
     (body,) = Moto()(request, lambda status, _headers: answered.append(status))
     assert answered == ["404 Not Found"]
-    assert "not offered" in json.loads(body)["Message"]
+    assert "not available" in json.loads(body)["Message"]
 
 
 def test_the_log_has_names_of_operations_and_nothing_that_a_terminal_obeys(

@@ -1,4 +1,4 @@
-"""Requests reach functions as API Gateway's events, and answers come back as it sends them."""
+"""Requests are converted into API Gateway's events, and results into HTTP responses."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_an_event_has_every_field_of_the_rest_api_format() -> None:
     assert context.identity.source_ip == "127.0.0.1"
     assert context.identity.user_agent == "Boto3/1.44"
     assert context.request_time_epoch > 1_700_000_000_000
-    # What https://docs.aws.amazon.com/apigateway's sample event has at its top.
+    # The top-level fields of the sample event at https://docs.aws.amazon.com/apigateway.
     assert set(raw) == {
         "resource",
         "path",

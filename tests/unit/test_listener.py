@@ -1,4 +1,4 @@
-"""What a client gets from the listener, and what it may hold up."""
+"""Responses of the listener, and its limits on slow and silent clients."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ ANSWERS: dict[str, tuple[str, list[tuple[str, str]], list[bytes]]] = {
 }
 THREADS = 3
 CLIENTS = 3 * THREADS
-BOUND = 30.0  # seconds: far above what a stop takes, and far below the 65 s of an idle connection
+BOUND = (
+    30.0  # seconds: much longer than a stop takes, much shorter than the 65 s of an idle connection
+)
 HEAD = b"POST / HTTP/1.1\r\nHost: localhost\r\n"
 
 
@@ -36,7 +38,7 @@ def plain(environ: dict[str, Any], start: Any) -> Iterable[bytes]:
 
 
 class Hanging:
-    """Answers with more than a connection's buffers hold; a request for /hang waits in a thread."""
+    """Sends more than the connection's buffers can hold; a request for /hang blocks a thread."""
 
     def __init__(self) -> None:
         self.go_on = threading.Semaphore(0)
@@ -61,7 +63,7 @@ def hanging() -> Iterator[Hanging]:
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., Listener]]:
-    """Serves an application, and ends that."""
+    """Return a function that starts a listener, which is stopped after the test."""
     with ExitStack() as stack:
 
         def serve(application: Application, **options: Any) -> Listener:
@@ -75,7 +77,7 @@ def serve() -> Iterator[Callable[..., Listener]]:
 
 @pytest.fixture
 def held() -> Iterator[ExitStack]:
-    """Closes what the test's clients hold."""
+    """Return a stack that closes the test's connections."""
     with ExitStack() as stack:
         yield stack
 
@@ -246,7 +248,7 @@ def test_a_request_under_way_is_answered_before_the_listener_stops(
     stopper.start()
     while not listener._server.should_exit:
         time.sleep(0.01)
-    time.sleep(0.3)  # in which the listener has begun to stop
+    time.sleep(0.3)  # time for the listener to begin to stop
     hanging.go_on.release()
     answer = read_all(client)
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
