@@ -108,7 +108,7 @@ class Replicas:
                 if status is None or age < each.wait:
                     continue
                 _logger.warning(
-                    "A server process ended unexpectedly with status %d; it is being restarted.",
+                    "A server process ended with status %d; it is being restarted.",
                     status,
                 )
                 _close_pipes(each.process)
