@@ -176,7 +176,7 @@ def test_an_upgrade_keeps_ids_users_and_tags_and_changes_every_vector(staff: Sta
         assert connection.execute("SELECT FROM upgrades").fetchall() == []
         assert connection.execute("SELECT FROM upgraded_faces").fetchall() == []
     again = staff.upgrade()
-    assert (again.exit_code, again.output) == (0, "staff is made with short (901.1) already.\n")
+    assert (again.exit_code, again.output) == (0, "staff already uses short (901.1).\n")
     assert staff.upgrade(pack="dlib").exit_code == 0
     assert staff.model == "1.2"
     assert staff.find("s3/1.png") == faces["s3/1.png"]["FaceId"]
@@ -505,6 +505,6 @@ def test_an_unfinished_upgrade_can_be_abandoned(staff: Staff) -> None:
     staff.fill()
     (staff.photos / "s1/1.png").unlink()
     assert staff.upgrade().exit_code == 1
-    assert staff.run("abandon", "staff").output == "The upgrade of staff was given up.\n"
-    assert staff.run("abandon", "staff").output == "No upgrade of staff is under way.\n"
+    assert staff.run("abandon", "staff").output == "The upgrade of staff was abandoned.\n"
+    assert staff.run("abandon", "staff").output == "staff has no unfinished upgrade.\n"
     assert "upgrade to" not in staff.run("list").output

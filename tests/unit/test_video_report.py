@@ -92,5 +92,5 @@ def test_names_of_films_and_people_are_text_and_nothing_else() -> None:
 
 def test_a_film_without_anybody_says_so() -> None:
     html = render(Film("job", "film.mp4", _METADATA, []), {})
-    assert "No person in this film resembles a face" in html
+    assert "No person in this video resembles a face" in html
     _read(html)
