@@ -85,7 +85,7 @@ def test_an_altered_network_is_found(pulled_copy: Path) -> None:
     with (pulled_copy / "detector.onnx").open("r+b") as file:
         file.seek(1_000_000)
         file.write(b"\0\1\2\3")
-    with pytest.raises(DamagedPack, match=r"detector\.onnx was altered.*facedex models pull "):
+    with pytest.raises(DamagedPack, match=r"detector\.onnx has changed.*facedex models pull "):
         installing.verify(DEFAULT)
 
 
