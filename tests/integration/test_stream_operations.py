@@ -196,19 +196,19 @@ BUCKET = {"S3Destination": {"Bucket": "labels"}}
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"Settings": LABELS}, "Settings.ConnectedHome must be left out"),
-        ({"Settings": {**LABELS, **DOOR["Settings"]}}, "Settings.ConnectedHome must be left out"),
-        ({"Output": BUCKET}, "Output.S3Destination must be left out"),
-        ({"Output": {**BUCKET, **OUTPUT}}, "Output.S3Destination must be left out"),
-        ({"RegionsOfInterest": REGION}, "RegionsOfInterest must be left out"),
-        ({"KmsKeyId": "alias/labels"}, "KmsKeyId must be left out"),
+        ({"Settings": LABELS}, "Settings.ConnectedHome must be omitted"),
+        ({"Settings": {**LABELS, **DOOR["Settings"]}}, "Settings.ConnectedHome must be omitted"),
+        ({"Output": BUCKET}, "Output.S3Destination must be omitted"),
+        ({"Output": {**BUCKET, **OUTPUT}}, "Output.S3Destination must be omitted"),
+        ({"RegionsOfInterest": REGION}, "RegionsOfInterest must be omitted"),
+        ({"KmsKeyId": "alias/labels"}, "KmsKeyId must be omitted"),
         (
             {"NotificationChannel": {"SNSTopicArn": "arn:aws:sns:us-east-1:123456789012:seen"}},
-            "NotificationChannel must be left out: that is for detecting labels",
+            "NotificationChannel must be omitted: the stream processors of this service",
         ),
         (
             {"KmsKeyId": "alias/labels", "RegionsOfInterest": REGION},
-            "KmsKeyId and RegionsOfInterest must be left out",
+            "KmsKeyId and RegionsOfInterest must be omitted",
         ),
         ({"Settings": {}}, "Settings.FaceSearch is missing"),
         ({"Settings": {"FaceSearch": {}}}, "Settings.FaceSearch.CollectionId is missing"),
@@ -363,7 +363,7 @@ def test_selectors_for_label_detection_are_refused(messages: Any, member: str, v
     before = rows()
     code, message = refused("StartStreamProcessor", Name="door", **{member: value})
     assert code == "InvalidParameterException"
-    assert f"{member} must be left out: that is for detecting labels" in message
+    assert f"{member} must be omitted: the stream processors of this service" in message
     assert rows() == before
     assert messages() == []
 
@@ -493,14 +493,14 @@ def test_data_sharing_can_be_updated() -> None:
     [
         ({}, "There is nothing to update"),
         ({"ParametersToDelete": []}, "There is nothing to update"),
-        ({"ParametersToDelete": ["RegionsOfInterest"]}, "ParametersToDelete must be left out"),
-        ({"RegionsOfInterestForUpdate": REGION}, "RegionsOfInterestForUpdate must be left out"),
+        ({"ParametersToDelete": ["RegionsOfInterest"]}, "ParametersToDelete must be omitted"),
+        ({"RegionsOfInterestForUpdate": REGION}, "RegionsOfInterestForUpdate must be omitted"),
         (
             {
                 "SettingsForUpdate": {"ConnectedHomeForUpdate": {"MinConfidence": 50}},
                 "DataSharingPreferenceForUpdate": {"OptIn": True},
             },
-            "SettingsForUpdate must be left out",
+            "SettingsForUpdate must be omitted",
         ),
     ],
 )

@@ -35,7 +35,7 @@ def process_notification(record: SQSRecord) -> None:
     """Index the objects that a message of S3 is about.
 
     Raises:
-        DeliverAgain: an object cannot be indexed now.
+        DeliverAgain: if an object cannot be indexed now.
     """
     try:
         notices = uploads.read_notices(record.body)

@@ -36,8 +36,8 @@ def mirror(notice: Notice, services: Services) -> IndexedUpload | None:
         The result of indexing the object, or None if it does not exist.
 
     Raises:
-        ConflictException: faces that should be deleted belong to users.
-        InternalServerError: the object keeps changing; worth repeating.
+        ConflictException: if faces that should be deleted belong to users.
+        InternalServerError: if the object keeps changing; the caller may retry.
         Exception: see ``facedex.runtime.faults``.
     """
     try:

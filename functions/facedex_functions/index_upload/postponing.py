@@ -32,7 +32,7 @@ def postpone(record: SQSRecord, queue: str) -> bool:
         False, without sending it, if it has waited for the longest time already.
 
     Raises:
-        ClientError, BotoCoreError: the queue does not accept it.
+        ClientError, BotoCoreError: if the queue does not accept the message.
     """
     now = int(time.time())
     attempts = _read_number(record, _ATTEMPTS, 0)

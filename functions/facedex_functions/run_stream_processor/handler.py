@@ -59,7 +59,7 @@ def process_stream(record: SQSRecord) -> None:
     """Work on the processor that a message names, unless another worker has it or its run is over.
 
     Raises:
-        DatabaseUnavailable: the lease could not be claimed.
+        DatabaseUnavailable: if the lease could not be claimed.
     """
     key = json.loads(record.body)["StreamProcessor"]
     database = services.database()

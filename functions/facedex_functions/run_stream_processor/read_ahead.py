@@ -42,7 +42,7 @@ class ReadAhead:
         """Return the next event, or None if none comes within ``seconds``.
 
         Raises:
-            Exception: the exception that ended the source, after all events before it.
+            Exception: if the source ended with an exception, after all events before it.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._ready or self._source_ended, seconds)

@@ -91,7 +91,7 @@ class RecordWriter:
         """Raise the error that ended the writing, if there was one.
 
         Raises:
-            WritingFailed: the data stream accepts no records.
+            WritingFailed: if the data stream accepts no records.
         """
         if self._error:
             raise self._error
@@ -124,7 +124,7 @@ class RecordWriter:
             stopping: whether the run is to stop, so that unwritten records may be dropped.
 
         Raises:
-            WritingFailed: not everything was written in time, and the run is not to stop.
+            WritingFailed: if records remain unwritten in time and the run is not stopping.
         """
         with self._changed:
             self._changed.wait_for(
@@ -185,7 +185,7 @@ class RecordWriter:
         """Put records until all are accepted; return False if the lease is lost or the block ends.
 
         Raises:
-            WritingFailed: they are not accepted.
+            WritingFailed: if the stream does not accept them.
         """
         since, pause = monotonic(), _FIRST_PAUSE
         while self._heartbeat.holds_lease and not self._ended.is_set():

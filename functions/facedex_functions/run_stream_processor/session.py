@@ -107,12 +107,12 @@ class Session:
         """Work until the time is over or the owner stops the processor, and write all records.
 
         Raises:
-            LeaseLost: another worker has the processor.
-            WritingFailed: the data stream accepts no records.
-            SourceRefused: the source refuses to be read.
-            MatroskaError: the media cannot be parsed.
-            CollectionNotFound: the collection was deleted.
-            ModelMismatch: the collection has another model by now, which the next worker uses.
+            LeaseLost: if another worker has the processor.
+            WritingFailed: if the data stream accepts no records.
+            SourceRefused: if the source refuses access.
+            MatroskaError: if the media cannot be parsed.
+            CollectionNotFound: if the collection was deleted.
+            ModelMismatch: if the collection has another model by now, which the next worker uses.
         """
         try:
             self._read_connections()

@@ -62,7 +62,7 @@ def process_task(record: SQSRecord) -> None:
     """Do the task that a message names, unless it is done or another worker has it.
 
     Raises:
-        Exception: the task failed for a reason that may pass.
+        Exception: if the task failed for a temporary reason.
     """
     body = json.loads(record.body)
     task = Task(body["JobId"], body["Task"])

@@ -114,8 +114,8 @@ def install(
     with storing(directory):
         directory.mkdir(parents=True, exist_ok=True)
         with FileLock(directory / f".{wanted.name}.lock"):
-            # Only the holder of the lock installs this pack: other partial folders are from processes
-            # that were killed.
+            # Only the holder of the lock installs this pack: other partial folders are left over
+            # from processes that were killed.
             for stale in directory.glob(f".{wanted.name}-*.partial"):
                 shutil.rmtree(stale, ignore_errors=True)
             if _has_networks(pack, wanted):

@@ -60,9 +60,9 @@ def watch_camera(address: str, ended: Callable[[], bool]) -> Iterator[Event]:
         ended: called at each packet.
 
     Raises:
-        CameraLost: it does not answer, or stopped answering.
-        CameraRefused: it refuses to be read.
-        NoVideo: it has no video track.
+        CameraLost: if the camera does not answer, or stops answering.
+        CameraRefused: if the camera refuses access.
+        NoVideo: if the camera has no video track.
     """
     try:
         with av.open(

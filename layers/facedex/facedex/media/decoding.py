@@ -81,7 +81,7 @@ class Decoder:
         """Begin a fragment; yield the frames that a replaced decoder still held.
 
         Raises:
-            NoVideo: there is no video track, or none that can be decoded here.
+            NoVideo: if there is no video track, or its codec cannot be decoded here.
         """
         track = next((each for each in opening.tracks if each.video), None)
         if track is None:
@@ -95,7 +95,7 @@ class Decoder:
         """Decode the next frame; yield the frames that are complete, in display order.
 
         Raises:
-            Undecodable: hundreds of frames in a row could not be decoded.
+            Undecodable: if hundreds of frames in a row could not be decoded.
         """
         if self._opening is None or self._track is None or coded.track != self._track.number:
             return

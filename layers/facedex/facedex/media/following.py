@@ -41,7 +41,7 @@ def follow(
             that it raises ends the work.
 
     Raises:
-        FilmError: the segment cannot be decoded.
+        FilmError: if the segment cannot be decoded.
     """
     tracker = Tracker(pack)
     tracks: list[Track] = []

@@ -38,7 +38,7 @@ def open_film(source: Source) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a film and its first track of moving pictures.
 
     Raises:
-        FilmError: it is not a film, or it is cut off or encrypted.
+        FilmError: if the file is not a readable video, or is truncated or encrypted.
     """
     boxes.check(source, truncation.size_of(source))
     source.seek(0)

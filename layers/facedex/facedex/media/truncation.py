@@ -34,7 +34,7 @@ def check(source: Source, stream: VideoStream | None = None) -> None:
         stream: its video track; None where FFmpeg could not open the file.
 
     Raises:
-        FilmError: the file is cut off.
+        FilmError: if the file is truncated.
     """
     position = source.tell()
     size = size_of(source)

@@ -56,7 +56,7 @@ def read_tracks(body: bytes) -> tuple[Track, ...]:
     """Return the tracks in the body of a Tracks element.
 
     Raises:
-        Malformed: it is broken.
+        Malformed: if the body is malformed.
     """
     entries = (entry for name, entry in ebml.children(body) if name == ebml.TRACK_ENTRY)
     return tuple(_read_track(entry) for entry in entries)
@@ -80,7 +80,7 @@ def read_scale(body: bytes) -> int:
     """Return the nanoseconds in the unit of time, from the body of an Info element.
 
     Raises:
-        Malformed: it is broken, or the unit is zero.
+        Malformed: if the body is malformed, or the unit is zero.
     """
     scale = MILLISECOND
     for name, value in ebml.children(body):
@@ -95,7 +95,7 @@ def read_tags(body: bytes) -> dict[str, str]:
     """Return the names and texts in the body of a Tags element.
 
     Raises:
-        Malformed: it is broken.
+        Malformed: if the body is malformed.
     """
     tags: dict[str, str] = {}
     for outer, tag in ebml.children(body):
@@ -113,7 +113,7 @@ def read_block(element: Element) -> Block:
     """Return the frame in a SimpleBlock or a BlockGroup.
 
     Raises:
-        Malformed: it is broken, or holds several frames, which no video does.
+        Malformed: if the element is malformed, or contains several frames, as no video does.
     """
     body, key = element.body, None
     if element.id == ebml.BLOCK_GROUP:

@@ -59,7 +59,7 @@ def read_id(data: Bytes, at: int) -> tuple[int, int] | None:
     """Return an element's ID with its length marker, and its end; None if bytes are missing.
 
     Raises:
-        Malformed: no ID begins so.
+        Malformed: if no ID begins with this byte.
     """
     if at >= len(data):
         return None
@@ -74,7 +74,7 @@ def read_size(data: Bytes, at: int) -> tuple[int | None, int] | None:
     """Return a size, None if unknown, and its end; return None if bytes are missing.
 
     Raises:
-        Malformed: it is longer than EBML allows.
+        Malformed: if the size is longer than EBML allows.
     """
     if at >= len(data):
         return None
@@ -93,7 +93,7 @@ def children(body: Bytes) -> Iterator[tuple[int, bytes]]:
     """Yield the ID and the body of each element in the body of another.
 
     Raises:
-        Malformed: they do not fill the body.
+        Malformed: if the elements do not fill the body.
     """
     at = 0
     while at < len(body):
@@ -109,7 +109,7 @@ def unsigned(body: Bytes) -> int:
     """Return the value of an unsigned integer element.
 
     Raises:
-        Malformed: it has more than eight bytes.
+        Malformed: if the integer has more than eight bytes.
     """
     if len(body) > 8:
         raise Malformed("An integer has more than 8 bytes.")

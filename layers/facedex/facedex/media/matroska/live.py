@@ -96,8 +96,8 @@ def read_live(
         damaged: called with the error of each part that was skipped.
 
     Raises:
-        StreamFailed: the service ended the stream with an error.
-        NotMatroska: megabytes contained no readable element.
+        StreamFailed: if the service ended the stream with an error.
+        NotMatroska: if several megabytes contained no readable element.
     """
     report = damaged or (lambda _error: None)
     parser = Parser()

@@ -99,7 +99,7 @@ class Parser:
         """Yield the elements that ``data`` completes.
 
         Raises:
-            MatroskaError: the next bytes cannot be read; call again to continue after them.
+            MatroskaError: if the next bytes cannot be parsed; call again to continue after them.
         """
         self._held += data
         while (found := self._next()) is not None:
@@ -109,7 +109,7 @@ class Parser:
         """End the stream.
 
         Raises:
-            Truncated: it ends in the middle of an element.
+            Truncated: if the stream ends in the middle of an element.
         """
         if self._held or self._skip or self._left:
             self._held.clear()
