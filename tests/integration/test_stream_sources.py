@@ -89,7 +89,7 @@ def test_garbage_instead_of_media_neither_ends_the_worker_nor_fills_its_memory(
     stage.faults.media = huge(film) if media == "huge" else media
     working = stage.work(scene.name)
     if media in GARBAGE:
-        until(lambda: "No media that can be read" in scene.describe().get("StatusMessage", ""))
+        until(lambda: "No readable media" in scene.describe().get("StatusMessage", ""))
     else:
         scene.collect(bool)
     assert scene.describe()["Status"] == "RUNNING"
@@ -203,7 +203,7 @@ def test_stalled_stream_is_reported_until_it_continues(
 ) -> None:
     monkeypatch.setattr(session, "_STALLED", 1.0)
     working = stage.work(scene.name)
-    until(lambda: "No media that can be read" in scene.describe().get("StatusMessage", ""))
+    until(lambda: "No readable media" in scene.describe().get("StatusMessage", ""))
     scene.push(film, pace=False)
     scene.collect(frames(5 * SECONDS))
     monkeypatch.undo()

@@ -46,7 +46,7 @@ def migrate(database: Database, *, seconds: float | None = None) -> list[str]:
                 if seconds is None:
                     raise  # no time limit was set here
                 raise StoreError(
-                    f"The migration {name} took more than {seconds:.0f} seconds and was rolled back."
+                    f"The migration {name} exceeded {seconds:.0f} seconds and was rolled back."
                 ) from error
             except psycopg.OperationalError:
                 raise

@@ -21,12 +21,12 @@ class Track:
     """A track of a stream.
 
     Attributes:
-        number: the number that blocks name it by.
+        number: the number by which blocks refer to it.
         video: whether it is a video track.
         codec: Matroska's codec ID, such as ``V_MPEG4/ISO/AVC``.
         private: data that the decoder needs before the first frame.
-        width, height: pixels, 0 where the stream does not say.
-        packed: whether its blocks are compressed or encrypted in addition.
+        width, height: pixels, 0 if not stated.
+        packed: whether its blocks are additionally compressed or encrypted.
     """
 
     number: int
@@ -40,10 +40,13 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A frame as stored: track, time since the cluster's, whether it is a key frame, bytes.
+    """A frame as stored.
 
     Attributes:
-        offset: time in the stream's unit, from -32768 to 32767.
+        track: number of its track.
+        offset: time since the cluster's, in the stream's unit, from -32768 to 32767.
+        key: whether it is a key frame.
+        data: its bytes.
     """
 
     track: int
@@ -77,7 +80,7 @@ def _read_track(body: bytes) -> Track:
 
 
 def read_scale(body: bytes) -> int:
-    """Return the nanoseconds in the unit of time, from the body of an Info element.
+    """Return the unit of time in nanoseconds, from the body of an Info element.
 
     Raises:
         Malformed: if the body is malformed, or the unit is zero.
@@ -122,11 +125,11 @@ def read_block(element: Element) -> Block:
         key = ebml.REFERENCE_BLOCK not in found
     track = ebml.read_size(body, 0)
     if track is None or track[0] is None or len(body) < track[1] + 3:
-        raise Malformed("A block is too short to hold a frame.")
+        raise Malformed("A block is too short to contain a frame.")
     at = track[1]
     flags = body[at + 2]
     if flags & _LACING:
-        raise Malformed("A block holds several frames.")
+        raise Malformed("A block contains several frames.")
     return Block(
         track[0],
         int.from_bytes(body[at : at + 2], "big", signed=True),

@@ -1,4 +1,4 @@
-"""EBML: numbers of variable length, and elements made of them (RFC 8794; IDs from RFC 9559)."""
+"""EBML: variable-length numbers and elements (RFC 8794; IDs from RFC 9559)."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def read_id(data: Bytes, at: int) -> tuple[int, int] | None:
 
 
 def read_size(data: Bytes, at: int) -> tuple[int | None, int] | None:
-    """Return a size, None if unknown, and its end; return None if bytes are missing.
+    """Return an element's size (None if unknown) and the size's end; None if bytes are missing.
 
     Raises:
         Malformed: if the size is longer than EBML allows.
@@ -100,7 +100,7 @@ def children(body: Bytes) -> Iterator[tuple[int, bytes]]:
         name = read_id(body, at)
         size = read_size(body, name[1]) if name else None
         if name is None or size is None or size[0] is None or size[1] + size[0] > len(body):
-            raise Malformed("An element does not end where the one around it ends.")
+            raise Malformed("An element extends beyond the end of its parent.")
         at = size[1] + size[0]
         yield name[0], bytes(body[size[1] : at])
 
@@ -137,7 +137,7 @@ def string(name: int, value: str) -> bytes:
 
 
 def endless(name: int) -> bytes:
-    """Return the head of an element of unknown size, for one that is written while it grows."""
+    """Return the head of an element of unknown size, whose content is written as it arrives."""
     return _id(name) + _UNKNOWN
 
 
