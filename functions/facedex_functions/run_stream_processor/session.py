@@ -94,7 +94,7 @@ class Session:
         )
         self._opening: Opening | None = None  # of the current fragment
         self._last_frame: tuple[str, float] = ("", 0.0)  # fragment number, offset in seconds
-        # Seconds since 1970, by the service's clock: the time that reading has reached, and the time
+        # Seconds since 1970, by the service's clock: the time that reading has reached, and that
         # at which skipping began, until a record reports it.
         self._reached = checkpoint.server_timestamp if checkpoint else None
         self._skipped_from: float | None = None

@@ -53,7 +53,7 @@ def open_film(source: Source) -> Iterator[tuple[InputContainer, VideoStream]]:
     except (av.error.FFmpegError, EOFError) as error:
         truncation.check(source)
         raise FilmError(
-            f"The file is not a readable video; supported formats are {NAMES}."
+            f"The file is not a video that can be read; supported formats are {NAMES}."
         ) from error
     with container:
         yield container, _moving_pictures(container)
