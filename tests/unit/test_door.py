@@ -1,4 +1,4 @@
-"""Web pages of other sites cannot change data, and remote clients cannot use moto without keys."""
+"""Web pages cannot change data, and a server without keys accepts only this machine."""
 
 from __future__ import annotations
 

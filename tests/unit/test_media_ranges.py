@@ -1,4 +1,4 @@
-"""Films are read in parts, and a look at one reads little of it."""
+"""Films are read in parts, and reading their properties fetches only a small part."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page about a film is readable, safe and whole."""
+"""The page about a video is readable, safe and complete."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def person(index: int, *matches: Match) -> Person:
 
 
 class _Tags(HTMLParser):
-    """Checks that tags close in order, and notes what refers elsewhere."""
+    """Parser that checks the nesting of tags, and records external references."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -82,7 +82,7 @@ def _check_count(source: Source, table: Box, *, sound: bool) -> None:
     ]
     if max(counts, default=0) > MOST_SAMPLES:
         raise FilmError(
-            f"The video's index declares {max(counts)} frames, more than fit into six hours;"
+            f"The video's index claims {max(counts)} frames, more than fit into six hours;"
             " the file is damaged."
         )
 
