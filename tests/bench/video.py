@@ -1,4 +1,4 @@
-"""Stored video end to end: how much faster than it plays, with one worker and with two.
+"""Stored video end to end: speed as a multiple of real time, with one and two workers.
 
     python -m tests.bench.video --data DIR [--minutes 10] [--film FILE]
 
@@ -45,10 +45,10 @@ class Search:
 
     Attributes:
         seconds: from the request to the end.
-        planning, joining: seconds of those, as the workers' log tells them.
+        planning, joining: seconds of these steps, from the workers' log.
         length: seconds of the film.
-        memory: bytes of the largest worker, at most.
-        persons: all entries of the answer.
+        memory: peak bytes of the largest worker.
+        persons: all entries of the response.
     """
 
     seconds: float
@@ -74,7 +74,7 @@ def main() -> None:
     lines, rates = [], []
     for workers in (1, 2):
         with _serving(workers, cast, path, short, double) as server:
-            # The first ones load the networks, in every worker.
+            # The first segments load the networks, in every worker.
             for _ in range(2):
                 little = _search(server, short.name)
             found = _search(server, path.name)
@@ -101,7 +101,7 @@ def main() -> None:
 def _serving(
     workers: int, cast: Mapping[str, Sequence[Portrait]], *films: Path
 ) -> Iterator[Server]:
-    """A server of its own that has the films, and a portrait of everybody in them."""
+    """A server with the films, and a portrait of each person in them."""
     settings = {"FACEDEX_VIDEO_WORKERS": str(workers), "POWERTOOLS_LOG_LEVEL": "INFO"}
     with serving(**settings) as product:
         enrol(product.client("rekognition"), _COLLECTION, cast)
@@ -135,14 +135,14 @@ def _search(server: Server, name: str) -> Search:
 
 
 def _told(server: Server, job_id: str) -> list[float]:
-    """Seconds of each step that workers log: planning, and putting together."""
+    """Return the seconds of the steps that workers log: planning and joining."""
     lines = server.log.read_text("utf-8").splitlines()
     told = [json.loads(line) for line in lines if line.startswith("{") and job_id in line]
     return [line["seconds"] for line in told if "seconds" in line]
 
 
 class _Memory:
-    """The largest resident size of a worker while the block runs."""
+    """The largest resident size of a worker, measured while the block runs."""
 
     def __init__(self, pid: int) -> None:
         self._server, self.peak = psutil.Process(pid), 0
@@ -165,7 +165,7 @@ class _Memory:
 
 
 def judge(truth: Mapping[str, Any], persons: list[Any]) -> list[str]:
-    """Say whether those who were found are those who are there."""
+    """Return lines that state whether the persons found are those in the film."""
     really: dict[int, Counter[str]] = {}
     said: dict[int, set[str]] = {}
     for each in persons:

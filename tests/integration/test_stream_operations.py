@@ -83,7 +83,7 @@ def key() -> int:
 
 
 def claim() -> RunLease:
-    """Claim the processor, as a worker does."""
+    """Claim the processor's lease, as a worker does."""
     with services.database().transaction() as connection:
         lease = stream_runs.claim_lease(connection, key(), 60)
     assert lease is not None
@@ -118,7 +118,7 @@ def endpoint() -> Iterator[str]:
 def messages(
     endpoint: str, database_url: str, pack_directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Any]:
-    """A service with a collection "staff"; returns what empties its queue of messages."""
+    """Start a service with a collection "staff"; return a function that receives its messages."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):

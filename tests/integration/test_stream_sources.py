@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("service")
 
 @pytest.fixture(scope="module")
 def film() -> bytes:
-    """Three seconds without people, ten frames and a key frame in each."""
+    """Return three seconds of film without people, with ten frames and a key frame in each."""
     return numbered_film(10 * SECONDS)
 
 
@@ -69,7 +69,7 @@ def test_undecodable_frames_are_reported_and_later_ones_are_analysed(
 
 
 def huge(film: bytes) -> bytes:
-    """Return a stream in which an element claims to have a terabyte."""
+    """Return a stream with an element that claims to have a terabyte."""
     head, clusters = matroska(film)
     liar = ebml.SIMPLE_BLOCK.to_bytes(1, "big") + (1 << 56 | 1 << 40).to_bytes(8, "big")
     return head + clusters[0] + contents.open_cluster(5000) + liar + b"\x00" * (1 << 20)
