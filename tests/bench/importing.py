@@ -99,7 +99,7 @@ class Course:
 
 
 def compare(course: Course, pipelines: Sequence[Pack], concurrency: int) -> str:
-    """Print a line of figures."""
+    """Return a line of figures."""
     ways: list[Callable[[], int]] = [
         *(partial(course.bare, pipeline, concurrency) for pipeline in pipelines),
         partial(course.ours, concurrency),

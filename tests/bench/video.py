@@ -130,15 +130,15 @@ def _search(server: Server, name: str) -> Search:
     while "NextToken" in answer:
         answer = client.get_face_search(JobId=job_id, NextToken=answer["NextToken"])
         persons += answer["Persons"]
-    planning, joining = _told(server, job_id)
+    planning, joining = _step_seconds(server, job_id)
     return Search(taken, planning, joining, length, memory.peak, persons)
 
 
-def _told(server: Server, job_id: str) -> list[float]:
+def _step_seconds(server: Server, job_id: str) -> list[float]:
     """Return the seconds of the steps that workers log: planning and joining."""
     lines = server.log.read_text("utf-8").splitlines()
-    told = [json.loads(line) for line in lines if line.startswith("{") and job_id in line]
-    return [line["seconds"] for line in told if "seconds" in line]
+    lines_of_job = [json.loads(line) for line in lines if line.startswith("{") and job_id in line]
+    return [line["seconds"] for line in lines_of_job if "seconds" in line]
 
 
 class _Memory:
