@@ -188,7 +188,7 @@ def judge(truth: Mapping[str, Any], persons: list[Any]) -> list[str]:
     indices = Counter(name for names in really.values() for name in _chief(names))
     twice = [name for name, count in indices.items() if count > 1]
     return [
-        f"{len(really)} persons told apart where {len(everybody)} are: {mixed} mixed,"
+        f"{len(really)} persons found where {len(everybody)} are: {mixed} mixed,"
         f" {len(twice)} more than once ({', '.join(twice) or 'none'}), {unmatched} without a match,"
         f" {len(nobody)} in the background of somebody's photo or where nobody is",
         f"precision {len(right) / max(1, len(claims)):.3f},"
