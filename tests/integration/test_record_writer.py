@@ -128,9 +128,8 @@ def test_large_records_are_spread_over_several_requests(
             enqueue(writer, record(number, 900_000))
         writer.flush(20, stopping=False)
     assert written(client, stream) == list(range(13))
-    assert (
-        faults.puts - before == 5
-    )  # the rejected request, the first record, three requests of at most 5 MB
+    # The rejected request, the first record, and three requests of at most 5 MB.
+    assert faults.puts - before == 5
 
 
 def test_checkpoint_is_stored_only_after_its_records_are_written(

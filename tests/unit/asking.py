@@ -1,4 +1,4 @@
-"""WSGI requests to the endpoint, without a server."""
+"""Requests to the endpoint without a network."""
 
 from __future__ import annotations
 
@@ -39,9 +39,29 @@ def environ(
     }
 
 
-def ask(request: dict[str, Any], **options: Any) -> tuple[str, dict[str, str], bytes]:
+def answer_of(application: Application, request: dict[str, Any]) -> Answer:
+    """Return an application's response to a request whose body is in its ``wsgi.input``."""
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        piece = request["wsgi.input"].read(100_000)
+        return {"type": "http.request", "body": piece, "more_body": bool(piece)}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def run() -> None:
+        with ThreadPoolExecutor(1) as threads:
+            await application(Exchange(request, receive, send, threads))
+
+    asyncio.run(run())
+    head, *pieces = sent
+    headers = [(name.decode(), value.decode()) for name, value in head["headers"]]
+    return Answer(head["status"], headers, b"".join(piece["body"] for piece in pieces))
+
+
+def ask(request: dict[str, Any], **options: Any) -> tuple[str, HTTPHeaderDict, bytes]:
     """Return the endpoint's response, with a plain application in place of moto."""
-    answered: list[tuple[str, dict[str, str]]] = []
 
     async def elsewhere(exchange: Exchange) -> None:
         await exchange.answer(Answer(200, [], b"elsewhere"))

@@ -150,7 +150,7 @@ class NotifiedObject:
 
     def log_line(self, text: str) -> str:
         """Return a log format that names the object, or its message if names are not logged."""
-        path = f"{printable(self.notice.bucket)}/{printable(self.notice.key)}"
+        path = f"{plain_text(self.notice.bucket)}/{plain_text(self.notice.key)}"
         subject = path if settings().log_names else f"the object of the message {self.message_id}"
         return f"{subject.replace('%', '%%')} {text}"
 

@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 from facedex.store.database import Connection
 from facedex.store.faces import Box, StoredFace
 
-MOST_MATCHES: Final = 10  # maximum number of matches listed for one person
+MAX_PERSON_MATCHES: Final = 10  # maximum number of matches listed for one person
 
 
 @dataclass(frozen=True, slots=True)

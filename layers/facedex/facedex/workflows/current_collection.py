@@ -14,16 +14,6 @@ from facedex.store.errors import CollectionNotFound, ModelMismatch
 Found = TypeVar("Found")
 
 
-def find_recent(database: Database, collection_id: str) -> Collection:
-    """Return the collection before costly work, so that a wrong name is reported at once.
-
-    Raises:
-        CollectionNotFound: if no collection has the name.
-        DatabaseUnavailable: if the database does not answer.
-    """
-    return collections.find_recent(database, collection_id)
-
-
 def search_current(
     database: Database, seen: Collection, search: Callable[[Connection, Collection], Found]
 ) -> Found:
