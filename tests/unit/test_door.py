@@ -1,4 +1,4 @@
-"""Web pages cannot change data, and a server without keys accepts only this machine."""
+"""Web pages of other sites cannot change data, and remote clients cannot use moto without keys."""
 
 from __future__ import annotations
 
