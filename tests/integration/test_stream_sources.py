@@ -107,7 +107,7 @@ def test_worker_hands_over_after_megabytes_of_garbage(stage: Stage, scene: Scene
     stage.work(scene.name).result(PATIENCE)
     waiting = scene.describe()
     assert waiting["Status"] == "RUNNING"
-    assert "could be read as Matroska" in waiting["StatusMessage"]
+    assert "contained no readable Matroska element" in waiting["StatusMessage"]
 
 
 def test_frames_before_a_failure_are_written(stage: Stage, scene: Scene, film: bytes) -> None:
