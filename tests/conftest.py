@@ -1,4 +1,4 @@
-"""What several rooms' tests need."""
+"""Fixtures and helpers that several groups of tests share."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ import pytest
 from facedex_cli.demo import portraits as public_portraits
 from facedex_models import installing
 
-# How long an example takes says how busy the machine is.
+# No deadline: the duration of an example depends on the load of the machine.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
@@ -32,7 +32,7 @@ _CHOICES = ("FACEDEX_DATABASE_URL", "FACEDEX_DATA_DIR", "FACEDEX_PACK", "AWS_END
 
 
 def client_of(url: str, service: str, **options: Any) -> Any:
-    """An unmodified boto3 client that talks to a server of ours."""
+    """Return an unmodified boto3 client of a Facedex server."""
     chosen = {
         "endpoint_url": url,
         "region_name": "us-east-1",
@@ -43,16 +43,16 @@ def client_of(url: str, service: str, **options: Any) -> Any:
 
 
 class Server:
-    """``facedex up`` as a process of its own, and clients for it.
+    """``facedex up`` in a separate process, and clients for it.
 
     Attributes:
-        url: where it answers.
+        url: its URL.
         directory: its data directory.
         process: the process.
     """
 
     def __init__(self, directory: Path, *arguments: str, **environment: str) -> None:
-        """Start it on a data directory and a free port, and wait until it is ready."""
+        """Start the server on a data directory and a free port, and wait until it is ready."""
         self.directory = directory
         self.log = directory.with_name(f"{directory.name}.log")
         self.process = start(directory, *arguments, log=self.log, environment=environment)
@@ -70,11 +70,11 @@ class Server:
         raise AssertionError(f"facedex up did not become ready: {self.log.read_text()}")
 
     def client(self, service: str, **options: Any) -> Any:
-        """An unmodified boto3 client that talks to it."""
+        """Return an unmodified boto3 client of the server."""
         return client_of(self.url, service, **options)
 
     def stop(self) -> int:
-        """End it as Ctrl-C does and return its exit status."""
+        """Stop the server as Ctrl-C does, and return its exit status."""
         self.process.send_signal(signal.SIGINT)
         return self.process.wait(60)
 
@@ -85,7 +85,7 @@ def start(
     """Start ``facedex up`` on a data directory, on a free port unless the arguments name one."""
     inherited = {name: value for name, value in os.environ.items() if name not in _CHOICES}
     command = [str(Path(sys.executable).with_name("facedex")), "up", f"--data-dir={directory}"]
-    # Files, not pipes: nobody would empty those while a test is busy.
+    # Files, not pipes, which no thread would empty while a test runs.
     with log.open("a") as errors, _output(directory).open("w") as output:
         return subprocess.Popen(
             [*command, *(arguments or ("--port=0",))],
@@ -97,7 +97,7 @@ def start(
 
 
 def said(directory: Path) -> str:
-    """What the last ``facedex up`` on a data directory has printed."""
+    """Return the output of the last ``facedex up`` on a data directory."""
     return _output(directory).read_text()
 
 
@@ -107,7 +107,7 @@ def _output(directory: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def data() -> Path:
-    """Return the folder of test photos, or skip where there is none."""
+    """Return the folder of test photos, or skip the test if there is none."""
     chosen = os.environ.get("FACEDEX_TEST_DATA")
     folder = Path(chosen) if chosen else Path(__file__).parents[2] / "shared" / "data"
     if not folder.is_dir():
@@ -125,7 +125,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def cdk(pytestconfig: pytest.Config) -> None:
-    """Require the CDK: skip where it is missing, but fail if ``-m infra`` selects these tests."""
+    """Require the CDK: skip if it is missing, but fail if ``-m infra`` selects these tests."""
     missing = ""
     if not (find_spec("aws_cdk") and find_spec("cdk_nag")):
         missing = "the CDK is not installed; it comes with requirements/dev.txt"
@@ -139,13 +139,13 @@ def cdk(pytestconfig: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def pack_directory() -> Path:
-    """Return the default model pack, pulled where it is not there yet."""
+    """Return the default model pack, pulled if it is missing."""
     return installing.pull()
 
 
 @pytest.fixture(scope="session")
 def dlib_directory() -> Path:
-    """Return the pack that was the default of earlier releases, pulled if it is not there."""
+    """Return the pack that was the default of earlier releases, pulled if it is missing."""
     return installing.pull("dlib")
 
 
@@ -157,7 +157,7 @@ def portraits() -> dict[str, bytes]:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory, pack_directory: Path) -> Iterator[Server]:
-    """Return a running product that the whole session shares."""
+    """Return a running server that all tests of the session share."""
     running = Server(
         tmp_path_factory.mktemp("machine") / "data", FACEDEX_MODELS=str(pack_directory.parent)
     )

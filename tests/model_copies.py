@@ -26,7 +26,7 @@ def copy(pulled: Path, models: Path, name: str, number: int, version: str = "1")
 
 
 def shorten(pulled: Path, models: Path, name: str, number: int, version: str = "1") -> Path:
-    """Put a pack like the default one whose vectors are others, and of another dimension."""
+    """Put a copy of the default pack whose vectors differ, with another dimension."""
     folder = copy(pulled, models, name, number, version)
     model = onnx.load(folder / "embedder.onnx")
     last = model.graph.node[-1]

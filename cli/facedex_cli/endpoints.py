@@ -1,4 +1,4 @@
-"""Where the services are that a command talks to: the user's choice, else a server found here."""
+"""Endpoints of the services that a command calls: the user's choice, or else a local server."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ _DEFAULT_URL: Final = "http://127.0.0.1:9000"
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An address, and whose credentials are used there.
+    """The endpoint of a command's main service, and the session with its credentials.
 
     Attributes:
-        url: the address of the service that the command is about.
-        here: whether that is this machine.
+        session: boto3's session.
+        region: the AWS region.
+        url: URL of the main service.
+        here: whether the URL is on this machine.
     """
 
     session: boto3.Session
@@ -31,16 +33,18 @@ class Endpoint:
 
     @property
     def is_amazon(self) -> bool:
-        """Whether it is Amazon's own."""
+        """True if the URL is Amazon's own."""
         return _configured(self.url) is None
 
     def client(self, service: str, config: Config, *, own: bool = False) -> Any:
-        """A client of a service.
+        """Make a client of a service.
 
         Args:
-            service: boto3's name for it.
-            own: whether it is the one that the command is about. Any other is where boto3's
-                settings say, else beside it if that is on this machine, else at Amazon.
+            service: boto3's name of the service.
+            config: boto3's configuration of the client.
+            own: whether it is the command's main service. The endpoint of any other is the one in
+                boto3's settings, or else the main service's if that is on this machine, or else
+                Amazon's.
         """
         chosen = config.merge(Config(proxies={} if self.here else None))
         make: Any = self.session.client
@@ -53,14 +57,14 @@ class Endpoint:
 
 
 def find(service: str, endpoint_url: str | None, data_dir: Path) -> Endpoint:
-    """The place of a service.
+    """Return the endpoint of a service.
 
-    It is, in this order, at ``endpoint_url``, where boto3's own settings say (AWS_ENDPOINT_URL and
-    its like), where the server of the data directory says, or at ``facedex up``'s own address. It
-    is never Amazon's unless that is said.
+    It is the first of these: ``endpoint_url``; the one in boto3's settings (such as
+    AWS_ENDPOINT_URL); the one that the server of the data directory has announced; the default
+    address of ``facedex up``. Amazon is used only if a URL of Amazon's is given.
 
     Raises:
-        BotoCoreError, ValueError: the settings are of no use.
+        BotoCoreError, ValueError: if the settings are invalid.
     """
     session = boto3.Session()
     region = session.region_name or environment.REGION
@@ -78,6 +82,6 @@ def find(service: str, endpoint_url: str | None, data_dir: Path) -> Endpoint:
 
 
 def _configured(url: str) -> str | None:
-    """A client's address, or None if it is the one that Amazon itself has."""
+    """Return a client's URL, or None if it is Amazon's own."""
     host = urlsplit(url).hostname or ""
     return None if host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws")) else url

@@ -20,11 +20,11 @@ def main() -> None:
     """Amazon Rekognition's face collections on this machine.
 
     \b
-    facedex demo    see it work: index two portraits and find them in altered copies
-    facedex up      start it, and point any AWS SDK or the AWS CLI at it
+    facedex demo    index two portraits and find them in altered copies
+    facedex up      start the server for any AWS SDK or the AWS CLI
 
-    The first start downloads the model pack (about 8 MB to keep). Nothing is uploaded
-    anywhere, and no image is ever stored.
+    The first start downloads the default model pack, which takes about 8 MB on disk. Nothing is
+    uploaded, and no image is ever stored.
     """
 
 

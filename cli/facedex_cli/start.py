@@ -1,4 +1,4 @@
-"""Where the ``facedex`` command begins."""
+"""Entry point of the ``facedex`` command."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import threading
 
 
 def main() -> None:
-    """Run the command; Ctrl-C ends it quietly from the first moment on."""
-    # An interrupt in the midst of an import surfaces as whatever that import makes of it.
+    """Run the command. Ctrl-C ends it without a traceback, even during start-up."""
+    # During the imports below, a KeyboardInterrupt could be turned into another exception.
     usual = signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     from facedex_cli.program import main as commands
     from facedex_local.shutdown import leave

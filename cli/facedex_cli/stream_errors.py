@@ -1,15 +1,15 @@
-"""Why a stream cannot be pushed or watched; each message is one sentence for its user."""
+"""Errors of pushing and watching a stream; each message is one sentence for the user."""
 
 from __future__ import annotations
 
 
 class StreamError(Exception):
-    """It cannot go on, and trying again would not help."""
+    """The command cannot continue, and a retry would not help."""
 
 
 class SourceLost(Exception):
-    """A camera does not answer, or no longer; it may come back."""
+    """A camera does not respond, or has stopped responding; it may recover."""
 
 
 class ServiceLost(Exception):
-    """The service does not answer, or has ended the session; it may take another one."""
+    """The service does not respond, or has ended the session; it may accept a new one."""

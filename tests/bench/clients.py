@@ -1,4 +1,4 @@
-"""Throughput of IndexFaces with one client and with two, one inference thread for each request."""
+"""Throughput of IndexFaces with one and two clients, with one inference thread per request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ REQUESTS = 30
 
 
 def index(server: Product, photo: bytes, names: str) -> None:
-    """One client's work."""
+    """Do the work of one client."""
     client = server.client("rekognition")
     for number in range(REQUESTS):
         client.index_faces(
@@ -23,7 +23,7 @@ def index(server: Product, photo: bytes, names: str) -> None:
 
 
 def throughput(server: Product, photo: bytes, clients: int, name: str) -> float:
-    """Photos a second with so many clients at once."""
+    """Return the photos per second with a number of concurrent clients."""
     with ThreadPoolExecutor(clients) as pool:
         start = time.perf_counter()
         for done in [

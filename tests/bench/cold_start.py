@@ -1,4 +1,4 @@
-"""From the start of a Python process to a handler's first answer, as in a new Lambda environment.
+"""Time from the start of a Python process to a handler's first response, as in a new Lambda.
 
 ``ready`` is Python, imports, models and the database connection; ``answer`` adds the first
 request itself.
@@ -54,7 +54,7 @@ print(json.dumps([ready, time.time() - begun, status]))
 def first_answer(
     function: str, needs: frozenset[Need], event: dict[str, Any], product: Product
 ) -> tuple[float, float]:
-    """Seconds until ready, and until the first answer."""
+    """Return the seconds until ready and until the first response."""
     done = subprocess.run(
         [
             *(sys.executable, "-c", PROGRAM),
@@ -79,7 +79,7 @@ def first_answer(
 
 
 def rest_event(name: str, face_id: str, photo: str) -> dict[str, Any]:
-    """An API Gateway event of the operation's own route."""
+    """Return an API Gateway event of the operation's own route."""
     row = OPERATIONS[name]
     values = {"CollectionId": "staff", "FaceId": face_id}
     looks = Need.MODELS in row.needs
@@ -95,7 +95,7 @@ def rest_event(name: str, face_id: str, photo: str) -> dict[str, Any]:
 
 
 def front_door_event(name: str, **members: Any) -> dict[str, Any]:
-    """An API Gateway event of ``POST /``."""
+    """Return an API Gateway event of ``POST /``."""
     return {
         "httpMethod": "POST",
         "resource": "/",

@@ -1,8 +1,8 @@
-"""How long functions that look at an image take once they are warm: what Lambda bills.
+"""Durations of warm functions that process an image, which Lambda bills.
 
-The handlers themselves, with API Gateway's events and one inference thread, as their memory gives
-one core; behind them a real Postgres. ``infra/costs/measured.toml`` has these figures, rounded up,
-and docs/cost.md is computed from them.
+The handlers get API Gateway's events and use one inference thread, as their memory provides one
+core, and a real Postgres. ``infra/costs/measured.toml`` has these figures, rounded up, and
+docs/cost.md is computed from them.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ FACES = 100_000
 
 
 def photo(number: int) -> str:
-    """A portrait that no other has the bytes of, in base64."""
+    """Return a portrait with unique bytes, in base64."""
     return base64.b64encode(portrait() + number.to_bytes(4, "big")).decode()
 
 
 def taken(name: str) -> list[float]:
-    """Seconds of each call of an operation's own handler."""
+    """Return the seconds of each call of an operation's handler."""
     handler = importlib.import_module(f"facedex_functions.{OPERATIONS[name].function}.handler")
     times = []
     for number in range(-WARM_UP, ROUNDS):

@@ -1,4 +1,4 @@
-"""Embedding one aligned face on one thread: ours against dlib's own network, same chip."""
+"""Embedding of one aligned face on one thread, compared with dlib's own network."""
 
 from __future__ import annotations
 

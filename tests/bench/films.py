@@ -1,4 +1,4 @@
-"""A made film of several people in many shots, with the truth about who is where in it."""
+"""A synthetic film of several people in many shots, with the true positions of all faces."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PHOTOS = "pairs"  # folder of the test data
 
 @dataclass(frozen=True, slots=True)
 class Portrait:
-    """A photo of one person, and where the face is in it.
+    """A photo of one person, and the position of the face.
 
     Attributes:
         box: left, top, right, bottom in pixels of `picture`.
@@ -55,7 +55,7 @@ def gather(data: Path | None, pack: Pack) -> dict[str, list[Portrait]]:
             image = images.decode(content, longest_side=1000)
             faces = pack.find(image)
             if len(faces) != 1:
-                continue  # the truth must be certain
+                continue  # the true positions must be certain
             rows, columns = image.pixels.shape[:2]
             left, top, width, height = faces[0].box
             box = (left * columns, top * rows, (left + width) * columns, (top + height) * rows)
@@ -123,7 +123,7 @@ def make(
 
 
 def kept(minutes: float, people: Mapping[str, Sequence[Portrait]]) -> Path:
-    """Return such a film, made once and kept in the user's cache: that takes minutes."""
+    """Return such a film, made once and cached for the user, as making it takes minutes."""
     program = Path(__file__).read_bytes()
     shown = [(each.name, each.box) for name in sorted(people) for each in people[name]]
     key = hashlib.sha256(program + repr((minutes, shown)).encode()).hexdigest()[:16]
@@ -138,7 +138,7 @@ def kept(minutes: float, people: Mapping[str, Sequence[Portrait]]) -> Path:
 
 
 def repeat(path: Path, copy: Path, times: int) -> None:
-    """Write a film that shows another several times, without encoding it again."""
+    """Write a film that repeats another several times, without encoding it again."""
     with av.open(str(copy), "w") as output:
         stream: VideoStream | None = None
         begin = 0
@@ -193,7 +193,7 @@ def _frames(
 
 def _actor(portrait: Portrait, left: float, width: float, drawn: np.random.Generator) -> _Actor:
     x1, y1, x2, y2 = portrait.box
-    # The face and what is about it, no wider than the actor's lane.
+    # The face and its surroundings, no wider than the actor's lane.
     margin = 0.35 * (y2 - y1)
     around = (
         max(0, int(x1 - margin)),
@@ -232,14 +232,14 @@ def _paste(pixels: Pixels, patch: Pixels, left: int, top: int) -> None:
 
 
 def jpeg(portrait: Portrait) -> bytes:
-    """Return a portrait as a JPEG, to be enrolled."""
+    """Return a portrait as a JPEG for enrolment."""
     file = io.BytesIO()
     portrait.picture.save(file, "JPEG", quality=95)
     return file.getvalue()
 
 
 def enrol(client: Any, collection: str, people: Mapping[str, Sequence[Portrait]]) -> None:
-    """Make a collection that knows everybody by one portrait."""
+    """Create a collection with one portrait of each person."""
     client.create_collection(CollectionId=collection)
     for name, portraits_of in people.items():
         client.index_faces(

@@ -1,4 +1,4 @@
-"""Galleries of made-up faces, put into the database by COPY."""
+"""Galleries of random faces, written to the database with COPY."""
 
 from __future__ import annotations
 

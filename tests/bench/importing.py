@@ -1,4 +1,4 @@
-"""Images/s of a bulk import against the bare vision pipeline, run in as many threads.
+"""Images/s of a bulk import, compared with the bare vision pipeline in as many threads.
 
     python -m tests.bench.importing [--data DIR] [--concurrency 1 2 3 4]
 
@@ -42,7 +42,7 @@ CONCURRENCIES = (1, 2, 3, 4)
 
 
 def make_photos(folder: Path, originals: Iterable[bytes]) -> Path:
-    """Photos in files whose bytes differ: a JPEG may have anything at its end."""
+    """Write photos with different bytes, as a JPEG may have any bytes at its end."""
     folder.mkdir()
     for number, photo in enumerate(islice(cycle(originals), PHOTOS)):
         (folder / f"{number}.jpg").write_bytes(photo + number.to_bytes(4, "big"))
@@ -50,14 +50,14 @@ def make_photos(folder: Path, originals: Iterable[bytes]) -> Path:
 
 
 def rate(work: Callable[[], int]) -> float:
-    """Photos a second."""
+    """Return the photos processed per second."""
     started = time.perf_counter()
     done = work()
     return done / (time.perf_counter() - started)
 
 
 class Course:
-    """The two ways through the photos of a folder.
+    """The two ways of processing the photos of a folder.
 
     Args:
         side: longest side of the picture that the detector sees.
@@ -72,12 +72,12 @@ class Course:
         self._indexer = Indexer(clients.index_faces, folder.name, source)
 
     def bare(self, pipeline: Pack, concurrency: int) -> int:
-        """The vision pipeline alone."""
+        """Run the vision pipeline alone."""
         with ThreadPoolExecutor(concurrency) as pool:
             return sum(1 for _ in pool.map(partial(self._look, pipeline), self._photos))
 
     def ours(self, concurrency: int) -> int:
-        """The import, under names and with a journal of its own, so that each is stored anew."""
+        """Run the import with new names and a new journal, so that each photo is stored again."""
         turn = uuid4().hex
         jobs = [
             Job(photo, Request(f"{turn}.{number}", None, "AUTO"))
@@ -99,7 +99,7 @@ class Course:
 
 
 def compare(course: Course, pipelines: Sequence[Pack], concurrency: int) -> str:
-    """A line of figures."""
+    """Return a line of figures."""
     ways: list[Callable[[], int]] = [
         *(partial(course.bare, pipeline, concurrency) for pipeline in pipelines),
         partial(course.ours, concurrency),

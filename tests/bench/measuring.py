@@ -1,4 +1,4 @@
-"""Timing of two things side by side: what every benchmark would repeat."""
+"""Timing of two programs side by side, shared by the benchmarks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from facedex_cli.demo import portraits
 
 
 def machine() -> str:
-    """The machine that the figures were taken on."""
+    """Return a description of the machine."""
     names = [
         line.partition(":")[2].strip()
         for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines()
@@ -29,7 +29,7 @@ def machine() -> str:
 def side_by_side(
     programs: Sequence[Callable[[], object]], *, rounds: int, warm_up: int = 3
 ) -> list[list[float]]:
-    """Times of each program in seconds, taken in turn, so that noise strikes all alike."""
+    """Return the times of each program in seconds, taken in turns to share disturbances."""
     times: list[list[float]] = [[] for _ in programs]
     for turn in range(-warm_up, rounds):
         for program, taken in zip(programs, times, strict=True):
@@ -41,17 +41,17 @@ def side_by_side(
 
 
 def milliseconds(times: Sequence[float]) -> str:
-    """The median of times in seconds, in milliseconds."""
+    """Return the median of times in seconds, in milliseconds."""
     return f"{1000 * statistics.median(times):.1f} ms"
 
 
 def best(times: Sequence[float]) -> str:
-    """The least of times in seconds, in milliseconds: the one that other work disturbed least."""
+    """Return the minimum of times in seconds, in milliseconds, as the least disturbed one."""
     return f"{1000 * min(times):.1f} ms"
 
 
 def ratio(slow: Sequence[float], fast: Sequence[float]) -> float:
-    """How many of the fast fit into one of the slow, by their medians."""
+    """Return the ratio of the slow median to the fast one."""
     return statistics.median(slow) / statistics.median(fast)
 
 
@@ -61,7 +61,7 @@ def report(title: str, *lines: str) -> None:
 
 
 def portrait(width: int = 640, height: int = 480) -> bytes:
-    """A portrait of that size as a JPEG."""
+    """Return a portrait of that size as a JPEG."""
     with Image.open(io.BytesIO(portraits.fetch()["eileen"])) as picture:
         fitted = ImageOps.pad(picture.convert("RGB"), (width, height), color="grey")
     buffer = io.BytesIO()

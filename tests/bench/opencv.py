@@ -1,6 +1,6 @@
-"""A 640x480 portrait through OpenCV's FaceDetectorYN and FaceRecognizerSF, and through ours.
+"""A 640x480 portrait with OpenCV's FaceDetectorYN and FaceRecognizerSF, and with Facedex.
 
-The same recogniser on both sides. OpenCV has YuNet as detector, ours is CenterFace.
+Both use the same recogniser. OpenCV's detector is YuNet, and Facedex's is CenterFace.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.bench.sface_files import ours, published
 ROUNDS = 40
 
 
-# InsightFace's arcface_dst, which OpenCV aligns with too.
+# InsightFace's arcface_dst, which OpenCV uses for alignment too.
 TEMPLATE = np.array(
     [
         [38.2946, 51.6963],

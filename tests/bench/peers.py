@@ -23,7 +23,7 @@ _LANDMARKS = PypiSource(
 
 
 class Recipe:
-    """HOG detector, five landmarks, descriptor: as ``face_recognition`` has it."""
+    """HOG detector, five landmarks and descriptor, as in ``face_recognition``."""
 
     def __init__(self) -> None:
         embedder = manifest("dlib").embedders[0].source
@@ -39,18 +39,18 @@ class Recipe:
         self._detector = dlib.get_frontal_face_detector()
 
     def describe(self, pixels: NDArray[np.uint8], upsampled: int) -> list[Any]:
-        """Descriptors of every face in an RGB picture, found after doubling it so many times."""
+        """Return the descriptors of all faces in an RGB picture, doubled ``upsampled`` times."""
         return [
             self._network.compute_face_descriptor(pixels, self._landmarks(pixels, face))
             for face in self._detector(pixels, upsampled)
         ]
 
     def chip(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The first face, aligned by dlib: (150, 150, 3) RGB."""
+        """Return the first face, aligned by dlib: (150, 150, 3) RGB."""
         face = self._landmarks(pixels, self._detector(pixels, 1)[0])
         aligned: NDArray[np.uint8] = dlib.get_face_chip(pixels, face, size=150, padding=0.25)
         return aligned
 
     def embed(self, chip: NDArray[np.uint8]) -> Any:
-        """The descriptor of a chip."""
+        """Return the descriptor of a chip."""
         return self._network.compute_face_descriptor(chip)

@@ -23,7 +23,7 @@ ROUNDS = 100
 
 
 def times(program: Callable[[], object], rounds: int = ROUNDS, warm_up: int = 5) -> list[float]:
-    """Seconds that each of so many runs took."""
+    """Return the seconds of each run."""
     taken = []
     for turn in range(-warm_up, rounds):
         begun = time.perf_counter()
@@ -34,7 +34,7 @@ def times(program: Callable[[], object], rounds: int = ROUNDS, warm_up: int = 5)
 
 
 def percentiles(taken: Sequence[float]) -> str:
-    """The 50th and the 99th percentile of times in seconds."""
+    """Return the 50th and the 99th percentile of times in seconds."""
     cuts = statistics.quantiles(taken, n=100)
     return f"p50 {1000 * cuts[49]:.1f} ms, p99 {1000 * cuts[98]:.1f} ms"
 
@@ -60,14 +60,14 @@ def add_users(database_url: str, collection_id: str, users: int, dimension: int)
 
 
 def some_faces(product: Product, collection_id: str, faces: int) -> list[str]:
-    """So many FaceIds of a collection."""
+    """Return a number of FaceIds of a collection."""
     pages = product.client("rekognition").get_paginator("list_faces")
     listed = pages.paginate(CollectionId=collection_id, PaginationConfig={"MaxItems": faces})
     return [face["FaceId"] for page in listed for face in page["Faces"]][:faces]
 
 
 def associating(client: Any, face_ids: Sequence[str]) -> list[float]:
-    """Seconds that each association of a hundred faces with a new user took."""
+    """Return the seconds of each association of a hundred faces with a new user."""
     taken = []
     for start in range(0, len(face_ids), ASSOCIATED):
         user = {"CollectionId": "searched", "UserId": f"new-{start}"}

@@ -1,4 +1,4 @@
-"""SearchFacesByImage through boto3 against the bare vision pipeline, among 10,000 faces.
+"""SearchFacesByImage among 10,000 faces through boto3, compared with the bare vision pipeline.
 
 The pipeline finds the faces of a photo with their poses and qualities and makes the largest one's
 vector. A search asks for no pose and no quality, so it is compared with the pipeline without them
@@ -39,7 +39,7 @@ def main(faces: int, threads: int) -> None:
             answer = client.search_faces_by_image(CollectionId="bench", Image={"Bytes": photo})
             assert answer["FaceMatches"]
 
-        # Each pipeline runs behind a request, as requests do behind each other's: right behind the
+        # Each pipeline runs after a request, as requests run after each other: directly after the
         # other pipeline it would find its networks in the caches.
         pipeline, first, needed, second = side_by_side([bare, ours, least, ours], rounds=40)
         (described,) = side_by_side(

@@ -1,4 +1,4 @@
-"""A product of a benchmark's own, on a new data directory."""
+"""A server for a benchmark, on a new data directory."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ class Product:
     """``facedex up``, running.
 
     Attributes:
-        database_url: of its embedded Postgres.
+        database_url: connection string of its embedded Postgres.
     """
 
     server: Server
     database_url: str
 
     def client(self, service: str) -> Any:
-        """An unmodified boto3 client that talks to it."""
+        """Return an unmodified boto3 client of the server."""
         return self.server.client(service)
 
 
 @contextmanager
 def serving(**environment: str) -> Iterator[Product]:
-    """Start the product with these settings, and end it."""
+    """Run the server with these settings while the block runs."""
     with tempfile.TemporaryDirectory(prefix="facedex-bench-") as folder:
         directory = Path(folder, "data")
         server = Server(directory, **environment)

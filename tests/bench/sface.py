@@ -1,4 +1,4 @@
-"""SFace on one thread: 8 bits against floats, for one chip and for two."""
+"""SFace on one thread: 8 bits compared with floats, for one and two chips."""
 
 from __future__ import annotations
 

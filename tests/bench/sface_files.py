@@ -1,4 +1,4 @@
-"""OpenCV Zoo's files and what the SFace benchmarks make of them."""
+"""OpenCV Zoo's files, and their conversion for the SFace benchmarks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verifying a request's signature, alone: what `--auth keys` adds to every request."""
+"""Verification of a request's signature, which `--auth keys` adds to every request."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KEY = Credentials(
 
 
 def signed(operation: str, body: bytes) -> dict[str, Any]:
-    """API Gateway's event of an AWS JSON request as boto3 sends it."""
+    """Return API Gateway's event of an AWS JSON request, as sent by boto3."""
     headers = {
         "Content-Type": "application/x-amz-json-1.1",
         "X-Amz-Target": f"RekognitionService.{operation}",

@@ -1,6 +1,6 @@
-"""From the start of ``facedex up`` to its ``ready``, models in the cache: as the user waits.
+"""Time from the start of ``facedex up`` to its ``ready``, with cached models.
 
-A first start sets up the data directory, a second finds it.
+A first start creates the data directory; a second one uses it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tests.conftest import Server
 
 
 def seconds(directory: Path) -> float:
-    """Start it, wait until it is ready, and end it."""
+    """Start the server, wait until it is ready, and stop it."""
     begun = time.perf_counter()
     server = Server(directory)
     taken = time.perf_counter() - begun
@@ -25,7 +25,7 @@ def seconds(directory: Path) -> float:
 
 
 def spread(times: list[float]) -> str:
-    """The median and the range of times in seconds."""
+    """Return the median and the range of times in seconds."""
     ordered = sorted(times)
     return f"{ordered[len(ordered) // 2]:.2f} s ({ordered[0]:.2f} to {ordered[-1]:.2f})"
 

@@ -1,4 +1,4 @@
-"""Streaming video end to end: frames a second on one core, latency, memory, and recovery.
+"""Streaming video end to end: frames per second on one core, latency, memory, and recovery.
 
     python -m tests.bench.streaming --data DIR [--minutes 5] [--kills 4]
 
@@ -39,24 +39,24 @@ from tests.conftest import Server
 from tests.e2e.streaming import Scene, moment, workers
 
 _COLLECTION: Final = "cast"
-_FILM: Final = 1.0  # minutes; it is shown over and over
+_FILM: Final = 1.0  # minutes; it is pushed in a loop
 _AHEAD: Final = 15.0  # seconds of film that the producer is ahead of the records
-_POLL: Final = 0.02  # seconds between two looks at the data stream
-_FIRST: Final = 15  # records until a worker is taken for warm
+_POLL: Final = 0.02  # seconds between two reads of the data stream
+_FIRST: Final = 15  # records after which a worker counts as warm
 _SAME_PLACE: Final = 0.3  # intersection over union
-_IN_FLIGHT: Final = 0.5  # seconds in which a dead worker's last request may still be answered
+_IN_FLIGHT: Final = 0.5  # seconds in which a killed worker's last request may still be processed
 
 
 @dataclass(frozen=True, slots=True)
 class Fed:
-    """What came of a film that was fed faster than real time.
+    """The results for a film that was pushed faster than real time.
 
     Attributes:
-        rate: frames looked at in a second.
-        speed: seconds of film in a second.
-        core: share of its core that the worker used.
-        memory: resident bytes of the worker, at each of `_marks`.
-        judged: whether the right people were seen.
+        rate: analysed frames per second.
+        speed: seconds of film per second.
+        core: fraction of its core that the worker used.
+        memory: resident bytes of the worker at each of `_marks`.
+        judged: whether the right people were recognised.
     """
 
     rate: float
@@ -102,7 +102,7 @@ def main() -> None:
 
 @contextmanager
 def _serving(cast: Mapping[str, Sequence[Portrait]]) -> Iterator[Server]:
-    """A server of its own that knows everybody in the film by one portrait."""
+    """A server with one portrait of each person in the film."""
     with serving() as product:
         enrol(product.client("rekognition"), _COLLECTION, cast)
         yield product.server
@@ -110,7 +110,7 @@ def _serving(cast: Mapping[str, Sequence[Portrait]]) -> Iterator[Server]:
 
 @contextmanager
 def _running(server: Server) -> Iterator[Scene]:
-    """A stream processor at work."""
+    """A running stream processor."""
     scene = Scene(server, _COLLECTION)
     scene.start()
     scene.wait("RUNNING")
@@ -121,7 +121,7 @@ def _running(server: Server) -> Iterator[Scene]:
 
 
 def _feed(scene: Scene, film: Path, turns: int) -> Fed:
-    """Show a film over and over, as fast as a worker on one core takes it."""
+    """Push a film in a loop, as fast as a worker on one core processes it."""
     (pid,) = workers(scene.server)
     worker = psutil.Process(pid)
     length = 60 * _FILM
@@ -147,7 +147,7 @@ def _feed(scene: Scene, film: Path, turns: int) -> Fed:
 
     with _apart(scene.server.process.pid, pid):
         for turn in range(turns):
-            # A session each: one that is silent for long is ended by the service.
+            # One session each, as the service ends sessions that are silent for long.
             scene.push(film.read_bytes(), start=start + turn * length, pace=False)
             # One film ahead: its fragments are held, and none is too old.
             while reached < start + turn * length - _AHEAD:
@@ -166,19 +166,19 @@ def _feed(scene: Scene, film: Path, turns: int) -> Fed:
 
 
 def _marks(minutes: float) -> list[float]:
-    """Minutes of film at which memory is looked at."""
+    """Return the minutes of film at which memory is measured."""
     return [0.1, *(minutes * quarter / 4 for quarter in (1, 2, 3)), minutes - 0.01]
 
 
 def _used(process: psutil.Process) -> float:
-    """Seconds of processor time."""
+    """Return the seconds of CPU time."""
     times = process.cpu_times()
     return float(times.user + times.system)
 
 
 @contextmanager
 def _apart(server: int, worker: int) -> Iterator[None]:
-    """Give a worker one core of its own, and the others to what serves it."""
+    """Give a worker one core for itself, and the other cores to all other processes."""
     everywhere = os.sched_getaffinity(0)
     *others, last = sorted(everywhere)
     processes = (server, os.getpid())
@@ -193,7 +193,7 @@ def _apart(server: int, worker: int) -> Iterator[None]:
 
 
 def _pin(pid: int, cores: set[int]) -> None:
-    """Keep all threads of a process, and those that they begin, on some cores."""
+    """Restrict all threads of a process, including later ones, to some cores."""
     for thread in Path(f"/proc/{pid}/task").iterdir():
         with suppress(ProcessLookupError):
             os.sched_setaffinity(int(thread.name), cores)
@@ -201,7 +201,7 @@ def _pin(pid: int, cores: set[int]) -> None:
 
 @contextmanager
 def _pushing(scene: Scene, film: Path) -> Iterator[None]:
-    """The film in real time, over and over, as a camera of the product's own command."""
+    """Push the film in real time, in a loop, with ``facedex stream push``."""
     program = str(Path(sys.executable).with_name("facedex"))
     command = [program, "stream", "push", str(film), "--stream", scene.name, "--loop"]
     with subprocess.Popen(
@@ -214,7 +214,7 @@ def _pushing(scene: Scene, film: Path) -> Iterator[None]:
 
 
 def _latencies(scene: Scene, seconds: float) -> list[float]:
-    """Seconds from each frame's producer timestamp until a consumer has read its record."""
+    """Return the seconds from each frame's producer timestamp until its record is read."""
     scene.collect(lambda found: len(found) > _FIRST)
     found = []
     end = time.monotonic() + seconds
@@ -227,7 +227,7 @@ def _latencies(scene: Scene, seconds: float) -> list[float]:
 
 
 def _kill(scene: Scene) -> float:
-    """Kill the worker; seconds until a record comes that is another's."""
+    """Kill the worker; return the seconds until a record of the next worker arrives."""
     scene.collect(lambda found: len(found) > _FIRST)
     time.sleep(random.uniform(0, 1))
     (pid,) = workers(scene.server)
@@ -239,7 +239,7 @@ def _kill(scene: Scene) -> float:
 
 
 class _Judge:
-    """Compares records with the truth about a film that is shown over and over."""
+    """Comparison of records with the truth about a film that is pushed in a loop."""
 
     def __init__(self, film: Path, start: float) -> None:
         self._truth = json.loads(film.with_suffix(".json").read_text("utf-8"))["frames"]

@@ -1,4 +1,4 @@
-"""Turned photos: what the second look costs an upright photo, and how many copies it finds.
+"""Turned photos: the cost of the second search for an upright photo, and the copies that it finds.
 
 With ``--data DIR`` the photos are those of all folders in DIR, of which ``--every N`` takes each
 N-th; else the two public portraits.
@@ -82,7 +82,7 @@ def _photos(data: Path | None) -> list[Pixels]:
 def _cost(
     pack: Pack, photos: Sequence[Pixels], find: Look, settle: Look
 ) -> tuple[list[float], list[float]]:
-    """Return the CPU seconds of each photo without and with the second look, the medians.
+    """Return the median CPU seconds of each photo without and with the second search.
 
     CPU time, because other work on the machine changes a difference this small. The two alternate,
     each as often the first.

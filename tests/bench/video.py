@@ -1,4 +1,4 @@
-"""Stored video end to end: how much faster than it plays, with one worker and with two.
+"""Stored video end to end: speed as a multiple of real time, with one and two workers.
 
     python -m tests.bench.video --data DIR [--minutes 10] [--film FILE]
 
@@ -45,10 +45,10 @@ class Search:
 
     Attributes:
         seconds: from the request to the end.
-        planning, joining: seconds of those, as the workers' log tells them.
+        planning, joining: seconds of these steps, from the workers' log.
         length: seconds of the film.
-        memory: bytes of the largest worker, at most.
-        persons: all entries of the answer.
+        memory: peak bytes of the largest worker.
+        persons: all entries of the response.
     """
 
     seconds: float
@@ -74,7 +74,7 @@ def main() -> None:
     lines, rates = [], []
     for workers in (1, 2):
         with _serving(workers, cast, path, short, double) as server:
-            # The first ones load the networks, in every worker.
+            # The first segments load the networks, in every worker.
             for _ in range(2):
                 little = _search(server, short.name)
             found = _search(server, path.name)
@@ -101,7 +101,7 @@ def main() -> None:
 def _serving(
     workers: int, cast: Mapping[str, Sequence[Portrait]], *films: Path
 ) -> Iterator[Server]:
-    """A server of its own that has the films, and a portrait of everybody in them."""
+    """A server with the films, and a portrait of each person in them."""
     settings = {"FACEDEX_VIDEO_WORKERS": str(workers), "POWERTOOLS_LOG_LEVEL": "INFO"}
     with serving(**settings) as product:
         enrol(product.client("rekognition"), _COLLECTION, cast)
@@ -130,19 +130,19 @@ def _search(server: Server, name: str) -> Search:
     while "NextToken" in answer:
         answer = client.get_face_search(JobId=job_id, NextToken=answer["NextToken"])
         persons += answer["Persons"]
-    planning, joining = _told(server, job_id)
+    planning, joining = _step_seconds(server, job_id)
     return Search(taken, planning, joining, length, memory.peak, persons)
 
 
-def _told(server: Server, job_id: str) -> list[float]:
-    """Seconds of each step that workers log: planning, and putting together."""
+def _step_seconds(server: Server, job_id: str) -> list[float]:
+    """Return the seconds of the steps that workers log: planning and joining."""
     lines = server.log.read_text("utf-8").splitlines()
-    told = [json.loads(line) for line in lines if line.startswith("{") and job_id in line]
-    return [line["seconds"] for line in told if "seconds" in line]
+    lines_of_job = [json.loads(line) for line in lines if line.startswith("{") and job_id in line]
+    return [line["seconds"] for line in lines_of_job if "seconds" in line]
 
 
 class _Memory:
-    """The largest resident size of a worker while the block runs."""
+    """The largest resident size of a worker, measured while the block runs."""
 
     def __init__(self, pid: int) -> None:
         self._server, self.peak = psutil.Process(pid), 0
@@ -165,7 +165,7 @@ class _Memory:
 
 
 def judge(truth: Mapping[str, Any], persons: list[Any]) -> list[str]:
-    """Say whether those who were found are those who are there."""
+    """Return lines that state whether the persons found are those in the film."""
     really: dict[int, Counter[str]] = {}
     said: dict[int, set[str]] = {}
     for each in persons:
@@ -188,7 +188,7 @@ def judge(truth: Mapping[str, Any], persons: list[Any]) -> list[str]:
     indices = Counter(name for names in really.values() for name in _chief(names))
     twice = [name for name, count in indices.items() if count > 1]
     return [
-        f"{len(really)} persons told apart where {len(everybody)} are: {mixed} mixed,"
+        f"{len(really)} persons found where {len(everybody)} are: {mixed} mixed,"
         f" {len(twice)} more than once ({', '.join(twice) or 'none'}), {unmatched} without a match,"
         f" {len(nobody)} in the background of somebody's photo or where nobody is",
         f"precision {len(right) / max(1, len(claims)):.3f},"

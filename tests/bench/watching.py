@@ -1,4 +1,4 @@
-"""Analysing a made film of known people: speed on one and two cores, memory, and who was found."""
+"""Analysis of a synthetic film: speed on one and two cores, memory, and recognised people."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.bench.films import Portrait, gather, jpeg, kept
 from tests.bench.measuring import report
 
 SECONDS = 30.0
-THRESHOLD = 80.0  # similarity from which a face is taken for an enrolled one
+THRESHOLD = 80.0  # minimum similarity of a recognised face
 
 
 def watch(path: Path, segment: Segment, rate: float, side: int) -> list[Track]:
@@ -35,7 +35,7 @@ def watch(path: Path, segment: Segment, rate: float, side: int) -> list[Track]:
 
 
 def shares(path: Path, pieces: Sequence[Segment], pack: Pack, rate: float, side: int) -> list[str]:
-    """Processor time for each frame that is looked at: decoding, detecting, the whole."""
+    """Return lines with the CPU time per analysed frame: decoding, detecting, and in total."""
     decoding = detecting = 0.0
     count = 0
     with path.open("rb") as source:
@@ -58,7 +58,7 @@ def shares(path: Path, pieces: Sequence[Segment], pack: Pack, rate: float, side:
 
 
 def peak_memory(path: Path, rate: float, side: int) -> float:
-    """Megabytes that a process of its own needs at most to analyse a film in one piece."""
+    """Return the peak megabytes of a separate process that analyses a film in one piece."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as worker:
         return worker.submit(_peak_memory, path, rate, side).result()
@@ -66,7 +66,7 @@ def peak_memory(path: Path, rate: float, side: int) -> float:
 
 def _peak_memory(path: Path, rate: float, side: int) -> float:
     watch(path, Segment(0, 0, segments.FOREVER), rate, side)
-    # Not getrusage's: that is at least what the parent had when it started this process.
+    # Not getrusage's value, which is at least the parent's when it started this process.
     status = Path("/proc/self/status").read_text("utf-8")
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
@@ -78,7 +78,7 @@ def judge(
     enrolled: Mapping[str, Portrait],
     pack: Pack,
 ) -> list[str]:
-    """Say whether the right people were found, and as one person each."""
+    """Return lines that state whether the right people were found, and each as one person."""
     names = sorted(enrolled)
     gallery = []
     for name in names:
@@ -112,7 +112,7 @@ def judge(
 
 
 def _truly(truth: Mapping[str, Any], track: Track) -> set[str]:
-    """Who a track's faces are, by where they lie."""
+    """Return the people of a track's faces, by their positions."""
     return {
         name
         for sighting in track.sightings
@@ -153,7 +153,7 @@ def main() -> None:
     for workers in (1, 2):
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(workers, mp_context=context) as pool:
-            # The workers are warm, as a deployed function's are for all but its first event.
+            # The workers are warm, as in a deployment for all but the first event.
             start = Segment(0, 0, 1000)
             warm = [pool.submit(watch, path, start, chosen.rate, chosen.side) for _ in range(4)]
             for job in warm:

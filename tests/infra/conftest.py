@@ -1,4 +1,4 @@
-"""The stack, synthesised once for each choice of settings that the tests look at."""
+"""The stack, synthesised once for each variant of the settings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SEEN: Final = "arn:aws:kinesis:eu-central-1:111122223333:stream/seen"
 
 VARIANTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "default": {},
-    # As the command line gives them: text.
+    # Text, as on the command line.
     "keys": {
         "environment": "keys",
         "auth": "keys",
@@ -70,7 +70,7 @@ def _syntheses() -> dict[str, Synthesis]:
 def synthesis_of(
     cdk: None, tmp_path_factory: pytest.TempPathFactory, _syntheses: dict[str, Synthesis]
 ) -> Any:
-    """What a variant's settings give; made when first asked for."""
+    """Return the synthesis of each variant, made on first use."""
 
     def find(name: str) -> Synthesis:
         if name not in _syntheses:
@@ -86,13 +86,13 @@ def synthesis_of(
 
 @pytest.fixture(params=VARIANTS)
 def synthesis(request: pytest.FixtureRequest, synthesis_of: Any) -> Synthesis:
-    """Each variant in turn."""
+    """Return the synthesis of each variant in turn."""
     found: Synthesis = synthesis_of(request.param)
     return found
 
 
 @pytest.fixture
 def default(synthesis_of: Any) -> Synthesis:
-    """What nothing chosen gives."""
+    """Return the synthesis with default settings."""
     found: Synthesis = synthesis_of("default")
     return found

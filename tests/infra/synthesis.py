@@ -1,4 +1,4 @@
-"""One synthesis of the stack: the template, and what cdk-nag has to say about it."""
+"""One synthesis of the stack: the template and the findings of cdk-nag."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ Properties = dict[str, Any]
 
 @dataclass(frozen=True)
 class Synthesis:
-    """What ``cdk synth`` has written.
+    """The output of ``cdk synth``.
 
     Attributes:
-        path: of the template.
-        findings: rule and construct of everything that a check found.
+        path: path of the template.
+        findings: rule and construct of each finding.
     """
 
     path: Path
@@ -29,28 +29,28 @@ class Synthesis:
         return document
 
     def resources(self, kind: str) -> dict[str, Properties]:
-        """The properties of all resources of a kind, by logical id."""
+        """Return the properties of all resources of a type, by logical id."""
         found = self.template["Resources"].items()
         return {name: each.get("Properties", {}) for name, each in found if each["Type"] == kind}
 
     def function(self, name: str) -> Properties:
-        """The properties of the function of that name in the catalog."""
+        """Return the properties of the function with that name in the catalog."""
         (found,) = [each for each in self.functions.values() if _catalog_name(each) == name]
         return found
 
     @property
     def functions(self) -> dict[str, Properties]:
-        """The product's own functions, by logical id; not those of the construct library."""
+        """Return the product's functions, by logical id, without those of the construct library."""
         functions = self.resources("AWS::Lambda::Function")
         return {name: each for name, each in functions.items() if "FunctionName" in each}
 
     @property
     def function_names(self) -> set[str]:
-        """The functions' names in the catalog."""
+        """Return the functions' names in the catalog."""
         return {_catalog_name(each) for each in self.functions.values()}
 
     def statements_of(self, name: str) -> list[dict[str, Any]]:
-        """What the function of that name is allowed and denied."""
+        """Return the policy statements of the function with that name."""
         role = self.function(name)["Role"]["Fn::GetAtt"][0]
         inline = self.template["Resources"][role]["Properties"].get("Policies", [])
         attached = [
@@ -65,7 +65,7 @@ class Synthesis:
         ]
 
     def allowed(self, name: str) -> set[str]:
-        """The actions that the function of that name is allowed."""
+        """Return the actions that the function with that name is allowed."""
         allowing = [each for each in self.statements_of(name) if each["Effect"] == "Allow"]
         return {action for each in allowing for action in listed(each["Action"])}
 
@@ -75,12 +75,12 @@ def _catalog_name(function: Properties) -> str:
 
 
 def listed(value: Any) -> list[Any]:
-    """A policy's element, which may stand alone, as a list."""
+    """Return a policy's element, which may be a single value, as a list."""
     return value if isinstance(value, list) else [value]
 
 
 def statements(template: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every policy statement of a template, with the logical id of its resource."""
+    """Yield the policy statements of a template with the logical ids of their resources."""
 
     def walk(value: Any) -> Iterator[dict[str, Any]]:
         if isinstance(value, Mapping):

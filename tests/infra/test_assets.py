@@ -1,4 +1,4 @@
-"""What the stack would upload is what tests/packages has run."""
+"""The stack uploads exactly the packages that tests/packages runs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def target() -> Target:
 
 @pytest.fixture(scope="module")
 def assembly(cdk: None, target: Target, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Everything that can be uploaded, built for the machine that the tests run on."""
+    """Build all packages for the machine on which the tests run."""
     from aws_cdk import App
 
     from infra.settings import StackSettings
@@ -42,7 +42,7 @@ def assembly(cdk: None, target: Target, tmp_path_factory: pytest.TempPathFactory
             "data_streams": "arn:aws:kinesis:eu-central-1:111122223333:stream/seen",
         }
     )
-    # Past the settings' own checks: the Python of this machine may be one that is not deployed.
+    # Bypasses the settings' checks, as this machine's Python may be a version that is not deployed.
     object.__setattr__(chosen, "python", target.python)
     Facedex(made, chosen)
     made.synth()

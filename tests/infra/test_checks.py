@@ -1,4 +1,4 @@
-"""The checks of others on the template: cdk-nag, cfn-lint, and that it is the same every time."""
+"""External checks of the template (cdk-nag, cfn-lint), and its reproducibility."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_cdk_nag_finds_nothing_that_was_not_looked_at(synthesis: Synthesis) -> N
 def test_cdk_nag_would_find_something(
     default: Synthesis, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """That nothing is found is no accident of how cdk-nag is called."""
+    """Check that cdk-nag, called in the same way, finds a deliberate fault."""
     from infra.constructs import uploads
 
     monkeypatch.setattr(uploads, "accept", lambda *_: None)
@@ -35,7 +35,7 @@ def test_cdk_nag_would_find_something(
 
 def test_cfn_lint_finds_nothing(synthesis_of: Any) -> None:
     program = Path(sys.executable).with_name("cfn-lint")
-    # All at once: it takes most of its time to start.
+    # All templates in one call, as its start takes most of the time.
     templates = [synthesis_of(name).path for name in VARIANTS]
     run = subprocess.run([program, *templates], check=False, capture_output=True, text=True)
     assert (run.returncode, run.stdout) == (0, ""), run.stderr
@@ -44,7 +44,7 @@ def test_cfn_lint_finds_nothing(synthesis_of: Any) -> None:
 def test_the_command_in_cdk_json_writes_the_very_same_template(
     default: Synthesis, tmp_path: Path
 ) -> None:
-    """As ``npx aws-cdk synth`` runs it: in a shell, with the context in the environment."""
+    """Run the app like ``npx aws-cdk synth``: in a shell, with the context in the environment."""
     command = json.loads((ROOT / "cdk.json").read_text())["app"]
     run = _run(command, {}, tmp_path / "out")
     assert run.returncode == 0, run.stderr

@@ -1,4 +1,4 @@
-"""What docs/deploy.md tells callers to do does what it says."""
+"""The instructions of docs/deploy.md for callers work."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ def test_the_code_for_iam_signs_for_the_gateway(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(BaseClient, "__init__", observed)
     match = re.search(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     assert match
-    exec(match[1].replace("….execute-api", "example.execute-api"), {})  # the page is our own
+    exec(
+        match[1].replace("….execute-api", "example.execute-api"), {}
+    )  # the code is from our own page
     (request,) = sent
     assert request.url == "https://example.execute-api.eu-central-1.amazonaws.com/live/"
     assert b"/eu-central-1/execute-api/aws4_request" in request.headers["Authorization"]

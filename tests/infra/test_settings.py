@@ -1,4 +1,4 @@
-"""A deployment's settings: what is taken, and what a mistake gets."""
+"""A deployment's settings: valid values, and the errors for invalid ones."""
 
 from __future__ import annotations
 

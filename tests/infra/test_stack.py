@@ -1,4 +1,4 @@
-"""The stack as a security reviewer reads it."""
+"""Security properties of the stack."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_functions_connect_to_the_database_as_one_user_alone(synthesis: Synthesi
 def test_no_permission_has_a_wildcard_where_aws_knows_a_resource(synthesis: Synthesis) -> None:
     for resource, statement in statements(synthesis.template):
         if statement["Effect"] == "Deny" or "Principal" in statement:
-            continue  # what others may do with a resource is the next tests' concern
+            continue  # resource policies are checked by the next tests
         actions = set(listed(statement["Action"]))
         assert not [action for action in actions if "*" in action], resource
         if actions <= UNNAMEABLE:
@@ -110,7 +110,7 @@ def test_resources_of_ours_admit_no_stranger(synthesis: Synthesis) -> None:
         anybody = statement.get("Principal") in ("*", {"AWS": "*"})
         if statement["Effect"] == "Allow" and anybody:
             kind = synthesis.template["Resources"][resource]["Type"]
-            # An endpoint's policy bounds what roles allow; a private API's has a Deny beside it.
+            # An endpoint's policy limits what roles permit; a private API's policy also has a Deny.
             assert kind in ("AWS::EC2::VPCEndpoint", "AWS::ApiGateway::RestApi"), resource
 
 
@@ -149,7 +149,7 @@ def test_the_database_takes_connections_from_functions_alone(synthesis: Synthesi
         assert "SourceSecurityGroupId" in rule
         assert "CidrIp" not in rule
         assert _ports(rule) in ({443}, {5432})
-    # EC2 refuses a rule that is there already, which no check of a template would notice.
+    # EC2 rejects a duplicate rule, which no check of a template detects.
     for side in ("Ingress", "Egress"):
         rules = [
             json.dumps([rule["GroupId"], rule.get(_PEER[side]), *_ports(rule)])
@@ -184,7 +184,7 @@ def test_endpoints_that_cost_are_there_only_where_needed(synthesis_of: Any) -> N
 
 
 def test_what_goes_through_endpoints_is_bounded(synthesis: Synthesis) -> None:
-    """Else code that is not ours could carry data out with credentials that are not ours."""
+    """Otherwise foreign code could export data with foreign credentials."""
     for endpoint in synthesis.resources("AWS::EC2::VPCEndpoint").values():
         for statement in endpoint["PolicyDocument"]["Statement"]:
             ours = {"StringEquals": {"aws:PrincipalAccount": {"Ref": "AWS::AccountId"}}}
@@ -192,7 +192,7 @@ def test_what_goes_through_endpoints_is_bounded(synthesis: Synthesis) -> None:
                 assert statement["Condition"] == ours
             else:
                 for resource in listed(statement["Resource"]):
-                    # Buckets whose names nobody else can take; of what is in them, anything.
+                    # Buckets whose names belong to this account; any object in them.
                     assert "*" not in json.dumps(resource).replace("/*", "")
 
 
@@ -271,7 +271,7 @@ def test_what_may_call_a_function_is_one_route_or_one_rule(synthesis: Synthesis)
         assert "SourceArn" in permission
         if permission["Principal"] == "apigateway.amazonaws.com":
             parts = permission["SourceArn"]["Fn::Join"][1]
-            # One stage, by reference, and one method of one path; a "*" is a path's placeholder.
+            # One stage, by reference, and one method of one path, where "*" is a parameter.
             assert parts[-2]["Ref"] in synthesis.resources("AWS::ApiGateway::Stage")
             assert re.match(r"/(GET|POST|DELETE)/", parts[-1])
         else:
@@ -309,7 +309,7 @@ def test_by_default_nothing_outlives_the_stack_but_a_role(default: Synthesis) ->
         for each in default.template["Resources"].values()
         if each.get("DeletionPolicy", "Delete") != "Delete"
     }
-    # The account's one role for logs of API Gateway, which costs nothing.
+    # The account's role for API Gateway's logs, which costs nothing.
     assert kept == {"AWS::IAM::Role", "AWS::ApiGateway::Account"}
 
 
@@ -339,7 +339,7 @@ def test_uploads_go_through_a_queue_that_poison_cannot_block(default: Synthesis)
     (source,) = default.resources("AWS::Lambda::EventSourceMapping").values()
     assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     queue = default.template["Resources"][source["EventSourceArn"]["Fn::GetAtt"][0]]["Properties"]
-    # Alone, so that a crash counts for nobody else; and not more at once than the setting says.
+    # One message at a time, so that a crash affects no other; concurrency as in the setting.
     assert source["BatchSize"] == 1
     assert source["ScalingConfig"] == {"MaximumConcurrency": 10}
     assert queue["RedrivePolicy"]["maxReceiveCount"] == 5
@@ -400,7 +400,7 @@ def test_a_message_that_waits_for_the_database_goes_into_its_queue_again(
 
 
 def test_only_what_calls_itself_by_design_may(synthesis_of: Any) -> None:
-    """Lambda stops a function whose messages lead to itself after 16 times, as a loop."""
+    """Lambda's loop detection stops a function that sends messages to itself after 16 times."""
     found = synthesis_of("full")
     allowed = {
         name
@@ -428,7 +428,7 @@ def test_what_an_earlier_stack_has_left_is_in_no_names_way(synthesis_of: Any) ->
 
 
 def test_a_database_that_stays_keeps_what_it_stands_on(synthesis_of: Any) -> None:
-    """Else CloudFormation could not remove the rest."""
+    """Otherwise CloudFormation could not remove the other resources."""
     kinds = ("DBCluster", "DBInstance", "DBSubnetGroup", "DBClusterParameterGroup")
     for kind in (*(f"AWS::RDS::{each}" for each in kinds), "AWS::EC2::Subnet", "AWS::EC2::VPC"):
         for each in _whole(synthesis_of("keys"), kind):
@@ -442,14 +442,14 @@ def test_a_stack_is_small_enough_for_cloudformation(synthesis: Synthesis) -> Non
 
 def test_the_longest_names_fit(synthesis_of: Any) -> None:
     longest = {"FunctionName": 64, "LayerName": 140, "BucketName": 63, "DBProxyName": 60}
-    spare = 20 - len("full")  # what the longest environment has more
+    spare = 20 - len("full")  # additional bytes of the longest environment
     for properties in (
         each.get("Properties", {}) for each in synthesis_of("full").template["Resources"].values()
     ):
         for field, most in longest.items():
             name = properties.get(field)
             if isinstance(name, dict) and "Fn::Join" in name:
-                # An id of eight characters stands where the parts are put together.
+                # Allow eight characters for an id where the parts are joined.
                 name = "".join(x if isinstance(x, str) else "x" * 8 for x in name["Fn::Join"][1])
             if isinstance(name, str):
                 assert len(name) + spare <= most, name
@@ -493,7 +493,7 @@ def test_outputs_say_how_to_call(default: Synthesis) -> None:
 
 
 def _routes(found: Synthesis) -> dict[tuple[str, str], tuple[str, str]]:
-    """The catalog's name of the function that a route calls, and who may call it."""
+    """Return the name of the function that a route calls, and the route's authorization type."""
     resources = found.template["Resources"]
     aliases = found.resources("AWS::Lambda::Alias")
 

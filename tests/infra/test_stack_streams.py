@@ -74,11 +74,11 @@ def test_a_stream_has_a_worker_at_a_time_and_gets_another_at_once(synthesis_of: 
     assert source["BatchSize"] == 1
     assert source["ScalingConfig"] == {"MaximumConcurrency": 4}
     queue = found.resources("AWS::SQS::Queue")[queue_id]
-    # Lambda takes no less than the function's time; more would only keep dead messages longer.
+    # Lambda requires at least the function's timeout; more would only delay dead messages.
     timeout = found.function("run_stream_processor")["Timeout"]
     assert timeout < queue["VisibilityTimeout"] <= timeout + 120
     assert queue["RedrivePolicy"]["maxReceiveCount"] == 5
-    # Whoever starts a run, hands it over or revives it sends a message.
+    # Functions that start, hand over or revive a run send a message.
     sending = {"start_stream_processor", "run_stream_processor", "sweep", "front_door"}
     assert sending == {
         name
@@ -96,7 +96,7 @@ def test_a_streams_worker_hands_over_before_lambda_ends_it(synthesis_of: Any) ->
     function = synthesis_of("full").function("run_stream_processor")
     variables = function["Environment"]["Variables"]
     settings = Settings.from_environment({name: str(variables[name]) for name in variables})
-    # A fragment may end meanwhile, and the last records are written.
+    # Time for the current fragment to end and for the last records to be written.
     assert settings.stream_seconds + 30 < function["Timeout"]
 
 
@@ -121,7 +121,7 @@ def test_a_stream_that_waits_wakes_somebody_up(synthesis_of: Any) -> None:
         for alarm in found.resources("AWS::CloudWatch::Alarm").values()
         if {"Name": "QueueName", "Value": name} in alarm.get("Dimensions", ())
     }
-    # A message that is worked on, or whose worker has died, is no older than sixteen minutes.
+    # A message in progress, or of a dead worker, is at most 16 minutes old.
     assert alarms == {
         ("ApproximateNumberOfMessagesVisible", "Minimum"): 1,
         ("ApproximateAgeOfOldestMessage", "Maximum"): 1260,

@@ -1,4 +1,4 @@
-"""A real Postgres and a new database in it for each test; a stage for workers of streams."""
+"""A real Postgres with a new database for each test, and a server for stream workers."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def stage() -> Iterator[Stage]:
 
 @pytest.fixture
 def configure(monkeypatch: pytest.MonkeyPatch) -> Configure:
-    """What changes settings of the service."""
+    """Return a function that changes settings of the service."""
 
     def configure(**chosen: object) -> None:
         for name, value in chosen.items():
@@ -74,7 +74,7 @@ def service(
     monkeypatch: pytest.MonkeyPatch,
     configure: Configure,
 ) -> Iterator[None]:
-    """The service with a collection "staff", for handlers in this process."""
+    """Return the service with a collection "staff", for handlers in this process."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):

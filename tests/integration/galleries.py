@@ -1,4 +1,4 @@
-"""Collections with faces in them, made by hand: what the store's tests start from."""
+"""Collections with synthetic faces, for tests of the store."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def make(database: Database, name: str = "staff") -> Collection:
 
 
 def place(number: int) -> faces.Box:
-    """A place in the picture of its own for each face."""
+    """Return a different position in the picture for each face."""
     return (number % 20 / 20, number // 20 / 20, 0.04, 0.04)
 
 

@@ -1,4 +1,4 @@
-"""The whole endpoint in this process for workers of stream processors, with faults of AWS."""
+"""The complete endpoint in this process, for stream workers, with simulated faults of AWS."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ _THROTTLED = "ProvisionedThroughputExceededException"
 
 @dataclass
 class Faults:
-    """AWS on a bad day, in front of moto.
+    """A proxy in front of moto that simulates faults of AWS.
 
     Attributes:
-        throttle: requests to PutRecords that are refused as a whole.
-        refuse: requests to PutRecords of which every other record is refused.
-        media: what GetMedia answers instead of media.
-        puts: requests to PutRecords that came.
-        url: where it is listening, once it is.
+        throttle: number of PutRecords requests to reject completely.
+        refuse: number of PutRecords requests of which every other record is rejected.
+        media: the response of GetMedia, instead of the real one.
+        puts: number of PutRecords requests received.
+        url: its URL, after it has started to listen.
     """
 
     application: Application
@@ -94,10 +94,10 @@ class Faults:
 
 
 class Stage:
-    """The endpoint without workers and sweeps, which tests run themselves.
+    """The endpoint without workers and sweeps, which the tests run.
 
     Attributes:
-        ahead: seconds by which the clock of the video streams is put forward.
+        ahead: seconds by which the clock of the video streams is ahead.
     """
 
     def __init__(self) -> None:
@@ -124,7 +124,7 @@ class Stage:
             return stream_processors.find(connection, name).key
 
     def work(self, name: str) -> Future[None]:
-        """Run a worker of the processor in a thread; the future is done once it has ended."""
+        """Run a worker in a thread; the future is done when the worker has ended."""
         body = json.dumps({"StreamProcessor": self.key(name)})
         event = {"Records": [{"messageId": "m", "eventSource": "aws:sqs", "body": body}]}
         done: Future[None] = Future()
@@ -145,7 +145,7 @@ class Stage:
 
 
 def begin_run(database: Database, seconds: float) -> RunLease:
-    """Start a processor named "door", and claim its lease for so long."""
+    """Start a processor named "door", and claim its lease for a number of seconds."""
     with database.transaction() as connection:
         collection = collections.create(connection, "staff", "1.2")
         wanted = Definition("door", "", "", "", collection.key, "staff", 80.0, None)
@@ -157,7 +157,7 @@ def begin_run(database: Database, seconds: float) -> RunLease:
 
 
 def end(scene: Scene) -> None:
-    """Stop the processor, and wait until its worker has released it."""
+    """Stop the processor, and wait until its worker has released the lease."""
     described = scene.describe()["Status"]
     if described not in ("STOPPED", "FAILED"):
         scene.rekognition.stop_stream_processor(Name=scene.name)
@@ -170,12 +170,12 @@ def places(records: list[Any]) -> list[tuple[str, float]]:
 
 
 def frames(count: int) -> Callable[[list[Any]], bool]:
-    """Return a condition: records of so many different frames have arrived."""
+    """Return a condition: records of that many different frames have arrived."""
     return lambda records: len(set(places(records))) >= count
 
 
 def messages(scene: Scene) -> int:
-    """Receive the messages for workers since the last call; return how many there were."""
+    """Receive the messages for workers since the last call; return their number."""
     sqs = scene.server.client("sqs")
     url = settings().stream_queue
     received = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])

@@ -1,4 +1,4 @@
-"""Access keys are stored so that the database alone opens nothing, and kept for a moment."""
+"""Access keys are stored encrypted, and cached for some seconds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TTL = 30
 
 
 class Clock:
-    """Seconds that pass when told."""
+    """A clock that tests advance."""
 
     now = 0.0
 
@@ -143,7 +143,7 @@ def test_the_key_ring_stays_small(database: Database, monkeypatch: pytest.Monkey
     with database.transaction() as connection:
         for each in made:
             access_keys.delete(connection, each.key.access_key_id)
-    # The oldest was let go, so the database is asked again; the others are still kept.
+    # The oldest key was removed, so the database is queried again; the others are still cached.
     assert keyring.find(first.key.access_key_id) is None
     assert keyring.find(second.key.access_key_id) == second
     assert keyring.find(third.key.access_key_id) == third

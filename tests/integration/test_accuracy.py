@@ -1,4 +1,4 @@
-"""What docs/accuracy.md says of the default pack, measured on the test data."""
+"""The figures of docs/accuracy.md for the default pack, measured on the test data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faces on their way into a collection: each stored once, and nobody waits without need."""
+"""Adding of faces to a collection: each is stored once, and writers do not block each other."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_the_same_image_indexed_by_many_at_once_is_stored_once(database: Databas
 
 
 def index_new(database: Database, seen: Collection, image: bytes) -> list[faces.StoredFace]:
-    """Store four faces, if the image is new."""
+    """Store four faces if the image is new."""
     with database.autocommit() as connection:
         return adding.add_new(
             connection,
@@ -217,7 +217,7 @@ def _wait_for_one_that_waits(connection: Connection) -> None:
 
 
 def other_slot(database_url: str, first: Database) -> Database:
-    """A connection whose counter row is another than the first one's."""
+    """Return a connection that uses another counter row than the first one."""
     tried: list[Database] = []
     while True:
         tried.append(Database(database_url))
@@ -232,7 +232,7 @@ def other_slot(database_url: str, first: Database) -> Database:
 
 
 def test_writers_into_one_collection_do_not_wait_for_each_other(database_url: str) -> None:
-    # Both transactions hold their locks at the same moment: were there one counter row, or an
+    # Both transactions hold their locks at the same time: with a single counter row, or an
     # exclusive lock on the collection, the second would wait for the first to commit.
     first = Database(database_url)
     schema.migrate(first)

@@ -1,4 +1,4 @@
-"""Connections: waited for while a database wakes up, shared out by a proxy, bounded in time."""
+"""Connections: waits for a database that resumes, use with a proxy, and time limits."""
 
 from __future__ import annotations
 
@@ -71,12 +71,12 @@ def test_behind_a_proxy_a_connection_gets_nothing_that_cannot_be_shared(database
         assert changed.fetchall() == []
         row = connection.execute("SHOW statement_timeout").fetchone()
     assert row is not None
-    assert row.statement_timeout == "0"  # the role's, which has none here
+    assert row.statement_timeout == "0"  # the role's setting, which is absent here
     shared.close()
 
 
 def test_no_statement_names_what_a_proxy_takes_for_a_sessions_own() -> None:
-    """What RDS Proxy ties a client to its connection for; only migrations may be tied."""
+    """Statements for which RDS Proxy pins a connection; only migrations may use them."""
     pinning = re.compile(
         r"pg_(try_)?advisory|\bSET SESSION|\b(next|set)val\(|\bTEMP(ORARY)?\b|\b(LISTEN|DECLARE)\b"
     )
@@ -109,12 +109,12 @@ def test_a_migration_does_not_have_everybody_wait_behind_it(
 
 
 class Asleep:
-    """A door to Postgres that takes connections and says nothing until it is woken.
+    """A proxy to Postgres that accepts connections but sends nothing until it is woken.
 
-    So does a paused database: who connects waits, and so do bytes that are sent.
+    A paused database behaves like this: clients that connect or send bytes wait.
 
     Attributes:
-        url: libpq connection string through the door.
+        url: libpq connection string of the proxy.
     """
 
     def __init__(self, postgres: Postgres) -> None:

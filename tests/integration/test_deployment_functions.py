@@ -1,4 +1,4 @@
-"""The functions of a deployment that are no operations, on a real Postgres."""
+"""The functions of a deployment that are not operations, with a real Postgres."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MIGRATIONS = schema._migrations()
 
 @pytest.fixture(autouse=True)
 def surroundings(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Settings of a function on an empty database."""
+    """Set the settings of a function with an empty database."""
     for name, value in {
         "DATABASE_URL": database_url,
         "MODELS": "/opt/models",
@@ -55,7 +55,7 @@ def cloudformation() -> Iterator[CloudFormation]:
 
 
 class CloudFormation:
-    """What asks a custom resource for something and takes its answer at an address."""
+    """A simulation of CloudFormation, which calls a custom resource and receives the response."""
 
     def __init__(self, server: HTTPServer) -> None:
         self._address = f"http://127.0.0.1:{server.server_port}/answer?X-Amz-Signature=secret"
@@ -141,13 +141,13 @@ def test_migration_that_takes_longer_than_the_function_is_rolled_back(
     _create_collection()
     slow = "ALTER TABLE collections ADD COLUMN colour text; SELECT pg_sleep(60);"
     monkeypatch.setattr(schema, "_migrations", lambda: [*MIGRATIONS, ("9999_slow.sql", slow)])
-    # A second of its time besides what is kept for the answer.
+    # One second in addition to the time reserved for the response.
     context = Context("facedex-migrate", timeout=61, memory_limit_in_mb=256, aws_request_id="r")
     answer = cloudformation.ask("Update", context)
     assert answer["Status"] == "FAILED"
     assert "9999_slow.sql" in answer["Reason"]
     assert context.get_remaining_time_in_millis() > 50_000
-    # That of the rollback finds nothing in its way.
+    # The update during the rollback succeeds.
     monkeypatch.setattr(schema, "_migrations", lambda: MIGRATIONS)
     assert cloudformation.ask("Update")["Status"] == "SUCCESS"
     assert _collections() == ["staff"]
@@ -180,9 +180,9 @@ def test_prepared_database_has_a_role_that_can_migrate(
     parameters = psycopg.conninfo.conninfo_to_dict(database_url)
     name = parameters["dbname"]
     with psycopg.connect(database_url, autocommit=True) as administrator:
-        # As at RDS: a master that is no superuser, owns the database, and may make roles.
+        # As on RDS: a master user who owns the database and may create roles; no superuser.
         administrator.execute("CREATE ROLE master LOGIN CREATEROLE")
-        # At RDS its master may do this; here that takes a superuser.
+        # On RDS, the master user may do this; here, it needs a superuser.
         administrator.execute("CREATE EXTENSION vector")
         administrator.execute("CREATE ROLE rds_iam")
         administrator.execute("GRANT rds_iam TO master WITH ADMIN OPTION")
@@ -198,7 +198,7 @@ def test_prepared_database_has_a_role_that_can_migrate(
             with database.transaction() as connection:
                 collections.create(connection, "staff", "dlib")
             database.close()
-            # What a proxy's connections have, which get none of their own.
+            # The settings of a proxy's connections, which have none of their own.
             with psycopg.connect(url) as connected:
                 settings = connected.execute(
                     "SELECT name, setting FROM pg_settings WHERE source = 'user'"

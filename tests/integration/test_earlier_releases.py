@@ -1,4 +1,4 @@
-"""Databases that earlier releases wrote are brought to this one, and their faces are found."""
+"""Databases of earlier releases are migrated, and their faces are found."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from facedex_functions.search_users.handler import search_users
 from facedex_functions.search_users_by_image.handler import search_users_by_image
 from tests.integration.streaming import Configure
 
-# The migrations of the last release that called model versions such as dlib-2.
+# The migrations of the last release with model versions such as dlib-2.
 _LAST_NAMED = "0007"
 
 
 @pytest.fixture
 def old(database_url: str) -> Iterator[Database]:
-    """A database with the schema of that release."""
+    """Return a database with the schema of a release."""
     database = Database(database_url)
     with database.transaction() as connection:
         schema._applied_names(connection)
@@ -58,7 +58,7 @@ def make(old: Database, name: str, model: str, *, deleted: bool = False) -> int:
 
 
 def put_faces(old: Database, collection: int, photos: dict[str, bytes]) -> dict[str, str]:
-    """Store the faces of photos as that release did, one user with each; their ids by name."""
+    """Store the faces of photos as a release did, with one user each; return their ids by name."""
     pack, ids = services.pack(), {}
     with old.transaction() as connection:
         for name, photo in photos.items():
@@ -91,7 +91,7 @@ def put_faces(old: Database, collection: int, photos: dict[str, bytes]) -> dict[
 
 @pytest.fixture
 def here(database_url: str, dlib_directory: Path, configure: Configure) -> Iterator[Services]:
-    """This release's service on that database."""
+    """Return the current service on a database."""
     made: tuple[Any, ...] = (services._database, services._shelf)
     for each in made:
         each.cache_clear()

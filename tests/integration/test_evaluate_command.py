@@ -16,7 +16,7 @@ from facedex_models import manifests
 
 @pytest.fixture
 def people(data: Path, tmp_path: Path) -> Path:
-    """Return a folder with three photos of each of six people, and a file that is no photo."""
+    """Return a folder with three photos of each of six people, and a file that is not a photo."""
     folder = tmp_path / "people"
     for person in range(1, 7):
         (folder / f"s{person}").mkdir(parents=True)
@@ -48,7 +48,7 @@ def test_a_folder_per_person_gives_rates_and_pictures(people: Path, tmp_path: Pa
     assert found["comparisons"] == {"samePerson": 18, "differentPeople": 135}
     rates = {at["falseMatchRate"]: at for at in found["falseNonMatchRateAtFalseMatchRate"]}
     assert rates[0.01]["falseNonMatchRate"]["count"] == 18
-    assert rates[1e-5]["falseNonMatchRate"] is None  # 135 comparisons cannot tell
+    assert rates[1e-5]["falseNonMatchRate"] is None  # 135 comparisons are too few
     assert [at["similarity"] for at in found["atSimilarity"]] == [80, 90, 99]
     assert found["rankOneIdentificationRate"]["value"] > 0.8
     assert {path.name for path in pictures.iterdir()} == {"det.png", "scores.png"}

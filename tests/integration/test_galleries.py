@@ -1,4 +1,4 @@
-"""A collection that is deleted, or made anew, while a photo is being looked at."""
+"""A collection that is deleted or created again while a photo is processed."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def upgrade(database: Database) -> None:
 def find(
     database: Database, seen: Collection, probe: np.ndarray[Any, Any] | None = PROBE
 ) -> tuple[Collection, list[str | None]]:
-    """Search with a probe or none; return whom it resembles, and in which collection."""
+    """Search with a probe or none; return the best match and the searched collection."""
     probes = [] if probe is None else [probe]
     searched: list[Collection] = []
 
@@ -83,7 +83,7 @@ def find(
 
 @pytest.fixture
 def elsewhere(database_url: str) -> Iterator[Database]:
-    """The database as another process has it."""
+    """Return the database as used by another process."""
     other = Database(database_url)
     yield other
     other.close()
@@ -172,7 +172,7 @@ def test_the_faces_of_a_deleted_collection_are_not_found_before_they_are_removed
     seen = make(database)
     index(database, "ann")
     with database.transaction() as connection:
-        # As the deletion begins, and where it was cut off.
+        # At the start of the deletion, and where it was interrupted.
         connection.execute("UPDATE collections SET deleted_at = now()")
     with pytest.raises(CollectionNotFound):
         find(database, seen)
@@ -261,7 +261,7 @@ def test_a_photo_is_for_the_collection_that_has_the_name_when_it_has_been_looked
 
 
 def _while_looking(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
-    """Have something happen between the look at the collection and the use of its rows."""
+    """Run a function between the look-up of the collection and the use of its rows."""
     read = pictures.read
 
     def read_after(

@@ -1,4 +1,4 @@
-"""With how many threads an invocation looks at its image."""
+"""The number of threads with which an invocation processes its image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A collection keeps to the model pack that it was made with."""
+"""A collection keeps the model pack that it was created with."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from PIL import Image as pillow
 from facedex_models.manifests import manifest
 from tests.unit import tiny_networks
 
-# Runs one function as its own process, as another deployment with another pack would be.
+# Runs one function in a separate process, like another deployment with another pack.
 _CALL = """
 import json, sys
 from importlib import import_module
@@ -32,7 +32,7 @@ _EVENTS = Path(__file__).parents[2] / "events"
 
 @pytest.fixture
 def models(dlib_directory: Path, tmp_path: Path) -> Path:
-    """Return a models directory with the default pack and one whose networks are made here."""
+    """Return a models directory with the default pack and one with networks made here."""
     (tmp_path / "dlib").symlink_to(dlib_directory)
     other = tmp_path / "buffalo_l"
     other.mkdir()
@@ -47,7 +47,7 @@ def call(
 ) -> tuple[int, dict[str, Any]]:
     """Run a function with a pack on its sample event; return the status and the body.
 
-    An image stands in for the one in S3 that the event names.
+    An image replaces the one in S3 that the event names.
     """
     event = json.loads((_EVENTS / f"{function}.json").read_text(encoding="utf-8"))
     if image:

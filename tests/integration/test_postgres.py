@@ -1,4 +1,4 @@
-"""The embedded Postgres: it starts, survives what may befall it, and leaves nothing behind."""
+"""The embedded Postgres: it starts, recovers from failures, and leaves no files or processes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def postgres(tmp_path: Path) -> Iterator[Postgres]:
 
 @pytest.fixture
 def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """Another process that holds the directory and runs its Postgres."""
+    """Another process that uses the directory and runs its Postgres."""
     command = [sys.executable, "-c", _HOLDER, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -178,7 +178,7 @@ def test_a_stale_pid_file_does_not_hinder_a_start(tmp_path: Path) -> None:
     pid_file = first.cluster / "postmaster.pid"
     stale = pid_file.read_text().splitlines()
     first.stop()
-    # After a power cut another program may have the process id.
+    # After a power cut, another program may have the same process id.
     other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     pid_file.write_text("\n".join([str(other.pid), *stale[1:]]) + "\n")
     second = Postgres(tmp_path)

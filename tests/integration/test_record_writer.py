@@ -1,4 +1,4 @@
-"""The writer of records: batched, in order, with checkpoints after the records they cover."""
+"""The record writer: records in batches and in order, and checkpoints after their records."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def client(faults: Faults) -> Iterator[Any]:
         region_name="us-east-1",
         aws_access_key_id="testing",
         aws_secret_access_key="testing",
-        # As the worker's client: the writer itself retries.
+        # As for the worker's client: the writer itself retries.
         config=Config(retries={"total_max_attempts": 1}),
     )
     faults.throttle = faults.refuse = 0
@@ -102,7 +102,7 @@ def enqueue(writer: RecordWriter, item: bytes | Checkpoint) -> None:
 def test_records_are_written_in_order_and_in_full_requests(
     database: Database, lease: RunLease, client: Any, stream: str, faults: Faults
 ) -> None:
-    faults.throttle = 1  # so that the rest has gathered by then
+    faults.throttle = 1  # so that the other records are queued by then
     before = faults.puts
     with writing(database, lease, client, stream) as (heartbeat, writer):
         enqueue(writer, record(0))
@@ -113,7 +113,7 @@ def test_records_are_written_in_order_and_in_full_requests(
         writer.flush(20, stopping=False)
         assert heartbeat.checkpoint == checkpoint(900)
     assert written(client, stream) == list(range(901))
-    assert faults.puts - before == 4  # refused, the first, 500, 400
+    assert faults.puts - before == 4  # the rejected request, the first record, 500, 400
 
 
 def test_large_records_are_spread_over_several_requests(
@@ -128,7 +128,8 @@ def test_large_records_are_spread_over_several_requests(
             enqueue(writer, record(number, 900_000))
         writer.flush(20, stopping=False)
     assert written(client, stream) == list(range(13))
-    assert faults.puts - before == 5  # refused, the first, three of at most five megabytes
+    # The rejected request, the first record, and three requests of at most 5 MB.
+    assert faults.puts - before == 5
 
 
 def test_checkpoint_is_stored_only_after_its_records_are_written(

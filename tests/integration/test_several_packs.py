@@ -1,4 +1,4 @@
-"""One process serves collections of several model packs, a few of them loaded at a time."""
+"""One process serves collections of several model packs, with a limited number loaded at once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.model_copies import copy
 
 @pytest.fixture
 def models(dlib_directory: Path, tmp_path: Path) -> Path:
-    """A models directory with the packs one, two and three."""
+    """Return a models directory with the packs one, two and three."""
     directory = tmp_path / "models"
     for number, name in enumerate(("one", "two", "three"), 901):
         copy(dlib_directory, directory, name, number)
@@ -85,7 +85,7 @@ def test_a_pack_in_use_works_on_after_it_was_let_go(
 def several(
     service: None, stage: Stage, models: Path, configure: Configure, dlib_directory: Path
 ) -> Iterator[Path]:
-    """The service with the packs dlib (the default), one, two and three."""
+    """Return the service with the packs dlib (the default), one, two and three."""
     (models / "dlib").symlink_to(dlib_directory)
     configure(MODELS=models, PACK="dlib")
     services._shelf.cache_clear()
@@ -98,12 +98,12 @@ def several(
 
 @pytest.fixture
 def rekognition(several: Path, stage: Stage) -> Any:
-    """An unmodified boto3 client of that service."""
+    """Return an unmodified boto3 client of the service."""
     return stage.client("rekognition")
 
 
 def refused(call: Callable[..., Any], **request: Any) -> tuple[str, str]:
-    """The code and message of the error that a call is answered with."""
+    """Return the code and the message of a call's error."""
     with pytest.raises(ClientError) as raised:
         call(**request)
     error = raised.value.response["Error"]
@@ -111,7 +111,7 @@ def refused(call: Callable[..., Any], **request: Any) -> tuple[str, str]:
 
 
 def make(rekognition: Any, *packs: str) -> None:
-    """Make a collection for each of these packs, of the same name."""
+    """Create a collection for each of these packs, with the same name."""
     for name in packs:
         rekognition.create_collection(CollectionId=name, Tags={"facedex:pack": name})
 

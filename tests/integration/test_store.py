@@ -201,7 +201,7 @@ def test_search_keeps_to_the_lowest_score_the_count_and_the_one_left_out(
 def test_a_search_that_is_repeated_finds_what_was_added_and_not_what_was_removed(
     database: Database,
 ) -> None:
-    """However often it was asked before, by when the database has kept its plan."""
+    """This also holds after many searches, when the database has cached the plan."""
     staff, guests = make(database), make(database, "guests")
     gallery = unit_vectors(40)
 
@@ -256,7 +256,7 @@ def test_a_connection_that_the_server_cut_is_replaced(database: Database) -> Non
         (pid,) = connection.execute("SELECT pg_backend_pid()").fetchone() or (0,)
     with psycopg.connect(connection.info.dsn, autocommit=True) as admin:
         admin.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
-    # Past the moment in which a connection that was just used is not asked again.
+    # After the time in which a recently used connection is not checked.
     time.sleep(0.3)
     with database.transaction() as connection:
         assert collections.find(connection, "staff").collection_id == "staff"

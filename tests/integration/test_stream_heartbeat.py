@@ -58,7 +58,7 @@ def lost(beat: StreamHeartbeat) -> Callable[[], bool]:
 
 @contextmanager
 def database_outage(database_url: str, postgres: Postgres) -> Iterator[None]:
-    """The database refuses connections while the block runs."""
+    """Make the database refuse connections while the block runs."""
     name = psycopg.conninfo.conninfo_to_dict(database_url)["dbname"]
     with psycopg.connect(postgres.url, autocommit=True) as connection:
 

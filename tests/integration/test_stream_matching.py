@@ -1,4 +1,4 @@
-"""Matching of the faces in a stream, and when a face is searched for again."""
+"""Matching of the faces in a stream, and repeated searches for a face."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def index(database: Database, pack: Pack, name: str, number: int) -> None:
 
 @pytest.fixture
 def staff(database: Database, pack: Pack) -> LiveMatcher:
-    """The matcher of a collection of twelve faces."""
+    """Return the matcher of a collection of twelve faces."""
     with database.transaction() as connection:
         key = collections.create(connection, "staff", pack.model_version).key
     for number in range(12):
@@ -77,7 +77,7 @@ def named(found: list[list[SimilarFace]]) -> list[list[str | None]]:
 
 
 def test_each_face_gets_its_own_matches_in_large_batches(staff: LiveMatcher) -> None:
-    """More faces than one statement searches for, in any order, some without a usable view."""
+    """Match more faces than fit into one statement, in any order, some without a usable view."""
     found = staff.match([seen(20 + number, number) for number in (3, 11, 0)] + [seen(9, None)])
     assert named(found) == [["person-3"], ["person-11"], ["person-0"], []]
     many = staff.match([seen(40 + number, number % 16) for number in range(32)])

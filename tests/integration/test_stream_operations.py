@@ -83,7 +83,7 @@ def key() -> int:
 
 
 def claim() -> RunLease:
-    """Claim the processor, as a worker does."""
+    """Claim the processor's lease, as a worker does."""
     with services.database().transaction() as connection:
         lease = stream_runs.claim_lease(connection, key(), 60)
     assert lease is not None
@@ -118,7 +118,7 @@ def endpoint() -> Iterator[str]:
 def messages(
     endpoint: str, database_url: str, pack_directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Any]:
-    """A service with a collection "staff"; returns what empties its queue of messages."""
+    """Start a service with a collection "staff"; return a function that receives its messages."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
@@ -196,19 +196,19 @@ BUCKET = {"S3Destination": {"Bucket": "labels"}}
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"Settings": LABELS}, "Settings.ConnectedHome must be left out"),
-        ({"Settings": {**LABELS, **DOOR["Settings"]}}, "Settings.ConnectedHome must be left out"),
-        ({"Output": BUCKET}, "Output.S3Destination must be left out"),
-        ({"Output": {**BUCKET, **OUTPUT}}, "Output.S3Destination must be left out"),
-        ({"RegionsOfInterest": REGION}, "RegionsOfInterest must be left out"),
-        ({"KmsKeyId": "alias/labels"}, "KmsKeyId must be left out"),
+        ({"Settings": LABELS}, "Settings.ConnectedHome must be omitted"),
+        ({"Settings": {**LABELS, **DOOR["Settings"]}}, "Settings.ConnectedHome must be omitted"),
+        ({"Output": BUCKET}, "Output.S3Destination must be omitted"),
+        ({"Output": {**BUCKET, **OUTPUT}}, "Output.S3Destination must be omitted"),
+        ({"RegionsOfInterest": REGION}, "RegionsOfInterest must be omitted"),
+        ({"KmsKeyId": "alias/labels"}, "KmsKeyId must be omitted"),
         (
             {"NotificationChannel": {"SNSTopicArn": "arn:aws:sns:us-east-1:123456789012:seen"}},
-            "NotificationChannel must be left out: that is for detecting labels",
+            "NotificationChannel must be omitted: the stream processors of this service",
         ),
         (
             {"KmsKeyId": "alias/labels", "RegionsOfInterest": REGION},
-            "KmsKeyId and RegionsOfInterest must be left out",
+            "KmsKeyId and RegionsOfInterest must be omitted",
         ),
         ({"Settings": {}}, "Settings.FaceSearch is missing"),
         ({"Settings": {"FaceSearch": {}}}, "Settings.FaceSearch.CollectionId is missing"),
@@ -285,7 +285,7 @@ def test_taken_name_and_processor_beyond_the_limit_are_refused() -> None:
         good("CreateStreamProcessor", **named(Name=f"door{number}"))
     before = rows()
     code, message = refused("CreateStreamProcessor", **named(Name="another", Tags={"a": "b"}))
-    assert (code, "5 may be" in message) == ("LimitExceededException", True)
+    assert (code, "at most 5 are allowed" in message) == ("LimitExceededException", True)
     assert rows() == before
 
 
@@ -363,7 +363,7 @@ def test_selectors_for_label_detection_are_refused(messages: Any, member: str, v
     before = rows()
     code, message = refused("StartStreamProcessor", Name="door", **{member: value})
     assert code == "InvalidParameterException"
-    assert f"{member} must be left out: that is for detecting labels" in message
+    assert f"{member} must be omitted: the stream processors of this service" in message
     assert rows() == before
     assert messages() == []
 
@@ -493,14 +493,14 @@ def test_data_sharing_can_be_updated() -> None:
     [
         ({}, "There is nothing to update"),
         ({"ParametersToDelete": []}, "There is nothing to update"),
-        ({"ParametersToDelete": ["RegionsOfInterest"]}, "ParametersToDelete must be left out"),
-        ({"RegionsOfInterestForUpdate": REGION}, "RegionsOfInterestForUpdate must be left out"),
+        ({"ParametersToDelete": ["RegionsOfInterest"]}, "ParametersToDelete must be omitted"),
+        ({"RegionsOfInterestForUpdate": REGION}, "RegionsOfInterestForUpdate must be omitted"),
         (
             {
                 "SettingsForUpdate": {"ConnectedHomeForUpdate": {"MinConfidence": 50}},
                 "DataSharingPreferenceForUpdate": {"OptIn": True},
             },
-            "SettingsForUpdate must be left out",
+            "SettingsForUpdate must be omitted",
         ),
     ],
 )

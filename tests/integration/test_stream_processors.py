@@ -1,4 +1,4 @@
-"""What holds of stream processors whatever workers do: one at a time, and never silently dead."""
+"""Guarantees for stream processors: one worker at a time, and recovery from dead workers."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def settle(database: Database) -> list[str]:
 
 
 def pass_time(database: Database, seconds: float) -> None:
-    """Have everything that is to happen happen that much sooner."""
+    """Move all stored times into the past, so that everything is due that much earlier."""
     with database.transaction() as connection:
         connection.execute(
             "UPDATE stream_processors SET send_after = send_after - %(by)s,"
@@ -421,7 +421,7 @@ def test_retries_wait_longer_each_time_and_end_in_failure(database: Database) ->
 def test_data_stream_that_never_accepts_records_fails_its_processor(
     database: Database,
 ) -> None:
-    """Each worker tries it for a minute, all the while showing that it is alive."""
+    """Each worker retries for a minute, and extends its lease all the time."""
     key = create(database).key
     start(database)
     for _ in range(MAX_FAILURES):
@@ -512,7 +512,7 @@ def test_deleted_collection_fails_its_processor_with_the_reason(database: Databa
     lease = taken(database, key)
     collections.delete(database, "staff")
     with database.transaction() as connection:
-        # Another of its name is another collection.
+        # A new collection with the same name is another collection.
         collections.create(connection, "staff", MODEL)
     assert beat(database, lease, checkpoint(1)) == "FAILED"
     failed = find(database)

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("service")
 
 @pytest.fixture(scope="module")
 def film() -> bytes:
-    """Three seconds without people, ten frames and a key frame in each."""
+    """Return three seconds of film without people, with ten frames and a key frame in each."""
     return numbered_film(10 * SECONDS)
 
 
@@ -69,7 +69,7 @@ def test_undecodable_frames_are_reported_and_later_ones_are_analysed(
 
 
 def huge(film: bytes) -> bytes:
-    """Return a stream in which an element claims to have a terabyte."""
+    """Return a stream with an element that claims to have a terabyte."""
     head, clusters = matroska(film)
     liar = ebml.SIMPLE_BLOCK.to_bytes(1, "big") + (1 << 56 | 1 << 40).to_bytes(8, "big")
     return head + clusters[0] + contents.open_cluster(5000) + liar + b"\x00" * (1 << 20)
@@ -89,7 +89,7 @@ def test_garbage_instead_of_media_neither_ends_the_worker_nor_fills_its_memory(
     stage.faults.media = huge(film) if media == "huge" else media
     working = stage.work(scene.name)
     if media in GARBAGE:
-        until(lambda: "No media that can be read" in scene.describe().get("StatusMessage", ""))
+        until(lambda: "No readable media" in scene.describe().get("StatusMessage", ""))
     else:
         scene.collect(bool)
     assert scene.describe()["Status"] == "RUNNING"
@@ -107,7 +107,7 @@ def test_worker_hands_over_after_megabytes_of_garbage(stage: Stage, scene: Scene
     stage.work(scene.name).result(PATIENCE)
     waiting = scene.describe()
     assert waiting["Status"] == "RUNNING"
-    assert "could be read as Matroska" in waiting["StatusMessage"]
+    assert "contained no readable Matroska element" in waiting["StatusMessage"]
 
 
 def test_frames_before_a_failure_are_written(stage: Stage, scene: Scene, film: bytes) -> None:
@@ -203,7 +203,7 @@ def test_stalled_stream_is_reported_until_it_continues(
 ) -> None:
     monkeypatch.setattr(session, "_STALLED", 1.0)
     working = stage.work(scene.name)
-    until(lambda: "No media that can be read" in scene.describe().get("StatusMessage", ""))
+    until(lambda: "No readable media" in scene.describe().get("StatusMessage", ""))
     scene.push(film, pace=False)
     scene.collect(frames(5 * SECONDS))
     monkeypatch.undo()

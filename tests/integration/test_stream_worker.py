@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("service")
 
 @pytest.fixture(scope="module")
 def film() -> bytes:
-    """Three seconds without people, ten frames and a key frame in each."""
+    """Return three seconds of film without people, with ten frames and a key frame in each."""
     return numbered_film(10 * SECONDS)
 
 
@@ -64,7 +64,7 @@ def test_worker_behind_live_skips_ahead_and_its_next_record_says_so(
     working = stage.work(scene.name)
     records = scene.collect(lambda found: bool(found) and moment(found[-1]) > time.time() + 30)
     said = [record["StreamProcessorInformation"] for record in records]
-    # The first fragment said how far behind it is.
+    # The first fragment contained the delay to live.
     assert said[0] == said[1] == {"Status": "RUNNING"}
     assert 59 < said[5]["SkippedSeconds"] < 59 + PATIENCE
     assert all(each == {"Status": "RUNNING"} for each in said[6:])
@@ -197,7 +197,7 @@ def test_worker_that_loses_its_lease_writes_no_more_records(
         connection.execute("UPDATE stream_processors SET lease = NULL, leased_until = NULL")
     second = stage.work(scene.name)
     first.result(PATIENCE)
-    # What the two may have written at the same time.
+    # Records that both workers may have written at the same time.
     records += scene.collect(frames(2))
     common = set(places(records))
     later: list[Any] = []
@@ -252,7 +252,7 @@ def test_stop_takes_effect_within_seconds_in_every_state(
 def test_restarted_machine_makes_the_streams_of_active_processors_again(
     stage: Stage, scene: Scene, film: bytes
 ) -> None:
-    """Streams in memory end with their process; a worker that continues needs both."""
+    """Streams in memory end with their process, but the next worker needs both streams."""
     resting = Scene(stage, "staff")
     for each in (scene, resting):
         each.video.delete_stream(StreamARN=each.video_arn)

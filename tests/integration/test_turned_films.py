@@ -1,4 +1,4 @@
-"""Faces of films and streams are recognised however the camera was held."""
+"""Faces in films and streams are recognised in any orientation of the camera."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def pack(pack_directory: Path) -> Pack:
 
 @pytest.fixture(scope="module")
 def scene(portraits: dict[str, bytes]) -> Pixels:
-    """Two portraits side by side."""
+    """Return two portraits side by side."""
     pixels = np.full((SIDE, SIDE, 3), 128, np.uint8)
     for place, content in enumerate(portraits.values()):
         with Image.open(io.BytesIO(content)) as opened:

@@ -1,4 +1,4 @@
-"""A face is recognised however the photo is turned."""
+"""A face is recognised in any rotation of the photo."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def read(file: Path | io.BytesIO) -> Pixels:
 
 
 def similarity(pack: Pack, pixels: Pixels, vector: Floats) -> float:
-    """How much the face of a photo that resembles a vector most does so; 0 without one."""
+    """Return the highest similarity of a face in a photo to a vector; 0 without a face."""
     image = picture(pixels)
     faces = [face for face in pack.find(image) if face.legible]
     scores = pack.embed(image, faces) @ vector
@@ -75,7 +75,7 @@ def test_all_portraits_of_the_test_data_find_their_upright_copies(
 
 
 def vectors_of(pack: Pack, image: Picture) -> Floats:
-    """Return the vectors of all faces whose landmarks can be trusted."""
+    """Return the vectors of all faces with reliable landmarks."""
     return pack.embed(image, [face for face in pack.detect(image) if face.legible])
 
 
@@ -104,7 +104,7 @@ def test_upright_faces_keep_their_landmarks_exactly(pack: Pack, data: Path) -> N
             if not legible[same].any():
                 assert number != largest, name
                 other += 1
-    # Strangers at the edge, of whom there is half a face.
+    # Strangers at the edge, with half a face visible.
     assert other <= 0.005 * faces
 
 

@@ -1,4 +1,4 @@
-"""Collections move to another pack from their photos, and are searched all the while."""
+"""Collections are upgraded to another pack from their photos, and can be searched meanwhile."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MODEL = "901.1"
 def models(
     service: None, stage: Stage, dlib_directory: Path, tmp_path: Path, configure: Configure
 ) -> Iterator[Path]:
-    """The service with the packs dlib (the default) and short, and the collection "staff"."""
+    """Return the service with the packs dlib (default) and short, and the collection "staff"."""
     directory = tmp_path / "models"
     shorten(dlib_directory, directory, "short", 901)
     (directory / "dlib").symlink_to(dlib_directory)
@@ -49,7 +49,7 @@ def models(
 
 @pytest.fixture
 def photos(data: Path, tmp_path: Path, portraits: dict[str, bytes]) -> Path:
-    """Photos of eight people, a folder each, and two portraits beside them."""
+    """Return photos of eight people, with a folder each, and two portraits."""
     folder = tmp_path / "photos"
     for number in range(1, 9):
         (folder / f"s{number}").mkdir(parents=True)
@@ -63,7 +63,7 @@ def photos(data: Path, tmp_path: Path, portraits: dict[str, bytes]) -> Path:
 
 
 class Staff:
-    """The collection "staff" of a service, and what its user sees of it."""
+    """The collection "staff" of a service, as seen by a user."""
 
     def __init__(self, client: Any, database_url: str, photos: Path, models: Path) -> None:
         self.client = client
@@ -72,7 +72,7 @@ class Staff:
         self._models = models
 
     def fill(self) -> dict[str, dict[str, Any]]:
-        """Index every photo and make a user of each person; the records by photo."""
+        """Index every photo, and create a user for each person; return the records by photo."""
         faces: dict[str, dict[str, Any]] = {}
         for path in sorted(self.photos.rglob("*.*")):
             relative = path.relative_to(self.photos).as_posix()
@@ -118,12 +118,12 @@ class Staff:
         return str(described["FaceModelVersion"])
 
     def listed(self) -> list[dict[str, Any]]:
-        """The faces without the member that an upgrade changes."""
+        """Return the faces without the member that an upgrade changes."""
         faces = self.client.list_faces(CollectionId="staff")["Faces"]
         return [{**face, "IndexFacesModelVersion": ""} for face in faces]
 
     def find(self, photo: str) -> str:
-        """The FaceId that a photo resembles most."""
+        """Return the FaceId of the best match of a photo."""
         found = self.client.search_faces_by_image(
             CollectionId="staff", Image={"Bytes": (self.photos / photo).read_bytes()}
         )
@@ -176,7 +176,7 @@ def test_an_upgrade_keeps_ids_users_and_tags_and_changes_every_vector(staff: Sta
         assert connection.execute("SELECT FROM upgrades").fetchall() == []
         assert connection.execute("SELECT FROM upgraded_faces").fetchall() == []
     again = staff.upgrade()
-    assert (again.exit_code, again.output) == (0, "staff is made with short (901.1) already.\n")
+    assert (again.exit_code, again.output) == (0, "staff already uses short (901.1).\n")
     assert staff.upgrade(pack="dlib").exit_code == 0
     assert staff.model == "1.2"
     assert staff.find("s3/1.png") == faces["s3/1.png"]["FaceId"]
@@ -190,9 +190,9 @@ def test_photos_are_found_by_bytes_wherever_they_lie_and_else_by_name(
     for number, path in enumerate(sorted(staff.photos.rglob("*.*"))):
         relative = path.relative_to(staff.photos).as_posix()
         target = moved / "deep" / f"{number}{path.suffix}"
-        if relative == "s1/1.png":  # others bytes, under the path that import has as its name
+        if relative == "s1/1.png":  # other bytes, with the path as the name, as from import
             target = moved / relative
-        if relative == "s2/1.png":  # others bytes, called by the ImageId
+        if relative == "s2/1.png":  # other bytes, named by the ImageId
             target = moved / f"{faces[relative]['ImageId']}.png"
         target.parent.mkdir(parents=True, exist_ok=True)
         content = path.read_bytes()
@@ -399,7 +399,7 @@ def test_a_killed_upgrade_goes_on_where_it_ended(staff: Staff, tmp_path: Path) -
     with services.database().reading() as connection:
         rows = connection.execute("SELECT face_id::text AS face_id FROM upgraded_faces")
         done = {row.face_id for row in rows}
-    # So the second run can only go on with what the first one has kept.
+    # The second run can therefore only continue from the results of the first one.
     for name, face in faces.items():
         if face["FaceId"] in done and name != "s3/1.png":
             (staff.photos / name).rename(tmp_path / name.replace("/", "-"))
@@ -410,7 +410,7 @@ def test_a_killed_upgrade_goes_on_where_it_ended(staff: Staff, tmp_path: Path) -
 
 
 def wait_for_some(process: subprocess.Popen[bytes]) -> int:
-    """The number of new vectors, once there are some."""
+    """Wait for new vectors, and return their number."""
     end = time.monotonic() + 120
     while time.monotonic() < end and process.poll() is None:
         with services.database().reading() as connection:
@@ -505,6 +505,6 @@ def test_an_unfinished_upgrade_can_be_abandoned(staff: Staff) -> None:
     staff.fill()
     (staff.photos / "s1/1.png").unlink()
     assert staff.upgrade().exit_code == 1
-    assert staff.run("abandon", "staff").output == "The upgrade of staff was given up.\n"
-    assert staff.run("abandon", "staff").output == "No upgrade of staff is under way.\n"
+    assert staff.run("abandon", "staff").output == "The upgrade of staff was abandoned.\n"
+    assert staff.run("abandon", "staff").output == "staff has no unfinished upgrade.\n"
     assert "upgrade to" not in staff.run("list").output

@@ -1,4 +1,4 @@
-"""index_upload with a real Postgres, and moto's S3 and SQS."""
+"""The function index_upload with a real Postgres, and moto's S3 and SQS."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Bucket:
         return {tag["Key"]: tag["Value"] for tag in found}
 
     def reasons(self) -> list[tuple[str, str]]:
-        """Remove the dead letters; return code and reason of each."""
+        """Remove the dead letters; return the code and the reason of each."""
         received = self.sqs.receive_message(
             QueueUrl=self.letters, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
         )
@@ -122,7 +122,7 @@ def endpoint() -> Iterator[str]:
 def function(
     endpoint: str, database_url: str, pack_directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., Bucket]]:
-    """Return what makes a bucket, and the settings of the function for it."""
+    """Return a function that creates a bucket and sets the function's settings for it."""
     made = (
         settings.settings,
         services._database,
@@ -150,7 +150,7 @@ def function(
         queue = sqs.create_queue(QueueName=f"{name}-queue")["QueueUrl"]
         if "DATABASE_PATIENCE" in more:
             monkeypatch.setenv("FACEDEX_UPLOADS_QUEUE", queue)
-            # At once, and not when a database may have come back.
+            # At once, without a wait for a database that may recover.
             monkeypatch.setattr(postponing, "_FIRST_DELAY", 0)
         forget()
         database = services.database()
@@ -171,7 +171,7 @@ def bucket(function: Callable[..., Bucket]) -> Bucket:
 
 @pytest.fixture
 def mirror(function: Callable[..., Bucket]) -> Bucket:
-    """A bucket whose deleted objects take their faces with them."""
+    """Return a bucket whose objects' faces are deleted with the objects."""
     return function(UPLOADS_DELETE_FACES="true")
 
 
@@ -308,7 +308,7 @@ def test_database_that_wakes_up_in_time_causes_no_failure(
     bucket = function(first.start(), DATABASE_PATIENCE="30")
     bucket.put("staff/grace.jpg", portraits["grace"])
     first.stop()
-    # Past the moment in which a connection that was just used is not asked again.
+    # After the time in which a recently used connection is not checked.
     time.sleep(0.3)
     starter = threading.Timer(2, again.start)
     starter.start()
@@ -324,7 +324,7 @@ def test_database_that_wakes_up_in_time_causes_no_failure(
 def test_long_database_outage_makes_no_dead_letter(
     function: Callable[..., Bucket], tmp_path: Path, portraits: dict[str, bytes]
 ) -> None:
-    """However often: a message is put into the queue anew, so that the queue counts nothing."""
+    """A new message replaces the old one each time, so that deliveries are not counted."""
     first, again = Postgres(tmp_path), Postgres(tmp_path)
     bucket = function(first.start(), DATABASE_PATIENCE="1")
     bucket.put("staff/grace.jpg", portraits["grace"])
@@ -384,7 +384,7 @@ def test_archived_object_becomes_a_dead_letter(bucket: Bucket, portraits: dict[s
 def test_object_encrypted_with_its_uploaders_key_becomes_a_dead_letter(
     bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """moto gives such objects out, so S3's answer is given here in S3's words."""
+    """moto returns such objects, so this test simulates S3's error."""
     with s3_that_refuses(400, "InvalidRequest") as url:
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url)
         objects.client.cache_clear()
@@ -440,7 +440,7 @@ def test_mirrored_bucket_deletes_the_faces_of_a_deleted_object(
     assert mirror.names() == ["eileen", "grace"]
     assert mirror.delete("staff/grace.jpg") == []
     assert mirror.names() == ["eileen"]
-    # The first message, come once more and late.
+    # The first message, delivered again and late.
     assert mirror.notify("staff/grace.jpg") == []
     assert mirror.names() == ["eileen"]
     assert mirror.delete("nobody/grace.jpg") == mirror.delete("no/good/key.jpg") == []
@@ -498,7 +498,7 @@ def test_faces_of_a_user_are_kept_and_reported(mirror: Bucket, portraits: dict[s
 
 
 def associate(database: Database) -> None:
-    """Make all faces of "staff" those of a user."""
+    """Associate all faces of "staff" with a user."""
     with database.transaction() as connection:
         staff = collections.find(connection, "staff", for_update=True)
         users.create(connection, staff, "grace")

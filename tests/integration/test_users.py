@@ -34,7 +34,7 @@ def collection(database: Database) -> Collection:
 
 
 def place(number: int) -> faces.Box:
-    """A place in the picture of its own for each face."""
+    """Return a different position in the picture for each face."""
     return (number % 20 / 20, number // 20 / 20, 0.04, 0.04)
 
 
@@ -140,7 +140,7 @@ def test_a_user_has_at_most_a_hundred_faces(database: Database, collection: Coll
     assert outcome.surplus == ids[100:]
     with pytest.raises(TooManyFaces, match="100 faces"):
         associate(database, collection, "ann", ids[100:101])
-    # Faces that it has already need no room.
+    # Faces that the user already has do not count.
     assert associate(database, collection, "ann", ids[:5]).associated == []
 
 
@@ -262,7 +262,7 @@ def test_twins_with_one_token_are_done_once(database: Database, collection: Coll
 
 
 def test_every_vector_is_right_after_a_storm(database: Database, collection: Collection) -> None:
-    """Associate, disassociate, delete users and faces and search, all at once."""
+    """Associate, disassociate, delete users and faces, and search, all concurrently."""
     names = [f"user-{number}" for number in range(4)]
     make(database, collection, *names)
     ids, vectors = index(database, 60)
@@ -294,7 +294,7 @@ def test_every_vector_is_right_after_a_storm(database: Database, collection: Col
         list(threads.map(storm, range(8)))
 
     with database.transaction() as connection:
-        # The storm may have ended with faces of nobody.
+        # At the end of the storm, faces may have no user.
         held = collections.find(connection, "staff", for_update=True)
         free = connection.execute("SELECT face_id FROM faces WHERE user_id IS NULL").fetchall()
         associations.associate(

@@ -41,7 +41,7 @@ def start(database: Database, token: str | None = None, most: int = 100, **reque
 
 
 def planned(database: Database, count: int) -> str:
-    """Start a job and plan it, with ``count`` segments of a second."""
+    """Start and plan a job with ``count`` segments of one second."""
     job_id = start(database)
     with database.transaction() as connection:
         lease = tasks.claim_lease(connection, Task(job_id, PLANNING))

@@ -24,9 +24,9 @@ NEW_MODEL = "901.1"
 
 
 class Workshop:
-    """A collection with the faces of two portraits, and a search of a film in it.
+    """A collection with the faces of two portraits, and a search of a film for them.
 
-    The test itself is the worker, one task at a time.
+    The test acts as the worker, one task at a time.
     """
 
     def __init__(

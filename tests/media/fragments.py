@@ -1,10 +1,10 @@
-"""Fragments of a GetMedia answer, whole: what a consumer sees that waits for their end.
+"""Reader of the complete fragments of a GetMedia response.
 
-The product reads them while they come (``facedex.media.matroska.live``); this is the second
-reader that tests hold it, and what is sent, against.
+The product reads fragments while they arrive (``facedex.media.matroska.live``). This second reader
+is the reference to which tests compare the product and the media that are sent.
 
-Each comes as a Matroska document of its own: header, tags with its number and times, one cluster,
-and behind it tags that say how far it is behind live and where to go on reading. See "Payload" at
+Each fragment is a separate Matroska document: a header, tags with its number and times, one
+cluster, and then tags with the delay to live and the token to continue reading. See "Payload" at
 https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/API_dataplane_GetMedia.html.
 """
 
@@ -36,25 +36,25 @@ from facedex.media.matroska.tags import (
     seconds,
 )
 
-LARGEST: Final = 50 << 20  # bytes: what Kinesis Video Streams takes as one fragment
-# Bytes without a readable element after which no more are waited for.
+LARGEST: Final = 50 << 20  # bytes; maximum size of a fragment in Kinesis Video Streams
+# Bytes without a readable element after which reading stops.
 _PATIENCE: Final = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """A fragment that can be decoded by itself.
+    """A fragment that can be decoded independently.
 
     Attributes:
-        number: the service's number; empty in a file that did not come from it.
+        number: the service's fragment number; empty in a file from another source.
         server_timestamp, producer_timestamp: seconds since 1970.
         millis_behind_now: milliseconds from it to the newest fragment of the stream.
-        continuation_token: where to go on reading behind it; None if it was broken off.
+        continuation_token: token to continue reading after it; None if it is incomplete.
         tags: all tags, the service's and the producer's.
-        tracks: what it consists of.
+        tracks: its tracks.
         scale: nanoseconds in its unit of time.
         timestamp: its time by its own clock, in that unit.
-        data: it as a small Matroska file.
+        data: the fragment as a small Matroska file.
     """
 
     number: str
@@ -75,19 +75,19 @@ def read_fragments(
     largest: int = LARGEST,
     damaged: Callable[[MatroskaError], None] | None = None,
 ) -> Iterator[Fragment]:
-    """The whole fragments of a stream, each as soon as its last tags are there.
+    """Yield the complete fragments of a stream, each as soon as its last tags have arrived.
 
     Memory holds one fragment, and twice its bytes while it is put together.
-    What is damaged is left out, and reading goes on at the next header.
+    Damaged parts are skipped, and reading continues at the next header.
 
     Args:
-        chunks: the bytes of the stream, cut anywhere.
-        largest: most bytes of a fragment.
-        damaged: told of everything that was left out.
+        chunks: the bytes of the stream, in pieces of any size.
+        largest: maximum number of bytes of a fragment.
+        damaged: called with the error of each skipped part.
 
     Raises:
-        StreamFailed: the service ended the stream with an error.
-        NotMatroska: megabytes had nothing that can be read.
+        StreamFailed: if the service ended the stream with an error.
+        NotMatroska: if several megabytes contained no readable element.
     """
     report = damaged or (lambda _error: None)
     parser = Parser()
@@ -118,7 +118,7 @@ def read_fragments(
 
 
 class _Assembly:
-    """A fragment in the making."""
+    """A fragment under construction."""
 
     def __init__(self, largest: int) -> None:
         self._largest = largest
@@ -137,7 +137,7 @@ class _Assembly:
         self._ended = False
 
     def add(self, element: Element) -> Fragment | None:
-        """Take the next element; the fragment that it completes, if it does."""
+        """Add the next element; return the fragment that it completes, if any."""
         match element.id:
             case ebml.EBML:
                 done = self._release()
@@ -165,10 +165,10 @@ class _Assembly:
         return None
 
     def finish(self) -> Fragment | None:
-        """The last fragment, at the end of the stream.
+        """Return the last fragment, at the end of the stream.
 
         Raises:
-            Truncated: the service's tags behind it are missing.
+            Truncated: if the service's tags after it are missing.
         """
         if self._pieces and NUMBER in self._tags and CONTINUATION_TOKEN not in self._tags:
             raise Truncated(f"Fragment {self._tags[NUMBER]} is broken off.")

@@ -34,7 +34,7 @@ def numbered_film(count: int = 30, *, key_frames: int = 10, **options: Any) -> b
 def matroska(film: bytes, *, start: int = 0) -> tuple[bytes, list[bytes]]:
     """Return the header of a film as Matroska, and a cluster for each of its key frames.
 
-    start: milliseconds that are added to its times.
+    start: milliseconds to add to its times.
     """
     written = io.BytesIO()
     with (
@@ -102,6 +102,6 @@ def numbers(found: Iterable[Fragment]) -> list[int]:
 
 
 def read(payload: Any) -> Iterator[Fragment]:
-    """Return the fragments of a GetMedia answer as they come."""
-    # boto3's body gives nothing until it has all that it is asked for.
+    """Yield the fragments of a GetMedia response as they arrive."""
+    # boto3's body returns no bytes until it has all that were requested.
     return read_fragments(iter(lambda: payload.read(1), b""))

@@ -1,4 +1,4 @@
-"""Small films of every kind, made for one test each."""
+"""Small films of many kinds, made by tests."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ NUMBER_BITS = 16
 
 
 def numbered(width: int = 320, height: int = 240) -> Picture:
-    """Frames that carry their own number: a row of squares along the top, black for 0."""
+    """Return frames that show their own number: a row of squares at the top, black for 0."""
 
     def picture(number: int) -> Pixels:
         pixels = np.full((height, width, 3), 96, dtype=np.uint8)
-        pixels[height // 2 :, : width // 2] = (200, 60, 40)  # tells which way up it is
+        pixels[height // 2 :, : width // 2] = (200, 60, 40)  # shows the orientation
         side = width // NUMBER_BITS
         for bit in range(NUMBER_BITS):
             value = 235 if number >> bit & 1 else 20
@@ -37,7 +37,7 @@ def numbered(width: int = 320, height: int = 240) -> Picture:
 
 
 def number_of(pixels: Pixels) -> int:
-    """Return the number that a frame of `numbered` carries, however small it has become."""
+    """Return the number that a frame of `numbered` shows, even in a reduced frame."""
     side = pixels.shape[1] // NUMBER_BITS
     row = pixels[side // 2, :, 1]
     return sum(1 << bit for bit in range(NUMBER_BITS) if row[bit * side + side // 2] > 128)
@@ -133,7 +133,7 @@ def song_with_cover(cover: bytes) -> bytes:
 
 
 def boxes(data: bytes, start: int = 0, end: int | None = None) -> list[tuple[str, int, int]]:
-    """Return the name, start and end of every box of an MP4 at one level."""
+    """Return the name, start and end of all boxes of an MP4 on one level."""
     found = []
     end = len(data) if end is None else end
     while start + 8 <= end:
@@ -144,7 +144,7 @@ def boxes(data: bytes, start: int = 0, end: int | None = None) -> list[tuple[str
 
 
 def skip_start(data: bytes, milliseconds: int) -> bytes:
-    """Return an MP4 whose edit list makes players begin so many milliseconds later."""
+    """Return an MP4 whose edit list makes players begin a number of milliseconds later."""
     at = data.index(b"elst")
     timescale = struct.unpack_from(">I", data, data.index(b"mvhd") + 16)[0]
     media = struct.unpack_from(">I", data, data.index(b"mdhd") + 16)[0]
@@ -161,13 +161,13 @@ def skip_start(data: bytes, milliseconds: int) -> bytes:
 
 
 def rename_entry(data: bytes, name: bytes, other: bytes) -> bytes:
-    """Return an MP4 whose pictures are described as of another kind, such as ``encv``."""
+    """Return an MP4 whose sample entry has another name, such as ``encv``."""
     at = data.index(name, data.index(b"stsd"))
     return data[:at] + other + data[at + len(name) :]
 
 
 def prolong(data: bytes, milliseconds: int) -> bytes:
-    """Return an MP4 whose last frame is shown until so many milliseconds, by its headers alone."""
+    """Return an MP4 whose headers declare that its last frame ends at a given millisecond."""
     edited = bytearray(data)
     movie = struct.unpack_from(">I", data, data.index(b"mvhd") + 16)[0]
     media = struct.unpack_from(">I", data, data.index(b"mdhd") + 16)[0]
@@ -178,7 +178,7 @@ def prolong(data: bytes, milliseconds: int) -> bytes:
         (b"mdhd", 20, media),
     ):
         struct.pack_into(">I", edited, data.index(box) + place, milliseconds * scale // 1000)
-    # The table of durations: its last run of frames is as long as is missing.
+    # In the table of durations, the last run of frames gets the missing duration.
     table = data.index(b"stts") + 4
     runs = struct.unpack_from(">I", data, table + 4)[0]
     last = table + 8 + 8 * (runs - 1)

@@ -18,13 +18,13 @@ _MOST_PIXELS: Final = 64_000_000
 def frames(
     fragment: Fragment, *, most_pixels: int = _MOST_PIXELS
 ) -> Iterator[tuple[float, av.VideoFrame]]:
-    """Each picture of a fragment, with its time in seconds since the fragment's beginning.
+    """Yield the pictures of a fragment with their times in seconds since its beginning.
 
-    Frames that are broken are left out.
+    Damaged frames are skipped.
 
     Raises:
-        NoVideo: there is no video track, or its pictures are too large.
-        Undecodable: not one frame could be decoded.
+        NoVideo: if there is no video track, or its frames are too large.
+        Undecodable: if no frame could be decoded.
     """
     video = next((track for track in fragment.tracks if track.video), None)
     if video is None:
@@ -37,11 +37,11 @@ def frames(
     try:
         data = io.BytesIO(fragment.data)
         with av.open(data, "r", format="matroska", metadata_errors="replace") as container:
-            # Without a decoder a stream has no context, which PyAV's types do not say.
+            # Without a decoder, a stream has no context, contrary to PyAV's types.
             if not container.streams.video or not container.streams.video[0].codec_context:
                 raise NoVideo(f"There is no decoder for {video.codec}.")
             stream = container.streams.video[0]
-            # ffmpeg refuses larger ones itself, whatever the header said.
+            # FFmpeg itself rejects larger frames, whatever the header declares.
             stream.codec_context.options = {"max_pixels": str(most_pixels)}
             for packet in container.demux(stream):
                 try:

@@ -1,6 +1,6 @@
-"""A camera that speaks RTSP: an H.264 film, over and over, in real time, over UDP or TCP.
+"""A simulated RTSP camera: an H.264 film in a loop, in real time, over UDP or TCP.
 
-What RFC 2326 wants for one client that plays one track, and no more.
+It implements the part of RFC 2326 that one client of one track needs.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ Send = Callable[[bytes], None]
 class Camera:
     """Serves an MP4 with H.264 at ``url`` while the block runs.
 
-    port: 0 for any free one; a camera that comes back takes its old one.
-    loops: how often the film is shown.
-    speed: times real time.
-    credentials: the user and the password that it asks for.
+    port: 0 for any free one; a restarted camera uses its old one.
+    loops: number of repetitions of the film.
+    speed: multiple of real time.
+    credentials: the required user and password.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Camera:
 
     @property
     def url(self) -> str:
-        """Return where it is found."""
+        """Return the URL."""
         return f"rtsp://127.0.0.1:{self.port}/camera"
 
     def __enter__(self) -> Camera:
@@ -70,7 +70,7 @@ class Camera:
         self.stop()
 
     def stop(self) -> None:
-        """Pull its plug."""
+        """Close all connections, as if the camera lost power."""
         self._stopped.set()
         for each in (self._listening, *self._connections):
             with suppress(OSError):
@@ -92,7 +92,7 @@ class Camera:
             client.start()
 
     def _talk(self, connection: socket.socket) -> None:
-        """Answer a client's requests, and play to it meanwhile."""
+        """Answer a client's requests, and send it the film meanwhile."""
         send: Send | None = None
         gone = threading.Event()
         lock = threading.Lock()
@@ -156,7 +156,7 @@ class Camera:
                         packet.stream = stream
                         output.mux(packet)
                 shift += last
-        # It has ended: as cameras do that are switched off.
+        # The film has ended: behave like a camera that is switched off.
         with suppress(OSError):
             connection.shutdown(socket.SHUT_RDWR)
 
@@ -190,7 +190,7 @@ class Camera:
 
 
 class _Packets:
-    """What FFmpeg writes RTP to: each write is a packet."""
+    """File-like object to which FFmpeg writes RTP: each write is a packet."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -201,7 +201,7 @@ class _Packets:
 
 
 def _read_request(stream: io.BufferedReader) -> tuple[str, str] | None:
-    """Return the method and the head of the next request, reading over what a client reports."""
+    """Return the method and the head of the next request; ignore RTCP reports of the client."""
     while (first := stream.read(1)) == b"$":
         _, size = struct.unpack(">BH", stream.read(3))
         stream.read(size)

@@ -1,4 +1,4 @@
-"""Photos turned as a hand holds a camera, with nothing in the file that says so."""
+"""Photos of a rotated camera, without the rotation in the file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FILLS = ((0, 0, 0), (128, 128, 128), (255, 255, 255))
 
 
 def turned(pixels: Pixels, degrees: float, fill: tuple[int, int, int] = (0, 0, 0)) -> Pixels:
-    """Return pixels turned clockwise on a canvas that holds all of them."""
+    """Return pixels rotated clockwise, on a canvas that contains all of them."""
     if degrees % 90 == 0:
         return np.ascontiguousarray(np.rot90(pixels, -round(degrees / 90)))
     turn = Image.fromarray(pixels).rotate(
@@ -27,7 +27,7 @@ def turned(pixels: Pixels, degrees: float, fill: tuple[int, int, int] = (0, 0, 0
 
 
 def bring(points: NDArray[np.float32], pixels: Pixels, degrees: float) -> NDArray[np.float32]:
-    """Return where points (n, 2) of the upright pixels lie after `turned`."""
+    """Return the positions after `turned` of points (n, 2) of the upright pixels."""
     rows, columns = pixels.shape[:2]
     height, width = turned(pixels, degrees).shape[:2]
     sine, cosine = math.sin(math.radians(degrees)), math.cos(math.radians(degrees))
@@ -37,5 +37,5 @@ def bring(points: NDArray[np.float32], pixels: Pixels, degrees: float) -> NDArra
 
 
 def picture(pixels: Pixels) -> Picture:
-    """Return pixels as the pack takes them."""
+    """Return pixels as the pack's image type."""
     return Picture(pixels, pixels.shape[1], pixels.shape[0])

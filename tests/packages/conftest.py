@@ -1,4 +1,4 @@
-"""The packages for this machine, run as Lambda would run them."""
+"""Fixtures that run the packages for this machine as Lambda does."""
 
 from __future__ import annotations
 
@@ -92,12 +92,12 @@ def _session() -> boto3.Session:
 
 
 def _make_queue(url: str, name: str) -> str:
-    """The address of a new queue in moto's SQS."""
+    """Return the URL of a new queue in moto's SQS."""
     return str(_session().client("sqs", endpoint_url=url).create_queue(QueueName=name)["QueueUrl"])
 
 
 def _make_streams(url: str) -> dict[str, str]:
-    """Make the streams that the sample events name; what of their names is another here."""
+    """Create the streams that the sample events name; return those whose names differ here."""
     _session().client("kinesis", endpoint_url=url).create_stream(
         StreamName=DATA_STREAM, ShardCount=1
     )
@@ -107,7 +107,7 @@ def _make_streams(url: str) -> dict[str, str]:
 
 
 def _fill_storage(url: str, portraits: dict[str, bytes], film: bytes) -> None:
-    """Put what the sample events name into moto's S3."""
+    """Put the objects that the sample events name into moto's S3."""
     s3 = _session().client("s3", endpoint_url=url)
     for bucket in ("photos", "uploads", "videos"):
         s3.create_bucket(Bucket=bucket)
@@ -118,7 +118,7 @@ def _fill_storage(url: str, portraits: dict[str, bytes], film: bytes) -> None:
 
 
 def _film(portrait: bytes) -> bytes:
-    """Two seconds of a portrait as an MP4."""
+    """Return two seconds of a portrait as an MP4."""
     with Image.open(io.BytesIO(portrait)) as opened:
         picture = ImageOps.pad(opened.convert("RGB"), (640, 480))
     buffer = io.BytesIO()

@@ -1,4 +1,4 @@
-"""Every function of the catalog on its packages, with a database and AWS's storage behind it."""
+"""All functions of the catalog, run from their packages with a database and AWS's storage."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ ROWS: Mapping[str, Operation | Worker] = {
     **{row.function: row for row in OPERATIONS.values()},
     **WORKERS,
 }
-# The sample events' names of what has other names in a real database.
+# The names in the sample events that differ in a real database.
 FACE = "11111111-2222-3333-4444-555555555555"
 JOB = "a1b2c3d4" * 8
 VIDEO_STREAM = "arn:aws:kinesisvideo:us-east-1:123456789012:stream/door/1767268800000"
 
-# The sample event of a piece of work on a video, and the one before it.
+# The sample event of a task of a video job, and that of the preceding task.
 _FIRST_SEGMENT, _PLAN = '\\"Task\\": 0', '\\"Task\\": -1'
 
-# What API Gateway's IAM authorizer says of the caller.
+# The caller, as described by API Gateway's IAM authorizer.
 _LET_IN: Final = {
     "accountId": "123456789012",
     "accessKey": "AKIAIOSFODNN7EXAMPLE",
@@ -42,8 +42,8 @@ _LET_IN: Final = {
 _FACE: Final = ("migrate", "create_collection", "index_faces")
 _MEMBER: Final = (*_FACE, "create_user", "associate_faces")
 _SEGMENTS: Final = ("plan", "search_video_segment")
-# What ran before a function that needs what it leaves behind; "plan" is search_video_segment's
-# first piece of work, "mark deleted" what a deletion does that is then cut off.
+# The steps that must run before a function; "plan" is search_video_segment's first task, and
+# "mark deleted" is a deletion that is then interrupted.
 STAGES: Final[Mapping[str, tuple[str, ...]]] = {
     "nothing": (),
     "schema": _FACE[:1],
@@ -63,7 +63,7 @@ STAGES: Final[Mapping[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A database in a certain state, and what in it the sample events' names stand for."""
+    """A database in a certain state, and the values of the sample events' names in it."""
 
     database: str
     names: Mapping[str, str]
@@ -71,16 +71,16 @@ class Stage:
 
 @dataclass(slots=True)
 class Deployment:
-    """The packages, laid out, and what stands behind them.
+    """The unpacked packages, and the services that the functions use.
 
     Attributes:
         layers: directories by layer.
-        folder: where they are laid out.
-        postgres: libpq connection string of a cluster in which databases can be made.
-        settings: the functions' environment, but for the database.
-        names: what the sample events' names stand for, whatever the database.
+        folder: folder with the unpacked packages.
+        postgres: libpq connection string of a cluster in which databases can be created.
+        settings: the functions' environment, except the database.
+        names: the values of the sample events' names that are the same for all databases.
         film: two seconds of a portrait as an MP4.
-        runs: of each function's proofs the one that took the most memory.
+        runs: for each function, the run that used the most memory.
     """
 
     target: Target
@@ -108,16 +108,16 @@ class Deployment:
         return run
 
     def reach(self, stage: str) -> Stage:
-        """Come to a stage, if nobody has been there yet."""
+        """Prepare a stage, unless it has been prepared already."""
         return self._stage(STAGES[stage])
 
     def rows(self, name: str, query: str) -> list[Any]:
-        """What a query finds in the database that a proof of the function left behind."""
+        """Return the result of a query on the database after a run of the function."""
         with psycopg.connect(self.url(f"proof_{name}")) as connection:
             return connection.execute(query).fetchall()
 
     def event(self, name: str, names: Mapping[str, str]) -> dict[str, Any]:
-        """A function's sample event with the real names in it."""
+        """Return a function's sample event with the real names."""
         text = (EVENTS / f"{name}.json").read_text("utf-8")
         for sample, real in {**self.names, **names}.items():
             text = text.replace(sample, real)
@@ -183,7 +183,7 @@ class Deployment:
         )
 
     def url(self, database: str) -> str:
-        """The connection string of a database."""
+        """Return the connection string of a database."""
         return psycopg.conninfo.make_conninfo(self.postgres, dbname=database)
 
     def _copy(self, database: str, name: str) -> str:

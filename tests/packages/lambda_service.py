@@ -1,4 +1,4 @@
-"""Lambda, as far as a function notices: its file system, its environment, its Runtime API.
+"""A simulation of Lambda: its file system, its environment, its Runtime API.
 
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
@@ -25,22 +25,22 @@ from uuid import uuid4
 
 from infra.packages import HANDLER
 
-_PATIENCE: Final = 120.0  # seconds for an answer, on a machine that has much else to do
+_PATIENCE: Final = 120.0  # seconds for a response, on a busy machine
 _RUNTIME: Final = ("awslambdaric", "simplejson", "snapshot-restore-py")
 _PREFIX: Final = "/2018-06-01/runtime/"
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one function answered in a process of its own, and what it took.
+    """The response of a function in a separate process, and the resources that it used.
 
     Attributes:
-        answer: what its handler returned.
-        started: seconds from the start of the process until it asked for an event.
+        answer: the result of its handler.
+        started: seconds from the start of the process until it requested an event.
         answered: seconds from the start of the process to its answer.
-        peak: MiB of memory at most.
+        peak: peak memory, MiB.
         libraries: files mapped into its memory.
-        log: what it printed.
+        log: its output.
     """
 
     answer: Any
@@ -56,16 +56,16 @@ class FunctionFailed(AssertionError):
 
 
 def lay_out(layers: list[Path], opt: Path) -> None:
-    """Lay layers over each other, as under ``/opt``."""
+    """Merge layers into one folder, as in ``/opt``."""
     for layer in layers:
         shutil.copytree(layer, opt, copy_function=_link, dirs_exist_ok=True)
 
 
 def copy_runtime(folder: Path) -> None:
-    """Copy AWS's runtime client and what it needs, which Lambda has beside the layers."""
+    """Copy AWS's runtime client and its dependencies, which Lambda provides besides the layers."""
     for name in _RUNTIME:
         for file in files(name) or ():
-            # Scripts are outside the folder that is on the path.
+            # Without scripts, which are outside the folder on the path.
             if ".." not in file.parts and file.suffix != ".pyc":
                 place = folder / file
                 place.parent.mkdir(parents=True, exist_ok=True)
@@ -83,18 +83,18 @@ def run(
     timeout: int,
     settings: Mapping[str, str],
 ) -> Run:
-    """Start a function as Lambda does, on nothing but its packages, and give it one event.
+    """Start a function as Lambda does, from its packages only, and send it one event.
 
     Args:
-        task: its code, as under ``/var/task``.
-        opt: its layers, as under ``/opt``.
-        runtime: a folder that holds the runtime client.
-        memory: MiB that it is told it has.
-        timeout: seconds that it is told it has.
+        task: its code, as in ``/var/task``.
+        opt: its layers, as in ``/opt``.
+        runtime: a folder with the runtime client.
+        memory: its memory setting, MiB.
+        timeout: its timeout setting, seconds.
         settings: its environment variables.
 
     Raises:
-        FunctionFailed: with what it printed.
+        FunctionFailed: if the function fails; the message contains its output.
     """
     with _RuntimeApi(event, timeout) as api:
         environment = {
@@ -160,7 +160,7 @@ def run(
 
 
 class _Server(ThreadingHTTPServer):
-    """Says nothing of a function that was ended while it asked for its next event."""
+    """A server that prints nothing about a function that was ended during a request."""
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         if not isinstance(sys.exc_info()[1], ConnectionError):
@@ -168,7 +168,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class _RuntimeApi:
-    """The Runtime API of one function that gets one event."""
+    """The Runtime API of one function, which receives one event."""
 
     def __init__(self, event: object, timeout: int) -> None:
         self._event = json.dumps(event).encode()
@@ -252,10 +252,10 @@ class _RuntimeApi:
 
 
 class Receiver:
-    """An address that takes one PUT of JSON, as the one that a custom resource answers to.
+    """A URL that accepts one PUT of JSON, such as the response URL of a custom resource.
 
     Attributes:
-        received: what came.
+        received: the documents received.
     """
 
     def __init__(self, url: str) -> None:
@@ -265,7 +265,7 @@ class Receiver:
 
 @contextmanager
 def put_receiver() -> Iterator[Receiver]:
-    """Take PUTs on a loopback address meanwhile."""
+    """Accept PUTs on a loopback address while the block runs."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_PUT(self) -> None:
@@ -288,7 +288,7 @@ def put_receiver() -> Iterator[Receiver]:
 
 
 def _memory(pid: int) -> float:
-    """The most memory that a process has had, in MiB."""
+    """Return the peak memory of a process, MiB."""
     lines = Path(f"/proc/{pid}/status").read_text("utf-8").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 
@@ -300,7 +300,7 @@ def _libraries(pid: int) -> frozenset[str]:
 
 
 def _link(source: str, destination: str) -> None:
-    """A hard link where that can be, which it cannot from one disk to another."""
+    """Create a hard link, or a copy if the link would cross file systems."""
     try:
         os.link(source, destination)
     except OSError:

@@ -109,7 +109,7 @@ def test_a_pin_is_the_one_for_the_targets_python_and_not_for_ours() -> None:
 
 
 def test_every_pin_says_which_wheels_are_meant() -> None:
-    """What ``python -m infra.packages.locking`` writes, for every target and nothing else."""
+    """Check that the lock files are those of ``python -m infra.packages.locking``."""
     table = tomllib.loads(WHEELS.read_text("utf-8"))
     assert table.keys() == {pin for target in targets() for pin in pinned(target)}
     assert WHEELS.read_text("utf-8") == written(table)

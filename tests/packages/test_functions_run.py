@@ -1,4 +1,4 @@
-"""Every function answers its sample event on nothing but its packages."""
+"""Every function responds to its sample event with only its packages."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Proof = Callable[[Deployment], object]
 
 
 def _answers(name: str, stage: str, shows: Callable[[dict[str, Any]], bool]) -> Proof:
-    """On this stage, the operation answers its sample event with a body that shows it."""
+    """Return a proof that the operation succeeds on a stage and its response has the property."""
 
     def prove(deployment: Deployment) -> None:
         run = deployment.prove(name, stage)
@@ -74,7 +74,7 @@ def _segment_searched(deployment: Deployment) -> None:
 
 
 def _stream_searched(deployment: Deployment) -> None:
-    """What came in since the start is searched and written, and a successor is sent for."""
+    """Media since the start is analysed and written, and a message for a successor is sent."""
     aws = deployment.settings["AWS_ENDPOINT_URL"]
     region = deployment.settings["AWS_REGION"]
     session = boto3.Session("testing", "testing", region_name=region)

@@ -1,4 +1,4 @@
-"""Requests to the one endpoint without a network."""
+"""Requests to the endpoint without a network."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def environ(
 
 
 def answer_of(application: Application, request: dict[str, Any]) -> Answer:
-    """What an application answers to a request whose body is in its ``wsgi.input``."""
+    """Return an application's response to a request whose body is in its ``wsgi.input``."""
     sent: list[Message] = []
 
     async def receive() -> Message:
@@ -61,7 +61,7 @@ def answer_of(application: Application, request: dict[str, Any]) -> Answer:
 
 
 def ask(request: dict[str, Any], **options: Any) -> tuple[str, HTTPHeaderDict, bytes]:
-    """What the one endpoint answers, moto's part played by a plain application."""
+    """Return the endpoint's response, with a plain application in place of moto."""
 
     async def elsewhere(exchange: Exchange) -> None:
         await exchange.answer(Answer(200, [], b"elsewhere"))

@@ -1,4 +1,4 @@
-"""A web server on a real socket that serves a few files, and misbehaves when it is told to."""
+"""A web server on a real socket that serves a few files, and misbehaves on request."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass(frozen=True)
 class Answer:
-    """How one request is answered; by default as it should be."""
+    """The response to one request; correct by default."""
 
     status: int | None = None
     redirect: str | None = None
     ignores_range: bool = False
     shifts_range: bool = False
     hides_length: bool = False
-    body: bytes | None = None  # instead of the file
-    cut_after: int | None = None  # bytes, after which the connection ends
-    stall_after: int | None = None  # bytes, after which nothing comes until `released`
+    body: bytes | None = None  # to send instead of the file
+    cut_after: int | None = None  # bytes after which the connection ends
+    stall_after: int | None = None  # bytes after which nothing is sent until `released`
 
 
 @dataclass
 class FileServer:
-    """What is served, what was asked for, and how the next requests are answered."""
+    """The served files, the received requests, and the responses to the next requests."""
 
     files: dict[str, bytes]
     url: str = ""
@@ -42,11 +42,13 @@ def serving(files: dict[str, bytes]) -> Iterator[FileServer]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            with suppress(ConnectionError):  # a client may go before it has been told everything
+            with suppress(
+                ConnectionError
+            ):  # a client may disconnect before the end of the response
                 _answer(self, state)
 
         def log_message(self, *_: object) -> None:
-            """Stay quiet."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         state.url = f"http://127.0.0.1:{server.server_port}"

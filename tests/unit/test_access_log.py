@@ -1,4 +1,4 @@
-"""The log has a line for each request, but not for those that consumers repeat for ever."""
+"""The access log has a line for each request, except those that consumers repeat continuously."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ TEMPLATE = np.array(
 
 
 def placed(angle: float, scale: float, x: float, y: float) -> geometry.Floats:
-    """Return the template's landmarks turned by degrees, scaled and moved in a picture."""
+    """Return the template's landmarks, rotated by degrees, scaled and moved in a picture."""
     turn = np.radians(angle)
     rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     return ((TEMPLATE - 75) @ (scale * rotation).T + [x, y]).astype(np.float32)

@@ -23,7 +23,7 @@ def draw(count: int) -> Chips:
 
 
 def expected(chips: Chips, matrix: tiny_networks.Floats, mean: float, scale: float) -> Chips:
-    """Return what the tiny network makes of RGB chips, by arithmetic of the test's own."""
+    """Return the tiny network's vectors of RGB chips, computed independently."""
     squares = chips.astype(np.float64).reshape(-1, 8, 14, 8, 14, 3).mean(axis=(2, 4))
     flat = (squares.transpose(0, 3, 1, 2).reshape(len(chips), -1) - mean) / scale
     vectors = np.tanh(flat @ matrix)

@@ -1,4 +1,4 @@
-"""Who may call is a setting, and a caller that may only read changes nothing."""
+"""Authentication follows the setting, and a read-only caller cannot change anything."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ARN = "arn:aws:iam::123456789012:user/ann"
 
 @pytest.fixture
 def configure(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Set the settings of this process for the length of a test."""
+    """Set the settings of this process during a test."""
 
     def configure(**environment: str) -> None:
         monkeypatch.setenv("FACEDEX_DATABASE_URL", "postgresql://127.0.0.1:1/none")
@@ -35,7 +35,7 @@ def configure(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def forget() -> None:
-    """Let this process read its settings again, and stand on nothing made by the old ones."""
+    """Make this process read its settings again and discard services made with the old ones."""
     settings.cache_clear()
     services._keyring.cache_clear()
     if services._database.cache_info().currsize:
@@ -44,7 +44,7 @@ def forget() -> None:
 
 
 def ask(**context: Any) -> tuple[int, str]:
-    """What the front door answers to an unsigned request for an operation that it has not."""
+    """Return the front door's response to an unsigned request for an unknown operation."""
     answer = lambda_handler(
         {
             "httpMethod": "POST",

@@ -1,4 +1,4 @@
-"""Bodies are read within bounds, whatever their sender says of them."""
+"""Request bodies are limited in size, whatever their headers declare."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ def test_similarity_counts_false_matches_in_ten_thousand() -> None:
     assert KNOWN.similarity(0.8) == pytest.approx(99)
     assert KNOWN.similarity(0.7) == pytest.approx(90)
     assert KNOWN.similarity(0.6) == pytest.approx(0)
-    assert KNOWN.similarity(0.9) == pytest.approx(99.9)  # the line goes on beyond its last knot
+    assert KNOWN.similarity(0.9) == pytest.approx(99.9)  # the line continues after its last knot
     assert KNOWN.similarity(-1) == 0
     assert Calibration([0.5, 0.6], [0.1, 1e-6]).similarity(1) == 100
 
@@ -85,7 +85,7 @@ def normal_rate(cosine: float, mean: float, *, spread: float = 0.1) -> float:
     return math.erfc((cosine - mean) / spread / math.sqrt(2)) / 2
 
 
-# Cosines and rates of normal(0.2, 150_000), as they were before there were mixtures.
+# Cosines and rates of normal(0.2, 150_000) from before the introduction of mixtures.
 COSINES = """
 0.20021 0.32879 0.38628 0.43391 0.44521 0.45525 0.46606 0.47413 0.48493 0.49661 0.50814 0.51855
 0.52993 0.53974 0.54698 0.55378 0.56046 0.59445 0.6213 0.6442 0.66451 0.68295 0.69996 0.71582
@@ -117,7 +117,7 @@ def test_a_mixture_has_the_mean_rate_of_its_samples_however_large_each_is(
     for cosine in (0.5, 0.55, 0.6, 0.65):
         true = share * normal_rate(cosine, 0.0) + (1 - share) * normal_rate(cosine, 0.3)
         assert float(fitted.false_match_rate(cosine)) == pytest.approx(true, rel=0.05)
-    true = (1 - share) * normal_rate(0.78, 0.3)  # beyond the counts
+    true = (1 - share) * normal_rate(0.78, 0.3)  # outside the range of the counts
     assert abs(math.log10(float(fitted.false_match_rate(0.78)) / true)) < 0.25
 
 

@@ -1,4 +1,4 @@
-"""Which cameras a stream processor may read, and what is told of those it may not."""
+"""The cameras that a stream processor may read, and the errors for all others."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def test_no_two_operations_share_a_route() -> None:
 
 
 def test_no_word_of_a_path_stands_where_another_path_has_a_placeholder() -> None:
-    """API Gateway would take a user named like the word for the word, and find no method."""
+    """API Gateway would mistake a user of the same name for the path part, and find no method."""
     paths = sorted({row.path for row in OPERATIONS.values()})
     for path in paths:
         pattern = re.compile(re.sub(r"{\w+}", "[^/]+", path))

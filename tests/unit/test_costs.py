@@ -1,4 +1,4 @@
-"""docs/cost.md is what its program computes, and the program computes what its prices say."""
+"""docs/cost.md is the output of its program, and the program's results follow from the prices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The small grey copies that calibrations are measured on."""
+"""The small grey copies on which calibrations are measured."""
 
 from __future__ import annotations
 

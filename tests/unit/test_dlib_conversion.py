@@ -22,7 +22,7 @@ from facedex_models.manifests import manifest
 
 @pytest.fixture(scope="session")
 def published(pytestconfig: pytest.Config) -> Path:
-    """Return dlib's own file, kept between test runs: the archive around it has 100 MB."""
+    """Return dlib's own file, cached between test runs, as its archive has 100 MB."""
     assert pytestconfig.cache is not None
     source = manifest("dlib").embedders[0].source
     path = pytestconfig.cache.mkdir("facedex-models") / f"{source.sha256}.dat"

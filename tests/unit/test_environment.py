@@ -1,4 +1,4 @@
-"""Functions find S3 and credentials on one machine, and what the user has chosen stays."""
+"""Functions find S3 and credentials on one machine, and the user's settings take precedence."""
 
 from __future__ import annotations
 

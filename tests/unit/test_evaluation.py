@@ -30,7 +30,7 @@ def test_false_non_matches_are_the_genuine_scores_not_above_the_threshold() -> N
     found = metrics.non_match_at(SCORES, 1 / 8)
     assert found is not None
     assert (found.value, found.events, found.count) == (0.0, 0, 2)
-    assert (found.low, found.high) == (0.0, 1.0)  # three in two people is everybody
+    assert (found.low, found.high) == (0.0, 1.0)  # three of two people means all
     tightest = metrics.threshold_at(SCORES.impostor, 0.125)
     assert tightest is not None
     assert metrics.non_match_rate(SCORES, 0.55).value == 0.5  # type: ignore[union-attr]
@@ -50,7 +50,7 @@ def test_an_interval_is_as_wide_as_the_people_are_few_and_the_same_each_time() -
     generator = np.random.default_rng(3)
 
     def drawn(people: int) -> metrics.Rate:
-        # Each person's ten comparisons fail together or not at all.
+        # The ten comparisons of a person either all fail or all succeed.
         wrong = np.repeat(generator.random(people) < 0.3, 10)
         found = metrics.share_of(wrong, np.repeat(np.arange(people), 10))
         assert found == metrics.share_of(wrong, np.repeat(np.arange(people), 10))

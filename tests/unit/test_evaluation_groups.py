@@ -67,8 +67,8 @@ def test_each_group_has_its_own_rates_at_thresholds_of_all(tmp_path: Path) -> No
     assert (at.false_match.events, at.false_match.count) == (0, 4)
     assert at.false_non_match
     assert (at.false_non_match.events, at.false_non_match.count) == (1, 2)
-    assert rest.at_similarities[80.0].false_match is None  # one person is compared with nobody
-    # Of 40 comparisons of different people not even one may match at 0.01.
+    assert rest.at_similarities[80.0].false_match is None  # a single person has no comparisons
+    # Among 40 comparisons of different people, a rate of 0.01 allows no match.
     assert young.at_false_match_rates == {0.01: None, 0.001: None}
 
 

@@ -54,7 +54,7 @@ def test_a_stranger_enrolled_takes_a_search_that_was_right() -> None:
     assert lenient.false_positive.events == 1  # 9.5 degrees from the first photo, 80 from the third
     assert strict.false_negative
     assert strict.false_negative.events == 2
-    beside = found(50, -95)  # nearer to 60 than 90 is, and near to -100
+    beside = found(50, -95)  # nearer to 60 than 90 is, and close to -100
     assert beside.strangers == 2
     assert beside.rank_one
     assert beside.rank_one.events == 1
@@ -65,7 +65,7 @@ def test_a_stranger_enrolled_takes_a_search_that_was_right() -> None:
     assert lenient.false_positive.events == 2
     assert strict.false_positive
     assert strict.false_positive.events == 1
-    assert beside.false_negative_at == {0.01: None, 0.001: None}  # two searches cannot tell
+    assert beside.false_negative_at == {0.01: None, 0.001: None}  # two searches are too few
 
 
 def test_misses_are_counted_at_the_threshold_that_the_non_mated_searches_give() -> None:

@@ -1,4 +1,4 @@
-"""Workers return messages that they cannot process, and log why."""
+"""Workers return the messages that they cannot process, and log the reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The log of a request that failed: one line for foreseen errors, a traceback for the others."""
+"""The log of a failed request: one line for foreseen errors, a traceback for others."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EVENT = Path(__file__).parents[2] / "events" / "detect_faces.json"
 
 @pytest.fixture(autouse=True)
 def no_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Settings of a function whose models directory is empty."""
+    """Set the settings of a function whose models directory is empty."""
     values = {"DATABASE_URL": "postgresql://127.0.0.1:9/none", "AUTH": "none", "PACK": "dlib"}
     for name, value in (values | {"MODELS": str(tmp_path)}).items():
         monkeypatch.setenv(f"FACEDEX_{name}", value)
@@ -63,7 +63,7 @@ def test_unforeseen_error_is_logged_with_its_traceback_and_hidden_from_the_calle
     status, document = detect(headers=["not a mapping"])
     assert (status, document["Message"]) == (
         500,
-        "An internal fault; the request may be repeated.",
+        "An internal error occurred; the request can be retried.",
     )
     (record,) = caplog.records
     assert record.getMessage() == "A request failed."

@@ -1,4 +1,4 @@
-"""Tokens of RDS as passwords, and the access keys' secret out of Secrets Manager."""
+"""RDS tokens as passwords, and the access keys' secret from Secrets Manager."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ URL = "postgresql://facedex@db.example:5432/facedex?sslmode=require"
 
 @pytest.fixture(autouse=True)
 def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it remembers earlier credentials
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it caches earlier credentials
     for name, value in {
         "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
         "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",

@@ -24,7 +24,7 @@ def encode(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes:
 
 
 def gradient(width: int = 64, height: int = 48) -> Image.Image:
-    """Red grows to the right, green downwards."""
+    """Return a picture whose red increases to the right and whose green increases downwards."""
     across, down = np.meshgrid(np.linspace(0, 255, width), np.linspace(0, 255, height))
     return Image.fromarray(np.stack([across, down, np.full_like(down, 90)], 2).astype(np.uint8))
 
@@ -120,7 +120,7 @@ def test_a_png_is_reduced_to_means_of_its_pixels_across_strips() -> None:
     assert np.abs(reduced - on_white).max() <= 1.5
 
 
-# Prints the memory in MiB that decoding took beyond what the process had before.
+# Prints the increase of the process's memory during decoding, MiB.
 _MEMORY = """
 import resource, sys
 from concurrent.futures import ThreadPoolExecutor

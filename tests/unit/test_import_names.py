@@ -1,4 +1,4 @@
-"""ExternalImageIds that an import makes of the names of photos."""
+"""ExternalImageIds that an import makes from the names of photos."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from facedex_cli.importing.naming import Naming, escape, external_image_id
 _SHAPE = get_session().get_service_model("rekognition").shape_for("ExternalImageId")
 _VALID = re.compile(_SHAPE.metadata["pattern"])
 
-# What a file may be called: everything but the separator and NUL.
+# All characters that file names may contain: not the separator or NUL.
 names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1)
 
 

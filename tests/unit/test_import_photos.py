@@ -1,4 +1,4 @@
-"""An import reads files, and of each a bounded part."""
+"""An import reads only regular files, and only a limited number of bytes of each."""
 
 from __future__ import annotations
 

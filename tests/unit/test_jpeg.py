@@ -19,7 +19,7 @@ def encode(width: int = 64, height: int = 48, *, progressive: bool = True) -> by
 
 
 def repeat_last_scan(data: bytes, times: int) -> bytes:
-    """Return the file with its last scan that often."""
+    """Return the file with its last scan repeated."""
     body = data.removesuffix(b"\xff\xd9")
     return body + body[body.rindex(b"\xff\xda") :] * (times - 1) + b"\xff\xd9"
 
@@ -56,7 +56,7 @@ def test_a_jpeg_that_is_mostly_filling_is_refused_before_it_is_walked_through(
     filling: bytes,
 ) -> None:
     whole = encode()
-    if filling != b"\xff\xd8":  # decoders refuse a second start
+    if filling != b"\xff\xd8":  # decoders reject a second start marker
         assert images.decode(whole[:2] + filling * 100 + whole[2:]).width == 64
     with pytest.raises(InvalidImage, match=r"most of it is fill bytes|more than 10000 segments"):
         images.decode(whole[:2] + filling * 100_001 + whole[2:])

@@ -1,4 +1,4 @@
-"""What `facedex keys` and `facedex up --auth` stand on, without a database."""
+"""The parts of `facedex keys` and `facedex up --auth` that need no database."""
 
 from __future__ import annotations
 

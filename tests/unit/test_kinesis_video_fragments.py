@@ -1,4 +1,4 @@
-"""Fragments are read from a GetMedia byte stream, whatever it is cut into and whatever breaks."""
+"""Fragments are read from a GetMedia byte stream in pieces of any size, also after damage."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FRAMES = 30
 
 
 def _film(width: int = 64, codec: Literal["libx264", "mpeg4"] = "libx264") -> bytes:
-    """A film of three seconds at 10 frames a second, a key frame each second."""
+    """Return a film of three seconds at 10 frames per second, with a key frame each second."""
     written = io.BytesIO()
     with av.open(written, "w", format="matroska") as output:
         stream = output.add_stream(codec, rate=10, options={"g": "10"})
@@ -46,7 +46,7 @@ def _elements(data: bytes) -> list[Element]:
 
 
 def _answer(film: bytes, *, first: int = 1) -> list[bytes]:
-    """The fragments of a film as GetMedia sends them, a cluster for each key frame."""
+    """Return the fragments of a film as GetMedia sends them, with a cluster for each key frame."""
     found = _elements(film)
     header = b"".join(
         ebml.endless(ebml.SEGMENT) if each.id == ebml.SEGMENT else each.raw
@@ -197,7 +197,7 @@ def test_flipped_bytes_never_stop_the_reader(answer: list[bytes]) -> None:
         for _ in range(5):
             broken[chance.randrange(len(broken))] = chance.randrange(256)
         for fragment in read_fragments([bytes(broken), *answer]):
-            # Any other error is a failure of the test.
+            # Any other error fails the test.
             with suppress(MatroskaError):
                 list(frames(fragment))
 

@@ -100,7 +100,7 @@ def test_what_pinned_packages_need_is_pinned_too(name: str) -> None:
         try:
             texts = requires(pinned) or []
         except PackageNotFoundError:
-            continue  # another platform's, or of an extra that is not installed here
+            continue  # for another platform, or of an extra that is not installed here
         for requirement in map(Requirement, texts):
             holds = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
             if holds and canonicalize_name(requirement.name) not in pins:

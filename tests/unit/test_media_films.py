@@ -1,4 +1,4 @@
-"""What a film is said to be, and what is refused with which words."""
+"""Properties of films, and the errors for files that are rejected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which frames of a film are looked at, when they are shown, and which way up."""
+"""The analysed frames of a film, their times and their orientation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WHOLE = Segment(0, 0, FOREVER)
 
 
 def looked_at(data: bytes, rate: float, segment: Segment = WHOLE) -> list[tuple[int, int]]:
-    """Return the time and the number of each frame that is looked at."""
+    """Return the time and the number of each analysed frame."""
     seen = frames.sample(io.BytesIO(data), segment, Grid(rate))
     return [(at, making.number_of(image.pixels)) for at, image in seen]
 
@@ -141,7 +141,7 @@ def test_segments_cover_a_film_without_gap_or_overlap() -> None:
 
 
 def test_frames_are_freed_without_the_garbage_collector() -> None:
-    # It comes round when so many objects were made, however large they are: a worker would hold
+    # The collector runs after a number of new objects, whatever their size: a worker would hold
     # hundreds of megabytes of pixels by then.
     data = making.film(STEADY, codec_options=CLOSED)
     gc.collect()

@@ -1,4 +1,4 @@
-"""Who is who, across tracks and across the borders of segments."""
+"""Grouping of tracks by person, also across the borders of segments."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_faces_seen_at_the_same_moment_are_different_people_however_alike() -> N
 
 
 def test_a_group_keeps_apart_whom_one_of_its_tracks_was_seen_with() -> None:
-    # 0 and 2 are closest; 1 was seen with 2 and must not come in through 0.
+    # 0 and 2 are closest; 1 was seen with 2 and must not join their group through 0.
     tracks = [
         seen(0, 1000, ANNE),
         seen(4000, 5000, ALMOST_ANNE, RIGHT),
@@ -57,7 +57,7 @@ def test_a_group_keeps_apart_whom_one_of_its_tracks_was_seen_with() -> None:
 
 
 def test_a_chain_of_likenesses_does_not_make_one_person() -> None:
-    # Each is like the next; the first and the last are strangers.
+    # Each resembles the next; the first and the last are different people.
     steps = [vector(np.cos(turn), np.sin(turn)) for turn in np.linspace(0, np.pi / 2, 7)]
     tracks = [seen(2000 * n, 2000 * n + 500, step) for n, step in enumerate(steps)]
     groups = merge(tracks, cosine=SAME)

@@ -1,4 +1,4 @@
-"""Films are read in parts, and a look at one reads little of it."""
+"""Films are read in parts, and reading their properties fetches only a small part."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_what_the_fetch_raises_reaches_the_reader() -> None:
 
 
 def test_an_object_that_became_shorter_meanwhile_is_noticed() -> None:
-    with pytest.raises(EOFError, match="came"):
+    with pytest.raises(EOFError, match="were received"):
         RangedFile(1000, lambda *_: b"short").read(10)
 
 

@@ -1,4 +1,4 @@
-"""A live stream is decoded and followed for as long as it runs, whatever its producer does."""
+"""A live stream is decoded and its faces are tracked, whatever its producer does."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ COUNT, RATE = 30, 10
 
 
 def encoded(codec: str = "libx264", **options: Any) -> bytes:
-    """Three seconds of numbered frames, a key frame each second."""
+    """Return three seconds of numbered frames, with a key frame each second."""
     chosen = {"g": "10", "bf": "0", "sc_threshold": "0", **options}
     if codec != "libx264":
         chosen = {"g": "10", "b": "4000000", "x265-params": "bframes=0:keyint=10:log-level=none"}
@@ -47,7 +47,7 @@ def encoded(codec: str = "libx264", **options: Any) -> bytes:
 
 
 def answer(media: bytes, *, start: int = 1_700_000_000_000, first: int = 1) -> list[bytes]:
-    """A film's fragments as GetMedia sends them."""
+    """Return a film's fragments as GetMedia sends them."""
     head, clusters = matroska(media, start=start)
     return [
         head
@@ -180,7 +180,7 @@ def taken(times: Sequence[float], rate: float = 5) -> list[tuple[float, Moment]]
 
 
 def test_five_frames_a_second_are_looked_at_the_same_as_of_a_stored_film() -> None:
-    # Of 30 frames a second, in whole milliseconds of a clock that began at any time.
+    # 30 frames per second, in full milliseconds of a clock that began at any time.
     times = [1_700_000_000.337 + round(1000 * number / 30) / 1000 for number in range(90)]
     found = [round(at - times[0], 3) for at, _ in taken(times)]
     assert found == pytest.approx([number / 5 for number in range(15)])
@@ -226,12 +226,12 @@ def test_a_face_that_stays_is_one_track_that_is_searched_for_seldom(
             assert seen.probe is not None
             versions.setdefault(seen.track, set()).add(seen.probe.version)
     assert set(versions) == {0, 1}
-    # Views of new stretches, which become longer and longer.
+    # Views of new intervals, whose length increases.
     assert all(len(each) <= 3 * MOST for each in versions.values())
 
 
 def shaded(scene: Image, light: float) -> Image:
-    """The scene with so much of its light."""
+    """Return the scene with a fraction of its light."""
     return Image((scene.pixels * light).astype(np.uint8), scene.width, scene.height)
 
 
@@ -266,7 +266,7 @@ def test_a_dim_face_is_searched_for_if_it_could_be_enrolled_until_there_is_a_cle
         assert after.probe is not None
         assert after.track == before.track
         assert after.probe.version > before.probe.version
-        # The dim view has no part in it any more.
+        # The dim view no longer contributes to it.
         assert after.probe.vector @ vector > 0.9999
 
 

@@ -1,4 +1,4 @@
-"""Faces are followed through films, and their tracks are of one person each."""
+"""Faces are tracked through films, and each track shows one person."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def pack(pack_directory: Path) -> Pack:
 
 @pytest.fixture(scope="module")
 def photos(portraits: dict[str, bytes]) -> dict[str, NDArray[np.uint8]]:
-    """Two people's heads, of about the same size."""
+    """Return the heads of two people, of about the same size."""
     heads = {}
     for name, box in {"eileen": (130, 0, 330, 240), "grace": (100, 30, 420, 400)}.items():
         with Image.open(io.BytesIO(portraits[name])) as picture:
@@ -40,7 +40,7 @@ def photos(portraits: dict[str, bytes]) -> dict[str, NDArray[np.uint8]]:
 
 
 def scene(*heads: tuple[NDArray[np.uint8], float, float], shade: int = 90) -> NDArray[np.uint8]:
-    """A picture of heads at places x y; later ones stand in front."""
+    """Return a picture of heads at positions x y; later ones cover earlier ones."""
     pixels = np.full((HEIGHT, WIDTH, 3), shade, dtype=np.uint8)
     pixels[:, ::40] = 255 - shade
     for head, x, y in heads:

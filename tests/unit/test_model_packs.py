@@ -72,7 +72,7 @@ def test_an_unknown_pack_is_refused_with_the_names_of_those_that_exist() -> None
 
 @pytest.fixture
 def pulled_copy(pack_directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a copy of the default pack that a test may spoil."""
+    """Return a copy of the default pack that a test may damage."""
     monkeypatch.setenv("FACEDEX_MODELS", str(tmp_path))
     return Path(shutil.copytree(pack_directory, tmp_path / DEFAULT))
 
@@ -85,7 +85,7 @@ def test_an_altered_network_is_found(pulled_copy: Path) -> None:
     with (pulled_copy / "detector.onnx").open("r+b") as file:
         file.seek(1_000_000)
         file.write(b"\0\1\2\3")
-    with pytest.raises(DamagedPack, match=r"detector\.onnx was altered.*facedex models pull "):
+    with pytest.raises(DamagedPack, match=r"detector\.onnx has changed.*facedex models pull "):
         installing.verify(DEFAULT)
 
 

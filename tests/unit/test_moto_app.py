@@ -1,4 +1,4 @@
-"""What becomes of a request that moto cannot answer."""
+"""Handling of requests that moto cannot answer."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def client(name: str, url: str) -> Any:
 
 
 def fail(monkeypatch: pytest.MonkeyPatch, backend: type, method: str, times: int) -> list[str]:
-    """Have a method of moto's fail so many times; returns what is noted at each call."""
+    """Make a method of moto's fail a number of times; return a list of its calls."""
     right = getattr(backend, method)
     calls: list[str] = []
 
@@ -82,7 +82,7 @@ def test_what_moto_always_fails_at_is_its_fault_and_says_where(
     assert said["Error"]["Code"] == "InternalFailure"
     assert "moto" in said["Error"]["Message"]
     assert "RuntimeError in " in caplog.text
-    # What an exception says may hold names.
+    # An exception's message may contain names.
     assert "secrets" not in caplog.text + str(said)
 
 

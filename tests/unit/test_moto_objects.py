@@ -1,4 +1,4 @@
-"""moto's objects can be read while others of their name are put in their place."""
+"""moto's objects can be read while they are replaced."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from moto.s3.models import S3Backend
 
 from facedex_local.aws.moto_app import Moto
 
-# moto knows the buckets of its whole process by their names, those of other tests too.
+# moto's buckets belong to the process, including those of other tests.
 BUCKET = f"photos-{uuid4().hex}"
 
 
 @pytest.fixture
 def backend() -> Iterator[S3Backend]:
     Moto().load()
-    Moto().load()  # as every server of a process does
+    Moto().load()  # as every server in a process does
     made = S3Backend("us-east-1", "123456789012")
     made.create_bucket(BUCKET, "us-east-1")
     yield made

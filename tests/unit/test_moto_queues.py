@@ -19,7 +19,7 @@ _PATIENCE = 60.0  # seconds
 
 @pytest.fixture
 def impatient() -> Iterator[None]:
-    """Have threads take turns as often as they can."""
+    """Make threads switch as often as possible."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
@@ -39,7 +39,7 @@ def test_a_message_that_is_added_while_another_is_deleted_is_delivered_once() ->
             backend.send_message(name, str(number))
 
     def work() -> None:
-        # A message that was lost is waited for until then.
+        # The time until which a lost message would be waited for.
         end = monotonic() + _PATIENCE
         while len(seen) < _MESSAGES and monotonic() < end:
             for message in backend.receive_message(name, 10, 1, 60):

@@ -1,4 +1,4 @@
-"""moto's data streams keep what fits, and are read while they are written."""
+"""moto's data streams keep a limited amount, and can be read during writes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def stream() -> Stream:
 
 @pytest.fixture
 def impatient() -> Iterator[None]:
-    """Have threads take turns as often as they can."""
+    """Make threads switch as often as possible."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
@@ -59,7 +59,7 @@ def test_the_oldest_records_go_and_numbers_rise(stream: Stream) -> None:
 def test_who_read_an_earlier_process_reads_on_in_the_next(stream: Stream) -> None:
     last = [put(stream, "text") for _ in range(100)][-1]
     (shard,) = stream.shards.values()
-    shard.records.clear()  # as in a process that begins
+    shard.records.clear()  # as in a new process
     put(stream, "more")
     assert len(shard.get_records(last, None)[0]) == 1
 

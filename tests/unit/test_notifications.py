@@ -1,4 +1,4 @@
-"""Messages to topics whose other end is not what it should be."""
+"""Messages to topics whose endpoint misbehaves."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from facedex.store.jobs import Job, Order, VideoObject
 
 
 class _Proxy(BaseHTTPRequestHandler):
-    """Answers as no AWS service does."""
+    """A server that responds as no AWS service does."""
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))

@@ -1,4 +1,4 @@
-"""The OpenAPI document says what the catalog and the service model say."""
+"""The OpenAPI document agrees with the catalog and the service model."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_every_member_of_a_request_has_a_place(row: Operation) -> None:
     choosing = {variant.parameter for variant in VARIANTS.values()}
     in_url = set(parameters(row, "path")) | set(parameters(row, "query")) - choosing
     assert in_url | in_body == members
-    # A photo as the body leaves the rest to the query string.
+    # With a photo as the body, the other members are in the query string.
     photo = "image/jpeg" in body["content"] if body else False
     assert photo == ("Image" in members)
     if photo:
@@ -129,7 +129,7 @@ def test_constraints_of_the_service_model_are_kept() -> None:
 
 
 def test_patterns_need_no_unicode_mode() -> None:
-    """The pattern of tags is exact for ASCII, and lets all else pass for the service to judge."""
+    """The pattern of tags is exact for ASCII and accepts all other characters."""
     pattern = re.compile(SCHEMAS["TagValue"]["pattern"])
     for code in range(128):
         letter = chr(code)
@@ -180,7 +180,7 @@ def test_searching_with_every_face_is_told_as_an_option_of_the_route() -> None:
 
 
 def test_extensions_take_nothing_from_aws() -> None:
-    """Every name of an extension is its own, so that no AWS operation or shape changes."""
+    """No name of an extension is an AWS name, so no AWS operation or shape changes."""
     aws = botocore.session.get_session().get_service_model("rekognition")
     assert not set(extensions.SHAPES) & set(aws.shape_names)
     assert not set(extensions.OPERATIONS) & {*aws.operation_names, *OPERATIONS}

@@ -1,4 +1,4 @@
-"""Which photo is the original of a stored image."""
+"""Finding of the original photo of a stored image."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def image(number: int, external: str | None, *, pending: bool = True) -> StoredI
 @pytest.mark.parametrize(
     ("relative", "external"),
     [
-        ("staff/Zoë Lee.jpg", "Zo:C3:AB:20Lee"),  # as facedex import calls it by its name
-        ("staff/ann.jpg", "staff:2Fann.jpg"),  # its path
-        ("ann/1.jpg", "ann"),  # its folder
+        ("staff/Zoë Lee.jpg", "Zo:C3:AB:20Lee"),  # as named by facedex import: the stem
+        ("staff/ann.jpg", "staff:2Fann.jpg"),  # the path
+        ("ann/1.jpg", "ann"),  # the folder
         ("1.jpg", "photos"),  # the outermost folder
-        ("staff/a-b_c.jpg", "a-b_c"),  # as an upload is called
+        ("staff/a-b_c.jpg", "a-b_c"),  # as named by an upload
         ("00000000-0000-0000-0000-000000000001.png", None),  # the ImageId
         ("deep/00000000-0000-0000-0000-000000000001.png", "else"),
     ],
@@ -54,7 +54,7 @@ def test_a_name_counts_where_one_photo_and_one_image_have_it() -> None:
         UUID(int=3): AMBIGUOUS,
         UUID(int=4): NO_ORIGINAL,
     }
-    # The bytes of one of the two tell the other.
+    # The bytes of one of the two identify the other.
     found, _ = originals.of_names(photos, "photos", {UUID(int=1)})
     assert found == [(photo("ann.jpg"), [images[1]])]
 

@@ -21,7 +21,7 @@ false_match_rate = [0.1, 0.01, 0.0001]
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
-    """Return a pack without a calibration, its networks made here."""
+    """Return a pack without a calibration, with networks made here."""
     (tmp_path / "pack.toml").write_text(manifest("buffalo_l").text, encoding="utf-8")
     tiny_networks.scrfd(tmp_path / "detector.onnx")
     tiny_networks.embedder(tmp_path / "embedder.onnx", 512)

@@ -28,7 +28,7 @@ def largest(pack: Pack, picture: Image.Image) -> Face:
 
 
 def project(roll: float, yaw: float, pitch: float, distance: float) -> pose.Floats:
-    """Return the generic head's landmarks as seen from `distance` half eye distances away."""
+    """Return the generic head's landmarks, seen from a distance given in half eye distances."""
     z, y, x = np.radians([roll, -yaw, -pitch])
     tilt = np.array([[1, 0, 0], [0, np.cos(x), -np.sin(x)], [0, np.sin(x), np.cos(x)]])
     turn = np.array([[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]])

@@ -73,7 +73,7 @@ def test_other_users_can_read_a_pulled_pack(shelf: Shelf) -> None:
 def test_a_source_archive_is_read_without_setuptools_and_nothing_of_it_is_run(
     shelf: Shelf,
 ) -> None:
-    # The shelf holds no setuptools, which pip would otherwise fetch to run setup.py with.
+    # The index has no setuptools, which pip would otherwise fetch in order to run setup.py.
     assert fetch_member(shelf.pack.embedders[0].source) == network()
     assert not shelf.setup_ran.exists()
 

@@ -58,7 +58,7 @@ def test_a_file_is_found_in_an_archive_at_its_root_or_in_a_folder(
     server.files["/pack.zip"] = archive
     url = f"{server.url}/pack.zip"
     assert fetch_member(UrlSource(url, sha256(archive), "net.onnx", HASH)) == CONTENT
-    # The archive's hash pins the file where it has none of its own.
+    # The archive's hash pins a file that has no hash of its own.
     assert fetch_member(UrlSource(url, sha256(archive), "net.onnx")) == CONTENT
     with pytest.raises(WrongHash, match=r"net\.onnx has the SHA-256"):
         fetch_member(UrlSource(url, sha256(archive), "net.onnx", "0" * 64))
@@ -75,7 +75,7 @@ def test_a_file_that_is_in_an_archive_twice_is_not_guessed(server: FileServer) -
 
 @pytest.fixture
 def pack(server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Manifest:
-    """Return a pack whose two networks lie in one archive on the server."""
+    """Return a pack whose two networks are in one archive on the server."""
     monkeypatch.setenv("FACEDEX_MODELS", str(tmp_path / "models"))
     archive = zipped({"tiny/one.onnx": network(), "tiny/two.onnx": network()})
     server.files["/tiny.zip"] = archive

@@ -1,4 +1,4 @@
-"""The camera of the tests is one to FFmpeg."""
+"""FFmpeg accepts the simulated camera of the tests."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def test_a_planted_face_comes_back_exactly(
     tmp_path: Path, batch_axis: bool, size: int | None, stride: int, row: int, column: int
 ) -> None:
     network = tiny_networks.scrfd(tmp_path / "net.onnx", batch_axis=batch_axis, size=size)
-    pixels = black(300, 450)  # multiples of nothing, searched as it is
+    pixels = black(300, 450)  # multiples of no stride, searched without resizing
     box = paint(pixels, stride, row, column)
     found = Scrfd(network, threads=1).detect(pixels)
     assert np.array_equal(found.boxes, [box])

@@ -1,4 +1,4 @@
-"""The end of a run waits a bounded time, and hears a signal that raised nothing."""
+"""The end of a run waits for a limited time, and detects a signal that raised no exception."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signature Version 4 is verified as AWS's front ends do, and refused in their words."""
+"""Signature Version 4 is verified as by AWS, with the same error messages."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def sign(
     token: str | None = None,
     **headers: str,
 ) -> AWSRequest:
-    """A request signed by botocore, in its header or, with ``expires``, in its query."""
+    """Return a request signed by botocore, in its header or, with ``expires``, in its query."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     request = AWSRequest(method, f"https://{HOST}{target}", headers=named, data=body)
     credentials = ReadOnlyCredentials(*key, token)
@@ -76,7 +76,7 @@ def sign(
 
 
 def event_of(request: AWSRequest, *, stage: str = "", resource: str = "/") -> Event:
-    """What API Gateway makes of a request; ``stage`` is the part of its path that names one."""
+    """Return API Gateway's event of a request; ``stage`` is the part of the path that names one."""
     parts = urlsplit(str(request.url))
     headers = {"Host": HOST, **dict(request.headers.items())}
     query: dict[str, list[str]] = {}
@@ -96,7 +96,7 @@ def event_of(request: AWSRequest, *, stage: str = "", resource: str = "/") -> Ev
 
 
 def call(**options: Any) -> Event:
-    """A signed AWS JSON call."""
+    """Return a signed AWS JSON call."""
     headers = {"content_type": "application/x-amz-json-1.1", "x_amz_target": TARGET}
     return event_of(sign(**{**headers, **options}))
 

@@ -1,4 +1,4 @@
-"""A directory that a stranger made where Postgres's socket would go is refused as it is."""
+"""A directory for Postgres's socket that another user has created is rejected."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LENT = 54322
 
 @pytest.fixture
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """One whose name is too long for a socket's address."""
+    """Return a directory whose path is too long for a socket."""
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
     return tmp_path / ("d" * 120)

@@ -1,4 +1,4 @@
-"""A record of a stream processor, word by word as Rekognition documents it."""
+"""Records of a stream processor have exactly the documented format of Rekognition."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_record_reports_the_seconds_skipped_before_its_frame() -> None:
 
 
 def test_largest_record_fits_into_a_data_stream() -> None:
-    """A megabyte, with the partition key; a frame has 100 faces at most, each ten matches."""
+    """The limit is 1 MB with the partition key; a frame has at most 100 faces of ten matches."""
     longest = SimilarFace(
         StoredFace(
             MATCH.face.face_id, MATCH.face.image_id, "x" * 255, (1 / 3,) * 4, 100 / 3, "y" * 128

@@ -9,7 +9,7 @@ PROGRAM = "import {package}; import onnxruntime; onnxruntime.SessionOptions()"
 
 
 def test_nothing_is_kept_for_anybody_else(tmp_path: Path) -> None:
-    """ONNX Runtime keeps a device id and events in the user's home unless it is told not to."""
+    """By default, ONNX Runtime stores a device id and events in the user's home directory."""
     for package in ("facedex", "facedex_models"):
         environment = {
             name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"

@@ -1,4 +1,4 @@
-"""Topics that callers may have jobs announced to, and how long one without a way is waited for."""
+"""Topics to which jobs may publish, and the time limit for unreachable topics."""
 
 from __future__ import annotations
 

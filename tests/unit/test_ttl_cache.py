@@ -4,7 +4,7 @@ from facedex.store.ttl_cache import TTLCache
 
 
 class Clock:
-    """Time that passes when it is told to."""
+    """A clock that tests advance."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -14,7 +14,7 @@ class Clock:
 
 
 class Readings:
-    """Something that has another value each time that it is read."""
+    """A source that returns a new value at each read."""
 
     def __init__(self) -> None:
         self.count = 0

@@ -1,4 +1,4 @@
-"""What a notification and an object's key and metadata say, and what the poller tells Lambda."""
+"""Reading of notifications, object keys and metadata, and the poller's response to Lambda."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_notification_tells_created_from_removed_objects(event: str, removed: bo
         json.dumps({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "uploads"}),
         notification("staff/"),
         notification("staff/ann.jpg", "ObjectTagging:Put"),
-        # An object that a rule of the bucket clears away keeps its faces.
+        # If a lifecycle rule of the bucket removes an object, its faces remain.
         notification("staff/ann.jpg", "LifecycleExpiration:Delete"),
     ],
 )

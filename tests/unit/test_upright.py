@@ -1,4 +1,4 @@
-"""Turned boxes and landmarks, and what is left out where landmarks cannot be trusted."""
+"""Rotated boxes and landmarks, and exclusion of faces with unreliable landmarks."""
 
 from __future__ import annotations
 

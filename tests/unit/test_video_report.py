@@ -1,4 +1,4 @@
-"""The page about a film is readable, safe and whole."""
+"""The page about a video is readable, safe and complete."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def person(index: int, *matches: Match) -> Person:
 
 
 class _Tags(HTMLParser):
-    """Checks that tags close in order, and notes what refers elsewhere."""
+    """Parser that checks the nesting of tags, and records external references."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -92,5 +92,5 @@ def test_names_of_films_and_people_are_text_and_nothing_else() -> None:
 
 def test_a_film_without_anybody_says_so() -> None:
     html = render(Film("job", "film.mp4", _METADATA, []), {})
-    assert "No person in this film resembles a face" in html
+    assert "No person in this video resembles a face" in html
     _read(html)

@@ -1,4 +1,4 @@
-"""Videos in S3 that are too large are refused before a byte of them is read."""
+"""Videos in S3 that are too large are rejected before any byte is read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PLACE = {"S3Object": {"Bucket": "films", "Name": "long.mp4"}}
 
 
 class _Store(BaseHTTPRequestHandler):
-    """Says of every object that it has so many bytes, and gives none of them."""
+    """A server that declares a size for every object but sends no bytes."""
 
     size = 0
 
@@ -28,7 +28,7 @@ class _Store(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Stay quiet."""
+        """Log nothing."""
 
 
 @pytest.fixture

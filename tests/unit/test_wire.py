@@ -74,7 +74,7 @@ def test_no_text_has_what_the_store_cannot_write(character: str) -> None:
     )
     assert "'video.s3Object.name' failed to satisfy constraint: Member must not have" in message
     assert "'notificationChannel.sNSTopicArn' failed" in message
-    assert message.encode()  # it can be sent
+    assert message.encode()  # botocore can serialise it
 
 
 @pytest.mark.parametrize("value", ["a\tb", "a\nb", "a\x1fb", "a!b", "a\0b"])

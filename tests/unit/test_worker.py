@@ -1,4 +1,4 @@
-"""The entry of functions that process messages of a queue."""
+"""The entry point of functions that process messages of a queue."""
 
 from __future__ import annotations
 

@@ -144,7 +144,7 @@ def test_textures_hold_no_face(detector: YuNet) -> None:
 def test_a_cell_is_decoded_to_its_box_and_landmarks() -> None:
     faces, objects = np.zeros((2, 12, 1), dtype=np.float32)
     boxes, points = np.zeros((12, 4), dtype=np.float32), np.zeros((12, 10), dtype=np.float32)
-    # Cell 6 of rows of 4: (2, 1). Cell 7 lies in a face by one measure alone.
+    # Cell 6 of rows of 4: (2, 1). Cell 7 is in a face by only one of the two scores.
     faces[[6, 7]], objects[6] = 1.2, 0.81
     boxes[6] = 0.5, 0.25, np.log(3), np.log(5)
     points[6] = np.arange(10) / 4

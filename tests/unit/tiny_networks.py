@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 Floats = NDArray[np.float32]
 
 STRIDES = (8, 16, 32)
-# What scrfd() answers around a cell that a picture's block of colour fills, in cells.
+# The output of scrfd() around a cell with a block of colour, in cells.
 BOX = np.array([1.5, 2, 2.5, 3], dtype=np.float32)  # distances to left, top, right, bottom
 POINTS = np.array(
     [[-0.5, -0.75], [1.25, -0.5], [0.25, 0.5], [-0.25, 1.5], [1, 1.75]], dtype=np.float32
@@ -43,7 +43,7 @@ def _save(
 def scrfd(
     path: Path, *, batch_axis: bool = False, size: int | None = None, landmarks: bool = True
 ) -> Path:
-    """Write a network of SCRFD's form that finds blocks of colour.
+    """Write a network in SCRFD's format that detects blocks of colour.
 
     A cell's first anchor has the mean of the block under it as its score, in the channel of its
     grid: red for stride 8, green for 16, blue for 32. The second anchor's score is always 0.
@@ -84,7 +84,7 @@ def scrfd(
 
 
 def paint(pixels: NDArray[np.uint8], stride: int, row: int, column: int) -> Floats:
-    """Fill one cell with the colour that scrfd() finds; return the box it answers, in pixels."""
+    """Fill one cell with the colour that scrfd() detects; return the resulting box, in pixels."""
     top, left = row * stride, column * stride
     pixels[top : top + stride, left : left + stride, STRIDES.index(stride)] = 255
     reach = np.array([-BOX[0], -BOX[1], BOX[2], BOX[3]], dtype=np.float32)
@@ -92,9 +92,9 @@ def paint(pixels: NDArray[np.uint8], stride: int, row: int, column: int) -> Floa
 
 
 def embedder(path: Path, dimension: int, *, batch: int | str = "batch") -> tuple[Path, Floats]:
-    """Write a network of ArcFace's form; return its path and the matrix (192, dimension) in it.
+    """Write a network in ArcFace's format; return its path and its matrix (192, dimension).
 
-    Its vector is a function, not linear, of the means of 14 x 14 pixels: tanh(means @ matrix).
+    Its vector is a nonlinear function of the means of 14 x 14 pixels: tanh(means @ matrix).
     """
     matrix = np.random.default_rng(7).normal(0, 0.25, (192, dimension)).astype(np.float32)
     nodes = [

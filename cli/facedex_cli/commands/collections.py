@@ -1,4 +1,4 @@
-"""``facedex collections``: which packs collections are made with, and moving them to another."""
+"""``facedex collections``: list collections with their model packs, and upgrade them."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ _pack = click.option(
 def collections() -> None:
     """List the collections with their model packs, and move one to another pack.
 
-    A collection keeps the pack that it was made with: vectors of one network cannot be compared
-    with those of another. These commands work on the database of a data directory, whether or not
+    A collection keeps the pack that it was created with, because vectors of different networks
+    cannot be compared. The commands use the database of a data directory, whether or not
     `facedex up` is running on it.
     """
 
@@ -57,9 +57,9 @@ def collections() -> None:
 @_pack
 @on_database
 def list_collections(pack: str, data_dir: Path, database_url: str | None) -> None:
-    """List the collections, and which of them are outdated.
+    """List the collections, and mark outdated ones.
 
-    Outdated is what another pack has made, or another version, than the default one.
+    A collection is outdated if its pack, or the version of its pack, is not the default one.
     """
     with _plain_errors():
         default = pack, model_version(pack)
@@ -75,27 +75,27 @@ def list_collections(pack: str, data_dir: Path, database_url: str | None) -> Non
     "source",
     required=True,
     metavar="DIR|s3://BUCKET/PREFIX",
-    help="Where the photos are that the faces were indexed from.",
+    help="Location of the photos from which the faces were indexed.",
 )
 @_pack
 @click.option(
     "--delete-missing",
     is_flag=True,
-    help="Delete faces that have no original there, instead of keeping the collection as it is.",
+    help="Delete faces whose photo is missing, instead of leaving the collection unchanged.",
 )
 @click.option(
     "--report",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE.csv",
-    help="Write every face without an original, and why.",
+    help="Write the faces whose photo is missing, with the reason, to this file.",
 )
 @click.option(
     "--concurrency",
     type=click.IntRange(1, 64),
     default=lambda: os.cpu_count() or 1,
-    show_default="as many as there are cores",
+    show_default="the number of cores",
     metavar="N",
-    help="Photos looked at at once.",
+    help="Number of photos processed concurrently.",
 )
 @on_database
 def upgrade(
@@ -108,24 +108,25 @@ def upgrade(
     data_dir: Path,
     database_url: str | None,
 ) -> None:
-    """Move the collection ID to another model pack, from the photos it was made of.
+    """Move the collection ID to another model pack, using its original photos.
 
     \b
     facedex collections upgrade staff --from ~/photos
     facedex collections upgrade staff --from s3://photos/staff --pack sface
 
-    No photo is kept in a collection, and no vector can be turned into one of another pack: so the
-    photos are looked at again. A photo is that of a stored face if its bytes are, or if it has the
-    ImageId or the ExternalImageId as its name, as `facedex import` and uploads give names. Then
-    the new pack finds the faces, and each stored face is the one at its place.
+    A collection stores no photos, and a vector of one pack cannot be converted to another pack, so
+    the photos are processed again. A photo belongs to a stored face if its bytes are those that
+    were indexed, or if its name is the face's ImageId or ExternalImageId, as `facedex import` and
+    uploads name them. The new pack detects the faces in the photo, and the face at the position of
+    the stored face gives the new vector.
 
-    FaceIds, ImageIds, ExternalImageIds, users and tags stay. The collection is searched with the
-    old pack until every face has a new vector, and is then switched in one moment. Ctrl-C breaks
-    the upgrade off; the same command goes on where it ended.
+    FaceIds, ImageIds, ExternalImageIds, users and tags stay. Searches use the old pack until every
+    face has a new vector; then the collection is switched at once. Ctrl-C interrupts the upgrade;
+    the same command continues it.
 
-    The collection is not switched, and the exit status is 1, if a face has no original, unless
-    --delete-missing says that such faces may be deleted. None is deleted while a photo or a folder
-    could not be read.
+    If the photo of a face is missing, the collection is not switched and the exit status is 1. With
+    --delete-missing, such faces are deleted instead, but none while a photo or a folder cannot be
+    read.
     """
     with _plain_errors(), interruption() as interrupted:
         photos = open_source(source)
@@ -133,7 +134,7 @@ def upgrade(
         with opened(data_dir, database_url, connections=concurrency + 1) as database:
             collection = _find(database, collection_id)
             if collection.model_version == loaded.model_version:
-                click.echo(f"{collection_id} is made with {described(loaded)} already.")
+                click.echo(f"{collection_id} already uses {described(loaded)}.")
                 return
             before = display.pack_name(collection.model_version, shelf().installed())
             work = _upgrade(
@@ -152,7 +153,7 @@ def upgrade(
         if report:
             _write(report, outcome)
     if outcome.interrupted:
-        click.echo("interrupted; the same command goes on where this one ended", err=True)
+        click.echo("interrupted; run the same command again to continue", err=True)
         raise SystemExit(INTERRUPTED)
     conclude(outcome, collection, loaded, before, len(found), source, delete_missing=delete_missing)
 
@@ -161,19 +162,19 @@ def upgrade(
 @click.argument("collection_id", metavar="ID")
 @on_database
 def abandon(collection_id: str, data_dir: Path, database_url: str | None) -> None:
-    """Give up the unfinished upgrade of the collection ID, and what it has done.
+    """Abandon the unfinished upgrade of the collection ID, and discard its new vectors.
 
-    The collection stays what it is. While an upgrade is unfinished, photos that are indexed are
-    looked at with both packs.
+    The collection keeps its current pack. While an upgrade is unfinished, newly indexed photos are
+    processed with both packs.
     """
     with _plain_errors(), opened(data_dir, database_url) as database:
         collection = _find(database, collection_id)
         with database.transaction() as connection:
             given_up = upgrades.give_up(connection, collection)
     click.echo(
-        f"The upgrade of {collection_id} was given up."
+        f"The upgrade of {collection_id} was abandoned."
         if given_up
-        else f"No upgrade of {collection_id} is under way."
+        else f"{collection_id} has no unfinished upgrade."
     )
 
 
@@ -206,7 +207,7 @@ def _find(database: Database, collection_id: str) -> store.Collection:
             return store.find(connection, collection_id)
     except CollectionNotFound:
         raise click.ClickException(
-            f"There is no collection {collection_id}; `facedex collections list` names all."
+            f"There is no collection {collection_id}; list all with: facedex collections list"
         ) from None
 
 
@@ -221,7 +222,7 @@ def _write(report: Path, outcome: Outcome) -> None:
 
 @contextmanager
 def _plain_errors() -> Iterator[None]:
-    """Show what is foreseen to fail as one sentence."""
+    """Show expected errors as one sentence, without a traceback."""
     try:
         yield
     except BotoCoreError as error:

@@ -30,7 +30,7 @@ from facedex_local.machine import Options
     "--image",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="A photo of your own; every face in it is searched.",
+    help="A photo of your own; every face in it is searched for.",
 )
 @click.option(
     "--output",

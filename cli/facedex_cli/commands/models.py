@@ -24,7 +24,7 @@ def models() -> None:
 
 @models.command("list")
 def list_packs() -> None:
-    """List the available packs, and whether they are installed.
+    """List the available packs, and show which are installed.
 
     The version is the FaceModelVersion of collections that use the pack.
     """
@@ -74,7 +74,11 @@ def verify(pack: str) -> None:
     with _plain_errors():
         directory = installing.verify(pack)
         older = installing.current(manifests.manifest(pack)) is None
-    hint = f" It is of another version of Facedex: facedex models pull {pack}" if older else ""
+    hint = (
+        f" It was pulled by another version of Facedex; update it with: facedex models pull {pack}"
+        if older
+        else ""
+    )
     click.echo(f"{directory} is valid.{hint}")
 
 

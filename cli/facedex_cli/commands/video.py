@@ -29,7 +29,7 @@ from facedex_cli.video_report.persons import Film
 _BUCKET: Final = "facedex-video-search"
 _POLL: Final = 0.5  # seconds
 _SEGMENTS: Final = re.compile(r"(\d+) of (\d+)")
-_MOST_STAYS: Final = 4  # maximum number in a row of the table
+_MAX_STAYS: Final = 4  # in a row of the table
 _CONNECTIONS: Final = 4  # number of parts of a video that are uploaded concurrently
 
 _film = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -73,7 +73,7 @@ def search(
     url: str | None,
     data_dir: Path,
 ) -> None:
-    """Search a video for the people of a collection, and print who is seen when.
+    """Search a video for the people of a collection, and print when each person is seen.
 
     The server must be running (`facedex up`), and the collection must have faces
     (`facedex import PHOTOS --collection ID --create`).
@@ -120,7 +120,7 @@ def search(
 @where.url
 @where.running
 def report(job_id: str, out: Path, film: Path | None, url: str | None, data_dir: Path) -> None:
-    """Write the results of a StartFaceSearch job as a page that shows who is seen when.
+    """Write the results of a StartFaceSearch job as a page with a timeline per person.
 
     Pictures of the people are taken from your own copy of the video, on this machine; without it
     the page has no pictures.
@@ -233,13 +233,13 @@ def _table(film: Film) -> Table:
             continue
         best = person.matches[0] if person.matches else None
         stays = [page.stay(start, end) for start, end in person.stays]
-        more = len(stays) - _MOST_STAYS
+        more = len(stays) - _MAX_STAYS
         table.add_row(
             str(person.index),
             best.name if best else "no match",
             f"{best.similarity:.2f}" if best else "",
             page.length(person),
-            ", ".join(stays[:_MOST_STAYS]) + (f" and {more} more" if more > 0 else ""),
+            ", ".join(stays[:_MAX_STAYS]) + (f" and {more} more" if more > 0 else ""),
         )
     return table
 

@@ -1,4 +1,4 @@
-"""An import as the terminal shows it: the bar while it runs, the table at its end."""
+"""Terminal output of an import: a progress bar, then a table of results."""
 
 from __future__ import annotations
 
@@ -31,7 +31,15 @@ _COLUMNS = (
 
 @contextmanager
 def progress(total: int, doing: str = "importing") -> Iterator[Callable[[int], None]]:
-    """A bar on standard error, told after each of ``total`` photos how many faces there are."""
+    """Show a progress bar on standard error while the block runs.
+
+    Args:
+        total: number of photos.
+        doing: label of the bar.
+
+    Yields:
+        A function to call after each photo, with the number of faces indexed so far.
+    """
     bar = Progress(*_COLUMNS, console=Console(stderr=True))
     task = bar.add_task(doing, total=total, rate=0.0, faces=0)
     started = time.perf_counter()
@@ -51,7 +59,7 @@ def progress(total: int, doing: str = "importing") -> Iterator[Callable[[int], N
 
 
 def print_tally(tally: Tally) -> None:
-    """Print the counts, and what a reader should know of them."""
+    """Print the counts by result, and the first failures."""
     console = Console()
     earlier = tally.earlier.total() > 0
     table = Table("Photos")

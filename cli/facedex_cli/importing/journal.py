@@ -1,8 +1,8 @@
-"""What has been done, so that a later run need not do it again.
+"""A journal of processed photos, so that a later run does not repeat them.
 
-IndexFaces is idempotent: doing a photo again changes nothing and only takes its time. So the
-journal may forget (it is not synchronised to disk at each line), and must never remember what
-was not acknowledged.
+IndexFaces is idempotent: repeating a photo changes nothing and only costs time. The journal may
+therefore lose entries in a power cut (it is not synchronised to disk after each one), but must
+never contain a photo that IndexFaces did not acknowledge.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ CREATE TABLE IF NOT EXISTS photo (
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked of IndexFaces beside the photo: asked otherwise, it is done again.
+    """The parameters of IndexFaces besides the photo; with other ones, a photo is repeated.
 
     Attributes:
-        external_image_id: what the faces will carry.
-        max_faces: most faces of a photo, None for all.
-        quality_filter: Rekognition's.
+        external_image_id: the ExternalImageId of the faces.
+        max_faces: maximum number of faces per photo, None for all.
+        quality_filter: Rekognition's ``QualityFilter``.
     """
 
     external_image_id: str
@@ -55,17 +55,17 @@ class Request:
 
 
 class Journal:
-    """The photos that are in one collection.
+    """The photos that one collection has processed.
 
-    A collection is its ARN and when it was made, wherever it is reached: one that was deleted and
-    made anew has nothing in it yet.
+    A collection is identified by its ARN and its creation time, whatever the URL of its server. One
+    that was deleted and created again therefore starts with an empty journal.
     """
 
     def __init__(self, path: Path, *, arn: str, created: str) -> None:
-        """Open the journal, made where it is missing.
+        """Open the journal, and create it if it does not exist.
 
         Raises:
-            ImportStopped: it cannot be used.
+            ImportStopped: if the file cannot be used.
         """
         self._path = path
         try:
@@ -79,7 +79,7 @@ class Journal:
             raise self._unusable(error) from None
 
     def find(self, photo: Photo, request: Request) -> Outcome | None:
-        """What became of a photo when it was done as it is now, or None if it was not."""
+        """Return the recorded outcome of this version of a photo and this request, or None."""
         row = self._database.execute(
             "SELECT result, faces, reasons, smaller FROM photo"
             " WHERE (collection, place, request, version) = (?, ?, ?, ?)",
@@ -99,10 +99,10 @@ class Journal:
         )
 
     def add(self, photo: Photo, request: Request, outcome: Outcome) -> None:
-        """Note an answer of IndexFaces.
+        """Record a response of IndexFaces.
 
         Raises:
-            ImportStopped: the journal cannot be written.
+            ImportStopped: if the journal cannot be written.
         """
         try:
             self._database.execute(
@@ -133,11 +133,11 @@ class Journal:
         return int(row[0])
 
     def _key(self, photo: Photo, request: Request) -> tuple[int, bytes, str]:
-        # A file name may hold bytes that are no text.
+        # A file name may contain bytes that are not valid UTF-8.
         return self._collection, os.fsencode(photo.place), json.dumps(asdict(request))
 
     def _unusable(self, error: Exception) -> ImportStopped:
         return ImportStopped(
-            f"The journal of what has been imported, {self._path}, cannot be used ({error}); make"
-            " room for it, or name another data directory with --data-dir."
+            f"The journal of imported photos, {self._path}, cannot be used ({error}); free disk"
+            " space, or specify another data directory with --data-dir."
         )

@@ -1,9 +1,9 @@
 """ExternalImageIds from the names of photos.
 
-An ExternalImageId has 1 to 255 of ``a-z A-Z 0-9 _ . - :``. Names are escaped as in a URL, with
-``:`` in place of ``%``: ``Zoë Lee`` becomes ``Zo:C3:AB:20Lee``. So different names never become
-the same id, and ``urllib.parse.unquote(id.replace(":", "%"))`` gives a name back. Only an id that
-would be too long is cut, and ends with a hash of the whole.
+An ExternalImageId has 1 to 255 characters out of ``a-z A-Z 0-9 _ . - :``. Names are escaped as in
+a URL, with ``:`` in place of ``%``: ``Zoë Lee`` becomes ``Zo:C3:AB:20Lee``. Different names
+therefore have different ids, and ``urllib.parse.unquote(id.replace(":", "%"))`` returns the name.
+Only an id that would be too long is truncated; it then ends with a hash of the complete name.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ from pathlib import PurePosixPath
 from typing import Final
 from urllib.parse import quote_from_bytes
 
-_LONGEST: Final = 255
+_MAX_LENGTH: Final = 255
 _HASH: Final = 32  # hexadecimal digits: 128 bits
 
 
 class Naming(StrEnum):
-    """What a photo is called by.
+    """The part of a photo's path that becomes its ExternalImageId.
 
-    ``stem``: its file name without the ending. ``path``: its path below what is imported, with
-    the ending. ``folder``: the folder that it is in, for a folder per person.
+    ``stem``: the file name without its extension. ``path``: the path relative to the imported
+    folder, with the extension. ``folder``: the name of the photo's folder, for one folder per
+    person.
     """
 
     STEM = "stem"
@@ -32,12 +33,12 @@ class Naming(StrEnum):
 
 
 def external_image_id(naming: Naming, relative: str, root: str) -> str:
-    """The ExternalImageId of a photo.
+    """Return the ExternalImageId of a photo.
 
     Args:
-        naming: what it is called by.
-        relative: the photo's path below what is imported, with slashes.
-        root: name of what is imported, for a photo that is in no folder below it.
+        naming: the part of the path to use.
+        relative: the photo's path relative to the imported folder, with slashes.
+        root: name of the imported folder, for photos directly in it.
     """
     path = PurePosixPath(relative)
     if naming is Naming.STEM:
@@ -48,14 +49,14 @@ def external_image_id(naming: Naming, relative: str, root: str) -> str:
 
 
 def escape(name: str) -> str:
-    """A name as a valid ExternalImageId.
+    """Return a name as a valid ExternalImageId.
 
-    Names that Unicode holds to be the same (``ë`` as one character or as two) become one id.
-    Bytes of a file name that are no UTF-8 are kept as what they are.
+    Names that are equivalent in Unicode (``ë`` as one character or as two) have the same id. Bytes
+    of a file name that are not valid UTF-8 are escaped unchanged.
     """
-    whole = unicodedata.normalize("NFC", name).encode("utf-8", "surrogateescape")
-    # The one character that a URL leaves alone and an ExternalImageId may not have.
-    escaped = quote_from_bytes(whole, safe="").replace("~", "%7E").replace("%", ":")
-    if len(escaped) <= _LONGEST:
+    encoded = unicodedata.normalize("NFC", name).encode("utf-8", "surrogateescape")
+    # Only a tilde is left as it is in a URL and may not be in an ExternalImageId.
+    escaped = quote_from_bytes(encoded, safe="").replace("~", "%7E").replace("%", ":")
+    if len(escaped) <= _MAX_LENGTH:
         return escaped
-    return f"{escaped[: _LONGEST - _HASH - 1]}-{sha256(whole).hexdigest()[:_HASH]}"
+    return f"{escaped[: _MAX_LENGTH - _HASH - 1]}-{sha256(encoded).hexdigest()[:_HASH]}"

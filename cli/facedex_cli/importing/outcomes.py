@@ -1,4 +1,4 @@
-"""What became of each photo, counted and written down."""
+"""Outcomes of an import: the result of each photo, their counts, and the CSV report."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 
 
 class Result(StrEnum):
-    """What became of a photo."""
+    """The result of a photo."""
 
     INDEXED = "indexed"
     NO_FACE = "no face found"
@@ -24,26 +24,26 @@ class Result(StrEnum):
     FAILED = "failed"
 
 
-# IndexFaces has answered: there is nothing to do again.
+# IndexFaces has responded, so these photos need not be repeated.
 ACKNOWLEDGED: Final = frozenset({Result.INDEXED, Result.NO_FACE, Result.UNFIT})
-# A person should look at these; in the others everything is as it should be.
+# These need the user's attention.
 FAILURES: Final = frozenset({Result.DAMAGED, Result.TOO_LARGE, Result.FAILED})
-_NAMED: Final = 10  # of these, in the terminal; a report has all
+_MAX_LISTED: Final = 10  # failures shown in the terminal; the CSV report has all
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one photo.
+    """The outcome of one photo.
 
     Attributes:
-        place: its path or ``s3://`` address.
-        result: what became of it.
-        external_image_id: under which it was sent, empty if it was not.
-        faces: how many were indexed.
-        reasons: why others were not, in Rekognition's words, with how many each.
-        message: of the error.
-        smaller: whether it was reduced to fit into a request.
-        earlier: whether an earlier run did it.
+        place: its path or ``s3://`` URL.
+        result: its result.
+        external_image_id: the ExternalImageId that it was sent with, empty if it was not sent.
+        faces: number of indexed faces.
+        reasons: number of faces that were not indexed, by Rekognition's reason.
+        message: the error's message.
+        smaller: whether it was reduced in size to fit into a request.
+        earlier: whether an earlier run processed it.
     """
 
     place: str
@@ -57,7 +57,7 @@ class Outcome:
 
 
 def of_answer(answer: Mapping[str, Any]) -> tuple[Result, int, dict[str, int]]:
-    """Result, faces and reasons in an answer of IndexFaces."""
+    """Return the result, the number of faces and the reasons in a response of IndexFaces."""
     faces = len(answer["FaceRecords"])
     unindexed = answer["UnindexedFaces"]
     reasons = Counter(reason for each in unindexed for reason in each["Reasons"])
@@ -70,11 +70,11 @@ class Tally:
     """Counts of outcomes.
 
     Attributes:
-        now, earlier: photos by result, of this run and of those before.
+        now, earlier: photos by result, of this run and of earlier ones.
         reasons: faces that were not indexed, by reason.
-        faces: indexed in this run.
-        smaller: photos that were reduced to fit into a request.
-        failures: the first of those that a person should look at.
+        faces: number of faces indexed in this run.
+        smaller: number of photos that were reduced in size to fit into a request.
+        failures: the first outcomes that need the user's attention.
     """
 
     def __init__(self) -> None:
@@ -90,14 +90,14 @@ class Tally:
         (self.earlier if outcome.earlier else self.now)[outcome.result] += 1
         self.reasons.update(outcome.reasons)
         self.smaller += outcome.smaller
-        if outcome.result in FAILURES and len(self.failures) < _NAMED:
+        if outcome.result in FAILURES and len(self.failures) < _MAX_LISTED:
             self.failures.append(outcome)
         if not outcome.earlier:
             self.faces += outcome.faces
 
     @property
     def failed(self) -> bool:
-        """Whether a person should look at something."""
+        """True if an outcome of this run needs the user's attention."""
         return any(self.now[result] for result in FAILURES)
 
 
@@ -116,12 +116,12 @@ class Report:
     )
 
     def __init__(self, path: Path) -> None:
-        """Begin the file, in place of one that is there.
+        """Create the file, replacing an existing one.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: if the file cannot be written.
         """
-        # Names that are no UTF-8 are written as the bytes that they are.
+        # Names that are not valid UTF-8 are written as their own bytes.
         self._file = path.open("w", encoding="utf-8", errors="surrogateescape", newline="")
         self._rows = csv.writer(self._file)
         self._rows.writerow(self.COLUMNS)

@@ -1,4 +1,4 @@
-"""Photos of a folder and of an S3 bucket: found, told apart from other files, made to fit."""
+"""Photos of a folder or an S3 bucket: listed, distinguished from other files, made to fit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _MAGIC: Final = max(map(len, FORMATS))
-_MOST_READ: Final = 200_000_000  # bytes of a file; a photo of a hundred megapixels has fewer
+_MAX_READ: Final = 200_000_000  # bytes of a file; a photo of 100 megapixels has fewer
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +26,10 @@ class Photo:
     """A file that may be a photo.
 
     Attributes:
-        place: its absolute path, or its ``s3://`` address.
-        relative: its path below what is imported, with slashes.
-        version: what changes when its content does.
-        size: bytes.
+        place: its absolute path, or its ``s3://`` URL.
+        relative: its path relative to the imported folder or prefix, with slashes.
+        version: a text that changes with its content.
+        size: in bytes.
     """
 
     place: str
@@ -44,7 +44,7 @@ class Unreadable:
 
     Attributes:
         place: its absolute path.
-        message: why.
+        message: the reason.
     """
 
     place: str
@@ -53,11 +53,11 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A photo as IndexFaces takes it.
+    """A photo as sent to IndexFaces.
 
     Attributes:
         image: the request's ``Image``.
-        smaller: whether it was reduced to fit into a request.
+        smaller: whether it was reduced in size to fit into a request.
     """
 
     image: ImageTypeDef
@@ -65,56 +65,57 @@ class Prepared:
 
 
 class Source(Protocol):
-    """Where photos come from.
+    """A source of photos.
 
     Attributes:
-        name: of the outermost folder.
+        name: name of the outermost folder.
     """
 
     name: str
 
     def find(self) -> Iterator[Photo | Unreadable]:
-        """Every file that is not hidden, in order of its path."""
+        """Yield every file that is not hidden, in the order of the paths."""
         ...
 
     def prepare(self, photo: Photo) -> Prepared:
-        """What IndexFaces gets.
+        """Return the photo as sent to IndexFaces.
 
         Raises:
-            NotAnImage: the file is neither JPEG nor PNG.
-            InvalidImage: it is damaged, where that shows here.
-            ImageTooLarge: it has too many pixels to be made smaller.
-            TooLarge: it cannot be made small enough.
-            OSError: it cannot be read.
+            NotAnImage: if the file is neither JPEG nor PNG.
+            InvalidImage: if the photo has to be reduced and is damaged.
+            ImageTooLarge: if the photo has to be reduced and has too many pixels to be decoded.
+            TooLarge: if the photo cannot be reduced enough.
+            OSError: if the file cannot be read.
         """
         ...
 
     def read(self, photo: Photo) -> bytes:
-        """The photo's bytes as they are.
+        """Return the photo's bytes, unchanged.
 
         Raises:
-            NotAnImage: the file is neither JPEG nor PNG.
-            TooLarge: it has more bytes than are read.
-            OSError, BotoCoreError, ClientError: it cannot be read.
+            NotAnImage: if the file is neither JPEG nor PNG.
+            TooLarge: if the file exceeds the maximum size.
+            OSError, BotoCoreError, ClientError: if the file cannot be read.
         """
         ...
 
     def looks_like_image(self, photo: Photo) -> bool:
-        """Whether a file that was refused is a JPEG or PNG by its first bytes."""
+        """Return whether a rejected file begins like a JPEG or PNG."""
         ...
 
 
 class Folder:
-    """A folder and the folders in it."""
+    """A folder and its subfolders."""
 
     def __init__(self, root: Path) -> None:
         self._root = root.resolve()
         self.name = self._root.name
 
     def find(self) -> Iterator[Photo | Unreadable]:
-        """Every file that is not hidden; links are followed, and a folder is read once.
+        """Yield every file that is not hidden.
 
-        Pipes, sockets and devices are no files, behind links either.
+        Symbolic links are followed, and each folder is listed once. Pipes, sockets and devices are
+        ignored.
         """
         failures: list[OSError] = []
         seen: set[tuple[int, int]] = set()
@@ -138,16 +139,16 @@ class Folder:
                 yield Unreadable(str(path), error.strerror or str(error))
                 continue
             if not stat.S_ISREG(found.st_mode):
-                continue  # a pipe would be waited for without end
+                continue  # reading a pipe could block for ever
             relative = path.relative_to(self._root).as_posix()
             version = f"{found.st_size}-{found.st_mtime_ns}"
             yield Photo(str(path), relative, version, found.st_size)
 
     def prepare(self, photo: Photo) -> Prepared:
-        """The file's bytes, made smaller where they do not fit into a request.
+        """Return the file's bytes; reduce the photo if it does not fit into a request.
 
         Raises:
-            TooLarge: besides, it has more bytes than are read.
+            TooLarge: also if the file exceeds the maximum size.
         """
         data = self.read(photo)
         if len(data) > MOST_BYTES:
@@ -155,15 +156,15 @@ class Folder:
         return Prepared({"Bytes": data})
 
     def read(self, photo: Photo) -> bytes:
-        """The file's bytes."""
+        """Return the file's bytes."""
         with Path(photo.place).open("rb") as file:
             start = file.read(_MAGIC)
             _require_image(photo, start)
             _require_size(os.fstat(file.fileno()).st_size)
-            return start + file.read(_MOST_READ)
+            return start + file.read(_MAX_READ)
 
     def looks_like_image(self, _photo: Photo) -> bool:
-        """It does: what does not is not sent."""
+        """Return True: other files are not sent."""
         return True
 
 
@@ -177,7 +178,7 @@ class Bucket:
         self.name = PurePosixPath(prefix).name or bucket
 
     def find(self) -> Iterator[Photo | Unreadable]:
-        """Every object that is not hidden and not the mark of an empty folder."""
+        """Yield every object that is neither hidden nor the marker of an empty folder."""
         pages = self._client.get_paginator("list_objects_v2").paginate(
             Bucket=self._bucket, Prefix=self._prefix
         )
@@ -191,11 +192,11 @@ class Bucket:
                 yield Photo(place, relative, found["ETag"], found["Size"])
 
     def prepare(self, photo: Photo) -> Prepared:
-        """The object's name: the server reads it from S3 itself."""
+        """Return a reference to the object; the server reads it from S3."""
         return Prepared({"S3Object": {"Bucket": self._bucket, "Name": self._key(photo)}})
 
     def looks_like_image(self, photo: Photo) -> bool:
-        """Whether the object begins as a JPEG or PNG does."""
+        """Return whether the object begins like a JPEG or PNG."""
         if photo.size == 0:
             return False
         start: Any = self._client.get_object(
@@ -204,7 +205,7 @@ class Bucket:
         return _is_image(start.read())
 
     def read(self, photo: Photo) -> bytes:
-        """The object's bytes."""
+        """Return the object's bytes."""
         _require_size(photo.size)
         found = self._client.get_object(Bucket=self._bucket, Key=self._key(photo))
         data: bytes = found["Body"].read()
@@ -212,7 +213,7 @@ class Bucket:
         return data
 
     def _relative(self, key: str) -> str:
-        """A key below the prefix, or below its last folder where it ends within a name."""
+        """Return a key relative to the prefix, or to its last folder if it ends within a name."""
         folder = f"{self._prefix}/"
         if self._prefix and key.startswith(folder):
             return key.removeprefix(folder)
@@ -228,8 +229,8 @@ def _require_image(photo: Photo, start: bytes) -> None:
 
 
 def _require_size(size: int) -> None:
-    if size > _MOST_READ:
-        raise TooLarge(f"It has {size} bytes; a photo may have {_MOST_READ}.")
+    if size > _MAX_READ:
+        raise TooLarge(f"It has {size} bytes; a photo may have at most {_MAX_READ}.")
 
 
 def _is_image(start: bytes) -> bool:
@@ -241,11 +242,11 @@ def _visible(name: str) -> bool:
 
 
 def _first_time(folder: Path, seen: set[tuple[int, int]]) -> bool:
-    """Whether a folder has not been met before, as it is again where links make a circle."""
+    """Record a folder, and return False if it was recorded before, as in a cycle of links."""
     try:
         found = folder.stat()
     except OSError:
-        return True  # listing it will say why
+        return True  # listing it will report the error
     place = found.st_dev, found.st_ino
     if place in seen:
         return False

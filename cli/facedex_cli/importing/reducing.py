@@ -1,4 +1,4 @@
-"""Photos that are too large for a request, made smaller."""
+"""Reduction of photos that are too large for a request."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from PIL import Image
 from facedex.vision.images import LONGEST_SIDE, decode
 from facedex_cli.importing.import_errors import TooLarge
 
-MOST_BYTES: Final = 5 * 1024 * 1024  # of an image inside a request
+MOST_BYTES: Final = 5 * 1024 * 1024  # of an image in a request
 
-# Below twice the side that it works at, the server does not reduce a photo again: what it sees
-# is what it would have seen of the original.
+# The server reduces a photo only if its longer side is at least twice LONGEST_SIDE. It therefore
+# sees in a photo of the first of these sizes what it would have seen in the original.
 _SIDES: Final = (2 * LONGEST_SIDE - 1, LONGEST_SIDE)
 _QUALITIES: Final = (95, 85, 70)
 
 
 def reduce(data: bytes) -> bytes:
-    """A JPEG of at most 5 MB of a JPEG or PNG, turned upright by its EXIF orientation.
+    """Reduce a JPEG or PNG to a JPEG of at most 5 MB, upright according to its EXIF orientation.
 
-    The same photo gives the same bytes, so that indexing it again changes nothing.
+    The same photo always gives the same bytes, so indexing it again changes nothing.
 
     Raises:
-        InvalidImage: it is damaged.
-        ImageTooLarge: it has too many pixels to be decoded.
-        TooLarge: no quality makes it fit.
+        InvalidImage: if the photo is damaged.
+        ImageTooLarge: if the photo has too many pixels to be decoded.
+        TooLarge: if the photo exceeds 5 MB even at the lowest quality.
     """
     picture = Image.fromarray(decode(data).pixels)
     for side in _SIDES:
@@ -36,4 +36,4 @@ def reduce(data: bytes) -> bytes:
             picture.save(buffer, "JPEG", quality=quality)
             if buffer.tell() <= MOST_BYTES:
                 return buffer.getvalue()
-    raise TooLarge(f"It has {len(data)} bytes and cannot be made to fit into {MOST_BYTES}.")
+    raise TooLarge(f"It has {len(data)} bytes and cannot be reduced to {MOST_BYTES}.")

@@ -1,1 +1,1 @@
-"""A finished video job as people read it: a table, and a page with a timeline per person."""
+"""Report on a finished video job: an HTML page with a timeline per person."""

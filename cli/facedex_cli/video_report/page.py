@@ -1,4 +1,4 @@
-"""The report as a page: one HTML file with everything in it, and no script."""
+"""Rendering of the report as one self-contained HTML file without scripts."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from facedex_cli.video_report.persons import Film, Person
 
 _TEMPLATE: Final = "page.html.jinja"
 _TICKS: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)  # seconds apart
-_MOST_TICKS: Final = 10
-_LAST_TICK: Final = 0.97  # of the timeline; the text of a later tick would reach beyond it
-_FEW: Final = 6  # stays that are written out beside a timeline
-_NARROWEST: Final = 0.0025  # of the timeline, so that a glimpse can be seen
-_WIDTH: Final = 1000  # of a timeline, in its own coordinates
+_MAX_TICKS: Final = 10
+_LAST_TICK: Final = 0.97  # of the timeline; the label of a later tick would overflow it
+_MAX_LISTED: Final = 6  # stays that are listed without being folded
+_MIN_BAR: Final = 0.0025  # of the timeline, so that a very short stay is visible
+_WIDTH: Final = 1000  # of a timeline, in units of its SVG view box
 
 
 def clock(milliseconds: int) -> str:
-    """Return a moment as people write it: 1:02 or 1:01:02."""
+    """Format a time, in ms from the start, as 1:02 or 1:01:02."""
     seconds = round(milliseconds / 1000)
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
@@ -28,22 +28,22 @@ def clock(milliseconds: int) -> str:
 
 
 def stay(start: int, end: int) -> str:
-    """Return a stay in the picture as people write it: 0:04–0:08, or 0:04 where that is all."""
+    """Format a stay in the picture as 0:04–0:08, or as 0:04 if both ends are in one second."""
     first, last = clock(start), clock(end)
     return first if first == last else f"{first}–{last}"
 
 
 def length(person: Person) -> str:
-    """Return in words how long a person is seen."""
+    """Describe how long a person is seen."""
     return f"{person.seconds:.1f} s" if person.seconds else "a glimpse"
 
 
 def render(film: Film, pictures: Mapping[int, str]) -> str:
-    """Return the whole page.
+    """Return the page as HTML.
 
     Args:
-        film: the film and the persons in it.
-        pictures: a data URL for each person of whom there is a picture, by index.
+        film: the video and the persons in it.
+        pictures: data URLs of the persons' pictures, by the person's index. A person may have none.
     """
     duration = max(1, film.metadata["DurationMillis"])
 
@@ -54,7 +54,7 @@ def render(film: Film, pictures: Mapping[int, str]) -> str:
         return f"{moment / duration * _WIDTH:.2f}"
 
     def bar_width(start: int, end: int) -> str:
-        return position(max(end - start, _NARROWEST * duration))
+        return position(max(end - start, _MIN_BAR * duration))
 
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -78,7 +78,7 @@ def render(film: Film, pictures: Mapping[int, str]) -> str:
         ticks=_ticks(duration),
         bar_width=bar_width,
         width=_WIDTH,
-        few=_FEW,
+        max_listed=_MAX_LISTED,
     )
 
 
@@ -87,6 +87,6 @@ def _stays(stays: Iterable[tuple[int, int]]) -> str:
 
 
 def _ticks(duration: int) -> list[int]:
-    """Return the moments, in ms, that a timeline of this length is marked at."""
-    step = next((tick for tick in _TICKS if duration / 1000 / tick <= _MOST_TICKS), _TICKS[-1])
+    """Return the times, in ms, at which a timeline of this length has ticks."""
+    step = next((tick for tick in _TICKS if duration / 1000 / tick <= _MAX_TICKS), _TICKS[-1])
     return [moment for moment in range(0, duration, step * 1000) if moment / duration < _LAST_TICK]

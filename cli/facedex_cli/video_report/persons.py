@@ -1,4 +1,4 @@
-"""The persons of a finished job, put together from the pages of GetFaceSearch."""
+"""The persons in a video, collected from the pages of GetFaceSearch."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from mypy_boto3_rekognition import RekognitionClient
 
-# Sightings this far apart belong to one stay in the picture: a few sampled frames without the face.
+# Sightings at most this far apart belong to one stay: a few sampled frames may miss the face.
 _GAP: Final = 1500  # ms
-_BRIEF: Final = 1.0  # seconds; who is seen for less may be anybody who passes
+_BRIEF: Final = 1.0  # seconds; a person without a match seen for less is listed separately
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A face of the collection: what it is called, and the similarity, 0..100."""
+    """A face of the collection: its name, and the similarity, 0..100."""
 
     name: str
     similarity: float
@@ -24,14 +24,14 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody in the film.
+    """A person in the video.
 
     Attributes:
-        stays: first and last moment of each stay in the picture, ms.
-        sightings: moments at which the person was seen.
-        matches: a row for each name, the most similar first.
-        peak: the moment at which the face is seen best, ms.
-        box: the face at that moment: left, top, width, height as ratios.
+        stays: start and end of each stay in the picture, ms.
+        sightings: number of analysed frames that show the person.
+        matches: one for each name, the most similar first.
+        peak: the time at which the face is seen best, ms.
+        box: the face at that time: left, top, width and height as fractions of the frame.
     """
 
     index: int
@@ -43,27 +43,27 @@ class Person:
 
     @property
     def title(self) -> str:
-        """Whom the person resembles most, or a number."""
+        """The name of the best match, or a number."""
         return self.matches[0].name if self.matches else f"Person {self.index}"
 
     @property
     def seconds(self) -> float:
-        """How long the person is in the picture."""
+        """The time that the person is in the picture."""
         return sum(end - start for start, end in self.stays) / 1000
 
     @property
     def brief(self) -> bool:
-        """Whether it is somebody unknown who is seen for a moment."""
+        """True for a person without a match who is seen only briefly."""
         return not self.matches and self.seconds < _BRIEF
 
 
 @dataclass(frozen=True, slots=True)
 class Film:
-    """A finished job's film and who is in it.
+    """The video of a finished job, and the persons in it.
 
     Attributes:
         metadata: the API's ``VideoMetadata``.
-        persons: those who match somebody first, then the longest seen.
+        persons: those with a match first, then by time seen, longest first.
     """
 
     job_id: str
@@ -76,8 +76,8 @@ def read(client: RekognitionClient, job_id: str) -> Film:
     """Read all results of a finished job.
 
     Raises:
-        ClientError: there is no such job.
-        ValueError: it has not succeeded; the message says what it has.
+        ClientError: if the job does not exist.
+        ValueError: if the job has not succeeded; the message gives its status.
     """
     by_index: dict[int, list[Mapping[str, Any]]] = {}
     answer: Mapping[str, Any] = {}
@@ -106,7 +106,7 @@ def _pages(client: RekognitionClient, job_id: str) -> Iterator[Mapping[str, Any]
 
 
 def _person(index: int, found: Sequence[Mapping[str, Any]]) -> Person:
-    best = max(found, key=lambda each: _worth(each["Person"]["Face"]))
+    best = max(found, key=lambda each: _visibility(each["Person"]["Face"]))
     box = best["Person"]["Face"]["BoundingBox"]
     names: dict[str, float] = {}
     for match in found[0].get("FaceMatches", ()):
@@ -122,8 +122,8 @@ def _person(index: int, found: Sequence[Mapping[str, Any]]) -> Person:
     )
 
 
-def _worth(face: Mapping[str, Any]) -> float:
-    """How well a face is seen: large, sharp and from the front."""
+def _visibility(face: Mapping[str, Any]) -> float:
+    """Rate how well a face is seen: larger, sharper and more frontal faces rate higher."""
     box, pose = face["BoundingBox"], face["Pose"]
     averted = (abs(pose["Yaw"]) + abs(pose["Pitch"])) / 45
     return float(box["Width"] * box["Height"] * (1 + face["Quality"]["Sharpness"]) / (1 + averted))

@@ -1,4 +1,4 @@
-"""Small pictures of the persons, from the user's own copy of the film."""
+"""Small pictures of the persons, from the user's own copy of the video."""
 
 from __future__ import annotations
 
@@ -16,24 +16,27 @@ from facedex.media.segments import Grid, Segment
 from facedex_cli.video_report.persons import Person
 
 _SIDE: Final = 160  # pixels
-_MARGIN: Final = 0.45  # of the face's size, around it
-_LIGHT: Final = 70  # mean luma, 0..255, that darker pictures are lightened to
-_STRONGEST: Final = 0.35  # exponent of the lightest curve: more shows nothing but noise
-_EVERY_FRAME: Final = 1000.0  # looks a second: each millisecond is a cell
-_PATIENCE: Final = 100  # ms after the moment in which a frame is looked for
+_MARGIN: Final = 0.45  # of the face's size, on each side
+_MIN_LUMA: Final = 70  # mean, 0..255; darker pictures are lightened to this
+_MIN_EXPONENT: Final = 0.35  # of the gamma curve; a smaller one would only amplify noise
+_EVERY_FRAME: Final = 1000.0  # samples per second: each millisecond is a cell of the grid
+_TOLERANCE: Final = 100  # ms after the requested time within which a frame is accepted
 
 
 def cut(film: Path, persons: Sequence[Person]) -> Mapping[int, str]:
-    """A data URL of a JPEG for each person, at the moment when the face is seen best.
+    """Return a JPEG of each person as a data URL, from the frame in which the face is seen best.
+
+    Returns:
+        Data URLs by the person's index. A person whose frame is not found has none.
 
     Raises:
-        FilmError: the film cannot be read.
-        OSError: nor can the file.
+        FilmError: if the file is not a readable video.
+        OSError: if the file cannot be read.
     """
     pictures = {}
     with film.open("rb") as source:
         for person in persons:
-            stretch = Segment(0, person.peak, person.peak + _PATIENCE)
+            stretch = Segment(0, person.peak, person.peak + _TOLERANCE)
             source.seek(0)
             found = next(sample(source, stretch, Grid(_EVERY_FRAME)), None)
             if found:
@@ -54,9 +57,9 @@ def _data_url(frame: Image.Image, box: tuple[float, float, float, float]) -> str
 
 
 def _lighten(picture: Image.Image) -> Image.Image:
-    """Lift a dark picture, so that one sees who it shows."""
+    """Lighten a dark picture, so that the face is recognisable."""
     mean = ImageStat.Stat(picture.convert("L")).mean[0]
-    if not 0 < mean < _LIGHT:
+    if not 0 < mean < _MIN_LUMA:
         return picture
-    exponent = max(_STRONGEST, math.log(_LIGHT / 255) / math.log(mean / 255))
+    exponent = max(_MIN_EXPONENT, math.log(_MIN_LUMA / 255) / math.log(mean / 255))
     return picture.point([round(255 * (value / 255) ** exponent) for value in range(256)] * 3)

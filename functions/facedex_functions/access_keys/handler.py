@@ -1,13 +1,13 @@
-"""Management of the product's own access keys, for the operator of a deployment that uses them.
+"""Management of the product's own access keys, for operators of deployments that use them.
 
-Invoked by hand, because the database cannot be reached from outside::
+Operators invoke the function directly, because the database cannot be reached from outside::
 
     aws lambda invoke --function-name facedex-NAME-access_keys \
         --cli-binary-format raw-in-base64-out \
         --payload '{"Action": "create", "Name": "door", "ReadOnly": true}' key.json
 
 ``Action`` is create (with ``Name`` and ``ReadOnly``), list, enable, disable or delete (with
-``AccessKeyId``). Only the response to create contains a secret, once; protect the file.
+``AccessKeyId``). Only the response to create contains the secret; protect the file.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ def create_stream_processor(request: Request, services: Services) -> Response:
     sharing = request.get("DataSharingPreference")
     with services.database.transaction() as connection:
         collection = _find(connection, collection_id)
-        services.pack_of(collection)  # raise an error now, not in the first run
+        services.pack_of(collection)  # report a missing pack now, not in the first run
         processor = stream_processors.create(
             connection,
             Definition(
@@ -80,7 +80,7 @@ def _member(request: Request, *place: str) -> Any:
         found = found.get(member)
         if found is None:
             raise InvalidParameterException(
-                f"{'.'.join(place)} is missing; searching for faces needs"
+                f"{'.'.join(place)} is missing; face search requires"
                 " Input.KinesisVideoStream.Arn, Output.KinesisDataStream.Arn and"
                 " Settings.FaceSearch.CollectionId."
             )

@@ -1,9 +1,9 @@
-"""An object put into the uploads bucket is indexed, as IndexFaces would index it.
+"""Indexing of objects in the uploads bucket, as by IndexFaces.
 
-The key ``CollectionId/ExternalImageId.jpg`` (``.jpeg``, ``.png``) says where to. Messages may come
-twice, late and in any order. An upload that can never be indexed goes to the dead-letter queue with
-the reason, and the object is tagged with it; one that may be indexed later is put into the queue
-again.
+The key ``CollectionId/ExternalImageId.jpg`` (``.jpeg``, ``.png``) names the collection and the
+ExternalImageId. Messages may arrive twice, late and in any order. If an upload can never be
+indexed, its message goes to the dead-letter queue with the reason, and the object is tagged with
+it. If an upload may be indexed later, its message is put into the queue again.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _logger: Final = get_logger(__name__)
 
 
 def process_notification(record: SQSRecord) -> None:
-    """Index the objects that a message of S3 is about.
+    """Index the objects that a notification of S3 names.
 
     Raises:
-        DeliverAgain: an object cannot be indexed now.
+        DeliverAgain: if an object cannot be indexed now.
     """
     try:
         notices = uploads.read_notices(record.body)
@@ -44,18 +44,18 @@ def process_notification(record: SQSRecord) -> None:
         _logger.warning("A message failed, %s: %s", error.code, error)
         return
     for notice in notices:
-        # S3 may put several objects into one message, although it never has so far.
+        # S3's format allows several objects in one message, although S3 has not been seen to do so.
         alone = record.body if len(notices) == 1 else json.dumps({"Records": [notice.record]})
         _process_object(NotifiedObject(notice, record.message_id), record, alone)
 
 
 def _process_object(notified: NotifiedObject, record: SQSRecord, body: str) -> None:
-    """Index an object, or decide what becomes of its message.
+    """Index an object, and handle a failure: reject or postpone its message.
 
     Args:
         notified: the object.
         record: the message.
-        body: of a message about this object alone.
+        body: body of a message that names only this object.
     """
     try:
         indexed = _update_collection(notified.notice)
@@ -65,10 +65,10 @@ def _process_object(notified: NotifiedObject, record: SQSRecord, body: str) -> N
             _reject(notified, body, error)
             return
         if not is_foreseen(raised):
-            line = notified.log_line("waits and is tried again: %s")
+            line = notified.log_line("cannot be indexed now and will be retried: %s")
             _logger.warning(line, type(raised).__name__, exc_info=True)
             raise DeliverAgain from raised
-        _logger.warning(notified.log_line("waits and is tried again: %s"), raised)
+        _logger.warning(notified.log_line("cannot be indexed now and will be retried: %s"), raised)
         if not _postpone(notified, record, body, error):
             raise DeliverAgain from raised
     else:
@@ -76,7 +76,7 @@ def _process_object(notified: NotifiedObject, record: SQSRecord, body: str) -> N
 
 
 def _postpone(notified: NotifiedObject, record: SQSRecord, body: str, error: ServiceError) -> bool:
-    """Put a message into the queue again; return False without a queue to put it into."""
+    """Put a message into the queue again; return False if no queue is configured."""
     queue = settings().uploads_queue
     if not queue:
         return False
@@ -86,7 +86,7 @@ def _postpone(notified: NotifiedObject, record: SQSRecord, body: str, error: Ser
 
 
 def _update_collection(notice: Notice) -> IndexedUpload | None:
-    """Bring the collection up to date with the bucket; return None if there is nothing to index."""
+    """Update the collection from the bucket; return None if there is nothing to index."""
     current = settings()
     services = Services(owner())
     if current.uploads_delete_faces:
@@ -99,10 +99,10 @@ def _update_collection(notice: Notice) -> IndexedUpload | None:
 
 def _reject(notified: NotifiedObject, body: str, error: ServiceError) -> None:
     """Tag an object that can never be indexed, and send its message to the dead-letter queue."""
-    # The tag first: writing it twice is harmless, two dead letters are not.
+    # Tag first: after a crash both are repeated, and only a second tag is harmless.
     if not notified.notice.removed:
-        marks = {"status": "failed", "error": error.code, "reason": error.message}
-        _tag(notified, marks)
+        tags = {"status": "failed", "error": error.code, "reason": error.message}
+        _tag(notified, tags)
     send_dead_letter(settings().uploads_dead_letters, body, error)
     # The reason contains names; the dead letter has it too.
     reason = f": {plain_text(error.message)}" if settings().log_names else ""
@@ -110,9 +110,9 @@ def _reject(notified: NotifiedObject, body: str, error: ServiceError) -> None:
 
 
 def _report_result(notified: NotifiedObject, indexed: IndexedUpload | None) -> None:
-    """Log what became of an object, and tag it if it has no face that was indexed."""
+    """Log the result of an object, and tag the object if none of its faces was indexed."""
     if indexed is None:
-        _logger.info(notified.log_line("is gone; there is nothing to index"))
+        _logger.info(notified.log_line("does not exist any more; there is nothing to index"))
         return
     count = len(indexed.result.records)
     if count:
@@ -125,32 +125,31 @@ def _report_result(notified: NotifiedObject, indexed: IndexedUpload | None) -> N
         _tag(notified, {"status": "no-face", "reason": " ".join(unfit) or "NO_FACE"})
 
 
-def _tag(notified: NotifiedObject, marks: Mapping[str, str]) -> None:
-    """Replace our tags of an object, if S3 accepts them: its uploader may read them there."""
+def _tag(notified: NotifiedObject, tags: Mapping[str, str]) -> None:
+    """Replace Facedex's tags of an object, where its uploader may read them; log a failure."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     version = None if settings().uploads_delete_faces else notified.notice.version
     try:
-        uploads.replace_tags(notified.notice, marks, version)
+        uploads.replace_tags(notified.notice, tags, version)
     except (BotoCoreError, ClientError) as error:
         _logger.warning(notified.log_line("cannot be tagged: %s"), error)
 
 
 @dataclass(frozen=True, slots=True)
 class NotifiedObject:
-    """An object, and the message that S3 sent about it.
+    """An object, and the message with S3's notification about it.
 
     Attributes:
-        notice: what the message says of the object.
-        message_id: of the message.
+        notice: the notification.
+        message_id: the message's id.
     """
 
     notice: Notice
     message_id: str
 
     def log_line(self, text: str) -> str:
-        """Return a format for the log: about the object, or about its message if names may not be
-        logged."""
+        """Return a log format that names the object, or its message if names are not logged."""
         path = f"{plain_text(self.notice.bucket)}/{plain_text(self.notice.key)}"
         subject = path if settings().log_names else f"the object of the message {self.message_id}"
         return f"{subject.replace('%', '%%')} {text}"

@@ -17,8 +17,8 @@ class IndexedUpload:
     """The result of indexing an object.
 
     Attributes:
-        result: what IndexFaces would respond with.
-        tagged: whether the object has tags; those of ours are from an earlier failure.
+        result: the result, as for IndexFaces.
+        tagged: whether the object has tags, possibly Facedex's own from an earlier failure.
     """
 
     result: Indexed
@@ -26,12 +26,12 @@ class IndexedUpload:
 
 
 def index_upload(notice: Notice, upload: Upload, services: Services) -> IndexedUpload:
-    """Index an object as its key and metadata ask.
+    """Index an object as its key and metadata specify.
 
     Args:
-        notice: names the object.
-        upload: its content.
-        services: of the function.
+        notice: the notification that names the object.
+        upload: the object's content.
+        services: the function's services.
 
     Raises:
         Exception: see ``facedex.runtime.faults`` for what each means.

@@ -1,9 +1,9 @@
-"""Mirroring: an object's faces are deleted with the object, if the setting asks for it.
+"""Mirroring: an object's faces are deleted with the object, if the setting requests it.
 
-What counts is not the notification but what the bucket holds now, which is listed again after the
-collection was changed. So notifications that come late, twice, in another order or to several
-workers at once end in the same state: the faces under an ExternalImageId are those of the objects
-of that name.
+The current content of the bucket decides, not the notification. The bucket is therefore listed
+again after the collection has been changed. Notifications that arrive late, twice, in another order
+or at several workers at once lead to the same state: the faces with an ExternalImageId are those of
+the objects of that name.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from facedex.store import collections, faces
 from facedex.store.errors import CollectionNotFound
 from facedex_functions.index_upload.indexing import IndexedUpload, index_upload
 
-# An object that is replaced more often meanwhile waits until its message is delivered again.
-_MOST_ROUNDS: Final = 5
+# If the objects change more often than this meanwhile, the message is delivered again later.
+_MAX_ROUNDS: Final = 5
 
 
 def mirror(notice: Notice, services: Services) -> IndexedUpload | None:
-    """Make the faces of a collection agree with the objects of a name in the bucket.
+    """Make the faces of a collection match the objects of a name in the bucket.
 
     Args:
-        notice: names the object.
-        services: of the function.
+        notice: the notification that names the object.
+        services: the function's services.
 
     Returns:
         The result of indexing the object, or None if it does not exist.
 
     Raises:
-        ConflictException: faces that should be deleted belong to users.
-        InternalServerError: the object keeps changing; worth repeating.
+        ConflictException: if faces that should be deleted belong to users.
+        InternalServerError: if the object keeps changing; the caller may retry.
         Exception: see ``facedex.runtime.faults``.
     """
     try:
@@ -46,7 +46,7 @@ def mirror(notice: Notice, services: Services) -> IndexedUpload | None:
         if notice.removed:
             return None
         raise
-    for _ in range(_MOST_ROUNDS):
+    for _ in range(_MAX_ROUNDS):
         before = uploads.etags(notice.bucket, notice.key)
         indexed, failure = _synchronise(
             notice, request["CollectionId"], request["ExternalImageId"], list(before), services
@@ -56,7 +56,9 @@ def mirror(notice: Notice, services: Services) -> IndexedUpload | None:
         if failure:
             raise failure
         return indexed
-    raise InternalServerError("The object is being replaced repeatedly; it is read again later.")
+    raise InternalServerError(
+        "The object is being replaced repeatedly; it will be read again later."
+    )
 
 
 def _synchronise(
@@ -66,10 +68,10 @@ def _synchronise(
     present: list[str],
     services: Services,
 ) -> tuple[IndexedUpload | None, Exception | None]:
-    """Delete the faces of objects that are gone, and index the notified one.
+    """Delete the faces of objects that no longer exist, and index the notified one.
 
     Returns:
-        The result of indexing, and an error that no repetition corrects.
+        The result of indexing, and an error that no retry would correct.
     """
     found: Upload | None = None
     failure: Exception | None = None
@@ -98,8 +100,8 @@ def _synchronise(
             failure = error
     if users and failure is None:
         failure = ConflictException(
-            f"{users} faces of {collection_id}/{external_image_id} belong to users and stay;"
-            " disassociate them first."
+            f"{users} faces of {collection_id}/{external_image_id} belong to users and were not"
+            " deleted; disassociate them first."
         )
     return indexed, failure
 
@@ -107,7 +109,7 @@ def _synchronise(
 def _delete_replaced(
     collection_id: str, external_image_id: str, kept: list[bytes], services: Services
 ) -> int:
-    """Delete the faces of other images; return how many stay because they belong to users."""
+    """Delete the faces of other images; return the number kept because they belong to users."""
     with suppress(CollectionNotFound), services.database.transaction() as connection:
         collection = collections.find(connection, collection_id, for_update=True)
         _, users = faces.delete_replaced(connection, collection, external_image_id, kept=kept)

@@ -1,8 +1,9 @@
-"""Postponing: a message that must wait for something else is put into the queue again.
+"""Postponing: a message that cannot be processed now is put into the queue again.
 
-A queue counts how often it has delivered a message, whatever the reason, so a database that sleeps
-or is being repaired would make dead letters of good photos. A message that failed through no fault
-of its own is therefore sent again as a new one, later each time. The queue still counts crashes.
+A queue counts the deliveries of a message, whatever the reason, so during an outage of the database
+valid photos would end in the dead-letter queue. A message that failed for a reason other than its
+content is therefore sent again as a new message, with increasing delays. Deliveries that end in a
+crash are still counted.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from facedex.aws import clients
 
 _FIRST_DELAY: Final = 4  # seconds, doubled each time
-_LONGEST_DELAY: Final = 900  # seconds; the longest that SQS has
+_LONGEST_DELAY: Final = 900  # seconds, the maximum of SQS
 _LONGEST_WAIT: Final = 3 * 24 * 3600  # seconds from the first failure until the last attempt
 _ATTEMPTS: Final = "Attempts"
 _SINCE: Final = "WaitingSince"
@@ -29,10 +30,10 @@ def postpone(record: SQSRecord, queue: str) -> bool:
         queue: URL of its queue.
 
     Returns:
-        False, without sending it, if it has waited for the longest time already.
+        False, without sending it, if it has already waited for the maximum time.
 
     Raises:
-        ClientError, BotoCoreError: the queue does not accept it.
+        ClientError, BotoCoreError: if the queue does not accept the message.
     """
     now = int(time.time())
     attempts = _read_number(record, _ATTEMPTS, 0)

@@ -1,8 +1,8 @@
-"""The schema as a custom resource of CloudFormation: migrated when the stack is updated.
+"""The schema as a custom resource of CloudFormation, migrated when the stack is updated.
 
-Safe to repeat, and to roll back: a migration is one transaction, so one that fails leaves the data
-as it was, and code older than the schema finds nothing to do. Deleting the stack deletes no data
-here; the database's own settings decide what happens to it.
+Updates can be repeated and rolled back: each migration is one transaction, so a failed one changes
+nothing, and code older than the schema has nothing to migrate. This function deletes no data when
+the stack is deleted; the settings of the database decide whether it is kept.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/crpg-ref.html
 """
@@ -24,18 +24,18 @@ from facedex.store import schema
 from facedex.store.errors import DatabaseUnavailable
 
 _LONGEST_REASON: Final = 1000  # characters; a response may have 4,096 bytes
-# Seconds. A paused database resumes after some fifteen, a new or restarted one takes longer.
+# Seconds to wait for the database. A paused one resumes after about 15; a new one takes longer.
 _PATIENCE: Final = 180.0
 _PAUSE: Final = 3.0
-# Seconds of the invocation that are kept for the response. The database itself rolls back a
-# migration that is not done by then, so that the next one need not wait for it.
+# Seconds of the invocation reserved for the response. The database itself rolls back a migration
+# that is not completed by then, so that the next one need not wait for it.
 _SPARE: Final = 60.0
 
 _logger: Final = get_logger(__name__)
 
 
 def lambda_handler(event: Mapping[str, Any], context: object) -> None:
-    """Handle a request of CloudFormation; the response goes to the address in it."""
+    """Handle a request of CloudFormation, and send the response to the URL in it."""
     with invocation.under(context):
         _respond(event, _handle(event))
 
@@ -69,12 +69,12 @@ def _migrate(until: float) -> list[str]:
 
 def _respond(event: Mapping[str, Any], outcome: Mapping[str, Any]) -> None:
     body = {
-        # The same id for the stack's life: CloudFormation would delete the resource of another.
+        # Always the same id: if it changed, CloudFormation would delete the old resource.
         "PhysicalResourceId": event.get("PhysicalResourceId") or "schema",
         **{name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")},
         **outcome,
     }
-    # The address is signed, so it must not be logged, and allows no header of its own.
+    # The URL is signed, so it must not be logged, and the request may have no other headers.
     response = urllib3.request(
         "PUT",
         event["ResponseURL"],
@@ -84,4 +84,4 @@ def _respond(event: Mapping[str, Any], outcome: Mapping[str, Any]) -> None:
         retries=urllib3.Retry(5, backoff_factor=0.5, status_forcelist=(500, 503)),
     )
     if response.status != 200:
-        raise RuntimeError(f"CloudFormation's address responded with {response.status}.")
+        raise RuntimeError(f"CloudFormation's URL responded with the status {response.status}.")

@@ -1,8 +1,8 @@
-"""A worker of a stream processor: watches its stream for some minutes, and hands it over.
+"""A worker of a stream processor: it analyses the stream for some minutes and then hands over.
 
-A message names the processor. One worker has it at a time, by a lease that a heartbeat extends. Its
-successor continues after the last fragment whose records are in the data stream, so every frame
-that is analysed is written at least once.
+A message names the processor. One worker at a time has the lease on it, which a heartbeat extends.
+The next worker continues after the last fragment whose records are all in the data stream, so the
+record of every analysed frame is written at least once.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ from facedex.workflows.matching import LiveMatcher, Matcher
 from facedex_functions.run_stream_processor.record_writer import RecordWriter, WritingFailed
 from facedex_functions.run_stream_processor.session import Session
 
-_SPARE: Final = 30.0  # seconds of the invocation that are kept for handing over
-# Errors that no repetition corrects: the processor fails, with their sentence.
+_SPARE: Final = 30.0  # seconds of the invocation reserved for handing over
+# Errors that no retry would correct: the processor fails with their message.
 _FATAL = (
     NoVideo,
     CollectionNotFound,
@@ -47,19 +47,19 @@ _FATAL = (
     SourceRefused,
     Uncalibrated,
 )
-_UNFORESEEN: Final = "The stream could not be analysed; the service's log says why."
+_UNFORESEEN: Final = "The stream could not be analysed; see the service's log."
 
 _logger: Final = get_logger(__name__)
 
-# How a worker ends its lease, given the last checkpoint.
+# A function that ends a worker's lease, given the last checkpoint.
 EndLease = Callable[[Checkpoint | None], None]
 
 
 def process_stream(record: SQSRecord) -> None:
-    """Work on the processor that a message names, unless another worker has it or its run is over.
+    """Work on the processor that a message names, unless another worker has it or it is stopped.
 
     Raises:
-        DatabaseUnavailable: the lease could not be claimed.
+        DatabaseUnavailable: if the lease could not be claimed.
     """
     key = json.loads(record.body)["StreamProcessor"]
     database = services.database()
@@ -74,11 +74,13 @@ def process_stream(record: SQSRecord) -> None:
         end_lease(heartbeat.checkpoint)
         live_video.send(database, settings(), key)
     except DatabaseUnavailable as error:
-        _logger.warning("The lease on %s is left to expire: %s", lease.processor.name, error)
+        _logger.warning(
+            "The lease on %s could not be released and will expire: %s", lease.processor.name, error
+        )
 
 
 def _run_session(lease: RunLease, heartbeat: StreamHeartbeat, seconds: float) -> EndLease:
-    """Watch the stream for so long; return how to end the lease."""
+    """Analyse the stream for a number of seconds; return the function that ends the lease."""
     definition = lease.processor.definition
     try:
         source = open_source(definition.video_stream_arn, settings())
@@ -98,10 +100,10 @@ def _run_session(lease: RunLease, heartbeat: StreamHeartbeat, seconds: float) ->
                 seconds=seconds,
             ).run()
     except LeaseLost:
-        _logger.warning("Another worker has %s, or its run is over.", definition.name)
+        _logger.warning("Another worker has %s, or its run has ended.", definition.name)
         return lambda _checkpoint: None
     except ModelMismatch as error:
-        _logger.warning("%s is handed over: %s", definition.name, error)
+        _logger.warning("%s is handed over to another worker: %s", definition.name, error)
         return partial(_release, lease)
     except _FATAL as error:
         return partial(_fail, lease, str(error))
@@ -116,7 +118,7 @@ def _run_session(lease: RunLease, heartbeat: StreamHeartbeat, seconds: float) ->
 
 
 def _find_pack(definition: Definition) -> Pack:
-    """Return the pack that made the vectors that the processor's collection has now."""
+    """Return the pack of the vectors that the processor's collection has now."""
     with services.database().reading() as connection:
         collection = find_kept(connection, definition.collection_id, definition.collection_key, "")
     return services.pack_of(collection)
@@ -132,7 +134,7 @@ def _release(lease: RunLease, checkpoint: Checkpoint | None) -> None:
 
 
 def _retry(lease: RunLease, reason: str, checkpoint: Checkpoint | None) -> None:
-    _logger.warning("%s is tried again: %s", lease.processor.name, reason)
+    _logger.warning("%s will be retried: %s", lease.processor.name, reason)
     with services.database().transaction() as connection:
         stream_runs.retry_later(connection, lease, reason, checkpoint)
 
@@ -144,7 +146,7 @@ def _fail(lease: RunLease, reason: str, _checkpoint: Checkpoint | None) -> None:
 
 
 def _kinesis_client() -> Any:
-    # Short timeouts: a run that is to stop must not wait for the data stream for long.
+    # Short timeouts, so that a run can stop without a long wait for the data stream.
     config = Config(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 1})
     return boto3.session.Session().client("kinesis", config=config)
 

@@ -1,4 +1,4 @@
-"""Reading ahead: a thread reads a source's events, so that a stalled stream blocks only it."""
+"""Reading ahead: a thread reads a source's events, so that a stalled source blocks nothing else."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 
 from facedex.media.matroska.live import Coded, Event
 
-_MOST_BYTES: Final = 8 << 20  # read ahead at a time
+_MOST_BYTES: Final = 8 << 20  # maximum size of the queue
 _MOST_EVENTS: Final = 4096
 
 # Reads events; its argument returns whether to stop.
@@ -20,7 +20,7 @@ class ReadAhead:
     """Reads events into a bounded queue, for one consumer, until ``close``.
 
     Args:
-        read_events: may block for seconds; an exception of its own ends the queue.
+        read_events: reads the events; it may block for seconds, and an exception ends the queue.
     """
 
     def __init__(self, read_events: ReadEvents) -> None:
@@ -34,15 +34,15 @@ class ReadAhead:
 
     @property
     def ended(self) -> bool:
-        """Whether the source has ended and the queue is empty."""
+        """True if the source has ended and the queue is empty."""
         with self._changed:
             return self._source_ended and not self._ready
 
     def next_event(self, seconds: float) -> Event | None:
-        """Return the next event, or None if none comes within ``seconds``.
+        """Return the next event, or None if none arrives within ``seconds``.
 
         Raises:
-            Exception: the exception that ended the source, after all events before it.
+            Exception: if the source ended with an exception, after all events before it.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._ready or self._source_ended, seconds)

@@ -1,7 +1,7 @@
 """The writer of records to the data stream: a thread that batches and retries them, in order.
 
-All records of a processor have its name as their partition key, so they are in one shard, in the
-order in which they were written. Only a record that was refused and retried may follow later ones.
+The partition key of all records is the processor's name, so they are in one shard, in the order in
+which they were written. Only a record that was rejected and retried may follow later ones.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from facedex.workflows.heartbeat import StreamHeartbeat
 # Limits of PutRecords: https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html
 _MOST_RECORDS: Final = 500
 _MOST_BYTES: Final = 5_000_000
-_MOST_WAITING: Final = 1000  # records that may wait to be written
+_MOST_WAITING: Final = 1000  # maximum number of queued records
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0  # seconds
-_PATIENCE: Final = 60.0  # seconds for which a stream may accept nothing
-# The same if AWS answers that the stream is missing or access is denied: it may be out of date.
+_PATIENCE: Final = 60.0  # seconds without an accepted record after which the writer fails
+# The same if AWS responds that the stream is missing or access is denied: that may be out of date.
 _BRIEF_PATIENCE: Final = 15.0
 _TRANSIENT: Final = frozenset(
     {
@@ -47,7 +47,7 @@ class WritingFailed(Exception):
     """The data stream accepts no records; the message is a sentence for the processor's owner.
 
     Attributes:
-        transient: whether the cause may pass by itself.
+        transient: whether the cause may be temporary.
     """
 
     def __init__(self, message: str, *, transient: bool) -> None:
@@ -56,13 +56,13 @@ class WritingFailed(Exception):
 
 
 class RecordWriter:
-    """Writes records until the block ends, and gives the heartbeat the checkpoints it has reached.
+    """Writes records until the block ends, and passes completed checkpoints to the heartbeat.
 
     Args:
         client: boto3's Kinesis client.
-        stream_arn: the data stream's.
-        partition_key: of every record.
-        heartbeat: of the worker; without its lease nothing is written.
+        stream_arn: ARN of the data stream.
+        partition_key: partition key of all records.
+        heartbeat: the worker's heartbeat; nothing is written after its lease is lost.
     """
 
     def __init__(
@@ -88,23 +88,23 @@ class RecordWriter:
         self._thread.join()
 
     def check(self) -> None:
-        """Raise the error that ended the writing, if there was one.
+        """Raise the error that ended the writing, if any.
 
         Raises:
-            WritingFailed: the data stream accepts no records.
+            WritingFailed: if the data stream accepts no records.
         """
         if self._error:
             raise self._error
 
     def enqueue(self, item: bytes | Checkpoint, seconds: float) -> bool:
-        """Queue a record, or the checkpoint that the records before it reach.
+        """Queue a record, or a checkpoint that is complete when the records before it are written.
 
         Args:
             item: the record or checkpoint.
-            seconds: to wait for room in the queue.
+            seconds: seconds to wait for space in the queue.
 
         Returns:
-            False if there was no room.
+            False if there was no space or the writing has failed.
         """
         with self._changed:
             room = self._changed.wait_for(
@@ -120,11 +120,11 @@ class RecordWriter:
         """Wait until everything is written.
 
         Args:
-            seconds: to wait.
-            stopping: whether the run is to stop, so that unwritten records may be dropped.
+            seconds: seconds to wait.
+            stopping: whether the run is stopping, so that unwritten records may be dropped.
 
         Raises:
-            WritingFailed: not everything was written in time, and the run is not to stop.
+            WritingFailed: if records remain unwritten in time and the run is not stopping.
         """
         with self._changed:
             self._changed.wait_for(
@@ -133,7 +133,8 @@ class RecordWriter:
             unwritten = self._waiting or self._busy
         if unwritten and not stopping:
             raise self._error or WritingFailed(
-                f"The data stream {self._stream_arn} accepts no records in time.", transient=True
+                f"The data stream {self._stream_arn} did not accept all records in time.",
+                transient=True,
             )
 
     def _run(self) -> None:
@@ -185,7 +186,7 @@ class RecordWriter:
         """Put records until all are accepted; return False if the lease is lost or the block ends.
 
         Raises:
-            WritingFailed: they are not accepted.
+            WritingFailed: if the stream does not accept them.
         """
         since, pause = monotonic(), _FIRST_PAUSE
         while self._heartbeat.holds_lease and not self._ended.is_set():
@@ -206,7 +207,7 @@ class RecordWriter:
         return False
 
     def _put_once(self, records: list[bytes]) -> tuple[list[bytes], str, str]:
-        """Put records once; return those that were refused, the error code and its message."""
+        """Put records once; return the rejected ones, the error code and its message."""
         try:
             response = self._client.put_records(
                 StreamARN=self._stream_arn,

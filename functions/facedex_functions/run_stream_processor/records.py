@@ -24,11 +24,11 @@ def frame_record(
     """Return the record of one frame.
 
     Args:
-        stream_arn: the video stream's.
+        stream_arn: ARN of the video stream.
         shot: the frame.
-        faces: in the frame, each with its matches.
-        skipped: seconds of the stream that were skipped before the frame, at most, to be live
-            again. Rekognition has no such member, so it is present only if something was skipped.
+        faces: the faces in the frame, each with its matches.
+        skipped: seconds of the stream, at most, that were skipped before the frame to catch up.
+            Rekognition has no such member, so it is present only if something was skipped.
     """
     opening = shot.opening
     return orjson.dumps(

@@ -35,19 +35,19 @@ from facedex_functions.run_stream_processor.record_writer import RecordWriter, W
 from facedex_functions.run_stream_processor.records import frame_record
 
 _TICK: Final = 0.25  # seconds between checks of heartbeat and writer
-_QUIET: Final = 1.0  # seconds without media after which the decoder holds no frame back
-_FIRST_PAUSE: Final = 0.5  # seconds between two connections; they double while nothing comes
+_QUIET: Final = 1.0  # seconds without media after which the decoder is drained
+_FIRST_PAUSE: Final = 0.5  # seconds between two connections, doubled while no media arrives
 _LONGEST_PAUSE: Final = 2.0  # for a stream that is only silent
 _LONGEST_LOSS: Final = 10.0  # for a source that does not answer
 _STALLED: Final = 30.0  # seconds without media after which the owner is informed
-_BROKEN: Final = 100  # undecodable frames in a row after which the owner is informed
-_END: Final = 15.0  # seconds over time in which the current fragment may end
+_BROKEN: Final = 100  # consecutive undecodable frames after which the owner is informed
+_END: Final = 15.0  # seconds after the session's time in which the current fragment may end
 _FLUSH: Final = 5.0  # seconds for the last records
 
 _SILENT: Final = (
-    f"No media that can be read has come for more than {_STALLED:.0f} seconds; the worker waits."
+    f"No readable media has arrived for more than {_STALLED:.0f} seconds; the worker waits."
 )
-_UNDECODABLE: Final = f"More than {_BROKEN} frames in a row could not be decoded."
+_UNDECODABLE: Final = f"More than {_BROKEN} consecutive frames could not be decoded."
 
 _logger: Final = get_logger(__name__)
 
@@ -56,14 +56,14 @@ class Session:
     """One worker's session with the stream of a processor.
 
     Args:
-        lease: the worker's.
-        heartbeat: extends the lease, and says whether to continue.
-        source: of the media.
-        writer: of the records.
-        matcher: of the faces in view.
-        pack: finds and embeds the faces.
-        settings: of the process.
-        seconds: how long the session lasts.
+        lease: the worker's lease.
+        heartbeat: extends the lease, and reports requests to stop.
+        source: the source of the media.
+        writer: writes the records.
+        matcher: matches the faces in view.
+        pack: detects and embeds the faces.
+        settings: settings of the process.
+        seconds: duration of the session.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Session:
         self._pace = Pace(settings.stream_rate)
         self._watcher = Watcher(pack)
         checkpoint = lease.checkpoint
-        # A new run reads from its start on, so that it misses nothing that came before its worker.
+        # A new run begins at its start time, to miss nothing that arrived before its worker.
         self._position = (
             Position(token=checkpoint.continuation_token)
             if checkpoint and checkpoint.continuation_token
@@ -94,38 +94,38 @@ class Session:
         )
         self._opening: Opening | None = None  # of the current fragment
         self._last_frame: tuple[str, float] = ("", 0.0)  # fragment number, offset in seconds
-        # Seconds since 1970, by the service's clock: how far reading is; where skipping began,
-        # until a record reports it.
+        # Seconds since 1970, by the service's clock: the time that reading has reached, and that
+        # at which skipping began, until a record reports it.
         self._reached = checkpoint.server_timestamp if checkpoint else None
         self._skipped_from: float | None = None
-        self._read_fragment: tuple[Opening, Ending] | None = None  # without a checkpoint so far
-        self._media_at = monotonic()  # when media came last
+        self._read_fragment: tuple[Opening, Ending] | None = None  # not in a checkpoint yet
+        self._media_at = monotonic()  # time of the latest media
         self._pause = _FIRST_PAUSE
         self._refused_at: float | None = None
 
     def run(self) -> None:
-        """Work until the time is over or the owner stops the processor, and write all records.
+        """Work until the time has expired or the owner stops the processor, and write all records.
 
         Raises:
-            LeaseLost: another worker has the processor.
-            WritingFailed: the data stream accepts no records.
-            SourceRefused: the source refuses to be read.
-            MatroskaError: the media cannot be parsed.
-            CollectionNotFound: the collection was deleted.
-            ModelMismatch: the collection has another model by now, which the next worker uses.
+            LeaseLost: if another worker has the processor.
+            WritingFailed: if the data stream accepts no records.
+            SourceRefused: if the source refuses access.
+            MatroskaError: if the media cannot be parsed.
+            CollectionNotFound: if the collection was deleted.
+            ModelMismatch: if the collection has another model by now, which the next worker uses.
         """
         try:
             self._read_connections()
         except (LeaseLost, WritingFailed):
             raise
         except Exception:
-            # The records of the frames before the error are written all the same.
+            # Write the records of the frames before the error.
             self._writer.flush(_FLUSH, stopping=True)
             raise
         self._writer.flush(_FLUSH, stopping=not self._heartbeat.report_progress())
 
     def _read_connections(self) -> None:
-        """Read connection after connection, until the time is over or the owner stops it."""
+        """Read one connection after another until the time expires or the owner requests a stop."""
         while self._heartbeat.report_progress() and monotonic() < self._until:
             longest = _LONGEST_PAUSE
             events = ReadAhead(partial(self._source.events, self._position))
@@ -133,17 +133,17 @@ class Session:
                 self._read_connection(events)
             except PositionGone:
                 _logger.warning(
-                    "%s continues at live: its position is gone.", self._definition.name
+                    "%s skips to live: its position is no longer available.", self._definition.name
                 )
                 self._skip_to_live()
             except SourceLost as error:
-                self._heartbeat.set_trouble("source", f"{error} It is tried again.")
+                self._heartbeat.set_trouble("source", f"{error} The worker retries.")
                 longest = _LONGEST_LOSS
             except SourceRefused as error:
                 self._refused_at = self._refused_at or monotonic()
                 if monotonic() - self._refused_at > error.patience:
                     raise
-                self._heartbeat.set_trouble("source", f"{error} It is tried again.")
+                self._heartbeat.set_trouble("source", f"{error} The worker retries.")
             else:
                 self._report_silence()
             finally:
@@ -153,7 +153,7 @@ class Session:
                 self._wait_to_reconnect(longest)
 
     def _read_connection(self, events: ReadAhead) -> None:
-        """Process the events of a connection until it ends, or the session does."""
+        """Process the events of a connection until it or the session ends."""
         while self._heartbeat.report_progress():
             self._writer.check()
             event = events.next_event(_TICK)
@@ -190,7 +190,7 @@ class Session:
                 opening, self._opening = self._opening, None
                 if opening:
                     self._note_reached(opening)
-                    self._enqueue_checkpoint()  # of the fragment before, whatever was lost of it
+                    self._enqueue_checkpoint()  # of the previous fragment, even if it lost frames
                     self._read_fragment = (opening, event)
                     self._process_shots(())
                 if event.continuation_token:
@@ -222,7 +222,7 @@ class Session:
     def _analyse(self, shot: Shot) -> None:
         """Track and search the faces of a frame, and queue its record."""
         fragment, offset = shot.opening.number, shot.offset
-        # A connection that was lost in the middle of a fragment begins with it again.
+        # After a connection is lost in the middle of a fragment, the fragment is read again.
         if fragment and fragment == self._last_frame[0] and offset <= self._last_frame[1]:
             return
         self._last_frame = (fragment, offset)
@@ -235,7 +235,7 @@ class Session:
             try:
                 matches = self._matcher.match(faces)
             except DatabaseUnavailable as error:
-                # If the database does not come back in time, the lease is lost.
+                # If the database does not recover in time, the lease expires.
                 _logger.warning("%s", error)
                 self._heartbeat.report_progress()
                 sleep(_TICK)
@@ -255,7 +255,7 @@ class Session:
                 return  # stopped: unwritten records may be dropped
 
     def _note_reached(self, opening: Opening) -> None:
-        """Note how far reading is, if the service timestamps its fragments."""
+        """Record the time that reading has reached, if the service timestamps its fragments."""
         if opening.server_timestamp is not None:
             fragment, offset = self._last_frame
             self._reached = opening.server_timestamp + (
@@ -266,14 +266,14 @@ class Session:
         self._position, self._skipped_from = Position(), self._reached
 
     def _pop_skipped(self, shot: Shot) -> float:
-        """Return the seconds that were skipped before a frame, once after each skip."""
+        """Return the seconds skipped before a frame; only for the first frame after a skip."""
         skipped_from, self._skipped_from = self._skipped_from, None
         if skipped_from is None or shot.opening.server_timestamp is None:
             return 0.0
         return max(0.0, shot.opening.server_timestamp + shot.offset - skipped_from)
 
     def _skip_if_behind(self, opening: Opening | None, ending: Ending) -> bool:
-        """Skip to live if reading is too far behind; return whether it is."""
+        """Skip to live if reading is too far behind; return whether it was."""
         if ending.millis_behind_now is not None:
             behind = ending.millis_behind_now / 1000
         elif self._source.follows_clock and opening and opening.server_timestamp:
@@ -283,13 +283,13 @@ class Session:
         if behind <= self._settings.stream_behind:
             return False
         name = self._definition.name
-        _logger.warning("%s was %.1f s behind and continues at live.", name, behind)
+        _logger.warning("%s was %.1f s behind and skips to live.", name, behind)
         record_metric("StreamSkippedSeconds", behind, MetricUnit.Seconds, StreamProcessor=name)
         self._skip_to_live()
         return True
 
     def _wait_to_reconnect(self, longest: float) -> None:
-        """Wait before the next connection, longer each time that a connection brings nothing."""
+        """Wait before the next connection, longer after each one that brings no media."""
         end = monotonic() + self._pause
         self._pause = min(2 * self._pause, longest)
         while monotonic() < end and self._heartbeat.report_progress():

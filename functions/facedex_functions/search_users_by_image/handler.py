@@ -34,7 +34,7 @@ def search_users_by_image(request: Request, services: Services) -> Response:
         "UnsearchedFaces": unsearched,
     }
     if probe is None:
-        # No search takes place, which would check that the collection still exists.
+        # Without a search, check separately that the collection still exists.
         search_current(services.database, collection, require_kept)
         return response
     (vector,) = pack.embed(picture.image, [probe])

@@ -1,7 +1,7 @@
-"""Work on stored video: plan a job, or analyse one segment of its film.
+"""Work on stored video: planning of a job, or analysis of one segment of its film.
 
 A message names the task. The worker that completes a job's last segment merges the results. Every
-step is safe to repeat: one worker has a task at a time, by a lease, and stores what it found in the
+step can be repeated: one worker at a time has the lease on a task, and it stores its results in the
 transaction that marks the task as done.
 """
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 _logger: Final = get_logger(__name__)
 
-# Errors that no repetition corrects: the job fails, with their sentence.
+# Errors that no retry would correct: the job fails with their message.
 _FATAL = (
     FilmError,
     VideoGone,
@@ -54,7 +54,7 @@ _FATAL = (
 _EXHAUSTED: Final = (
     "A part of the video could not be analysed:"
     f" {tasks.MAX_ATTEMPTS // tasks.ERROR_ATTEMPTS} attempts ended in an error, or"
-    f" {tasks.MAX_ATTEMPTS} workers vanished over it; the service's log says more."
+    f" {tasks.MAX_ATTEMPTS} workers died; see the service's log."
 )
 
 
@@ -62,7 +62,7 @@ def process_task(record: SQSRecord) -> None:
     """Do the task that a message names, unless it is done or another worker has it.
 
     Raises:
-        Exception: the task failed for a reason that may pass.
+        Exception: if the task failed for a temporary reason.
     """
     body = json.loads(record.body)
     task = Task(body["JobId"], body["Task"])
@@ -94,7 +94,7 @@ def _fail_job(job: Job, reason: str) -> None:
 
 
 def _do_task(job: Job, lease: TaskLease) -> None:
-    """Plan the job or analyse a segment; begin the job again if its collection was upgraded."""
+    """Plan the job or analyse a segment; restart the job if its collection was upgraded."""
     try:
         if lease.task.number == PLANNING:
             _plan_job(job, lease)
@@ -109,7 +109,7 @@ def _do_task(job: Job, lease: TaskLease) -> None:
 def _plan_job(job: Job, lease: TaskLease) -> None:
     """Read the film's properties, and cut it into segments."""
     began = perf_counter()
-    # A pack that is missing is reported now, not after each segment.
+    # Report a missing pack now, not for each segment.
     services.pack_for(job.order.model_version)
     database = services.database()
     with VideoHeartbeat(database, lease) as heartbeat:
@@ -137,7 +137,7 @@ def _plan_job(job: Job, lease: TaskLease) -> None:
 
 
 def _analyse_segment(job: Job, lease: TaskLease) -> None:
-    """Track and search the faces of a segment; finish the job if it was the last."""
+    """Track and match the faces of a segment; finish the job if it was the last one."""
     assert job.rate is not None
     database = services.database()
     pack = services.pack_for(job.order.model_version)
@@ -158,7 +158,7 @@ def _analyse_segment(job: Job, lease: TaskLease) -> None:
 def _finish_job(connection: Connection, job: Job, calibration: Calibration) -> None:
     """Merge the tracks of all segments into persons, and end the job."""
     began = perf_counter()
-    # Comparing the thousands of tracks of a film of several hours takes longer than the limit.
+    # Comparing thousands of tracks of a film of several hours exceeds the default limit.
     connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
     tracks = timelines.track_ends(connection, job.job_id)
     persons = [tracks] if job.order.gallery is None else group_tracks(tracks, calibration)

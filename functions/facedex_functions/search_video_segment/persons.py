@@ -16,8 +16,8 @@ def group_tracks(tracks: Sequence[TrackEnds], calibration: Calibration) -> list[
     """Return the tracks of each person, in the order of first appearance.
 
     Args:
-        tracks: of all segments.
-        calibration: of the pack that made their vectors.
+        tracks: the tracks of all segments.
+        calibration: calibration of the pack that made their vectors.
     """
     appearances = [
         Appearance(

@@ -10,7 +10,7 @@ from facedex.workflows import live_video
 
 
 def start_stream_processor(request: Request, services: Services) -> Response:
-    """Start a run, which a worker picks up a moment later."""
+    """Start a run; a worker begins with it a moment later."""
     settings = services.settings
     if not settings.stream_queue:
         raise InternalServerError(
@@ -20,7 +20,7 @@ def start_stream_processor(request: Request, services: Services) -> Response:
     with services.database.transaction() as connection:
         processor = stream_processors.find(connection, request["Name"], for_update=True)
         collection = collections.find(connection, processor.definition.collection_id)
-        services.pack_of(collection)  # raise an error now, not in the run
+        services.pack_of(collection)  # report a missing pack now, not in the run
         run = stream_processors.start(connection, processor, collection)
     live_video.send(services.database, settings, processor.key)
     return {"SessionId": str(run)}

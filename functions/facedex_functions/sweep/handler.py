@@ -13,11 +13,11 @@ from facedex.store import active_streams, collections, stream_processors
 from facedex.store.database import Database
 from facedex.workflows import live_video, stored_video
 
-_SPARE: Final = 60.0  # seconds of the invocation that are kept for the last batch
+_SPARE: Final = 60.0  # seconds of the invocation reserved for the last batch
 
 
 def lambda_handler(_event: Mapping[str, Any], context: Any) -> None:
-    """Handle a scheduled event; the next one continues where the time is over."""
+    """Handle a scheduled event; if the time expires, the next one continues."""
     with invocation.under(context):
         database = services.database()
         live_video.sweep(database, settings())
@@ -28,7 +28,7 @@ def lambda_handler(_event: Mapping[str, Any], context: Any) -> None:
 
 
 def _report_streams(database: Database) -> None:
-    """Record how many processors are active and how many have failed, for the alarms."""
+    """Record the numbers of active and failed processors, for the alarms."""
     with database.transaction() as connection:
         active = active_streams.count_active(connection)
         failed = stream_processors.count_failed(connection)

@@ -1,4 +1,4 @@
-"""Networks as published become the ONNX files that the vision package runs."""
+"""Conversion of networks, as published, to the ONNX files that the vision package runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def _as_published(data: bytes) -> bytes:
     return data
 
 
-# How the file of each kind of network becomes the ONNX file that the vision package runs.
+# By kind of network: the function that converts its file to ONNX.
 CONVERTERS: Mapping[str, Callable[[bytes], bytes]] = {
     "centerface": centerface_to_dynamic.convert,
     "dlib-resnet": dlib_to_onnx.convert,
@@ -26,20 +26,21 @@ CONVERTERS: Mapping[str, Callable[[bytes], bytes]] = {
 }
 
 
-# How the file becomes a network in 8 bits with what was measured for it, for those kinds that need
-# another way than `quantise`.
+# For kinds that `quantise` cannot convert: the function that converts a file to an 8-bit network,
+# given the ranges measured for it.
 QUANTISERS: Mapping[str, Callable[[bytes, bytes], bytes]] = {"sface-bytes": sface.quantise}
 
 
 def convert(network: Network, data: bytes) -> bytes:
-    """Return a network's ONNX file, in 8 bits where its manifest names measured ranges.
+    """Return a network's ONNX file, quantised to 8 bits if its manifest names measured ranges.
 
     Raises:
-        ModelError: the manifest names a kind that is not known, or the data are not of that kind.
+        ModelError: if the manifest names an unknown kind, or the data are not of that kind.
     """
     if network.kind not in CONVERTERS:
         raise ModelError(
-            f"The manifest names the kind {network.kind!r}; known are: {', '.join(CONVERTERS)}."
+            f"The manifest names the unknown kind {network.kind!r}; known kinds are:"
+            f" {', '.join(CONVERTERS)}."
         )
     if network.ranges and network.kind in QUANTISERS:
         return QUANTISERS[network.kind](data, read_ranges(network.ranges))

@@ -1,4 +1,4 @@
-"""Packs on this machine: pulled into place whole, or not at all."""
+"""Installation of model packs on this machine: complete, or not at all."""
 
 from __future__ import annotations
 
@@ -26,22 +26,23 @@ from facedex_models.manifests import (
 from facedex_models.pack_files import MANIFEST, SUMS, check, read_networks, sync, write
 from facedex_models.storage import storing
 
-# What the user has agreed to, in the words of the manifest.
+# File with the licence terms that the user has accepted, as in the manifest.
 _ACCEPTED = "LICENCE-ACCEPTED"
-# The user's own calibration: it belongs to the vectors of one version of the pack.
+# The user's own calibration, which is valid for the vectors of one version of the pack.
 _CALIBRATION = "calibration.toml"
 
 
 def models_directory() -> Path:
-    """Return where pulled packs are: FACEDEX_MODELS, else the user's cache directory."""
+    """Return the directory of pulled packs: FACEDEX_MODELS, or else the user's cache directory."""
     chosen = os.environ.get("FACEDEX_MODELS")
     return Path(chosen) if chosen else platformdirs.user_cache_path("facedex") / "models"
 
 
 def installed(name: str, *, directory: Path | None = None) -> Path | None:
-    """Return the pulled pack's directory, or None where it was not pulled.
+    """Return a pulled pack's directory, or None if it has not been pulled.
 
-    Raises UnknownPack.
+    Raises:
+        UnknownPack: if there is no pack of that name.
     """
     wanted = manifest(name)
     pack = (directory or models_directory()) / wanted.name
@@ -51,9 +52,11 @@ def installed(name: str, *, directory: Path | None = None) -> Path | None:
 
 
 def current(wanted: Manifest, *, directory: Path | None = None) -> Path | None:
-    """Return the pulled pack's directory where it is this manifest's and as it was pulled.
+    """Return a pulled pack's directory if it matches the manifest and its files are unchanged.
 
-    None where it has to be pulled, for the first time or again. The networks are not loaded.
+    Returns:
+        The directory, or None if the pack has to be pulled, for the first time or again. The
+        networks are not loaded.
     """
     pack = (directory or models_directory()) / wanted.name
     try:
@@ -72,12 +75,13 @@ def pull(
     progress: Progress = silent,
     accept_licence: bool = False,
 ) -> Path:
-    """Fetch, convert and store a pack unless it is there and sound; return its directory.
+    """Fetch, convert and store a pack unless it is installed and valid; return its directory.
 
-    A licence that forbids commercial use has to be accepted once; the pulled pack remembers it.
+    A licence that forbids commercial use has to be accepted once; the pulled pack records it.
 
-    Raises ModelError, or one of its subclasses: UnknownPack, LicenceNotAccepted, FetchFailed,
-    WrongHash, StorageFailed.
+    Raises:
+        ModelError: or one of its subclasses: UnknownPack, LicenceNotAccepted, FetchFailed,
+            WrongHash, StorageFailed.
     """
     return install(
         manifest(name), directory=directory, progress=progress, accept_licence=accept_licence
@@ -85,7 +89,7 @@ def pull(
 
 
 def is_accepted(wanted: Manifest, *, directory: Path | None = None) -> bool:
-    """Return whether the pulled pack was taken under the licence that the manifest names."""
+    """Return whether the user has accepted the manifest's licence for the pulled pack."""
     record = (directory or models_directory()) / wanted.name / _ACCEPTED
     return record.is_file() and record.read_text("utf-8") == f"{wanted.terms}\n"
 
@@ -97,7 +101,7 @@ def install(
     progress: Progress = silent,
     accept_licence: bool = False,
 ) -> Path:
-    """Do what pull does, for a manifest that need not be one of those shipped."""
+    """Install a pack as :func:`pull` does, from any manifest."""
     directory = directory or models_directory()
     pack = directory / wanted.name
     free = wanted.commercial_use or is_accepted(wanted, directory=directory)
@@ -110,7 +114,8 @@ def install(
     with storing(directory):
         directory.mkdir(parents=True, exist_ok=True)
         with FileLock(directory / f".{wanted.name}.lock"):
-            # Whoever holds the lock is the only puller: what lies about was left by killed ones.
+            # Only the holder of the lock installs this pack: other partial folders are left over
+            # from processes that were killed.
             for stale in directory.glob(f".{wanted.name}-*.partial"):
                 shutil.rmtree(stale, ignore_errors=True)
             if _has_networks(pack, wanted):
@@ -128,17 +133,18 @@ def install(
                 _put_in_place(partial, pack)
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
-                with suppress(OSError):  # it is not there, or holds what can be continued
+                with suppress(OSError):  # it does not exist, or contains downloads to continue
                     downloads.rmdir()
-            # Until here they stay, so that a pull that breaks off can be continued.
+            # Kept until now, so that an interrupted pull can be continued.
             shutil.rmtree(downloads, ignore_errors=True)
     return pack
 
 
 def refresh(*, directory: Path | None = None) -> None:
-    """Bring the manifests of all pulled packs up to date, as far as that takes no download.
+    """Update the manifests of all pulled packs whose networks are still current.
 
-    Raises StorageFailed.
+    Raises:
+        StorageFailed: if a manifest cannot be written.
     """
     directory = directory or models_directory()
     for name in packs():
@@ -152,7 +158,12 @@ def refresh(*, directory: Path | None = None) -> None:
 def verify(name: str = DEFAULT, *, directory: Path | None = None) -> Path:
     """Check a pulled pack's files against their recorded hashes, and that they load.
 
-    Returns its directory. Raises UnknownPack, or DamagedPack where the pack is absent or unsound.
+    Returns:
+        The pack's directory.
+
+    Raises:
+        UnknownPack: if there is no pack of that name.
+        DamagedPack: if the pack is missing or damaged.
     """
     pack = installed(name, directory=directory)
     if pack is None:
@@ -169,7 +180,7 @@ def _partial(directory: Path, name: str) -> Path:
 
 
 def _has_networks(pack: Path, wanted: Manifest) -> bool:
-    """Return whether the pack was pulled from the sources now wanted and is sound."""
+    """Return whether the pulled pack has the manifest's networks and is valid."""
     try:
         present = parse((pack / MANIFEST).read_text("utf-8"), number=wanted.number)
         check(pack, wanted)
@@ -179,7 +190,7 @@ def _has_networks(pack: Path, wanted: Manifest) -> bool:
 
 
 def _describe(pack: Path, wanted: Manifest) -> None:
-    """Bring pack.toml up to date: a new calibration needs no new download."""
+    """Update pack.toml: a new calibration, for example, needs no new download."""
     if (pack / MANIFEST).read_text("utf-8") == wanted.text:
         return
     fresh = pack / f".{MANIFEST}"
@@ -193,7 +204,7 @@ def _record_acceptance(pack: Path, wanted: Manifest) -> None:
 
 
 def _keep_calibration(pack: Path, partial: Path, wanted: Manifest) -> None:
-    """Take the user's calibration over where the vectors stay the same."""
+    """Copy the user's calibration to the new pack if its vectors stay the same."""
     try:
         present = parse((pack / MANIFEST).read_text("utf-8"), number=wanted.number)
         own = (pack / _CALIBRATION).read_bytes()
@@ -231,8 +242,8 @@ def _fetch(network: Network, progress: Progress, scratch: Path, kept: Path) -> b
 
 def _put_in_place(partial: Path, pack: Path) -> None:
     if pack.exists():
-        # A directory cannot be renamed onto one that holds files. Killed between the two renames,
-        # this leaves no pack, and the next pull sweeps the old one away.
+        # A directory cannot be renamed to one that contains files. A process that is killed between
+        # the two renames leaves no pack, and the next pull removes the old one.
         old = _partial(pack.parent, pack.name)
         pack.rename(old)
         partial.rename(pack)

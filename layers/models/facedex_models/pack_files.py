@@ -1,4 +1,4 @@
-"""The files of a pulled pack: written so that they survive a power cut, checked by their hashes."""
+"""Files of a pulled pack: written to survive a power cut, and checked by their hashes."""
 
 from __future__ import annotations
 
@@ -13,24 +13,31 @@ from facedex_models.manifests import Manifest
 
 MANIFEST = "pack.toml"
 
-
 # In the format of `sha256sum --check`: the networks as converted here.
 SUMS = "SHA256SUMS"
 
 
 def check(pack: Path, wanted: Manifest) -> None:
-    """Raise DamagedPack where a network differs from its recorded hash or does not load."""
+    """Check that every network has its recorded hash and loads.
+
+    Raises:
+        DamagedPack: if a network is missing, differs from its hash, or does not load.
+    """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # its warnings are not for users
     for file, content in read_networks(pack, wanted).items():
         try:
             onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime's errors share no base class of their own
+        except Exception as error:  # ONNX Runtime's errors have no common base class
             raise DamagedPack(f"{pack / file} does not load; {_repair(wanted.name)}") from error
 
 
 def read_networks(pack: Path, wanted: Manifest) -> dict[str, bytes]:
-    """Return the networks' files; raise DamagedPack where one differs from its recorded hash."""
+    """Return the contents of the networks' files, by name.
+
+    Raises:
+        DamagedPack: if a file is missing or differs from its recorded hash.
+    """
     repair = _repair(wanted.name)
     try:
         lines = (pack / SUMS).read_text("utf-8").splitlines()
@@ -40,7 +47,7 @@ def read_networks(pack: Path, wanted: Manifest) -> dict[str, bytes]:
         raise DamagedPack(f"The model pack in {pack} is incomplete; {repair}") from error
     for file, content in contents.items():
         if hashlib.sha256(content).hexdigest() != recorded.get(file):
-            raise DamagedPack(f"{pack / file} was altered since it was pulled; {repair}")
+            raise DamagedPack(f"{pack / file} has changed since it was pulled; {repair}")
     return contents
 
 
@@ -49,7 +56,7 @@ def _repair(name: str) -> str:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file through to the disk."""
+    """Write a file and flush it to disk."""
     with path.open("wb") as file:
         file.write(content)
         file.flush()
@@ -57,7 +64,7 @@ def write(path: Path, content: bytes) -> None:
 
 
 def sync(directory: Path) -> None:
-    """Make the directory's entries survive a power cut."""
+    """Flush a directory's entries to disk."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)

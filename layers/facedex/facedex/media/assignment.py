@@ -1,4 +1,4 @@
-"""Assignment of the faces in a frame to the faces of the frames before."""
+"""Assignment of the faces in a frame to those of earlier frames."""
 
 from __future__ import annotations
 
@@ -10,26 +10,29 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
-# Costs are distances in sizes of the face (the square root of its box's area).
-GATE: Final = 1.0  # beyond it lies another face
-GROWTH: Final = 1.5  # cost of growing e times
-DOUBT: Final = 0.45  # from here on, the face's vector is compared
-UNSURE: Final = 0.7  # in doubt and without a vector, nothing further away is the same face
-RIVAL: Final = 0.9  # two candidates this near to each other are in doubt
+# Costs are distances in units of the face's size (the square root of its box's area).
+GATE: Final = 1.0  # a face at a higher cost is another face
+GROWTH: Final = 1.5  # cost of growing or shrinking by a factor of e
+DOUBT: Final = 0.45  # above this cost, vectors are compared
+UNSURE: Final = 0.7  # above this cost, a doubtful pair without vectors is not the same face
+RIVAL: Final = 0.9  # several candidates below this cost are doubtful
 FORBIDDEN: Final = 1e6
 
 
 def distances(expected: Floats, expected_sizes: Floats, found: Floats, sizes: Floats) -> Floats:
-    """Return the distances of faces (m) from the expected places of tracks (n): (n, m).
+    """Return the distances of faces from the expected positions of tracks.
 
     A distance is the mean distance of the landmarks, in mean sizes of the face, plus ``GROWTH``
-    times the logarithm of the ratio of the sizes.
+    times the absolute logarithm of the change in size.
 
     Args:
-        expected: (n, 5, 2) landmarks of the tracks, in pixels.
-        expected_sizes: (n,) pixels.
-        found: (m, 5, 2) landmarks of the faces, in pixels.
-        sizes: (m,) pixels.
+        expected: (n, 5, 2) expected landmarks of the tracks, pixels.
+        expected_sizes: (n,) sizes of the tracks' faces, pixels.
+        found: (m, 5, 2) landmarks of the faces, pixels.
+        sizes: (m,) sizes of the faces, pixels.
+
+    Returns:
+        (n, m) distances.
     """
     gaps = expected[:, None] - found[None]  # (n, m, 5, 2)
     apart = np.hypot(gaps[..., 0], gaps[..., 1]).mean(axis=2)
@@ -39,10 +42,10 @@ def distances(expected: Floats, expected_sizes: Floats, found: Floats, sizes: Fl
 
 
 def doubtful(costs: Floats) -> NDArray[np.bool_]:
-    """Return the pairs (n, m) within reach that are in doubt.
+    """Return a mask (n, m) of the possible pairs that are doubtful.
 
-    They lie far from the expected place, or the track or the face has another candidate about as
-    near.
+    A pair is doubtful if the face is far from the expected position, or if the track or the face
+    has another candidate at a similar distance.
     """
     near = costs < GATE
     doubt = near & (costs > DOUBT)
@@ -52,7 +55,7 @@ def doubtful(costs: Floats) -> NDArray[np.bool_]:
 
 
 def assign(costs: Floats) -> list[tuple[int, int]]:
-    """Return the pairs (row, column) of least total cost, none of them above the gate.
+    """Return the pairs (row, column) with the lowest total cost, each below ``GATE``.
 
     Jonker and Volgenant, Computing 38:325, 1987.
     """

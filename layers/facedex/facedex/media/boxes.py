@@ -1,4 +1,4 @@
-"""Boxes of MP4 and MOV files (ISO/IEC 14496-12), read no deeper than needed."""
+"""Reading of the boxes of MP4 and MOV files (ISO/IEC 14496-12), as far as needed."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Final, NamedTuple
 from facedex.media.film_errors import FilmError
 from facedex.media.ranges import Source
 
-MOST_BOXES: Final = 64  # of one level that are read
+MOST_BOXES: Final = 64  # maximum number to read on one level
 
 # Boxes that an MP4 or MOV may begin with.
 FIRST: Final = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"})
 
-# Six hours at 240 frames a second. FFmpeg makes an entry of 24 bytes for each sample that the
-# header counts, whether there is one or not: without a bound, a file of a few kilobytes takes
-# gigabytes.
+# Six hours at 240 frames per second. FFmpeg allocates 24 bytes for each sample that the header
+# declares, even if it does not exist. Without a limit, a file of a few kilobytes could use
+# gigabytes of memory.
 MOST_SAMPLES: Final = 6 * 3600 * 240
 
-# Sample entries of encrypted pictures: ISO/IEC 14496-12, 8.12, and FairPlay's.
+# Sample entries of encrypted video: ISO/IEC 14496-12, 8.12, and FairPlay's.
 ENCRYPTED: Final = frozenset({b"encv", b"drmi"})
 
 
 class Box(NamedTuple):
-    """A box's name, and where its content begins and ends."""
+    """A box: its name, and the start and end of its content in the file."""
 
     name: bytes
     start: int
@@ -32,7 +32,7 @@ class Box(NamedTuple):
 
 
 def inside(source: Source, start: int, end: int) -> Iterator[Box]:
-    """Yield the boxes between two places; the last one may reach beyond the end."""
+    """Yield the boxes between two positions; the last one may extend beyond the end."""
     for _ in range(MOST_BOXES):
         if start + 8 > end:
             return
@@ -48,7 +48,11 @@ def inside(source: Source, start: int, end: int) -> Iterator[Box]:
 
 
 def check(source: Source, size: int) -> None:
-    """Raise FilmError where pictures are encrypted, or more are claimed than any film has."""
+    """Check that the video is not encrypted and does not declare an impossible number of frames.
+
+    Raises:
+        FilmError: if it does not pass the check.
+    """
     for movie in _named(source, Box(b"", 0, size), b"moov"):
         for media in _named(source, movie, b"trak", b"mdia"):
             sound = any(
@@ -78,7 +82,7 @@ def _check_count(source: Source, table: Box, *, sound: bool) -> None:
     ]
     if max(counts, default=0) > MOST_SAMPLES:
         raise FilmError(
-            f"The video's index claims {max(counts)} frames, more than six hours have;"
+            f"The video's index claims {max(counts)} frames, more than fit into six hours;"
             " the file is damaged."
         )
 

@@ -1,4 +1,4 @@
-"""RTSP cameras, read as the same events as a Kinesis video stream."""
+"""Reading of RTSP cameras, as the same events as a Kinesis video stream."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from facedex.media.matroska.errors import NoVideo
 from facedex.media.matroska.live import Coded, Ending, Event, Opening
 
 _CONNECT: Final = 10.0  # seconds
-_SILENCE: Final = 10.0  # seconds without a packet after which the camera counts as gone
-_LONGEST: Final = 10.0  # seconds of a fragment, as in Kinesis Video Streams
+_SILENCE: Final = 10.0  # seconds without a packet after which the camera counts as lost
+_LONGEST: Final = 10.0  # seconds; longest fragment, as in Kinesis Video Streams
 _NAMES: Final = {name: codec for codec, name in CODECS.items()}
 _OPTIONS: Final = {
     # FFmpeg may connect to the camera only, whatever the camera answers.
     "protocol_whitelist": "rtsp,rtp,udp,tcp",
-    # Over one TCP connection, which passes firewalls; over UDP where the camera has no TCP.
+    # One TCP connection, which passes firewalls; UDP only if the camera does not support TCP.
     "rtsp_flags": "prefer_tcp",
     "fflags": "nobuffer",
     "analyzeduration": "1000000",
@@ -36,33 +36,36 @@ _OPTIONS: Final = {
 
 # RTSP has HTTP's status codes.
 _REFUSALS: Final[tuple[tuple[type[FFmpegError], str], ...]] = (
-    (HTTPUnauthorizedError, "The camera wants another user or password (401 Unauthorized)."),
-    (HTTPForbiddenError, "The camera may not be watched (403 Forbidden)."),
-    (HTTPNotFoundError, "The camera has nothing at this path of its address (404 Not Found)."),
+    (
+        HTTPUnauthorizedError,
+        "The camera rejected the user name or the password (401 Unauthorized).",
+    ),
+    (HTTPForbiddenError, "The camera denied access (403 Forbidden)."),
+    (HTTPNotFoundError, "The camera has no stream at this path of its URL (404 Not Found)."),
 )
 
 
 class CameraLost(Exception):
-    """The camera does not answer, or stopped answering; it may come back."""
+    """The camera does not answer, or has stopped answering; it may recover."""
 
 
 class CameraRefused(Exception):
-    """The camera refuses to be read; the message is a sentence for its owner."""
+    """The camera refuses access; the message is a sentence for its owner."""
 
 
 def watch_camera(address: str, ended: Callable[[], bool]) -> Iterator[Event]:
     """Yield the events of a camera's video track, until it ends or ``ended`` returns true.
 
-    A fragment begins at a key frame. Its number and its time come from this machine's clock.
+    A fragment begins at a key frame. Its number and its time are taken from this machine's clock.
 
     Args:
-        address: ``rtsp://…``, with user and password if needed; it appears in no message.
+        address: ``rtsp://…``, with user and password if needed; no message contains it.
         ended: called at each packet.
 
     Raises:
-        CameraLost: it does not answer, or stopped answering.
-        CameraRefused: it refuses to be read.
-        NoVideo: it has no video track.
+        CameraLost: if the camera does not answer, or stops answering.
+        CameraRefused: if the camera refuses access.
+        NoVideo: if the camera has no video track.
     """
     try:
         with av.open(
@@ -109,5 +112,5 @@ def _events(
 
 
 def _number(now: float, count: int) -> str:
-    """Return a fragment number that rises, as long as those of Kinesis Video Streams."""
+    """Return an ascending fragment number, of the same length as in Kinesis Video Streams."""
     return f"{int(now * 1000):036}{count % 10**11:011}"

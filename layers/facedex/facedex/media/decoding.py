@@ -1,4 +1,4 @@
-"""Decoding of a live stream, with one decoder for as long as the codec stays the same."""
+"""Decoding of a live stream, with one decoder while the codec stays the same."""
 
 from __future__ import annotations
 
@@ -27,20 +27,21 @@ CODECS: Final = {
     "V_AV1": "av1",
 }
 _MAX_PIXELS: Final = 64_000_000
-_REORDERED: Final = 64  # frames after which one that is held is lost: H.264 reorders 16 at most
-# Frames in a row that cannot be decoded, after which decoding stops: a camera with a key frame
-# every ten seconds makes 300 of them useless when it loses one.
+_REORDERED: Final = 64  # frames after which a held one counts as lost: H.264 reorders at most 16
+# Consecutive undecodable frames after which decoding stops. A camera with a key frame every ten
+# seconds that loses one of them makes 300 frames undecodable.
 _HOPELESS: Final = 1500
-_KEYLESS: Final = 600  # frames without a key frame after which another frame is tried
+_KEYLESS: Final = 600  # frames without a key frame after which any frame is tried
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shot:
-    """A decoded frame, and where in the stream it is.
+    """A decoded frame, and its position in the stream.
 
     Attributes:
+        opening: the beginning of its fragment.
         offset: seconds since the fragment's beginning.
-        pixel_aspect: how much wider than high its pixels are shown.
+        pixel_aspect: width of a displayed pixel divided by its height.
     """
 
     opening: Opening
@@ -50,16 +51,16 @@ class Shot:
 
     @property
     def at(self) -> float:
-        """The time of the frame in seconds, by its producer's clock where that is known."""
+        """The time of the frame in seconds, by the producer's clock if that is known."""
         start = self.opening.producer_timestamp
         return (self.opening.began if start is None else start) + self.offset
 
 
 class Decoder:
-    """Decoder of the first video track of a stream, which survives damage and new codecs.
+    """Decoder of the first video track of a stream, which tolerates damage and changes of codec.
 
     Attributes:
-        failed: frames in a row, up to the latest, that could not be decoded.
+        failed: number of consecutive frames, up to the latest, that could not be decoded.
     """
 
     def __init__(self, *, max_pixels: int = _MAX_PIXELS) -> None:
@@ -71,7 +72,7 @@ class Decoder:
         self._held: dict[int, tuple[Opening, float]] = {}
         self.failed = 0
         self._keyless = 0
-        self._whole = False  # whether it has what the next frame refers to
+        self._intact = False  # whether the frames that the next one refers to are decoded
 
     def owes(self, opening: Opening) -> bool:
         """Return whether the decoder still holds frames of that fragment."""
@@ -81,7 +82,7 @@ class Decoder:
         """Begin a fragment; yield the frames that a replaced decoder still held.
 
         Raises:
-            NoVideo: there is no video track, or none that can be decoded here.
+            NoVideo: if there is no video track, or its codec cannot be decoded here.
         """
         track = next((each for each in opening.tracks if each.video), None)
         if track is None:
@@ -95,14 +96,14 @@ class Decoder:
         """Decode the next frame; yield the frames that are complete, in display order.
 
         Raises:
-            Undecodable: hundreds of frames in a row could not be decoded.
+            Undecodable: if hundreds of frames in a row could not be decoded.
         """
         if self._opening is None or self._track is None or coded.track != self._track.number:
             return
-        if not self._whole and not coded.key and self._keyless < _KEYLESS:
+        if not self._intact and not coded.key and self._keyless < _KEYLESS:
             self._keyless += 1
             return
-        self._whole, self._keyless = True, 0
+        self._intact, self._keyless = True, 0
         self._count += 1
         packet: av.Packet[Any] = av.Packet(coded.data)
         # A number of our own: the timestamps of a stream need not be unique.
@@ -115,13 +116,13 @@ class Decoder:
         if self._context is not None and self._held:
             yield from self._decode(None)
             self._context.flush_buffers()
-            self._whole = False
+            self._intact = False
         self._held.clear()
 
     def _decode(self, packet: av.Packet[Any] | None) -> Iterator[Shot]:
         assert self._context is not None
         frames: list[VideoFrame] = []
-        reason = "they hold no picture"
+        reason = "they contain no picture"
         try:
             frames = self._context.decode(packet)
         except (FFmpegError, EOFError) as error:
@@ -149,8 +150,8 @@ class Decoder:
             )
         if track.width * track.height > self._max_pixels:
             raise NoVideo(
-                f"Its pictures have {track.width} x {track.height} pixels;"
-                f" {self._max_pixels} are allowed."
+                f"The stream's frames have {track.width} x {track.height} pixels; at most"
+                f" {self._max_pixels} pixels are allowed."
             )
         try:
             context = av.CodecContext.create(name, "r")
@@ -163,7 +164,7 @@ class Decoder:
             context.open()
         except (FFmpegError, ValueError) as error:
             raise NoVideo(f"There is no decoder for {track.codec} ({error}).") from None
-        self._whole = False
+        self._intact = False
         return context
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class FilmError(ValueError):
-    """The film cannot be analysed, and repeating does not help.
+    """The film cannot be analysed, and a retry would not help.
 
     The message is one sentence with the reason, for the StatusMessage of a job.
     """

@@ -1,4 +1,4 @@
-"""Properties of a film, found by reading little of it."""
+"""Properties of a film, found by reading only a small part of it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from facedex.media.ranges import Source
 
 LARGEST: Final = 10 * 1024**3  # bytes; Rekognition's limit for a stored video
 LONGEST: Final = 6 * 3600 * 1000  # ms; Rekognition's limit
-MOST_PACKETS: Final = 250  # read until one of them gives a frame
+MOST_PACKETS: Final = 250  # maximum number to read before the first frame
 FULL_RANGE: Final = 2  # AVCOL_RANGE_JPEG
 
 
@@ -30,11 +30,11 @@ class Film:
         container, codec: FFmpeg's names, such as ``mov,mp4,m4a,3gp,3g2,mj2`` and ``h264``.
         format: the container's full name, such as ``QuickTime / MOV``.
         duration: ms.
-        frame_rate: frames per second, the mean where it varies.
+        frame_rate: frames per second; the mean if it varies.
         width, height: pixels of the upright picture.
         color_range: ``FULL`` or ``LIMITED``.
-        key_frames: ms; places where decoding can start, empty where the file does not list them.
-            Decoding is correct wherever a segment begins; key frames only make it cheap.
+        key_frames: times, in ms, at which decoding can start; empty if the file does not list them.
+            Segments may begin anywhere; beginning at key frames only saves decoding.
     """
 
     container: str
@@ -55,8 +55,8 @@ def probe(source: Source, *, heartbeat: Callable[[int], None] | None = None) -> 
     called with the position, in ms.
 
     Raises:
-        FilmError: it cannot be analysed: too large, too long, empty, cut off, encrypted, without a
-            video track, or nothing that FFmpeg reads as a film.
+        FilmError: if the file cannot be analysed: it is too large, too long, empty, truncated or
+            encrypted, has no video track, or is not a video that FFmpeg can read.
     """
     size = truncation.size_of(source)
     if not size:
@@ -97,7 +97,7 @@ def _first_frame(container: InputContainer, stream: VideoStream) -> tuple[int | 
             first = packet.pts
         try:
             frames = packet.decode()
-        except av.error.FFmpegError:  # damage at the start; later frames may be whole
+        except av.error.FFmpegError:  # damage at the start; later frames may be intact
             frames = []
         if frames:
             return first, frames[0]
@@ -110,12 +110,12 @@ def _first_frame(container: InputContainer, stream: VideoStream) -> tuple[int | 
 
 
 def _index(container: InputContainer, stream: VideoStream) -> list[int]:
-    """Return the timestamps under which the file's index has key frames."""
+    """Return the timestamps of the key frames in the file's index."""
     if "matroska" in container.format.name and container.duration:
-        # Its index follows the frames, and FFmpeg reads it at the first seek.
+        # The index follows the frames; FFmpeg reads it at the first seek.
         container.seek(container.duration + (container.start_time or 0))
     entries = stream.index_entries
-    # Of a fragmented file FFmpeg knows only the fragments read so far, which are no index.
+    # Of a fragmented file, FFmpeg knows only the fragments read so far; they are not an index.
     tick = stream.time_base or 0
     if (
         not len(entries)
@@ -133,15 +133,15 @@ def _span(
     index: list[int],
     heartbeat: Callable[[int], None] | None,
 ) -> tuple[int, tuple[int, ...]]:
-    """Return a film's length and where its key frames are, in ms."""
+    """Return a film's duration and the times of its key frames, in ms."""
     if not container.duration or container.duration < 0:
         return _read_through(container, stream, clock, heartbeat)
     duration = container.duration // 1000
     if "matroska" in container.format.name:
-        # In Matroska it is the time at which the film ends, on a clock that need not start at 0.
+        # In Matroska, this is the time of the end, on a clock that need not start at 0.
         duration -= max(0, container.start_time or 0) // 1000
-    # An index may hold decoding times, where frames have display times. The difference is the same
-    # for all key frames of an encoder; where it is not, a segment decodes a little more.
+    # An index may contain decoding times, but frames have display times. With most encoders, the
+    # difference is the same for all key frames; otherwise, segments decode a little more.
     shift = first - index[0] if index and first is not None else 0
     key_frames = _ascending(clock.milliseconds(ticks + shift) for ticks in index)
     return max((duration, *key_frames[-1:])), key_frames

@@ -1,4 +1,4 @@
-"""Tracks of the faces in one segment of a film."""
+"""Tracking of the faces in one segment of a film."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from facedex.media.tracking import Track, Tracker
 if TYPE_CHECKING:
     from facedex.vision.packs import Pack
 
-# The size at which a frame is searched, in pixels of its longest side. A film shows a face many
-# times, so it is searched at half the size of a photo: in a film of 1280 x 720, faces from 40
-# pixels on.
+# The size at which faces are detected in a frame, in pixels of the longest side. A film shows a
+# face many times, so half the size of a photo suffices: in 1280 x 720, faces from 40 pixels.
 LONGEST_SIDE: Final = 640
 MOST_FACES: Final = 100
 
@@ -34,22 +33,21 @@ def follow(
     Args:
         source: the film's file.
         segment: the segment.
-        pack: finds the faces and embeds them.
-        rate: frames searched for each second of the film, as when it was cut into segments.
-        longest_side: pixels; the size at which frames are searched.
-        heartbeat: called with the film's time in ms at each frame that is searched; an exception
-            that it raises ends the work.
+        pack: detects and embeds the faces.
+        rate: analysed frames per second of the film, the same as for the cut into segments.
+        longest_side: size at which faces are detected, in pixels.
+        heartbeat: called for each analysed frame with its time in ms; an exception that it raises
+            ends the work.
 
     Raises:
-        FilmError: the segment cannot be decoded.
+        FilmError: if the segment cannot be decoded.
     """
     tracker = Tracker(pack)
     tracks: list[Track] = []
     for timestamp, image in frames.sample(source, segment, Grid(rate)):
         if heartbeat:
             heartbeat(timestamp)
-        # A turned face that this frame does not show upright, others do: so a frame without faces
-        # stays cheap.
+        # Not thorough, to save time: a face that is turned here is upright in other frames.
         faces = pack.find(image, longest_side=longest_side, limit=MOST_FACES, thorough=False)
         tracker.see(timestamp, image, faces)
         tracks += tracker.pop_ended()

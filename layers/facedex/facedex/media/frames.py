@@ -20,17 +20,17 @@ from facedex.media.ranges import Source
 from facedex.media.segments import Grid, Segment
 from facedex.vision.images import Image
 
-# Distances before a segment at which a key frame is searched for, ms, the nearest first.
+# Distances before a segment's start, in ms, at which to look for a key frame, nearest first.
 STEPS_BACK: Final = (0, 1_000, 4_000, 15_000, 60_000, 300_000)
 LONG_BEFORE: Final = 10  # seconds
-MOST_AHEAD: Final = 32  # packets read before one is decoded: twice what H.264 reorders
+MOST_AHEAD: Final = 32  # packets read before one is decoded: twice the number that H.264 reorders
 
 
 def sample(source: Source, segment: Segment, grid: Grid) -> Iterator[tuple[int, Image]]:
-    """Yield the time in ms and the picture of the first frame of each of the grid's cells.
+    """Yield the time in ms and the picture of the first frame in each cell of the grid.
 
     Raises:
-        FilmError: the file cannot be opened, or no frame of it can be decoded.
+        FilmError: if the file cannot be opened, or none of its frames can be decoded.
     """
     with open_film(source) as (container, stream):
         clock = Clock(container, stream)
@@ -49,7 +49,7 @@ def sample(source: Source, segment: Segment, grid: Grid) -> Iterator[tuple[int, 
 def _packets(
     container: InputContainer, stream: VideoStream, clock: Clock, start: int
 ) -> Iterator[Packet[VideoStream]]:
-    """Yield the track's packets from a key frame on that is shown at ``start`` or before."""
+    """Yield the track's packets, beginning with a key frame displayed at or before ``start``."""
     for back in STEPS_BACK if start > 0 else ():
         try:
             container.seek(clock.ticks(max(0, start - back)), stream=stream)
@@ -73,7 +73,7 @@ def _packets(
 
 
 def _rewind(container: InputContainer, stream: VideoStream) -> None:
-    """Seek to the first packet. It is decoded before it is shown, so some time before the start."""
+    """Seek to the first packet, whose decoding time may be earlier than the start of the film."""
     begin = min(stream.start_time or 0, 0) - math.ceil(LONG_BEFORE / (stream.time_base or 1))
     container.seek(begin, stream=stream)
 
@@ -81,10 +81,10 @@ def _rewind(container: InputContainer, stream: VideoStream) -> None:
 def _decode(
     packets: Iterator[Packet[VideoStream]], clock: Clock, grid: Grid
 ) -> Iterator[VideoFrame]:
-    """Decode packets, except frames that no other frame needs and that are not first in their cell.
+    """Decode packets, except frames that no other frame refers to and that are not first in a cell.
 
     Raises:
-        FilmError: there are packets, and none can be decoded to a frame.
+        FilmError: if there are packets but none can be decoded.
     """
     failed, decoded = 0, 0
     for packet, needed in _needed(packets, clock, grid):
@@ -94,7 +94,7 @@ def _decode(
             frames = context.decode(packet if packet.size else None)
         except EOFError:
             break
-        except av.error.FFmpegError:  # a damaged place: players continue after it, too
+        except av.error.FFmpegError:  # damage: like a player, continue after it
             failed += 1
             continue
         for frame in frames:
@@ -108,13 +108,13 @@ def _decode(
 def _needed(
     packets: Iterator[Packet[VideoStream]], clock: Clock, grid: Grid
 ) -> Iterator[tuple[Packet[VideoStream], bool]]:
-    """Yield each packet, and whether its frame may be the first shown in its cell.
+    """Yield each packet, and whether its frame may be the first displayed in its cell.
 
-    Packets come in decoding order. All frames shown before a moment have been read once the
-    decoding times reach it.
+    Packets come in decoding order. When the decoding times have reached a time, all frames
+    displayed before it have been read.
     """
     waiting: deque[tuple[Packet[VideoStream], int | None]] = deque()
-    first: dict[int, int] = {}  # of each cell, the least timestamp read so far
+    first: dict[int, int] = {}  # by cell, the lowest timestamp read so far
     for packet in packets:
         pts, dts = packet.pts, packet.dts
         waiting.append((packet, pts))

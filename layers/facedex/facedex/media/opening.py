@@ -1,4 +1,4 @@
-"""Opening of films with FFmpeg, which can reach nothing else."""
+"""Opening of films with FFmpeg, without access to other files or the network."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from facedex.media import boxes, truncation
 from facedex.media.film_errors import FilmError
 from facedex.media.ranges import Source
 
-# Containers of one file with timestamps. None of them names other files that FFmpeg would open:
-# playlists (HLS, DASH, concat) and numbered pictures are excluded.
+# Containers that are one file with timestamps. Formats that make FFmpeg open other files, such as
+# playlists (HLS, DASH, concat) and numbered pictures, are excluded.
 FORMATS: Final = (*("mov", "matroska", "avi", "mpegts", "mpeg", "flv", "asf", "ogg", "mxf", "ivf"),)
 NAMES: Final = "MP4, MOV, MKV, WebM, AVI, MPEG-TS, MPEG-PS, FLV, ASF, Ogg, MXF and IVF"
 
-# H.264 ends at 35.6 megapixels (level 6.2); a larger frame is an attempt to exhaust memory.
+# The maximum of H.264 (level 6.2) is 35.6 megapixels; larger frames may be meant to exhaust memory.
 MOST_PIXELS: Final = 8192 * 4352
 
 _OPTIONS: Final = {
@@ -35,10 +35,10 @@ _OPTIONS: Final = {
 
 @contextmanager
 def open_film(source: Source) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a film and its first track of moving pictures.
+    """Open a film and its first video track.
 
     Raises:
-        FilmError: it is not a film, or it is cut off or encrypted.
+        FilmError: if the file is not a readable video, or is truncated or encrypted.
     """
     boxes.check(source, truncation.size_of(source))
     source.seek(0)
@@ -53,14 +53,14 @@ def open_film(source: Source) -> Iterator[tuple[InputContainer, VideoStream]]:
     except (av.error.FFmpegError, EOFError) as error:
         truncation.check(source)
         raise FilmError(
-            f"The file is not a video that can be read; it may be one of {NAMES}."
+            f"The file is not a video that can be read; supported formats are {NAMES}."
         ) from error
     with container:
         yield container, _moving_pictures(container)
 
 
 def _refuse(*_: object) -> NoReturn:
-    raise FilmError("The video refers to another file; only a video in one file is read.")
+    raise FilmError("The video refers to another file; only videos in one file are supported.")
 
 
 def _moving_pictures(container: InputContainer) -> VideoStream:
@@ -68,10 +68,10 @@ def _moving_pictures(container: InputContainer) -> VideoStream:
     tracks = [track for track in container.streams.video if not track.disposition & still]
     if not tracks:
         raise FilmError("The file has no video track.")
-    # The codec context is missing where FFmpeg knows the codec but cannot decode it.
+    # The codec context is missing if FFmpeg knows the codec but cannot decode it.
     track = next((track for track in tracks if track.codec_context is not None), None)
     if track is None or not track.codec_context.width:
-        raise FilmError("The video's codec is not one that can be decoded; H.264 always is.")
+        raise FilmError("The video's codec is not supported; use H.264.")
     for other in container.streams:
         if other.index != track.index:
             other.discard = av.stream.Discard.all
@@ -81,15 +81,15 @@ def _moving_pictures(container: InputContainer) -> VideoStream:
 
 
 class Clock:
-    """The film's own time, in whole milliseconds, and the track's, in ticks.
+    """Conversion between the film's time in milliseconds and a track's time in ticks.
 
-    The film's time begins where the earliest of its tracks does, as players count it.
+    As in players, the film's time begins with its earliest track.
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream) -> None:
         tick = stream.time_base or Fraction(1, 1000)  # seconds
         begin = Fraction(container.start_time or 0, av.time_base)
-        if begin < 0:  # sound may start before 0 for its decoder; pictures before 0 are shown
+        if begin < 0:  # only sound may start before 0 without being played; pictures are shown
             begin = min(Fraction(0), (stream.start_time or 0) * tick)
         # Called for every packet: integers are ten times as fast as fractions.
         step, half = 1000 * tick, Fraction(1, 2) - 1000 * begin
@@ -99,9 +99,9 @@ class Clock:
         self._tick, self._begin = tick, begin
 
     def milliseconds(self, ticks: int) -> int:
-        """Return the film's time of a timestamp of the track, rounded."""
+        """Return the film's time at a timestamp of the track, rounded to milliseconds."""
         return (ticks * self._factor + self._shift) // self._divisor
 
     def ticks(self, milliseconds: int) -> int:
-        """Return the last timestamp of the track at or before a moment of the film."""
+        """Return the last timestamp of the track at or before a time of the film."""
         return math.floor((Fraction(milliseconds, 1000) + self._begin) / self._tick)

@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 from facedex.vision.images import Image
 
 LONGEST_SIDE: Final = 1920  # pixels; larger frames are reduced while they are converted
-NARROWEST: Final = 0.25  # width of a pixel to its height
+NARROWEST: Final = 0.25  # lowest plausible ratio of a pixel's width to its height
 
 
 def to_image(
     frame: VideoFrame, *, pixel_aspect: float = 1, longest_side: int = LONGEST_SIDE
 ) -> Image:
-    """Return a frame upright, with square pixels, and no larger than ``longest_side``.
+    """Return a frame as an upright image with square pixels, at most ``longest_side`` long.
 
     Args:
         frame: a decoded frame.
-        pixel_aspect: how much wider than high a pixel is shown.
+        pixel_aspect: width of a displayed pixel divided by its height.
         longest_side: pixels.
     """
     width, height = frame.width * pixel_aspect, float(frame.height)
@@ -45,19 +45,19 @@ def to_image(
 
 
 def upright_size(frame: VideoFrame) -> tuple[int, int]:
-    """Return a frame's width and height in pixels once it is turned upright."""
+    """Return the width and height of the upright frame, in pixels."""
     (a, _), (c, _) = _turn_of(frame)
     return (frame.width, frame.height) if abs(a) >= abs(c) else (frame.height, frame.width)
 
 
 def pixel_aspect(context: VideoCodecContext) -> float:
-    """Return how much wider than high a track's pixels are shown; 1 if that is implausible."""
+    """Return the width of a track's pixels divided by their height; 1 if it is implausible."""
     aspect = context.sample_aspect_ratio
     return float(aspect) if aspect and NARROWEST <= aspect <= 1 / NARROWEST else 1.0
 
 
 def turn(pixels: NDArray[np.uint8], frame: VideoFrame) -> NDArray[np.uint8]:
-    """Turn and mirror pixels (rows, columns, 3) by a whole quarter, as the frame says."""
+    """Rotate and mirror pixels (rows, columns, 3), in quarter turns, as the frame specifies."""
     (a, b), (c, d) = _turn_of(frame)
     if abs(a) < abs(c):  # rows become columns
         pixels = pixels.transpose(1, 0, 2)
@@ -70,12 +70,12 @@ def turn(pixels: NDArray[np.uint8], frame: VideoFrame) -> NDArray[np.uint8]:
 
 
 def _turn_of(frame: VideoFrame) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Return the matrix ((a, b), (c, d)) that takes x y to a·x + c·y, b·x + d·y.
+    """Return the matrix ((a, b), (c, d)) that maps (x, y) to (a·x + c·y, b·x + d·y).
 
     ISO/IEC 14496-12, 6.2.2: the first two columns of a track's display matrix.
     """
-    # Not frame.side_data: PyAV 18 stores it in the frame that it refers to, and that cycle keeps
-    # the pixels until Python's garbage collector runs.
+    # Not frame.side_data: PyAV 18 stores it in the frame to which it refers, and this cycle keeps
+    # the pixels in memory until Python's garbage collector runs.
     all_side_data: Any = SideDataContainer
     side_data = all_side_data(frame).get("DISPLAYMATRIX")
     if side_data is None:

@@ -1,4 +1,4 @@
-"""Choice of the frames of a live stream that are searched, whatever its producer's clock does."""
+"""Selection of the frames of a live stream to analyse, robust against its producer's clock."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Final
 
 # Seconds between two frames beyond which the clock has jumped, or the stream has restarted.
 JUMP: Final = 10.0
-# A millisecond is the unit of time of most streams: frames may be early by one.
-EARLY: Final = 5.0  # ms
-STANDSTILL: Final = 30  # frames with the same time after which the clock counts as stopped
+# ms by which a frame may be early: most streams round times to milliseconds.
+EARLY: Final = 5.0
+STANDSTILL: Final = 30  # consecutive frames with the same time after which the clock has stopped
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A moment at which a frame of the stream is searched.
+    """The time of a frame to analyse.
 
     Attributes:
         timestamp: milliseconds of a clock that never goes back.
-        jumped: whether the stream's own clock has jumped since the last moment.
+        jumped: whether the stream's own clock has jumped since the previous frame.
     """
 
     timestamp: int
@@ -27,12 +27,19 @@ class Moment:
 
 
 class Pace:
-    """Chooser of the first frame in each equal part of a second, from the first frame on."""
+    """Selector of the first frame in each interval of ``1 / rate`` seconds."""
 
     def __init__(self, rate: float) -> None:
-        """Take the parts per second; raise ValueError unless above 0."""
+        """Create a selector.
+
+        Args:
+            rate: intervals per second.
+
+        Raises:
+            ValueError: if the rate is not above 0.
+        """
         if not rate > 0:
-            raise ValueError(f"A stream must be searched more than {rate} times a second.")
+            raise ValueError(f"The rate of analysed frames is {rate}; it must be above 0.")
         self._part = 1000 / rate
         self._before: float | None = None
         self._clock = self._anchor = 0.0  # ms
@@ -41,7 +48,7 @@ class Pace:
         self._jumped = False
 
     def choose(self, at: float) -> Moment | None:
-        """Return the moment if the frame of that time, in seconds, is to be searched, or None."""
+        """Return the moment if the frame at that time, in seconds, is to be analysed, or None."""
         step = 0.0 if self._before is None else at - self._before
         self._before = at
         self._still = self._still + 1 if step == 0 else 0

@@ -17,28 +17,28 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
-# The similarity from which two tracks count as one person: one pair of different people in 10,000
-# reaches it.
+# Minimum similarity of two tracks of one person; one pair of different people in 10,000 reaches it.
 SAME_PERSON: Final = 99.0
 
-BORDER: Final = 700  # ms between a track's end and the track of the next segment that continues it
-MOVED: Final = 0.6  # of a face's size; how far it may have moved between
-LOOSE: Final = 2  # times the distance of one person's tracks elsewhere that is allowed
-RESIZED: Final = 1.5  # times; how much it may have grown or shrunk
+# Limits between a track's end and its continuation in the next segment.
+BORDER: Final = 700  # ms
+MOVED: Final = 0.6  # distance of the two positions, in sizes of the face
+LOOSE: Final = 2  # distance of the vectors, as a multiple of that allowed elsewhere
+RESIZED: Final = 1.5  # ratio of the two sizes
 
-BLOCK: Final = 64  # groups whose nearest are searched for at once: for 15,000 in 8 MB
+BLOCK: Final = 64  # groups compared with all others at once: 8 MB for 15,000 groups
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Appearance:
-    """The properties of a track that decide which person it shows.
+    """The properties of a track that determine which person it shows.
 
     Attributes:
-        segment: number of the segment it was found in.
-        start, end: ms of its first and last sighting.
-        first, last: where the face was then.
+        segment: number of its segment.
+        start, end: times of its first and last sighting, ms.
+        first, last: the boxes of the face at those times.
         vector: (d,) unit.
-        views: how many views the vector is the mean of.
+        views: number of views whose mean is the vector.
         clear: whether the vector identifies the person.
     """
 
@@ -68,14 +68,22 @@ class Appearance:
 
 
 def merge(appearances: Sequence[Appearance], *, cosine: float) -> list[list[int]]:
-    """Return groups of indices, a group for each person, in the order of first appearance.
+    """Group the tracks of each person.
 
-    Tracks that go on across a segment's border, at the same place and not clearly of different
-    people, are one person's. So are tracks whose vectors have a mean inner product of at least
-    ``cosine`` (average linkage, the closest first), unless both show a face at the same moment: a
-    person is in one place at a time. A person's mirror image or portrait in the picture therefore
-    counts as another person. Tracks that are not clear are joined across borders only: too dark,
-    blurred or averted to be distinguished, each counts as a person of its own.
+    Two tracks show one person if one continues the other across a segment's border, at the same
+    position and without clearly different vectors. Tracks are also joined if their vectors have a
+    mean inner product of at least ``cosine`` (average linkage, closest first), unless both show a
+    face at the same time, as a person is in one place at a time. The mirror image or portrait of a
+    person in the picture therefore counts as another person. Unclear tracks, which are too dark,
+    blurred or averted to be distinguished, are joined only across borders; otherwise each counts as
+    a separate person.
+
+    Args:
+        appearances: the tracks.
+        cosine: minimum mean inner product of the vectors of one person's tracks.
+
+    Returns:
+        Groups of indices, one for each person, in the order of first appearance.
     """
     if not appearances:
         return []
@@ -112,7 +120,7 @@ def _across_borders(appearances: Sequence[Appearance], cosine: float) -> Iterabl
 
 
 def _jump(before: Appearance, after: Appearance, cosine: float) -> float | None:
-    """Return how far a face has moved across a border, in its sizes; None for another face."""
+    """Return the distance between two faces across a border, in face sizes; None if they differ."""
     if not 0 < after.start - before.end <= BORDER:
         return None
     size = (
@@ -125,7 +133,7 @@ def _jump(before: Appearance, after: Appearance, cosine: float) -> float | None:
     distance = float(np.hypot(across, down))
     if distance > MOVED or not 1 / RESIZED <= ratio <= RESIZED:
         return None
-    # The place already suggests the same person: the vectors only must not contradict it.
+    # The position already suggests the same person; the vectors only must not contradict it.
     loose = 1 - LOOSE * (1 - cosine)
     clear = before.clear and after.clear
     return distance if not clear or float(before.vector @ after.vector) >= loose else None
@@ -136,13 +144,13 @@ def _middle(box: Box) -> tuple[float, float]:
 
 
 class _Groups:
-    """Groups of appearances, at first one each; a group is stored at its lowest member's index."""
+    """Groups of appearances, initially one each; a group is stored at its lowest member's index."""
 
     def __init__(self, appearances: Sequence[Appearance]) -> None:
         count = len(appearances)
         self._members: dict[int, list[int]] = {index: [index] for index in range(count)}
         self._home = list(range(count))
-        # An unclear appearance does not count in its group's mean.
+        # An unclear appearance does not contribute to its group's mean.
         weights = [max(1, one.views) if one.clear else 0 for one in appearances]
         self._weights = np.array(weights, dtype=np.float64)
         vectors = np.array([one.vector for one in appearances], dtype=np.float64)
@@ -153,7 +161,7 @@ class _Groups:
         return [sorted(group) for _, group in sorted(self._members.items())]
 
     def join(self, one: int, other: int) -> bool:
-        """Join the groups of two appearances, unless they are seen at the same moment."""
+        """Join the groups of two appearances, unless both are seen at the same time."""
         one, other = sorted((self._home[one], self._home[other]))
         if one == other or other in self._apart[one]:
             return False
@@ -172,11 +180,11 @@ class _Groups:
     def join_closest(self, cosine: float) -> None:
         """Join the two closest groups until none are as close as ``cosine``.
 
-        The mean inner product of the members of two groups is that of their mean vectors. A third
-        group is no closer to the mean of two than to the closer of both: so the closeness of its
-        nearest before they were joined is a bound, and the new nearest is searched for only when
-        that bound is the highest of all (Müllner, Modern hierarchical, agglomerative clustering
-        algorithms, 2011, section 3.1).
+        The mean inner product of the members of two groups is the inner product of the groups' mean
+        vectors. A third group is never closer to a joined group than to the closer one of its two
+        parts. The closeness before they were joined is therefore an upper bound, and a new nearest
+        group is searched for only if that bound is the highest of all (Müllner, Modern
+        hierarchical, agglomerative clustering algorithms, 2011, section 3.1).
         """
         alive = np.zeros(len(self._home), dtype=bool)
         alive[list(self._members)] = True
@@ -210,7 +218,7 @@ class _Groups:
         nearest: NDArray[np.intp],
         close: Doubles,
     ) -> None:
-        """Find the nearest other group of some groups."""
+        """Find the nearest other group of each of the groups in ``rows``."""
         likeness = means[rows] @ means.T
         likeness[:, ~alive] = -np.inf
         for row, index in enumerate(rows.tolist()):
@@ -220,7 +228,7 @@ class _Groups:
 
 
 def _overlapping(appearances: Sequence[Appearance]) -> list[set[int]]:
-    """Return, for each appearance in order of start, the others seen at the same moment."""
+    """Return, for each appearance in order of start, the others seen at the same time."""
     apart: list[set[int]] = [set() for _ in appearances]
     running: list[int] = []
     for index, appearance in enumerate(appearances):

@@ -1,4 +1,4 @@
-"""A file that fetches only the parts that are read."""
+"""A file that fetches only the parts that a reader needs."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, Protocol
 
-BLOCK: Final = 64 * 1024  # bytes; fetched for a read at a new place
-LONGEST_RUN: Final = 4 * 1024 * 1024  # bytes fetched at once where a reader continues
-KEPT: Final = 16 * 1024 * 1024  # bytes kept, of the runs that were read last
+BLOCK: Final = 64 * 1024  # bytes fetched for a read at a new position
+LONGEST_RUN: Final = 4 * 1024 * 1024  # maximum bytes fetched at once for sequential reads
+KEPT: Final = 16 * 1024 * 1024  # bytes kept of the most recently read runs
 
 
 class Source(Protocol):
-    """A seekable binary file that a film is read from."""
+    """A seekable binary file that contains a film."""
 
     def read(self, size: int = -1, /) -> bytes | None:
         """Return at most ``size`` bytes from the current position."""
@@ -32,25 +32,28 @@ class Source(Protocol):
 class RangedFile(io.RawIOBase):
     """A read-only, seekable file over a function that fetches byte ranges, such as S3's GetObject.
 
-    A read at a new place fetches one block; a read that continues where an earlier run of bytes
-    ends fetches twice that run, up to ``LONGEST_RUN``. So reading a header stays cheap, and reading
-    the whole file takes few requests; two places that are read in turns, as picture and sound often
-    are, both grow.
+    A read at a new position fetches one block. A read that continues at the end of an earlier run
+    of bytes fetches twice the length of that run, up to ``LONGEST_RUN``. Reading a header is
+    therefore cheap, and reading the complete file takes few requests. If two positions are read in
+    turns, as is common for picture and sound, the runs at both grow.
 
     Attributes:
-        requests: ranges fetched so far.
-        fetched: bytes fetched so far.
+        requests: number of ranges fetched so far.
+        fetched: number of bytes fetched so far.
     """
 
     def __init__(self, size: int, fetch: Callable[[int, int], bytes], *, kept: int = KEPT) -> None:
-        """Take the file's size in bytes and ``fetch(start, end)``, end exclusive.
+        """Create a file.
 
-        Reads raise the exceptions of ``fetch``.
+        Args:
+            size: the file's size in bytes.
+            fetch: returns the bytes from ``start`` to before ``end``; reads raise its exceptions.
+            kept: maximum number of bytes kept in memory.
         """
         self._size = size
         self._fetch = fetch
         self._kept = kept
-        self._runs: OrderedDict[int, bytes] = OrderedDict()  # by their first byte's place
+        self._runs: OrderedDict[int, bytes] = OrderedDict()  # by the position of their first byte
         self._place = 0
         self.requests = 0
         self.fetched = 0
@@ -71,12 +74,12 @@ class RangedFile(io.RawIOBase):
         """Move to a position, counted from the start, the current position or the end."""
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._size}[whence]
         if base + offset < 0:
-            raise ValueError("A place in a file cannot be negative.")
+            raise ValueError("A position in a file cannot be negative.")
         self._place = base + offset
         return self._place
 
     def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
-        """Fill the buffer as far as one run reaches; 0 at the end."""
+        """Read bytes of one run into the buffer; return their number, which is 0 at the end."""
         if self._place >= self._size or not len(buffer):
             return 0
         start, run = self._run(self._place)
@@ -95,7 +98,9 @@ class RangedFile(io.RawIOBase):
         end = min(self._size, start + max(BLOCK, min(2 * len(before), LONGEST_RUN)))
         run = self._fetch(start, end)
         if len(run) != end - start:
-            raise EOFError(f"Bytes {start} to {end} were requested; {len(run)} of them arrived.")
+            raise EOFError(
+                f"Bytes {start} to {end} were requested, but {len(run)} bytes were received."
+            )
         self.requests += 1
         self.fetched += len(run)
         self._runs[start] = run

@@ -9,20 +9,20 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
-STEP: Final = 8  # every eighth pixel is read
-COLUMNS, ROWS = 16, 9  # of a picture's miniature
-BINS: Final = 8  # of each colour, in the histogram
-# Within shots of a real film with much motion, five pictures a second, hardly a pair comes below
-# and above; of cuts, all do. A wrong cut costs little: vectors join the two parts.
-ALIKE: Final = 0.4  # correlation of the miniatures
-OTHER_COLOURS: Final = 0.15  # half the sum of differences of the histograms, 0..1
+STEP: Final = 8  # distance between the pixels that are used
+COLUMNS, ROWS = 16, 9  # size of a miniature
+BINS: Final = 8  # number per colour in the histogram
+# In a real film with much motion, sampled five times per second, all cuts pass both limits, and
+# hardly any pair of frames within a shot does. A wrong cut costs little, as vectors join the parts.
+ALIKE: Final = 0.4  # minimum correlation of miniatures within a shot
+OTHER_COLOURS: Final = 0.15  # maximum: half the sum of differences of the histograms, 0..1
 
 
 class Miniature:
     """A summary of a picture: 16 x 9 mean colours, and a histogram of its colours."""
 
     def __init__(self, pixels: NDArray[np.uint8]) -> None:
-        """Take RGB pixels (rows, columns, 3)."""
+        """Summarise RGB pixels (rows, columns, 3)."""
         step = max(1, min(STEP, min(pixels.shape[:2]) // ROWS))
         few = pixels[::step, ::step]
         rows = np.linspace(0, few.shape[0], ROWS + 1).astype(int)[:-1]
@@ -37,10 +37,10 @@ class Miniature:
         self.histogram: Floats = (counts / counts.sum()).astype(np.float32)
 
     def is_other_shot(self, before: Miniature) -> bool:
-        """Return whether the film was cut between an earlier picture and this one.
+        """Return whether there is a cut between an earlier picture and this one.
 
-        Both the layout and the colours must have changed: a moving camera changes the first, a lamp
-        that is switched on the second.
+        At a cut, both the layout and the colours change. A moving camera changes only the layout,
+        and a lamp that is switched on only the colours.
         """
         pair = [one.colours - one.colours.mean(axis=(0, 1)) for one in (self, before)]
         spread = float(np.linalg.norm(pair[0]) * np.linalg.norm(pair[1]))

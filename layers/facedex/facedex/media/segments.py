@@ -1,4 +1,4 @@
-"""Segments of films, and the grid of moments at which frames are searched."""
+"""Segments of films, and the grid of times at which frames are analysed."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from facedex.media.films import Film
 
 FOREVER: Final = 2**53  # ms; the end of a film's last segment, so that no late frame is excluded
-LONGEST: Final = 4  # times the requested length: a longer segment is cut without a key frame
+LONGEST: Final = 4  # times the requested length; a longer segment is cut without a key frame
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A part of a film: the frames shown from ``start`` on and before ``end``, in milliseconds."""
+    """A part of a film: the frames displayed from ``start`` until before ``end``, ms."""
 
     number: int
     start: int
@@ -25,37 +25,49 @@ class Segment:
 
 
 class Grid:
-    """Film time in equal cells; the first frame of each is searched.
+    """A division of a film's time into equal cells, of which the first frame is analysed.
 
-    The cells do not depend on how a film is cut, and segments are whole cells: so the same frames
-    are searched however it is cut.
+    The cells do not depend on the segments, and segments do not divide cells. The same frames are
+    therefore analysed however the film is cut into segments.
     """
 
     def __init__(self, rate: float) -> None:
-        """Take the cells per second; raise ValueError unless above 0."""
+        """Create a grid.
+
+        Args:
+            rate: cells per second.
+
+        Raises:
+            ValueError: if the rate is not above 0.
+        """
         if not rate > 0:
-            raise ValueError(f"A film must be searched more than {rate} times a second.")
+            raise ValueError(f"The rate of analysed frames is {rate}; it must be above 0.")
         self._rate = Fraction(rate).limit_denominator(1000) / 1000  # cells per millisecond
 
     def cell(self, milliseconds: int) -> int:
-        """Return the number of the cell that a moment lies in."""
+        """Return the number of the cell that contains a time."""
         return milliseconds * self._rate.numerator // self._rate.denominator
 
     def start(self, cell: int) -> int:
-        """Return the first whole millisecond of a cell."""
+        """Return the first full millisecond of a cell."""
         return math.ceil(cell / self._rate)
 
     def first_after(self, milliseconds: int) -> int:
-        """Return the first millisecond of the first cell that begins then or later."""
+        """Return the first millisecond of the first cell that begins at that time or later."""
         return self.start(math.ceil(milliseconds * self._rate))
 
 
 def cut(film: Film, *, seconds: float, rate: float) -> list[Segment]:
-    """Cut a film into segments of about so many seconds, to be searched ``rate`` times a second.
+    """Cut a film into segments.
 
-    Each begins at the first cell of the grid after a key frame, so that decoding starts with that
-    key frame. A file without a list of key frames, or with rare ones, is cut by time only, so that
-    some frames are decoded twice.
+    Each segment begins at the first cell of the grid after a key frame, so that decoding starts
+    with that key frame. A file without a list of key frames, or with few, is cut by time only; some
+    of its frames are then decoded twice.
+
+    Args:
+        film: the film.
+        seconds: approximate length of a segment.
+        rate: analysed frames per second.
     """
     length = max(1, round(1000 * seconds))
     grid = Grid(rate)
@@ -65,7 +77,7 @@ def cut(film: Film, *, seconds: float, rate: float) -> list[Segment]:
 
 
 def _borders(film: Film, length: int, grid: Grid) -> Iterator[int]:
-    # A segment of less than half the length is not worth its overhead.
+    # A segment shorter than half the length would not justify its overhead.
     last = 0
     latest = film.duration - length // 2
     for key_frame in [*film.key_frames, film.duration]:

@@ -1,4 +1,4 @@
-"""Faces followed from frame to frame."""
+"""Tracking of faces from frame to frame."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from facedex.vision.packs import Pack
 Floats = NDArray[np.float32]
 
 GAP: Final = 1000  # ms without a sighting after which a track ends
-FADING: Final = 0.5  # of the last step that the estimate of a face's motion keeps
-# The confidence, in percent, that a face seen only once or twice needs: false detections do not
+FADING: Final = 0.5  # weight of the previous estimate in the estimate of a face's motion
+# Minimum confidence, in percent, of a face with at most BRIEF sightings: false detections do not
 # last.
 SURE: Final = 80.0
-BRIEF: Final = 2  # sightings
+BRIEF: Final = 2
 DIFFERENT: Final = 1.0  # similarity below which two views are not of one person
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A face in one frame; `timestamp` in ms of the film."""
+    """A face in one frame; ``timestamp`` in ms of the film."""
 
     timestamp: int
     face: Face
@@ -42,12 +42,12 @@ class Track:
 
     Attributes:
         sightings: the sightings in the order of time.
-        vector: (d,) unit; the normalised mean over its best views.
+        vector: (d,) unit; the normalised mean of its best views.
         views: number of those views.
-        clear: whether those views identify the person; otherwise the vector is that of a dark,
-            blurred or averted face, and says little about which tracks show one person.
+        clear: whether those views identify the person; if not, the face is dark, blurred or
+            averted, and its vector cannot show which tracks belong to one person.
         passable: whether a gallery may be searched with the vector.
-        best: number of the best sighting.
+        best: index of the best sighting.
     """
 
     sightings: tuple[Sighting, ...]
@@ -63,8 +63,8 @@ class Probe:
     """The vector of a track that has not ended yet.
 
     Attributes:
-        version: grows with each view that is new or clearly better.
-        vector: (d,) unit; the normalised mean over its clear views, or while there is none, over
+        version: number that increases with each new or clearly better view.
+        vector: (d,) unit; the normalised mean of its clear views or, as long as there are none, of
             its passable ones.
     """
 
@@ -84,11 +84,11 @@ class _Live:
     views: Views = field(default_factory=Views)
     jumps: list[float] = field(default_factory=list)  # cost of each sighting
     count: int = 0  # of sightings
-    seen: int = 0  # ms, the last time
-    surest: float = 0.0  # percent
+    seen: int = 0  # ms, time of the last sighting
+    surest: float = 0.0  # percent, highest confidence
 
     def expected(self, timestamp: int) -> Floats:
-        """Return the landmarks at that time if the face keeps moving as before."""
+        """Return the landmarks at that time if the face continues to move as before."""
         return self.landmarks + self.motion * np.float32(timestamp - self.seen)
 
     def add(self, timestamp: int, face: Face, landmarks: Floats, size: float) -> None:
@@ -101,12 +101,16 @@ class _Live:
 
 
 class Tracker:
-    """Tracker of faces through frames in the order of time; for files and streams.
+    """Tracker of faces through frames in the order of time, for files and streams.
 
-    It keeps a few chips of each face and, for :meth:`pop_ended`, every sighting until the track
-    ends. With ``endless``, for a stream in which a face may stay for months, it keeps no sightings,
-    and :meth:`pop_ended` returns nothing: memory depends on the number of faces in view, not on the
-    length of the stream.
+    It keeps a few chips of each face and, for :meth:`pop_ended`, all sightings until the track
+    ends.
+
+    Args:
+        pack: detects and embeds the faces.
+        endless: keep no sightings, for streams, in which a face may stay for months.
+            :meth:`pop_ended` then returns nothing, and memory depends only on the number of faces
+            in view.
     """
 
     def __init__(self, pack: Pack, *, endless: bool = False) -> None:
@@ -116,11 +120,11 @@ class Tracker:
         self._ended: list[_Live] = []
         self._miniature: Miniature | None = None
         self._count = 0
-        # Without a calibration it is unknown which vectors differ: then places alone decide.
+        # Without a calibration it is unknown which vectors differ, so only positions are compared.
         self._different = pack.measured.cosine(DIFFERENT) if pack.measured else -1.0
 
     def see(self, timestamp: int, image: Image, faces: Sequence[Face]) -> list[int]:
-        """Add the faces found in the next frame; return the number of each one's track."""
+        """Add the faces of the next frame; return the track number of each face."""
         miniature = Miniature(image.pixels)
         if self._miniature is not None and miniature.is_other_shot(self._miniature):
             self.cut()
@@ -145,7 +149,7 @@ class Tracker:
         return numbers
 
     def cut(self) -> None:
-        """End all tracks: the next frame is of another shot."""
+        """End all tracks, because the next frame belongs to another shot."""
         self._end(list(self._live))
 
     def pop_ended(self) -> list[Track]:
@@ -154,7 +158,7 @@ class Tracker:
         return [track for live in ended for track in self._finish(live)]
 
     def probes(self, numbers: Sequence[int]) -> list[Probe | None]:
-        """Return the probe of each track, by its number; None where no view is good enough."""
+        """Return the probe of each track, by its number; None if no view is good enough."""
         live = {track.number: track for track in self._live}
         chosen = [live[number].views for number in numbers]
         views.embed_new(self._pack, chosen)
@@ -165,7 +169,7 @@ class Tracker:
         known = [vector for vector in vectors if vector is not None]
         if not known:
             return None
-        # Where another person has taken a face's place unnoticed, earlier views do not count.
+        # If another person has taken the position of a face unnoticed, ignore the earlier views.
         changes = [
             number
             for number, (before, after) in enumerate(pairwise(known), 1)
@@ -198,7 +202,7 @@ class Tracker:
     def _costs(
         self, timestamp: int, image: Image, faces: Sequence[Face], places: Floats, sizes: Floats
     ) -> Floats:
-        """Return the costs (tracks, faces); where places leave doubt, vectors are compared."""
+        """Return the costs (tracks, faces); compare vectors where positions leave doubt."""
         if not self._live or not faces:
             return np.empty((0, 0), dtype=np.float32)
         expected = np.stack([track.expected(timestamp) for track in self._live])
@@ -221,7 +225,7 @@ class Tracker:
                 continue
             for column, likeness in zip(columns, vectors @ vector, strict=True):
                 if doubt[row, column]:
-                    # 1: as different as two people.
+                    # 1 means as different as two people.
                     unlike = (1 - likeness) / (1 - self._different)
                     mean = (by_place[row, column] + unlike) / 2
                     costs[row, column] = mean if unlike <= 1 else assignment.FORBIDDEN
@@ -235,7 +239,7 @@ class Tracker:
         return views.embed(self._pack, [best])[0] if best.clear else None
 
     def _finish(self, live: _Live) -> list[Track]:
-        """Return an ended track, split where its views show different people."""
+        """Return an ended track, split into several where its views show different people."""
         kept = views.best_kind(live.views.in_order())
         vectors = views.embed(self._pack, kept)
         borders = [0]

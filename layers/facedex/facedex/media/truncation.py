@@ -1,4 +1,4 @@
-"""Detection of files that were cut off, which FFmpeg reads without an error."""
+"""Detection of truncated files, which FFmpeg reads without an error."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from facedex.media.ranges import Source
 if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
-HEAD: Final = 4096  # bytes; the headers lie within
+HEAD: Final = 4096  # bytes, which contain the headers
 EBML: Final = b"\x1a\x45\xdf\xa3"
 SEGMENT: Final = b"\x18\x53\x80\x67"
 
-_MESSAGE: Final = "The video is cut off: {}; upload the whole file."
+_MESSAGE: Final = "The video is cut off: {}; upload the complete file."
 
 
 def size_of(source: Source) -> int:
@@ -25,16 +25,16 @@ def size_of(source: Source) -> int:
 
 
 def check(source: Source, stream: VideoStream | None = None) -> None:
-    """Raise FilmError where a file ends before its own headers say.
+    """Check that a file is as long as its headers declare.
 
-    The position in the file stays as it was: FFmpeg continues reading there.
+    The position in the file is restored, as FFmpeg continues reading there.
 
     Args:
         source: the file.
-        stream: its video track; None where FFmpeg could not open the file.
+        stream: its video track; None if FFmpeg could not open the file.
 
     Raises:
-        FilmError: the file is cut off.
+        FilmError: if the file is truncated.
     """
     position = source.tell()
     size = size_of(source)
@@ -44,13 +44,14 @@ def check(source: Source, stream: VideoStream | None = None) -> None:
         raise FilmError(_MESSAGE.format("its index is missing"))
     if announced > size:
         share = 100 * size // announced
-        raise FilmError(_MESSAGE.format(f"{share} % of its {announced} bytes are there"))
+        raise FilmError(_MESSAGE.format(f"only {share} % of its {announced} bytes are present"))
 
 
 def _announced_size(source: Source, size: int, stream: VideoStream | None) -> int | None:
-    """Return the bytes that a file has by its own headers; 0 where they do not say.
+    """Return the size that a file's headers declare, in bytes; 0 if they declare none.
 
-    None means an MP4 whose index, which stands at its end, is missing.
+    Returns:
+        The size, or None for an MP4 whose index, usually at the end, is missing.
     """
     head = _head(source)
     if head.startswith(EBML):
@@ -75,7 +76,7 @@ def _head(source: Source) -> bytes:
 
 
 def _matroska_end(head: bytes) -> int:
-    """Return where a Matroska file's one segment ends; 0 where it does not say."""
+    """Return the end of a Matroska file's only segment; 0 if its size is not declared."""
     place = head.find(SEGMENT)
     if place < 0 or place + 12 > len(head):
         return 0

@@ -1,4 +1,4 @@
-"""The views of a face that are embedded: good ones, spread over its track."""
+"""Selection of the views of a face to embed: good ones, spread over its track."""
 
 from __future__ import annotations
 
@@ -18,34 +18,35 @@ from facedex.vision.packs import Pack
 
 Floats = NDArray[np.float32]
 
-MOST: Final = 6  # views of a track that are kept, one for each stretch of it
-# ms; doubled whenever a track has more stretches than that. The first views of a face make up its
-# vector: one alone may be the odd one out.
+MOST: Final = 6  # views to keep of a track, one for each interval of it
+# Initial length of an interval in ms, doubled whenever a track has more than MOST intervals. It is
+# short, so that the first vector of a face soon has several views: a single one may be atypical.
 STRETCH: Final = 200
 LARGE: Final = 80  # pixels of a face's side above which more pixels add little
-BETTER: Final = 1.1  # times the score for which a new chip is cut
+BETTER: Final = 1.1  # minimum ratio of scores for replacing a view
 
-WORSE: Final = 100.0  # divisor of the score for each of the two bars that a view misses
+WORSE: Final = 100.0  # divisor of the score for each of the two bars below that a view fails
 
 # The bar that a clear view passes. To the recogniser, all faces in the dark look alike, and so do
 # all profiles.
 BAR: Final = screening.Bar(confidence=50, brightness=15, sharpness=6, turn=65, side=24)
 
-# The bar that a passable view passes, the same as for a face to be indexed. Against 1,465 good
-# photos of other people, views of a real film between the two bars gave as few false matches at 80
-# as clear ones, 5 in 10,000; with each other 1,000, and those below 9,600.
+# The bar that a passable view passes, the same as for a face to be indexed. Views
+# of a real film between the two bars were compared at a threshold of 80: with 1,465 good photos of
+# other people, they had as few false matches as clear views (5 in 10,000); among each other, 1,000
+# in 10,000, and views below both bars 9,600.
 LEAST: Final = screening.BARS["AUTO"]
 
 
 @dataclass(slots=True, eq=False)
 class View:
-    """A face cut out as the embedder wants it.
+    """A face, cropped for the embedder.
 
     Attributes:
-        sighting: number of its sighting in the track.
+        sighting: index of its sighting in the track.
         clear: whether it identifies the person.
         passable: whether a gallery may be searched with it, if there is no clear view.
-        chips: the face alone, as the pack's embedder cuts it out.
+        chips: the face, as cropped by the pack's embedder.
         vector: (d,) unit; None until it is first needed.
     """
 
@@ -59,7 +60,7 @@ class View:
 
 
 class Views:
-    """The best view of each stretch of a track; their number is bounded, whatever its length.
+    """The best view of each interval of a track, at most ``MOST`` of them.
 
     Attributes:
         version: number of views kept so far that improve a search.
@@ -75,7 +76,7 @@ class Views:
         return sorted(self._best.values(), key=lambda view: view.timestamp)
 
     def offer(self, sighting: int, timestamp: int, face: Face, image: Image, pack: Pack) -> None:
-        """Keep this view of the face if it is clearly better than the stretch's best so far."""
+        """Keep this view of the face if it is clearly better than its interval's best so far."""
         quality = score(face)
         best = self._best.get(timestamp // self._stretch)
         if best is not None and quality < BETTER * best.score:
@@ -123,7 +124,7 @@ def best_kind(views: Sequence[View]) -> list[View]:
 
 
 def cut_out(pack: Pack, image: Image, face: Face) -> Chips:
-    """Return a face cut out for the pack's embedder."""
+    """Return a face, cropped for the pack's embedder."""
     rows, columns = image.pixels.shape[:2]
     landmarks = (face.landmarks * np.array([columns, rows], dtype=np.float32))[None]
     return pack.embedder.cut(image.pixels, landmarks)
@@ -138,7 +139,7 @@ def embed(pack: Pack, views: list[View]) -> Floats:
 
 
 def embed_new(pack: Pack, tracks: Iterable[Views]) -> None:
-    """Embed in one batch all views to search with that have no vector yet."""
+    """Embed, in one batch, all views to search with that have no vector yet."""
     kept = (view for each in tracks for view in best_kind(each.in_order()))
     new = [view for view in kept if view.passable and view.vector is None]
     for view, vector in zip(new, embed(pack, new), strict=True):

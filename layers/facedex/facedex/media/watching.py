@@ -1,4 +1,4 @@
-"""Faces of a live stream, frame by frame, for as long as it runs."""
+"""Detection and tracking of the faces of a live stream, frame by frame."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Seen:
 
     Attributes:
         track: number of its track.
-        probe: the vector to search with; its version grows when a search is worth repeating. None
-            while no view is good enough.
+        probe: the vector to search with, whose version increases when a new search makes sense;
+            None while no view is good enough.
     """
 
     face: Face
@@ -34,8 +34,8 @@ class Watcher:
     """Detector and tracker of faces; memory depends only on the number of faces in view.
 
     Args:
-        pack: finds and embeds the faces.
-        longest_side: pixels; the size at which frames are searched.
+        pack: detects and embeds the faces.
+        longest_side: size at which faces are detected, in pixels.
     """
 
     def __init__(self, pack: Pack, *, longest_side: int = LONGEST_SIDE) -> None:
@@ -47,7 +47,7 @@ class Watcher:
     def see(self, moment: Moment, image: Image) -> list[Seen]:
         """Return the faces of the next frame, the largest first."""
         size = (image.width, image.height)
-        # Faces are tracked in pixels.
+        # Faces are tracked in pixels, so a change of size ends all tracks.
         if moment.jumped or size != self._size:
             self._tracker.cut()
         self._size = size

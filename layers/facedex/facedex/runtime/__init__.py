@@ -1,1 +1,1 @@
-"""The runtime of every function: entries, services, log, metrics, errors and due messages."""
+"""The runtime of every function: entry points, services, logs, metrics, errors, due messages."""

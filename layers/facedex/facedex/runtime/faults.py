@@ -1,4 +1,4 @@
-"""Errors of the inner rooms, translated into those of Rekognition."""
+"""Mapping of the errors of the store, the vision package and the settings to Rekognition's."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _ERRORS: Final[dict[type[Exception], type[errors.ServiceError]]] = {
 }
 
 
-# Errors whose sentence says all there is to say. Those that _ERRORS lacks are for the operator.
+# Errors whose message explains them completely. Those not in _ERRORS concern the operator.
 _FORESEEN: Final[tuple[type[Exception], ...]] = (
     errors.ServiceError,
     store_errors.StoreError,
@@ -41,19 +41,19 @@ _FORESEEN: Final[tuple[type[Exception], ...]] = (
 
 
 def is_foreseen(raised: Exception) -> bool:
-    """Return whether the error's own sentence explains it, so that the log needs no traceback."""
+    """Return whether the error's message explains it, so that the log needs no traceback."""
     return isinstance(raised, _FORESEEN)
 
 
 def service_error(raised: Exception) -> errors.ServiceError:
-    """Return the error to answer with.
+    """Return the error for the response.
 
-    An unforeseen error, and one that only the operator can correct (a missing setting or secret),
-    becomes one that reveals nothing internal; the log has the rest.
+    An unforeseen error, or one that only the operator can correct (such as a missing setting), is
+    replaced by a general one that reveals no internals; the log has the details.
     """
     if isinstance(raised, errors.ServiceError):
         return raised
     for kind in type(raised).__mro__:
         if kind in _ERRORS:
             return _ERRORS[kind](str(raised))
-    return errors.InternalServerError("An internal fault; the request may be repeated.")
+    return errors.InternalServerError("An internal error occurred; the request can be retried.")

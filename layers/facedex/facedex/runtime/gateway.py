@@ -25,15 +25,15 @@ _logger = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request that came through API Gateway, from an authenticated caller.
+    """A request from an authenticated caller, received through API Gateway.
 
     Attributes:
-        owner: account and region whose ARNs the request is about.
-        caller: who sent it, and what they may do.
+        owner: account and region of the ARNs in the request.
+        caller: the sender, and the operations that it may call.
         headers: by lower-case name.
         path: the path parameters of the route.
-        query: every value of every query parameter.
-        body: text, or bytes where API Gateway passed it in base64.
+        query: all values of each query parameter.
+        body: text, or bytes if API Gateway encoded it in base64.
     """
 
     request_id: str
@@ -48,12 +48,12 @@ class Call:
 def answer(
     event: Mapping[str, Any], content_type: str, act: Callable[[Call], bytes]
 ) -> dict[str, Any]:
-    """Return the response to an event: what ``act`` returns, or the error that it raises.
+    """Return the response to an event: the result of ``act``, or the error that it raises.
 
     Args:
         event: a REST proxy event.
         content_type: of the response, errors included.
-        act: makes the body of a successful response.
+        act: returns the body of a successful response.
     """
     request_id = (event.get("requestContext") or {}).get("requestId") or str(uuid4())
     try:

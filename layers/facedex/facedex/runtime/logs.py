@@ -1,8 +1,8 @@
-"""The log of every function: JSON lines on standard error, all with the service name "facedex".
+"""Logging of all functions: JSON lines on standard error, with the service name "facedex".
 
-A module of the layer logs to ``logging.getLogger(__name__)`` or, from the runtime room upwards, to
-``get_logger(__name__)``; a module of a function logs to ``get_logger(__name__)``. Their loggers are
-all children of "facedex", so one handler writes them all, with the logger's name as the location.
+Modules of the packages below ``runtime`` use ``logging.getLogger(__name__)``; all others, functions
+included, use ``get_logger(__name__)``. All their loggers are children of "facedex", so one handler
+writes all lines, with the logger's name as the location.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from facedex.runtime.faults import is_foreseen, service_error
 
 SERVICE: Final = "facedex"
 
-# Made once: it sets up the handler of "facedex". Standard output is for what a program answers.
+# Created once: it sets up the handler of "facedex". Standard output is for a program's results.
 _service: Final = Logger(service=SERVICE, stream=sys.stderr, location="%(name)s:%(lineno)d")
 
 
@@ -32,14 +32,14 @@ def get_logger(module: str) -> logging.Logger:
 
 
 def log_failure(logger: logging.Logger, what: str, error: Exception, **fields: object) -> None:
-    """Log an error: one line if it was foreseen, with a traceback if not.
+    """Log an error: one line if it is foreseen, otherwise with a traceback.
 
-    A traceback names code, never data: arguments are not printed.
+    A traceback shows code, never data: arguments are not printed.
 
     Args:
         logger: of the module that handles the error.
-        what: what failed, as the beginning of the line.
-        error: what was raised.
+        what: the work that failed, as the beginning of the line.
+        error: the error.
         fields: further members of the line.
     """
     if is_foreseen(error):

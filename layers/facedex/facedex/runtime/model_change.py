@@ -1,4 +1,4 @@
-"""Repetition of work whose collection changes to another model meanwhile."""
+"""Repetition of work during which the collection changes to another model."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ def with_current_model(work: Callable[[], Result]) -> Result:
     """Do work on a collection, and repeat it once if the collection changed to another model.
 
     Args:
-        work: reads the collection and uses its pack. When it raises ModelMismatch, it has changed
-            nothing.
+        work: reads the collection and uses its pack. If it raises ModelMismatch, it must not have
+            changed anything.
 
     Returns:
         The result of the work.
 
     Raises:
-        ModelMismatch: the collection changed twice.
-        Exception: what the work raises.
+        ModelMismatch: if the collection changed twice.
+        Exception: if the work raises it.
     """
     try:
         return work()

@@ -1,4 +1,4 @@
-"""The one wrapper of every operation: it reads requests, calls handlers and writes responses."""
+"""The wrapper of every operation: it reads requests, calls handlers and writes responses."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Endpoint:
     Args:
         name: the operation's name in the service model.
         handle: returns the response to a checked request, both in AWS's field names.
-        variants: the same for each extension on its REST route, by the extension's name.
+        variants: the handlers of the extensions on its REST route, by the extension's name.
     """
 
     def __init__(self, name: str, handle: Handler, variants: Mapping[str, Handler]) -> None:
@@ -41,12 +41,12 @@ class Endpoint:
     def perform(
         self, call: Call, read: Callable[[Call], Request], variant: str | None = None
     ) -> bytes:
-        """Check the caller and the request, handle it, and return the checked, serialised response.
+        """Check the caller and the request, call the handler, and return the serialised response.
 
         Args:
-            call: the request as it came.
-            read: returns its members in JSON's types; called only for an authorised caller.
-            variant: name of the extension to perform instead of the operation itself.
+            call: the request as received.
+            read: returns the members in JSON's types; called only if the caller is authorised.
+            variant: name of the extension to call instead of the operation itself.
 
         Raises:
             Exception: see ``facedex.runtime.faults`` for what each means to the caller.
@@ -67,5 +67,5 @@ class Endpoint:
 
 
 def operation(name: str, handle: Handler, **variants: Handler) -> Endpoint:
-    """Make a handler an operation of the service, with its extensions by their names."""
+    """Return the endpoint of an operation, given its handler and those of its extensions."""
     return Endpoint(name, handle, variants)

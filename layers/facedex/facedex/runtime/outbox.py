@@ -1,4 +1,4 @@
-"""Messages that the database says are due: sent now, or again soon."""
+"""Sending of the messages that the database marks as due."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ def send_due(
 ) -> None:
     """Send the messages that are due.
 
-    The next sweep sends those again that do not reach the queue, or are lost on the way.
+    A message that does not reach the queue, or is lost after it, is sent again by a later sweep.
 
     Args:
         database: where the messages are.
         queue: URL of the queue.
-        claim: claims the messages that are due, for this process to send.
+        claim: claims the due messages for this process, and returns them.
         resend: makes the messages of unclaimed work due again, ``RETRY`` seconds later.
 
     Raises:
-        DatabaseUnavailable: the database does not answer.
+        DatabaseUnavailable: if the database does not answer.
     """
     with database.transaction() as connection:
         due = claim(connection)
@@ -40,6 +40,6 @@ def send_due(
     try:
         send_messages(queue, due)
     except NotSent as error:
-        _logger.warning("%s %d messages are sent again soon.", error, len(due))
+        _logger.warning("%s %d messages will be sent again soon.", error, len(due))
         with database.transaction() as connection:
             resend(connection)

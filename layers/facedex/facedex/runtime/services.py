@@ -1,4 +1,4 @@
-"""Services of a process for its handlers: made on first use, kept for the life of the process."""
+"""Services that a process provides to its handlers: created on first use, and then kept."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from facedex.vision.packs import Pack
     from facedex.vision.shelf import Shelf
 
-# Seconds of an invocation that are kept for its work and its response, once it has a connection.
+# Seconds of an invocation reserved for its work and its response, after it has got a connection.
 _SPARE: Final = 4.0
 
 
@@ -57,8 +57,8 @@ class Services:
         """Return the model pack that made a collection's vectors.
 
         Raises:
-            InvalidParameterException: it is not installed here.
-            PackMissing: it cannot be used.
+            InvalidParameterException: if the pack is not installed here.
+            PackMissing: if the pack cannot be used.
         """
         return pack_of(collection)
 
@@ -71,8 +71,8 @@ class Services:
         """Return the installed model pack whose vectors have this FaceModelVersion.
 
         Raises:
-            PackNotInstalled: it is not installed here.
-            PackMissing: it cannot be used.
+            PackNotInstalled: if the pack is not installed here.
+            PackMissing: if the pack cannot be used.
         """
         return pack_for(model_version)
 
@@ -80,7 +80,7 @@ class Services:
         """Return the installed model pack of that name.
 
         Raises:
-            PackMissing: it cannot be used.
+            PackMissing: if the pack cannot be used.
         """
         return shelf().named(name, threads=_threads())
 
@@ -90,24 +90,25 @@ class Services:
         Args:
             request: the request, in the service model's names.
             listing: names of the listing and its filters.
-            largest: items of the largest page, and of one without MaxResults.
+            largest: maximum number of items on a page, and the number without MaxResults.
         """
         return Page(request, PageTokens(self.database.signing_secret, *listing), largest=largest)
 
 
 def owner(account: str | None = None, authorization: str = "") -> Owner:
-    """Return the account and region in whose name a request is answered.
+    """Return the account and region that own the resources of a request.
 
     Args:
-        account: the account that the request came in, where API Gateway names one; otherwise the
-            setting's.
-        authorization: the request's Authorization header, whose region comes before the setting's.
+        account: the account that API Gateway names in the event; if it names none, the setting is
+            used.
+        authorization: the request's Authorization header; its region takes precedence over the
+            setting.
     """
     current = settings()
     return Owner(account or current.account, signed_region(authorization) or current.region)
 
 
-# Requests run in parallel threads: without it two first requests would each load the networks.
+# Requests run in parallel threads: without this lock, two first requests would each load the packs.
 _making = Lock()
 
 
@@ -132,8 +133,8 @@ def pack_of(collection: Collection) -> Pack:
     """Return the model pack that made a collection's vectors.
 
     Raises:
-        InvalidParameterException: it is not installed here.
-        PackMissing: it cannot be used.
+        InvalidParameterException: if the pack is not installed here.
+        PackMissing: if the pack cannot be used.
     """
     from facedex.vision.errors import PackNotInstalled
 
@@ -151,8 +152,8 @@ def pack_for(model_version: str) -> Pack:
     """Return the model pack whose vectors have this FaceModelVersion.
 
     Raises:
-        PackNotInstalled: it is not installed here.
-        PackMissing: it cannot be used.
+        PackNotInstalled: if the pack is not installed here.
+        PackMissing: if the pack cannot be used.
     """
     return shelf().of_version(model_version, threads=_threads())
 
@@ -161,7 +162,7 @@ def shelf(current: Settings | None = None) -> Shelf:
     """Return the model packs of this process.
 
     Args:
-        current: its settings, if not all of them are in the environment yet.
+        current: the settings to use if the environment does not have all of them yet.
     """
     current = current or settings()
     with _making:
@@ -171,8 +172,8 @@ def shelf(current: Settings | None = None) -> Shelf:
 def _threads() -> int:
     """Return how many threads process an invocation's image.
 
-    While others are running, an invocation has one, whatever the setting: several images at once,
-    with a thread each, take less time than threads that wait for each other.
+    While other invocations are running, each has one thread, whatever the setting: several images
+    with one thread each take less time than the same images with threads that compete for cores.
     """
     return settings().threads if invocation.under_way() < 2 else 1
 

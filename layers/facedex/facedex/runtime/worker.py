@@ -1,4 +1,4 @@
-"""The one entry of every function that processes messages of an SQS queue."""
+"""The entry point of all functions that process messages of an SQS queue."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class DeliverAgain(Exception):
 
 
 class Worker:
-    """A Lambda handler for SQS events: SQS delivers the messages that failed again.
+    """A Lambda handler for SQS events. SQS delivers failed messages again.
 
     Args:
-        process: processes one message; one for which it raises anything has failed.
-        logger: of the function, where failures are logged.
+        process: processes one message; any exception means that the message has failed.
+        logger: the function's logger.
     """
 
     def __init__(self, process: Process, logger: logging.Logger) -> None:
@@ -39,7 +39,7 @@ class Worker:
         """Process the messages of an event.
 
         Returns:
-            The ids of those that failed, as ``batchItemFailures``.
+            The ids of the failed messages, as ``batchItemFailures``.
         """
         processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
         with invocation.under(context):

@@ -13,7 +13,7 @@ from facedex.store.database import Connection
 from facedex.store.encryption import Cipher
 from facedex.store.errors import AccessKeyNotFound
 
-# As long as AWS's ids, whose length SDKs and policies check, and easy to distinguish from them.
+# Makes ids as long as AWS's, whose length SDKs and policies check, but easy to distinguish.
 _PREFIX: Final = "FDX"
 _LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"  # RFC 4648, section 6
 _FORM: Final = re.compile(r"FDX[A-Z2-7]{17}")
@@ -30,12 +30,12 @@ class Permission(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AccessKey:
-    """A key as the store knows it.
+    """An access key without its secret.
 
     Attributes:
         access_key_id: its public half.
-        name: name for its users; may be empty.
-        created_at, disabled_at: when, with time zone; ``disabled_at`` is None while it works.
+        name: a name chosen by the operator; may be empty.
+        created_at, disabled_at: times with time zone; ``disabled_at`` is None for an enabled key.
     """
 
     access_key_id: str
@@ -50,7 +50,7 @@ class Credentials:
     """Both halves of a key.
 
     Attributes:
-        secret: the half that signs; not part of the representation, so that no log contains it.
+        secret: the half that signs; excluded from ``repr``, so that no log contains it.
     """
 
     key: AccessKey
@@ -60,9 +60,9 @@ class Credentials:
 def create(
     connection: Connection, cipher: Cipher, permission: Permission, name: str = ""
 ) -> Credentials:
-    """Create a key; only here does the store return a secret for display."""
+    """Create a key. Only this function returns a secret for display."""
     access_key_id = _PREFIX + "".join(secrets.choice(_LETTERS) for _ in range(17))
-    secret = secrets.token_urlsafe(30)  # 40 characters, as AWS's
+    secret = secrets.token_urlsafe(30)  # 40 characters, like AWS's
     row = connection.execute(
         "INSERT INTO access_keys (access_key_id, name, encrypted_secret, permission)"
         f" VALUES (%s, %s, %s, %s) RETURNING {_COLUMNS}",
@@ -75,8 +75,8 @@ def read(connection: Connection, cipher: Cipher, access_key_id: str) -> Credenti
     """Return a key with its secret, to check a signature.
 
     Raises:
-        AccessKeyNotFound: there is none.
-        WrongKeysSecret: its secret was encrypted under another key than the cipher's.
+        AccessKeyNotFound: if the key does not exist.
+        WrongKeysSecret: if its secret was encrypted under another key than the cipher's.
     """
     _require_form(access_key_id)
     row = connection.execute(
@@ -98,10 +98,10 @@ def list_all(connection: Connection) -> list[AccessKey]:
 
 
 def disable(connection: Connection, access_key_id: str) -> None:
-    """Disable a key; one that is disabled already keeps the time of the first.
+    """Disable a key. A disabled key keeps the time at which it was first disabled.
 
     Raises:
-        AccessKeyNotFound: there is none.
+        AccessKeyNotFound: if the key does not exist.
     """
     _change(
         connection,
@@ -114,16 +114,16 @@ def enable(connection: Connection, access_key_id: str) -> None:
     """Enable a disabled key.
 
     Raises:
-        AccessKeyNotFound: there is none.
+        AccessKeyNotFound: if the key does not exist.
     """
     _change(connection, "UPDATE access_keys SET disabled_at = NULL", access_key_id)
 
 
 def delete(connection: Connection, access_key_id: str) -> None:
-    """Remove a key for good.
+    """Delete a key permanently.
 
     Raises:
-        AccessKeyNotFound: there is none.
+        AccessKeyNotFound: if the key does not exist.
     """
     _change(connection, "DELETE FROM access_keys", access_key_id)
 

@@ -1,4 +1,4 @@
-"""The active stream processors: listed, counted, and ended when they cannot continue."""
+"""Active stream processors: listing, counting, and ending of those that cannot continue."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from facedex.store.database import Connection
 from facedex.store.leases import UNLEASED
 from facedex.store.stream_processors import COLUMNS, StreamProcessor, from_row
 
-# SQL: end the lease; the collection of the processor, whose row is called "work", exists.
+# SQL: the assignments that end a lease; the condition that the collection of the processor in the
+# row "work" exists.
 FREE: Final = f"{leases.FREE}, leased_at = NULL"
 SEARCHABLE: Final = """EXISTS (
     SELECT 1 FROM collections
@@ -26,10 +27,10 @@ def end_impossible_runs(connection: Connection, key: int | None = None) -> list[
 
     Args:
         connection: in a transaction.
-        key: the only processor that is looked at.
+        key: if given, only this processor.
 
     Returns:
-        Those that failed.
+        The processors that became FAILED.
     """
     values: Mapping[str, Any] = {"key": key}
     connection.execute(
@@ -62,7 +63,7 @@ def end_impossible_runs(connection: Connection, key: int | None = None) -> list[
 
 
 def list_active(connection: Connection) -> list[StreamProcessor]:
-    """Return the processors that need a worker, or have one."""
+    """Return the processors that need or have a worker."""
     rows = connection.execute(
         f"SELECT {COLUMNS} FROM stream_processors"
         " WHERE status IN ('STARTING', 'RUNNING', 'STOPPING') ORDER BY processor_key"
@@ -71,7 +72,7 @@ def list_active(connection: Connection) -> list[StreamProcessor]:
 
 
 def count_active(connection: Connection) -> int:
-    """Return how many processors need a worker, or have one."""
+    """Return the number of processors that need or have a worker."""
     row = connection.execute(
         "SELECT count(*) AS number FROM stream_processors"
         " WHERE status IN ('STARTING', 'RUNNING', 'STOPPING')"

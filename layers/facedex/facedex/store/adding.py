@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 _IMAGES: Final = UUID("6f2b4a5e-8d0f-5c57-9a3e-5a1c2f6f0b11")
 
-# Intersection over union of two boxes from which on they are of one face. The detector separates
-# its own boxes at 0.3.
+# Minimum intersection over union of two boxes of the same face. The detector's own boxes of
+# different faces stay below 0.3.
 _SAME_PLACE: Final = 0.5
 
 
@@ -64,27 +64,27 @@ def add_new(connection: Connection, collection: Collection, image: NewImage) -> 
 
     Args:
         connection: not in a transaction: the faces are committed when the function returns.
-        collection: the collection as it was found; it may be deleted since.
+        collection: the collection as it was found; it may have been deleted since.
 
     Returns:
         The face records in the order of the faces. If the collection was deleted, has another
-        model, is being upgraded or has the image already, nothing is stored and the list is empty:
-        call :func:`add` then.
+        model, is being upgraded or already has the image, nothing is stored and the list is empty;
+        then call :func:`add`.
     """
     return _insert(_ADD_NEW, connection, collection, image, image.faces, 0)
 
 
 def add(connection: Connection, collection: Collection, image: NewImage) -> list[StoredFace]:
-    """Store the faces of one image, or find their records if they are stored already.
+    """Store the faces of one image, or find their records if they are already stored.
 
     Args:
         collection: locked with ``collections.find(..., for_update=True)`` in this transaction.
 
     Returns:
-        The face records in the order of its faces.
+        The face records in the order of the image's faces.
 
     Raises:
-        ModelMismatch: the collection's vectors come from another pack.
+        ModelMismatch: if the collection's vectors come from another pack.
     """
     require_model(collection.collection_id, collection.model_version, image.model_version)
     if not image.faces:
@@ -106,17 +106,24 @@ def add(connection: Connection, collection: Collection, image: NewImage) -> list
 
 
 def recognise(boxes: Sequence[Box], stored: Sequence[StoredFace]) -> list[StoredFace | None]:
-    """Return the stored record of each face of a picture, by its place in the picture.
+    """Return the stored record of each face of a picture, by its position in the picture.
 
-    Rank and exact place do not decide: both change slightly with the detector's settings, and a
-    FaceId must stay with its face.
+    Boxes need only overlap: rank and exact position change slightly with the detector's settings,
+    but a FaceId must stay with its face.
+
+    Args:
+        boxes: the boxes of the faces.
+        stored: the stored records of the picture.
+
+    Returns:
+        For each box its record, or None for a face that is not stored.
     """
-    left = list(stored)
+    unclaimed = list(stored)
     found: list[StoredFace | None] = []
     for box in boxes:
-        record = max(left, key=lambda each: _overlap(box, each.box), default=None)
+        record = max(unclaimed, key=lambda each: _overlap(box, each.box), default=None)
         if record is not None and _overlap(box, record.box) >= _SAME_PLACE:
-            left.remove(record)
+            unclaimed.remove(record)
         else:
             record = None
         found.append(record)
@@ -139,7 +146,7 @@ def _insert(
     faces: Sequence[NewFace],
     first_number: int,
 ) -> list[StoredFace]:
-    """Store these faces of an image, numbered from ``first_number`` on."""
+    """Store these faces of an image, with numbers from ``first_number``."""
     rows = connection.execute(
         query,
         {

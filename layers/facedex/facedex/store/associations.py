@@ -1,7 +1,7 @@
 """Associations of faces with users.
 
-A writer that changes a user's faces first locks the user's row, so that its vector always is the
-mean of the faces that it has.
+A writer that changes a user's faces first locks the user's row, so that the user's vector is always
+the mean of its faces.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Association:
         associated: faces that the user got, in the order of the request.
         missing: faces that are not in the collection.
         taken: faces of another user, with that user's id.
-        unlike: those too different from the user, with their scores.
-        surplus: those beyond the most that a user may have.
+        unlike: faces too different from the user, with their scores.
+        surplus: faces beyond the maximum number of a user.
     """
 
     associated: list[UUID] = field(default_factory=list)
@@ -66,12 +66,12 @@ def associate(
     """Associate faces with a user.
 
     Args:
-        min_score: lowest inner product of a face with the user's vector, where the user has faces
-            already.
+        min_score: minimum inner product of a face with the user's vector, if the user already has
+            faces.
 
     Raises:
-        UserNotFound: there is no such user.
-        TooManyFaces: the user has all the faces that it may have, and another was to be added.
+        UserNotFound: if the user does not exist.
+        TooManyFaces: if the user already has the maximum number of faces.
     """
     lock(connection, collection, user_id)
     found = _candidates(connection, collection, user_id, face_ids)
@@ -89,7 +89,7 @@ def associate(
             outcome.unlike[face_id] = row.score
         elif room == 0:
             raise TooManyFaces(
-                f"The user id: {user_id} has {MOST_FACES} faces, and may have no more"
+                f"The user id: {user_id} already has the maximum of {MOST_FACES} faces"
             )
         elif len(outcome.associated) == room:
             outcome.surplus.append(face_id)
@@ -106,7 +106,7 @@ def disassociate(
     """Disassociate faces from a user.
 
     Raises:
-        UserNotFound: there is no such user.
+        UserNotFound: if the user does not exist.
     """
     lock(connection, collection, user_id)
     found = _candidates(connection, collection, user_id, face_ids)

@@ -1,4 +1,4 @@
-"""Collections: galleries that faces are stored and searched in."""
+"""Collections: galleries in which faces are stored and searched."""
 
 from __future__ import annotations
 
@@ -23,13 +23,12 @@ from facedex.store.ttl_cache import TTLCache
 # Rows removed in one transaction, so that no statement reaches the timeout.
 _BATCH: Final = 20_000
 
-# Seconds that a deletion removes rows before the response; API Gateway waits for 29.
+# Seconds for which a deletion removes rows before the response; API Gateway waits 29 seconds.
 _PATIENCE: Final = 20.0
 
 # Seconds for which find_recent returns a cached collection, and the size of the cache.
 _FRESH: Final = 2.0
-_MOST: Final = 1000
-
+_MAX_CACHED: Final = 1000
 
 _SELECT: Final = """SELECT collection_key, collection_id, collections.model_version, created_at,
     upgrades.model_version AS upgrading_to
@@ -43,7 +42,7 @@ class Collection:
     Attributes:
         key: the store's own key; never reused, even if the name is.
         collection_id: the name that its users gave it.
-        model_version: the version of the pack that made every vector in it.
+        model_version: the version of the pack that made all vectors in it.
         created_at: time of its creation, with time zone.
         upgrading_to: the model version that it is being upgraded to, or None.
     """
@@ -59,7 +58,7 @@ def create(connection: Connection, collection_id: str, model_version: str) -> Co
     """Create an empty collection.
 
     Raises:
-        CollectionExists: the name is taken.
+        CollectionExists: if the name is taken.
     """
     try:
         row = connection.execute(
@@ -81,7 +80,7 @@ def find(connection: Connection, collection_id: str, *, for_update: bool = False
             each other.
 
     Raises:
-        CollectionNotFound: there is none.
+        CollectionNotFound: if no collection has the name.
     """
     row = connection.execute(
         f"{_SELECT} WHERE collection_id = %s AND deleted_at IS NULL"
@@ -97,8 +96,8 @@ def require_kept(connection: Connection, collection: Collection) -> None:
     """Check that a collection is unchanged since it was found.
 
     Raises:
-        CollectionNotFound: it has been deleted.
-        ModelMismatch: it was moved to another model.
+        CollectionNotFound: if the collection was deleted.
+        ModelMismatch: if the collection was upgraded to another model.
     """
     row = connection.execute(
         "SELECT model_version FROM collections WHERE collection_key = %s AND deleted_at IS NULL",
@@ -123,7 +122,7 @@ def require_model(collection_id: str, present: str, wanted: str) -> None:
         wanted: the model version of the vectors.
 
     Raises:
-        ModelMismatch: the two differ.
+        ModelMismatch: if the two versions differ.
     """
     if present != wanted:
         raise ModelMismatch(
@@ -139,8 +138,8 @@ def find_recent(database: Database, collection_id: str) -> Collection:
     reads or writes the rows decides whether the collection still exists.
 
     Raises:
-        CollectionNotFound: there is none.
-        DatabaseUnavailable: the database does not answer.
+        CollectionNotFound: if no collection has the name.
+        DatabaseUnavailable: if the database does not answer.
     """
 
     def read() -> Collection:
@@ -183,8 +182,8 @@ def delete(database: Database, collection_id: str) -> None:
     process finishes it.
 
     Raises:
-        CollectionNotFound: there is none.
-        DatabaseUnavailable: nothing was deleted.
+        CollectionNotFound: if no collection has the name.
+        DatabaseUnavailable: if the database does not answer; nothing was deleted.
     """
     with database.transaction() as connection:
         row = connection.execute(
@@ -200,13 +199,13 @@ def delete(database: Database, collection_id: str) -> None:
         while monotonic() < end and _remove_some(database, row.collection_key):
             pass
     except DatabaseUnavailable:
-        # The deletion itself is committed; after an error the caller would repeat it and learn that
-        # the collection does not exist.
+        # The deletion itself is committed. If this raised an error, the caller would retry and be
+        # informed that the collection does not exist.
         return
 
 
 def sweep(database: Database, *, seconds: float = inf) -> None:
-    """Remove rows of deleted collections, until there are none or the time is over."""
+    """Remove rows of deleted collections until there are none or the time has expired."""
     end = monotonic() + seconds
     while monotonic() < end and _remove_some(database):
         pass
@@ -215,8 +214,8 @@ def sweep(database: Database, *, seconds: float = inf) -> None:
 def _remove_some(database: Database, key: int | None = None) -> bool:
     """Remove some rows of a deleted collection; return whether there may be more.
 
-    With a key, wait for writers that have not yet seen that the collection is deleted. Without a
-    key, take any that no other process works on.
+    With a key, wait for writers that began before the deletion. Without a key, choose any
+    collection that no other process is working on.
     """
     with database.transaction() as connection:
         row = connection.execute(
@@ -250,7 +249,7 @@ def _not_found(collection_id: str) -> CollectionNotFound:
 
 
 def _recent(database: Database) -> TTLCache[Collection]:
-    return _RECENT.setdefault(database, TTLCache(seconds=_FRESH, limit=_MOST))
+    return _RECENT.setdefault(database, TTLCache(seconds=_FRESH, limit=_MAX_CACHED))
 
 
 _RECENT: Final[WeakKeyDictionary[Database, TTLCache[Collection]]] = WeakKeyDictionary()

@@ -1,4 +1,4 @@
-"""Connections to Postgres: one pool per process; every fault becomes one error."""
+"""Connections to Postgres: one pool per process, and one error for all its faults."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from facedex.store.errors import DatabaseUnavailable
 
 Connection = psycopg.Connection[Any]
 
-# Default seconds that a request waits for a connection: few, because the caller's SDK repeats it.
+# Default seconds to wait for a connection: few, because the caller's SDK retries.
 _PATIENCE: Final = 3.0
 
-# The pool is asked for a connection every so many seconds, which starts a new attempt if none is
-# under way: so a database that starts is used within a second.
+# Seconds between requests to the pool. Each starts a new attempt to connect if none is in progress,
+# so a database that has just started is used within a second.
 _STEP: Final = 1.0
 
 # The pool ends a failing attempt after this many seconds and starts again at the next request, so
 # that it reconnects as soon as the database is back, whatever its backoff was.
 _RECONNECT: Final = 1.0
 
-# For every connection.
+# Options of every connection.
 _OPTIONS: Final[dict[str, Any]] = {"row_factory": namedtuple_row, "connect_timeout": 5}
 
 # Seconds after its last use during which a connection is not checked: a check costs a round trip,
-# and a connection that broke so recently costs one repeated request.
+# and a connection that broke since then costs only one retried request.
 _TRUSTED: Final = 0.25
 
-# Seconds allowed for taking an idle connection, even where there is no time to wait.
+# Seconds allowed for taking an idle connection, even if there is no time to wait.
 _SHORTEST: Final = 0.1
 
 
@@ -45,13 +45,13 @@ class Database:
 
     Args:
         url: libpq connection string.
-        password: returns the password of each new connection, where the string has none.
-        connections: most connections that this process opens.
+        password: returns the password of each new connection, if the string has none.
+        connections: maximum number of connections of this process.
         statement_timeout: seconds after which Postgres cancels a statement.
         patience: seconds to wait for a connection, or a function that returns them.
-        pooled: whether a proxy (RDS Proxy, PgBouncer) shares connections among processes. It cannot
-            share one with settings or prepared statements of its own, so the timeouts must be set
-            on the role and those given here have no effect.
+        pooled: whether a proxy (RDS Proxy, PgBouncer) shares connections among processes. A proxy
+            cannot share connections that have their own settings or prepared statements, so the
+            timeouts given here have no effect and must be set on the role.
     """
 
     def __init__(
@@ -84,19 +84,19 @@ class Database:
         """Yield a connection in a transaction: committed at the end, rolled back on any exception.
 
         Raises:
-            DatabaseUnavailable: there was no connection, it broke, or a timeout passed.
+            DatabaseUnavailable: if there is no connection, it breaks, or a timeout expires.
         """
         with self._connection() as connection:
             yield connection
 
     @contextmanager
     def autocommit(self) -> Iterator[Connection]:
-        """Yield a connection whose every statement is a transaction of its own.
+        """Yield a connection on which every statement is a transaction of its own.
 
         It saves the two round trips that begin and end a transaction.
 
         Raises:
-            DatabaseUnavailable: as for a transaction.
+            DatabaseUnavailable: as in :meth:`transaction`.
         """
         with self._connection() as connection:
             connection.autocommit = True
@@ -110,7 +110,7 @@ class Database:
         """Return a connection for statements that change nothing; each sees all earlier commits.
 
         Raises:
-            DatabaseUnavailable: as for a transaction.
+            DatabaseUnavailable: as in :meth:`transaction`.
         """
         return self.autocommit()
 
@@ -133,7 +133,7 @@ class Database:
         """Check that the database answers.
 
         Raises:
-            DatabaseUnavailable: it does not.
+            DatabaseUnavailable: if the database does not answer.
         """
         with self.reading() as connection:
             connection.execute("SELECT 1")

@@ -1,4 +1,4 @@
-"""Encryption of values that the database alone must not reveal."""
+"""Encryption of values that must not be readable from the database alone."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ _NONCE: Final = 12  # bytes, the length that AES-GCM is designed for (NIST SP 80
 
 
 class Cipher:
-    """AES-256-GCM under a key made from a deployment's secret.
+    """AES-256-GCM with a key derived from a deployment's secret.
 
     Args:
-        secret: text with at least 256 random bits; it is not stretched.
+        secret: text with at least 256 random bits, as the derivation adds no work factor.
     """
 
     def __init__(self, secret: str) -> None:
-        # Imported here: most functions encrypt nothing, and it takes about 25 ms.
+        # Imported here, because it takes about 25 ms and most functions encrypt nothing.
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         self._gcm = AESGCM(hmac.digest(secret.encode(), b"facedex access keys", "sha256"))
 
     def encrypt(self, text: str, *, bound_to: str) -> bytes:
-        """Encrypt ``text`` so that it can be read only together with ``bound_to``."""
+        """Encrypt ``text`` so that it can be decrypted only with the same ``bound_to``."""
         nonce = os.urandom(_NONCE)
         return nonce + self._gcm.encrypt(nonce, text.encode(), bound_to.encode())
 
@@ -33,8 +33,8 @@ class Cipher:
         """Return the decrypted text.
 
         Raises:
-            WrongKeysSecret: it was encrypted under another secret, for another value of
-                ``bound_to``, or changed.
+            WrongKeysSecret: if it was encrypted under another secret or for another value of
+                ``bound_to``, or was changed.
         """
         from cryptography.exceptions import InvalidTag
 
@@ -43,6 +43,6 @@ class Cipher:
             return self._gcm.decrypt(nonce, rest, bound_to.encode()).decode()
         except (InvalidTag, ValueError):
             raise WrongKeysSecret(
-                "The access key was stored under another secret than FACEDEX_KEYS_SECRET has now;"
-                " bring that back, or create new keys."
+                "The access key was encrypted under another value of FACEDEX_KEYS_SECRET; restore"
+                " that value, or create new keys."
             ) from None

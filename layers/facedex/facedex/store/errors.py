@@ -8,7 +8,7 @@ class StoreError(Exception):
 
 
 class DatabaseUnavailable(StoreError):
-    """The database cannot be reached or did not answer in time; worth repeating."""
+    """The database cannot be reached or did not answer in time; a retry may succeed."""
 
 
 class CollectionExists(StoreError):
@@ -32,7 +32,7 @@ class UserNotFound(StoreError):
 
 
 class TooManyFaces(StoreError):
-    """The user has the most faces that it may have."""
+    """The user has the maximum number of faces."""
 
 
 class TooManyTags(StoreError):
@@ -52,7 +52,7 @@ class AccessKeyNotFound(StoreError):
 
 
 class WrongKeysSecret(StoreError):
-    """The secrets of the access keys cannot be read: they were stored under another secret."""
+    """The secrets of the access keys were encrypted under another key and cannot be read."""
 
 
 class JobNotFound(StoreError):

@@ -1,4 +1,4 @@
-"""Face records: the data stored of a face, which never include its picture."""
+"""Face records: the stored data of a face, which never include its picture."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COLUMNS: Final = (
     " user_id"
 )
 
-# Left, top, width, height as ratios of the image.
+# Left, top, width, height as fractions of the image.
 Box = tuple[float, float, float, float]
 
 # The end of a query that locks faces. All requests lock in this order, so that two requests with
@@ -34,9 +34,9 @@ class StoredFace:
     """A face record.
 
     Attributes:
-        box: left, top, width, height as ratios of the image.
-        confidence: percent; that it is a face.
-        user_id: the user that it is associated with.
+        box: left, top, width, height as fractions of the image.
+        confidence: confidence that it is a face, in percent.
+        user_id: the user that it is associated with, or None.
     """
 
     face_id: UUID
@@ -48,7 +48,7 @@ class StoredFace:
 
 
 def delete(connection: Connection, collection: Collection, face_ids: Sequence[UUID]) -> set[UUID]:
-    """Remove faces; those of users, and unknown ids, are ignored.
+    """Remove faces. Faces of users and unknown ids are ignored.
 
     Returns:
         The ids of the faces that were removed.
@@ -81,12 +81,12 @@ def delete_replaced(
     *,
     kept: Sequence[bytes],
 ) -> tuple[int, int]:
-    """Remove the faces under an external id that come from other images than those kept.
+    """Remove the faces with an external id, except those of the kept images.
 
     Faces of users remain, as with :func:`delete`.
 
     Args:
-        kept: SHA-256 of each image whose faces remain.
+        kept: the SHA-256 digests of the images whose faces remain.
 
     Returns:
         The number of faces removed, and of those that remain because they belong to a user.
@@ -136,7 +136,7 @@ def page(
 def users_of(
     connection: Connection, collection: Collection, face_ids: Sequence[UUID]
 ) -> dict[UUID, str | None]:
-    """Return the user, or None, of each of these faces that is in the collection."""
+    """Return the user, or None, of each of these faces that exists in the collection."""
     rows = connection.execute(
         "SELECT face_id, user_id FROM faces WHERE collection_key = %s AND face_id = ANY(%s)",
         (collection.key, list(face_ids)),
@@ -148,7 +148,7 @@ def vector(connection: Connection, collection: Collection, face_id: UUID) -> NDA
     """Return the vector of one face: (d,) float32.
 
     Raises:
-        FaceNotFound: the collection has no such face.
+        FaceNotFound: if the collection has no such face.
     """
     row = connection.execute(
         "SELECT vector::real[] AS vector FROM faces WHERE collection_key = %s AND face_id = %s",
@@ -162,7 +162,7 @@ def vector(connection: Connection, collection: Collection, face_id: UUID) -> NDA
 
 
 def stored_face(row: Any) -> StoredFace:
-    """Return the record in a row that has :data:`COLUMNS`."""
+    """Return the record in a row with :data:`COLUMNS`."""
     return StoredFace(
         row.face_id,
         row.image_id,

@@ -1,4 +1,4 @@
-"""Passwords from IAM: an RDS database accepts a signed token, valid for 15 minutes.
+"""Passwords from IAM: an RDS database accepts a signed token, which is valid for 15 minutes.
 
 https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/UsingWithRDS.IAMDBAuth.html
 """
@@ -18,20 +18,20 @@ _SECONDS: Final = 900  # for which RDS accepts a token
 
 
 def iam_password(url: str, *, region: str) -> Callable[[], str]:
-    """Return a function that makes a password, a token signed with the process's credentials.
+    """Return a function that makes a password: a token signed with the process's credentials.
 
     Args:
         url: libpq connection string with host and user.
         region: region of the database.
 
     Raises:
-        ValueError: the connection string names no host or no user.
+        ValueError: if the connection string lacks a host or a user.
     """
     place = conninfo_to_dict(url)
     host, user = place.get("host"), place.get("user")
     if not host or not user:
         raise ValueError(
-            "FACEDEX_DATABASE_URL must name a host and a user where FACEDEX_DATABASE_AUTH is iam,"
+            "FACEDEX_DATABASE_URL must name a host and a user if FACEDEX_DATABASE_AUTH is iam,"
             " such as postgresql://facedex@database.example:5432/facedex"
         )
     address = f"{host}:{place.get('port') or 5432}"
@@ -39,8 +39,8 @@ def iam_password(url: str, *, region: str) -> Callable[[], str]:
 
 
 def _token(address: str, user: str, region: str) -> str:
-    # Imported here: it takes a tenth of a second, and only a new connection needs it. The signer
-    # alone, without a client, reads no service models.
+    # Imported here, because it takes 0.1 s and only new connections need it. The signer without a
+    # client reads no service models.
     from botocore.auth import SigV4QueryAuth
     from botocore.awsrequest import AWSRequest
 
@@ -55,7 +55,7 @@ def _credentials() -> Credentials:
     key, secret = (os.environ.get(f"AWS_{name}") for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"))
     if key and secret:
         return Credentials(key, secret, os.environ.get("AWS_SESSION_TOKEN"))
-    # A function with SnapStart reads them from an endpoint, and renews them.
+    # A function with SnapStart reads its credentials from an endpoint and renews them.
     from botocore.exceptions import NoCredentialsError
     from botocore.session import Session
 

@@ -1,4 +1,4 @@
-"""Cleanup of video jobs: those without progress fail, expired ones are removed."""
+"""Cleanup of video jobs: jobs without progress fail, and expired ones are removed."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _BATCH: Final = 10
 
 
 def fail_stalled(connection: Connection, *, seconds: int) -> list[str]:
-    """End the jobs without progress for that long, and return their ids.
+    """End the jobs without progress for a number of seconds, and return their ids.
 
-    A job that waits while workers are busy with other jobs is not stalled, unless it has waited 24
-    times as long.
+    A job that waits while the workers are busy with other jobs is not stalled, unless it has waited
+    24 times as long.
     """
     rows = connection.execute(
         """
@@ -35,12 +35,12 @@ def fail_stalled(connection: Connection, *, seconds: int) -> list[str]:
         """,
         {"seconds": seconds},
     ).fetchall()
-    failure = f"The job made no progress for {seconds} seconds and was given up; start it again."
+    failure = f"The job made no progress for {seconds} seconds and was ended; start it again."
     return [row.job_id for row in rows if end(connection, row.job_id, failure=failure)]
 
 
 def expire(connection: Connection) -> int:
-    """Remove some expired jobs with their results; return how many."""
+    """Remove some expired jobs with their results; return their number."""
     return connection.execute(
         "DELETE FROM video_jobs WHERE job_id IN (SELECT job_id FROM video_jobs"
         f" WHERE expires_at <= now() ORDER BY expires_at LIMIT {_BATCH} FOR UPDATE SKIP LOCKED)"

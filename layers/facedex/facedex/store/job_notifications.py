@@ -7,20 +7,20 @@ from typing import Final
 from facedex.store.database import Connection
 from facedex.store.jobs import Job, job_from_row
 
-# Seconds for which one process has a notification to itself, and the number of tries. The waits
-# between them double, so that the last try comes after about half a day.
+# Seconds for which one process has exclusive use of a notification, and the number of tries. The
+# waits between tries double, so that the last try is after about half a day.
 _FIRST_WAIT: Final = 60
-_MOST_TRIES: Final = 10
+_MAX_TRIES: Final = 10
 
 
 def claim_notification(connection: Connection, job_id: str | None = None) -> Job | None:
-    """Claim the notification of a finished job that is due, for this process to publish.
+    """Claim a due notification of a finished job, for this process to publish.
 
     If the process dies, the notification is due again a minute later.
 
     Args:
         connection: in a transaction.
-        job_id: the only job that is looked at.
+        job_id: if given, only the notification of this job.
 
     Returns:
         The job, or None if no notification is due.
@@ -39,7 +39,7 @@ def claim_notification(connection: Connection, job_id: str | None = None) -> Job
         )
         RETURNING *
         """,
-        {"wait": _FIRST_WAIT, "most": _MOST_TRIES, "job": job_id},
+        {"wait": _FIRST_WAIT, "most": _MAX_TRIES, "job": job_id},
     ).fetchone()
     return job_from_row(row) if row else None
 

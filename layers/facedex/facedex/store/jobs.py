@@ -1,4 +1,4 @@
-"""Jobs on stored video: started once, ended once, and removed when they expire."""
+"""Jobs on stored video: each is started once, ended once, and removed after it expires."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 from facedex.store.database import Connection
 from facedex.store.errors import JobNotFound, RequestMismatch, TooManyJobs
 
-PLANNING: Final = -1  # the task that plans a job; every other is a segment's number
+PLANNING: Final = -1  # number of the task that plans a job; other tasks are numbered by segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,8 @@ class VideoObject:
 
     Attributes:
         version: S3's version id, if the caller named one.
-        etag: changes with the content.
-        size: bytes.
+        etag: S3's entity tag, which changes with the content.
+        size: in bytes.
     """
 
     bucket: str
@@ -37,10 +37,10 @@ class VideoObject:
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """The collection that a job searches, and the lowest similarity of a match.
+    """The collection that a job searches, and the minimum similarity of a match.
 
     Attributes:
-        collection_key: the store's key, which no later collection of that name has.
+        collection_key: the store's key; never reused, even if the name is.
         threshold: 0 to 100.
     """
 
@@ -51,12 +51,12 @@ class Gallery:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a job is to do.
+    """The definition of a job.
 
     Attributes:
         operation: name of the operation that starts the job.
-        gallery: None for a job that searches nothing.
-        model_version: of the pack that analyses the whole film.
+        gallery: the searched collection; None for a job that searches none.
+        model_version: model version of the pack that analyses the film.
         topic_arn: the SNS topic for the notification of its end, if any.
     """
 
@@ -74,11 +74,11 @@ class Job:
 
     Attributes:
         status: IN_PROGRESS, SUCCEEDED or FAILED.
-        status_message: why it failed.
-        film: what planning found out, as it was stored.
-        rate: frames a second that are analysed; known once it is planned.
-        finished_at: None while it runs.
-        restarts: how often it began again because its collection changed to another model.
+        status_message: reason for its failure.
+        film: properties of the film; None until the job is planned.
+        rate: analysed frames per second; None until the job is planned.
+        finished_at: time of its end; None while it runs.
+        restarts: number of restarts because its collection changed to another model.
     """
 
     job_id: str
@@ -94,10 +94,10 @@ class Job:
 def find_repeated(
     connection: Connection, operation: str, token: str | None, request: Mapping[str, Any]
 ) -> str | None:
-    """Return the id of the job that a request with this token has started, if there is one.
+    """Return the id of the job that an earlier request with this token started, or None.
 
     Raises:
-        RequestMismatch: the token was used with another request.
+        RequestMismatch: if the token was used with another request.
     """
     if token is None:
         return None
@@ -126,19 +126,19 @@ def start(
 ) -> str:
     """Store a new job with its planning task, and return its id.
 
-    A request repeated with the same token gets the same id, even at the same time.
+    A request that is repeated with the same token returns the same id, even if both run at once.
 
     Args:
         connection: in a transaction.
-        order: what the job is to do.
+        order: the job's definition.
         token: the request's ClientRequestToken, or None.
-        request: what must be the same when the token is.
-        limit: jobs that may run at once, this one included.
-        days: for which the job and its results are kept.
+        request: the parameters, which must be the same if the token is.
+        limit: maximum number of running jobs, including this one.
+        days: number of days for which the job and its results are kept.
 
     Raises:
-        TooManyJobs: as many are running already.
-        RequestMismatch: the token was used with another request.
+        TooManyJobs: if that many jobs are running already.
+        RequestMismatch: if the token was used with another request.
     """
     running = connection.execute(
         "SELECT count(*) AS jobs FROM video_jobs WHERE status = 'IN_PROGRESS'"
@@ -193,11 +193,11 @@ def find(connection: Connection, job_id: str, operation: str | None = None) -> J
 
     Args:
         connection: in a transaction or not.
-        job_id: the job's.
-        operation: name of the operation that must have started it, if that matters.
+        job_id: the job's id.
+        operation: if given, name of the operation that must have started it.
 
     Raises:
-        JobNotFound: there is none, it has expired, or another operation started it.
+        JobNotFound: if the job does not exist, has expired, or was started by another operation.
     """
     row = connection.execute(
         "SELECT * FROM video_jobs WHERE job_id = %s AND expires_at > now()"
@@ -214,7 +214,7 @@ def find(connection: Connection, job_id: str, operation: str | None = None) -> J
 
 
 def lock(connection: Connection, job_id: str) -> bool:
-    """Lock a running job against changes by others; return False if it is over or gone."""
+    """Lock a running job against other changes; return False if it has ended or does not exist."""
     row = connection.execute(
         "SELECT 1 FROM video_jobs WHERE job_id = %s AND status = 'IN_PROGRESS' FOR UPDATE",
         (job_id,),
@@ -223,15 +223,15 @@ def lock(connection: Connection, job_id: str) -> bool:
 
 
 def end(connection: Connection, job_id: str, *, failure: str | None = None) -> bool:
-    """End a running job, and remove what only its workers needed.
+    """End a running job, and remove the data that only its workers needed.
 
     Args:
         connection: in a transaction.
-        job_id: the job's.
-        failure: why it failed, one sentence; None if it succeeded.
+        job_id: the job's id.
+        failure: reason of the failure, one sentence; None if it succeeded.
 
     Returns:
-        Whether it was running: a job ends once.
+        True if it was running: a job ends only once.
     """
     ended = connection.execute(
         "UPDATE video_jobs SET status = %s, status_message = %s, finished_at = now(),"
@@ -245,15 +245,15 @@ def end(connection: Connection, job_id: str, *, failure: str | None = None) -> b
 
 
 def restart(connection: Connection, job: Job, model_version: str) -> bool:
-    """Begin a running job again with another model: its tracks are removed.
+    """Restart a running job with another model, and remove its tracks.
 
     Args:
         connection: in the transaction that makes its tasks due again.
-        job: as the worker read it that could not continue.
-        model_version: of the pack that analyses the whole film now.
+        job: the job as the worker that could not continue had read it.
+        model_version: model version of the pack that analyses the film now.
 
     Returns:
-        False if the job is over, or another worker has restarted it already.
+        False if the job has ended, or another worker has already restarted it.
     """
     restarted = connection.execute(
         "UPDATE video_jobs SET model_version = %s, restarts = restarts + 1, progressed_at = now()"
@@ -266,7 +266,7 @@ def restart(connection: Connection, job: Job, model_version: str) -> bool:
 
 
 def store_plan(connection: Connection, job_id: str, film: Mapping[str, Any], rate: float) -> None:
-    """Store what planning found out about a job's film."""
+    """Store the properties of a job's film and the rate at which it is analysed."""
     connection.execute(
         "UPDATE video_jobs SET film = %s, rate = %s, progressed_at = now() WHERE job_id = %s",
         (Jsonb(dict(film), dumps=orjson.dumps), rate, job_id),

@@ -1,4 +1,4 @@
-"""Access keys cached in the process, so that a signature needs no database query."""
+"""Access keys cached in the process, so that checking a signature needs no database query."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from facedex.store.encryption import Cipher
 from facedex.store.errors import AccessKeyNotFound
 from facedex.store.ttl_cache import TTLCache
 
-_MOST: Final = 1000  # keys
+_MAX_CACHED: Final = 1000  # keys
 
 
 class KeyRing:
@@ -23,10 +23,10 @@ class KeyRing:
     disabled keys are not cached, so that a new or enabled one works at once.
 
     Args:
-        database: database of the keys.
-        cipher: cipher of their secrets.
+        database: the database that stores the keys.
+        cipher: decrypts their secrets.
         seconds: seconds for which a key is used without another query.
-        clock: returns seconds.
+        clock: returns the time in seconds.
     """
 
     def __init__(
@@ -39,14 +39,16 @@ class KeyRing:
     ) -> None:
         self._database = database
         self._cipher = cipher
-        self._kept: TTLCache[Credentials] = TTLCache(seconds=seconds, limit=_MOST, clock=clock)
+        self._kept: TTLCache[Credentials] = TTLCache(
+            seconds=seconds, limit=_MAX_CACHED, clock=clock
+        )
 
     def find(self, access_key_id: str) -> Credentials | None:
         """Return the key of that id, or None if there is none or it is disabled.
 
         Raises:
-            DatabaseUnavailable: the database does not answer.
-            WrongKeysSecret: its secret cannot be read.
+            DatabaseUnavailable: if the database does not answer.
+            WrongKeysSecret: if its secret cannot be decrypted.
         """
         return self._kept.find(access_key_id, lambda: self._look_up(access_key_id))
 

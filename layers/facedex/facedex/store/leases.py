@@ -1,8 +1,8 @@
 """Leases on rows: each row is work that at most one worker has at a time.
 
-A message only names the row. Who works on it is decided here: a worker claims a lease, a random id
-that each of its later writes must name, and keeps extending it. A worker that dies loses the lease
-when it expires, and the message is sent again. All times are the database's.
+A message only names the row. The lease decides which worker works on it: the worker claims a lease,
+a random id that all its later writes must name, and keeps extending it. When a worker dies, its
+lease expires and the message is sent again. All times are the database's.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from facedex.store.errors import LeaseLost
 UNLEASED: Final = "(leased_until IS NULL OR leased_until <= now())"
 FREE: Final = "lease = NULL, leased_until = NULL"
 
-_MAX_SENDS: Final = 12  # more are not counted
-_MAX_MESSAGES: Final = 1000  # claimed at a time
+_MAX_SENDS: Final = 12  # highest value of the counter
+_MAX_MESSAGES: Final = 1000  # claimed in one call
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +41,12 @@ class LeasedTable:
     """A table of work with the columns lease, leased_until, sends and send_after.
 
     Attributes:
-        name: the table's.
+        name: name of the table.
         key: columns of its primary key.
         unfinished: SQL condition for a row that still needs work.
         resend_seconds: seconds after which the message of a row that no worker claimed is sent
-            again. They double each time: busy workers are likelier than a lost message.
-        doublings: how often they double at most.
+            again. They double each time, as busy workers are more likely than a lost message.
+        doublings: maximum number of doublings.
     """
 
     name: str
@@ -71,11 +71,11 @@ class LeasedTable:
         Args:
             connection: in a transaction.
             key: the row's primary key, by column.
-            seconds: until the lease expires.
+            seconds: seconds until the lease expires.
             returning: SQL expressions to return.
             changes: further SQL assignments, in which ``lease`` is the previous lease.
             condition: further SQL condition.
-            holder: id of the lease; a random one unless it is given.
+            holder: id of the lease; random if not given.
 
         Returns:
             The lease and the row, or None if there is no such row, or another worker has it.
@@ -112,17 +112,17 @@ class LeasedTable:
 
         Args:
             connection: in a transaction.
-            lease: this worker's.
-            seconds: until it expires.
+            lease: this worker's lease.
+            seconds: seconds until it expires.
             changes: further SQL assignments.
-            values: of the parameters in ``changes``.
+            values: values of the parameters in ``changes``.
             returning: SQL expressions to return.
 
         Returns:
             The row.
 
         Raises:
-            LeaseLost: another worker has the row, or its work is over.
+            LeaseLost: if another worker has the row, or its work is over.
         """
         extension = (
             "leased_until = now() + make_interval(secs => %(seconds)s),"
@@ -133,7 +133,7 @@ class LeasedTable:
             connection, lease, assignments, {**(values or {}), "seconds": seconds}, returning
         )
         if row is None:
-            raise LeaseLost("Another worker has taken the work over, or it is over.")
+            raise LeaseLost("Another worker has taken over the work, or the work has ended.")
         return row
 
     def write(
@@ -148,9 +148,9 @@ class LeasedTable:
 
         Args:
             connection: in a transaction.
-            lease: this worker's.
+            lease: this worker's lease.
             changes: SQL assignments, which may end the lease with ``FREE``.
-            values: of the parameters in ``changes``.
+            values: values of the parameters in ``changes``.
             returning: SQL expressions to return.
         """
         return connection.execute(
@@ -162,18 +162,18 @@ class LeasedTable:
     def claim_messages(
         self, connection: Connection, *, condition: str, values: Mapping[str, Any]
     ) -> list[Any]:
-        """Claim the messages that are due, for this process to send.
+        """Claim the due messages, for this process to send.
 
-        Those are messages of new rows, of rows whose worker has lost its lease, and of rows that
-        no worker has claimed for long.
+        Messages are due for new rows, for rows whose lease has expired, and for rows that no worker
+        has claimed for a long time.
 
         Args:
             connection: in a transaction.
             condition: further SQL condition.
-            values: of the parameters in ``condition``.
+            values: values of the parameters in ``condition``.
 
         Returns:
-            The primary keys.
+            The primary keys of the rows.
         """
         returning = ", ".join(f"work.{column}" for column in self.key)
         due = ", ".join(f"due.{column}" for column in self.key)
@@ -194,11 +194,11 @@ class LeasedTable:
         ).fetchall()
 
     def resend_messages(self, connection: Connection, seconds: float) -> None:
-        """Make the messages of all unfinished rows due again, as they did not reach a worker.
+        """Make the messages of all unfinished rows due again, as if they had not reached a worker.
 
         Args:
             connection: in a transaction.
-            seconds: until then; a row that a worker has is due as long after its lease expires.
+            seconds: seconds until they are due, from now or from the end of the row's lease.
         """
         connection.execute(
             f"""

@@ -1,4 +1,4 @@
-"""Requests with a ClientRequestToken: executed once, however often they arrive."""
+"""Requests with a ClientRequestToken: each is executed once, however often it arrives."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from facedex.store.collections import Collection
 from facedex.store.database import Connection
 from facedex.store.errors import RequestMismatch
 
-# Longer than any SDK retries.
+# How long a token is stored: longer than any SDK retries.
 _KEPT: Final = "1 day"
 
-# A few of the oldest at a time, except those that another request is removing.
+# Removes some expired tokens, except those that another request is removing.
 _FORGET: Final = f"""
 DELETE FROM client_requests WHERE (collection_key, operation, token) IN (
     SELECT collection_key, operation, token FROM client_requests
@@ -36,15 +36,15 @@ def once(
 ) -> dict[str, Any]:
     """Execute a request, or return its earlier response.
 
-    The token is stored in the transaction that does the work, so it is stored only if the work
-    succeeds. The same request that arrives during it waits for the first.
+    The transaction that does the work also stores the token, so a token is stored only if the work
+    succeeds. If the same request arrives meanwhile, it waits for the first one.
 
     Args:
-        token: None for a request without one, which is executed each time.
-        request: parameters that must be the same with the same token.
+        token: the ClientRequestToken; a request without one (None) is always executed.
+        request: the parameters, which must be the same if the token is.
 
     Raises:
-        RequestMismatch: the token came with another request before.
+        RequestMismatch: if the token was used before with another request.
     """
     if token is None:
         return act()

@@ -1,4 +1,4 @@
-"""Migration of a database to the newest schema: numbered SQL files, each applied once, in order."""
+"""Migration of a database to the latest schema: numbered SQL files, applied once, in order."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import psycopg
 from facedex.store.database import Connection, Database
 from facedex.store.errors import StoreError
 
-# Seconds that a migration with a time limit waits for the lock of a table: later requests for the
-# table wait behind it.
+# Seconds that a migration with a time limit waits for the lock of a table: all later requests for
+# the table wait too.
 _LOCK_PATIENCE: Final = 10
-# From this version on Postgres can limit a whole transaction, not only each statement.
+# From this version, Postgres can limit the duration of a transaction, not only of each statement.
 _BOUNDS_TRANSACTIONS: Final = 170_000
 
 # Any constant, the same in every process that migrates.
@@ -32,8 +32,8 @@ def migrate(database: Database, *, seconds: float | None = None) -> list[str]:
         Names of the files that were applied.
 
     Raises:
-        StoreError: a migration failed or exceeded the time limit, and was rolled back.
-        DatabaseUnavailable: the database does not answer, or a table is in use for too long.
+        StoreError: if a migration failed or exceeded the time limit, and was rolled back.
+        DatabaseUnavailable: if the database does not answer, or a table is in use for too long.
     """
     end = None if seconds is None else monotonic() + seconds
     applied: list[str] = []
@@ -44,9 +44,9 @@ def migrate(database: Database, *, seconds: float | None = None) -> list[str]:
                     applied.append(name)
             except psycopg.errors.QueryCanceled as error:
                 if seconds is None:
-                    raise  # run by hand: there is no limit of ours
+                    raise  # no time limit was set here
                 raise StoreError(
-                    f"The migration {name} was not done in {seconds:.0f} seconds and was undone."
+                    f"The migration {name} exceeded {seconds:.0f} seconds and was rolled back."
                 ) from error
             except psycopg.OperationalError:
                 raise
@@ -56,15 +56,15 @@ def migrate(database: Database, *, seconds: float | None = None) -> list[str]:
 
 
 def _apply(connection: Connection, name: str, statements: str, end: float | None) -> bool:
-    """Apply one file in this transaction; return whether it was missing."""
-    left = 0 if end is None else max(1000, int((end - monotonic()) * 1000))
-    connection.execute(f"SET LOCAL statement_timeout = {left}")
-    if left and connection.info.server_version >= _BOUNDS_TRANSACTIONS:
-        connection.execute(f"SET LOCAL transaction_timeout = {left}")
+    """Apply one file in this transaction; return False if it had been applied already."""
+    limit = 0 if end is None else max(1000, int((end - monotonic()) * 1000))  # ms
+    connection.execute(f"SET LOCAL statement_timeout = {limit}")
+    if limit and connection.info.server_version >= _BOUNDS_TRANSACTIONS:
+        connection.execute(f"SET LOCAL transaction_timeout = {limit}")
     connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
     if name in _applied_names(connection):
         return False
-    if left:
+    if limit:
         connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_PATIENCE}s'")
     connection.execute(statements)
     connection.execute("INSERT INTO schema_migrations (name) VALUES (%s)", (name,))

@@ -1,4 +1,4 @@
-"""Search: the one place through which operations, video workers and streams find faces."""
+"""The search for similar faces and users, which operations, video jobs and streams share."""
 
 from __future__ import annotations
 
@@ -51,20 +51,20 @@ def search(
     min_score: float,
     exclude: UUID | None = None,
 ) -> list[list[Match]]:
-    """Return the gallery's faces most similar to each probe, best first; exact.
+    """Return the gallery's faces most similar to each probe, best first, by exact search.
 
     Args:
         probes: (d,) unit vectors of the collection's model.
-        limit: most matches for each probe.
-        min_score: lowest inner product of a match.
-        exclude: id of a face that never matches: the probe's own.
+        limit: maximum number of matches per probe.
+        min_score: minimum inner product of a match.
+        exclude: id of a face that never matches, such as the probe's own.
 
     Returns:
         A list of matches for each probe, in the order of ``probes``.
 
     Raises:
-        CollectionNotFound: it has been deleted.
-        ModelMismatch: it was moved to another model.
+        CollectionNotFound: if the collection was deleted.
+        ModelMismatch: if the collection was upgraded to another model.
     """
     found: list[list[Match]] = [[] for _ in probes]
     if not found:
@@ -85,17 +85,17 @@ def search_users(
     min_score: float,
     exclude: str | None = None,
 ) -> list[UserMatch]:
-    """Return the gallery's users most similar to a probe, best first; exact.
+    """Return the gallery's users most similar to a probe, best first, by exact search.
 
     Args:
         probe: (d,) unit vector of the collection's model.
-        limit: most matches.
-        min_score: lowest inner product of a match.
-        exclude: id of a user that never matches: the probe's own.
+        limit: maximum number of matches.
+        min_score: minimum inner product of a match.
+        exclude: id of a user that never matches, such as the probe's own.
 
     Raises:
-        CollectionNotFound: it has been deleted.
-        ModelMismatch: it was moved to another model.
+        CollectionNotFound: if the collection was deleted.
+        ModelMismatch: if the collection was upgraded to another model.
     """
     rows = _run(_USERS, connection, collection, [probe], limit, min_score, exclude)
     return [UserMatch(row.user_id, row.score) for row in rows if row.user_id is not None]
@@ -130,7 +130,7 @@ def _run(
 
 @dataclass(frozen=True, slots=True)
 class _Gallery:
-    """A searched table: the column that identifies its rows, and the columns that are read."""
+    """A searched table: its name, the column that identifies its rows, and the columns to read."""
 
     table: str
     key: str
@@ -142,28 +142,28 @@ _USERS: Final = _Gallery("users", "user_id", "user_id")
 
 
 def _nearest(
-    gallery: _Gallery, collection: Collection, probes: Sequence[str], leaves_out: bool
+    gallery: _Gallery, collection: Collection, probes: Sequence[str], excludes: bool
 ) -> str:
     """Return the search query.
 
-    The lowest score is applied before the sort: it leaves a few rows, whose distance is then
-    computed twice; sorting all rows would take longer than the scan. No index orders the
-    scan: on face galleries an HNSW index loses one true match in five.
+    The minimum score is applied before the sort. Few rows remain, whose distances are computed
+    twice; sorting all rows would take longer than the scan. The scan uses no index: on face
+    galleries, an HNSW index misses one true match in five.
 
-    A probe without a match has one row without a face. A collection that was deleted or moved to
-    another model has no row: so one round trip distinguishes these, and vectors of two models are
-    never compared. The condition on the model is repeated inside, so that a gallery whose vectors
-    may have another dimension is not read first.
+    A probe without a match has one row without a face. A collection that was deleted or upgraded to
+    another model has no row. One round trip therefore distinguishes these cases, and vectors of two
+    models are never compared. The inner query repeats the condition on the model, so that vectors
+    that may have another dimension are not read.
 
-    The collection's key is part of the text, so that each collection has a statement of its own,
-    planned once for its size: a common plan would suit either the largest collection or the others.
+    The text contains the collection's key, so that each collection has its own prepared statement,
+    planned for its size. A shared plan would suit either the largest collection or the others.
 
     Args:
         probes: names of the parameters that hold the probes.
     """
     table, key, columns = gallery.table, gallery.key, gallery.columns
     vectors = ", ".join(f"%({probe})s" for probe in probes)
-    others = f"AND {key} <> %(exclude)s" if leaves_out else ""
+    others = f"AND {key} <> %(exclude)s" if excludes else ""
     return f"""
     SELECT probe.number AS probe, -nearest.distance AS score, {columns}
     FROM collections

@@ -1,4 +1,4 @@
-"""Stream processors: what their owners create, start, stop and delete.
+"""Stream processors, which their owners create, start, stop and delete.
 
 The runs of started processors are in :mod:`facedex.store.stream_runs`.
 """
@@ -20,10 +20,10 @@ from facedex.store.errors import (
     TooManyStreamProcessors,
 )
 
-# One request at a time counts the processors.
+# Name of the lock with which one request at a time counts the processors.
 _COUNTING: Final = "stream_processors"
 
-# A processor that was to stop and whose worker has died counts as stopped, even before a sweep.
+# A processor in state STOPPING whose worker has died counts as STOPPED, even before a sweep.
 COLUMNS: Final = """
     processor_key, name, video_stream_arn, data_stream_arn, role_arn, collection_key, collection_id,
     threshold, data_sharing, status_message, created_at, updated_at,
@@ -38,11 +38,11 @@ class Definition:
 
     Attributes:
         video_stream_arn: the Kinesis video stream that it reads.
-        data_stream_arn: the Kinesis data stream that its records go to.
-        role_arn: as given; Facedex assumes no role.
-        collection_key, collection_id: the gallery: its key at the last start, and its name.
-        threshold: lowest similarity of a match, 0..100.
-        data_sharing: the owner's choice about sharing data; Facedex shares none.
+        data_stream_arn: the Kinesis data stream to which it writes records.
+        role_arn: the role in the request; Facedex assumes no role.
+        collection_key, collection_id: the key, as of the last start, and the name of the gallery.
+        threshold: minimum similarity of a match, 0..100.
+        data_sharing: the owner's preference about sharing data; Facedex shares none.
     """
 
     name: str
@@ -62,8 +62,8 @@ class StreamProcessor:
     Attributes:
         key: the store's own key; never reused, even if the name is.
         status: STOPPED, STARTING, RUNNING, STOPPING or FAILED.
-        status_message: the reason why it failed, or what it waits for.
-        updated_at: time when it was last started, stopped, changed, or failed.
+        status_message: the reason of its failure, or its current problem.
+        updated_at: time of its last start, stop, change or failure.
     """
 
     key: int
@@ -85,11 +85,11 @@ def create(connection: Connection, definition: Definition, *, limit: int) -> Str
     Args:
         definition: settings; the collection is locked with ``collections.find(...,
             for_update=True)``.
-        limit: most processors, this one included.
+        limit: maximum number of processors, including this one.
 
     Raises:
-        StreamProcessorInUse: the name is taken.
-        TooManyStreamProcessors: the limit is reached.
+        StreamProcessorInUse: if the name is taken.
+        TooManyStreamProcessors: if the limit is reached.
     """
     connection.execute("SELECT lock_name(%s)", (_COUNTING,))
     count = connection.execute("SELECT count(*) AS number FROM stream_processors").fetchone()
@@ -103,11 +103,12 @@ def create(connection: Connection, definition: Definition, *, limit: int) -> Str
         ).fetchone()
     except UniqueViolation:
         raise StreamProcessorInUse(
-            f"There is a stream processor named {definition.name} already"
+            f"There is already a stream processor named {definition.name}"
         ) from None
     if count.number >= limit:
         raise TooManyStreamProcessors(
-            f"There are {count.number} stream processors, and {limit} may be; delete one first"
+            f"There are {count.number} stream processors, and at most {limit} are allowed; delete"
+            " one first"
         )
     return from_row(row)
 
@@ -116,10 +117,10 @@ def find(connection: Connection, name: str, *, for_update: bool = False) -> Stre
     """Return the processor of that name.
 
     Args:
-        for_update: block other changes of it until the transaction ends.
+        for_update: block other changes of the processor until the transaction ends.
 
     Raises:
-        StreamProcessorNotFound: there is none.
+        StreamProcessorNotFound: if no processor has the name.
     """
     row = connection.execute(
         f"SELECT {COLUMNS} FROM stream_processors WHERE name = %s"
@@ -142,18 +143,18 @@ def page(connection: Connection, *, after: int, limit: int) -> list[StreamProces
 
 
 def start(connection: Connection, processor: StreamProcessor, collection: Collection) -> UUID:
-    """Begin a run: set the status to STARTING and its message as due.
+    """Start a run: set the status to STARTING and make its message due.
 
     Args:
         processor: locked by this transaction.
-        collection: the collection that has the processor's collection id now; the run searches this
-            one, even if another gets its name later.
+        collection: the collection that has the processor's collection id now. The run searches this
+            one, even if another collection has the name later.
 
     Returns:
         The run's id.
 
     Raises:
-        StreamProcessorInUse: it is neither STOPPED nor FAILED.
+        StreamProcessorInUse: if its status is neither STOPPED nor FAILED.
     """
     if processor.status not in ("STOPPED", "FAILED"):
         raise StreamProcessorInUse(
@@ -172,13 +173,13 @@ def start(connection: Connection, processor: StreamProcessor, collection: Collec
 
 
 def stop(connection: Connection, processor: StreamProcessor) -> None:
-    """End a run: STOPPED, or STOPPING until its worker has released it.
+    """Stop a run: set the status to STOPPED, or to STOPPING until the worker has released it.
 
     Args:
         processor: locked by this transaction.
 
     Raises:
-        StreamProcessorInUse: it is not running; AWS has no other error for this.
+        StreamProcessorInUse: if the processor is not running; AWS has no other error for this.
     """
     if processor.status in ("STOPPED", "FAILED"):
         raise StreamProcessorInUse(
@@ -206,7 +207,7 @@ def count_failed(connection: Connection) -> int:
 
 
 def share_data(connection: Connection, processor: StreamProcessor, preference: bool) -> None:
-    """Store the owner's choice about sharing data."""
+    """Store the owner's preference about sharing data."""
     connection.execute(
         "UPDATE stream_processors SET data_sharing = %s, updated_at = now()"
         " WHERE processor_key = %s",
@@ -217,14 +218,14 @@ def share_data(connection: Connection, processor: StreamProcessor, preference: b
 def delete(connection: Connection, processor: StreamProcessor) -> None:
     """Remove a processor with its tags.
 
-    A processor that is STARTING and has no worker yet can be removed as well: Rekognition's guide
-    offers no other remedy for one that stays so.
+    A processor that is STARTING and has no worker yet can be removed too: Rekognition's guide
+    offers no other remedy for one that remains in this state.
 
     Args:
         processor: locked by this transaction.
 
     Raises:
-        StreamProcessorInUse: a worker has it.
+        StreamProcessorInUse: if a worker has the processor.
     """
     if processor.status in ("RUNNING", "STOPPING"):
         raise StreamProcessorInUse(
@@ -237,7 +238,7 @@ def delete(connection: Connection, processor: StreamProcessor) -> None:
 
 
 def from_row(row: Any) -> StreamProcessor:
-    """Return a processor from ``COLUMNS`` of a row."""
+    """Return the processor in a row with ``COLUMNS``."""
     definition = Definition(
         row.name,
         row.video_stream_arn,

@@ -1,7 +1,7 @@
-"""The runs of stream processors: each has one worker at a time, and survives its workers.
+"""The runs of stream processors. A run has one worker at a time, and may have many in succession.
 
-A run is what lies between two starts of a processor. Its worker holds a lease (``store/leases.py``)
-and stores a checkpoint with each extension. When the worker dies, its successor continues there.
+A run begins with each start of a processor. Its worker holds a lease (``store/leases.py``) and
+stores a checkpoint with each extension. When a worker dies, its successor continues from there.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from facedex.store.errors import LeaseLost
 from facedex.store.leases import Lease, LeasedTable
 from facedex.store.stream_processors import COLUMNS, StreamProcessor, from_row
 
-# Workers in a row that ended without progress, after which a processor fails.
+# Number of consecutive workers without progress after which a processor fails.
 MAX_FAILURES: Final = 10
 
-# Seconds after which a worker counts as making progress even if no media arrives: media that kill a
-# worker do so at once. More than the minute for which a worker retries a data stream that accepts
-# nothing, as those failures would otherwise never add up.
+# Seconds after which a worker counts as making progress even if no media arrives: media that make
+# a worker crash do so at once. This is longer than the minute for which a worker retries a data
+# stream that accepts nothing; otherwise such failures would never be counted as consecutive.
 _STEADY: Final = 180
 
-# Seconds until the next attempt after a failure. They double with failures in a row.
+# Seconds until the next attempt after a failure, doubled with each consecutive failure.
 _RETRY: Final = 1
 _LONGEST_RETRY: Final = 60
 
@@ -40,18 +40,18 @@ _TABLE: Final = LeasedTable(
     doublings=6,
 )
 
-# SQL: this failure is the last.
+# SQL condition: the current failure is the last one allowed.
 _LAST: Final = f"failures + 1 >= {MAX_FAILURES}"
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """How far a run is: everything up to the end of this fragment is in the data stream.
+    """The progress of a run: all records up to the end of this fragment are in the data stream.
 
     Attributes:
         fragment_number: the fragment's, as Kinesis Video Streams numbers it.
-        continuation_token: from where GetMedia continues after it.
-        server_timestamp, producer_timestamp: the fragment's, seconds since 1970.
+        continuation_token: token with which GetMedia continues after the fragment.
+        server_timestamp, producer_timestamp: the fragment's times, in seconds since 1970.
     """
 
     fragment_number: str
@@ -62,13 +62,13 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class RunLease(Lease):
-    """A run that a worker has for itself.
+    """A worker's exclusive right to a run.
 
     Attributes:
-        run: changes with every start of the processor.
-        started_at: the time of that start.
-        checkpoint: where to continue; None if no worker of the run has stored one.
-        failures: workers in a row before this one that made no progress.
+        run: the run's id, new with every start of the processor.
+        started_at: time of that start.
+        checkpoint: the point from which to continue; None if no worker of the run has stored one.
+        failures: number of consecutive workers before this one that made no progress.
     """
 
     processor: StreamProcessor
@@ -81,13 +81,13 @@ class RunLease(Lease):
 def claim_lease(connection: Connection, key: int, seconds: float) -> RunLease | None:
     """Claim a processor for this worker, which makes it RUNNING.
 
-    A processor that cannot run is ended instead: one that is to stop, whose collection was deleted,
-    or on which ``MAX_FAILURES`` workers in a row have died.
+    A processor that cannot run is ended instead: if its owner has requested a stop, its collection
+    was deleted, or ``MAX_FAILURES`` consecutive workers have died.
 
     Args:
         connection: in a transaction.
-        key: the processor's, from a message.
-        seconds: until the lease expires.
+        key: the processor's key, from a message.
+        seconds: seconds until the lease expires.
 
     Returns:
         The lease, or None if there is no such processor, it is neither STARTING nor RUNNING, or
@@ -98,7 +98,7 @@ def claim_lease(connection: Connection, key: int, seconds: float) -> RunLease | 
         connection,
         {"processor_key": key},
         seconds,
-        # A lease that is still there was not released: its worker died.
+        # If the row still has a lease, the worker did not release it, so it died.
         changes="updated_at = CASE WHEN status = 'STARTING' THEN now() ELSE updated_at END,"
         " status = 'RUNNING', leased_at = now(), sends = 0,"
         " failures = failures + (lease IS NOT NULL)::int",
@@ -122,9 +122,7 @@ def claim_lease(connection: Connection, key: int, seconds: float) -> RunLease | 
     return run_lease
 
 
-_EXHAUSTED: Final = (
-    f"{MAX_FAILURES} workers in a row ended without progress; the service's log says why."
-)
+_EXHAUSTED: Final = f"{MAX_FAILURES} consecutive workers made no progress; see the service's log."
 
 
 def extend_lease(
@@ -135,21 +133,21 @@ def extend_lease(
     *,
     trouble: str | None = None,
 ) -> str:
-    """Extend a lease, and store how far the run is.
+    """Extend a lease, and store the run's checkpoint.
 
     Args:
         connection: in a transaction.
-        lease: the worker's.
-        seconds: until it expires.
-        checkpoint: None keeps the one that is stored.
-        trouble: what the worker waits for, as the processor's StatusMessage; None if nothing.
+        lease: the worker's lease.
+        seconds: seconds until it expires.
+        checkpoint: the new checkpoint; None keeps the stored one.
+        trouble: the current problem, for the processor's StatusMessage; None if there is none.
 
     Returns:
-        The processor's status. RUNNING: continue. STOPPING: the owner wants it stopped; end with
-        :func:`release_lease`. FAILED: the collection was deleted, and the lease has ended.
+        The processor's status. RUNNING: continue. STOPPING: the owner has requested a stop; end
+        with :func:`release_lease`. FAILED: the collection was deleted, and the lease has ended.
 
     Raises:
-        LeaseLost: another worker has the processor, or it was stopped or deleted, or failed.
+        LeaseLost: if another worker has the processor, or it was stopped or deleted, or it failed.
     """
     row = _TABLE.extend(
         connection,
@@ -176,14 +174,14 @@ def extend_lease(
 def release_lease(
     connection: Connection, lease: RunLease, checkpoint: Checkpoint | None = None
 ) -> None:
-    """Hand a run over to a successor, whose message is due now; end the run if it is to stop.
+    """Release a run for a successor, whose message is due now; end the run if it is STOPPING.
 
     Does nothing if the lease is lost.
 
     Args:
         connection: in a transaction.
-        lease: the worker's.
-        checkpoint: None keeps the one that is stored.
+        lease: the worker's lease.
+        checkpoint: the new checkpoint; None keeps the stored one.
     """
     _TABLE.write(
         connection,
@@ -200,16 +198,16 @@ def release_lease(
 def retry_later(
     connection: Connection, lease: RunLease, reason: str, checkpoint: Checkpoint | None = None
 ) -> None:
-    """End a lease after a fault that may pass: the message for a successor is due after a while.
+    """End a lease after a temporary failure; the message for a successor is due after a delay.
 
-    The wait doubles with failures in a row, of which the first is that of a worker that had made
-    progress. After ``MAX_FAILURES`` of them the processor fails. Does nothing if the lease is lost.
+    The delay doubles with each consecutive failure; progress resets the count. After
+    ``MAX_FAILURES`` failures the processor fails. Does nothing if the lease is lost.
 
     Args:
         connection: in a transaction.
-        lease: the worker's.
+        lease: the worker's lease.
         reason: one sentence, the processor's StatusMessage until a successor makes progress.
-        checkpoint: None keeps the one that is stored.
+        checkpoint: the new checkpoint; None keeps the stored one.
     """
     try:
         status = extend_lease(connection, lease, 0, checkpoint)
@@ -232,13 +230,13 @@ def retry_later(
 
 
 def fail_run(connection: Connection, lease: RunLease, reason: str) -> None:
-    """End a run as FAILED, or as STOPPED if it was to stop.
+    """End a run as FAILED, or as STOPPED if its owner has requested a stop.
 
     Does nothing if the lease is lost.
 
     Args:
         connection: in a transaction.
-        lease: the worker's.
+        lease: the worker's lease.
         reason: one sentence for the owner, the processor's StatusMessage.
     """
     _TABLE.write(
@@ -251,11 +249,11 @@ def fail_run(connection: Connection, lease: RunLease, reason: str) -> None:
 
 
 def claim_messages(connection: Connection, key: int | None = None) -> list[int]:
-    """Claim the messages of processors that are due, for this process to send.
+    """Claim the due messages of processors, for this process to send.
 
     Args:
         connection: in a transaction.
-        key: the only processor that is looked at.
+        key: if given, only the message of this processor.
 
     Returns:
         The processors' keys.
@@ -269,7 +267,7 @@ def claim_messages(connection: Connection, key: int | None = None) -> list[int]:
 
 
 def resend_messages(connection: Connection, *, seconds: float = 0) -> None:
-    """Make the messages of processors due again after ``seconds``: they did not reach a worker."""
+    """Make the messages of processors due again after ``seconds``, as if they had been lost."""
     _TABLE.resend_messages(connection, seconds)
 
 

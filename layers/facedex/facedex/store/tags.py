@@ -15,7 +15,7 @@ MOST_TAGS: Final = 50
 
 Tagged: TypeAlias = Collection | StreamProcessor
 
-# The table of a kind of resource, and the column that names the resource of a tag.
+# By kind of resource: the table of its tags, and the column with the resource's key.
 _TABLES: Final[Mapping[type[Tagged], tuple[str, str]]] = {
     Collection: ("tags", "collection_key"),
     StreamProcessor: ("stream_processor_tags", "processor_key"),
@@ -23,10 +23,10 @@ _TABLES: Final[Mapping[type[Tagged], tuple[str, str]]] = {
 
 
 def put(connection: Connection, resource: Tagged, tags: Mapping[str, str]) -> None:
-    """Add tags; one of the same name takes the new value.
+    """Add tags, or replace the values of existing ones.
 
     Raises:
-        TooManyTags: the resource would have more than allowed.
+        TooManyTags: if the resource would have more tags than allowed.
     """
     table, column = _TABLES[type(resource)]
     # One request at a time counts the tags of a resource.
@@ -38,7 +38,7 @@ def put(connection: Connection, resource: Tagged, tags: Mapping[str, str]) -> No
             [(resource.key, name, tags[name]) for name in tags],
         )
     if len(read(connection, resource)) > MOST_TAGS:
-        raise TooManyTags(f"A resource may have {MOST_TAGS} tags")
+        raise TooManyTags(f"A resource may have at most {MOST_TAGS} tags")
 
 
 def remove(connection: Connection, resource: Tagged, names: Sequence[str]) -> None:

@@ -11,10 +11,10 @@ from facedex.store.database import Connection
 from facedex.store.errors import LeaseLost
 from facedex.store.leases import FREE, Lease, LeasedTable
 
-LEASE_SECONDS: Final = 60.0  # until the lease of a worker that is silent expires
+LEASE_SECONDS: Final = 60.0  # until a worker's lease expires without an extension
 MAX_ATTEMPTS: Final = 15
-# How many attempts one counts for that ended in an error. A worker that vanished may have done so
-# for reasons that have nothing to do with the task.
+# The number of attempts for which an attempt that ended in an error counts. One whose worker died
+# counts only once, as the task may not be the cause.
 ERROR_ATTEMPTS: Final = 3
 
 _TABLE: Final = LeasedTable(
@@ -24,10 +24,10 @@ _TABLE: Final = LeasedTable(
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A piece of a job.
+    """A part of a job.
 
     Attributes:
-        number: the segment's, or ``jobs.PLANNING``.
+        number: the segment's number, or ``jobs.PLANNING``.
     """
 
     job_id: str
@@ -36,12 +36,12 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class TaskLease(Lease):
-    """A task that a worker has for itself.
+    """A worker's exclusive right to a task.
 
     Attributes:
-        starts, ends: milliseconds of the film, the end exclusive.
-        attempts: how often the task has been claimed, this time included; a claim that ended in an
-            error counts ``ERROR_ATTEMPTS`` times.
+        starts, ends: the segment in milliseconds of the film, the end exclusive.
+        attempts: number of claims of the task, including this one; a claim that ended in an error
+            counts ``ERROR_ATTEMPTS`` times.
     """
 
     task: Task
@@ -53,11 +53,11 @@ class TaskLease(Lease):
 def claim_lease(
     connection: Connection, task: Task, *, worker: UUID | None = None
 ) -> TaskLease | None:
-    """Claim a task; return None if it is done, another worker has it, or its job is over.
+    """Claim a task; return None if it is done, another worker has it, or its job has ended.
 
     Args:
         connection: in a transaction.
-        task: from a message.
+        task: the task that a message names.
         worker: id of the worker, for ``release_leases_of``; it works on one task at a time.
     """
     claimed = _TABLE.claim(
@@ -77,13 +77,13 @@ def claim_lease(
 
 
 def extend_lease(connection: Connection, lease: TaskLease) -> None:
-    """Extend a lease, and note that the job makes progress.
+    """Extend a lease, and record that the job makes progress.
 
     Raises:
-        LeaseLost: another worker has the task, or its job is over.
+        LeaseLost: if another worker has the task, or its job is over.
     """
     _TABLE.extend(connection, lease, LEASE_SECONDS)
-    # Workers of one job do not wait for each other over this.
+    # SKIP LOCKED, so that workers of one job do not wait for each other.
     connection.execute(
         "UPDATE video_jobs SET progressed_at = now() WHERE job_id ="
         " (SELECT job_id FROM video_jobs WHERE job_id = %s FOR UPDATE SKIP LOCKED)",
@@ -103,10 +103,10 @@ def release_lease(connection: Connection, lease: TaskLease) -> None:
 
 
 def release_leases_of(connection: Connection, workers: Sequence[UUID]) -> None:
-    """Release the leases of workers that are known to be dead, and have the messages sent again.
+    """Release the leases of workers that are known to be dead, and make all messages due again.
 
-    A message that a dead worker had received but not yet looked up is lost as well. Which one that
-    was is unknown, so every task that no worker has is sent again; a surplus message is harmless.
+    A message that a dead worker had received but not yet used is lost too. It is unknown which one,
+    so the messages of all tasks without a worker are sent again; a surplus message is harmless.
     """
     connection.execute(
         f"UPDATE video_tasks SET {FREE} WHERE lease = ANY(%s) AND done_at IS NULL",
@@ -120,13 +120,13 @@ def complete_task(connection: Connection, lease: TaskLease) -> bool:
 
     Args:
         connection: in a transaction that has locked the job.
-        lease: of the task.
+        lease: the task's lease.
 
     Returns:
-        Whether it was the job's last.
+        True if it was the job's last task.
 
     Raises:
-        LeaseLost: another worker has the task.
+        LeaseLost: if another worker has the task.
     """
     if not _TABLE.write(connection, lease, f"{FREE}, done_at = now()"):
         raise LeaseLost("Another worker has the task.")
@@ -156,7 +156,7 @@ def restart_segments(connection: Connection, job_id: str) -> None:
 
     Args:
         connection: in a transaction that has locked the job.
-        job_id: the job's.
+        job_id: the job's id.
     """
     connection.execute(
         f"UPDATE video_tasks SET {FREE}, done_at = NULL, attempts = 0, sends = 0,"
@@ -166,11 +166,11 @@ def restart_segments(connection: Connection, job_id: str) -> None:
 
 
 def claim_messages(connection: Connection, job_id: str | None = None) -> list[Task]:
-    """Claim the messages of tasks that are due, for this process to send.
+    """Claim the due messages of tasks, for this process to send.
 
     Args:
         connection: in a transaction.
-        job_id: the only job whose tasks are looked at.
+        job_id: if given, only the tasks of this job.
     """
     rows = _TABLE.claim_messages(
         connection,
@@ -181,12 +181,12 @@ def claim_messages(connection: Connection, job_id: str | None = None) -> list[Ta
 
 
 def resend_messages(connection: Connection, *, seconds: float = 0) -> None:
-    """Make the messages of tasks due again after ``seconds``: they did not reach a worker."""
+    """Make the messages of tasks due again after ``seconds``, as if they had been lost."""
     _TABLE.resend_messages(connection, seconds)
 
 
 def count_segments(connection: Connection, job_id: str) -> tuple[int, int]:
-    """Return how many segments of a running job are done, and how many there are."""
+    """Return the number of completed segments of a running job, and of all its segments."""
     row = connection.execute(
         "SELECT count(done_at) AS done, count(*) AS tasks FROM video_tasks"
         " WHERE job_id = %s AND task >= 0",
@@ -197,6 +197,6 @@ def count_segments(connection: Connection, job_id: str) -> tuple[int, int]:
 
 
 def any_unfinished(connection: Connection) -> bool:
-    """Return whether any task is not done."""
+    """Return whether any task is unfinished."""
     row = connection.execute("SELECT 1 FROM video_tasks WHERE done_at IS NULL LIMIT 1").fetchone()
     return row is not None

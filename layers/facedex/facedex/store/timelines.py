@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 from facedex.store.database import Connection
 from facedex.store.faces import Box, StoredFace
 
-MAX_PERSON_MATCHES: Final = 10  # faces that are listed for one person
+MAX_PERSON_MATCHES: Final = 10  # maximum number of matches listed for one person
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,9 @@ class SeenTrack:
 
     Attributes:
         timestamps: milliseconds of the film, ascending.
-        faces: the numbers of the face at each timestamp, equally many for each.
+        faces: the numbers that describe the face at each timestamp, equally many for each.
         vector: float32 numbers, as bytes.
-        views: number of views that the vector is the mean of.
+        views: number of views whose mean is the vector.
         clear: whether the vector identifies the person.
         matches: similar faces of the collection, the most similar first.
     """
@@ -47,12 +47,12 @@ class SeenTrack:
 
 @dataclass(frozen=True, slots=True)
 class TrackEnds:
-    """The properties of a track that decide its person: its beginning, its end and its vector.
+    """The properties of a track that determine its person: its start, its end and its vector.
 
     Attributes:
-        task, track: its key in the job.
+        task, track: the track's key in the job.
         start, end: milliseconds of the film.
-        first, last: the numbers of its first and last face.
+        first, last: the numbers that describe its first and last face.
         vector, views, clear: as in :class:`SeenTrack`.
     """
 
@@ -69,12 +69,12 @@ class TrackEnds:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A person at one moment.
+    """A person at one time.
 
     Attributes:
-        number: place in the order of time, from 1.
+        number: position in the order of time, from 1.
         moment: milliseconds of the film.
-        face: the numbers of the face.
+        face: the numbers that describe the face.
     """
 
     number: int
@@ -84,7 +84,7 @@ class Sighting:
 
 
 def add_tracks(connection: Connection, job_id: str, task: int, tracks: Iterable[SeenTrack]) -> None:
-    """Store the tracks of one segment, until the job is over."""
+    """Store the tracks of one segment until the job ends."""
     with connection.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO video_tracks (job_id, task, track, timestamps, faces, vector, views,"
@@ -107,7 +107,7 @@ def add_tracks(connection: Connection, job_id: str, task: int, tracks: Iterable[
 
 
 def track_ends(connection: Connection, job_id: str) -> list[TrackEnds]:
-    """Return the tracks of a job, by segment and order of appearance."""
+    """Return the tracks of a job, by segment and then in the order of appearance."""
     rows = connection.execute(
         "SELECT task, track, timestamps[1] AS starts,"
         " timestamps[cardinality(timestamps)] AS ends, faces[1:1] AS first,"
@@ -132,12 +132,12 @@ def track_ends(connection: Connection, job_id: str) -> list[TrackEnds]:
 
 
 def write(connection: Connection, job_id: str, persons: Sequence[Sequence[TrackEnds]]) -> None:
-    """Make a job's results from its tracks: the persons and their sightings.
+    """Store a job's results, made from its tracks: the persons and their sightings.
 
     Args:
-        persons: the tracks of person 0, of person 1 and so on.
+        persons: for each person, its tracks.
     """
-    # Hours of film may have half a million sightings.
+    # A film of several hours may have half a million sightings.
     connection.execute("SET LOCAL statement_timeout = 0")
     keys = [
         (track.task, track.track, person)
@@ -155,12 +155,12 @@ def write(connection: Connection, job_id: str, persons: Sequence[Sequence[TrackE
     connection.execute(_SIGHTINGS, values)
 
 
-_WHO: Final = """
+_TRACKS_BY_PERSON: Final = """
 unnest(%(tasks)s::integer[], %(tracks)s::integer[], %(persons)s::integer[])
     AS who (task, track, person) JOIN video_tracks USING (task, track)
 """
 
-# A person's matches are those of all its tracks, each face with the best similarity of any.
+# A person's matches are those of all its tracks, each face with its highest similarity.
 _PERSONS: Final = f"""
 INSERT INTO video_persons (job_id, person, matches)
 SELECT %(job)s, person, coalesce(
@@ -173,7 +173,7 @@ FROM (
     ) AS place
     FROM (
         SELECT DISTINCT ON (person, match->>'face_id') person, match
-        FROM {_WHO} LEFT JOIN LATERAL jsonb_array_elements(matches) AS match ON true
+        FROM {_TRACKS_BY_PERSON} LEFT JOIN LATERAL jsonb_array_elements(matches) AS match ON true
         WHERE job_id = %(job)s
         ORDER BY person, match->>'face_id', (match->>'similarity')::float8 DESC
     ) AS best
@@ -186,7 +186,7 @@ INSERT INTO video_sightings (job_id, sighting, person, moment, face)
 SELECT %(job)s, row_number() OVER (ORDER BY timestamps[place], person, task, track), person,
     timestamps[place],
     ARRAY(SELECT unnest(faces[place:place]))
-FROM {_WHO} CROSS JOIN LATERAL generate_subscripts(timestamps, 1) AS place
+FROM {_TRACKS_BY_PERSON} CROSS JOIN LATERAL generate_subscripts(timestamps, 1) AS place
 WHERE job_id = %(job)s
 """
 
@@ -204,10 +204,10 @@ def by_time(connection: Connection, job_id: str, *, after: int, limit: int) -> l
 def by_person(
     connection: Connection, job_id: str, *, after: tuple[int, int], limit: int
 ) -> list[Sighting]:
-    """Return at most ``limit`` sightings, person by person, each in the order of time.
+    """Return at most ``limit`` sightings, ordered by person and then by time.
 
     Args:
-        after: person and number of the last sighting of the page before.
+        after: person and number of the last sighting of the previous page.
     """
     rows = connection.execute(
         "SELECT sighting, person, moment, face FROM video_sightings"

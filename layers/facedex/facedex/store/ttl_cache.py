@@ -1,4 +1,4 @@
-"""A cache of values that were read a moment ago."""
+"""A cache of recently read values."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class TTLCache(Generic[Value]):
 
     Args:
         seconds: seconds for which a value is cached.
-        limit: most values; beyond it the oldest is removed.
-        clock: returns seconds; the wall clock, as the monotonic one may stop while a function is
-            frozen.
+        limit: maximum number of values; beyond it, the oldest is removed.
+        clock: returns the time in seconds; by default the wall clock, as the monotonic clock may
+            stop while a function is frozen.
     """
 
     def __init__(
@@ -31,22 +31,22 @@ class TTLCache(Generic[Value]):
         self._lock = Lock()
 
     def find(self, name: str, read: Callable[[], Value | None]) -> Value | None:
-        """Return the value of that name, cached or read now.
+        """Return the value of that name, from the cache or read now.
 
         Args:
-            read: reads the value; None, which is not cached, if there is none.
+            read: reads the value; returns None, which is not cached, if there is none.
         """
         now = self._clock()
         with self._lock:
             since, kept = self._kept.get(name, (now, None))
-        # A clock that was set back must not keep a value for longer.
+        # If the clock was set back, a value must not be kept for longer.
         if kept is not None and 0 <= now - since < self._seconds:
             return kept
         self.forget(name)
         value = read()
         if value is not None:
             with self._lock:
-                # The time before the read, as the value may be older than its arrival.
+                # The time before the read, as the value may have changed during it.
                 self._kept[name] = (now, value)
                 if len(self._kept) > self._limit:
                     self._kept.popitem(last=False)

@@ -28,7 +28,6 @@ WHERE faces.collection_key = %(collection)s AND upgraded.collection_key = %(coll
     AND upgraded.face_id = faces.face_id
 """
 
-
 # As in associations.py: a user without faces has no vector.
 _RECOMPUTE: Final = """
 UPDATE users SET vector = (
@@ -57,14 +56,14 @@ def switch(
         model_version: the new model.
         pack: the tag that names a collection's pack, and its new value; only an existing tag is
             changed.
-        without: FaceIds of faces that are deleted if they have no new vector.
+        without: ids of faces to delete if they have no new vector.
 
     Returns:
-        The faces that lack a new vector. If there are any, nothing was changed.
+        The other faces without a new vector. If there are any, nothing was changed.
 
     Raises:
-        CollectionNotFound: it was deleted.
-        ModelMismatch: another upgrade was begun or has ended.
+        CollectionNotFound: if the collection was deleted.
+        ModelMismatch: if another upgrade was started or has ended.
     """
     names = {"collection": collection.key, "model": model_version, "without": list(without)}
     # No limit, however many faces there are: the switch is one transaction.
@@ -79,7 +78,7 @@ def switch(
         raise deleted_error(collection)
     if (row.model_version, row.target) != (collection.model_version, model_version):
         raise ModelMismatch(
-            f"Another upgrade of the collection {collection.collection_id} was begun or has ended"
+            f"Another upgrade of the collection {collection.collection_id} was started or has ended"
             " in the meantime."
         )
     doomed = set(without)

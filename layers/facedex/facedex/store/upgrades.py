@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_PAGE: Final = 5000  # images read at once
+_PAGE: Final = 5000  # images per query
 _NONE: Final = UUID(int=0)
 
-# SQL: a face that has no vector of the new model yet.
+# SQL condition: the face has no vector of the new model yet.
 PENDING: Final = """NOT EXISTS (
     SELECT 1 FROM upgraded_faces AS upgraded
     WHERE upgraded.collection_key = faces.collection_key AND upgraded.face_id = faces.face_id
@@ -47,7 +47,7 @@ class StoredImage:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """A collection, and the progress of its upgrade if one is under way.
+    """A collection, its size, and the progress of its upgrade, if any.
 
     Attributes:
         upgraded: number of faces that have a vector of the new model.
@@ -101,7 +101,7 @@ def begin(connection: Connection, collection: Collection, model_version: str) ->
         model_version: the new model.
 
     Raises:
-        CollectionNotFound: it was deleted.
+        CollectionNotFound: if the collection was deleted.
     """
     names = {"collection": collection.key, "model": model_version}
     # Not concurrently with writers: a later writer sees the upgrade.
@@ -124,7 +124,7 @@ def begin(connection: Connection, collection: Collection, model_version: str) ->
 
 
 def give_up(connection: Connection, collection: Collection) -> bool:
-    """Abandon an upgrade and its new vectors; return whether one was under way."""
+    """Abandon an upgrade and delete its new vectors; return whether there was one."""
     return bool(
         connection.execute(
             "DELETE FROM upgrades WHERE collection_key = %s", (collection.key,)
@@ -178,10 +178,10 @@ def add_vectors(
         connection: in a transaction or not.
         collection: the collection that is being upgraded.
         model_version: the model that made the vectors.
-        vectors: by FaceId; (d,) float, unit length.
+        vectors: vectors by FaceId, each (d,) float of unit length.
 
     Raises:
-        ModelMismatch: the upgrade to this model is not under way any more.
+        ModelMismatch: if the upgrade to this model is no longer in progress.
     """
     row = connection.execute(
         """
@@ -211,6 +211,6 @@ def add_vectors(
     if not row.upgrades:
         raise ModelMismatch(
             f"The upgrade of the collection {collection.collection_id} to the model"
-            f" {model_version} is not under way any more: the collection was deleted, or another"
-            " upgrade of it was begun or has ended."
+            f" {model_version} is no longer in progress: the collection was deleted, or another"
+            " upgrade of it was started or has ended."
         )

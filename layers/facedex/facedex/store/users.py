@@ -1,7 +1,7 @@
 """Users: people with several faces, matched by the normalised mean of their faces' vectors.
 
-A writer that changes a user's faces first locks the user's row, so that its vector always is the
-mean of the faces that it has.
+A writer that changes a user's faces first locks the user's row, so that the user's vector is always
+the mean of its faces.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def create(connection: Connection, collection: Collection, user_id: str) -> None
     """Create a user without faces.
 
     Raises:
-        UserExists: the name is taken in this collection.
+        UserExists: if the name is taken in this collection.
     """
     try:
         connection.execute(
@@ -58,7 +58,7 @@ def delete(connection: Connection, collection: Collection, user_id: str) -> None
     """Remove a user; its faces remain, without a user.
 
     Raises:
-        UserNotFound: there is none.
+        UserNotFound: if the user does not exist.
     """
     lock(connection, collection, user_id)
     names = {"collection": collection.key, "user": user_id}
@@ -88,7 +88,7 @@ def find(connection: Connection, collection: Collection, user_id: str) -> User:
     """Return the user of that name.
 
     Raises:
-        UserNotFound: there is none.
+        UserNotFound: if the user does not exist.
     """
     row = connection.execute(
         "SELECT user_id, vector IS NOT NULL AS has_faces FROM users"
@@ -120,7 +120,7 @@ def vector(
     """Return the vector of a user, (d,) float32 of unit length, or None if it has no faces.
 
     Raises:
-        UserNotFound: there is no such user.
+        UserNotFound: if the user does not exist.
     """
     row = connection.execute(
         "SELECT vector::real[] AS vector FROM users WHERE collection_key = %s AND user_id = %s",
@@ -139,7 +139,7 @@ def lock(connection: Connection, collection: Collection, user_id: str) -> None:
     """Lock a user's row until the transaction ends.
 
     Raises:
-        UserNotFound: there is no such user.
+        UserNotFound: if the user does not exist.
     """
     row = connection.execute(
         "SELECT 1 FROM users WHERE collection_key = %s AND user_id = %s FOR UPDATE",

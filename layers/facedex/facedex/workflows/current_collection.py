@@ -17,24 +17,24 @@ Found = TypeVar("Found")
 def search_current(
     database: Database, seen: Collection, search: Callable[[Connection, Collection], Found]
 ) -> Found:
-    """Search the collection that has a name now.
+    """Search the collection that currently has a name.
 
     Args:
         database: where the collection is.
-        seen: the collection that had the name before, whose model made the probes. While it
+        seen: the collection that had the name earlier, whose model made the probes. If it still
             exists, the search takes one round trip.
-        search: searches the collection that it is given.
+        search: searches the given collection.
 
     Raises:
-        CollectionNotFound: there is none.
-        ModelMismatch: the vectors of the collection that has the name now come from another pack.
-        DatabaseUnavailable: the database does not answer.
+        CollectionNotFound: if no collection has the name.
+        ModelMismatch: if the collection that has the name now uses another pack.
+        DatabaseUnavailable: if the database does not answer.
     """
     with refreshing(database, seen), database.reading() as connection:
         try:
             return search(connection, seen)
         except CollectionNotFound:
-            # Another collection may have the name by now, and counts.
+            # Another collection may have the name by now; if so, search that one.
             current = collections.find(connection, seen.collection_id)
             require_model(seen.collection_id, current.model_version, seen.model_version)
             return search(connection, current)
@@ -42,7 +42,7 @@ def search_current(
 
 @contextmanager
 def refreshing(database: Database, seen: Collection) -> Iterator[None]:
-    """Forget the collection that ``find_recent`` remembers if the block raises ModelMismatch."""
+    """Remove the collection from the cache of ``find_recent`` if the block raises ModelMismatch."""
     try:
         yield
     except ModelMismatch:
@@ -56,11 +56,11 @@ def find_kept(connection: Connection, collection_id: str, key: int, meanwhile: s
     Args:
         connection: in a transaction or not.
         collection_id: the collection's name.
-        key: the store's key of it.
-        meanwhile: what follows "The collection … was deleted" in the message.
+        key: the store's key of the collection.
+        meanwhile: text that follows "The collection … was deleted" in the message.
 
     Raises:
-        CollectionNotFound: it was deleted; another may have its name by now.
+        CollectionNotFound: if it was deleted, even if another collection has its name now.
     """
     try:
         collection = collections.find(connection, collection_id)
@@ -79,13 +79,13 @@ def find_same(
     Args:
         connection: in a transaction or not.
         collection_id: the collection's name.
-        key: the store's key of it.
-        model_version: of the pack that makes the probes.
-        meanwhile: what follows "The collection … was deleted" in the message.
+        key: the store's key of the collection.
+        model_version: model version of the pack that makes the probes.
+        meanwhile: text that follows "The collection … was deleted" in the message.
 
     Raises:
-        CollectionNotFound: it was deleted; another may have its name by now.
-        ModelMismatch: its vectors come from another model by now.
+        CollectionNotFound: if it was deleted, even if another collection has its name now.
+        ModelMismatch: if its vectors come from another model by now.
     """
     collection = find_kept(connection, collection_id, key, meanwhile)
     require_model(collection_id, collection.model_version, model_version)

@@ -16,9 +16,9 @@ from facedex.store.errors import DatabaseUnavailable, LeaseLost
 from facedex.store.stream_runs import Checkpoint, RunLease
 from facedex.store.tasks import TaskLease
 
-STREAM_LEASE_SECONDS: Final = 5.0  # until the lease of a silent stream worker expires
+STREAM_LEASE_SECONDS: Final = 5.0  # until a stream worker's lease expires without an extension
 _STREAM_INTERVAL: Final = 1.0  # seconds between two extensions
-# Seconds without progress after which a lease is not extended any more, though the thread lives.
+# Seconds without progress after which the heartbeat no longer extends the lease.
 _STREAM_PATIENCE: Final = 60.0
 _VIDEO_INTERVAL: Final = tasks.LEASE_SECONDS / 6
 _VIDEO_PATIENCE: Final = _VIDEO_INTERVAL
@@ -27,10 +27,10 @@ _logger: Final = get_logger(__name__)
 
 
 class Extended(Enum):
-    """What the extension of a lease means for the work."""
+    """The consequence of a lease's extension for the work."""
 
     CONTINUE = auto()
-    STOP = auto()  # the owner wants it to stop; what is found may still be written
+    STOP = auto()  # the owner has requested a stop; pending results may still be written
     OVER = auto()  # the lease has ended
 
 
@@ -38,13 +38,13 @@ _EXTENDED: Final = {"RUNNING": Extended.CONTINUE, "STOPPING": Extended.STOP}
 
 
 class Heartbeat:
-    """Extends a lease at intervals, while the block runs and the work makes progress.
+    """A context in which a thread extends a lease while the work makes progress.
 
     Args:
         database: where the lease is.
-        what: the work, for the log.
-        extend: extends the lease, in a transaction; it raises LeaseLost.
-        lease_seconds: until the lease expires, from each extension on.
+        what: description of the work, for the log.
+        extend: extends the lease, in a transaction; raises LeaseLost if the lease is lost.
+        lease_seconds: seconds from an extension until the lease expires.
         interval: seconds between two extensions.
         patience: seconds without progress after which the lease is left to expire.
     """
@@ -80,21 +80,21 @@ class Heartbeat:
 
     @property
     def holds_lease(self) -> bool:
-        """Whether the work is still this worker's, so that it may write."""
+        """True while the lease is this worker's, so that it may write."""
         return self._last is not Extended.OVER and monotonic() < self._expires_at
 
     def report_progress(self) -> bool:
-        """Note that the work makes progress.
+        """Record that the work makes progress.
 
         Returns:
-            Whether to continue; False if the owner wants the work to stop.
+            True to continue; False if the owner has requested a stop.
 
         Raises:
-            LeaseLost: another worker has taken the work over, or it is over.
+            LeaseLost: if another worker has taken over the work, or the work has ended.
         """
         self._progressed_at = monotonic()
         if not self.holds_lease:
-            raise LeaseLost("Another worker has taken the work over, or it is over.")
+            raise LeaseLost("Another worker has taken over the work, or the work has ended.")
         return self._last is Extended.CONTINUE
 
     def _run(self) -> None:
@@ -103,7 +103,7 @@ class Heartbeat:
                 self._beat()
             elif not self.holds_lease:
                 _logger.error(
-                    "The work on %s made no progress for %.0f seconds; another worker takes it"
+                    "The work on %s made no progress for %.0f seconds; another worker will take it"
                     " over.",
                     self._what,
                     monotonic() - self._progressed_at,
@@ -144,19 +144,19 @@ class VideoHeartbeat(Heartbeat):
         )
 
     def __call__(self, _timestamp: int) -> None:
-        """Note that the work has reached a moment of the film.
+        """Record that the work has reached a time of the film.
 
         Raises:
-            LeaseLost: another worker has the task, or its job is over.
+            LeaseLost: if another worker has the task, or its job is over.
         """
         self.report_progress()
 
 
 class StreamHeartbeat(Heartbeat):
-    """The heartbeat of a stream processor's worker, which also stores how far the run is.
+    """The heartbeat of a stream processor's worker, which also stores its checkpoints.
 
     Attributes:
-        checkpoint: what is in the data stream, for the next extension.
+        checkpoint: the latest checkpoint, which the next extension stores.
     """
 
     def __init__(self, database: Database, lease: RunLease) -> None:
@@ -182,11 +182,11 @@ class StreamHeartbeat(Heartbeat):
         )
 
     def set_trouble(self, subject: str, trouble: str | None) -> None:
-        """Set what the work waits for, which the owner sees as the processor's StatusMessage.
+        """Set or clear a problem, which the owner sees in the processor's StatusMessage.
 
         Args:
-            subject: what has the trouble; only the latest trouble of each subject is shown.
-            trouble: a sentence; None once it is over.
+            subject: the part that has the problem; each part has at most one.
+            trouble: the problem as a sentence; None if it is solved.
         """
         if not trouble and subject not in self._troubles:
             return

@@ -1,8 +1,8 @@
-"""Indexing: the faces of a photo become face records, for IndexFaces and for uploads.
+"""Indexing of the faces of a photo as face records, for IndexFaces and for uploads.
 
-The quality filter comes first, then MaxFaces takes the largest of the remaining faces. The same
-bytes under the same ExternalImageId in the same collection return the same FaceIds, so that a
-repeated call changes nothing.
+The quality filter is applied first; MaxFaces then selects the largest of the remaining faces. The
+same bytes with the same ExternalImageId in the same collection have the same FaceIds, so a repeated
+call changes nothing.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Indexed:
     Attributes:
         model_version: of the collection.
         records: the face records, each with its face, largest first.
-        unindexed: the other faces, each with the reasons why it was not indexed.
+        unindexed: the other faces, each with the reasons for not indexing it.
     """
 
     model_version: str
@@ -83,20 +83,20 @@ def index(request: Mapping[str, Any], services: Services) -> Indexed:
 def _store(
     database: Database, seen: Collection, image: adding.NewImage, prepared: _Prepared | None
 ) -> tuple[Collection, Sequence[StoredFace]]:
-    """Store the faces; return the collection that now has the name, and their records."""
+    """Store the faces; return the collection that has the name now, and the faces' records."""
     if image.faces and not seen.upgrading_to:
         with database.autocommit() as connection:
             if stored := adding.add_new(connection, seen, image):
                 return seen, stored
     with refreshing(database, seen), database.transaction() as connection:
-        # Another collection may have the name by now, and counts.
+        # Another collection may have the name by now; if so, store the faces there.
         collections.find(connection, seen.collection_id, for_update=True)
         # Read again, as an upgrade may have begun during the wait for the lock.
         collection = collections.find(connection, seen.collection_id)
         if collection.upgrading_to != seen.upgrading_to:
             raise ModelMismatch(
-                f"An upgrade of the collection {seen.collection_id} began or ended meanwhile; try"
-                " again."
+                f"An upgrade of the collection {seen.collection_id} began or ended in the"
+                " meantime; try again."
             )
         stored = adding.add(connection, collection, image)
         if prepared:
@@ -125,8 +125,8 @@ def _prepare_upgrade(services: Services, seen: Collection, picture: Picture) -> 
     """Find and embed the faces with the pack that the collection is being upgraded to.
 
     Returns:
-        None if that pack cannot be used: the request is not at fault, and the upgrade reports the
-        faces.
+        The faces, or None if that pack cannot be used: the request should not fail because of it,
+        and the upgrade reports faces without new vectors.
     """
     from facedex.vision.errors import PackMissing
 

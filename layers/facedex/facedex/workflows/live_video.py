@@ -1,4 +1,4 @@
-"""Stream processors: their messages are sent, and their runs kept going."""
+"""Stream processors: sending of their messages, and maintenance of their runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _logger: Final = get_logger(__name__)
 
 
 def refuse_label_detection(request: Mapping[str, Any], *members: str) -> None:
-    """Refuse a request that has members for label detection.
+    """Reject a request that has members for label detection.
 
     Args:
         request: a checked request.
@@ -25,17 +25,17 @@ def refuse_label_detection(request: Mapping[str, Any], *members: str) -> None:
             absent.
 
     Raises:
-        InvalidParameterException: it has some.
+        InvalidParameterException: if the request has any of them.
     """
     if found := [path for path in members if _read_member(request, path)]:
         raise InvalidParameterException(
-            f"{' and '.join(found)} must be left out: that is for detecting labels, and the stream"
-            " processors of this service search for faces."
+            f"{' and '.join(found)} must be omitted: the stream processors of this service"
+            " search for faces and do not detect labels."
         )
 
 
 def send(database: Database, settings: Settings, key: int | None = None) -> None:
-    """Send the messages that are due, of one processor or of all.
+    """Send the due messages of one processor or of all.
 
     A message is ``{"StreamProcessor": key}``, with the store's key.
     """
@@ -48,13 +48,13 @@ def send(database: Database, settings: Settings, key: int | None = None) -> None
 
 
 def sweep(database: Database, settings: Settings) -> None:
-    """Keep runs going; to be called every few seconds or minutes, by any process.
+    """Maintain the runs; to be called every few seconds or minutes, by any process.
 
-    Ends the runs that cannot continue, and sends the messages of processors whose worker died or
+    Ends runs that cannot continue, and sends the messages of processors whose worker died or
     whose message was lost.
 
     Raises:
-        DatabaseUnavailable: the database does not answer.
+        DatabaseUnavailable: if the database does not answer.
     """
     with database.transaction() as connection:
         for processor in active_streams.end_impossible_runs(connection):

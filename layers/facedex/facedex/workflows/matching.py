@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from facedex.media.watching import Seen
     from facedex.vision.packs import Pack
 
-# Probes in one statement, so that the search of a large gallery does not run into its timeout.
+# Maximum number of probes in a statement, so that a search of a large gallery does not time out.
 _BATCH: Final = 8
 
-# Seconds after which a face that stays in view is searched for again: the gallery may have changed.
+# Seconds after which a face still in view is searched for again, as the gallery may have changed.
 _MAX_AGE: Final = 10.0
 
 
@@ -36,7 +36,7 @@ class Matcher:
         database: where the collection is.
         gallery: the collection, as it was when the work began, and the threshold.
         pack: makes the probes.
-        meanwhile: what follows "The collection … was deleted" in the error's message.
+        meanwhile: text that follows "The collection … was deleted" in the error's message.
     """
 
     def __init__(
@@ -47,15 +47,17 @@ class Matcher:
         self._min_score = pack.calibration.cosine(gallery.threshold)
 
     def match(self, probes: Sequence[NDArray[np.float32]]) -> list[list[SimilarFace]]:
-        """Return the matches of each probe, best first. The collection is looked up in any case.
+        """Return the matches of each probe, best first.
+
+        The collection is looked up even if there are no probes.
 
         Args:
             probes: (d,) unit vectors.
 
         Raises:
-            CollectionNotFound: the collection was deleted.
-            ModelMismatch: its vectors come from another model by now.
-            DatabaseUnavailable: the database does not answer.
+            CollectionNotFound: if the collection was deleted.
+            ModelMismatch: if its vectors come from another model by now.
+            DatabaseUnavailable: if the database does not answer.
         """
         found: list[list[SimilarFace]] = []
         for first in range(0, max(1, len(probes)), _BATCH):
@@ -91,16 +93,16 @@ class Matcher:
 def match_tracks(tracks: Sequence[Track], matcher: Matcher | None) -> list[SeenTrack]:
     """Return the tracks of a segment as they are stored, with their matches.
 
-    A track whose views are all too dark, blurred or averted to be indexed is not searched for.
+    A track without a view that is good enough to be indexed is not searched for.
 
     Args:
-        tracks: of the segment.
-        matcher: None for a job that searches nothing.
+        tracks: the tracks of the segment.
+        matcher: the matcher; None for a job that searches no collection.
 
     Raises:
-        CollectionNotFound: the collection was deleted.
-        ModelMismatch: its vectors come from another model by now.
-        DatabaseUnavailable: the database does not answer.
+        CollectionNotFound: if the collection was deleted.
+        ModelMismatch: if its vectors come from another model by now.
+        DatabaseUnavailable: if the database does not answer.
     """
     searched = [track for track in tracks if track.passable]
     matches: dict[int, list[SimilarFace]] = {}
@@ -121,29 +123,30 @@ def match_tracks(tracks: Sequence[Track], matcher: Matcher | None) -> list[SeenT
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class _Result:
     version: int  # of the probe
     at: float  # of the monotonic clock
     matches: list[SimilarFace]
 
 
 class LiveMatcher:
-    """Matches the faces in view of a live stream, and remembers the matches.
+    """Matches the faces in view of a live stream, and caches the matches.
 
-    A face is searched for when it appears, when a better view of it comes, and every few seconds.
+    A face is searched for when it appears, when a better view of it is available, and every few
+    seconds.
     """
 
     def __init__(self, matcher: Matcher) -> None:
         self._matcher = matcher
-        self._known: dict[int, _Answer] = {}
+        self._known: dict[int, _Result] = {}
 
     def match(self, faces: Sequence[Seen]) -> list[list[SimilarFace]]:
         """Return the matches of each face of the next frame, best first.
 
         Raises:
-            CollectionNotFound: the collection was deleted.
-            ModelMismatch: its vectors come from another model by now.
-            DatabaseUnavailable: the database does not answer.
+            CollectionNotFound: if the collection was deleted.
+            ModelMismatch: if its vectors come from another model by now.
+            DatabaseUnavailable: if the database does not answer.
         """
         now = monotonic()
         due = [
@@ -153,13 +156,13 @@ class LiveMatcher:
         ]
         found = self._matcher.match([probe.vector for _, probe in due]) if due else []
         for (track, probe), matches in zip(due, found, strict=True):
-            self._known[track] = _Answer(probe.version, now, matches)
+            self._known[track] = _Result(probe.version, now, matches)
         in_view = {seen.track for seen in faces}
-        # A face that is missed in one frame keeps its number and needs no other search.
+        # A face that is missed in one frame keeps its track number and needs no new search.
         self._known = {
-            track: answer
-            for track, answer in self._known.items()
-            if track in in_view or now - answer.at < _MAX_AGE
+            track: result
+            for track, result in self._known.items()
+            if track in in_view or now - result.at < _MAX_AGE
         }
         return [
             self._known[seen.track].matches if seen.track in self._known else [] for seen in faces

@@ -29,10 +29,10 @@ class Picture:
     """A caller's image and the faces in it.
 
     Attributes:
-        data: the bytes as they came.
+        data: the bytes as received.
         image: the decoded picture.
         detected: the positions of the faces: at most ``MAX_FACES``, the largest first.
-        pack: that found them.
+        pack: the pack that found them.
     """
 
     data: bytes
@@ -60,11 +60,11 @@ def read(services: Services, document: Mapping[str, Any], pack: Pack | None = No
         pack: finds the faces; the default pack if None.
 
     Raises:
-        ServiceError: the image cannot be read, or is too small.
-        InvalidImage: it is not a complete JPEG or PNG.
-        ImageTooLarge: it has too many pixels.
+        ServiceError: if the image cannot be read, or is too small.
+        InvalidImage: if the image is not a complete JPEG or PNG.
+        ImageTooLarge: if the image has too many pixels.
     """
-    # Imported here: functions that look at no picture need no NumPy either.
+    # Imported here, so that functions that process no pictures do not load NumPy.
     from facedex.vision.images import decode
 
     data = image_bytes(document)

@@ -1,4 +1,4 @@
-"""Jobs on stored video: started, described, restarted and kept going."""
+"""Jobs on stored video: start, description, restart and maintenance."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from facedex.workflows.current_collection import find_kept
 
 _logger: Final = get_logger(__name__)
 
-# What follows "The collection … was deleted" in the StatusMessage of a job.
+# Text that follows "The collection … was deleted" in the StatusMessage of a job.
 MEANWHILE: Final = " while the job ran"
 MAX_RESTARTS: Final = 2  # of a job whose collection changes to another model
 
@@ -30,16 +30,16 @@ MAX_RESTARTS: Final = 2  # of a job whose collection changes to another model
 def begin(
     operation: str, request: Mapping[str, Any], services: Services, *, threshold: float | None
 ) -> str:
-    """Start the job that a request asks for, unless it is repeated, and return the job's id.
+    """Start the job that a request describes, unless it is a repeated one; return the job's id.
 
     Args:
         operation: the operation's name.
         request: its checked request.
         services: of the request.
-        threshold: lowest similarity of a match, or None for a job that searches nothing.
+        threshold: minimum similarity of a match, or None for a job that searches no collection.
 
     Raises:
-        ServiceError: the video cannot be read.
+        ServiceError: if the video cannot be read.
         StoreError: see ``facedex.runtime.faults``.
     """
     settings = services.settings
@@ -52,8 +52,7 @@ def begin(
     topic = channel and channel["SNSTopicArn"]
     if topic and settings.topics is not None and topic not in settings.topics:
         raise InvalidParameterException(
-            f"This service may not publish to {topic}; its operator chooses the topics that it may"
-            " publish to."
+            f"This service may not publish to {topic}; its operator chooses the allowed topics."
         )
     with services.database.transaction() as connection:
         started = jobs.find_repeated(connection, operation, token, request)
@@ -86,7 +85,7 @@ def begin(
 
 
 def progress(connection: Connection, job: Job) -> dict[str, Any]:
-    """Return the members that the responses of both Get operations have in common."""
+    """Return the members that the responses of both Get operations share."""
     order, film = job.order, job.film
     message = job.status_message
     if job.finished_at is None:
@@ -113,16 +112,16 @@ def progress(connection: Connection, job: Job) -> dict[str, Any]:
 
 
 def results_page(request: Mapping[str, Any], services: Services, *listing: str) -> Page:
-    """Return the page of a job's results that a Get operation is asked for.
+    """Return the page of a job's results that a request asks for.
 
-    An empty NextToken asks for the first page: AWS's own examples begin with one.
+    An empty NextToken means the first page: AWS's own examples begin with one.
     """
     request = {name: value for name, value in request.items() if name != "NextToken" or value}
     return services.page(request, *listing, largest=LARGEST_VIDEO_PAGE)
 
 
 def send(database: Database, settings: Settings, job_id: str | None = None) -> None:
-    """Send the messages that are due, of one job or of all.
+    """Send the due messages of one job or of all.
 
     A message is ``{"JobId": id, "Task": number}``.
     """
@@ -135,20 +134,20 @@ def send(database: Database, settings: Settings, job_id: str | None = None) -> N
 
 
 def restart_with_current_model(database: Database, job: Job) -> bool:
-    """Begin a job again whose collection was upgraded to another model while it ran.
+    """Restart a job whose collection was upgraded to another model while the job ran.
 
-    The plan of the film stays; all its segments are analysed again, with the collection's new pack.
+    The plan of the film stays; all its segments are analysed again with the collection's new pack.
 
     Args:
         database: where the job is.
-        job: as the worker read it that could not continue.
+        job: the job as the worker that could not continue had read it.
 
     Returns:
-        False if the collection still has the job's model, so that beginning again is of no use.
+        False if the collection still has the job's model, so that a restart would not help.
 
     Raises:
-        CollectionNotFound: the collection was deleted.
-        ModelMismatch: the job has begun again ``MAX_RESTARTS`` times already.
+        CollectionNotFound: if the collection was deleted.
+        ModelMismatch: if the job has been restarted ``MAX_RESTARTS`` times already.
     """
     gallery = job.order.gallery
     if gallery is None:
@@ -167,7 +166,7 @@ def restart_with_current_model(database: Database, job: Job) -> bool:
         if jobs.restart(connection, job, collection.model_version):
             tasks.restart_segments(connection, job.job_id)
             _logger.warning(
-                "The video job %s begins again with the model %s: its collection was upgraded.",
+                "The video job %s restarts with the model %s: its collection was upgraded.",
                 job.job_id,
                 collection.model_version,
             )
@@ -175,10 +174,10 @@ def restart_with_current_model(database: Database, job: Job) -> bool:
 
 
 def publish_notification(database: Database, job_id: str | None = None) -> bool:
-    """Publish the notification of a finished job that is due: of one job, or of any.
+    """Publish the due notification of one finished job: the named one, or any.
 
     Returns:
-        Whether one was due.
+        True if one was due.
     """
     with database.transaction() as connection:
         job = job_notifications.claim_notification(connection, job_id)
@@ -187,7 +186,7 @@ def publish_notification(database: Database, job_id: str | None = None) -> bool:
     try:
         publish(job.order.topic_arn, job)
     except NotSent as error:
-        _logger.warning("%s It is published again later.", error)
+        _logger.warning("%s It will be published again later.", error)
         return True
     with database.transaction() as connection:
         job_notifications.mark_published(connection, job.job_id)
@@ -195,13 +194,13 @@ def publish_notification(database: Database, job_id: str | None = None) -> bool:
 
 
 def sweep(database: Database, settings: Settings) -> None:
-    """Keep jobs going; to be called every few seconds or minutes, by any process.
+    """Maintain the jobs; to be called every few seconds or minutes, by any process.
 
     Fails jobs without progress, sends lost messages again, publishes notifications that are due,
     and removes expired jobs.
 
     Raises:
-        DatabaseUnavailable: the database does not answer.
+        DatabaseUnavailable: if the database does not answer.
     """
     with database.transaction() as connection:
         for job_id in job_cleanup.fail_stalled(connection, seconds=settings.video_timeout):

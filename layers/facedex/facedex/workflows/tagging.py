@@ -1,4 +1,4 @@
-"""Tags: the resources that ARNs name, and the tags that belong to the product."""
+"""Tags: the resources that ARNs name, and the tag that names a collection's model pack."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def find(
     Args:
         connection: in a transaction.
         services: of the request.
-        arn: the resource's.
-        for_update: lock it against deletion until the transaction ends; for writers.
+        arn: the resource's ARN.
+        for_update: block deletion until the transaction ends; for writers.
 
     Raises:
-        ServiceError: it is not the ARN of either, or has another owner.
-        CollectionNotFound, StreamProcessorNotFound: there is none.
+        ServiceError: if the ARN is of another kind or has another owner.
+        CollectionNotFound, StreamProcessorNotFound: if the resource does not exist.
     """
     kind, name = services.owner.resource(arn)
     if kind is Kind.STREAM_PROCESSOR:
@@ -40,15 +40,15 @@ def find(
 
 
 def require_pack(connection: Connection, resource: Tagged, wanted: str | None) -> None:
-    """Make sure that a change of tags does not change a collection's pack.
+    """Check that a change of tags does not change a collection's pack.
 
     Args:
         connection: in the transaction of the change.
-        resource: whose tags are changed.
+        resource: the resource whose tags are changed.
         wanted: the new value of the tag; None if it is removed.
 
     Raises:
-        InvalidParameterException: it would.
+        InvalidParameterException: if the change would affect the collection's pack.
     """
     if not isinstance(resource, Collection):
         return
@@ -58,5 +58,5 @@ def require_pack(connection: Connection, resource: Tagged, wanted: str | None) -
         raise InvalidParameterException(
             f"A collection keeps its model pack, and with it the tag {PACK}; `facedex collections"
             f" upgrade {resource.collection_id} --from FOLDER_OF_PHOTOS --pack PACK` moves it to"
-            " another."
+            " another pack."
         )

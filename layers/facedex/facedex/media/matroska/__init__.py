@@ -1,1 +1,1 @@
-"""Matroska as Kinesis Video Streams uses it: read piece by piece, cut into fragments."""
+"""Matroska as Kinesis Video Streams uses it: incremental parsing into fragments."""

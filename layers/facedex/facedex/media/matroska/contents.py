@@ -21,12 +21,12 @@ class Track:
     """A track of a stream.
 
     Attributes:
-        number: the number that blocks name it by.
+        number: the number by which blocks refer to it.
         video: whether it is a video track.
         codec: Matroska's codec ID, such as ``V_MPEG4/ISO/AVC``.
         private: data that the decoder needs before the first frame.
-        width, height: pixels, 0 where the stream does not say.
-        packed: whether its blocks are compressed or encrypted in addition.
+        width, height: pixels, 0 if not stated.
+        packed: whether its blocks are additionally compressed or encrypted.
     """
 
     number: int
@@ -40,10 +40,13 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A frame as stored: track, time since the cluster's, whether it is a key frame, bytes.
+    """A frame as stored.
 
     Attributes:
-        offset: time in the stream's unit, from -32768 to 32767.
+        track: number of its track.
+        offset: time since the cluster's, in the stream's unit, from -32768 to 32767.
+        key: whether it is a key frame.
+        data: its bytes.
     """
 
     track: int
@@ -56,7 +59,7 @@ def read_tracks(body: bytes) -> tuple[Track, ...]:
     """Return the tracks in the body of a Tracks element.
 
     Raises:
-        Malformed: it is broken.
+        Malformed: if the body is malformed.
     """
     entries = (entry for name, entry in ebml.children(body) if name == ebml.TRACK_ENTRY)
     return tuple(_read_track(entry) for entry in entries)
@@ -77,10 +80,10 @@ def _read_track(body: bytes) -> Track:
 
 
 def read_scale(body: bytes) -> int:
-    """Return the nanoseconds in the unit of time, from the body of an Info element.
+    """Return the unit of time in nanoseconds, from the body of an Info element.
 
     Raises:
-        Malformed: it is broken, or the unit is zero.
+        Malformed: if the body is malformed, or the unit is zero.
     """
     scale = MILLISECOND
     for name, value in ebml.children(body):
@@ -95,7 +98,7 @@ def read_tags(body: bytes) -> dict[str, str]:
     """Return the names and texts in the body of a Tags element.
 
     Raises:
-        Malformed: it is broken.
+        Malformed: if the body is malformed.
     """
     tags: dict[str, str] = {}
     for outer, tag in ebml.children(body):
@@ -113,7 +116,7 @@ def read_block(element: Element) -> Block:
     """Return the frame in a SimpleBlock or a BlockGroup.
 
     Raises:
-        Malformed: it is broken, or holds several frames, which no video does.
+        Malformed: if the element is malformed, or contains several frames, as no video does.
     """
     body, key = element.body, None
     if element.id == ebml.BLOCK_GROUP:
@@ -122,11 +125,11 @@ def read_block(element: Element) -> Block:
         key = ebml.REFERENCE_BLOCK not in found
     track = ebml.read_size(body, 0)
     if track is None or track[0] is None or len(body) < track[1] + 3:
-        raise Malformed("A block is too short to hold a frame.")
+        raise Malformed("A block is too short to contain a frame.")
     at = track[1]
     flags = body[at + 2]
     if flags & _LACING:
-        raise Malformed("A block holds several frames.")
+        raise Malformed("A block contains several frames.")
     return Block(
         track[0],
         int.from_bytes(body[at : at + 2], "big", signed=True),

@@ -1,4 +1,4 @@
-"""EBML: numbers of variable length, and elements made of them (RFC 8794; IDs from RFC 9559)."""
+"""EBML: variable-length numbers and elements (RFC 8794; IDs from RFC 9559)."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def read_id(data: Bytes, at: int) -> tuple[int, int] | None:
     """Return an element's ID with its length marker, and its end; None if bytes are missing.
 
     Raises:
-        Malformed: no ID begins so.
+        Malformed: if no ID begins with this byte.
     """
     if at >= len(data):
         return None
@@ -71,10 +71,10 @@ def read_id(data: Bytes, at: int) -> tuple[int, int] | None:
 
 
 def read_size(data: Bytes, at: int) -> tuple[int | None, int] | None:
-    """Return a size, None if unknown, and its end; return None if bytes are missing.
+    """Return an element's size (None if unknown) and the size's end; None if bytes are missing.
 
     Raises:
-        Malformed: it is longer than EBML allows.
+        Malformed: if the size is longer than EBML allows.
     """
     if at >= len(data):
         return None
@@ -93,14 +93,14 @@ def children(body: Bytes) -> Iterator[tuple[int, bytes]]:
     """Yield the ID and the body of each element in the body of another.
 
     Raises:
-        Malformed: they do not fill the body.
+        Malformed: if the elements do not fill the body.
     """
     at = 0
     while at < len(body):
         name = read_id(body, at)
         size = read_size(body, name[1]) if name else None
         if name is None or size is None or size[0] is None or size[1] + size[0] > len(body):
-            raise Malformed("An element does not end where the one around it ends.")
+            raise Malformed("An element extends beyond the end of its parent.")
         at = size[1] + size[0]
         yield name[0], bytes(body[size[1] : at])
 
@@ -109,7 +109,7 @@ def unsigned(body: Bytes) -> int:
     """Return the value of an unsigned integer element.
 
     Raises:
-        Malformed: it has more than eight bytes.
+        Malformed: if the integer has more than eight bytes.
     """
     if len(body) > 8:
         raise Malformed("An integer has more than 8 bytes.")
@@ -137,7 +137,7 @@ def string(name: int, value: str) -> bytes:
 
 
 def endless(name: int) -> bytes:
-    """Return the head of an element of unknown size, for one that is written while it grows."""
+    """Return the head of an element of unknown size, whose content is written as it arrives."""
     return _id(name) + _UNKNOWN
 
 

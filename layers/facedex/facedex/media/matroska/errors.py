@@ -4,11 +4,11 @@ from __future__ import annotations
 
 
 class MatroskaError(ValueError):
-    """The bytes are not valid; the message says what was found."""
+    """The bytes are not valid Matroska; the message describes the problem."""
 
 
 class Malformed(MatroskaError):
-    """An element is broken, or of the wrong kind for its place, or the bytes are no element."""
+    """An element is malformed or of the wrong kind, or the bytes are not an element."""
 
 
 class TooLarge(MatroskaError):
@@ -20,23 +20,23 @@ class Truncated(MatroskaError):
 
 
 class NotMatroska(MatroskaError):
-    """So many bytes had no readable element that reading stops."""
+    """Too many bytes contained no readable element."""
 
 
 class NoVideo(MatroskaError):
-    """The tracks have no video, or none in a form that is read here."""
+    """There is no video track, or none in a supported form."""
 
 
 class Undecodable(MatroskaError):
-    """Not one frame of a fragment could be decoded."""
+    """Too many consecutive frames could not be decoded."""
 
 
 class StreamFailed(MatroskaError):
-    """The service ended the stream and said why in its tags.
+    """The service ended the stream and stated the error in its tags.
 
     Attributes:
         code: ``AWS_KINESISVIDEO_ERROR_CODE``.
-        number: ``AWS_KINESISVIDEO_ERROR_ID``, 0 where there is none.
+        number: ``AWS_KINESISVIDEO_ERROR_ID``, 0 if there is none.
     """
 
     def __init__(self, code: str, number: int) -> None:

@@ -1,4 +1,4 @@
-"""Events of a GetMedia response as they arrive: each frame before its fragment has ended."""
+"""Events of a GetMedia response as they arrive: frames are available before their fragment ends."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class Opening:
     """A fragment begins.
 
     Attributes:
-        number: the service's number; empty in a file that did not come from it.
+        number: the service's fragment number; empty in a file from another source.
         server_timestamp, producer_timestamp: seconds since 1970.
         tracks: its tracks.
-        began: its start in seconds of its own clock.
+        began: its start, in seconds of the stream's own clock.
     """
 
     number: str
@@ -51,12 +51,13 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Coded:
-    """A frame of the fragment that began last.
+    """A frame of the latest fragment.
 
     Attributes:
         track: number of its track.
         offset: seconds since the fragment's beginning.
-        key: whether it can be decoded by itself.
+        key: whether it is a key frame.
+        data: the encoded frame.
     """
 
     track: int
@@ -67,11 +68,11 @@ class Coded:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """The fragment that began last is complete.
+    """The latest fragment is complete.
 
     Attributes:
         number: number of the fragment.
-        millis_behind_now: milliseconds from it to the newest fragment of the stream.
+        millis_behind_now: milliseconds between it and the newest fragment of the stream.
         continuation_token: token to continue reading after it.
     """
 
@@ -88,16 +89,16 @@ def read_live(
 ) -> Iterator[Event]:
     """Yield the events of a stream, each as soon as its last byte has arrived.
 
-    Memory holds one element. Damaged parts are skipped, and reading continues at the next header: a
-    fragment without an Ending is incomplete.
+    At most one element is in memory. Damaged parts are skipped, and reading continues at the next
+    header; a fragment without an Ending is incomplete.
 
     Args:
-        chunks: the bytes of the stream, cut anywhere.
-        damaged: called with the error of each part that was skipped.
+        chunks: the bytes of the stream, in pieces of any size.
+        damaged: called with the error of each skipped part.
 
     Raises:
-        StreamFailed: the service ended the stream with an error.
-        NotMatroska: megabytes contained no readable element.
+        StreamFailed: if the service ended the stream with an error.
+        NotMatroska: if several megabytes contained no readable element.
     """
     report = damaged or (lambda _error: None)
     parser = Parser()
@@ -118,7 +119,7 @@ def read_live(
                 parser.resume()
                 pending = b""
         if parser.lost > _PATIENCE:
-            raise NotMatroska(f"{parser.lost} bytes held nothing that could be read as Matroska.")
+            raise NotMatroska(f"{parser.lost} bytes contained no readable Matroska element.")
     try:
         parser.finish()
     except Truncated as error:
@@ -168,7 +169,7 @@ class _State:
 
     def _read(self, element: Element) -> Coded:
         if not self._opened:
-            raise Malformed("A cluster does not begin with its time.")
+            raise Malformed("A cluster does not begin with its timestamp.")
         block = contents.read_block(element)
         return Coded(block.track, block.offset * self._scale / 1e9, block.key, block.data)
 

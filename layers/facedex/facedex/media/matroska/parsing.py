@@ -1,7 +1,7 @@
-"""Parser of a Matroska byte stream into elements, as it arrives, in bounded memory.
+"""Incremental parser of a Matroska byte stream into elements, in bounded memory.
 
-FFmpeg, which decodes the pictures, hides the tags of Kinesis and waits for the end of a cluster,
-and the EBML libraries for Python need a seekable file. So this module separates the elements.
+FFmpeg, which decodes the pictures, hides the tags of Kinesis and waits for the end of a cluster;
+EBML libraries for Python need a seekable file. This module therefore separates the elements.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 from facedex.media.matroska import ebml
 from facedex.media.matroska.errors import Malformed, MatroskaError, TooLarge, Truncated
 
-# Of no element: follows a cluster's last child.
+# Id of an artificial element that follows a cluster's last child.
 CLUSTER_END: Final = 0
 
 _MAGIC: Final = ebml.EBML.to_bytes(4, "big")
@@ -45,7 +45,7 @@ _IN_CLUSTER: Final = frozenset(
 _ANYWHERE: Final = frozenset({ebml.VOID, ebml.CRC_32})
 _BLOCKS: Final = frozenset({ebml.SIMPLE_BLOCK, ebml.BLOCK_GROUP})
 # Elements that are returned, other than blocks; all others are skipped.
-_HANDED_OUT: Final = frozenset({ebml.EBML, ebml.INFO, ebml.TRACKS, ebml.TAGS, ebml.TIMESTAMP})
+_RETURNED: Final = frozenset({ebml.EBML, ebml.INFO, ebml.TRACKS, ebml.TAGS, ebml.TIMESTAMP})
 _LARGEST_HEADER: Final = 1 << 20  # bytes
 _LARGEST_SKIPPED: Final = 64 << 20  # bytes
 
@@ -73,8 +73,9 @@ class Element:
 class Parser:
     """Parser of the elements of a stream.
 
-    Segments and clusters, which may be of unknown size, are opened; their children are returned
-    whole. At most one element is held. After an error, parsing continues at the next EBML header.
+    Of segments and clusters, which may be of unknown size, the head and then each child is
+    returned. At most one element is in memory. After an error, parsing continues at the next EBML
+    header.
 
     Attributes:
         lost: bytes discarded since the last element.
@@ -84,22 +85,22 @@ class Parser:
         """Create a parser for a stream that begins with an EBML header.
 
         Args:
-            largest: most bytes of a block.
+            largest: maximum number of bytes of a block.
         """
         self.lost = 0
         self._largest = largest
         self._held = bytearray()
-        self._skip = 0  # bytes of a skipped element
+        self._skip = 0  # remaining bytes of a skipped element
         self._begun = False
         self._searching = False
         self._in_cluster = False
-        self._left: int | None = None  # bytes of the cluster, if its size is known
+        self._left: int | None = None  # remaining bytes of the cluster, if its size is known
 
     def feed(self, data: bytes) -> Iterator[Element]:
         """Yield the elements that ``data`` completes.
 
         Raises:
-            MatroskaError: the next bytes cannot be read; call again to continue after them.
+            MatroskaError: if the next bytes cannot be parsed; call again to continue after them.
         """
         self._held += data
         while (found := self._next()) is not None:
@@ -109,7 +110,7 @@ class Parser:
         """End the stream.
 
         Raises:
-            Truncated: it ends in the middle of an element.
+            Truncated: if the stream ends in the middle of an element.
         """
         if self._held or self._skip or self._left:
             self._held.clear()
@@ -136,7 +137,7 @@ class Parser:
                     return None
                 name, size, length = head
                 if self._in_cluster and name in _TOP:
-                    # It stays in the buffer: it follows the end of the cluster.
+                    # It stays in the buffer, as the end of the cluster comes first.
                     return self._end_cluster(early=True)
                 self._check(name, size, length)
             except MatroskaError:
@@ -148,7 +149,7 @@ class Parser:
                 self._left = size if self._in_cluster else None
                 return opened
             assert size is not None
-            if name not in _HANDED_OUT | _BLOCKS:
+            if name not in _RETURNED | _BLOCKS:
                 self._consume(length)
                 self._skip = size
             elif len(self._held) < length + size:
@@ -159,7 +160,7 @@ class Parser:
                 return Element(name, self._consume(length), self._consume(size))
 
     def _drop_unwanted(self) -> bool:
-        """Discard bytes that are skipped; return whether an element may begin then."""
+        """Discard bytes to skip; return whether the next byte may begin an element."""
         if self._searching:
             found = self._held.find(_MAGIC)
             dropped = found if found >= 0 else max(0, len(self._held) - len(_MAGIC) + 1)
@@ -178,7 +179,7 @@ class Parser:
         if name is None:
             return None
         if name[0] not in _TOP | _IN_CLUSTER | _ANYWHERE:
-            raise Malformed(f"0x{name[0]:X} is the ID of no element that belongs here.")
+            raise Malformed(f"No element with the ID 0x{name[0]:X} is allowed here.")
         if not self._begun and name[0] != ebml.EBML:
             raise Malformed("The stream does not begin with an EBML header.")
         size = ebml.read_size(self._held, name[1])
@@ -188,7 +189,7 @@ class Parser:
         if name in (ebml.SEGMENT, ebml.CLUSTER):
             return
         if name in _IN_CLUSTER and not self._in_cluster:
-            raise Malformed("A block stands outside of any cluster.")
+            raise Malformed("A block is outside of any cluster.")
         if size is None:
             raise Malformed("Only a segment or a cluster may be of unknown size.")
         if self._in_cluster and self._left is not None and length + size > self._left:
@@ -196,10 +197,10 @@ class Parser:
         largest = _LARGEST_SKIPPED
         if name in _BLOCKS:
             largest = self._largest
-        elif name in _HANDED_OUT:
+        elif name in _RETURNED:
             largest = _LARGEST_HEADER
         if size > largest:
-            raise TooLarge(f"An element says that it has {size} bytes; {largest} are allowed.")
+            raise TooLarge(f"An element declares {size} bytes; at most {largest} are allowed.")
 
     def _consume(self, count: int) -> bytes:
         taken = bytes(self._held[:count])
@@ -217,7 +218,7 @@ class Parser:
         return Element(CLUSTER_END, b"", b"")
 
     def _give_up(self) -> None:
-        # A header that is itself broken must not be found again.
+        # A header that is itself malformed must not be found again.
         if self._held.startswith(_MAGIC) and not self._truncates():
             del self._held[: len(_MAGIC)]
             self.lost += len(_MAGIC)
@@ -225,7 +226,7 @@ class Parser:
         return
 
     def _truncates(self) -> bool:
-        """Return whether the next header is valid, and so cut off the element before it."""
+        """Return whether the next header is valid and therefore truncates the preceding element."""
         try:
             head = self._read_head()
         except MatroskaError:

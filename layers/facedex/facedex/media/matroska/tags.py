@@ -1,4 +1,4 @@
-"""The tags that Kinesis Video Streams adds to the fragments of a GetMedia answer.
+"""The tags that Kinesis Video Streams adds to the fragments of a GetMedia response.
 
 See "Payload" at
 https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/API_dataplane_GetMedia.html.
@@ -20,7 +20,7 @@ ERROR_ID: Final = f"{_PREFIX}ERROR_ID"
 
 
 def seconds(text: str | None) -> float | None:
-    """Return the value of a tag with a time, or None where it is not a time."""
+    """Return the value of a tag with a time, or None if it is not a time."""
     try:
         value = float(text) if text else math.nan
     except ValueError:
