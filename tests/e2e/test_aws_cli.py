@@ -177,7 +177,7 @@ def wait_for_processor(cli: Cli, name: str, status: str) -> None:
         assert time.monotonic() < end, f"it does not become {status}"
 
 
-def test_every_operation_of_the_catalog_is_in_the_story(story: dict[str, list[Any]]) -> None:
+def test_the_test_calls_every_operation_of_the_catalog(story: dict[str, list[Any]]) -> None:
     assert set(story) - {"name", "faces"} == set(OPERATIONS)
 
 
@@ -242,7 +242,7 @@ def test_the_cli_finds_people_by_face_by_photo_and_as_users(story: dict[str, lis
     assert [match["User"]["UserId"] for match in photo["UserMatches"]] == ["eileen"]
 
 
-def test_the_cli_takes_back_what_it_did(story: dict[str, list[Any]]) -> None:
+def test_the_cli_deletes_what_it_created(story: dict[str, list[Any]]) -> None:
     _, grace = story["faces"]
     (disassociated,), (deleted,) = story["DisassociateFaces"], story["DeleteFaces"]
     assert disassociated["UserStatus"] == "CREATED"
@@ -268,7 +268,7 @@ def test_the_cli_takes_back_what_it_did(story: dict[str, list[Any]]) -> None:
         ("list-collections --starting-token forged", "InvalidPaginationToken", "ListCollections"),
     ],
 )
-def test_the_cli_says_what_was_wrong(cli: Cli, line: str, code: str, operation: str) -> None:
+def test_the_cli_reports_errors(cli: Cli, line: str, code: str, operation: str) -> None:
     message = cli.refused(line)
     assert f"({code}" in message
     assert f"when calling the {operation} operation: " in message

@@ -69,7 +69,7 @@ def test_paginators_yield_everything_once_in_pages_of_the_size_asked_for(
 @pytest.mark.parametrize(
     ("operation", "members"), [("list_faces", "Faces"), ("list_users", "Users")]
 )
-def test_a_listing_broken_off_goes_on_from_its_resume_token(
+def test_a_listing_resumes_from_its_token(
     rekognition: Any, collection: str, operation: str, members: str
 ) -> None:
     paginator = rekognition.get_paginator(operation)
@@ -118,7 +118,7 @@ def test_errors_are_caught_by_the_clients_own_exception_types(rekognition: Any) 
         rekognition.list_collections(NextToken="forged")
 
 
-def test_a_client_is_pointed_here_by_environment_variables_alone(
+def test_environment_variables_alone_point_a_client_here(
     server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     for name, value in {

@@ -41,7 +41,7 @@ def side_by_side(tmp_path: Path, portraits: dict[str, bytes]) -> Path:
     return path
 
 
-def test_the_demo_finds_everyone_and_can_be_repeated(
+def test_the_demo_finds_every_person_and_can_be_repeated(
     tmp_path: Path,
     side_by_side: Path,
     pack_directory: Path,
@@ -72,7 +72,7 @@ def test_the_demo_finds_everyone_and_can_be_repeated(
         output.unlink()
 
 
-def test_a_file_that_is_no_picture_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_image_is_named(tmp_path: Path) -> None:
     text = tmp_path / "notes.txt"
     text.write_text("not a picture")
     done = run(tmp_path / "data", tmp_path / "out.png", f"--image={text}")

@@ -95,7 +95,7 @@ def test_the_faces_option_is_checked(rest: Rest, collection: str) -> None:
     assert gone[0] == "ResourceNotFoundException"
 
 
-def test_the_aws_api_knows_no_extension(rest: Rest, collection: str, portraits: Portraits) -> None:
+def test_the_aws_api_has_no_extensions(rest: Rest, collection: str, portraits: Portraits) -> None:
     image = inline(portraits["grace"])
     body = json.dumps({"CollectionId": collection, "faces": "all", "Image": image})
 

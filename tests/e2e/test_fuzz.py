@@ -170,7 +170,7 @@ def gallery(server: Server, photos: dict[str, bytes], jobs: dict[str, str]) -> I
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_any_request_is_answered_or_refused_without_a_trace(
+def test_any_request_is_answered_or_refused_without_a_traceback(
     gallery: Gallery, tables: Tables, operation: str
 ) -> None:
     modelled = {error["shape"] for error in service_model()["operations"][operation]["errors"]}

@@ -167,14 +167,14 @@ def test_only_a_changed_file_is_indexed_again(
     assert importer.external_ids().count("grace") == 2
 
 
-def test_a_photo_asked_for_otherwise_is_indexed_again(importer: Importer, photos: Path) -> None:
+def test_changed_options_index_a_photo_again(importer: Importer, photos: Path) -> None:
     importer(photos / "people")
     rows = importer(photos / "people", "--external-id=folder")
     assert not any(row["earlier_run"] for row in rows.values())
     assert importer.external_ids().count("eileen:20eileen") == 2
 
 
-def test_a_collection_made_anew_is_filled_again(importer: Importer, photos: Path) -> None:
+def test_a_recreated_collection_is_imported_into_again(importer: Importer, photos: Path) -> None:
     importer(photos / "people")
     before = importer.external_ids()
     importer.client.delete_collection(CollectionId=importer.collection)
@@ -274,7 +274,7 @@ def test_the_running_server_is_found_by_its_data_directory_and_s3_beside_it(
     assert importer.external_ids() == [bucket]
 
 
-def test_an_interrupted_import_goes_on_where_it_ended(
+def test_an_interrupted_import_resumes(
     importer: Importer, tmp_path: Path, portraits: dict[str, bytes]
 ) -> None:
     folder = tmp_path / "many"
@@ -334,7 +334,7 @@ def test_links_that_go_round_in_a_circle_are_followed_once(
         (".", ("--endpoint-url=http://127.0.0.1:9",), "Start the server with: facedex up"),
     ],
 )
-def test_what_cannot_be_imported_is_said_in_a_sentence(
+def test_an_impossible_import_is_reported_in_one_sentence(
     server: Server, tmp_path: Path, source: str, options: tuple[str, ...], sentence: str
 ) -> None:
     process = Importer(server, tmp_path).start(source if source != "." else tmp_path, *options)

@@ -114,7 +114,7 @@ def story(
     return dict(responses)
 
 
-def test_every_operation_of_the_catalog_is_in_the_story(story: dict[str, list[Any]]) -> None:
+def test_the_test_calls_every_operation_of_the_catalog(story: dict[str, list[Any]]) -> None:
     assert set(story) - {"CreationTimestamp"} == set(OPERATIONS)
 
 

@@ -161,7 +161,7 @@ def test_the_aws_cli_works_with_a_key(guarded: Server, key: Key) -> None:
     assert "(InvalidSignatureException)" in aws("wrong").stderr
 
 
-def test_faces_are_indexed_from_s3_behind_keys(
+def test_faces_are_indexed_from_s3_with_access_keys(
     guarded: Server, key: Key, portraits: dict[str, bytes]
 ) -> None:
     s3 = guarded.client("s3")
@@ -226,7 +226,7 @@ def test_an_unsigned_request_is_refused(
     assert (status, answer["__type"]) == (400, "MissingAuthenticationTokenException")
 
 
-def test_a_wrong_secret_and_an_unknown_key_are_told_apart(guarded: Server, key: Key) -> None:
+def test_a_wrong_secret_and_an_unknown_key_are_distinguished(guarded: Server, key: Key) -> None:
     wrong = client(guarded, (key[0], "wrong"))
     assert code(wrong.list_collections) == "InvalidSignatureException"
     for unknown in ("testing", "FDXAAAAAAAAAAAAAAAAA", "AKIAIOSFODNN7EXAMPLE"):
@@ -328,7 +328,7 @@ def _no_signature(request: Any) -> None:
         (_no_signature, "MissingAuthenticationTokenException"),
     ],
 )
-def test_a_request_changed_on_its_way_is_refused_and_changes_nothing(
+def test_a_tampered_request_is_refused_and_changes_nothing(
     guarded: Server, key: Key, tamper: Callable[[Any], None], expected: str
 ) -> None:
     rekognition = client(guarded, key)
@@ -406,9 +406,7 @@ def test_a_read_only_key_reads_and_changes_nothing(
         "\xff\xfe",
     ],
 )
-def test_garbage_for_an_authorization_header_is_refused(
-    guarded: Server, authorization: str
-) -> None:
+def test_a_garbage_authorization_header_is_refused(guarded: Server, authorization: str) -> None:
     headers = {
         "Authorization": authorization,
         "X-Amz-Target": "RekognitionService.ListCollections",
@@ -434,7 +432,7 @@ def test_the_list_shows_every_key_and_no_secret(directory: Path, key: Key, early
 
 
 @pytest.mark.usefixtures("guarded")
-def test_a_key_that_is_not_there_is_named(directory: Path) -> None:
+def test_an_unknown_key_is_named_in_the_error(directory: Path) -> None:
     for command in ("disable", "enable", "delete"):
         refused = facedex("keys", command, "FDXAAAAAAAAAAAAAAAAA", f"--data-dir={directory}")
         assert refused.returncode == 1
@@ -442,11 +440,11 @@ def test_a_key_that_is_not_there_is_named(directory: Path) -> None:
 
 
 @pytest.mark.usefixtures("early_key")
-def test_the_secret_of_the_keys_is_its_owners_alone(directory: Path) -> None:
+def test_the_keys_secret_is_readable_only_by_its_owner(directory: Path) -> None:
     assert (directory / "keys.secret").stat().st_mode & 0o777 == 0o600
 
 
-def test_an_import_signs_each_photo(
+def test_an_import_signs_each_request(
     guarded: Server, key: Key, tmp_path: Path, portraits: dict[str, bytes]
 ) -> None:
     for name, portrait in portraits.items():

@@ -132,7 +132,7 @@ def test_a_stream_that_keeps_nothing_persists_nothing(
     assert numbers(stream.read(1)) == list(range(10))
 
 
-def test_live_readers_get_a_fragment_while_the_next_is_on_its_way(
+def test_live_readers_get_a_fragment_before_the_next_is_complete(
     stream: Stream, media: tuple[bytes, list[bytes]]
 ) -> None:
     header, clusters = media
@@ -162,7 +162,7 @@ def test_live_readers_get_a_fragment_while_the_next_is_on_its_way(
     producer.close()
 
 
-def test_reading_goes_on_where_it_ended(stream: Stream, media: tuple[bytes, list[bytes]]) -> None:
+def test_reading_resumes_where_it_stopped(stream: Stream, media: tuple[bytes, list[bytes]]) -> None:
     header, clusters = media
     put_media(stream.endpoint, stream.name, header + b"".join(clusters))
     first = stream.read(1)[0]
@@ -179,7 +179,7 @@ def test_reading_goes_on_where_it_ended(stream: Stream, media: tuple[bytes, list
     assert numbers(stream.read(1, "NOW")) == list(range(20, 30))
 
 
-def test_a_fragment_that_is_not_held_is_said_to_be_missing(stream: Stream) -> None:
+def test_a_missing_fragment_is_reported(stream: Stream) -> None:
     with pytest.raises(StreamFailed, match="not found") as failed:
         stream.read(1, "FRAGMENT_NUMBER", AfterFragmentNumber="1" * 47)
     assert failed.value.number == 4000
@@ -207,7 +207,7 @@ def test_a_fragment_that_is_not_held_is_said_to_be_missing(stream: Stream) -> No
     ],
     ids=["garbage", "truncated", "backwards", "second-header"],
 )
-def test_what_is_broken_is_refused_and_what_came_before_is_kept(
+def test_a_broken_fragment_is_refused_and_earlier_ones_are_kept(
     stream: Stream, media: tuple[bytes, list[bytes]], spoil: Any, code: str
 ) -> None:
     said = acknowledgements(put_media(stream.endpoint, stream.name, spoil(*media)))
@@ -231,7 +231,7 @@ def test_garbage_alone_is_refused(stream: Stream) -> None:
     assert [each["ErrorId"] for each in said] == [4006]
 
 
-def test_a_producer_that_breaks_off_leaves_what_was_whole(
+def test_an_interrupted_producer_keeps_its_complete_fragments(
     stream: Stream, media: tuple[bytes, list[bytes]]
 ) -> None:
     header, clusters = media
@@ -293,7 +293,7 @@ def test_bad_requests_get_modelled_errors(stream: Stream) -> None:
     assert "x-amzn-producer-start-timestamp" in relative.json()["Message"]
 
 
-def test_many_readers_that_do_not_read_hold_up_nobody(
+def test_stalled_readers_do_not_block_others(
     stream: Stream, media: tuple[bytes, list[bytes]]
 ) -> None:
     # Twice the number of the server's threads.

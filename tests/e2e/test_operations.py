@@ -150,7 +150,7 @@ ALTERATIONS: dict[str, tuple[Alteration, int]] = {
 
 @pytest.mark.parametrize("alteration", ALTERATIONS)
 @pytest.mark.parametrize("name", ["eileen", "grace"])
-def test_a_person_is_found_again_in_an_altered_photo_and_nobody_else_is(
+def test_only_the_right_person_is_found_in_an_altered_photo(
     rekognition: RekognitionClient,
     collection: str,
     staff: dict[str, str],
@@ -170,7 +170,7 @@ def test_a_person_is_found_again_in_an_altered_photo_and_nobody_else_is(
     assert 0 < answer["SearchedFaceBoundingBox"]["Width"] < 1
 
 
-def test_every_face_is_ranked_when_no_threshold_holds_it_back(
+def test_every_face_is_ranked_at_threshold_0(
     rekognition: RekognitionClient, collection: str, staff: dict[str, str], portraits: Portraits
 ) -> None:
     answer = rekognition.search_faces_by_image(
@@ -184,7 +184,7 @@ def test_every_face_is_ranked_when_no_threshold_holds_it_back(
     assert answer["FaceMatches"][1]["Similarity"] < 80
 
 
-def test_a_stored_face_finds_its_like_and_never_itself(
+def test_a_stored_face_finds_similar_faces_and_never_itself(
     rekognition: RekognitionClient, collection: str, staff: dict[str, str], portraits: Portraits
 ) -> None:
     mirrored = rekognition.index_faces(
@@ -211,7 +211,7 @@ def test_the_same_photo_indexed_twice_gives_the_same_face_ids(
     assert rekognition.describe_collection(CollectionId=collection)["FaceCount"] == 3
 
 
-def test_the_largest_faces_are_indexed_and_the_others_said_to_be_too_many(
+def test_faces_beyond_max_faces_are_reported_as_exceeding_it(
     rekognition: RekognitionClient, collection: str, portraits: Portraits
 ) -> None:
     with (
@@ -245,7 +245,7 @@ def test_the_largest_faces_are_indexed_and_the_others_said_to_be_too_many(
         ),
     ],
 )
-def test_the_quality_filter_says_why_a_face_was_not_indexed(
+def test_the_quality_filter_gives_reasons_for_unindexed_faces(
     rekognition: RekognitionClient,
     collection: str,
     portraits: Portraits,
@@ -264,7 +264,7 @@ def test_the_quality_filter_says_why_a_face_was_not_indexed(
     assert len(lenient["FaceRecords"]) == 1
 
 
-def test_a_photo_lying_on_its_side_is_turned_upright_by_its_exif_tag(
+def test_the_exif_orientation_is_applied(
     rekognition: RekognitionClient, portraits: Portraits
 ) -> None:
     (upright,) = rekognition.detect_faces(Image={"Bytes": portraits["eileen"]})["FaceDetails"]
@@ -309,7 +309,7 @@ def test_faces_are_listed_page_by_page_and_by_id(
     assert [face["ExternalImageId"] for face in named] == ["eileen"]
 
 
-def test_deleted_faces_are_found_no_more_and_unknown_ones_are_reported(
+def test_deleted_faces_are_not_found_and_unknown_ones_are_reported(
     rekognition: RekognitionClient, collection: str, staff: dict[str, str], portraits: Portraits
 ) -> None:
     unknown = str(uuid4())
@@ -327,7 +327,7 @@ def test_deleted_faces_are_found_no_more_and_unknown_ones_are_reported(
     assert rekognition.describe_collection(CollectionId=collection)["FaceCount"] == 1
 
 
-def test_the_faces_of_a_couple_are_told_apart(
+def test_the_faces_of_a_couple_are_distinguished(
     rekognition: RekognitionClient, collection: str, data: Path
 ) -> None:
     photo = (data / "groups" / "couple.jpg").read_bytes()

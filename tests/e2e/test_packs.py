@@ -38,7 +38,7 @@ def hold(directory: Path, *versions: str) -> None:
         postgres.stop()
 
 
-def test_packs_of_existing_collections_are_there_after_the_start(
+def test_packs_of_existing_collections_are_installed_at_the_start(
     models: Path, dlib_directory: Path, tmp_path: Path, portraits: dict[str, bytes]
 ) -> None:
     data = tmp_path / "data"
@@ -67,7 +67,7 @@ def test_packs_of_existing_collections_are_there_after_the_start(
     ]
 
 
-def test_a_pack_that_cannot_be_had_is_warned_of_and_the_rest_is_served(
+def test_a_pack_that_cannot_be_downloaded_is_reported_and_the_rest_is_served(
     models: Path, tmp_path: Path
 ) -> None:
     data, offline = tmp_path / "data", {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull}

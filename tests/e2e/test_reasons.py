@@ -170,7 +170,7 @@ def test_each_face_that_was_not_deleted_has_its_reason(
 
 
 @pytest.mark.parametrize("operation", ["associate_faces", "disassociate_faces", "delete_user"])
-def test_a_token_is_answered_the_same_again_and_not_lent_to_another_request(
+def test_a_token_repeats_its_answer_and_is_refused_for_another_request(
     rekognition: Any, collection: str, ann_and_ben: dict[str, list[str]], operation: str
 ) -> None:
     lists = {} if operation == "delete_user" else {"FaceIds": ann_and_ben["ann"]}
@@ -209,7 +209,7 @@ def test_faces_are_listed_by_user_and_by_id_together(
     assert "NextToken" in message
 
 
-def test_a_matched_face_and_a_matched_user_name_whom_they_belong_to(
+def test_matches_contain_their_user_and_external_image_id(
     rekognition: Any, collection: str, ann_and_ben: dict[str, list[str]], portraits: Portraits
 ) -> None:
     photo = {"Bytes": portraits["grace"]}

@@ -223,7 +223,7 @@ def test_bodies_that_are_wrong(rest: Rest, body: bytes, kind: str, code: str) ->
     assert rest.bad("POST", "/v1/faces/detect", body, kind)[0] == code
 
 
-def test_a_member_in_two_places_may_say_the_same_and_no_more(rest: Rest, collection: str) -> None:
+def test_a_member_given_twice_must_have_equal_values(rest: Rest, collection: str) -> None:
     path = f"/v1/collections/{collection}/users"
     same = json.dumps({"CollectionId": collection, "UserId": "ann"}).encode()
     assert rest.ask("POST", path, same, query={"UserId": "ann"}) == (200, {})

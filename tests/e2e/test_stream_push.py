@@ -63,7 +63,7 @@ def test_a_film_arrives_frame_by_frame(server: Server, tmp_path: Path) -> None:
     assert stored(server, stream, 30) == list(range(30))
 
 
-def test_a_camera_comes_back_and_so_does_its_stream(server: Server) -> None:
+def test_a_stream_resumes_when_its_camera_returns(server: Server) -> None:
     film = kinesis.numbered_film(40, key_frames=10)
     stream = f"camera-{uuid4().hex}"
     client = server.client("kinesisvideo")
@@ -92,7 +92,7 @@ def test_a_camera_comes_back_and_so_does_its_stream(server: Server) -> None:
     assert pushed.returncode == 0, errors
 
 
-def test_what_cannot_be_pushed_is_said_in_one_sentence(server: Server, tmp_path: Path) -> None:
+def test_an_impossible_push_is_reported_in_one_sentence(server: Server, tmp_path: Path) -> None:
     sound = making.save(making.sound_only(), tmp_path / "sound.mp4")
     text = making.save(b"no film", tmp_path / "text.mp4")
     for source, reason in (

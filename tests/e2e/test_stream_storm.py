@@ -140,7 +140,7 @@ def machine(tmp_path: Path, pack_directory: Path) -> Iterator[Machine]:
     assert made.server.stop() == 0
 
 
-def test_a_processor_runs_on_whatever_is_killed(
+def test_a_processor_survives_kills_of_any_process(
     machine: Machine, portraits: dict[str, bytes], tmp_path: Path
 ) -> None:
     film = tmp_path / "door.mp4"

@@ -113,7 +113,7 @@ def test_a_record_has_what_rekognition_documents(scene: Scene, both: bytes) -> N
         assert {"FaceId", "ImageId", "BoundingBox", "Confidence"} < set(match["Face"])
 
 
-def test_what_comes_in_after_the_start_is_searched_whenever_a_worker_is_found(
+def test_media_after_the_start_is_searched_even_if_a_worker_comes_later(
     scene: Scene, both: bytes
 ) -> None:
     scene.start()
@@ -122,7 +122,7 @@ def test_what_comes_in_after_the_start_is_searched_whenever_a_worker_is_found(
     assert abs(moment(records[0]) - began) < 0.01
 
 
-def test_a_worker_that_is_killed_leaves_no_gap(server: Server, scene: Scene, both: bytes) -> None:
+def test_a_killed_worker_leaves_no_gap(server: Server, scene: Scene, both: bytes) -> None:
     scene.start()
     scene.wait("RUNNING")
     pushed: list[float] = []
@@ -149,7 +149,7 @@ def test_a_worker_that_is_killed_leaves_no_gap(server: Server, scene: Scene, bot
     assert scene.describe()["Status"] == "RUNNING"
 
 
-def test_of_workers_by_force_one_writes_and_a_sleeper_that_wakes_writes_nothing_more(
+def test_only_one_of_many_workers_writes_and_a_resumed_one_writes_nothing(
     server: Server, scene: Scene, both: bytes
 ) -> None:
     scene.start()
@@ -212,7 +212,7 @@ def test_a_deleted_collection_fails_the_processor_with_the_reason(
     assert said["StatusMessage"] == "The collection short-lived was deleted."
 
 
-def test_streams_that_are_not_there_fail_their_processors_with_the_reason(
+def test_missing_streams_fail_their_processors_with_the_reason(
     server: Server, studio: Studio, scene: Scene, both: bytes
 ) -> None:
     arn = "arn:aws:kinesisvideo:us-east-1:123456789012:stream/nowhere/1598784211076"
@@ -239,7 +239,9 @@ def test_a_stream_without_video_fails_the_processor_with_the_reason(scene: Scene
     assert said["StatusMessage"] == "The stream has no video track."
 
 
-def test_a_stream_goes_on_with_another_size_and_codec_and_clock(scene: Scene, both: bytes) -> None:
+def test_a_stream_continues_after_a_change_of_size_codec_and_clock(
+    scene: Scene, both: bytes
+) -> None:
     small = film(steady(10, 10), numbered(), rate=10, codec_options=LIVE)
     other = film(steady(10, 10), numbered(), rate=10, codec="mpeg4", container="mp4")
     scene.start()
@@ -281,7 +283,7 @@ def test_a_camera_is_watched_by_its_address(
         ("file:///etc/passwd", "must have the form"),
     ],
 )
-def test_a_camera_that_may_not_be_asked_is_refused(
+def test_a_camera_outside_the_allow_list_is_refused(
     server: Server, studio: Studio, address: str, says: str
 ) -> None:
     arn = f"arn:facedex:kinesisvideo:us-east-1:123456789012:{address}"

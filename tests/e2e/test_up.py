@@ -74,7 +74,7 @@ def face_ids(client: Any, collection: str) -> set[str]:
     return {face["FaceId"] for page in pages for face in page["Faces"]}
 
 
-def test_health_tells_the_state_of_every_part(server: Server) -> None:
+def test_health_reports_the_state_of_every_part(server: Server) -> None:
     status, report = health(server.url)
     assert status == 200
     assert report["status"] == report["database"] == "ok"
@@ -219,7 +219,7 @@ def test_a_killed_database_comes_back_without_a_restart(
     assert health(own_server.url)[0] == 200
 
 
-def test_a_database_that_is_down_is_told_and_met_again_when_it_is_back(
+def test_a_database_outage_is_reported_and_recovered_from(
     launch: Callable[..., Server], tmp_path: Path, portraits: dict[str, bytes]
 ) -> None:
     elsewhere = tmp_path / "elsewhere"
@@ -280,7 +280,7 @@ def test_a_port_that_is_taken_is_named(directory: Path) -> None:
     assert processes_of(directory) == []
 
 
-def test_a_database_of_the_users_own_that_does_not_answer_is_named(directory: Path) -> None:
+def test_an_unreachable_external_database_is_named_in_the_error(directory: Path) -> None:
     log = directory.with_suffix(".log")
     url = "postgresql://ann:secret@127.0.0.1:1/faces"
     with start(directory, "--port=0", f"--database-url={url}", log=log) as process:
@@ -299,7 +299,7 @@ def test_a_database_of_the_users_own_that_does_not_answer_is_named(directory: Pa
         ("calibration.toml", "Error: The calibration "),
     ],
 )
-def test_a_pack_that_is_damaged_is_said_in_a_sentence(
+def test_a_damaged_pack_is_reported_in_one_sentence(
     directory: Path,
     pack_directory: Path,
     monkeypatch: pytest.MonkeyPatch,

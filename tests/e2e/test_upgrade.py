@@ -51,7 +51,7 @@ def upgrade(server: Server, collection: str, photos: Path) -> None:
     )
 
 
-def test_searches_films_and_streams_go_on_with_the_new_pack(
+def test_searches_films_and_streams_continue_with_the_new_pack(
     server: Server, portraits: dict[str, bytes], tmp_path: Path
 ) -> None:
     photos = tmp_path / "photos"
@@ -110,7 +110,7 @@ def test_searches_films_and_streams_go_on_with_the_new_pack(
     assert {each["Face"]["IndexFacesModelVersion"] for each in matched} == {_OLD}
 
 
-def test_a_video_job_that_an_upgrade_overtakes_says_so(
+def test_a_video_job_overtaken_by_an_upgrade_reports_it(
     server: Server, portraits: dict[str, bytes], tmp_path: Path
 ) -> None:
     photos = tmp_path / "photos"

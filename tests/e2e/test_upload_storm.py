@@ -38,7 +38,7 @@ def storage() -> Iterator[str]:
     elsewhere.stop()
 
 
-def test_a_kill_in_the_midst_of_a_storm_loses_no_upload_where_the_storage_lives_on(
+def test_a_kill_during_many_uploads_loses_none(
     launch: Callable[..., Server], storage: str, portraits: dict[str, bytes]
 ) -> None:
     """No photo is uploaded again: objects in S3 and messages in SQS are indexed after a restart."""
@@ -93,7 +93,7 @@ def waiting(sqs: Any, queue: str) -> int:
     )
 
 
-def test_each_face_is_there_once_after_a_kill_in_the_midst_of_a_burst(
+def test_each_face_is_stored_once_after_a_kill_during_a_burst(
     launch: Callable[..., Server], portraits: dict[str, bytes]
 ) -> None:
     count = COUNT

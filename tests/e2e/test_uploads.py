@@ -108,7 +108,7 @@ def test_poison_blocks_nothing_and_duplicates_change_nothing(
     assert {"Key": "facedex:status", "Value": "failed"} in tags
 
 
-def test_what_is_left_at_a_stop_is_told_and_what_a_deletion_leaves_is_chosen(
+def test_docs_state_what_a_stop_and_a_deletion_keep(
     launch: Callable[..., Server], portraits: dict[str, bytes]
 ) -> None:
     server = launch(FACEDEX_UPLOADS_DELETE_FACES="true")
@@ -150,7 +150,7 @@ def test_uploads_to_an_s3_and_sqs_elsewhere_are_indexed(
         elsewhere.stop()
 
 
-def test_an_s3_that_cannot_tell_the_queue_leaves_the_rest_running(
+def test_uploads_fail_alone_when_s3_cannot_notify_the_queue(
     launch: Callable[..., Server],
 ) -> None:
     server = launch(AWS_ENDPOINT_URL_S3="http://127.0.0.1:1")

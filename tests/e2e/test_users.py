@@ -94,7 +94,7 @@ def test_a_user_is_created_until_it_has_faces_and_active_then(
     assert len(gone["DisassociatedFaces"]) == 3
 
 
-def test_a_face_unlike_the_user_is_held_back_by_the_threshold(
+def test_a_face_unlike_the_user_is_rejected_by_the_threshold(
     rekognition: Any, collection: str, people: dict[str, list[str]]
 ) -> None:
     rekognition.disassociate_faces(
@@ -172,7 +172,7 @@ def test_a_face_of_a_user_is_deleted_only_after_it_was_disassociated(
     assert deleted["DeletedFaces"] == [face]
 
 
-def test_a_deleted_user_is_found_no_more_and_its_faces_are(
+def test_a_deleted_user_is_not_found_but_its_faces_are(
     rekognition: Any, collection: str, people: dict[str, list[str]]
 ) -> None:
     rekognition.delete_user(CollectionId=collection, UserId="grace")

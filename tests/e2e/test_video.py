@@ -61,7 +61,7 @@ def test_both_people_are_found_as_one_person_each(
     assert abs(metadata["DurationMillis"] - 3000) <= 100
 
 
-def test_a_person_is_listed_at_each_moment_that_is_looked_at(studio: Studio, found: str) -> None:
+def test_a_person_is_listed_at_each_analysed_timestamp(studio: Studio, found: str) -> None:
     persons = studio.rekognition.get_face_search(JobId=found)["Persons"]
     moments = [each["Timestamp"] for each in persons if each["Person"]["Index"] == 0]
     assert moments == sorted(set(moments))
@@ -72,7 +72,7 @@ def test_a_person_is_listed_at_each_moment_that_is_looked_at(studio: Studio, fou
     assert {"BoundingBox", "Confidence", "Landmarks", "Pose", "Quality"} == set(face)
 
 
-def test_pages_join_to_the_whole_in_either_order(studio: Studio, found: str) -> None:
+def test_pages_join_to_the_complete_result_in_either_order(studio: Studio, found: str) -> None:
     for order in ("TIMESTAMP", "INDEX"):
         whole = studio.rekognition.get_face_search(JobId=found, SortBy=order)["Persons"]
         joined: list[Any] = []
@@ -108,7 +108,7 @@ def test_faces_are_detected_without_a_collection(studio: Studio, both: bytes) ->
         client.get_face_search(JobId=job_id)
 
 
-def test_a_threshold_above_every_similarity_leaves_persons_without_matches(
+def test_a_threshold_above_every_similarity_returns_persons_without_matches(
     studio: Studio, both: bytes
 ) -> None:
     answer = studio.wait(studio.start(studio.put("strict.mp4", both), FaceMatchThreshold=100))
@@ -116,7 +116,7 @@ def test_a_threshold_above_every_similarity_leaves_persons_without_matches(
     assert len(names(answer["Persons"])) == 2
 
 
-def test_the_end_is_published_once_in_rekognitions_words(studio: Studio, both: bytes) -> None:
+def test_the_end_is_published_once_in_rekognitions_format(studio: Studio, both: bytes) -> None:
     sns, sqs = studio.server.client("sns"), studio.server.client("sqs")
     topic = sns.create_topic(Name=f"AmazonRekognition-{studio.name}")["TopicArn"]
     queue = sqs.create_queue(QueueName=studio.name)["QueueUrl"]
@@ -150,7 +150,7 @@ def test_the_end_is_published_once_in_rekognitions_words(studio: Studio, both: b
     assert messages[bad][0]["Status"] == "FAILED"
 
 
-def test_amazons_python_example_runs_with_another_endpoint_alone(
+def test_amazons_python_example_runs_with_only_another_endpoint(
     studio: Studio, both: bytes
 ) -> None:
     studio.put("guide.mp4", both)
@@ -183,7 +183,7 @@ def test_a_repeated_token_starts_nothing_new(studio: Studio, both: bytes) -> Non
     studio.wait(first)
 
 
-def test_what_cannot_be_started_is_refused_at_once(studio: Studio, both: bytes) -> None:
+def test_an_invalid_start_is_refused_immediately(studio: Studio, both: bytes) -> None:
     client = studio.rekognition
     video = studio.put("there.mp4", both)
     nowhere = {"S3Object": {"Bucket": studio.name, "Name": "not-there.mp4"}}
@@ -220,7 +220,7 @@ def test_a_film_that_cannot_be_analysed_fails_with_a_reason(
     assert answer["Persons"] == []
 
 
-def test_forty_jobs_at_once_all_end_right(studio: Studio, portraits: dict[str, bytes]) -> None:
+def test_forty_concurrent_jobs_all_succeed(studio: Studio, portraits: dict[str, bytes]) -> None:
     name = next(iter(portraits))
     video = studio.put("short.mp4", moving(portraits, name, seconds=1))
     with ThreadPoolExecutor(8) as pool:
@@ -233,7 +233,7 @@ def test_forty_jobs_at_once_all_end_right(studio: Studio, portraits: dict[str, b
         assert len(answer["Persons"]) == 5
 
 
-def test_the_rest_routes_say_the_same(rest: Rest, studio: Studio, both: bytes) -> None:
+def test_rest_routes_return_the_same(rest: Rest, studio: Studio, both: bytes) -> None:
     video = studio.put("rest.mp4", both)
     job_id = rest.good("StartFaceSearch", Video=video, CollectionId=studio.name)["JobId"]
     whole = studio.wait(job_id)
@@ -292,7 +292,7 @@ def test_the_command_searches_a_file_and_writes_a_page(
         ),
     ],
 )
-def test_what_the_command_cannot_do_it_says_before_the_film_is_uploaded(
+def test_errors_are_reported_before_the_film_is_uploaded(
     studio: Studio, tmp_path: Path, arguments: list[str], said: str
 ) -> None:
     path = tmp_path / "film.mp4"

@@ -84,7 +84,7 @@ def assert_whole(answer: Any, portraits: dict[str, bytes]) -> None:
         assert moments == list(range(0, 1000 * SECONDS, 200))
 
 
-def test_messages_that_come_many_times_change_nothing(
+def test_duplicate_messages_change_nothing(
     studio: Studio, film: bytes, portraits: dict[str, bytes]
 ) -> None:
     sqs = studio.server.client("sqs")
@@ -96,7 +96,7 @@ def test_messages_that_come_many_times_change_nothing(
     assert_whole(studio.wait(job_id), portraits)
 
 
-def test_workers_that_are_killed_are_replaced_and_lose_nothing(
+def test_killed_workers_are_replaced_and_lose_nothing(
     studio: Studio, film: bytes, portraits: dict[str, bytes]
 ) -> None:
     job_id = studio.start(studio.put("killed.mp4", film))
@@ -107,7 +107,7 @@ def test_workers_that_are_killed_are_replaced_and_lose_nothing(
     assert_whole(studio.wait(job_id), portraits)
 
 
-def test_workers_that_are_killed_at_random_only_make_a_job_longer(
+def test_randomly_killed_workers_only_delay_a_job(
     studio: Studio, film: bytes, portraits: dict[str, bytes]
 ) -> None:
     job_id = studio.start(studio.put("killed at random.mp4", film))
@@ -130,7 +130,7 @@ def test_requests_are_answered_while_films_are_searched(studio: Studio, film: by
     assert answered >= 10
 
 
-def test_a_video_that_is_replaced_meanwhile_fails_the_job(studio: Studio, film: bytes) -> None:
+def test_replacing_the_video_fails_the_job(studio: Studio, film: bytes) -> None:
     job_id = studio.start(studio.put("replaced.mp4", film))
     wait_until_under_way(studio, job_id)
     studio.put("replaced.mp4", film + b"\0" * 1000)
@@ -139,7 +139,7 @@ def test_a_video_that_is_replaced_meanwhile_fails_the_job(studio: Studio, film: 
     assert "replaced" in answer["StatusMessage"]
 
 
-def test_a_video_that_is_deleted_meanwhile_fails_the_job(studio: Studio, film: bytes) -> None:
+def test_deleting_the_video_fails_the_job(studio: Studio, film: bytes) -> None:
     job_id = studio.start(studio.put("deleted.mp4", film))
     wait_until_under_way(studio, job_id)
     studio.s3.delete_object(Bucket=studio.name, Key="deleted.mp4")
@@ -149,7 +149,7 @@ def test_a_video_that_is_deleted_meanwhile_fails_the_job(studio: Studio, film: b
     assert answer["Persons"] == []
 
 
-def test_a_collection_that_is_deleted_meanwhile_fails_the_job(studio: Studio, film: bytes) -> None:
+def test_deleting_the_collection_fails_the_job(studio: Studio, film: bytes) -> None:
     client = studio.rekognition
     client.create_collection(CollectionId="passing")
     job_id = studio.start(studio.put("passing.mp4", film), CollectionId="passing")

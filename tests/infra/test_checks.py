@@ -18,7 +18,7 @@ from tests.infra.synthesis import Synthesis, synthesise
 ROOT = Path(__file__).parents[2]
 
 
-def test_cdk_nag_finds_nothing_that_was_not_looked_at(synthesis: Synthesis) -> None:
+def test_cdk_nag_finds_nothing_unsuppressed(synthesis: Synthesis) -> None:
     assert synthesis.findings == []
 
 

@@ -17,11 +17,11 @@ _DATA = "arn:aws:kinesis:eu-central-1:111122223333:stream/seen"
 PAGE = Path(__file__).parents[2] / "docs" / "deploy.md"
 
 
-def test_nothing_has_to_be_chosen() -> None:
+def test_defaults_are_enough_to_deploy() -> None:
     assert StackSettings.from_context({}) == StackSettings()
 
 
-def test_text_of_the_command_line_and_json_mean_the_same() -> None:
+def test_command_line_text_and_json_are_read_alike() -> None:
     text = StackSettings.from_context(
         {
             "auth": "keys",
@@ -125,7 +125,7 @@ def test_the_cdks_own_context_is_left_alone() -> None:
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
-def test_a_mistake_gets_one_clear_sentence(context: dict[str, Any], sentence: str) -> None:
+def test_a_mistake_is_reported_in_one_sentence(context: dict[str, Any], sentence: str) -> None:
     with pytest.raises(SettingsError) as raised:
         StackSettings.from_context(context)
     assert str(raised.value).startswith(sentence)

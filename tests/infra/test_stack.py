@@ -61,7 +61,7 @@ def test_functions_are_as_the_catalog_says(synthesis: Synthesis) -> None:
         assert function["Environment"]["Variables"]["FACEDEX_MODELS"] == "/opt/models"
 
 
-def test_no_function_is_in_the_databases_network_without_need(synthesis: Synthesis) -> None:
+def test_only_functions_that_use_the_database_are_in_its_vpc(synthesis: Synthesis) -> None:
     by_keys = synthesis.path.name.startswith("facedex-keys")
     rows = {row.function: row for row in OPERATIONS.values()} | dict(WORKERS)
     for name in synthesis.function_names:
@@ -73,7 +73,7 @@ def test_no_function_is_in_the_databases_network_without_need(synthesis: Synthes
 _ROUTED = {row.function for row in OPERATIONS.values()} | {"front_door"}
 
 
-def test_detect_faces_and_compare_faces_are_outside_of_the_network(default: Synthesis) -> None:
+def test_detect_faces_and_compare_faces_run_outside_the_vpc(default: Synthesis) -> None:
     outside = {name for name in default.function_names if "VpcConfig" not in default.function(name)}
     assert outside == {"detect_faces", "compare_faces"}
 
@@ -105,7 +105,7 @@ def test_no_permission_has_a_wildcard_where_aws_knows_a_resource(synthesis: Synt
             assert "*" not in (text.replace("/*", "") if objects else text), (resource, statement)
 
 
-def test_resources_of_ours_admit_no_stranger(synthesis: Synthesis) -> None:
+def test_resource_policies_admit_no_other_account(synthesis: Synthesis) -> None:
     for resource, statement in statements(synthesis.template):
         anybody = statement.get("Principal") in ("*", {"AWS": "*"})
         if statement["Effect"] == "Allow" and anybody:
@@ -127,7 +127,7 @@ def test_functions_read_no_bucket_but_those_of_the_settings(synthesis_of: Any) -
     assert "s3:GetObject" not in synthesis_of("full").allowed("list_faces")
 
 
-def test_code_of_functions_cannot_touch_the_network_that_it_is_in(default: Synthesis) -> None:
+def test_functions_cannot_change_their_network(default: Synthesis) -> None:
     denied = [each for each in default.statements_of("list_faces") if each["Effect"] == "Deny"]
     assert "ec2:CreateNetworkInterface" in denied[0]["Action"]
     assert "lambda:SourceFunctionArn" in denied[0]["Condition"]["ArnEquals"]
@@ -183,7 +183,7 @@ def test_endpoints_that_cost_are_there_only_where_needed(synthesis_of: Any) -> N
     assert services("full") == ["kinesis-streams", "kinesisvideo", "sns", "sqs"]
 
 
-def test_what_goes_through_endpoints_is_bounded(synthesis: Synthesis) -> None:
+def test_endpoint_policies_are_restricted(synthesis: Synthesis) -> None:
     """Otherwise foreign code could export data with foreign credentials."""
     for endpoint in synthesis.resources("AWS::EC2::VPCEndpoint").values():
         for statement in endpoint["PolicyDocument"]["Statement"]:
@@ -211,7 +211,7 @@ def test_everything_that_is_stored_is_encrypted(synthesis: Synthesis) -> None:
         assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
 
 
-def test_nothing_goes_over_the_wire_in_the_clear(synthesis: Synthesis) -> None:
+def test_all_traffic_is_encrypted(synthesis: Synthesis) -> None:
     (parameters,) = synthesis.resources("AWS::RDS::DBClusterParameterGroup").values()
     assert parameters["Parameters"]["rds.force_ssl"] == "1"
     (api,) = synthesis.resources("AWS::ApiGateway::RestApi").values()
@@ -237,7 +237,7 @@ def test_the_databases_certificate_is_checked_where_it_is_given(synthesis_of: An
     assert "sslmode=require" in url("default")
 
 
-def test_callers_are_known(synthesis_of: Any) -> None:
+def test_callers_are_authenticated(synthesis_of: Any) -> None:
     for name, kind in {"default": "AWS_IAM", "keys": "NONE", "private": "NONE"}.items():
         found = synthesis_of(name)
         assert {how for _, how in _routes(found).values()} == {kind}
@@ -265,7 +265,7 @@ def test_access_logs_hold_no_body_and_no_path_of_a_caller(synthesis: Synthesis) 
     assert (every["ThrottlingRateLimit"], every["ThrottlingBurstLimit"]) == (100, 200)
 
 
-def test_what_may_call_a_function_is_one_route_or_one_rule(synthesis: Synthesis) -> None:
+def test_each_function_has_exactly_one_caller(synthesis: Synthesis) -> None:
     for permission in synthesis.resources("AWS::Lambda::Permission").values():
         assert permission["Principal"] in ("apigateway.amazonaws.com", "events.amazonaws.com")
         assert "SourceArn" in permission
@@ -303,7 +303,7 @@ def test_retention_says_what_outlives_the_stack(synthesis_of: Any) -> None:
     assert bucket["DeletionPolicy"] == "RetainExceptOnCreate"
 
 
-def test_by_default_nothing_outlives_the_stack_but_a_role(default: Synthesis) -> None:
+def test_by_default_only_a_role_outlives_the_stack(default: Synthesis) -> None:
     kept = {
         each["Type"]
         for each in default.template["Resources"].values()
@@ -363,7 +363,7 @@ def test_names_tell_environments_apart(synthesis_of: Any) -> None:
     assert not names("default") & names("full")
 
 
-def test_a_firewall_logs_no_signature_and_no_name(synthesis_of: Any) -> None:
+def test_firewall_logs_contain_no_signature_and_no_name(synthesis_of: Any) -> None:
     (logging,) = synthesis_of("full").resources("AWS::WAFv2::LoggingConfiguration").values()
     fields = logging["RedactedFields"]
     headers = {each["SingleHeader"]["Name"] for each in fields if "SingleHeader" in each}
@@ -399,7 +399,7 @@ def test_a_message_that_waits_for_the_database_goes_into_its_queue_again(
     assert {"Fn::GetAtt": [queue, "Arn"]} in sending
 
 
-def test_only_what_calls_itself_by_design_may(synthesis_of: Any) -> None:
+def test_only_intended_functions_may_invoke_themselves(synthesis_of: Any) -> None:
     """Lambda's loop detection stops a function that sends messages to itself after 16 times."""
     found = synthesis_of("full")
     allowed = {
@@ -410,7 +410,7 @@ def test_only_what_calls_itself_by_design_may(synthesis_of: Any) -> None:
     assert allowed == {"index_upload", "run_stream_processor"}
 
 
-def test_what_an_earlier_stack_has_left_is_in_no_names_way(synthesis_of: Any) -> None:
+def test_retained_resources_do_not_block_a_new_deployment(synthesis_of: Any) -> None:
     found = synthesis_of("keys")
     (bucket,) = found.resources("AWS::S3::Bucket").values()
     assert '"Ref": "AWS::StackId"' in json.dumps(bucket["BucketName"])
@@ -427,7 +427,7 @@ def test_what_an_earlier_stack_has_left_is_in_no_names_way(synthesis_of: Any) ->
             assert "Name" not in properties
 
 
-def test_a_database_that_stays_keeps_what_it_stands_on(synthesis_of: Any) -> None:
+def test_a_retained_database_keeps_its_network_and_key(synthesis_of: Any) -> None:
     """Otherwise CloudFormation could not remove the other resources."""
     kinds = ("DBCluster", "DBInstance", "DBSubnetGroup", "DBClusterParameterGroup")
     for kind in (*(f"AWS::RDS::{each}" for each in kinds), "AWS::EC2::Subnet", "AWS::EC2::VPC"):
@@ -455,7 +455,7 @@ def test_the_longest_names_fit(synthesis_of: Any) -> None:
                 assert len(name) + spare <= most, name
 
 
-def test_a_proxys_connections_are_told_to_be_shared(synthesis_of: Any) -> None:
+def test_functions_know_that_a_proxy_shares_connections(synthesis_of: Any) -> None:
     for name, shared in (("private", "true"), ("default", "false")):
         variables = synthesis_of(name).function("list_faces")["Environment"]["Variables"]
         assert variables["FACEDEX_DATABASE_POOLED"] == shared
@@ -531,7 +531,7 @@ def test_cloudwatch_may_send_alarms_to_the_topic(synthesis_of: Any) -> None:
 
 @pytest.mark.usefixtures("cdk")
 @pytest.mark.parametrize(("auth", "everybody"), [("iam", False), ("keys", True)])
-def test_a_private_api_leaves_it_to_iam_whom_it_lets_in(auth: str, everybody: bool) -> None:
+def test_a_private_api_leaves_authorization_to_iam(auth: str, everybody: bool) -> None:
     from aws_cdk import App, Stack
 
     from infra.constructs.api import _endpoint_policy

@@ -40,7 +40,7 @@ def test_a_stream_processor_reads_and_writes_the_streams_of_the_settings_alone(
         assert not [each for each in others if "kinesis" in " ".join(found.allowed(each))]
 
 
-def test_records_go_to_the_name_that_the_interface_endpoint_has(
+def test_records_are_sent_to_the_interface_endpoint(
     synthesis_of: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     variables = synthesis_of("full").function("run_stream_processor")["Environment"]["Variables"]
@@ -62,7 +62,9 @@ def test_records_go_to_the_name_that_the_interface_endpoint_has(
     assert sent == ["https://kinesis.eu-central-1.amazonaws.com/"]
 
 
-def test_a_stream_has_a_worker_at_a_time_and_gets_another_at_once(synthesis_of: Any) -> None:
+def test_a_stream_has_one_worker_at_a_time_and_is_handed_over_immediately(
+    synthesis_of: Any,
+) -> None:
     found = synthesis_of("full")
     variables = found.function("start_stream_processor")["Environment"]["Variables"]
     queue_id = variables["FACEDEX_STREAM_QUEUE"]["Ref"]
@@ -100,7 +102,7 @@ def test_a_streams_worker_hands_over_before_lambda_ends_it(synthesis_of: Any) ->
     assert settings.stream_seconds + 30 < function["Timeout"]
 
 
-def test_streams_are_looked_after_each_minute(synthesis_of: Any) -> None:
+def test_the_sweep_runs_each_minute_with_streams(synthesis_of: Any) -> None:
     def rate(name: str) -> str:
         (rule,) = synthesis_of(name).resources("AWS::Events::Rule").values()
         return str(rule["ScheduleExpression"])
@@ -109,7 +111,7 @@ def test_streams_are_looked_after_each_minute(synthesis_of: Any) -> None:
     assert rate("full") == rate("keys") == "rate(1 minute)"
 
 
-def test_a_stream_that_waits_wakes_somebody_up(synthesis_of: Any) -> None:
+def test_a_waiting_stream_raises_an_alarm(synthesis_of: Any) -> None:
     found = synthesis_of("full")
     (queue,) = {
         json.dumps(found.function(name)["Environment"]["Variables"]["FACEDEX_STREAM_QUEUE"])

@@ -52,7 +52,7 @@ def enable(database: Database, access_key_id: str) -> None:
         access_keys.enable(connection, access_key_id)
 
 
-def test_a_key_comes_back_whole(database: Database) -> None:
+def test_a_key_is_read_back_unchanged(database: Database) -> None:
     made = make(database, Permission.READ_ONLY)
     assert re.fullmatch(r"FDX[A-Z2-7]{17}", made.key.access_key_id)
     assert len(made.secret) == 40
@@ -97,7 +97,7 @@ def test_a_secret_copied_to_another_keys_row_is_not_read(
 
 
 @pytest.mark.parametrize("unknown", ["FDXAAAAAAAAAAAAAAAAA", "AKIAIOSFODNN7EXAMPLE", "", "a\0b"])
-def test_a_key_that_is_not_there_is_named(database: Database, unknown: str) -> None:
+def test_an_unknown_key_is_named_in_the_error(database: Database, unknown: str) -> None:
     for act in (access_keys.disable, access_keys.enable, access_keys.delete):
         with database.transaction() as connection, pytest.raises(AccessKeyNotFound):
             act(connection, unknown)
@@ -113,7 +113,7 @@ def test_disabling_twice_keeps_the_first_time(database: Database) -> None:
         assert access_keys.list_all(connection)[0].disabled_at == first is not None
 
 
-def test_a_kept_key_costs_no_query_until_its_time_is_over(
+def test_a_cached_key_needs_no_query_until_it_expires(
     database: Database, keyring: KeyRing, clock: Clock
 ) -> None:
     made = make(database)

@@ -102,7 +102,7 @@ def index_new(database: Database, seen: Collection, image: bytes) -> list[faces.
         )
 
 
-def test_an_image_that_is_new_is_stored_as_any_other(database: Database) -> None:
+def test_a_new_image_is_stored_like_any_other(database: Database) -> None:
     collection = make(database)
     stored = index_new(database, collection, b"photo")
     assert index(database, "staff", b"photo", unit_vectors(4)) == stored
@@ -112,14 +112,14 @@ def test_an_image_that_is_new_is_stored_as_any_other(database: Database) -> None
     assert sorted(stored, key=lambda face: face.face_id) == page
 
 
-def test_of_an_image_that_is_known_nothing_new_is_stored(database: Database) -> None:
+def test_a_known_image_is_not_stored_again(database: Database) -> None:
     collection = make(database)
     index(database, "staff", b"photo", unit_vectors(1))
     assert index_new(database, collection, b"photo") == []
     assert count(database, collection) == 1
 
 
-def test_in_a_collection_that_is_gone_nothing_new_is_stored(database: Database) -> None:
+def test_nothing_is_stored_in_a_deleted_collection(database: Database) -> None:
     collection = make(database)
     collections.delete(database, "staff")
     make(database)
@@ -151,7 +151,7 @@ def test_a_new_image_indexed_by_many_at_once_is_stored_once(database: Database) 
 
 
 @pytest.mark.parametrize("committed", [True, False])
-def test_a_new_image_waits_for_its_twin_and_learns_what_became_of_it(
+def test_a_duplicate_of_a_new_image_waits_and_returns_its_result(
     database: Database, committed: bool
 ) -> None:
     collection = make(database)
@@ -167,7 +167,7 @@ def test_a_new_image_waits_for_its_twin_and_learns_what_became_of_it(
     assert count(database, collection) == (1 if committed else 4)
 
 
-def test_a_new_image_waits_for_a_deletion_and_stores_nothing_behind_it(
+def test_a_new_image_waits_for_a_deletion_and_then_stores_nothing(
     database: Database,
 ) -> None:
     collection = make(database)

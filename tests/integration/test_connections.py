@@ -25,14 +25,14 @@ def asleep(postgres: Postgres) -> Iterator[Asleep]:
         yield door
 
 
-def test_a_database_that_wakes_up_meanwhile_is_waited_for(asleep: Asleep) -> None:
+def test_requests_wait_for_a_database_that_wakes_up(asleep: Asleep) -> None:
     patient = Database(asleep.url, patience=20)
     threading.Timer(2.5, asleep.wake).start()
     patient.ping()
     patient.close()
 
 
-def test_a_database_that_says_nothing_is_not_waited_for_longer_than_there_is_time(
+def test_waiting_for_a_silent_database_ends_with_the_invocation(
     asleep: Asleep,
 ) -> None:
     left = 1.5
@@ -44,7 +44,7 @@ def test_a_database_that_says_nothing_is_not_waited_for_longer_than_there_is_tim
     hasty.close()
 
 
-def test_a_server_that_comes_up_late_is_waited_for(tmp_path: Path) -> None:
+def test_a_slowly_starting_postgres_is_waited_for(tmp_path: Path) -> None:
     first, again = Postgres(tmp_path), Postgres(tmp_path)
     first.start()
     first.stop()
@@ -59,7 +59,7 @@ def test_a_server_that_comes_up_late_is_waited_for(tmp_path: Path) -> None:
         again.stop()
 
 
-def test_behind_a_proxy_a_connection_gets_nothing_that_cannot_be_shared(database_url: str) -> None:
+def test_connections_through_a_proxy_keep_no_session_state(database_url: str) -> None:
     schema.migrate(Database(database_url))
     shared = Database(database_url, pooled=True, connections=1)
     for _ in range(8):
@@ -75,7 +75,7 @@ def test_behind_a_proxy_a_connection_gets_nothing_that_cannot_be_shared(database
     shared.close()
 
 
-def test_no_statement_names_what_a_proxy_takes_for_a_sessions_own() -> None:
+def test_no_statement_pins_a_proxy_connection() -> None:
     """Statements for which RDS Proxy pins a connection; only migrations may use them."""
     pinning = re.compile(
         r"pg_(try_)?advisory|\bSET SESSION|\b(next|set)val\(|\bTEMP(ORARY)?\b|\b(LISTEN|DECLARE)\b"
@@ -96,7 +96,7 @@ def test_a_migration_that_takes_too_long_is_undone_in_time(
         assert connection.execute("SELECT to_regclass('half_done')").fetchone() == (None,)
 
 
-def test_a_migration_does_not_have_everybody_wait_behind_it(
+def test_a_migration_does_not_block_other_sessions(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(schema, "_LOCK_PATIENCE", 1)

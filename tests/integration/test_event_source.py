@@ -87,7 +87,7 @@ def test_only_what_the_function_reports_is_delivered_again(sqs: Any) -> None:
     assert seen == {"good": 1, "fine": 1, "late": 2}
 
 
-def test_what_kills_the_function_again_and_again_ends_in_the_dead_letter_queue(sqs: Any) -> None:
+def test_a_message_that_repeatedly_kills_the_function_becomes_a_dead_letter(sqs: Any) -> None:
     dead = sqs.create_queue(QueueName="dead")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])
     redrive = {"deadLetterTargetArn": arn["Attributes"]["QueueArn"], "maxReceiveCount": 2}
@@ -118,7 +118,7 @@ def test_what_kills_the_function_again_and_again_ends_in_the_dead_letter_queue(s
     assert sorted(seen) == ["good", "poison", "poison"]
 
 
-def test_a_stop_waits_for_what_is_under_way_and_begins_nothing(sqs: Any) -> None:
+def test_a_stop_waits_for_running_work_and_starts_nothing(sqs: Any) -> None:
     url = sqs.create_queue(QueueName="stopping")["QueueUrl"]
     begun, go_on = threading.Event(), threading.Event()
     done: list[str] = []
@@ -142,7 +142,7 @@ def test_a_stop_waits_for_what_is_under_way_and_begins_nothing(sqs: Any) -> None
     assert worker.drain(0) == 4
 
 
-def test_a_function_that_hangs_does_not_keep_a_stop_waiting(sqs: Any) -> None:
+def test_a_hanging_function_does_not_delay_a_stop(sqs: Any) -> None:
     url = sqs.create_queue(QueueName="hanging")["QueueUrl"]
     begun, go_on = threading.Event(), threading.Event()
 

@@ -156,7 +156,7 @@ def test_faces_of_the_model_before_are_not_stored_after_an_upgrade(
 
 
 @pytest.mark.parametrize("probe", [PROBE, -PROBE, None], ids=["match", "no match", "no face"])
-def test_a_search_in_a_collection_that_was_deleted_meanwhile_is_told_so(
+def test_a_search_in_a_collection_deleted_in_the_meantime_is_refused(
     database: Database, elsewhere: Database, probe: np.ndarray[Any, Any] | None
 ) -> None:
     seen = make(database)
@@ -178,7 +178,7 @@ def test_the_faces_of_a_deleted_collection_are_not_found_before_they_are_removed
         find(database, seen)
 
 
-def test_a_search_goes_to_the_collection_that_has_the_name_by_now(
+def test_a_search_uses_the_collection_that_currently_has_the_name(
     database: Database, elsewhere: Database
 ) -> None:
     seen = make(database)
@@ -190,7 +190,7 @@ def test_a_search_goes_to_the_collection_that_has_the_name_by_now(
     assert find(database, seen) == (anew, ["ben"])
 
 
-def test_a_search_in_a_collection_made_anew_with_another_model_is_refused(
+def test_a_search_in_a_recreated_collection_with_another_model_is_refused(
     database: Database, elsewhere: Database
 ) -> None:
     seen = make(database)
@@ -200,7 +200,7 @@ def test_a_search_in_a_collection_made_anew_with_another_model_is_refused(
         find(database, seen)
 
 
-def test_whom_nobody_resembles_is_told_apart_from_a_collection_that_is_gone(
+def test_no_match_is_distinguished_from_a_deleted_collection(
     database: Database,
 ) -> None:
     seen = make(database)
@@ -233,7 +233,7 @@ def test_a_photo_for_a_collection_that_is_deleted_while_it_is_looked_at_is_refus
 
 @pytest.mark.parametrize("operate", [index_faces, search_all_faces_by_image, search_users_by_image])
 @pytest.mark.usefixtures("service")
-def test_a_photo_without_a_face_for_a_collection_that_is_deleted_meanwhile_is_refused(
+def test_a_photo_without_a_face_is_refused_when_the_collection_is_deleted_in_the_meantime(
     operate: Callable[..., Any], elsewhere: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     buffer = io.BytesIO()

@@ -35,7 +35,7 @@ def test_an_invocation_alone_has_the_threads_of_the_setting() -> None:
         assert threads() == 2
 
 
-def test_beside_others_each_invocation_has_one_thread() -> None:
+def test_concurrent_invocations_have_one_thread_each() -> None:
     begun, over = Barrier(2), Barrier(2)
 
     def other() -> None:

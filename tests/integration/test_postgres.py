@@ -78,7 +78,7 @@ def test_it_has_pgvector_and_commits_to_disk(postgres: Postgres) -> None:
         assert execute(url, f"SHOW {setting}") == [("on",)]
 
 
-def test_nobody_reaches_it_over_the_network(postgres: Postgres) -> None:
+def test_postgres_does_not_listen_on_the_network(postgres: Postgres) -> None:
     url = postgres.start()
     assert execute(url, "SHOW listen_addresses") == [("",)]
     assert execute(url, "SHOW unix_socket_permissions") == [("0700",)]
@@ -95,7 +95,7 @@ def test_rows_survive_a_restart_and_no_process_is_left(tmp_path: Path) -> None:
     assert processes_of(second.cluster) == []
 
 
-def test_a_server_that_hears_no_signal_is_ended_and_loses_no_commit(
+def test_an_unresponsive_postgres_is_killed_and_loses_no_commit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("facedex_local.postgres.cluster._SHUTDOWN", 1.0)
@@ -110,7 +110,7 @@ def test_a_server_that_hears_no_signal_is_ended_and_loses_no_commit(
     second.stop()
 
 
-def test_a_stop_breaks_off_the_making_of_a_cluster(tmp_path: Path) -> None:
+def test_a_stop_interrupts_the_creation_of_a_cluster(tmp_path: Path) -> None:
     server = Postgres(tmp_path)
     failures: list[type[Exception]] = []
 
@@ -145,7 +145,7 @@ def test_a_server_left_running_by_a_killed_process_is_taken_over(
     assert processes_of(postgres.cluster) == []
 
 
-def test_a_second_start_is_refused_and_told_by_whom(
+def test_a_second_start_is_refused_and_names_the_running_process(
     tmp_path: Path, holder: subprocess.Popen[str]
 ) -> None:
     with pytest.raises(DirectoryInUse) as refused, directory.hold(tmp_path):
@@ -172,7 +172,7 @@ def test_a_killed_server_is_started_again_with_every_committed_row(postgres: Pos
     eventually(is_back)
 
 
-def test_a_stale_pid_file_does_not_hinder_a_start(tmp_path: Path) -> None:
+def test_a_stale_pid_file_does_not_prevent_a_start(tmp_path: Path) -> None:
     first = Postgres(tmp_path)
     first.start()
     pid_file = first.cluster / "postmaster.pid"
@@ -191,7 +191,7 @@ def test_a_stale_pid_file_does_not_hinder_a_start(tmp_path: Path) -> None:
         other.communicate()
 
 
-def test_a_set_up_that_was_killed_is_begun_anew(postgres: Postgres) -> None:
+def test_a_killed_set_up_is_restarted(postgres: Postgres) -> None:
     remains = postgres.cluster.with_name("postgres.new")
     remains.mkdir()
     (remains / "PG_VERSION").write_text("18\n")
@@ -199,7 +199,7 @@ def test_a_set_up_that_was_killed_is_begun_anew(postgres: Postgres) -> None:
     assert not remains.exists()
 
 
-def test_a_directory_with_a_long_name_is_no_obstacle(tmp_path: Path) -> None:
+def test_a_directory_with_a_long_name_works(tmp_path: Path) -> None:
     deep = tmp_path / ("d" * 60) / ("e" * 60)
     deep.mkdir(parents=True)
     postgres = Postgres(deep)
@@ -209,7 +209,7 @@ def test_a_directory_with_a_long_name_is_no_obstacle(tmp_path: Path) -> None:
         postgres.stop()
 
 
-def test_a_cluster_of_another_version_is_left_alone(postgres: Postgres) -> None:
+def test_a_cluster_of_another_postgres_version_is_not_touched(postgres: Postgres) -> None:
     postgres.cluster.mkdir()
     (postgres.cluster / "PG_VERSION").write_text("16\n")
     with pytest.raises(DatabaseFailed, match="created by Postgres 16, but this is Postgres 18"):

@@ -70,7 +70,7 @@ def test_the_networks_of_a_pack_that_is_let_go_are_freed(
     assert [name for name, session in opened[:2] if session() is not None] == []
 
 
-def test_a_pack_in_use_works_on_after_it_was_let_go(
+def test_an_evicted_pack_keeps_working_while_in_use(
     models: Path, portraits: dict[str, bytes]
 ) -> None:
     shelf = Shelf(models, limit=1)
@@ -259,7 +259,7 @@ def test_a_collection_whose_pack_is_not_installed_is_refused_alone_and_keeps_its
         ("pack.toml", b"\xff", "The collection one was made with"),
     ],
 )
-def test_a_pack_with_a_missing_or_altered_file_is_said_to_be_and_others_are_served(
+def test_a_damaged_pack_is_reported_and_other_packs_are_served(
     rekognition: Any,
     several: Path,
     portraits: dict[str, bytes],
@@ -293,7 +293,7 @@ def test_altered_weights_are_found_when_a_pack_is_loaded(
 
 
 @pytest.mark.parametrize("operation", ["index", "search", "search users"])
-def test_a_photo_for_a_collection_that_is_upgraded_meanwhile_is_answered_with_its_new_pack(
+def test_a_photo_indexed_during_an_upgrade_uses_the_new_pack(
     operation: str,
     rekognition: Any,
     portraits: dict[str, bytes],

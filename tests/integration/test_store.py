@@ -66,7 +66,7 @@ def test_of_many_who_make_the_same_collection_at_once_one_succeeds(database: Dat
         assert sum(threads.map(attempt, range(8))) == 1
 
 
-def test_a_deleted_face_is_gone_and_an_unknown_one_is_passed_over(database: Database) -> None:
+def test_a_deleted_face_is_gone_and_an_unknown_one_is_ignored(database: Database) -> None:
     collection = make(database)
     first, second = index(database, "staff", b"photo", unit_vectors(2))
     with database.transaction() as connection:
@@ -103,7 +103,7 @@ def test_a_deletion_that_was_cut_off_is_finished_by_the_next_sweep(database: Dat
     assert count(database, collection) == 0
 
 
-def test_an_index_that_races_a_deletion_leaves_no_face_behind(database: Database) -> None:
+def test_indexing_during_a_deletion_leaves_no_face(database: Database) -> None:
     make(database)
     under_way = Event()
 
@@ -173,7 +173,7 @@ def test_search_ranks_as_the_inner_product_does(database: Database) -> None:
         assert [match.score for match in matches] == pytest.approx(scores[expected], abs=2e-3)
 
 
-def test_search_keeps_to_the_lowest_score_the_count_and_the_one_left_out(
+def test_search_respects_the_minimum_score_the_limit_and_the_exclusion(
     database: Database,
 ) -> None:
     collection = make(database)
@@ -262,7 +262,7 @@ def test_a_connection_that_the_server_cut_is_replaced(database: Database) -> Non
         assert collections.find(connection, "staff").collection_id == "staff"
 
 
-def test_a_statement_that_takes_too_long_is_given_up(database_url: str) -> None:
+def test_a_statement_that_takes_too_long_is_cancelled(database_url: str) -> None:
     hasty = Database(database_url, statement_timeout=0.2)
     with pytest.raises(DatabaseUnavailable), hasty.transaction() as connection:
         connection.execute("SELECT pg_sleep(30)")
@@ -270,7 +270,7 @@ def test_a_statement_that_takes_too_long_is_given_up(database_url: str) -> None:
     hasty.close()
 
 
-def test_a_database_that_is_not_there_is_said_to_be_unavailable() -> None:
+def test_a_missing_database_is_reported_as_unavailable() -> None:
     nowhere = Database("postgresql://127.0.0.1:1/none")
     with pytest.raises(DatabaseUnavailable, match="try again"):
         nowhere.ping()
@@ -289,7 +289,7 @@ def test_a_transaction_after_a_reading_that_failed_is_still_rolled_back(database
             collections.find(connection, "staff")
 
 
-def test_a_migration_that_is_cancelled_by_hand_is_told_as_such_and_not_as_late(
+def test_a_manually_cancelled_migration_is_not_reported_as_a_timeout(
     database_url: str,
 ) -> None:
     waiting = "FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'"

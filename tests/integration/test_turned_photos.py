@@ -163,7 +163,7 @@ def test_every_face_of_a_turned_crowd_matches_its_upright_copy(
         assert len(scores) == len(vectors), file.name
 
 
-def test_what_shows_no_face_either_way_is_not_legible(pack: Pack) -> None:
+def test_a_crop_without_a_face_at_any_angle_is_not_legible(pack: Pack) -> None:
     pixels = np.random.default_rng(0).integers(0, 255, (400, 400, 3), dtype=np.uint8)
     template = np.array([[-1, 0], [1, 0], [0, 1], [-0.8, 2], [0.8, 2]], dtype=np.float32)
     claimed = Detections(

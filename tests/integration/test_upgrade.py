@@ -182,7 +182,7 @@ def test_an_upgrade_keeps_ids_users_and_tags_and_changes_every_vector(staff: Sta
     assert staff.find("s3/1.png") == faces["s3/1.png"]["FaceId"]
 
 
-def test_photos_are_found_by_bytes_wherever_they_lie_and_else_by_name(
+def test_originals_are_matched_by_content_first_and_then_by_name(
     staff: Staff, tmp_path: Path
 ) -> None:
     faces = staff.fill()
@@ -210,7 +210,7 @@ def test_photos_are_found_by_bytes_wherever_they_lie_and_else_by_name(
     assert staff.find("s2/1.png") == faces["s2/1.png"]["FaceId"]
 
 
-def test_a_name_that_several_photos_have_is_no_proof(staff: Staff, tmp_path: Path) -> None:
+def test_a_name_shared_by_several_photos_identifies_none(staff: Staff, tmp_path: Path) -> None:
     for name in ("one", "two"):
         content = (staff.photos / f"s1/{'1' if name == 'one' else '2'}.png").read_bytes()
         staff.client.index_faces(
@@ -295,7 +295,7 @@ def test_no_face_is_deleted_while_its_original_may_be_among_what_cannot_be_read(
     assert (len(staff.listed()), staff.model) == (len(faces), MODEL)
 
 
-def test_the_wrong_folder_costs_no_face(staff: Staff, tmp_path: Path) -> None:
+def test_a_wrong_folder_loses_no_face(staff: Staff, tmp_path: Path) -> None:
     faces = staff.fill()
     wrong = tmp_path / "wrong"
     wrong.mkdir()
@@ -322,7 +322,7 @@ def test_the_wrong_folder_costs_no_face(staff: Staff, tmp_path: Path) -> None:
         (("staff", "--from=s3://no-such-bucket/", "--pack=short"), "The photos in s3://no-such-b"),
     ],
 )
-def test_what_cannot_be_upgraded_is_said_in_a_sentence(
+def test_an_impossible_upgrade_is_reported_in_one_sentence(
     staff: Staff, stage: Stage, monkeypatch: pytest.MonkeyPatch, arguments: Any, sentence: str
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", stage.url)
@@ -338,7 +338,7 @@ def test_an_empty_collection_needs_no_originals(staff: Staff) -> None:
     assert staff.model == MODEL
 
 
-def test_originals_in_s3_are_read_by_the_users_own_settings(
+def test_originals_in_s3_are_read_with_the_users_credentials(
     staff: Staff, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     faces = staff.fill()
@@ -376,7 +376,7 @@ def test_outdated_collections_are_listed(staff: Staff, models: Path) -> None:
     ]
 
 
-def test_a_killed_upgrade_goes_on_where_it_ended(staff: Staff, tmp_path: Path) -> None:
+def test_a_killed_upgrade_resumes(staff: Staff, tmp_path: Path) -> None:
     faces = staff.fill()
     command = [
         str(Path(sys.executable).with_name("facedex")),
@@ -441,7 +441,7 @@ def test_photos_that_are_indexed_during_an_upgrade_get_vectors_of_both_packs(
     assert record["Face"]["FaceId"] in [each["Face"]["FaceId"] for each in live["FaceMatches"]]
 
 
-def test_requests_beside_the_switch_are_all_answered_with_one_model_each(
+def test_requests_during_the_switch_each_use_one_model(
     staff: Staff, portraits: dict[str, bytes]
 ) -> None:
     faces = staff.fill()

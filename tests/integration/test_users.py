@@ -144,7 +144,7 @@ def test_a_user_has_at_most_a_hundred_faces(database: Database, collection: Coll
     assert associate(database, collection, "ann", ids[:5]).associated == []
 
 
-def test_a_deleted_user_leaves_its_faces_to_others(
+def test_faces_of_a_deleted_user_can_be_associated_again(
     database: Database, collection: Collection
 ) -> None:
     make(database, collection, "ann", "ben")
@@ -180,7 +180,7 @@ def test_users_are_searched_as_the_inner_product_ranks_them(
     assert [match.user_id for match in found] == [names[number] for number in ranked]
 
 
-def test_a_deleted_collection_takes_users_tags_and_tokens_with_it(
+def test_deleting_a_collection_removes_its_users_tags_and_tokens(
     database: Database, collection: Collection
 ) -> None:
     make(database, collection, "ann")
@@ -243,7 +243,9 @@ def test_a_failed_request_does_not_use_up_its_token(
         assert once(connection, collection, "Op", "token", {}, lambda: {"x": 1}) == {"x": 1}
 
 
-def test_twins_with_one_token_are_done_once(database: Database, collection: Collection) -> None:
+def test_concurrent_requests_with_one_token_are_done_once(
+    database: Database, collection: Collection
+) -> None:
     done: list[int] = []
     start = Barrier(8)
 

@@ -77,7 +77,7 @@ def test_the_same_input_gives_the_same_bytes(
         assert _contents(place) == _contents(other[name])
 
 
-def test_nothing_is_packaged_that_only_an_installer_or_a_compiler_reads(
+def test_packages_contain_no_build_files(
     built: dict[str, Path],
 ) -> None:
     paths = [path for folder in built.values() for path in folder.rglob("*")]
@@ -85,12 +85,12 @@ def test_nothing_is_packaged_that_only_an_installer_or_a_compiler_reads(
     assert not [path for path in paths if path.name in unwanted or path.suffix == ".pyc"]
 
 
-def test_a_functions_code_has_no_other_functions_in_it() -> None:
+def test_a_functions_package_contains_no_other_function() -> None:
     folders = {path.name for path in (function("index_faces") / "facedex_functions").glob("*/")}
     assert folders == {"index_faces"}
 
 
-def test_a_mistake_is_one_clear_sentence() -> None:
+def test_a_packaging_mistake_is_reported_in_one_sentence() -> None:
     with pytest.raises(PackageError, match="no packages for the architecture 'mips'"):
         Target("mips", "3.14")
     with pytest.raises(PackageError, match=r"Python '2.7'; it must be one of"):
@@ -108,7 +108,7 @@ def test_a_pin_is_the_one_for_the_targets_python_and_not_for_ours() -> None:
     assert old != new
 
 
-def test_every_pin_says_which_wheels_are_meant() -> None:
+def test_every_pin_lists_its_wheels_hashes() -> None:
     """Check that the lock files are those of ``python -m infra.packages.locking``."""
     table = tomllib.loads(WHEELS.read_text("utf-8"))
     assert table.keys() == {pin for target in targets() for pin in pinned(target)}
@@ -117,7 +117,7 @@ def test_every_pin_says_which_wheels_are_meant() -> None:
         assert all("--hash=sha256:" in line for line in locked(pinned(target)))
 
 
-def test_other_bytes_than_are_meant_are_refused(tmp_path: Path, target: Target) -> None:
+def test_a_wheel_with_another_hash_is_refused(tmp_path: Path, target: Target) -> None:
     (pin,) = pins(["six"], target)
     wanted = [f"{pin} --hash=sha256:{'0' * 64}"]
     with pytest.raises(PackageError, match=r"does not have the hash in wheels\.toml"):
@@ -127,7 +127,7 @@ def test_other_bytes_than_are_meant_are_refused(tmp_path: Path, target: Target) 
         locked(["left-pad==1.0"])
 
 
-def test_what_is_left_out_of_a_layer_is_said_file_by_file() -> None:
+def test_files_excluded_from_a_layer_are_listed() -> None:
     code = layout()["code"]
     assert not code.takes("botocore/data/ec2/2016-11-15/service-2.json.gz")
     assert code.takes("botocore/data/rekognition/2016-06-27/service-2.json.gz")

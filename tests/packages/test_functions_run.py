@@ -186,7 +186,7 @@ def test_the_front_door_reaches_every_operation_that_it_is_packaged_with(
     assert _finds_eileen(json.loads(answer["body"]))
 
 
-def test_nothing_but_the_packages_is_within_a_functions_reach(deployment: Deployment) -> None:
+def test_functions_import_only_their_packages(deployment: Deployment) -> None:
     run = deployment.prove("search_faces_by_image", "face")
     ours = {path for path in run.libraries if "site-packages" in path or path.startswith(str(ROOT))}
     assert ours == set()

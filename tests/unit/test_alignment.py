@@ -45,7 +45,7 @@ def test_a_face_much_larger_than_the_chip_is_averaged_not_skipped_over() -> None
     assert abs(inside.mean() - 127.5) < 3
 
 
-def test_what_lies_outside_the_picture_is_black() -> None:
+def test_pixels_outside_the_picture_are_black() -> None:
     white = np.full((200, 200, 3), 255, dtype=np.uint8)
     half = align(white, placed(0, 1, 0, 100)[None], TEMPLATE, 150)[0]
     assert (half[:, :72] == 0).all()
@@ -64,7 +64,7 @@ def test_every_face_has_its_chip_and_no_face_has_none() -> None:
     assert align(picture, both[:0], TEMPLATE, 112).shape == (0, 112, 112, 3)
 
 
-def test_coinciding_landmarks_raise_nothing() -> None:
+def test_coinciding_landmarks_do_not_raise() -> None:
     picture = np.zeros((50, 50, 3), dtype=np.uint8)
     same = np.full((1, 5, 2), 20, dtype=np.float32)
     assert align(picture, same, TEMPLATE, 150).shape == (1, 150, 150, 3)

@@ -59,20 +59,20 @@ def ask(**context: Any) -> tuple[int, str]:
     return answer["statusCode"], json.loads(answer["body"])["__type"]
 
 
-def test_anybody_may_call_where_the_setting_says_so(configure: Callable[..., None]) -> None:
+def test_every_caller_is_admitted_with_auth_none(configure: Callable[..., None]) -> None:
     configure(FACEDEX_AUTH="none")
     assert ask() == (400, "UnknownOperationException")
 
 
 @pytest.mark.parametrize("setting", [{}, {"FACEDEX_AUTH": ""}, {"FACEDEX_AUTH": "nobody"}])
-def test_nobody_may_call_where_the_setting_is_missing_or_wrong(
+def test_no_caller_is_admitted_with_a_missing_or_wrong_setting(
     configure: Callable[..., None], setting: dict[str, str]
 ) -> None:
     configure(**setting)
     assert ask() == (500, "InternalServerError")
 
 
-def test_with_keys_an_unsigned_request_is_refused_before_it_is_looked_at(
+def test_with_keys_an_unsigned_request_is_refused_before_it_is_read(
     configure: Callable[..., None],
 ) -> None:
     configure(FACEDEX_AUTH="keys", FACEDEX_KEYS_SECRET="x" * 32)
@@ -80,7 +80,7 @@ def test_with_keys_an_unsigned_request_is_refused_before_it_is_looked_at(
     assert ask(identity={"userArn": _ARN}) == (400, "MissingAuthenticationTokenException")
 
 
-def test_with_keys_and_no_secret_nobody_gets_in(configure: Callable[..., None]) -> None:
+def test_with_keys_and_no_secret_no_caller_is_admitted(configure: Callable[..., None]) -> None:
     configure(FACEDEX_AUTH="keys", FACEDEX_KEYS_SECRET="")
     assert ask() == (500, "InternalServerError")
 
@@ -92,7 +92,7 @@ def test_with_iam_the_gateway_must_have_named_the_caller(configure: Callable[...
     assert ask() == (400, "MissingAuthenticationTokenException")
 
 
-def test_an_unknown_way_to_authenticate_lets_nobody_in(configure: Callable[..., None]) -> None:
+def test_an_unknown_authentication_mode_admits_no_caller(configure: Callable[..., None]) -> None:
     configure(FACEDEX_AUTH="key")
     assert ask()[0] == 500
     with pytest.raises(SettingError, match="none, keys, iam"):

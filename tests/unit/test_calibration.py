@@ -24,7 +24,7 @@ def test_similarity_counts_false_matches_in_ten_thousand() -> None:
     assert Calibration([0.5, 0.6], [0.1, 1e-6]).similarity(1) == 100
 
 
-def test_a_threshold_of_nothing_admits_everything_and_of_100_only_the_surest() -> None:
+def test_threshold_0_admits_everything_and_100_only_the_surest() -> None:
     assert KNOWN.cosine(0) == -1
     assert KNOWN.cosine(100) == 1
     steep = Calibration([0.5, 0.6], [0.1, 1e-6])
@@ -72,7 +72,7 @@ def test_a_fit_recovers_a_normal_distribution_beyond_its_counts() -> None:
         assert abs(math.log10(float(fitted.false_match_rate(cosine)) / true)) < 0.25
 
 
-def test_a_fit_wants_enough_comparisons() -> None:
+def test_a_fit_needs_enough_comparisons() -> None:
     with pytest.raises(ValueError, match="too few"):
         fit(np.zeros(1000))
 
@@ -96,7 +96,7 @@ RATES = """
 ALONE = [float(text) for text in COSINES.split()], [float(text) for text in RATES.split()]
 
 
-def test_one_sample_is_fitted_as_ever_and_alone_in_a_mixture_too() -> None:
+def test_a_mixture_of_one_sample_equals_the_fit_of_that_sample() -> None:
     sample = normal(0.2, 150_000)
     assert fit(sample) == ALONE
     assert fit([sample]) == ALONE
@@ -121,7 +121,7 @@ def test_a_mixture_has_the_mean_rate_of_its_samples_however_large_each_is(
     assert abs(math.log10(float(fitted.false_match_rate(0.78)) / true)) < 0.25
 
 
-def test_a_mixture_is_worth_the_harmonic_mean_of_its_samples() -> None:
+def test_the_effective_size_of_a_mixture_is_the_harmonic_mean() -> None:
     fit([normal(0.2, 60_000), normal(0.2, 400_000)])
     with pytest.raises(ValueError, match="count as 95238 of one sample"):
         fit([normal(0.2, 50_000), normal(0.2, 1_000_000)])
@@ -138,7 +138,7 @@ def test_a_mixture_needs_a_weight_for_each_sample(weights: tuple[float, ...]) ->
         fit([sample, sample], weights)
 
 
-def test_the_default_pack_tells_the_usual_thresholds_apart(pack_directory: Path) -> None:
+def test_the_default_pack_separates_the_usual_thresholds(pack_directory: Path) -> None:
     calibration = packs.load(pack_directory).calibration
     cosines = [calibration.cosine(s) for s in (0.1, 80, 90, 99, 99.9)]
     assert cosines == sorted(set(cosines))

@@ -65,7 +65,7 @@ def test_anything_else_is_refused(address: str) -> None:
         camera_address(PREFIX + address, ("camera.lan",))
 
 
-def test_an_address_with_a_password_is_refused_and_not_repeated() -> None:
+def test_an_address_with_a_password_is_refused_and_not_quoted() -> None:
     with pytest.raises(InvalidParameterException) as refused:
         camera_address(f"{PREFIX}rtsp://door:sesame@camera.lan/door", ("camera.lan",))
     assert "sesame" not in str(refused.value)
@@ -80,11 +80,11 @@ def test_an_address_with_a_password_is_refused_and_not_repeated() -> None:
         ("door:sesame@other.lan", "rtsp://camera.lan/live"),
     ],
 )
-def test_a_camera_is_told_its_own_password_alone(said: str, address: str) -> None:
+def test_a_camera_receives_only_its_own_password(said: str, address: str) -> None:
     assert with_credentials("rtsp://camera.lan/live", ("a:b@nowhere", said)) == address
 
 
-def test_passwords_are_in_no_picture_of_the_settings() -> None:
+def test_passwords_do_not_appear_in_the_settings_repr() -> None:
     chosen = Settings.from_environment(
         {
             **NEEDED,

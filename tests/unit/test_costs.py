@@ -25,7 +25,7 @@ def test_rekognitions_tiers_are_counted_each_at_its_price(images: int, dollars: 
     assert rekognition(Use("index_faces", images, 0)) == pytest.approx(dollars)
 
 
-def test_a_deployment_that_nobody_calls_costs_its_floor() -> None:
+def test_an_idle_deployment_costs_its_fixed_price() -> None:
     prices, fixed = table("prices"), table("measured")["deployment"]
     parts = deployment(Use("index_faces", 0, 0))
     assert parts["Aurora, capacity"] == 730 * fixed["minimum_acu"] * prices["aurora"]["acu_hour"]

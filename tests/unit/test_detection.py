@@ -55,7 +55,7 @@ def test_a_portrait_has_one_face_with_its_landmarks_in_order(
 
 
 @pytest.mark.parametrize(("name", "people"), [("couple.jpg", 2), ("selfie-many-people.jpg", 7)])
-def test_everybody_in_a_group_is_found_once(
+def test_every_person_in_a_group_is_found_once(
     detector: CenterFace, data: Path, name: str, people: int
 ) -> None:
     assert len(detector.detect(pixels_of(data / "groups" / name)).boxes) == people

@@ -150,7 +150,7 @@ def test_dlib_floats_are_read(stored: bytes, value: float) -> None:
 
 
 @pytest.mark.parametrize("stored", [b"", b"\x00", b"\x10\x01", b"\x09" + b"\x01" * 9, b"\x02\x01"])
-def test_bytes_that_are_no_dlib_integer_are_refused(stored: bytes) -> None:
+def test_bytes_that_are_not_a_dlib_integer_are_refused(stored: bytes) -> None:
     with pytest.raises(UnreadableModel):
         Reader(stored).integer()
 

@@ -51,7 +51,7 @@ def test_our_own_page_may_call(host: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/v1/collections"])
-def test_options_tell_the_methods_and_allow_no_other_origin(path: str) -> None:
+def test_options_lists_the_methods_and_allows_no_other_origin(path: str) -> None:
     status, headers, _ = ask(environ("OPTIONS", path, host="localhost:9000"))
     assert status == "405 Method Not Allowed"
     assert "POST" in headers["Allow"]
@@ -77,20 +77,20 @@ def test_a_server_for_a_network_answers_to_any_name() -> None:
 
 
 @pytest.mark.parametrize("caller", ["10.0.0.7", "2001:db8::1", "::ffff:10.0.0.7", ""])
-def test_under_access_keys_moto_answers_no_stranger(caller: str) -> None:
+def test_with_access_keys_moto_answers_no_remote_caller(caller: str) -> None:
     request = environ("GET", "/bucket", authorization=_S3) | {"REMOTE_ADDR": caller}
     assert "loopback" in denied(request, guarded=True)
     assert ask(request)[2] == b"elsewhere"
 
 
 @pytest.mark.parametrize("caller", ["127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"])
-def test_under_access_keys_moto_answers_on_loopback(caller: str) -> None:
+def test_with_access_keys_moto_answers_on_loopback(caller: str) -> None:
     request = environ("GET", "/bucket", authorization=_S3) | {"REMOTE_ADDR": caller}
     assert ask(request, guarded=True)[2] == b"elsewhere"
 
 
 @pytest.mark.parametrize("path", ["/moto-api/", "/moto-api/reset", "/moto-api", "//moto-api/reset"])
-def test_motos_own_api_is_out_of_reach(path: str) -> None:
+def test_motos_own_api_is_unreachable(path: str) -> None:
     answered: list[str] = []
     request = environ("POST", path) | {HEADERS: []}
     (body,) = Moto()(request, lambda status, _headers: answered.append(status))
@@ -98,7 +98,7 @@ def test_motos_own_api_is_out_of_reach(path: str) -> None:
     assert "not available" in json.loads(body)["Message"]
 
 
-def test_the_log_has_names_of_operations_and_nothing_that_a_terminal_obeys(
+def test_the_log_names_operations_and_contains_no_control_characters(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     ask(environ("PUT", "/", x_amz_target="RekognitionService.\x1b[2Jforged"), log=True)

@@ -54,7 +54,7 @@ def test_a_file_is_downloaded_once_with_its_progress(server: FileServer, tmp_pat
 
 
 @pytest.mark.parametrize("status", [None, 503])
-def test_a_connection_that_breaks_off_is_taken_up_where_it_ended(
+def test_an_interrupted_download_resumes_where_it_stopped(
     server: FileServer, tmp_path: Path, status: int | None
 ) -> None:
     server.script = [Answer(cut_after=HALF), Answer(status=status, cut_after=HALF // 2)]
@@ -72,9 +72,7 @@ def test_a_server_that_ignores_ranges_is_read_from_the_start(
     assert len(server.asked) == 2
 
 
-def test_a_server_that_sends_another_range_than_asked_for_is_not_believed(
-    server: FileServer, tmp_path: Path
-) -> None:
+def test_a_wrong_byte_range_is_not_trusted(server: FileServer, tmp_path: Path) -> None:
     server.script = [Answer(cut_after=HALF), Answer(shifts_range=True)]
     assert download(server, tmp_path).read_bytes() == CONTENT
     assert ranges(server) == [None, f"bytes={HALF}-", None]
@@ -87,13 +85,13 @@ def test_redirects_are_followed_with_the_range(server: FileServer, tmp_path: Pat
     assert server.asked[-1] == ("/elsewhere", f"bytes={HALF}-")
 
 
-def test_what_an_earlier_download_left_is_continued(server: FileServer, tmp_path: Path) -> None:
+def test_an_earlier_partial_download_is_continued(server: FileServer, tmp_path: Path) -> None:
     (tmp_path / "net.onnx.part").write_bytes(CONTENT[:1000])
     assert download(server, tmp_path).read_bytes() == CONTENT
     assert ranges(server) == ["bytes=1000-"]
 
 
-def test_a_file_that_was_whole_when_its_download_was_killed_is_not_asked_for_again(
+def test_a_complete_download_is_not_repeated_after_a_kill(
     server: FileServer, tmp_path: Path
 ) -> None:
     (tmp_path / "net.onnx.part").write_bytes(CONTENT)
@@ -104,7 +102,7 @@ def test_a_file_that_was_whole_when_its_download_was_killed_is_not_asked_for_aga
 @pytest.mark.parametrize(
     "left", [b"another file" * 100, CONTENT + b"and more", b"x" * len(CONTENT)]
 )
-def test_remains_of_another_file_are_thrown_away(
+def test_a_partial_download_of_another_file_is_discarded(
     server: FileServer, tmp_path: Path, left: bytes
 ) -> None:
     (tmp_path / "net.onnx.part").write_bytes(left)
@@ -122,7 +120,7 @@ def test_remains_of_another_file_are_thrown_away(
         Answer(hides_length=True, cut_after=HALF),
     ],
 )
-def test_another_file_than_wanted_is_refused_and_nothing_of_it_stays(
+def test_an_unexpected_file_is_refused_and_removed(
     server: FileServer, tmp_path: Path, lie: Answer
 ) -> None:
     server.script = [lie]
@@ -132,14 +130,16 @@ def test_another_file_than_wanted_is_refused_and_nothing_of_it_stays(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_server_that_lies_on_end_is_given_up(server: FileServer, tmp_path: Path) -> None:
+def test_a_server_that_keeps_sending_wrong_data_fails_the_download(
+    server: FileServer, tmp_path: Path
+) -> None:
     server.script = [Answer(cut_after=HALF)] * 3
     with pytest.raises(WrongHash):
         download(server, tmp_path, digest="0" * 64)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_server_that_always_breaks_off_at_the_same_place_is_given_up(
+def test_a_download_that_always_stops_at_the_same_byte_fails(
     server: FileServer, tmp_path: Path
 ) -> None:
     server.script = [Answer(cut_after=HALF, ignores_range=True)] * 20
@@ -149,7 +149,7 @@ def test_a_server_that_always_breaks_off_at_the_same_place_is_given_up(
 
 
 @pytest.mark.parametrize(("status", "asked"), [(404, 1), (403, 1), (500, 3), (429, 3)])
-def test_only_what_may_pass_is_tried_again(
+def test_only_transient_errors_are_retried(
     server: FileServer, tmp_path: Path, status: int, asked: int
 ) -> None:
     server.script = [Answer(status=status)] * 9
@@ -158,7 +158,7 @@ def test_only_what_may_pass_is_tried_again(
     assert len(server.asked) == asked
 
 
-def test_a_server_that_is_not_there_is_said_in_one_sentence(tmp_path: Path) -> None:
+def test_an_unreachable_server_is_reported_in_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(FetchFailed) as raised:
         downloading.download(
             "http://127.0.0.1:9/net.onnx", HASH, tmp_path, patience=Patience(1, pause=0)
@@ -180,7 +180,7 @@ def test_a_mirror_on_the_web_is_asked_by_file_name(
     assert server.asked == [("/ours/net.onnx", None)]
 
 
-def test_a_mirror_in_a_folder_is_read_and_left_as_it_is(
+def test_a_mirror_folder_is_read_and_not_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, url = tmp_path / "our models", "http://127.0.0.1:9/far/net.onnx"
@@ -198,7 +198,7 @@ def test_a_mirror_in_a_folder_is_read_and_left_as_it_is(
 
 
 @pytest.mark.parametrize("mirror", ["/srv/models", "s3://models", "models.example.com"])
-def test_a_mirror_that_is_no_address_is_refused(
+def test_a_mirror_that_is_not_a_url_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mirror: str
 ) -> None:
     monkeypatch.setenv("FACEDEX_MIRROR", mirror)

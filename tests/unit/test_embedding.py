@@ -122,7 +122,7 @@ def test_several_threads_get_what_one_gets(pack: Pack, portraits: dict[str, byte
     assert all(np.allclose(a, b, atol=1e-5) for a, b in zip(found, expected, strict=True))
 
 
-def test_one_threshold_tells_all_labelled_pairs_apart(pack: Pack, data: Path) -> None:
+def test_one_threshold_separates_all_labelled_pairs(pack: Pack, data: Path) -> None:
     photos = sorted((data / "pairs").glob("*.jpg"))
     vectors = {photo.name: vector(pack, photo.read_bytes()) for photo in photos}
     with (data / "pairs" / "pairs.csv").open(encoding="utf-8") as table:

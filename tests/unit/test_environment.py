@@ -20,7 +20,7 @@ def settled(**environment: str) -> dict[str, str]:
     return environment
 
 
-def test_functions_find_the_models_and_the_local_s3() -> None:
+def test_functions_receive_the_models_directory_and_the_local_s3() -> None:
     environment = settled()
     for service in ("S3", "SQS", "SNS", "KINESIS", "KINESIS_VIDEO"):
         assert environment[f"AWS_ENDPOINT_URL_{service}"] == "http://127.0.0.1:40000"
@@ -31,7 +31,7 @@ def test_functions_find_the_models_and_the_local_s3() -> None:
 
 
 @pytest.mark.parametrize("own", ["http://127.0.0.1:9000", "http://localhost:9000/"])
-def test_our_own_address_exported_for_clients_is_no_other_s3(own: str) -> None:
+def test_our_own_address_in_the_environment_does_not_count_as_another_s3(own: str) -> None:
     assert settled(AWS_ENDPOINT_URL=own)["AWS_ENDPOINT_URL_S3"] == "http://127.0.0.1:40000"
 
 

@@ -63,7 +63,7 @@ def test_an_interval_is_as_wide_as_the_people_are_few_and_the_same_each_time() -
     assert few.high - few.low > 5 * (many.high - many.low)
 
 
-def test_what_holds_for_all_of_few_people_has_an_interval_too() -> None:
+def test_a_rate_of_0_or_1_has_an_interval_too() -> None:
     everyone = metrics.share_of(np.ones(30, bool), np.repeat(np.arange(10), 3))
     assert everyone is not None
     assert (everyone.value, everyone.high) == (1.0, 1.0)
@@ -106,7 +106,7 @@ def test_a_folder_is_a_person_and_so_is_a_photo_without_one(tmp_path: Path) -> N
     assert found.pairs is None
 
 
-def test_what_only_has_the_name_of_a_photo_is_none(tmp_path: Path) -> None:
+def test_a_file_that_only_has_a_photos_name_is_refused(tmp_path: Path) -> None:
     for person in ("ann", "ben"):
         photo(tmp_path / person / "1.png")
     os.mkfifo(tmp_path / "ann" / "2.png")
@@ -142,9 +142,7 @@ def test_pairs_that_hang_together_are_one_person(tmp_path: Path, table: str) -> 
         ("one,other,same\n1.jpg,2.jpg,1\n2.jpg,1.jpg,0\n", "contradicts itself"),
     ],
 )
-def test_a_pairs_file_that_says_nothing_clear_is_refused(
-    tmp_path: Path, table: str, complaint: str
-) -> None:
+def test_an_ambiguous_pairs_file_is_refused(tmp_path: Path, table: str, complaint: str) -> None:
     for number in (1, 2):
         photo(tmp_path / f"{number}.jpg")
     (tmp_path / "pairs.csv").write_text(table)

@@ -136,9 +136,7 @@ def test_a_file_as_a_spreadsheet_saves_it_is_read(tmp_path: Path, encoding: str)
         ),
     ],
 )
-def test_a_groups_file_that_says_nothing_clear_is_refused(
-    tmp_path: Path, table: str, complaint: str
-) -> None:
+def test_an_ambiguous_groups_file_is_refused(tmp_path: Path, table: str, complaint: str) -> None:
     with pytest.raises(EvaluationError, match=complaint):
         groups.read(written(tmp_path, table), SET)
     with pytest.raises(EvaluationError, match="is not a readable CSV file"):

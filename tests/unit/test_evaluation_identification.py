@@ -35,7 +35,7 @@ def test_strangers_are_enrolled_and_searched_in_turns() -> None:
         identification.split(files[:1], None)
 
 
-def test_a_stranger_enrolled_takes_a_search_that_was_right() -> None:
+def test_an_enrolled_stranger_can_outrank_the_right_person() -> None:
     thresholds = [(80.0, np.cos(np.radians(31))), (99.0, np.cos(np.radians(9)))]
 
     def found(*strangers: float) -> identification.Identification:
@@ -99,7 +99,7 @@ def test_the_interval_of_misses_holds_the_threshold_s_uncertainty() -> None:
     assert width(500) > 2 * width(50_000)
 
 
-def test_searches_that_nobody_can_make_are_refused() -> None:
+def test_identification_without_enough_photos_is_refused() -> None:
     nobody = np.empty((0, 2), np.float32)
     with pytest.raises(EvaluationError, match="a stranger to search"):
         identification.evaluate(VECTORS, PEOPLE, unit(5), nobody, [])

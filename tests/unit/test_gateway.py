@@ -225,14 +225,14 @@ def test_pages_are_for_unsigned_readers_only() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "/", "/start.js", "/swagger-ui-bundle.js", "/swagger-ui.css"])
-def test_the_docs_need_nothing_from_elsewhere(name: str) -> None:
+def test_the_docs_load_nothing_from_other_hosts(name: str) -> None:
     status, headers, body = ask(environ("GET", f"/docs{name}"))
     assert (status, body != b"elsewhere") == ("200 OK", True)
     assert "script-src 'self';" in headers["Content-Security-Policy"]
 
 
 @pytest.mark.parametrize("name", ["/../pages.py", "/%2e%2e/pages.py", "/nothing.js"])
-def test_the_docs_are_no_way_into_the_file_system(name: str) -> None:
+def test_the_docs_route_serves_no_other_files(name: str) -> None:
     assert ask(environ("GET", f"/docs{name}"))[2] == b"elsewhere"
 
 
@@ -248,7 +248,7 @@ def test_a_body_over_the_limit_is_refused() -> None:
     assert json.loads(body)["__type"] == "RequestEntityTooLargeException"
 
 
-def test_what_a_function_raises_is_for_the_server_to_answer() -> None:
+def test_the_server_answers_what_a_function_raises() -> None:
     def function(_event: object, _context: object) -> Mapping[str, Any]:
         raise ZeroDivisionError
 
@@ -258,7 +258,9 @@ def test_what_a_function_raises_is_for_the_server_to_answer() -> None:
         gateway.invoke(lambda *_: {}, {}, function="show", timeout=29, memory=512)
 
 
-def test_a_function_that_fails_is_an_error_that_sdks_know(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_function_returns_an_error_that_sdks_recognise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     broken = ModuleType("facedex_functions.list_collections.handler")
     broken.lambda_handler = lambda *_: {}  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, broken.__name__, broken)

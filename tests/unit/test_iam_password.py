@@ -62,7 +62,7 @@ def test_a_token_needs_a_host_and_a_user(url: str) -> None:
         iam_password(url, region="eu-central-1")
 
 
-def test_the_way_into_the_database_is_a_setting() -> None:
+def test_database_authentication_is_a_setting() -> None:
     given = {
         "FACEDEX_DATABASE_URL": URL,
         "FACEDEX_MODELS": "/opt/models",

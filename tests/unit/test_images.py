@@ -151,7 +151,7 @@ def test_grey_and_cmyk_jpegs_become_rgb(mode: str) -> None:
     assert np.abs(pixels.astype(int) - 120).max() <= 3
 
 
-def test_the_format_is_told_by_content_and_others_are_refused() -> None:
+def test_the_format_is_detected_by_content_and_others_are_refused() -> None:
     for kind in ("GIF", "BMP", "TIFF", "WEBP"):
         with pytest.raises(InvalidImage, match="neither JPEG nor PNG"):
             images.decode(encode(gradient(), kind))

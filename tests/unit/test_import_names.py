@@ -39,7 +39,7 @@ def test_a_photo_is_called_by_its_stem_path_or_folder(
 
 
 @given(names)
-def test_every_name_becomes_a_valid_id_and_can_be_had_back(name: str) -> None:
+def test_every_name_becomes_a_valid_id_and_can_be_recovered(name: str) -> None:
     made = escape(name)
     assert _VALID.fullmatch(made)
     assert len(made) <= _SHAPE.metadata["max"]

@@ -12,7 +12,7 @@ from facedex_cli.importing.import_errors import TooLarge
 from facedex_cli.importing.photos import Folder, Photo
 
 
-def test_what_is_no_file_is_skipped_behind_links_too(
+def test_only_regular_files_are_read_also_through_links(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

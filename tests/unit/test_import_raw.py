@@ -70,7 +70,7 @@ def index(index_faces: IndexFaces, **image: Any) -> Any:
     )
 
 
-def test_a_photo_goes_on_the_rest_route_as_it_is_and_signed() -> None:
+def test_a_photo_is_sent_to_the_rest_route_unchanged_and_signed() -> None:
     with answering((200, b'{"FaceRecords": [], "FaceModelVersion": "1.2"}')) as (url, asked):
         answer = index(photo_sender(f"{url}/stage"), Bytes=PHOTO)
     assert answer["FaceModelVersion"] == "1.2"
@@ -84,7 +84,7 @@ def test_a_photo_goes_on_the_rest_route_as_it_is_and_signed() -> None:
     assert "X-Amz-Target" not in headers
 
 
-def test_a_fault_that_passes_is_met_by_the_same_photo_again() -> None:
+def test_a_transient_error_retries_the_same_photo() -> None:
     fault = b'{"__type": "InternalServerError", "Message": "not now"}'
     with answering((500, fault), (200, b'{"FaceRecords": []}')) as (url, asked):
         assert index(photo_sender(url), Bytes=PHOTO)["FaceRecords"] == []
@@ -100,7 +100,7 @@ def test_a_refusal_keeps_its_code() -> None:
         index(photo_sender(url), Bytes=PHOTO)
 
 
-def test_a_photo_in_s3_goes_by_its_name_as_ever() -> None:
+def test_a_photo_in_s3_is_sent_by_name() -> None:
     with answering((200, b'{"FaceRecords": []}')) as (url, asked):
         index(photo_sender(url), S3Object={"Bucket": "photos", "Name": "me.jpg"})
     ((path, headers, body),) = asked
@@ -109,7 +109,7 @@ def test_a_photo_in_s3_goes_by_its_name_as_ever() -> None:
     assert b'"Name": "me.jpg"' in body
 
 
-def test_a_server_that_is_not_there_is_what_the_client_says() -> None:
+def test_an_unreachable_server_raises_the_clients_own_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
     with pytest.raises(EndpointConnectionError):

@@ -14,7 +14,7 @@ from facedex_local.environment import configure
 from facedex_local.errors import DirectoryUnusable
 
 
-def test_the_secret_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
+def test_the_secret_is_created_once_and_readable_only_by_its_owner(tmp_path: Path) -> None:
     source = secret.source(tmp_path / "data", {})
     assert source == f"file:{tmp_path}/data/keys.secret"
     assert (tmp_path / "data" / "keys.secret").stat().st_mode & 0o777 == 0o600
@@ -35,7 +35,7 @@ def test_a_directory_that_cannot_hold_the_secret_is_named(tmp_path: Path) -> Non
         secret.source(tmp_path / "file", {})
 
 
-def test_a_running_product_with_a_database_elsewhere_wants_it_named(tmp_path: Path) -> None:
+def test_a_running_server_with_an_external_database_needs_its_url(tmp_path: Path) -> None:
     with directory.hold(tmp_path):
         refused = CliRunner().invoke(main, ["keys", "list", f"--data-dir={tmp_path}"])
     assert refused.exit_code == 1
@@ -46,7 +46,7 @@ def test_a_running_product_with_a_database_elsewhere_wants_it_named(tmp_path: Pa
     )
 
 
-def test_keys_are_asked_for_only_where_the_command_says_so() -> None:
+def test_keys_are_required_only_with_the_option() -> None:
     def settled(**chosen: str) -> dict[str, str]:
         environment = {"FACEDEX_AUTH": "keys"}
         configure(

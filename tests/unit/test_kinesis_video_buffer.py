@@ -70,7 +70,7 @@ def test_memory_is_bounded_under_a_producer_that_never_stops(buffer: Buffer) -> 
     assert len(drain(earliest(buffer))) == 11
 
 
-def test_what_is_too_old_is_gone_even_if_nobody_reads(buffer: Buffer, clock: Clock) -> None:
+def test_old_records_expire_without_readers(buffer: Buffer, clock: Clock) -> None:
     add(buffer, b"old")
     clock.now += 61
     buffer.expire()
@@ -128,7 +128,7 @@ def test_now_is_the_newest_fragment_of_a_live_stream_and_the_next_of_an_idle_one
     assert texts(reader) == [b"3"]
 
 
-def test_reading_goes_on_behind_a_number(buffer: Buffer) -> None:
+def test_reading_continues_after_a_fragment_number(buffer: Buffer) -> None:
     numbers = [add(buffer, str(each).encode()).number for each in range(3)]
     assert numbers == sorted(numbers, key=int)
     for selector in (Selector.FRAGMENT_NUMBER, Selector.CONTINUATION_TOKEN):
@@ -145,7 +145,7 @@ def test_numbers_rise_although_the_clock_is_put_back(buffer: Buffer, clock: Cloc
     assert int(add(buffer, b"2").number) > int(first)
 
 
-def test_the_last_fragment_that_went_can_still_be_gone_on_from(buffer: Buffer) -> None:
+def test_reading_can_resume_from_the_last_dropped_fragment(buffer: Buffer) -> None:
     numbers = [add(buffer, bytes(4000)).number for _ in range(4)]
     assert len(drain(buffer.read(Start(Selector.FRAGMENT_NUMBER, number=numbers[1])))) == 2
     with pytest.raises(FragmentNotFound):
@@ -155,7 +155,7 @@ def test_the_last_fragment_that_went_can_still_be_gone_on_from(buffer: Buffer) -
 @pytest.mark.parametrize(
     ("time", "expected"), [(0, "123"), (10.2, "123"), (10.7, "23"), (20.5, "23"), (30, "3")]
 )
-def test_a_producer_time_starts_with_the_fragment_that_has_it(
+def test_producer_time_starts_with_the_first_fragment_that_carries_it(
     buffer: Buffer, time: float, expected: str
 ) -> None:
     for number in range(1, 4):
@@ -164,7 +164,7 @@ def test_a_producer_time_starts_with_the_fragment_that_has_it(
     assert b"".join(texts(reader)) == expected.encode()
 
 
-def test_a_server_time_to_come_is_waited_for(buffer: Buffer, clock: Clock) -> None:
+def test_reading_from_a_future_server_time_waits(buffer: Buffer, clock: Clock) -> None:
     add(buffer, b"1")
     reader = buffer.read(Start(Selector.SERVER_TIMESTAMP, timestamp=clock.now + 5))
     assert texts(reader) == []
@@ -173,7 +173,7 @@ def test_a_server_time_to_come_is_waited_for(buffer: Buffer, clock: Clock) -> No
     assert texts(reader) == [b"2"]
 
 
-def test_a_broken_fragment_has_no_end(buffer: Buffer) -> None:
+def test_an_incomplete_fragment_has_no_end(buffer: Buffer) -> None:
     broken = add(buffer, b"1", whole=False)
     buffer.dismiss(_PRODUCER)
     buffer.admit(_PRODUCER)
@@ -182,14 +182,14 @@ def test_a_broken_fragment_has_no_end(buffer: Buffer) -> None:
     assert (first.fragment, first.ends, second.ends) == (broken, False, True)
 
 
-def test_how_far_behind_a_fragment_is(buffer: Buffer, clock: Clock) -> None:
+def test_the_delay_of_a_fragment(buffer: Buffer, clock: Clock) -> None:
     add(buffer, b"1")
     clock.now += 2.5
     add(buffer, b"2")
     assert [each.millis_behind for each in drain(earliest(buffer))] == [2500, 0]
 
 
-def test_a_silent_producer_gives_way_to_another(buffer: Buffer, clock: Clock) -> None:
+def test_a_silent_producer_is_replaced_by_another(buffer: Buffer, clock: Clock) -> None:
     add(buffer, b"1", whole=False)
     other = object()
     with pytest.raises(ProducerBusy):
@@ -202,7 +202,7 @@ def test_a_silent_producer_gives_way_to_another(buffer: Buffer, clock: Clock) ->
     buffer.begin(other, header=b"", tags={}, timestamp=0, producer_timestamp=0)
 
 
-def test_nothing_is_read_or_taken_of_a_stream_that_was_deleted(buffer: Buffer) -> None:
+def test_a_deleted_stream_is_neither_read_nor_written(buffer: Buffer) -> None:
     add(buffer, b"1")
     reader = earliest(buffer)
     buffer.close()

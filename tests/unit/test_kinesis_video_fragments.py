@@ -122,7 +122,7 @@ def test_pictures_are_those_of_the_film_bit_for_bit(film: bytes, answer: list[by
     assert _decode(list(read_fragments(answer))) == _pictures(film)
 
 
-def test_offsets_count_from_the_fragments_beginning(answer: list[bytes]) -> None:
+def test_offsets_count_from_the_start_of_the_fragment(answer: list[bytes]) -> None:
     for fragment in read_fragments(answer):
         offsets = [offset for offset, _ in frames(fragment)]
         assert offsets == pytest.approx([number / 10 for number in range(10)])
@@ -151,7 +151,7 @@ def test_size_and_codec_may_change_in_the_middle(answer: list[bytes]) -> None:
     assert len(_decode(found)) == 2 * _FRAMES
 
 
-def test_what_is_cut_off_is_left_out_and_reported(answer: list[bytes]) -> None:
+def test_truncated_photos_are_skipped_and_reported(answer: list[bytes]) -> None:
     damage: list[MatroskaError] = []
     parts = [answer[0], answer[1][: len(answer[1]) * 2 // 3], answer[2]]
     found = list(read_fragments(parts, damaged=damage.append))
@@ -169,13 +169,13 @@ def test_garbage_between_fragments_costs_none_of_them(answer: list[bytes]) -> No
     assert len(damage) >= 3
 
 
-def test_garbage_alone_is_given_up(answer: list[bytes]) -> None:
+def test_a_stream_of_garbage_fails(answer: list[bytes]) -> None:
     noise = random.Random(7).randbytes(1 << 20).replace(b"\x1aE\xdf\xa3", b"")
     with pytest.raises(NotMatroska, match="nothing that could be read"):
         list(read_fragments([noise] * 20))
 
 
-def test_a_huge_declared_size_is_not_believed(answer: list[bytes]) -> None:
+def test_a_huge_declared_size_is_not_trusted(answer: list[bytes]) -> None:
     damage: list[MatroskaError] = []
     huge = b"\xa3" + ((1 << 56) | (1 << 40)).to_bytes(8, "big")
     cut = answer[0].index(ebml.endless(ebml.CLUSTER)) + len(contents.open_cluster(0))
@@ -184,7 +184,7 @@ def test_a_huge_declared_size_is_not_believed(answer: list[bytes]) -> None:
     assert isinstance(damage[0], TooLarge)
 
 
-def test_a_fragment_over_the_limit_is_left_out(answer: list[bytes]) -> None:
+def test_a_fragment_over_the_limit_is_dropped(answer: list[bytes]) -> None:
     damage: list[MatroskaError] = []
     assert list(read_fragments(answer, largest=100, damaged=damage.append)) == []
     assert isinstance(damage[0], TooLarge)

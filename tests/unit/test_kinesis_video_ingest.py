@@ -88,7 +88,7 @@ def test_limits(media: bytes, code: Fault) -> None:
     assert fault(media) is code
 
 
-def test_nothing_is_taken_after_an_error() -> None:
+def test_nothing_is_accepted_after_an_error() -> None:
     buffer = Buffer(most_bytes=1 << 20, seconds=60)
     session = Ingest(buffer, began=0, persists=False)
     buffer.admit(session)
@@ -107,7 +107,7 @@ def test_a_deleted_stream_ends_its_producer() -> None:
     assert [each.fault for each in said] == [Fault.STREAM_NOT_ACTIVE]
 
 
-def test_nobody_can_forge_tags_of_the_service() -> None:
+def test_callers_cannot_set_the_services_own_tags() -> None:
     buffer = Buffer(most_bytes=1 << 20, seconds=60)
     session = Ingest(buffer, began=0, persists=False)
     buffer.admit(session)

@@ -68,7 +68,7 @@ def test_an_accepted_licence_is_remembered_in_the_pulled_pack(shelf: Shelf) -> N
     assert installing.is_accepted(pack)
 
 
-def test_other_terms_have_to_be_accepted_anew(shelf: Shelf) -> None:
+def test_changed_licence_terms_must_be_accepted_again(shelf: Shelf) -> None:
     pack = shelf.changed("commercial_use = true", RESTRICTED)
     installing.install(pack, accept_licence=True)
     other = parse(pack.text.replace('licence = "none"', 'licence = "some"'))
@@ -79,7 +79,7 @@ def test_other_terms_have_to_be_accepted_anew(shelf: Shelf) -> None:
     assert not installing.is_accepted(pack)
 
 
-def test_what_may_be_used_freely_is_not_asked_about(shelf: Shelf) -> None:
+def test_freely_licensed_packs_need_no_acceptance(shelf: Shelf) -> None:
     directory = installing.install(shelf.pack)
     assert not (directory / "LICENCE-ACCEPTED").exists()
 

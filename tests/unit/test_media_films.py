@@ -32,7 +32,7 @@ def test_a_film_is_described_by_what_its_file_says() -> None:
     assert len(film.key_frames) >= 4
 
 
-def test_full_colour_range_is_told() -> None:
+def test_full_colour_range_is_reported() -> None:
     assert look(making.film(making.steady(10), pixel_format="yuvj420p")).color_range == "FULL"
 
 
@@ -48,7 +48,7 @@ def test_full_colour_range_is_told() -> None:
         ("mp4", "libsvtav1", "av1"),
     ],
 )
-def test_what_else_ffmpeg_reads_is_read(container: str, codec: str, name: str) -> None:
+def test_other_containers_that_ffmpeg_reads_are_read(container: str, codec: str, name: str) -> None:
     film = look(making.film(making.steady(50), container=container, codec=codec))
     assert film.codec == name
     assert abs(film.duration - 2000) <= 80
@@ -138,7 +138,7 @@ MKV = making.film(making.steady(100), codec_options=GROUPS, container="matroska"
         ),
     ],
 )
-def test_what_is_no_whole_film_is_refused_in_a_sentence(data: bytes, words: str) -> None:
+def test_an_incomplete_film_is_refused_in_one_sentence(data: bytes, words: str) -> None:
     with pytest.raises(FilmError) as refused:
         look(data)
     assert words in str(refused.value)

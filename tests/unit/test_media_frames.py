@@ -92,7 +92,7 @@ def test_pictures_that_follow_the_sound_keep_their_distance() -> None:
     assert looked_at(data, 5)[0] == (500, 0)
 
 
-def test_what_an_edit_list_leaves_out_is_not_looked_at() -> None:
+def test_frames_outside_the_edit_list_are_ignored() -> None:
     data = making.skip_start(making.film(STEADY, codec_options=CLOSED), 520)
     assert looked_at(data, 5)[:2] == [(0, 13), (200, 18)]
     assert in_pieces(data, 5, 1)[1] == looked_at(data, 5)
@@ -121,7 +121,7 @@ def test_large_frames_are_reduced_but_their_size_is_kept() -> None:
     assert (image.width, image.height) == (2560, 1440)
 
 
-def test_a_damaged_place_loses_only_what_lies_there() -> None:
+def test_damage_loses_only_the_damaged_data() -> None:
     data = bytearray(making.film(STEADY, codec_options={"g": "10", "bf": "0"}))
     start, end = next(box[1:] for box in making.boxes(bytes(data)) if box[0] == "mdat")
     middle = (start + end) // 2

@@ -46,7 +46,7 @@ def test_faces_seen_at_the_same_moment_are_different_people_however_alike() -> N
     assert not any({0, 1} <= set(group) for group in groups)
 
 
-def test_a_group_keeps_apart_whom_one_of_its_tracks_was_seen_with() -> None:
+def test_people_seen_together_are_never_merged_through_a_third_track() -> None:
     # 0 and 2 are closest; 1 was seen with 2 and must not join their group through 0.
     tracks = [
         seen(0, 1000, ANNE),
@@ -75,12 +75,12 @@ def test_a_track_that_goes_on_in_the_next_segment_is_one_person() -> None:
     assert merge(apart, cosine=SAME) == [[0], [1]]
 
 
-def test_another_face_at_the_same_place_behind_a_border_is_another_person() -> None:
+def test_another_face_at_the_same_place_after_a_segment_border_is_another_person() -> None:
     parts = [seen(0, 3000, ANNE), seen(3200, 6000, BERT, segment=1)]
     assert merge(parts, cosine=SAME) == [[0], [1]]
 
 
-def test_tracks_that_show_nobody_clearly_are_joined_over_borders_alone() -> None:
+def test_unclear_tracks_are_joined_only_across_segment_borders() -> None:
     tracks = [
         seen(0, 3000, ANNE, clear=False),
         seen(3200, 6000, ANNE, segment=1, clear=False),

@@ -18,7 +18,7 @@ def ranged(data: bytes, **options: int) -> RangedFile:
     return RangedFile(len(data), lambda start, end: data[start:end], **options)
 
 
-def test_any_place_of_the_file_reads_as_it_is() -> None:
+def test_any_part_of_the_file_is_read_unchanged() -> None:
     file = io.BufferedReader(ranged(NOISE, kept=2 * BLOCK), 1)
     for place in (0, 999_990, 5, BLOCK - 3, 3 * BLOCK + 1, 0, 1_000_002, 1_000_003, 2_000_000):
         file.seek(place)
@@ -32,7 +32,7 @@ def test_reading_from_end_to_end_fetches_every_byte_once_in_few_requests() -> No
     assert file.requests <= 5
 
 
-def test_what_the_fetch_raises_reaches_the_reader() -> None:
+def test_errors_of_the_fetch_reach_the_reader() -> None:
     def fail(start: int, end: int) -> bytes:
         raise ConnectionError("The bucket is gone.")
 
@@ -40,7 +40,7 @@ def test_what_the_fetch_raises_reaches_the_reader() -> None:
         films.probe(RangedFile(1000, fail))
 
 
-def test_an_object_that_became_shorter_meanwhile_is_noticed() -> None:
+def test_an_object_that_became_shorter_is_detected() -> None:
     with pytest.raises(EOFError, match="were received"):
         RangedFile(1000, lambda *_: b"short").read(10)
 

@@ -107,7 +107,7 @@ def test_the_services_error_ends_the_stream(media: list[bytes]) -> None:
         list(read_live([media[0], said]))
 
 
-def test_what_is_damaged_is_left_out_and_has_no_ending(media: list[bytes]) -> None:
+def test_damaged_blocks_are_skipped(media: list[bytes]) -> None:
     broken = media[1][: len(media[1]) // 2]
     damage: list[MatroskaError] = []
     garbage = np.random.default_rng(1).bytes(5000)
@@ -156,7 +156,7 @@ def test_a_stream_that_begins_between_key_frames_is_shown_from_the_next_one_on()
     assert shown(list(shots(iter(events), Decoder()))) == list(range(10, 30))
 
 
-def test_frames_of_garbage_are_left_out() -> None:
+def test_frames_of_garbage_are_dropped() -> None:
     drawn = np.random.default_rng(2)
     events = [
         Coded(each.track, each.offset, each.key, drawn.bytes(len(each.data)))
@@ -187,7 +187,7 @@ def test_five_frames_a_second_are_looked_at_the_same_as_of_a_stored_film() -> No
 
 
 @pytest.mark.parametrize("jump", [-3600.0, 3600.0, -0.5, 10.5])
-def test_a_clock_that_jumps_moves_on_and_says_so(jump: float) -> None:
+def test_a_clock_jump_is_followed_and_reported(jump: float) -> None:
     before = [number / 10 for number in range(20)]
     found = taken(before + [jump + 2 + number / 10 for number in range(20)])
     moments = [moment for _, moment in found]
@@ -197,7 +197,7 @@ def test_a_clock_that_jumps_moves_on_and_says_so(jump: float) -> None:
     assert timestamps == sorted(set(timestamps))
 
 
-def test_a_clock_that_stands_still_does_not_end_the_watch() -> None:
+def test_a_stopped_clock_does_not_end_the_watch() -> None:
     assert len(taken([5.0] * 300)) >= 9
 
 
@@ -216,7 +216,7 @@ def scene(portraits: dict[str, bytes]) -> Image:
     return Image(pixels, 640, 360)
 
 
-def test_a_face_that_stays_is_one_track_that_is_searched_for_seldom(
+def test_a_face_that_stays_is_one_track_and_is_searched_for_rarely(
     pack: Pack, scene: Image
 ) -> None:
     watcher = Watcher(pack)

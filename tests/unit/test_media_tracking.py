@@ -146,7 +146,7 @@ def test_a_film_in_pieces_shows_the_same_faces_and_people(
     assert len(people.merge(appearances, cosine=same(pack))) == len(whole) == 2
 
 
-def test_the_same_film_gives_the_same_tracks_every_time(pack: Pack, data: Path) -> None:
+def test_tracking_is_deterministic(pack: Pack, data: Path) -> None:
     with (data / "video" / "short_hamilton_clip.mp4").open("rb") as source:
         one, other = (follow(source, WHOLE, pack, rate=5) for _ in range(2))
     assert [t.best for t in one] == [t.best for t in other]
@@ -167,7 +167,7 @@ def test_in_a_real_film_shots_part_tracks_and_vectors_join_them(pack: Pack, data
     assert times == [(844, 1411), (3613, 7818)]
 
 
-def test_the_heartbeat_hears_of_every_frame_and_may_end_the_work(pack: Pack) -> None:
+def test_the_callback_sees_every_frame_and_can_stop_the_work(pack: Pack) -> None:
     data = making.film(making.steady(50), lambda _: scene())
     heard: list[int] = []
     follow(io.BytesIO(data), WHOLE, pack, rate=5, heartbeat=heard.append)

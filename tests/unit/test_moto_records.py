@@ -56,7 +56,7 @@ def test_the_oldest_records_go_and_numbers_rise(stream: Stream) -> None:
         bound_records()
 
 
-def test_who_read_an_earlier_process_reads_on_in_the_next(stream: Stream) -> None:
+def test_a_reader_resumes_in_the_next_process(stream: Stream) -> None:
     last = [put(stream, "text") for _ in range(100)][-1]
     (shard,) = stream.shards.values()
     shard.records.clear()  # as in a new process

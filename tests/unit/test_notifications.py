@@ -52,7 +52,7 @@ def topic(proxy: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     clients.topics.cache_clear()
 
 
-def test_an_answer_that_is_not_the_topics_counts_as_not_sent(topic: str) -> None:
+def test_a_response_that_is_not_from_sns_counts_as_not_sent(topic: str) -> None:
     video = VideoObject("films", "lobby.mp4", None, "etag", 1)
     order = Order("StartFaceDetection", video, None, "test-1", topic, None)
     job = Job("1", order, "SUCCEEDED", None, None, None, datetime.now(UTC))

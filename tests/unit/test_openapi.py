@@ -85,7 +85,7 @@ def test_every_member_of_a_request_has_a_place(row: Operation) -> None:
 
 
 @ROWS
-def test_every_error_of_the_service_model_is_told(row: Operation) -> None:
+def test_the_document_lists_every_error_of_the_service_model(row: Operation) -> None:
     told = {
         code: status
         for status, response in described(row)["responses"].items()
@@ -156,7 +156,7 @@ def test_examples_of_responses_are_valid(name: str) -> None:
 
 
 @ROWS
-def test_everything_that_a_request_needs_is_shown_in_an_example(row: Operation) -> None:
+def test_every_required_member_is_shown_in_an_example(row: Operation) -> None:
     for each in (*parameters(row, "path").values(), *parameters(row, "query").values()):
         assert not each["required"] or each["example"]
     if "requestBody" in described(row):
@@ -164,7 +164,7 @@ def test_everything_that_a_request_needs_is_shown_in_an_example(row: Operation) 
         assert set(needed) <= set(REQUESTS.get(row.name, {}))
 
 
-def test_searching_with_every_face_is_told_as_an_option_of_the_route() -> None:
+def test_searching_with_every_face_is_documented_as_an_option_of_the_route() -> None:
     row = OPERATIONS["SearchFacesByImage"]
     option = parameters(row, "query")["faces"]
     assert option["schema"] == {

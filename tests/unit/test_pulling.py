@@ -70,7 +70,7 @@ def test_other_users_can_read_a_pulled_pack(shelf: Shelf) -> None:
     assert pack.stat().st_mode & 0o777 == 0o755
 
 
-def test_a_source_archive_is_read_without_setuptools_and_nothing_of_it_is_run(
+def test_a_source_archive_is_read_without_running_any_of_it(
     shelf: Shelf,
 ) -> None:
     # The index has no setuptools, which pip would otherwise fetch in order to run setup.py.
@@ -103,7 +103,7 @@ def test_a_wrong_hash_is_refused_and_nothing_is_left_in_use(shelf: Shelf, key: s
     assert shelf.left_over() == set()
 
 
-def test_a_failed_pull_leaves_the_pack_that_was_there(shelf: Shelf) -> None:
+def test_a_failed_pull_keeps_the_existing_pack(shelf: Shelf) -> None:
     pack = installing.install(shelf.pack)
     newer = shelf.changed('version = "1"', 'version = "2"')
     (shelf.folder / "tiny_embedder-1.0.tar.gz").unlink()
@@ -187,7 +187,9 @@ def test_a_pack_is_not_current_for_a_newer_manifest(shelf: Shelf) -> None:
     assert installing.current(shelf.changed('version = "1"', 'version = "2"')) is None
 
 
-def test_no_network_is_said_in_one_sentence(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_network_is_reported_in_one_sentence(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("PIP_NO_INDEX")
     monkeypatch.delenv("PIP_FIND_LINKS")
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/")
@@ -209,7 +211,7 @@ def test_no_network_is_said_in_one_sentence(shelf: Shelf, monkeypatch: pytest.Mo
         (500, "FetchFailed: pip could not download tiny_detector==1.0: the disk is full; "),
     ],
 )
-def test_a_file_too_large_for_the_disk_is_said_in_one_sentence(
+def test_a_file_too_large_for_the_disk_is_reported_in_one_sentence(
     shelf: Shelf, limit: int, error: str
 ) -> None:
     shelf.directory.mkdir()
@@ -219,7 +221,7 @@ def test_a_file_too_large_for_the_disk_is_said_in_one_sentence(
     assert shelf.left_over() == set()
 
 
-def test_a_full_disk_is_said_in_one_sentence(shelf: Shelf) -> None:
+def test_a_full_disk_is_reported_in_one_sentence(shelf: Shelf) -> None:
     shelf.directory.mkdir()
     mount = f'mount -t tmpfs -o size=1m none "{shelf.directory}"'
     in_a_namespace = ("unshare", "--map-root-user", "--mount", "sh", "-c")
@@ -230,7 +232,7 @@ def test_a_full_disk_is_said_in_one_sentence(shelf: Shelf) -> None:
     assert run.stderr.count("\n") == 1
 
 
-def test_a_models_directory_that_cannot_be_is_said_in_one_sentence(
+def test_an_unusable_models_directory_is_reported_in_one_sentence(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     below_a_file = shelf.manifest_file / "models"
@@ -240,7 +242,7 @@ def test_a_models_directory_that_cannot_be_is_said_in_one_sentence(
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_read_only_models_directory_is_said_in_one_sentence(shelf: Shelf) -> None:
+def test_a_read_only_models_directory_is_reported_in_one_sentence(shelf: Shelf) -> None:
     shelf.directory.mkdir(mode=0o500)
     with pytest.raises(StorageFailed, match=r"cannot be written to.*set FACEDEX_MODELS"):
         installing.install(shelf.pack)
@@ -263,9 +265,7 @@ def index(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Stalli
         thread.join()
 
 
-def test_a_pull_that_was_killed_is_simply_repeated(
-    shelf: Shelf, index: type[StallingIndex]
-) -> None:
+def test_a_killed_pull_can_be_repeated(shelf: Shelf, index: type[StallingIndex]) -> None:
     index.stalled.set()
     puller = subprocess.Popen(
         [sys.executable, "-c", PULL, str(shelf.manifest_file)],

@@ -121,9 +121,7 @@ def test_an_archive_with_both_networks_is_downloaded_once_and_not_kept(
     assert left_over(directory.parent) == {"tiny"}
 
 
-def test_a_pull_that_was_killed_goes_on_where_it_ended(
-    server: FileServer, pack: Manifest, tmp_path: Path
-) -> None:
+def test_a_killed_pull_resumes(server: FileServer, pack: Manifest, tmp_path: Path) -> None:
     whole = len(server.files["/tiny.zip"])
     server.script = [Answer(stall_after=whole // 2)]
     manifest = tmp_path / "tiny.toml"
@@ -144,7 +142,7 @@ def test_a_pull_that_was_killed_goes_on_where_it_ended(
     assert left_over(directory.parent) == {"tiny"}
 
 
-def test_a_pull_that_fails_leaves_nothing_in_use_but_what_can_be_continued(
+def test_a_failed_pull_leaves_only_resumable_files(
     server: FileServer, pack: Manifest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     directory = installing.models_directory()
@@ -160,7 +158,7 @@ def test_a_pull_that_fails_leaves_nothing_in_use_but_what_can_be_continued(
 
 
 @pytest.mark.parametrize("key", ["archive_sha256", "member"])
-def test_a_file_without_any_hash_is_no_source(pack: Manifest, key: str) -> None:
+def test_a_source_without_a_hash_is_refused(pack: Manifest, key: str) -> None:
     lines = [line for line in pack.text.splitlines() if not line.strip().startswith(f"{key} =")]
     with pytest.raises(ModelError, match="sha256"):
         parse("\n".join(lines))

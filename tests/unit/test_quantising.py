@@ -96,7 +96,7 @@ def test_a_network_is_quantised_to_the_same_bytes_each_time(floats: dict[str, by
         assert len(built[0]) < len(floats[network.kind]) / 3
 
 
-def test_weights_keep_one_bit_free_for_processors_without_vnni(dlib_directory: Path) -> None:
+def test_weights_use_7_bits_for_cpus_without_vnni(dlib_directory: Path) -> None:
     for name in ("detector.onnx", "embedder.onnx"):
         graph = onnx.load(dlib_directory / name).graph
         weights = [

@@ -26,7 +26,7 @@ def read_members(
 
 
 @pytest.mark.parametrize("sent", [ARN, ARN.replace("/", "%2F"), ARN.replace(":", "%3A")])
-def test_path_parameters_are_understood_decoded_or_as_they_were_sent(sent: str) -> None:
+def test_path_parameters_are_read_encoded_or_decoded(sent: str) -> None:
     members = read_members("ListTagsForResource", path={"ResourceArn": sent})
     assert members == {"ResourceArn": ARN}
 
@@ -60,7 +60,7 @@ def test_a_presigned_requests_signature_is_no_member() -> None:
     assert read_members("ListCollections", query=query) == {"MaxResults": 1}
 
 
-def test_a_photo_that_was_made_text_on_its_way_is_not_looked_at() -> None:
+def test_a_photo_that_arrives_as_text_is_refused() -> None:
     with pytest.raises(SerializationException, match="binary media types"):
         read_members("DetectFaces", "\ufffd\ufffd", "image/jpeg")
 

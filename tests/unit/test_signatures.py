@@ -193,7 +193,7 @@ def test_a_signed_call_is_its_keys() -> None:
     assert check(call()) == KEY.key
 
 
-def test_a_large_body_is_covered_whole() -> None:
+def test_the_signature_covers_a_large_body_completely() -> None:
     body = bytes(range(256)) * 4096
     event = call(body=body)
     assert check(event, body) == KEY.key
@@ -387,7 +387,7 @@ def test_headers_that_decide_must_be_signed(name: str) -> None:
     assert message == f"'{name.lower()}' must be a 'SignedHeader' in the AWS Authorization."
 
 
-def test_what_cloudfront_adds_need_not_be_signed() -> None:
+def test_headers_that_cloudfront_adds_may_be_unsigned() -> None:
     event = call()
     set_header(event, "X-Amz-Cf-Id", "added")
     set_header(event, "X-Amzn-Trace-Id", "added")

@@ -140,7 +140,7 @@ def test_a_refusal_is_read() -> None:
     assert (answer.status, answer.refusal, answer.over) == (404, "No such stream.", True)
 
 
-def test_what_is_not_http_is_refused() -> None:
+def test_a_request_that_is_not_http_is_refused() -> None:
     with pytest.raises(ValueError, match="not HTTP"):
         list(answer_to_a_request().feed(b"SSH-2.0-x\r\n\r\n"))
 

@@ -71,7 +71,7 @@ def test_people_are_named_by_their_best_match() -> None:
     assert presence.latency == 0.75
 
 
-def test_somebody_who_comes_back_has_come_anew() -> None:
+def test_a_person_who_returns_is_reported_again() -> None:
     presence = Presence()
     for time in (1000, 1002, 1004):
         see(presence, time, ("ann", 95 + time / 1000))
@@ -82,7 +82,7 @@ def test_somebody_who_comes_back_has_come_anew() -> None:
     assert (ann.since, ann.last, ann.similarity, ann.best) == (1030, 1030, 91, 91)
 
 
-def test_memory_is_bounded_whoever_comes() -> None:
+def test_memory_is_bounded_for_any_number_of_people() -> None:
     presence = Presence()
     for number in range(1000):
         see(presence, 1000 + number, (f"person-{number}", 99))
@@ -109,7 +109,7 @@ def test_the_view_says_who_since_when_and_when_last() -> None:
     assert lines[4][-3:] == ["2", "min", "ago"]
 
 
-def test_a_log_is_told_of_those_who_come() -> None:
+def test_the_log_reports_arriving_people() -> None:
     presence = Presence()
     see(presence, 1000, ("ann", 99.5), None)
     said = watching.lines(presence, before=[])
@@ -117,7 +117,7 @@ def test_a_log_is_told_of_those_who_come() -> None:
     assert watching.lines(presence, before=["ann", ""]) == []
 
 
-def test_what_is_no_record_is_left_out() -> None:
+def test_malformed_records_are_ignored() -> None:
     for data in (b"", b"\xff", b"[]", b"1", b'{"InputInformation": []}', b'"text"'):
         assert records.read(data) is None
     empty = records.read(b"{}")

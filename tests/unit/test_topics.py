@@ -65,7 +65,7 @@ def test_topics_are_any_none_or_those_that_are_named() -> None:
     assert read(FACEDEX_TOPICS=f"{DONE},{OTHER}") == frozenset({DONE, OTHER})
 
 
-def test_no_service_of_aws_is_waited_for_until_the_function_is_ended(
+def test_calls_to_aws_time_out_before_the_function_does(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):

@@ -24,7 +24,7 @@ class Readings:
         return self.count
 
 
-def test_a_value_is_read_again_once_its_time_is_over() -> None:
+def test_an_expired_value_is_read_again() -> None:
     clock, read = Clock(), Readings()
     recent: TTLCache[int] = TTLCache(seconds=2.0, limit=9, clock=clock)
     assert [recent.find("a", read), recent.find("a", read)] == [1, 1]
@@ -42,7 +42,7 @@ def test_a_clock_that_is_set_back_makes_no_value_last_longer() -> None:
     assert recent.find("a", read) == 2
 
 
-def test_what_was_forgotten_is_read_again() -> None:
+def test_a_forgotten_value_is_read_again() -> None:
     read = Readings()
     recent: TTLCache[int] = TTLCache(seconds=2.0, limit=9)
     recent.find("a", read)
@@ -51,13 +51,13 @@ def test_what_was_forgotten_is_read_again() -> None:
     assert recent.find("a", read) == 2
 
 
-def test_what_is_missing_is_not_remembered() -> None:
+def test_missing_values_are_not_cached() -> None:
     recent: TTLCache[int] = TTLCache(seconds=2.0, limit=9)
     assert recent.find("a", lambda: None) is None
     assert recent.find("a", lambda: 7) == 7
 
 
-def test_no_more_values_than_the_most_are_kept() -> None:
+def test_the_cache_holds_at_most_its_limit() -> None:
     read = Readings()
     recent: TTLCache[int] = TTLCache(seconds=2.0, limit=2)
     for name in ("a", "b", "c"):

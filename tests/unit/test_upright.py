@@ -27,7 +27,7 @@ def face(*, legible: bool) -> Face:
 
 
 @pytest.mark.parametrize("quality_filter", [*BARS, "NONE"])
-def test_a_face_with_landmarks_elsewhere_is_left_out_under_every_filter(
+def test_a_face_with_implausible_landmarks_is_excluded_under_every_filter(
     quality_filter: str,
 ) -> None:
     good, bad = face(legible=True), face(legible=False)

@@ -60,7 +60,7 @@ def test_moments_are_written_as_on_a_clock(milliseconds: int, text: str) -> None
     assert clock(milliseconds) == text
 
 
-def test_the_page_needs_nothing_from_elsewhere_and_runs_nothing() -> None:
+def test_the_report_loads_nothing_and_runs_no_script() -> None:
     film = Film("job", "film.mp4", _METADATA, [person(0, Match("ann", 99.5)), person(1)])
     tags = _read(render(film, {0: "data:image/jpeg;base64,AAAA"}))
     assert tags.outside == []
@@ -69,7 +69,7 @@ def test_the_page_needs_nothing_from_elsewhere_and_runs_nothing() -> None:
     assert tags.seen.count("rect") == 4
 
 
-def test_somebody_unknown_who_is_seen_for_a_moment_is_folded_away() -> None:
+def test_an_unknown_person_seen_briefly_is_collapsed() -> None:
     glimpse = Person(1, [(500, 500)], 1, [], 500, (0, 0, 1, 1))
     known = Person(2, [(500, 500)], 1, [Match("ann", 99.5)], 500, (0, 0, 1, 1))
     html = render(Film("job", "film.mp4", _METADATA, [known, person(0), glimpse]), {})
@@ -82,7 +82,7 @@ def test_somebody_unknown_who_is_seen_for_a_moment_is_folded_away() -> None:
     assert html.count("a glimpse") == 2
 
 
-def test_names_of_films_and_people_are_text_and_nothing_else() -> None:
+def test_names_of_films_and_people_are_escaped() -> None:
     evil = '<script>alert("x")</script>'
     film = Film(evil, evil, _METADATA, [person(0, Match(evil, 99.5))])
     html = render(film, {0: "data:image/jpeg;base64,AAAA"})
@@ -90,7 +90,7 @@ def test_names_of_films_and_people_are_text_and_nothing_else() -> None:
     assert html.count("&lt;script&gt;") >= 4
 
 
-def test_a_film_without_anybody_says_so() -> None:
+def test_a_film_without_people_reports_that() -> None:
     html = render(Film("job", "film.mp4", _METADATA, []), {})
     assert "No person in this video resembles a face" in html
     _read(html)

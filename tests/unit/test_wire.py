@@ -113,7 +113,7 @@ def test_a_threshold_is_a_percentage(threshold: float) -> None:
     assert "'faceMatchThreshold'" in message
 
 
-def test_a_photo_over_five_megabytes_is_refused_without_being_shown() -> None:
+def test_a_photo_over_five_megabytes_is_refused_and_not_quoted() -> None:
     big = base64.b64encode(b"secret" * 900_000).decode()
     message = refusal("DetectFaces", Image={"Bytes": big})
     assert "Value of 5400000 bytes at 'image.bytes'" in message
@@ -143,7 +143,7 @@ def test_a_member_of_the_wrong_type_is_named(
 
 
 @pytest.mark.parametrize("body", ["{", "[]", '"text"', '{"MaxResults": NaN}', "{'a': 1}", b"\xff"])
-def test_a_body_that_is_no_json_object_is_refused(body: str | bytes) -> None:
+def test_a_body_that_is_not_a_json_object_is_refused(body: str | bytes) -> None:
     with pytest.raises(errors.SerializationException):
         parse_json(body)
 
@@ -186,7 +186,7 @@ def test_an_answer_that_breaks_the_service_model_is_a_fault(response: dict[str, 
         write_response("DescribeCollection", response)
 
 
-def test_an_error_says_its_code_and_message() -> None:
+def test_an_error_contains_its_code_and_message() -> None:
     error = errors.ResourceNotFoundException("No such collection.")
     assert json.loads(write_error(error)) == {
         "__type": "ResourceNotFoundException",

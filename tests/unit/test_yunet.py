@@ -85,7 +85,7 @@ def test_a_network_of_one_size_finds_the_same(
 
 
 @pytest.mark.parametrize(("name", "people"), [("couple.jpg", 2), ("selfie-many-people.jpg", 7)])
-def test_everybody_in_a_group_is_found_once(
+def test_every_person_in_a_group_is_found_once(
     detector: YuNet, reference: CenterFace, data: Path, name: str, people: int
 ) -> None:
     pixels = pixels_of(data / "groups" / name)
