@@ -108,7 +108,7 @@ def test_poison_blocks_nothing_and_duplicates_change_nothing(
     assert {"Key": "facedex:status", "Value": "failed"} in tags
 
 
-def test_docs_state_what_a_stop_and_a_deletion_keep(
+def test_pending_uploads_are_reported_at_a_stop_and_deletions_remove_faces_if_chosen(
     launch: Callable[..., Server], portraits: dict[str, bytes]
 ) -> None:
     server = launch(FACEDEX_UPLOADS_DELETE_FACES="true")

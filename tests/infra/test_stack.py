@@ -399,7 +399,7 @@ def test_a_message_that_waits_for_the_database_goes_into_its_queue_again(
     assert {"Fn::GetAtt": [queue, "Arn"]} in sending
 
 
-def test_only_intended_functions_may_invoke_themselves(synthesis_of: Any) -> None:
+def test_only_intended_functions_may_send_messages_to_themselves(synthesis_of: Any) -> None:
     """Lambda's loop detection stops a function that sends messages to itself after 16 times."""
     found = synthesis_of("full")
     allowed = {

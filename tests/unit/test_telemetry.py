@@ -8,7 +8,7 @@ from pathlib import Path
 PROGRAM = "import {package}; import onnxruntime; onnxruntime.SessionOptions()"
 
 
-def test_a_one_time_object_is_not_cached(tmp_path: Path) -> None:
+def test_onnx_runtime_stores_no_telemetry(tmp_path: Path) -> None:
     """By default, ONNX Runtime stores a device id and events in the user's home directory."""
     for package in ("facedex", "facedex_models"):
         environment = {
