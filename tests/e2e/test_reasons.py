@@ -93,7 +93,7 @@ def test_a_user_takes_a_hundred_faces_and_no_more(
     assert {face["UserId"] for face in surplus} == {"ann"}
     code, message = refused(rekognition, "associate_faces", **user, FaceIds=faces[100:])
     assert code == "ServiceQuotaExceededException"
-    assert "ann has 100 faces" in message
+    assert "maximum of 100 faces" in message
     owned = rekognition.list_faces(**user)["Faces"]
     assert {face["FaceId"] for face in owned} == set(faces[:100])
     # After one is removed, one fits.
