@@ -40,6 +40,10 @@ IN_FLOATS = {"centerface": (3, 1)}
 # Number of the next activations whose ranges span only a share of their values: small and dark
 # faces need finer steps there, and the largest values are those of textures.
 CUT = {"centerface": (18, 0.75)}
+# The output of CenterFace's last layer. Its first channel is the heat map's log odds; there is a face
+# where they exceed this value.
+HEADS = "heads"
+LIT = -1.4  # a heat of 0.2
 # The photos for a detector are portraits, whose large faces do not determine the ranges for small
 # faces. So the detector also processes crowds of faces, in squares of these sides.
 CROWDS = (80, 48, 32, 24)  # pixels; the face takes about two thirds of the side
@@ -81,9 +85,30 @@ def measure(kind: str, network: bytes, batches: Sequence[NDArray[Any]]) -> Measu
     }
     read = {node.input[0] for node in model.graph.node if node.op_type == "Conv"}
     means = {name: totals[name] / len(batches) for name in names if exact and name in read}
-    return Measured(
-        ranges, peaks, {name: [_rounded(mean, 3) for mean in means[name]] for name in means}
-    )
+    averages = {name: [_rounded(mean, 3) for mean in means[name]] for name in means}
+    measured = Measured(ranges, peaks, averages, {})
+    if exact:
+        measured = measured._replace(shifts=shifts(network, measured, batches))
+    return measured
+
+
+def shifts(
+    network: bytes, measured: Measured, batches: Sequence[NDArray[Any]]
+) -> dict[str, list[float]]:
+    """Return what 8 bits add to CenterFace's last layer where it sees a face, on average.
+
+    A picture without faces counts for nothing, each other one for the same.
+    """
+    short = onnx.load_model_from_string(quantising.quantise(network, *measured))
+    exact = preparing.prepare(network)
+    errors = []
+    seen = (_observe(model, [HEADS], batches) for model in (exact, short))
+    for expected, found in zip(*seen, strict=True):
+        faces = expected[HEADS][:, 0] > LIT
+        if faces.any():
+            difference = np.moveaxis(found[HEADS] - expected[HEADS], 1, -1)
+            errors.append(difference[faces].mean(axis=0, dtype=np.float64))
+    return {HEADS: [_rounded(shift, 3) for shift in np.mean(errors, axis=0)]}
 
 
 def _peaks(

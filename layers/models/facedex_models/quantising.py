@@ -52,12 +52,15 @@ class Measured(NamedTuple):
     ranges: dict[str, list[float]]  # lowest and highest value
     peaks: dict[str, list[float]]  # of each channel, of those to be equalised first
     means: dict[str, list[float]]  # of each channel, of what 8-bit convolutions read
+    shifts: dict[str, list[float]]  # of each channel that 8 bits give, against the one in floats
 
 
 def read_measured(content: bytes) -> Measured:
     """Return what a file of ranges holds."""
     document = json.loads(content)
-    return Measured(document["ranges"], document.get("peaks", {}), document.get("means", {}))
+    return Measured(
+        document["ranges"], *(document.get(name, {}) for name in ("peaks", "means", "shifts"))
+    )
 
 
 def quantise(
@@ -65,20 +68,37 @@ def quantise(
     ranges: Ranges,
     peaks: Peaks = MappingProxyType({}),
     means: Means = MappingProxyType({}),
+    shifts: Means = MappingProxyType({}),
 ) -> bytes:
     """Return a serialised ONNX network in 8 bits; the same bytes every time.
 
     peaks: activations whose channels are brought nearer to one range first; with these, `ranges`
     and `means` were measured. means: convolutions that read these activations have their weights
     rounded with the least error, and what the rounding adds on average taken off their biases.
+    shifts: what all 8 bits together add to the outputs of these convolutions, taken off as well.
 
-    Raises UnreadableModel where ranges, peaks or means are not those of this network.
+    Raises UnreadableModel where what was measured is not of this network.
     """
     model = prepare(data, peaks)
+    _shift(model.graph, shifts)
     _Quantiser(model.graph, ranges, means).run()
     onnx.checker.check_model(model, full_check=True)
     serialised: bytes = model.SerializeToString(deterministic=True)
     return serialised
+
+
+def _shift(graph: onnx.GraphProto, shifts: Means) -> None:
+    """Take the shifts off the biases of the convolutions with these outputs."""
+    convolutions = {node.output[0]: node for node in graph.node if node.op_type == "Conv"}
+    constants = {constant.name: constant for constant in graph.initializer}
+    for name, values in shifts.items():
+        if name not in convolutions:
+            raise UnreadableModel(f"The network has no convolution {name!r} to be shifted.")
+        bias = constants[convolutions[name].input[2]]
+        if list(bias.dims) != [len(values)]:
+            raise UnreadableModel(f"The network's activation {name!r} has other channels.")
+        shifted = numpy_helper.to_array(bias) - np.array(values, np.float32)
+        bias.CopyFrom(numpy_helper.from_array(shifted, bias.name))
 
 
 def activations(model: onnx.ModelProto) -> list[str]:
