@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facedex.vision import centerface, detection, images, packs
+from facedex_cli.evaluation.ranges import crowd
+from facedex_cli.evaluation.sources import ARCHIVED
 from facedex_models import converting, preparing, quantising
 from facedex_models.errors import ModelError, UnreadableModel
 from facedex_models.fetching import fetch_member
 from facedex_models.manifests import Network, Ranges, manifest, read_ranges
 from facedex_models.quantising import Measured, read_measured
-from local.evaluation.ranges import crowd
-from local.evaluation.sources import ARCHIVED
 
 PACK = manifest("dlib")
 
