@@ -35,7 +35,7 @@ WITHIN = 0.9999
 # values: a large face is a single peak, and if it is clipped, a part of it becomes a second face.
 EXACT = frozenset({"centerface"})
 # Number of first and last activations that stay in floats. With the first ones of CenterFace in 8
-# bits, dark faces are missed (one in eight in a dark video); landmarks are read from the last one.
+# bits, dark faces are missed (one in eight in a dark video); landmarks are read from the last ones.
 IN_FLOATS = {"centerface": (3, 3)}
 # Number of the next activations whose ranges span only a share of their values: small and dark
 # faces need finer steps there, and the largest values are those of textures.
