@@ -40,8 +40,8 @@ IN_FLOATS = {"centerface": (3, 3)}
 # Number of the next activations whose ranges span only a share of their values: small and dark
 # faces need finer steps there, and the largest values are those of textures.
 CUT = {"centerface": (18, 0.75)}
-# The output of CenterFace's last layer. Its first channel is the heat map's log odds; there is a face
-# where they exceed this value.
+# The output of CenterFace's last layer. Its first channel is the heat map's log odds, which exceed
+# this value where there is a face.
 HEADS = "heads"
 LIT = -1.4  # a heat of 0.2
 # The photos for a detector are portraits, whose large faces do not determine the ranges for small
