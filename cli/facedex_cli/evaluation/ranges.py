@@ -1,8 +1,8 @@
 """Measurement of the ranges of a network's activations on photos, for 8-bit quantisation.
 
 For authors of packs: `python -m facedex_cli.evaluation.ranges PACK PHOTOS...` writes the files that
-the pack's manifest names, and prints their hashes for the manifest. Users of a pack do not need
-this module.
+the pack's manifest names, and prints their hashes for the manifest; `--only KIND` writes the file
+of one network. Users of a pack do not need this module.
 """
 
 from __future__ import annotations
@@ -28,53 +28,98 @@ from facedex_cli.evaluation.sources import pictures as read_sources
 from facedex_models import installing, manifests, preparing, quantising
 from facedex_models.quantising import Measured
 
-# Share of a photo's values within the range. Clipping the few others costs less than coarser steps
-# for all values would: the shift of CenterFace's landmarks is halved.
+# Share of a photo's values within the range, in networks whose channels are not equalised. Clipping
+# the few others costs less than coarser steps for all values would.
 WITHIN = 0.9999
+# Networks whose channels are equalised and whose averages are measured. Their ranges span all
+# values: a large face is a single peak, and if it is clipped, a part of it becomes a second face.
+EXACT = frozenset({"centerface"})
 # Number of first and last activations that stay in floats. With the first ones of CenterFace in 8
-# bits, dark faces are missed (one in eight in a dark video); landmarks are read from the last one.
-IN_FLOATS = {"centerface": (10, 1)}
-# Activations whose channels are equalised: CenterFace's landmarks are computed from this one.
-EQUALISED = {"centerface": ("535",)}
+# bits, dark faces are missed (one in eight in a dark video); landmarks are read from the last ones.
+IN_FLOATS = {"centerface": (3, 3)}
+# Number of the next activations whose ranges span only a share of their values: small and dark
+# faces need finer steps there, and the largest values are those of textures.
+CUT = {"centerface": (18, 0.75)}
+# The output of CenterFace's last layer. Its first channel is the heat map's log odds, which exceed
+# this value where there is a face.
+HEADS = "heads"
+LIT = -1.4  # a heat of 0.2
 # The photos for a detector are portraits, whose large faces do not determine the ranges for small
 # faces. So the detector also processes crowds of faces, in squares of these sides.
 CROWDS = (80, 48, 32, 24)  # pixels; the face takes about two thirds of the side
 CANVAS = (480, 384)  # pixels, columns and rows
 GAP = 12  # pixels between two squares
 MARGIN = 1.5  # ratio of the square's side to the face's longer side
+# It also processes sharp faces that fill the picture: squares of these sides, with these margins.
+FILLING = ((448, 1.05), (320, 1.25))
+SHARP = 100  # minimum of the face's longer side, in pixels
 
 
-def measure(
-    network: bytes, batches: Sequence[NDArray[Any]], equalised: Sequence[str] = ()
-) -> Measured:
+def measure(kind: str, network: bytes, batches: Sequence[NDArray[Any]]) -> Measured:
     """Return the range of each activation: the widest over all batches.
 
     Args:
+        kind: the network's kind, which determines what else is measured.
         network: the ONNX model.
         batches: inputs of the network.
-        equalised: activations whose channels are first scaled to the same range.
     """
-    peaks: dict[str, list[float]] = {}
-    if equalised:
-        heights = [
-            [
-                np.quantile(abs(np.moveaxis(seen[name], 1, 0)), WITHIN, axis=(1, 2, 3))
-                for name in seen
-            ]
-            for seen in _observe(preparing.prepare(network), equalised, batches)
-        ]
-        for name, highest in zip(equalised, map(list, zip(*heights, strict=True)), strict=True):
-            peaks[name] = [_rounded(peak) for peak in np.max(highest, axis=0)]
+    exact = kind in EXACT
+    first, last = IN_FLOATS.get(kind, (0, 0))
+    names = quantising.activations(preparing.prepare(network))
+    names = names[first : len(names) - last]
+    peaks = _peaks(network, names, batches) if exact else {}
     model = preparing.prepare(network, peaks)
-    names = quantising.activations(model)
     found = {name: [0.0, 0.0] for name in names}
+    totals: dict[str, Any] = dict.fromkeys(names, 0)
     for seen in _observe(model, names, batches):
         for name, value in seen.items():
-            low, high = found[name]
-            ends = np.quantile(value, [1 - WITHIN, WITHIN])
-            found[name] = [min(low, float(ends[0])), max(high, float(ends[1]))]
-    ranges = {name: [_rounded(end) for end in ends] for name, ends in found.items()}
-    return Measured(ranges, peaks)
+            within = 1.0 if exact else WITHIN
+            ends = np.quantile(value, [1 - within, within])
+            found[name] = [min(found[name][0], ends[0]), max(found[name][1], ends[1])]
+            if exact:
+                totals[name] = totals[name] + value.mean(axis=(0, 2, 3), dtype=np.float64)
+    many, share = CUT.get(kind, (0, 1.0))
+    ranges = {
+        name: [_rounded(end * (share if place < many else 1)) for end in ends]
+        for place, (name, ends) in enumerate(found.items())
+    }
+    read = {node.input[0] for node in model.graph.node if node.op_type == "Conv"}
+    means = {name: totals[name] / len(batches) for name in names if exact and name in read}
+    averages = {name: [_rounded(mean, 3) for mean in means[name]] for name in means}
+    measured = Measured(ranges, peaks, averages, {})
+    if exact:
+        measured = measured._replace(shifts=shifts(network, measured, batches))
+    return measured
+
+
+def shifts(
+    network: bytes, measured: Measured, batches: Sequence[NDArray[Any]]
+) -> dict[str, list[float]]:
+    """Return what 8 bits add to CenterFace's last layer where it sees a face, on average.
+
+    A picture without faces counts for nothing, each other one for the same.
+    """
+    short = onnx.load_model_from_string(quantising.quantise(network, *measured))
+    exact = preparing.prepare(network)
+    errors = []
+    seen = (_observe(model, [HEADS], batches) for model in (exact, short))
+    for expected, found in zip(*seen, strict=True):
+        faces = expected[HEADS][:, 0] > LIT
+        if faces.any():
+            difference = np.moveaxis(found[HEADS] - expected[HEADS], 1, -1)
+            errors.append(difference[faces].mean(axis=0, dtype=np.float64))
+    return {HEADS: [_rounded(shift, 3) for shift in np.mean(errors, axis=0)]}
+
+
+def _peaks(
+    network: bytes, names: Sequence[str], batches: Sequence[NDArray[Any]]
+) -> dict[str, list[float]]:
+    """Return the largest absolute value of each channel of these activations."""
+    peaks: dict[str, Any] = dict.fromkeys(names, 0)
+    for seen in _observe(preparing.prepare(network), names, batches):
+        for name, value in seen.items():
+            peaks[name] = np.maximum(peaks[name], abs(value).max(axis=(0, 2, 3)))
+    return {name: [_rounded(peak, 3) for peak in peaks[name]] for name in names}
 
 
 def _observe(
@@ -101,8 +146,8 @@ def _observe(
         yield {name: batch if name == entry else values[name] for name in names}
 
 
-def _rounded(value: float) -> float:
-    return float(f"{value:.4g}")
+def _rounded(value: float, digits: int = 4) -> float:
+    return float(f"{value:.{digits}g}")
 
 
 def crowd(faces: Sequence[pillow.Image], side: int) -> Iterator[NDArray[np.uint8]]:
@@ -125,10 +170,11 @@ def crowd(faces: Sequence[pillow.Image], side: int) -> Iterator[NDArray[np.uint8
 def inputs(pack: Pack, pictures: Sequence[images.Image]) -> tuple[list[Any], list[Any]]:
     """Return the inputs of the detector and of the embedder for images.
 
-    The detector's inputs include crowds of the images' largest faces.
+    The detector's inputs include the images' largest faces in crowds, and the sharp ones alone.
     """
     batches: list[Any] = []
     squares = []
+    alone = []
     run = pack.detector.network.run
 
     def record(batch: NDArray[Any]) -> list[NDArray[Any]]:
@@ -140,29 +186,49 @@ def inputs(pack: Pack, pictures: Sequence[images.Image]) -> tuple[list[Any], lis
     for picture in pictures:
         size = np.array([picture.pixels.shape[1], picture.pixels.shape[0]], np.float32)
         faces = pack.find(picture)
-        squares += [_square(picture.pixels, face) for face in faces[:1]]
+        for face in faces[:1]:
+            squares.append(_square(picture.pixels, face))
+            if max(face.size) >= SHARP:
+                alone += [
+                    _square(picture.pixels, face, margin).resize((side, side))
+                    for side, margin in FILLING
+                ]
         landmarks = np.array([face.landmarks * size for face in faces], np.float32)
         cut = pack.embedder.cut(picture.pixels, landmarks.reshape(-1, 5, 2))[0]
         chips += [cut[:, view] for view in range(cut.shape[1])]
     crowds = [canvas for side in CROWDS for canvas in crowd(squares, side)]
     batches += [detection.pad(canvas)[None] for canvas in crowds]
+    batches += [detection.pad(np.asarray(face))[None] for face in alone]
     return batches, [chip for chip in chips if len(chip)]
 
 
-def _square(pixels: NDArray[np.uint8], face: Face) -> pillow.Image:
+def _square(pixels: NDArray[np.uint8], face: Face, margin: float = MARGIN) -> pillow.Image:
     """Crop a face with a margin; areas outside the image are black."""
     rows, columns = pixels.shape[:2]
     box = face.box
     x, y = (box.left + box.width / 2) * columns, (box.top + box.height / 2) * rows
-    half = MARGIN * max(box.width * columns, box.height * rows) / 2
+    half = margin * max(box.width * columns, box.height * rows) / 2
     corners = (round(x - half), round(y - half), round(x + half), round(y + half))
     return pillow.fromarray(pixels).crop(corners)
 
 
+def _to_json(document: dict[str, Any]) -> str:
+    """Return JSON with a line for each activation."""
+    parts = []
+    for name, value in document.items():
+        text = json.dumps(value)
+        if isinstance(value, dict):
+            lines = (f"  {json.dumps(key)}: {json.dumps(value[key])}" for key in value)
+            text = "{\n" + ",\n".join(lines) + "\n }"
+        parts.append(f" {json.dumps(name)}: {text}")
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
 @click.command()
 @click.argument("pack")
+@click.option("--only", metavar="KIND", help="The kind of the network to measure; all by default.")
 @click.argument("sources", nargs=-1, type=click.Path(exists=True, path_type=Path))
-def main(pack: str, sources: tuple[Path, ...]) -> None:
+def main(pack: str, sources: tuple[Path, ...], only: str | None) -> None:
     """Measure PACK's activations on photos and write the files.
 
     SOURCES are photos, folders of photos, videos (.mp4), and archives (.zip), of which every 13th
@@ -178,17 +244,12 @@ def main(pack: str, sources: tuple[Path, ...]) -> None:
     pictures = [picture for picture, _ in read_sources(sources)]
     given = inputs(load(directory, threads=2), pictures)
     for part, batches in zip(parts, given, strict=True):
+        if only not in (None, part.kind):
+            continue
         assert part.ranges is not None
-        ranges, peaks = measure(
-            (directory / part.file).read_bytes(), batches, EQUALISED.get(part.kind, ())
-        )
-        first, last = IN_FLOATS.get(part.kind, (0, 0))
-        names = list(ranges)[first : len(ranges) - last]
-        ranges = {name: ranges[name] for name in names}
-        document: dict[str, Any] = {"network": part.kind, "photos": len(pictures), "ranges": ranges}
-        if peaks:
-            document["peaks"] = peaks
-        content = (json.dumps(document, indent=1) + "\n").encode()
+        measured = measure(part.kind, (directory / part.file).read_bytes(), batches)
+        document = {"network": part.kind, "photos": len(pictures), **measured._asdict()}
+        content = _to_json({name: value for name, value in document.items() if value}).encode()
         path = Path(manifests.__file__).parent / "packs" / part.ranges.file
         path.write_bytes(content)
         click.echo(f"{path}: sha256 {hashlib.sha256(content).hexdigest()}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
 
 import numpy as np
@@ -16,14 +17,15 @@ OPSET = 13  # the first one with a scale for each channel
 def prepare(data: bytes, peaks: Peaks = MappingProxyType({})) -> onnx.ModelProto:
     """Return the network as it is quantised.
 
-    That is of a new enough opset, its normalisations folded, its averages convolutions and the
-    channels of some activations equalised.
+    That is of a new enough opset, its normalisations folded, its averages convolutions, linear
+    layers in succession one and the channels of some activations equalised.
     """
     model = onnx.load_model_from_string(data)
     if model.opset_import[0].version < OPSET:
         model = _convert(model)
     _fold_normalisations(model.graph)
     _convolve_averages(model)
+    _join_linear(model.graph)
     equalise(model.graph, peaks)
     return model
 
@@ -85,3 +87,43 @@ def _convolve_averages(model: onnx.ModelProto) -> None:
         node.op_type = "Conv"
         node.input.append(f"{node.name}_share")
         node.attribute.append(helper.make_attribute("group", channels))
+
+
+def _join_linear(graph: onnx.GraphProto) -> None:
+    """Make a 1 x 1 convolution and its only reader, another one, a single convolution.
+
+    Only where that takes fewer products. One activation less is rounded to 8 bits.
+    """
+    weights = {constant.name: constant for constant in graph.initializer}
+    for first in list(graph.node):
+        readers = [node for node in graph.node if set(first.output) & set(node.input)]
+        if len(readers) != 1 or not all(_linear(node, weights) for node in (first, *readers)):
+            continue
+        second = readers[0]
+        (inner, before), (outer, after) = (
+            [numpy_helper.to_array(weights[name]).astype(np.float64) for name in node.input[1:]]
+            for node in (first, second)
+        )
+        joined = outer[:, :, 0, 0] @ inner[:, :, 0, 0]
+        if joined.size >= inner.size + outer.size:
+            continue
+        for name, values in zip(
+            second.input[1:],
+            (joined[:, :, None, None], outer[:, :, 0, 0] @ before + after),
+            strict=True,
+        ):
+            weights[name].CopyFrom(numpy_helper.from_array(values.astype(np.float32), name))
+        second.input[0] = first.input[0]
+        graph.node.remove(first)
+
+
+def _linear(node: onnx.NodeProto, weights: Mapping[str, onnx.TensorProto]) -> bool:
+    """Return whether a node is a 1 x 1 convolution of all channels with a bias and stride 1."""
+    if node.op_type != "Conv" or len(node.input) != 3:
+        return False
+    settings = {each.name: helper.get_attribute_value(each) for each in node.attribute}
+    return (
+        list(weights[node.input[1]].dims[2:]) == [1, 1]
+        and settings.get("group", 1) == 1
+        and all(step == 1 for step in settings.get("strides", ()))
+    )

@@ -21,14 +21,19 @@ from onnx import TensorProto, helper, numpy_helper
 from facedex_models.equalising import Peaks
 from facedex_models.errors import UnreadableModel
 from facedex_models.preparing import prepare
+from facedex_models.sface.rounding import scales_of
 
 # The lowest and the highest value of each activation, by the tensor's name. One without ranges
 # stays in floats.
 Ranges = Mapping[str, Sequence[float]]
+# The average of each channel of an activation, by the tensor's name.
+Means = Mapping[str, Sequence[float]]
 
 # Weights use 7 of the 8 bits: on processors without VNNI two products of 8 bits overflow the 16
 # that ONNX Runtime adds them in, and the vectors would depend on the processor.
 WEIGHT_STEPS = 63
+# ONNX Runtime adds the products of convolutions that work channel by channel in 32 bits.
+DEPTHWISE_STEPS = 127
 # ONNX Runtime computes these in 8 bits. The outputs' own nodes stay in floats: they are small, and
 # what they give is the answer.
 QUANTISED = frozenset(
@@ -45,28 +50,55 @@ class Measured(NamedTuple):
     """What was measured on a network's activations; both by the tensors' names."""
 
     ranges: dict[str, list[float]]  # lowest and highest value
-    peaks: dict[str, list[float]]  # highest value of each channel, of those to be equalised first
+    peaks: dict[str, list[float]]  # of each channel, of those to be equalised first
+    means: dict[str, list[float]]  # of each channel, of what 8-bit convolutions read
+    shifts: dict[str, list[float]]  # of each channel that 8 bits give, against the one in floats
 
 
 def read_measured(content: bytes) -> Measured:
     """Return what a file of ranges holds."""
     document = json.loads(content)
-    return Measured(document["ranges"], document.get("peaks", {}))
+    return Measured(
+        document["ranges"], *(document.get(name, {}) for name in ("peaks", "means", "shifts"))
+    )
 
 
-def quantise(data: bytes, ranges: Ranges, peaks: Peaks = MappingProxyType({})) -> bytes:
+def quantise(
+    data: bytes,
+    ranges: Ranges,
+    peaks: Peaks = MappingProxyType({}),
+    means: Means = MappingProxyType({}),
+    shifts: Means = MappingProxyType({}),
+) -> bytes:
     """Return a serialised ONNX network in 8 bits; the same bytes every time.
 
-    peaks: activations whose channels are brought to one range first; with these, `ranges` were
-    measured.
+    peaks: activations whose channels are brought nearer to one range first; with these, `ranges`
+    and `means` were measured. means: convolutions that read these activations have their weights
+    rounded with the least error, and what the rounding adds on average taken off their biases.
+    shifts: what all 8 bits together add to the outputs of these convolutions, taken off as well.
 
-    Raises UnreadableModel where ranges or peaks are not those of this network.
+    Raises UnreadableModel where what was measured is not of this network.
     """
     model = prepare(data, peaks)
-    _Quantiser(model.graph, ranges).run()
+    _shift(model.graph, shifts)
+    _Quantiser(model.graph, ranges, means).run()
     onnx.checker.check_model(model, full_check=True)
     serialised: bytes = model.SerializeToString(deterministic=True)
     return serialised
+
+
+def _shift(graph: onnx.GraphProto, shifts: Means) -> None:
+    """Take the shifts off the biases of the convolutions with these outputs."""
+    convolutions = {node.output[0]: node for node in graph.node if node.op_type == "Conv"}
+    constants = {constant.name: constant for constant in graph.initializer}
+    for name, values in shifts.items():
+        if name not in convolutions:
+            raise UnreadableModel(f"The network has no convolution {name!r} to be shifted.")
+        bias = constants[convolutions[name].input[2]]
+        if list(bias.dims) != [len(values)]:
+            raise UnreadableModel(f"The network's activation {name!r} has other channels.")
+        shifted = numpy_helper.to_array(bias) - np.array(values, np.float32)
+        bias.CopyFrom(numpy_helper.from_array(shifted, bias.name))
 
 
 def activations(model: onnx.ModelProto) -> list[str]:
@@ -92,9 +124,10 @@ def activations(model: onnx.ModelProto) -> list[str]:
 class _Quantiser:
     """Rewrites a graph in place."""
 
-    def __init__(self, graph: onnx.GraphProto, ranges: Ranges) -> None:
+    def __init__(self, graph: onnx.GraphProto, ranges: Ranges, means: Means) -> None:
         self._graph = graph
         self._ranges = ranges
+        self._means = means
         self._weights = {constant.name: constant for constant in graph.initializer}
         self._constants: dict[str, onnx.TensorProto] = {}
         self._scales: dict[str, np.float32] = {}
@@ -205,15 +238,19 @@ class _Quantiser:
 
     def _weigh(self, convolution: onnx.NodeProto) -> list[str]:
         """Return the names of a convolution's weights and biases in 8 and 32 bits."""
-        name = convolution.input[1]
+        name, given = convolution.input[1], convolution.input[0]
         values = numpy_helper.to_array(self._weights[name])
-        largest = np.abs(values).max(axis=(1, 2, 3))
-        scales = (np.maximum(largest, 1e-12) / WEIGHT_STEPS).astype(np.float32)
-        whole = np.rint(values / scales[:, None, None, None]).astype(np.int8)
+        if means := self._means.get(given):
+            whole, scales, change = _round_exactly(values, np.array(means), given)
+        else:
+            largest = np.abs(values).max(axis=(1, 2, 3))
+            scales = (np.maximum(largest, 1e-12) / WEIGHT_STEPS).astype(np.float32)
+            whole = np.rint(values / scales[:, None, None, None]).astype(np.int8)
+            change = np.zeros(len(values))
         names = [self._spread(name, whole, scales)]
         if len(convolution.input) > 2:
-            steps = scales * self._scales[convolution.input[0]]
-            biases = numpy_helper.to_array(self._weights[convolution.input[2]])
+            steps = scales * self._scales[given]
+            biases = numpy_helper.to_array(self._weights[convolution.input[2]]) - change
             whole_biases = np.clip(np.rint(biases / steps.astype(np.float64)), -(2**31), 2**31 - 1)
             names.append(self._spread(convolution.input[2], whole_biases.astype(np.int32), steps))
         return names
@@ -235,6 +272,27 @@ class _Quantiser:
 
     def _add(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> None:
         self._nodes.append(helper.make_node(operator, inputs, [output], output, **attributes))
+
+
+def _round_exactly(
+    weights: NDArray[np.float32], means: NDArray[np.float64], given: str
+) -> tuple[NDArray[np.int8], NDArray[np.float32], NDArray[np.float64]]:
+    """Return weights in whole numbers, their scales, and what rounding adds to each output.
+
+    That is on average, where the channels of the input `given` have these means.
+
+    Raises UnreadableModel where it has other channels.
+    """
+    depthwise = weights.shape[1] == 1
+    if weights.shape[0 if depthwise else 1] != len(means):
+        raise UnreadableModel(f"The network's activation {given!r} has other channels.")
+    rows = weights.reshape(len(weights), -1).astype(np.float64)
+    most = DEPTHWISE_STEPS if depthwise else WEIGHT_STEPS
+    scales = scales_of(rows, most).astype(np.float32)
+    whole = np.clip(np.rint(rows / scales[:, None]), -most, most)
+    added = (whole * scales[:, None] - rows).reshape(weights.shape).sum(axis=(2, 3))
+    change = added[:, 0] * means if depthwise else added @ means
+    return whole.reshape(weights.shape).astype(np.int8), scales, change
 
 
 def _readers(graph: onnx.GraphProto) -> dict[str, list[onnx.NodeProto]]:

@@ -154,7 +154,7 @@ class Pack:
     def describe(self, image: Image, faces: Sequence[DetectedFace]) -> list[Face]:
         """Measure the poses and qualities of faces that were detected in this image."""
         landmarks = _landmarks(image, faces)
-        chips = alignment.align(image.pixels, landmarks, quality.TEMPLATE, quality.CHIP_SIZE)
+        chips = alignment.align(image.pixels, landmarks, quality.TEMPLATE, quality.SIZE)
         return [
             Face(
                 face.box,

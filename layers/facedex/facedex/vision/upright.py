@@ -147,14 +147,29 @@ def _look_again(
     if abs(best.roll) < UPRIGHT and abs(look.roll) < TILT:
         # A profile, or hardly to be seen: no better looked at in any other way.
         return look, best.trust > NOISE
-    exact = look_exactly(find, pixels, best)
-    if exact and exact.resembles(best, ROUGHLY):
-        best = exact
+    # A second look at the same wrong landmarks must not outvote others that are as good alone.
+    rivals = [
+        other
+        for other in seen
+        if other.worth >= best.worth - CLEARLY and not other.resembles(best, ROUGHLY)
+    ]
+    best = _exact(find, pixels, best)
+    if rivals:
+        rival = max(rivals, key=lambda other: other.worth)
+        exact = _exact(find, pixels, rival)
+        if exact is not rival and exact.trust > best.trust:
+            best, twice = exact, True  # two looks show these landmarks, too
     if not twice and best.trust < LEAST:
         return look, look.trust > VAGUE
     if look.trust < SURE and best.trust < look.trust + CLEARLY:
         return look, look.trust > VAGUE
     return best, True
+
+
+def _exact(find: Find, pixels: Pixels, look: Look) -> Look:
+    """Return a face as it is seen with its head up, or the look itself if that differs from it."""
+    exact = look_exactly(find, pixels, look)
+    return exact if exact and exact.resembles(look, ROUGHLY) else look
 
 
 def _search_turned(find: Find, pixels: Pixels) -> Iterator[Look]:
