@@ -242,7 +242,9 @@ def test_the_cli_finds_people_by_face_by_photo_and_as_users(story: dict[str, lis
     assert [match["User"]["UserId"] for match in photo["UserMatches"]] == ["eileen"]
 
 
-def test_the_cli_deletes_what_it_created(story: dict[str, list[Any]]) -> None:
+def test_the_cli_disassociates_and_deletes_faces_and_removes_tags(
+    story: dict[str, list[Any]],
+) -> None:
     _, grace = story["faces"]
     (disassociated,), (deleted,) = story["DisassociateFaces"], story["DeleteFaces"]
     assert disassociated["UserStatus"] == "CREATED"

@@ -117,7 +117,7 @@ def test_a_member_of_the_wrong_type(
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
-def test_a_threshold_that_is_not_a_number(rekognition: Any, number: float) -> None:
+def test_a_threshold_that_is_not_a_number_is_refused(rekognition: Any, number: float) -> None:
     code, message, _ = refused(
         rekognition, "search_faces", CollectionId="a", FaceId=FACE, FaceMatchThreshold=number
     )
@@ -165,7 +165,7 @@ def test_a_member_that_breaks_a_constraint(
     "data",
     [b"not an image", b"GIF89a" + b"\0" * 200, b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n" + b"\0" * 99],
 )
-def test_bytes_that_are_not_an_image(rekognition: Any, data: bytes) -> None:
+def test_bytes_that_are_not_an_image_are_refused(rekognition: Any, data: bytes) -> None:
     code, message, _ = refused(rekognition, "detect_faces", Image={"Bytes": data})
     assert code == "InvalidImageFormatException"
     assert message
@@ -220,7 +220,7 @@ def test_an_image_given_twice_or_not_at_all(rekognition: Any, image: dict[str, A
     assert "either Bytes or S3Object" in message
 
 
-def test_an_s3_object_that_cannot_be_read(server: Server, rekognition: Any) -> None:
+def test_an_s3_object_that_cannot_be_read_is_refused(server: Server, rekognition: Any) -> None:
     bucket = f"bad-{uuid4().hex}"
     server.client("s3").create_bucket(Bucket=bucket)
     for place in (
@@ -294,7 +294,7 @@ def test_a_forged_page_token(rekognition: Any, collection: str, token: str) -> N
         assert "NextToken" in message
 
 
-def test_a_page_token_of_a_recreated_collection(
+def test_a_page_token_of_a_recreated_collection_is_refused(
     rekognition: Any, portraits: dict[str, bytes]
 ) -> None:
     name = f"bad-{uuid4().hex}"

@@ -139,7 +139,7 @@ def test_a_folder_is_imported_once_and_what_was_not_indexed_is_reported(
     assert importer.external_ids() == stems
 
 
-def test_the_terminal_names_the_photos_that_a_person_should_look_at(
+def test_the_terminal_names_the_photos_that_a_person_should_review(
     importer: Importer, tmp_path: Path, portraits: dict[str, bytes]
 ) -> None:
     folder = tmp_path / "broken"
@@ -174,7 +174,9 @@ def test_changed_options_index_a_photo_again(importer: Importer, photos: Path) -
     assert importer.external_ids().count("eileen:20eileen") == 2
 
 
-def test_a_recreated_collection_is_imported_into_again(importer: Importer, photos: Path) -> None:
+def test_photos_are_imported_again_into_a_recreated_collection(
+    importer: Importer, photos: Path
+) -> None:
     importer(photos / "people")
     before = importer.external_ids()
     importer.client.delete_collection(CollectionId=importer.collection)

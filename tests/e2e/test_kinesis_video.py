@@ -257,7 +257,7 @@ def test_an_interrupted_producer_keeps_its_complete_fragments(
     assert numbers(whole) == [*range(10), *range(20, 30)]
 
 
-def test_sound_without_pictures_is_taken(stream: Stream) -> None:
+def test_a_stream_without_video_is_accepted(stream: Stream) -> None:
     header, clusters = matroska(making.sound_only())
     said = acknowledgements(put_media(stream.endpoint, stream.name, header + b"".join(clusters)))
     assert said[-1]["EventType"] == "PERSISTED"

@@ -121,7 +121,7 @@ def test_a_stop_ends_every_process(running: Server) -> None:
     assert not any(each.is_running() for each in started)
 
 
-def test_a_kill_of_the_first_process_leaves_no_other(
+def test_killing_the_first_process_ends_the_others(
     running: Server, launch: Callable[..., Server]
 ) -> None:
     started = replicas(running)

@@ -72,7 +72,9 @@ def test_a_photo_as_the_body(rest: Rest, collection: str, portraits: Portraits) 
     assert people["UserMatches"] == []
 
 
-def test_a_png_and_bytes_of_no_said_kind_as_the_body(rest: Rest, portraits: Portraits) -> None:
+def test_a_png_and_bytes_without_a_content_type_as_the_body(
+    rest: Rest, portraits: Portraits
+) -> None:
     buffer = io.BytesIO()
     Image.open(io.BytesIO(portraits["grace"])).save(buffer, "PNG")
     found = [

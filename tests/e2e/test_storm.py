@@ -133,7 +133,7 @@ class Client:
                     self.ask("create_collection", Tags={"weather": "storm"})
 
 
-def test_records_agree_after_concurrent_recreation_of_the_collection(
+def test_tables_are_consistent_after_concurrent_recreation_of_the_collection(
     server: Server, tables: Tables, photo: bytes
 ) -> None:
     name = f"storm-{uuid4().hex}"

@@ -190,7 +190,7 @@ def test_only_one_of_many_workers_writes_and_a_resumed_one_writes_nothing(
     assert counts.total() <= 75 + 10
 
 
-def test_stop_takes_effect_within_seconds_while_the_stream_stands(scene: Scene) -> None:
+def test_stop_takes_effect_within_seconds_on_an_idle_stream(scene: Scene) -> None:
     scene.start()
     scene.wait("RUNNING")
     began = time.monotonic()

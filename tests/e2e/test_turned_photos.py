@@ -85,7 +85,7 @@ def left_out(client: Any, collection: str, pixels: Pixels, quality_filter: str) 
 
 
 @pytest.mark.parametrize("quality_filter", ["AUTO", "NONE"])
-def test_a_negative_is_left_out_with_a_reason(
+def test_a_negative_is_excluded_with_a_reason(
     client: Any, collection: str, portraits: dict[str, bytes], quality_filter: str
 ) -> None:
     """The detector's box has full confidence, but eyes, nose and mouth are implausible."""
@@ -96,7 +96,7 @@ def test_a_negative_is_left_out_with_a_reason(
 
 
 @pytest.mark.parametrize("quality_filter", ["AUTO", "NONE"])
-def test_a_face_cut_off_above_the_mouth_is_left_out_with_a_reason(
+def test_a_face_cut_off_above_the_mouth_is_excluded_with_a_reason(
     client: Any, collection: str, portraits: dict[str, bytes], quality_filter: str
 ) -> None:
     content = portraits["grace"]
@@ -116,7 +116,7 @@ def test_a_photo_of_nothing_but_a_negative_cannot_be_searched_with(
         )
 
 
-def test_other_faces_of_a_photo_are_indexed_beside_one_that_is_left_out(
+def test_other_faces_of_a_photo_are_indexed_when_one_is_excluded(
     client: Any, collection: str, portraits: dict[str, bytes]
 ) -> None:
     grace, eileen = (read(portraits[name])[:500, :512] for name in ("grace", "eileen"))

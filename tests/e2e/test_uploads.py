@@ -150,7 +150,7 @@ def test_uploads_to_an_s3_and_sqs_elsewhere_are_indexed(
         elsewhere.stop()
 
 
-def test_uploads_fail_alone_when_s3_cannot_notify_the_queue(
+def test_the_server_runs_without_uploads_when_s3_cannot_notify_the_queue(
     launch: Callable[..., Server],
 ) -> None:
     server = launch(AWS_ENDPOINT_URL_S3="http://127.0.0.1:1")

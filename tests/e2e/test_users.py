@@ -142,7 +142,7 @@ def test_users_are_found_by_photo_by_face_and_by_user(
     assert by_user["SearchedUser"] == {"UserId": "eileen"}
 
 
-def test_faces_that_were_not_searched_say_why(
+def test_faces_that_were_not_searched_have_reasons(
     rekognition: Any, collection: str, people: dict[str, list[str]], portraits: Portraits
 ) -> None:
     left, right = (opened(portraits[name]) for name in ("eileen", "grace"))

@@ -125,7 +125,9 @@ def test_the_cdks_own_context_is_left_alone() -> None:
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
-def test_a_mistake_is_reported_in_one_sentence(context: dict[str, Any], sentence: str) -> None:
+def test_an_invalid_setting_is_reported_in_one_sentence(
+    context: dict[str, Any], sentence: str
+) -> None:
     with pytest.raises(SettingsError) as raised:
         StackSettings.from_context(context)
     assert str(raised.value).startswith(sentence)

@@ -50,7 +50,7 @@ def test_a_deployment_has_only_the_functions_that_its_settings_ask_for(synthesis
     )
 
 
-def test_functions_are_as_the_catalog_says(synthesis: Synthesis) -> None:
+def test_functions_match_the_catalog(synthesis: Synthesis) -> None:
     rows = {row.function: row for row in OPERATIONS.values()} | dict(WORKERS)
     for name in synthesis.function_names:
         function, row = synthesis.function(name), rows[name]
@@ -127,7 +127,7 @@ def test_functions_read_no_bucket_but_those_of_the_settings(synthesis_of: Any) -
     assert "s3:GetObject" not in synthesis_of("full").allowed("list_faces")
 
 
-def test_functions_cannot_change_their_network(default: Synthesis) -> None:
+def test_functions_cannot_create_network_interfaces(default: Synthesis) -> None:
     denied = [each for each in default.statements_of("list_faces") if each["Effect"] == "Deny"]
     assert "ec2:CreateNetworkInterface" in denied[0]["Action"]
     assert "lambda:SourceFunctionArn" in denied[0]["Condition"]["ArnEquals"]
@@ -183,7 +183,7 @@ def test_endpoints_that_cost_are_there_only_where_needed(synthesis_of: Any) -> N
     assert services("full") == ["kinesis-streams", "kinesisvideo", "sns", "sqs"]
 
 
-def test_endpoint_policies_are_restricted(synthesis: Synthesis) -> None:
+def test_endpoint_policies_are_limited_to_this_account(synthesis: Synthesis) -> None:
     """Otherwise foreign code could export data with foreign credentials."""
     for endpoint in synthesis.resources("AWS::EC2::VPCEndpoint").values():
         for statement in endpoint["PolicyDocument"]["Statement"]:
@@ -237,7 +237,7 @@ def test_the_databases_certificate_is_checked_where_it_is_given(synthesis_of: An
     assert "sslmode=require" in url("default")
 
 
-def test_callers_are_authenticated(synthesis_of: Any) -> None:
+def test_routes_and_functions_use_the_same_authentication_mode(synthesis_of: Any) -> None:
     for name, kind in {"default": "AWS_IAM", "keys": "NONE", "private": "NONE"}.items():
         found = synthesis_of(name)
         assert {how for _, how in _routes(found).values()} == {kind}
@@ -265,7 +265,7 @@ def test_access_logs_hold_no_body_and_no_path_of_a_caller(synthesis: Synthesis) 
     assert (every["ThrottlingRateLimit"], every["ThrottlingBurstLimit"]) == (100, 200)
 
 
-def test_each_function_has_exactly_one_caller(synthesis: Synthesis) -> None:
+def test_each_invoke_permission_names_one_route_or_rule(synthesis: Synthesis) -> None:
     for permission in synthesis.resources("AWS::Lambda::Permission").values():
         assert permission["Principal"] in ("apigateway.amazonaws.com", "events.amazonaws.com")
         assert "SourceArn" in permission
@@ -292,7 +292,7 @@ def test_a_replaced_database_is_never_lost_with_its_data(synthesis: Synthesis) -
     assert cluster["UpdateReplacePolicy"] in ("Snapshot", "Retain")
 
 
-def test_retention_says_what_outlives_the_stack(synthesis_of: Any) -> None:
+def test_the_retention_setting_decides_what_outlives_the_stack(synthesis_of: Any) -> None:
     for name, policy in {"default": "Delete", "private": "Snapshot", "keys": "Retain"}.items():
         (cluster,) = _whole(synthesis_of(name), "AWS::RDS::DBCluster")
         assert cluster["DeletionPolicy"] == policy
@@ -347,7 +347,7 @@ def test_uploads_go_through_a_queue_that_poison_cannot_block(default: Synthesis)
     assert {"sqs:SendMessage", "s3:PutObjectTagging"} <= default.allowed("index_upload")
 
 
-def test_names_tell_environments_apart(synthesis_of: Any) -> None:
+def test_names_distinguish_environments(synthesis_of: Any) -> None:
     def names(name: str) -> set[str]:
         fields = ("FunctionName", "LogGroupName", "BucketName", "DashboardName", "Name")
         return {
@@ -383,7 +383,7 @@ def test_functions_wait_for_a_database_that_wakes_up(synthesis: Synthesis) -> No
         assert patience < 29 or name not in operations
 
 
-def test_a_message_that_waits_for_the_database_goes_into_its_queue_again(
+def test_a_message_that_waits_for_the_database_returns_to_its_queue(
     default: Synthesis,
 ) -> None:
     variables = default.function("index_upload")["Environment"]["Variables"]
@@ -531,7 +531,7 @@ def test_cloudwatch_may_send_alarms_to_the_topic(synthesis_of: Any) -> None:
 
 @pytest.mark.usefixtures("cdk")
 @pytest.mark.parametrize(("auth", "everybody"), [("iam", False), ("keys", True)])
-def test_a_private_api_leaves_authorization_to_iam(auth: str, everybody: bool) -> None:
+def test_a_private_api_admits_every_principal_only_without_iam(auth: str, everybody: bool) -> None:
     from aws_cdk import App, Stack
 
     from infra.constructs.api import _endpoint_policy

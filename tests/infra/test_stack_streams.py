@@ -62,7 +62,7 @@ def test_records_are_sent_to_the_interface_endpoint(
     assert sent == ["https://kinesis.eu-central-1.amazonaws.com/"]
 
 
-def test_a_stream_has_one_worker_at_a_time_and_is_handed_over_immediately(
+def test_the_stream_queue_gives_each_worker_one_message_and_has_four_senders(
     synthesis_of: Any,
 ) -> None:
     found = synthesis_of("full")
@@ -111,7 +111,7 @@ def test_the_sweep_runs_each_minute_with_streams(synthesis_of: Any) -> None:
     assert rate("full") == rate("keys") == "rate(1 minute)"
 
 
-def test_a_waiting_stream_raises_an_alarm(synthesis_of: Any) -> None:
+def test_waiting_and_failed_streams_raise_alarms(synthesis_of: Any) -> None:
     found = synthesis_of("full")
     (queue,) = {
         json.dumps(found.function(name)["Environment"]["Variables"]["FACEDEX_STREAM_QUEUE"])

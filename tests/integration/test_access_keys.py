@@ -97,7 +97,7 @@ def test_a_secret_copied_to_another_keys_row_is_not_read(
 
 
 @pytest.mark.parametrize("unknown", ["FDXAAAAAAAAAAAAAAAAA", "AKIAIOSFODNN7EXAMPLE", "", "a\0b"])
-def test_an_unknown_key_is_named_in_the_error(database: Database, unknown: str) -> None:
+def test_an_unknown_key_is_not_found(database: Database, unknown: str) -> None:
     for act in (access_keys.disable, access_keys.enable, access_keys.delete):
         with database.transaction() as connection, pytest.raises(AccessKeyNotFound):
             act(connection, unknown)

@@ -151,7 +151,7 @@ def test_a_new_image_indexed_by_many_at_once_is_stored_once(database: Database) 
 
 
 @pytest.mark.parametrize("committed", [True, False])
-def test_a_duplicate_of_a_new_image_waits_and_returns_its_result(
+def test_a_duplicate_of_a_new_image_waits_and_is_stored_only_after_a_rollback(
     database: Database, committed: bool
 ) -> None:
     collection = make(database)

@@ -96,7 +96,7 @@ def test_a_migration_that_takes_too_long_is_undone_in_time(
         assert connection.execute("SELECT to_regclass('half_done')").fetchone() == (None,)
 
 
-def test_a_migration_does_not_block_other_sessions(
+def test_a_migration_that_cannot_get_its_lock_gives_up(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(schema, "_LOCK_PATIENCE", 1)

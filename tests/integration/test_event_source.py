@@ -45,7 +45,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def test_no_message_is_lost_while_others_are_worked_off(sqs: Any) -> None:
+def test_no_message_is_lost_while_others_are_processed(sqs: Any) -> None:
     url = sqs.create_queue(QueueName="busy")["QueueUrl"]
     seen: Counter[str] = Counter()
     lock = threading.Lock()
@@ -87,7 +87,7 @@ def test_only_what_the_function_reports_is_delivered_again(sqs: Any) -> None:
     assert seen == {"good": 1, "fine": 1, "late": 2}
 
 
-def test_a_message_that_repeatedly_kills_the_function_becomes_a_dead_letter(sqs: Any) -> None:
+def test_a_message_that_repeatedly_fails_becomes_a_dead_letter(sqs: Any) -> None:
     dead = sqs.create_queue(QueueName="dead")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])
     redrive = {"deadLetterTargetArn": arn["Attributes"]["QueueArn"], "maxReceiveCount": 2}

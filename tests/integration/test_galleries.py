@@ -143,7 +143,7 @@ def test_a_probe_never_meets_vectors_of_another_model(
         find(database, seen, probe)
 
 
-def test_faces_of_the_model_before_are_not_stored_after_an_upgrade(
+def test_faces_of_the_previous_model_are_not_stored_after_an_upgrade(
     database: Database, elsewhere: Database
 ) -> None:
     seen = make(database)
@@ -200,7 +200,7 @@ def test_a_search_in_a_recreated_collection_with_another_model_is_refused(
         find(database, seen)
 
 
-def test_no_match_is_distinguished_from_a_deleted_collection(
+def test_a_search_without_matches_returns_its_collection(
     database: Database,
 ) -> None:
     seen = make(database)
@@ -220,7 +220,7 @@ def test_each_probe_has_its_matches_where_others_have_none(database: Database) -
 
 @pytest.mark.parametrize("operate", OPERATIONS)
 @pytest.mark.usefixtures("service")
-def test_a_photo_for_a_collection_that_is_deleted_while_it_is_looked_at_is_refused(
+def test_a_photo_is_refused_if_its_collection_is_deleted_during_analysis(
     operate: Callable[..., Any],
     elsewhere: Database,
     portraits: dict[str, bytes],
@@ -244,7 +244,7 @@ def test_a_photo_without_a_face_is_refused_when_the_collection_is_deleted_in_the
 
 
 @pytest.mark.usefixtures("service")
-def test_a_photo_is_for_the_collection_that_has_the_name_when_it_has_been_looked_at(
+def test_a_photo_uses_the_collection_that_has_the_name_after_analysis(
     elsewhere: Database, portraits: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def make_anew() -> None:

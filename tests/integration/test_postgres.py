@@ -70,7 +70,7 @@ def processes_of(cluster: Path) -> list[str]:
     return [line for line in listed.stdout.splitlines() if str(cluster) in line]
 
 
-def test_it_has_pgvector_and_commits_to_disk(postgres: Postgres) -> None:
+def test_postgres_has_pgvector_and_commits_to_disk(postgres: Postgres) -> None:
     url = postgres.start()
     execute(url, "CREATE EXTENSION vector")
     assert execute(url, "SELECT '[3,4]'::halfvec <#> '[3,4]'") == [(-25.0,)]

@@ -54,7 +54,7 @@ def test_a_pack_that_is_pulled_later_is_found_without_a_restart(
     assert shelf.of_version("901.2", threads=1).model_version == "901.2"
 
 
-def test_the_networks_of_a_pack_that_is_let_go_are_freed(
+def test_the_networks_of_an_evicted_pack_are_freed(
     models: Path, portraits: dict[str, bytes]
 ) -> None:
     shelf, opened = Shelf(models, limit=2), []
@@ -293,7 +293,7 @@ def test_altered_weights_are_found_when_a_pack_is_loaded(
 
 
 @pytest.mark.parametrize("operation", ["index", "search", "search users"])
-def test_a_photo_indexed_during_an_upgrade_uses_the_new_pack(
+def test_a_request_during_an_upgrade_is_answered_with_the_new_pack(
     operation: str,
     rekognition: Any,
     portraits: dict[str, bytes],

@@ -54,7 +54,7 @@ def test_a_collection_name_can_be_taken_once(database: Database) -> None:
         make(database)
 
 
-def test_of_many_who_make_the_same_collection_at_once_one_succeeds(database: Database) -> None:
+def test_only_one_of_many_concurrent_creations_of_a_collection_succeeds(database: Database) -> None:
     def attempt(_: int) -> bool:
         try:
             make(database)

@@ -122,7 +122,7 @@ def test_worker_continues_at_live_when_its_position_is_invalid(
     working.result(PATIENCE)
 
 
-def test_refused_records_are_put_again_until_each_is_accepted(
+def test_refused_records_are_retried_until_each_is_accepted(
     stage: Stage, scene: Scene, film: bytes
 ) -> None:
     stage.faults.throttle, stage.faults.refuse = 2, 2

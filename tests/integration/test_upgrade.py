@@ -484,7 +484,7 @@ def all_faces(staff: Staff) -> list[dict[str, Any]]:
     return [face for page in pages for face in page["Faces"]]
 
 
-def test_deleting_faces_and_the_collection_takes_what_an_upgrade_has_done(staff: Staff) -> None:
+def test_faces_and_collection_can_be_deleted_during_an_upgrade(staff: Staff) -> None:
     faces = staff.fill()
     for name in ("s1/1.png", "s2/1.png"):
         (staff.photos / name).unlink()

@@ -262,7 +262,7 @@ def test_photo_without_a_face_is_tagged(bucket: Bucket) -> None:
     assert bucket.tags("staff/wall.png")["facedex:status"] == "no-face"
 
 
-def test_object_that_is_gone_is_no_failure(bucket: Bucket) -> None:
+def test_deleted_object_is_not_a_failure(bucket: Bucket) -> None:
     assert bucket.notify("staff/gone.jpg") == []
     assert bucket.notify("staff/gone.jpg", event="ObjectRemoved:Delete") == []
     assert bucket.reasons() == []

@@ -77,7 +77,7 @@ def test_the_same_input_gives_the_same_bytes(
         assert _contents(place) == _contents(other[name])
 
 
-def test_packages_contain_no_build_files(
+def test_packages_contain_no_install_records_or_bytecode(
     built: dict[str, Path],
 ) -> None:
     paths = [path for folder in built.values() for path in folder.rglob("*")]
@@ -127,7 +127,7 @@ def test_a_wheel_with_another_hash_is_refused(tmp_path: Path, target: Target) ->
         locked(["left-pad==1.0"])
 
 
-def test_files_excluded_from_a_layer_are_listed() -> None:
+def test_the_code_layer_excludes_unused_service_models_and_install_records() -> None:
     code = layout()["code"]
     assert not code.takes("botocore/data/ec2/2016-11-15/service-2.json.gz")
     assert code.takes("botocore/data/rekognition/2016-06-27/service-2.json.gz")

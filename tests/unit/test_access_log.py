@@ -31,7 +31,7 @@ def ask(target: str, status: int) -> None:
         ("GetShardIterator", 200, 1),
     ],
 )
-def test_a_successful_poll_is_not_reported(
+def test_a_successful_poll_is_not_logged(
     target: str, status: int, lines: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ask(target, status)

@@ -87,7 +87,7 @@ def test_a_pack_of_insightface_finds_and_embeds_faces(tmp_path: Path, name: str)
     assert pack.model_version == f"{manifest(name).number}.1"
 
 
-def test_only_the_largest_faces_are_looked_at_closely(
+def test_only_the_largest_faces_are_analysed_in_detail(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "pack.toml").write_text(manifest("buffalo_l").text, encoding="utf-8")

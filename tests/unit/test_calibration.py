@@ -138,7 +138,9 @@ def test_a_mixture_needs_a_weight_for_each_sample(weights: tuple[float, ...]) ->
         fit([sample, sample], weights)
 
 
-def test_the_default_pack_separates_the_usual_thresholds(pack_directory: Path) -> None:
+def test_the_default_pack_gives_the_usual_thresholds_different_cosines(
+    pack_directory: Path,
+) -> None:
     calibration = packs.load(pack_directory).calibration
     cosines = [calibration.cosine(s) for s in (0.1, 80, 90, 99, 99.9)]
     assert cosines == sorted(set(cosines))

@@ -17,7 +17,7 @@ NEEDED = {
 STREAM = "arn:aws:kinesisvideo:us-east-1:123456789012:stream/door/1598784211076"
 
 
-def test_no_camera_is_read_unless_that_is_chosen() -> None:
+def test_cameras_are_read_only_if_enabled() -> None:
     chosen = Settings.from_environment(NEEDED)
     assert chosen.rtsp_hosts == chosen.rtsp_credentials == ()
     with pytest.raises(InvalidParameterException, match="FACEDEX_RTSP_HOSTS is not set"):
@@ -25,7 +25,7 @@ def test_no_camera_is_read_unless_that_is_chosen() -> None:
 
 
 @pytest.mark.parametrize("hosts", [(), ("camera.lan",)])
-def test_a_stream_of_kinesis_is_no_camera(hosts: tuple[str, ...]) -> None:
+def test_a_kinesis_stream_is_not_a_camera(hosts: tuple[str, ...]) -> None:
     assert camera_address(STREAM, hosts) is None
 
 

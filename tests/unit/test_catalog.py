@@ -101,7 +101,7 @@ def test_no_word_of_a_path_stands_where_another_path_has_a_placeholder() -> None
         assert [other for other in paths if pattern.fullmatch(other)] == [path]
 
 
-def test_no_folder_and_no_event_is_without_a_row() -> None:
+def test_every_function_folder_and_event_has_a_row() -> None:
     functions = {row.function for row in OPERATIONS.values()} | set(WORKERS)
     folders = {
         path.parent.name for path in (ROOT / "functions" / "facedex_functions").glob("*/handler.py")

@@ -13,7 +13,7 @@ from infra.costs.report import report
 PAGE = Path(__file__).parents[2] / "docs" / "cost.md"
 
 
-def test_the_page_is_what_the_program_writes() -> None:
+def test_the_page_equals_the_output_of_the_program() -> None:
     assert PAGE.read_text("utf-8") == report()
 
 
@@ -68,7 +68,7 @@ def test_a_stream_is_paid_for_by_the_second_and_the_floor_is_shared() -> None:
     assert streams.rekognition(1, 0) == pytest.approx(730 * 60 * 0.12)
 
 
-def test_the_page_on_streams_says_what_the_program_computes() -> None:
+def test_the_page_on_streams_contains_the_computed_prices() -> None:
     said = PAGE.with_name("streams.md").read_text("utf-8")
     one, two = (streams.total(count, 100_000) for count in (1, 2))
     assert f"about {two - one:.0f} dollars a month for a stream" in said

@@ -71,7 +71,7 @@ def test_a_name_that_was_made_to_point_to_loopback_is_refused(path: str, host: s
     assert "--host" in denied(environ("GET", path, host=host, origin=f"http://{host}"))
 
 
-def test_a_server_for_a_network_answers_to_any_name() -> None:
+def test_a_server_that_listens_on_the_network_accepts_any_host_name() -> None:
     request = environ("GET", "/health", host="faces.example") | {LISTENING: "0.0.0.0"}
     assert ask(request)[0] == "200 OK"
 

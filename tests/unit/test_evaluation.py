@@ -106,7 +106,7 @@ def test_a_folder_is_a_person_and_so_is_a_photo_without_one(tmp_path: Path) -> N
     assert found.pairs is None
 
 
-def test_a_file_that_only_has_a_photos_name_is_refused(tmp_path: Path) -> None:
+def test_pipes_and_directories_named_like_photos_are_ignored(tmp_path: Path) -> None:
     for person in ("ann", "ben"):
         photo(tmp_path / person / "1.png")
     os.mkfifo(tmp_path / "ann" / "2.png")
@@ -121,7 +121,7 @@ def test_a_file_that_only_has_a_photos_name_is_refused(tmp_path: Path) -> None:
         "one,other,same\n1.jpg,2.jpg,1\n2.jpg,3.jpg,true\n3.jpg,4.jpg,0\n",
     ],
 )
-def test_pairs_that_hang_together_are_one_person(tmp_path: Path, table: str) -> None:
+def test_linked_pairs_are_one_person(tmp_path: Path, table: str) -> None:
     for number in range(1, 5):
         photo(tmp_path / f"{number}.jpg")
     (tmp_path / "pairs.csv").write_text(table)

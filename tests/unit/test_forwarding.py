@@ -85,12 +85,12 @@ def test_a_refusal_comes_before_the_body_is_over(second: Listener) -> None:
         assert client.recv(100).startswith(b"HTTP/1.1 413 ")
 
 
-def test_a_response_that_is_cut_off_there_is_cut_off_here(second: Listener) -> None:
+def test_a_truncated_response_is_truncated_for_the_client_too(second: Listener) -> None:
     with pytest.raises(http.client.IncompleteRead):
         ask(second, "GET", "/cut")
 
 
-def test_a_first_process_that_is_gone_is_a_fault_that_passes(
+def test_requests_are_unavailable_without_the_first_process(
     first: Listener, second: Listener
 ) -> None:
     first.stop()
@@ -99,7 +99,7 @@ def test_a_first_process_that_is_gone_is_a_fault_that_passes(
 
 
 @pytest.mark.parametrize(("token", "client"), [(TOKEN, "10.0.0.7"), ("guess", "127.0.0.1")])
-def test_only_another_process_is_believed(token: str, client: str) -> None:
+def test_only_a_request_with_the_token_may_set_the_client_address(token: str, client: str) -> None:
     word = f"{token} 0.0.0.0 10.0.0.7"
     request = environ("GET", "/", x_facedex_forwarded=word)
     said = json.loads(answer_of(Forwarded(describe, TOKEN), request).body)

@@ -70,7 +70,7 @@ def test_a_stretch_moves_vectors_from_or_to_the_mean_by_their_detail() -> None:
 
 
 @pytest.mark.parametrize("change", [{"detail": [0.4, 0.1]}, {"factor": [1.0]}])
-def test_a_stretch_that_is_no_curve_is_refused(change: dict[str, list[float]]) -> None:
+def test_a_stretch_that_is_not_a_curve_is_refused(change: dict[str, list[float]]) -> None:
     with pytest.raises(ValueError, match="ascending details"):
         Stretch.of(centre=[0.0], **(CURVE | change))
 

@@ -248,7 +248,7 @@ def test_a_body_over_the_limit_is_refused() -> None:
     assert json.loads(body)["__type"] == "RequestEntityTooLargeException"
 
 
-def test_the_server_answers_what_a_function_raises() -> None:
+def test_invoke_raises_the_error_of_the_function() -> None:
     def function(_event: object, _context: object) -> Mapping[str, Any]:
         raise ZeroDivisionError
 

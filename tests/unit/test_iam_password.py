@@ -30,7 +30,7 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("port", ["5432", "6543"])
-def test_the_token_is_the_one_that_awss_own_client_makes(
+def test_the_token_equals_that_of_the_aws_client(
     port: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -62,7 +62,7 @@ def test_a_token_needs_a_host_and_a_user(url: str) -> None:
         iam_password(url, region="eu-central-1")
 
 
-def test_database_authentication_is_a_setting() -> None:
+def test_database_authentication_is_by_password_or_iam() -> None:
     given = {
         "FACEDEX_DATABASE_URL": URL,
         "FACEDEX_MODELS": "/opt/models",
@@ -93,7 +93,7 @@ def test_the_keys_secret_comes_from_secrets_manager() -> None:
 
 
 @pytest.mark.usefixtures("moto")
-def test_a_secret_that_is_not_there_is_named() -> None:
+def test_a_missing_secret_is_named() -> None:
     arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:none-aaaaaa"
     with pytest.raises(SettingError, match=f"names the secret {arn}, which cannot be read"):
         read_keys_secret(f"secretsmanager:{arn}")

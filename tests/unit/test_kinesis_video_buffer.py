@@ -70,7 +70,7 @@ def test_memory_is_bounded_under_a_producer_that_never_stops(buffer: Buffer) -> 
     assert len(drain(earliest(buffer))) == 11
 
 
-def test_old_records_expire_without_readers(buffer: Buffer, clock: Clock) -> None:
+def test_old_fragments_expire_without_readers(buffer: Buffer, clock: Clock) -> None:
     add(buffer, b"old")
     clock.now += 61
     buffer.expire()
@@ -139,7 +139,7 @@ def test_reading_continues_after_a_fragment_number(buffer: Buffer) -> None:
     assert texts(reader) == [b"3"]
 
 
-def test_numbers_rise_although_the_clock_is_put_back(buffer: Buffer, clock: Clock) -> None:
+def test_numbers_increase_even_if_the_clock_is_set_back(buffer: Buffer, clock: Clock) -> None:
     first = add(buffer, b"1").number
     clock.now -= 3600
     assert int(add(buffer, b"2").number) > int(first)
@@ -155,7 +155,7 @@ def test_reading_can_resume_from_the_last_dropped_fragment(buffer: Buffer) -> No
 @pytest.mark.parametrize(
     ("time", "expected"), [(0, "123"), (10.2, "123"), (10.7, "23"), (20.5, "23"), (30, "3")]
 )
-def test_producer_time_starts_with_the_first_fragment_that_carries_it(
+def test_reading_from_a_producer_time_starts_with_the_fragment_at_that_time(
     buffer: Buffer, time: float, expected: str
 ) -> None:
     for number in range(1, 4):
@@ -182,7 +182,7 @@ def test_an_incomplete_fragment_has_no_end(buffer: Buffer) -> None:
     assert (first.fragment, first.ends, second.ends) == (broken, False, True)
 
 
-def test_the_delay_of_a_fragment(buffer: Buffer, clock: Clock) -> None:
+def test_fragments_report_their_milliseconds_behind_live(buffer: Buffer, clock: Clock) -> None:
     add(buffer, b"1")
     clock.now += 2.5
     add(buffer, b"2")

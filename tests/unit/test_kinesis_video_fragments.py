@@ -151,7 +151,7 @@ def test_size_and_codec_may_change_in_the_middle(answer: list[bytes]) -> None:
     assert len(_decode(found)) == 2 * _FRAMES
 
 
-def test_truncated_photos_are_skipped_and_reported(answer: list[bytes]) -> None:
+def test_truncated_fragments_are_skipped_and_reported(answer: list[bytes]) -> None:
     damage: list[MatroskaError] = []
     parts = [answer[0], answer[1][: len(answer[1]) * 2 // 3], answer[2]]
     found = list(read_fragments(parts, damaged=damage.append))
@@ -211,7 +211,7 @@ def test_an_error_of_the_service_is_raised(answer: list[bytes]) -> None:
     assert failed.value.number == 4000
 
 
-def test_a_stream_without_video_says_so() -> None:
+def test_a_stream_without_video_is_an_error() -> None:
     written = io.BytesIO()
     with av.open(written, "w", format="matroska") as output:
         stream = output.add_stream("aac", rate=8000)

@@ -152,7 +152,7 @@ def test_a_request_that_fails_is_answered_with_an_error_that_sdks_know(
     [b"SSH-2.0-x\r\n\r\n", HEAD + b"Transfer-Encoding: chunked\r\n\r\nfive\r\n"],
     ids=["no-http", "broken-chunk"],
 )
-def test_what_is_not_http_is_refused_and_ends_the_connection(
+def test_a_request_that_is_not_http_is_refused_and_ends_the_connection(
     serve: Callable[..., Listener], held: ExitStack, data: bytes
 ) -> None:
     head, _, body = read_all(connect(serve(Wsgi(plain)), held, data)).partition(b"\r\n\r\n")

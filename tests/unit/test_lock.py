@@ -93,7 +93,7 @@ def test_the_build_group_repeats_the_build_requirements() -> None:
 
 
 @pytest.mark.parametrize("name", LOCKED)
-def test_what_pinned_packages_need_is_pinned_too(name: str) -> None:
+def test_requirements_of_pinned_packages_are_pinned_too(name: str) -> None:
     pins = _pins(_read(f"requirements/{name}.txt"))
     missing: set[str] = set()
     for pinned in pins:

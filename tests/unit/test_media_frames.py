@@ -44,7 +44,7 @@ OPEN = {"g": "20", "bf": "3", "x264-params": "open-gop=1:b-pyramid=normal:scenec
 
 @pytest.mark.parametrize("times", [STEADY, UNSTEADY], ids=["steady", "unsteady"])
 @pytest.mark.parametrize("rate", [1, 3, 5, 8])
-def test_the_first_frame_of_each_part_of_a_second_is_looked_at(times: list[int], rate: int) -> None:
+def test_the_first_frame_of_each_part_of_a_second_is_analysed(times: list[int], rate: int) -> None:
     data = making.film(times, codec_options=CLOSED)
     assert looked_at(data, rate) == first_of_each_cell(times, rate)
 
@@ -62,7 +62,7 @@ def test_the_first_frame_of_each_part_of_a_second_is_looked_at(times: list[int],
     ],
     ids=["closed", "open", "mkv", "ts", "hevc", "vp9"],
 )
-def test_however_a_film_is_cut_the_same_frames_are_looked_at(
+def test_the_same_frames_are_analysed_however_a_film_is_cut(
     container: str, codec: str, options: dict[str, str], seconds: float
 ) -> None:
     times = making.steady(150) if container == "mpegts" else UNSTEADY

@@ -65,7 +65,7 @@ def test_a_chain_of_likenesses_does_not_make_one_person() -> None:
     assert len(groups) >= 2
 
 
-def test_a_track_that_goes_on_in_the_next_segment_is_one_person() -> None:
+def test_a_track_that_continues_in_the_next_segment_is_one_person() -> None:
     # Elsewhere, these vectors would be too far apart.
     other_light = vector(1, 0.55)
     assert float(ANNE @ other_light) < SAME
@@ -104,5 +104,5 @@ def test_the_order_in_which_tracks_come_does_not_matter() -> None:
     assert sorted(index for group in groups for index in group) == list(range(60))
 
 
-def test_no_tracks_are_no_people() -> None:
+def test_without_tracks_there_are_no_people() -> None:
     assert merge([], cosine=SAME) == []

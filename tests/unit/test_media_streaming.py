@@ -107,7 +107,7 @@ def test_the_services_error_ends_the_stream(media: list[bytes]) -> None:
         list(read_live([media[0], said]))
 
 
-def test_damaged_blocks_are_skipped(media: list[bytes]) -> None:
+def test_damaged_fragments_have_no_ending_and_are_reported(media: list[bytes]) -> None:
     broken = media[1][: len(media[1]) // 2]
     damage: list[MatroskaError] = []
     garbage = np.random.default_rng(1).bytes(5000)
@@ -134,7 +134,7 @@ def test_frames_that_are_shown_later_than_decoded_keep_their_fragment() -> None:
     assert [each.opening.number for each in found] == [str(1 + n // 10) for n in range(COUNT)]
 
 
-def test_the_decoder_goes_on_across_fragments_and_changes_of_codec() -> None:
+def test_the_decoder_continues_across_fragments_and_changes_of_codec() -> None:
     small = film(
         steady(10, RATE), numbered(160, 120), rate=RATE, codec_options={"g": "10", "bf": "0"}
     )
@@ -156,7 +156,7 @@ def test_a_stream_that_begins_between_key_frames_is_shown_from_the_next_one_on()
     assert shown(list(shots(iter(events), Decoder()))) == list(range(10, 30))
 
 
-def test_frames_of_garbage_are_dropped() -> None:
+def test_undecodable_frames_are_dropped() -> None:
     drawn = np.random.default_rng(2)
     events = [
         Coded(each.track, each.offset, each.key, drawn.bytes(len(each.data)))
@@ -179,7 +179,7 @@ def taken(times: Sequence[float], rate: float = 5) -> list[tuple[float, Moment]]
     return [(at, moment) for at in times if (moment := pace.choose(at))]
 
 
-def test_five_frames_a_second_are_looked_at_the_same_as_of_a_stored_film() -> None:
+def test_five_frames_a_second_are_analysed_as_in_a_stored_film() -> None:
     # 30 frames per second, in full milliseconds of a clock that began at any time.
     times = [1_700_000_000.337 + round(1000 * number / 30) / 1000 for number in range(90)]
     found = [round(at - times[0], 3) for at, _ in taken(times)]

@@ -153,7 +153,7 @@ def test_tracking_is_deterministic(pack: Pack, data: Path) -> None:
     assert all(np.array_equal(a.vector, b.vector) for a, b in zip(one, other, strict=True))
 
 
-def test_in_a_real_film_shots_part_tracks_and_vectors_join_them(pack: Pack, data: Path) -> None:
+def test_in_a_real_film_shots_separate_tracks_and_vectors_join_them(pack: Pack, data: Path) -> None:
     """The singer is seen small from 0.8 s to 1.4 s and large from 3.6 s to 7.8 s."""
     with (data / "video" / "short_hamilton_clip.mp4").open("rb") as source:
         tracks = follow(source, WHOLE, pack, rate=5)

@@ -34,7 +34,7 @@ def test_a_replaced_object_stays_complete_for_its_readers(backend: S3Backend) ->
     assert first.etag == f'"{hashlib.md5(b"ann").hexdigest()}"'
 
 
-def test_all_who_read_an_object_at_once_read_the_same(backend: S3Backend) -> None:
+def test_concurrent_readers_of_an_object_read_the_same(backend: S3Backend) -> None:
     body = bytes(range(256)) * 400
     etag = f'"{hashlib.md5(body).hexdigest()}"'
     before = sys.getswitchinterval()

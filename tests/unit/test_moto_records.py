@@ -40,7 +40,7 @@ def put(stream: Stream, text: str) -> str:
     return stream.put_record("key", "", data)[0]
 
 
-def test_the_oldest_records_go_and_numbers_rise(stream: Stream) -> None:
+def test_the_oldest_records_are_dropped_and_numbers_increase(stream: Stream) -> None:
     bound_records(most_bytes=1000)
     try:
         numbers = [int(put(stream, "x" * 75)) for _ in range(100)]

@@ -179,7 +179,7 @@ def test_searching_with_every_face_is_documented_as_an_option_of_the_route() -> 
     ]
 
 
-def test_extensions_take_nothing_from_aws() -> None:
+def test_names_of_extensions_are_not_aws_names() -> None:
     """No name of an extension is an AWS name, so no AWS operation or shape changes."""
     aws = botocore.session.get_session().get_service_model("rekognition")
     assert not set(extensions.SHAPES) & set(aws.shape_names)

@@ -42,7 +42,7 @@ def test_a_photo_is_found_by_every_name_that_the_product_gives(
     assert reasons == {}
 
 
-def test_a_name_counts_where_one_photo_and_one_image_have_it() -> None:
+def test_a_name_counts_only_if_one_photo_and_one_image_have_it() -> None:
     images = [image(1, "ann"), image(2, "ann"), image(3, "ben"), image(4, "cy"), image(5, "done")]
     originals = Originals([*images, image(6, "ben", pending=False)])
     photos = [photo("ann.jpg"), photo("ben/1.jpg"), photo("ben/2.jpg")]

@@ -29,7 +29,7 @@ def directory(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", ["antelopev2", "buffalo_l", "buffalo_sc", "opencv-zoo"])
-def test_vectors_that_were_never_compared_get_no_calibration(name: str) -> None:
+def test_packs_without_a_measured_calibration_contain_none(name: str) -> None:
     assert "[calibration]" not in manifest(name).text
 
 

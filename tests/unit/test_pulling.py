@@ -113,14 +113,14 @@ def test_a_failed_pull_keeps_the_existing_pack(shelf: Shelf) -> None:
     assert shelf.left_over() == {"tiny"}
 
 
-def test_a_newer_version_replaces_the_pack_that_was_there(shelf: Shelf) -> None:
+def test_a_newer_version_replaces_the_installed_pack(shelf: Shelf) -> None:
     installing.install(shelf.pack)
     newer = shelf.changed('version = "1"', 'version = "2"')
     assert parse((installing.install(newer) / "pack.toml").read_text()).model_version == "900.2"
     assert shelf.left_over() == {"tiny"}
 
 
-def test_a_new_calibration_is_taken_over_without_a_download(shelf: Shelf) -> None:
+def test_a_new_calibration_is_adopted_without_a_download(shelf: Shelf) -> None:
     installing.install(shelf.pack)
     shutil.rmtree(shelf.folder)
     calibrated = shelf.changed("[1.0, 0.1]", "[1.0, 0.05]")
@@ -187,7 +187,7 @@ def test_a_pack_is_not_current_for_a_newer_manifest(shelf: Shelf) -> None:
     assert installing.current(shelf.changed('version = "1"', 'version = "2"')) is None
 
 
-def test_a_missing_network_is_reported_in_one_sentence(
+def test_an_unreachable_package_index_is_reported_in_one_sentence(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("PIP_NO_INDEX")
@@ -286,7 +286,7 @@ def test_a_killed_pull_can_be_repeated(shelf: Shelf, index: type[StallingIndex])
     assert shelf.left_over() == {"tiny"}
 
 
-def test_two_pulls_at_once_both_end_with_the_same_sound_pack(shelf: Shelf) -> None:
+def test_two_concurrent_pulls_end_with_the_same_valid_pack(shelf: Shelf) -> None:
     pullers = [
         subprocess.Popen(
             [sys.executable, "-c", PULL, str(shelf.manifest_file)], stdout=subprocess.PIPE

@@ -51,7 +51,7 @@ def test_a_list_in_the_query_is_as_long_as_a_url_has_room_for() -> None:
         read_members("ListFaces", query={"FaceIds": ["a"] * 101})
 
 
-def test_a_presigned_requests_signature_is_no_member() -> None:
+def test_presigned_query_parameters_are_not_members() -> None:
     query = {
         "X-Amz-Algorithm": ["AWS4-HMAC-SHA256"],
         "X-Amz-Signature": ["00"],

@@ -89,7 +89,7 @@ def test_a_picture_that_is_nothing_but_faces_is_searched_within_bounds(tmp_path:
     assert 0 < len(found.boxes) <= 3000
 
 
-def test_a_network_without_landmarks_is_no_detector_for_a_pack(tmp_path: Path) -> None:
+def test_a_detector_without_landmarks_is_refused(tmp_path: Path) -> None:
     network = tiny_networks.scrfd(tmp_path / "net.onnx", landmarks=False)
     with pytest.raises(PackMissing, match="6 outputs instead of 9"):
         Scrfd(network, threads=1).detect(black(320, 320))

@@ -75,7 +75,7 @@ def test_a_process_ends_with_its_status_and_output_although_a_thread_hangs() -> 
     assert (done.returncode, done.stdout) == (3, "kept\n")
 
 
-def test_an_interrupt_that_python_drops_stops_the_server_all_the_same() -> None:
+def test_an_interrupt_that_python_drops_still_stops_the_server() -> None:
     done = run(_DROPS_AN_INTERRUPT)
     assert done.stdout == "stopped\n"
     assert "KeyboardInterrupt" in done.stderr

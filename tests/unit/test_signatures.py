@@ -189,7 +189,7 @@ def test_signatures_are_those_that_aws_published(
     assert Signer(claimed, Credentials(published, secret), empty).sign(received, "/") == signature
 
 
-def test_a_signed_call_is_its_keys() -> None:
+def test_a_signed_request_identifies_its_key() -> None:
     assert check(call()) == KEY.key
 
 
@@ -241,7 +241,7 @@ def test_a_gateway_that_decodes_the_path_spoils_no_signature() -> None:
     "target",
     [f"/v1/tags/{quote(_ARN, safe='')}?TagKeys=a%20b&TagKeys=%C3%BC", "/v1/collections/a%2520b"],
 )
-def test_the_local_gateway_hands_on_what_was_signed(target: str) -> None:
+def test_the_local_gateway_passes_on_what_was_signed(target: str) -> None:
     request = sign("DELETE", target, b"", accept="*/*")
     path, _, query = target.partition("?")
     environ = {
@@ -397,12 +397,12 @@ def test_headers_that_cloudfront_adds_may_be_unsigned() -> None:
 @pytest.mark.parametrize(
     "given", ["UNSIGNED-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "0" * 64]
 )
-def test_a_payload_hash_that_is_not_the_bodys_is_refused(given: str) -> None:
+def test_a_payload_hash_that_does_not_match_the_body_is_refused(given: str) -> None:
     message = refused(InvalidSignatureException, call(x_amz_content_sha256=given))
     assert "is not the SHA-256 of the request's body" in message
 
 
-def test_a_payload_hash_that_is_the_bodys_is_taken() -> None:
+def test_a_payload_hash_that_matches_the_body_is_accepted() -> None:
     digest = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
     assert check(call(x_amz_content_sha256=digest)) == KEY.key
 
@@ -489,7 +489,7 @@ def presigned(target: str = "/v1/collections?MaxResults=5", expires: int = 60) -
     return event_of(request, resource="/v1/collections")
 
 
-def test_a_presigned_url_is_its_keys() -> None:
+def test_a_presigned_url_identifies_its_key() -> None:
     assert check(presigned(), b"") == KEY.key
 
 
@@ -573,7 +573,7 @@ _GARBAGE = st.lists(_PIECES, max_size=12).map("".join)
 
 
 @given(_GARBAGE, _GARBAGE)
-def test_no_authorization_header_is_a_fault_of_ours(authorization: str, date: str) -> None:
+def test_a_garbage_authorization_header_is_a_client_error(authorization: str, date: str) -> None:
     event = event_of(AWSRequest("POST", f"https://{HOST}/"))
     event["multiValueHeaders"] |= {"Authorization": [authorization], "X-Amz-Date": [date]}
     with pytest.raises(ServiceError) as error:
@@ -602,7 +602,7 @@ def test_no_authorization_header_is_a_fault_of_ours(authorization: str, date: st
     ),
     _GARBAGE,
 )
-def test_no_query_and_no_path_are_a_fault_of_ours(
+def test_a_garbage_query_or_path_is_a_client_error(
     changes: Mapping[str, list[str]], path: str
 ) -> None:
     event = presigned()

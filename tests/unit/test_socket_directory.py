@@ -32,7 +32,7 @@ def account() -> Account:
     return Account(os.geteuid(), os.getegid(), is_other=False)
 
 
-def test_the_models_directory_is_private_and_found_again(cluster: Path, account: Account) -> None:
+def test_the_socket_directory_is_private_and_found_again(cluster: Path, account: Account) -> None:
     directory = sockets.find_directory(cluster, account)
     assert directory.stat().st_mode & 0o777 == 0o700
     assert directory.stat().st_uid == account.uid
@@ -61,7 +61,7 @@ def _give_away(directory: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [_open, _link, _file, _give_away])
-def test_a_foreign_page_token_is_refused(
+def test_an_unsafe_socket_directory_is_refused_and_not_changed(
     cluster: Path, account: Account, change: Callable[[Path], None]
 ) -> None:
     directory = sockets.find_directory(cluster, account)

@@ -49,7 +49,7 @@ def pictures(film: bytes) -> list[bytes]:
 
 @pytest.mark.parametrize("options", [{"bf": "0"}, {"bf": "3"}, {"g": "5"}])
 @pytest.mark.parametrize("container", ["mp4", "mpegts", "matroska"])
-def test_h264_goes_as_it_is(options: dict[str, str], container: str) -> None:
+def test_h264_is_sent_unchanged(options: dict[str, str], container: str) -> None:
     film = making.film(making.steady(60), container=container, codec_options={"g": "15", **options})
     found = mux(film)
     assert [
@@ -60,7 +60,7 @@ def test_h264_goes_as_it_is(options: dict[str, str], container: str) -> None:
 
 
 @pytest.mark.parametrize("codec", ["mpeg4", "mjpeg"])
-def test_anything_else_is_encoded_with_a_key_frame_twice_a_second(codec: str) -> None:
+def test_other_codecs_are_encoded_with_a_key_frame_twice_a_second(codec: str) -> None:
     options: dict[str, Any] = {"pixel_format": "yuvj420p"} if codec == "mjpeg" else {}
     film = making.film(making.steady(50), codec=codec, container="matroska", **options)
     found = mux(film)
@@ -172,7 +172,7 @@ class SlowService:
         return
 
 
-def test_a_film_is_stamped_with_when_its_frames_are_due_however_slow_the_service(
+def test_film_timestamps_do_not_depend_on_the_speed_of_the_service(
     tmp_path: Path,
 ) -> None:
     film = making.save(kinesis.numbered_film(5), tmp_path / "door.mp4")

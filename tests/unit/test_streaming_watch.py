@@ -71,7 +71,7 @@ def test_people_are_named_by_their_best_match() -> None:
     assert presence.latency == 0.75
 
 
-def test_a_person_who_returns_is_reported_again() -> None:
+def test_a_person_who_returns_counts_as_newly_arrived() -> None:
     presence = Presence()
     for time in (1000, 1002, 1004):
         see(presence, time, ("ann", 95 + time / 1000))
@@ -90,7 +90,7 @@ def test_memory_is_bounded_for_any_number_of_people() -> None:
     assert next(presence.people()).name == "person-999"
 
 
-def test_the_view_says_who_since_when_and_when_last() -> None:
+def test_the_view_shows_each_person_with_first_and_last_time() -> None:
     presence = Presence()
     see(presence, 1000, ("ann", 99.5))
     see(presence, 1120, ("[bob]", 97.25), None)

@@ -34,7 +34,7 @@ def test_an_expired_value_is_read_again() -> None:
     assert recent.find("a", read) == 2
 
 
-def test_a_clock_that_is_set_back_makes_no_value_last_longer() -> None:
+def test_a_clock_set_back_does_not_extend_the_lifetime_of_a_value() -> None:
     clock, read = Clock(), Readings()
     recent: TTLCache[int] = TTLCache(seconds=2.0, limit=9, clock=clock)
     recent.find("a", read)

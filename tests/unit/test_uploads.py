@@ -48,7 +48,7 @@ def test_key_in_a_notification_is_decoded() -> None:
         ("ObjectRemoved:DeleteMarkerCreated", True),
     ],
 )
-def test_notification_tells_created_from_removed_objects(event: str, removed: bool) -> None:
+def test_notification_distinguishes_created_from_removed_objects(event: str, removed: bool) -> None:
     (found,) = read_notices(notification("staff/ann.jpg", event))
     assert found.removed is removed
 

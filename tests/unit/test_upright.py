@@ -34,7 +34,7 @@ def test_a_face_with_implausible_landmarks_is_excluded_under_every_filter(
     assert screen([good, bad], quality_filter) == [(good, []), (bad, ["LOW_FACE_QUALITY"])]
 
 
-def test_no_gallery_is_searched_with_a_view_whose_landmarks_lie_elsewhere() -> None:
+def test_a_view_with_implausible_landmarks_is_neither_clear_nor_passable() -> None:
     assert views.is_clear(face(legible=True))
     assert not views.is_clear(face(legible=False))
     assert not views.is_passable(face(legible=False))

@@ -56,7 +56,7 @@ def _read(html: str) -> _Tags:
 @pytest.mark.parametrize(
     ("milliseconds", "text"), [(0, "0:00"), (61_499, "1:01"), (3_661_000, "1:01:01")]
 )
-def test_moments_are_written_as_on_a_clock(milliseconds: int, text: str) -> None:
+def test_times_are_formatted_as_on_a_clock(milliseconds: int, text: str) -> None:
     assert clock(milliseconds) == text
 
 
@@ -90,7 +90,7 @@ def test_names_of_films_and_people_are_escaped() -> None:
     assert html.count("&lt;script&gt;") >= 4
 
 
-def test_a_film_without_people_reports_that() -> None:
+def test_the_report_states_that_no_known_person_appears() -> None:
     html = render(Film("job", "film.mp4", _METADATA, []), {})
     assert "No person in this video resembles a face" in html
     _read(html)

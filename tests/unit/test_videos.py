@@ -47,7 +47,9 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[_Store]]:
         thread.join()
 
 
-def test_a_video_of_ten_gigabytes_is_taken_and_a_larger_one_is_not(store: type[_Store]) -> None:
+def test_a_video_of_ten_gigabytes_is_accepted_and_a_larger_one_is_refused(
+    store: type[_Store],
+) -> None:
     store.size = LARGEST
     assert locate(PLACE).size == LARGEST
     store.size = LARGEST + 1

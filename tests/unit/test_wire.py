@@ -62,7 +62,7 @@ def test_every_broken_constraint_is_reported_at_once() -> None:
 
 
 @pytest.mark.parametrize("character", ["\0", "\ud800"])
-def test_no_text_has_what_the_store_cannot_write(character: str) -> None:
+def test_text_that_the_database_cannot_store_is_refused(character: str) -> None:
     message = refusal(
         "StartFaceSearch",
         CollectionId="staff",
@@ -164,7 +164,7 @@ def test_responses_carry_ids_as_text_and_times_as_epoch_seconds() -> None:
     assert json.loads(write_response("DeleteFaces", {"DeletedFaces": []})) == {"DeletedFaces": []}
 
 
-def test_responses_take_numpy_scalars_and_leave_out_none() -> None:
+def test_responses_accept_numpy_scalars_and_omit_none() -> None:
     body = write_response(
         "SearchFacesByImage",
         {"SearchedFaceConfidence": np.float32(99.5), "SearchedFaceBoundingBox": None},
@@ -181,7 +181,9 @@ def test_responses_take_numpy_scalars_and_leave_out_none() -> None:
         {"Faces": 3},
     ],
 )
-def test_an_answer_that_breaks_the_service_model_is_a_fault(response: dict[str, object]) -> None:
+def test_an_answer_that_violates_the_service_model_is_an_internal_error(
+    response: dict[str, object],
+) -> None:
     with pytest.raises(ResponseError):
         write_response("DescribeCollection", response)
 

@@ -125,7 +125,7 @@ def test_packages_of_the_user_keep_their_names(environment: Path) -> None:
     assert said.stdout == "the user, the user\n"
 
 
-def test_the_command_tells_its_version(environment: Path) -> None:
+def test_the_command_prints_its_version(environment: Path) -> None:
     said = subprocess.run(
         [environment / "bin" / "facedex", "--version"],
         cwd=environment.parent,
