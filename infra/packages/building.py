@@ -24,7 +24,7 @@ from filelock import FileLock
 
 from facedex.api.catalog import OPERATIONS, WORKERS, Trigger
 from facedex_models import installing, manifests
-from facedex_models.errors import ModelError
+from facedex_models.model_errors import ModelError
 from infra.packages import distributions, elf
 from infra.packages.layout import Layer, layout
 from infra.packages.targets import PackageError, Target

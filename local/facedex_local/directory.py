@@ -12,7 +12,7 @@ from typing import Final
 import platformdirs
 from filelock import FileLock, Timeout
 
-from facedex_local.errors import DirectoryInUse, DirectoryUnusable
+from facedex_local.start_errors import DirectoryInUse, DirectoryUnusable
 
 _LOCK: Final = "lock"
 _HOLDER: Final = "running.json"

@@ -20,12 +20,12 @@ from facedex_local import environment, replicas, required_packs, secret, shutdow
 from facedex_local.aws.kinesis_video.endpoint import KinesisVideo
 from facedex_local.aws.kinesis_video.streams import Streams
 from facedex_local.aws.moto_app import Moto
-from facedex_local.errors import StartFailed
 from facedex_local.http.forwarding import Forwarded
 from facedex_local.http.listener import Listener
 from facedex_local.http.server import Server
 from facedex_local.replica import Orders
 from facedex_local.replicas import Replicas
+from facedex_local.start_errors import StartFailed
 from facedex_local.starting import (
     Downloads,
     Health,
@@ -149,8 +149,8 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
         )
         if options.processes > 1:
             replicas.share_machine(options.processes)
-        queues.VIDEO.settle()
-        queues.STREAMS.settle()
+        queues.VIDEO.configure()
+        queues.STREAMS.configure()
         arrivals = Uploads(s3.url, log=options.log) if options.uploads else None
         _start_parts(stack, options, directory, health)
         required_packs.pull_missing(downloads)
@@ -252,7 +252,7 @@ def _sweeping() -> Iterator[None]:
 @contextmanager
 def _repeating(name: str, act: Callable[[], None], *, every: float) -> Iterator[None]:
     """Call ``act`` every few seconds, in a thread, while the block runs."""
-    from facedex.store.errors import DatabaseUnavailable
+    from facedex.store.store_errors import DatabaseUnavailable
 
     ended = threading.Event()
 

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from facedex_local import shutdown
-from facedex_local.errors import StartFailed
 from facedex_local.replica import READY, STOP, Orders
+from facedex_local.start_errors import StartFailed
 
 _POLL_INTERVAL: Final = 0.5  # seconds between checks for processes that have died
 _PATIENCE: Final = 12.0  # seconds in which processes must end; running requests have five of them

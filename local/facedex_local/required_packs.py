@@ -8,9 +8,9 @@ from contextlib import AbstractContextManager
 import click
 
 from facedex_models import installing, manifests
-from facedex_models.errors import ModelError
 from facedex_models.fetching import Progress
 from facedex_models.manifests import Manifest
+from facedex_models.model_errors import ModelError
 
 
 def pull_missing(downloads: Callable[[], AbstractContextManager[Progress]]) -> None:

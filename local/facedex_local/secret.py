@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from facedex_local.errors import DirectoryUnusable
+from facedex_local.start_errors import DirectoryUnusable
 
 SETTING: Final = "FACEDEX_KEYS_SECRET"
 _FILE: Final = "keys.secret"

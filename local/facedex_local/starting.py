@@ -13,8 +13,8 @@ from typing import Any
 import psycopg
 
 from facedex_local import shutdown
-from facedex_local.errors import DatabaseFailed
 from facedex_local.http import routes
+from facedex_local.start_errors import DatabaseFailed
 
 Downloads = Callable[[], AbstractContextManager[Callable[[str, int, int], None]]]
 
@@ -32,7 +32,7 @@ class Health:
     def __call__(self) -> dict[str, Any]:
         """Return the state of each part."""
         from facedex.runtime import services
-        from facedex.store.errors import DatabaseUnavailable
+        from facedex.store.store_errors import DatabaseUnavailable
 
         try:
             services.database().ping()

@@ -74,7 +74,7 @@ class Course:
     def bare(self, pipeline: Pack, concurrency: int) -> int:
         """Run the vision pipeline alone."""
         with ThreadPoolExecutor(concurrency) as pool:
-            return sum(1 for _ in pool.map(partial(self._look, pipeline), self._photos))
+            return sum(1 for _ in pool.map(partial(self._index, pipeline), self._photos))
 
     def ours(self, concurrency: int) -> int:
         """Run the import with new names and a new journal, so that each photo is stored again."""
@@ -92,7 +92,7 @@ class Course:
                 journal.add(job.photo, job.request, outcome)
         return len(jobs)
 
-    def _look(self, pipeline: Pack, photo: Photo) -> None:
+    def _index(self, pipeline: Pack, photo: Photo) -> None:
         image = decode(Path(photo.place).read_bytes())
         faces = pipeline.find(image, longest_side=self._side)
         assert len(pipeline.embed(image, faces))

@@ -43,11 +43,11 @@ def main() -> None:
     photos = _photos(choice.data)[:: choice.every]
     find = partial(pack.detector.detect, longest_side=1280)
 
-    def settle(pixels: Pixels) -> Detections:
-        found, legible = upright.settle(find, pixels, find(pixels))
-        return found.take(legible)
+    def verify(pixels: Pixels) -> Detections:
+        found, legible = upright.verify_landmarks(find, pixels, find(pixels))
+        return found.select(legible)
 
-    plain, second = _cost(pack, photos, find, settle)
+    plain, second = _cost(pack, photos, find, verify)
     shares = [both / one - 1 for one, both in zip(plain, second, strict=True)]
     report(
         f"The second look at {len(photos)} upright photos, CPU time of one thread",
@@ -59,7 +59,7 @@ def main() -> None:
         return
     print("Photos whose turned copy does not match them at 99, without and with the second look")
     for degrees in ANGLES:
-        lost = [_lost(pack, photos, degrees, look) for look in (find, settle)]
+        lost = [_lost(pack, photos, degrees, look) for look in (find, verify)]
         print(f"  {degrees:3} degrees: {lost[0]:4} {lost[1]:4} of {len(photos)}")
     print(f"  on {machine()}")
 

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from facedex.media.matroska.errors import StreamFailed
+from facedex.media.matroska.matroska_errors import StreamFailed
 from facedex_cli.push.session import PutMedia
 from tests.media import kinesis, making
 from tests.media.fragments import Fragment

@@ -11,8 +11,8 @@ from facedex.store import access_keys
 from facedex.store.access_keys import Permission
 from facedex.store.database import Database
 from facedex.store.encryption import Cipher
-from facedex.store.errors import AccessKeyNotFound, WrongKeysSecret
 from facedex.store.keyring import KeyRing
+from facedex.store.store_errors import AccessKeyNotFound, WrongKeysSecret
 
 CIPHER = Cipher("a deployment's own secret, 32 characters and more")
 TTL = 30

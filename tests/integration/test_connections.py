@@ -15,7 +15,7 @@ import pytest
 
 from facedex.store import schema
 from facedex.store.database import Database
-from facedex.store.errors import DatabaseUnavailable, StoreError
+from facedex.store.store_errors import DatabaseUnavailable, StoreError
 from facedex_local.postgres.cluster import Postgres
 
 
@@ -36,12 +36,12 @@ def test_waiting_for_a_silent_database_ends_with_the_invocation(
     asleep: Asleep,
 ) -> None:
     left = 1.5
-    hasty = Database(asleep.url, patience=lambda: left)
+    short_timeouts = Database(asleep.url, patience=lambda: left)
     begun = time.monotonic()
     with pytest.raises(DatabaseUnavailable):
-        hasty.ping()
+        short_timeouts.ping()
     assert left <= time.monotonic() - begun < left + 2
-    hasty.close()
+    short_timeouts.close()
 
 
 def test_a_slowly_starting_postgres_is_waited_for(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ MIGRATIONS = schema._migrations()
 
 
 @pytest.fixture(autouse=True)
-def surroundings(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def environment(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Set the settings of a function with an empty database."""
     for name, value in {
         "DATABASE_URL": database_url,

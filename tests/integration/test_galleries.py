@@ -18,8 +18,8 @@ from facedex.runtime.services import Services
 from facedex.store import adding, collections, faces
 from facedex.store.collections import Collection, find_recent
 from facedex.store.database import Connection, Database
-from facedex.store.errors import CollectionNotFound, ModelMismatch
 from facedex.store.search import Match, search
+from facedex.store.store_errors import CollectionNotFound, ModelMismatch
 from facedex.vision.packs import Pack
 from facedex.workflows import pictures
 from facedex.workflows.current_collection import search_current

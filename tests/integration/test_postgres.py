@@ -15,8 +15,8 @@ import psycopg
 import pytest
 
 from facedex_local import directory
-from facedex_local.errors import DatabaseFailed, DirectoryInUse, StartCancelled
 from facedex_local.postgres.cluster import Postgres
+from facedex_local.start_errors import DatabaseFailed, DirectoryInUse, StartCancelled
 
 _HOLDER = """
 import sys, time

@@ -15,8 +15,8 @@ from botocore.exceptions import ClientError
 
 from facedex.runtime import services
 from facedex.vision import images
-from facedex.vision.errors import PackMissing, PackNotInstalled
 from facedex.vision.shelf import Shelf
+from facedex.vision.vision_errors import PackMissing, PackNotInstalled
 from tests.integration.streaming import Configure, Stage
 from tests.integration.test_galleries import _while_looking
 from tests.model_copies import copy

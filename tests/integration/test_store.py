@@ -13,14 +13,14 @@ import pytest
 from facedex.store import adding, collections, faces, schema
 from facedex.store.collections import Collection
 from facedex.store.database import Database
-from facedex.store.errors import (
+from facedex.store.search import search
+from facedex.store.store_errors import (
     CollectionExists,
     CollectionNotFound,
     DatabaseUnavailable,
     FaceNotFound,
     ModelMismatch,
 )
-from facedex.store.search import search
 from tests.integration.galleries import MODEL, count, index, make, unit_vectors
 
 
@@ -263,11 +263,11 @@ def test_a_connection_that_the_server_cut_is_replaced(database: Database) -> Non
 
 
 def test_a_statement_that_takes_too_long_is_cancelled(database_url: str) -> None:
-    hasty = Database(database_url, statement_timeout=0.2)
-    with pytest.raises(DatabaseUnavailable), hasty.transaction() as connection:
+    short_timeouts = Database(database_url, statement_timeout=0.2)
+    with pytest.raises(DatabaseUnavailable), short_timeouts.transaction() as connection:
         connection.execute("SELECT pg_sleep(30)")
-    hasty.ping()
-    hasty.close()
+    short_timeouts.ping()
+    short_timeouts.close()
 
 
 def test_a_missing_database_is_reported_as_unavailable() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from facedex.store import collections, stream_processors, stream_runs
 from facedex.store.database import Database
-from facedex.store.errors import LeaseLost
+from facedex.store.store_errors import LeaseLost
 from facedex.store.stream_runs import RunLease
 from facedex.workflows import heartbeat
 from facedex.workflows.heartbeat import StreamHeartbeat

@@ -13,8 +13,8 @@ from facedex.media.tracking import Probe
 from facedex.media.watching import Seen
 from facedex.store import adding, collections, faces
 from facedex.store.database import Database
-from facedex.store.errors import CollectionNotFound
 from facedex.store.jobs import Gallery
+from facedex.store.store_errors import CollectionNotFound
 from facedex.store.timelines import SimilarFace
 from facedex.vision import packs
 from facedex.vision.faces import Box, Face, Pose, Quality

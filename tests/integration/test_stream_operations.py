@@ -15,7 +15,7 @@ from facedex import settings
 from facedex.aws import clients
 from facedex.runtime import services
 from facedex.store import collections, schema, stream_processors, stream_runs
-from facedex.store.errors import CollectionNotFound
+from facedex.store.store_errors import CollectionNotFound
 from facedex.store.stream_runs import RunLease
 from facedex.workflows import live_video
 from facedex_functions.front_door.handler import lambda_handler

@@ -14,7 +14,7 @@ import pytest
 from facedex.store import active_streams, collections, stream_processors, stream_runs, tags
 from facedex.store.collections import Collection
 from facedex.store.database import Database
-from facedex.store.errors import (
+from facedex.store.store_errors import (
     LeaseLost,
     StreamProcessorInUse,
     StreamProcessorNotFound,
@@ -32,7 +32,7 @@ def checkpoint(number: int) -> Checkpoint:
 
 
 def create(
-    database: Database, name: str = "door", *, collection: str = "staff", most: int = 100
+    database: Database, name: str = "door", *, collection: str = "staff", limit: int = 100
 ) -> StreamProcessor:
     with database.transaction() as connection:
         gallery = collections.find(connection, collection, for_update=True)
@@ -46,7 +46,7 @@ def create(
             80.0,
             None,
         )
-        return stream_processors.create(connection, definition, limit=most)
+        return stream_processors.create(connection, definition, limit=limit)
 
 
 def find(database: Database, name: str = "door") -> StreamProcessor:
@@ -95,7 +95,7 @@ def due(database: Database, key: int | None = None) -> list[int]:
         return stream_runs.claim_messages(connection, key)
 
 
-def settle(database: Database) -> list[str]:
+def end_impossible_runs(database: Database) -> list[str]:
     with database.transaction() as connection:
         return [processor.name for processor in active_streams.end_impossible_runs(connection)]
 
@@ -146,7 +146,7 @@ def test_concurrent_creations_do_not_exceed_the_limit(
 ) -> None:
     def attempt(number: int) -> bool:
         try:
-            create(database, f"door{number}", most=3)
+            create(database, f"door{number}", limit=3)
         except TooManyStreamProcessors:
             return False
         return True
@@ -333,7 +333,7 @@ def test_stopping_processor_whose_worker_died_becomes_stopped(database: Database
     assert status(database) == "STOPPED"
     assert due(database) == []
     assert take(database, key) is None
-    settle(database)
+    end_impossible_runs(database)
     with pytest.raises(LeaseLost):
         beat(database, dead)
     with database.transaction() as connection:
@@ -536,8 +536,8 @@ def test_sweep_fails_a_processor_whose_collection_was_deleted(
     start(database)
     lease = take(database, key) if is_taken else None
     collections.delete(database, "staff")
-    assert settle(database) == ["door"]
-    assert settle(database) == []
+    assert end_impossible_runs(database) == ["door"]
+    assert end_impossible_runs(database) == []
     assert find(database).status_message == "The collection staff was deleted."
     if lease:
         with pytest.raises(LeaseLost):

@@ -96,7 +96,7 @@ def test_upright_faces_keep_their_landmarks_exactly(pack: Pack, data: Path) -> N
     faces, other = 0, 0
     for name, pixels in upright_photos(data):
         found = find(pixels)
-        settled, legible = upright.settle(find, pixels, found)
+        settled, legible = upright.verify_landmarks(find, pixels, found)
         faces += len(found.scores)
         largest = np.argmax((found.boxes[:, 2:] - found.boxes[:, :2]).prod(axis=1))
         for number, landmarks in enumerate(found.landmarks):
@@ -172,7 +172,7 @@ def test_a_crop_without_a_face_at_any_angle_is_not_legible(pack: Pack) -> None:
         landmarks=(200 + 20 * template[::-1])[None].astype(np.float32),
     )
     find = partial(pack.detector.detect, longest_side=1280)
-    kept, legible = upright.settle(find, pixels, claimed)
+    kept, legible = upright.verify_landmarks(find, pixels, claimed)
     assert np.array_equal(kept.landmarks, claimed.landmarks)
     assert legible.tolist() == [False]
 
@@ -185,7 +185,7 @@ def test_yunet_puts_landmarks_on_turned_faces_too(data: Path, portraits: dict[st
         (expected,) = find(pixels).landmarks
         for degrees in range(0, 360, 45):
             turn = turned(pixels, degrees)
-            found, legible = upright.settle(find, turn, find(turn))
+            found, legible = upright.verify_landmarks(find, turn, find(turn))
             size = float(np.ptp(expected, axis=0).max())
             places = bring(expected, pixels, degrees)
             apart = abs(found.landmarks[legible] - places).max(axis=(1, 2))

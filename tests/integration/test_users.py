@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from facedex.store import adding, associations, collections, counting, faces, tags, users
 from facedex.store.collections import Collection
 from facedex.store.database import Database
-from facedex.store.errors import (
+from facedex.store.requests import once
+from facedex.store.search import search_users
+from facedex.store.store_errors import (
     CollectionNotFound,
     RequestMismatch,
     TooManyFaces,
@@ -21,8 +23,6 @@ from facedex.store.errors import (
     UserExists,
     UserNotFound,
 )
-from facedex.store.requests import once
-from facedex.store.search import search_users
 
 MODEL = "test-1"
 

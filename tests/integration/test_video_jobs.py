@@ -11,9 +11,9 @@ import pytest
 
 from facedex.store import job_cleanup, job_notifications, jobs, tasks, timelines
 from facedex.store.database import Database
-from facedex.store.errors import JobNotFound, LeaseLost, RequestMismatch, TooManyJobs
 from facedex.store.faces import StoredFace
 from facedex.store.jobs import PLANNING, Gallery, Order, VideoObject
+from facedex.store.store_errors import JobNotFound, LeaseLost, RequestMismatch, TooManyJobs
 from facedex.store.tasks import Task
 from facedex.store.timelines import SeenTrack, SimilarFace
 from facedex.workflows import heartbeat
@@ -35,9 +35,9 @@ def order(**changes: Any) -> Order:
     return Order(**{**values, **changes})
 
 
-def start(database: Database, token: str | None = None, most: int = 100, **request: Any) -> str:
+def start(database: Database, token: str | None = None, limit: int = 100, **request: Any) -> str:
     with database.transaction() as connection:
-        return jobs.start(connection, order(), token=token, request=request, limit=most, days=7)
+        return jobs.start(connection, order(), token=token, request=request, limit=limit, days=7)
 
 
 def planned(database: Database, count: int) -> str:
@@ -102,13 +102,13 @@ def test_concurrent_requests_with_one_token_start_one_job(database: Database) ->
 
 
 def test_jobs_beyond_the_limit_are_refused_until_one_ends(database: Database) -> None:
-    first = start(database, most=2)
-    start(database, most=2)
+    first = start(database, limit=2)
+    start(database, limit=2)
     with pytest.raises(TooManyJobs):
-        start(database, most=2)
+        start(database, limit=2)
     with database.transaction() as connection:
         jobs.end(connection, first, failure="for the test")
-    start(database, most=2)
+    start(database, limit=2)
 
 
 def test_task_delivered_many_times_at_once_has_one_worker(database: Database) -> None:

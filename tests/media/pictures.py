@@ -9,7 +9,7 @@ from typing import Final
 import av
 from av.error import FFmpegError
 
-from facedex.media.matroska.errors import NoVideo, Undecodable
+from facedex.media.matroska.matroska_errors import NoVideo, Undecodable
 from tests.media.fragments import Fragment
 
 _MOST_PIXELS: Final = 64_000_000

@@ -10,9 +10,9 @@ import onnxruntime
 import pytest
 
 from facedex_models import centerface_to_dynamic
-from facedex_models.errors import UnreadableModel
 from facedex_models.fetching import fetch_member
 from facedex_models.manifests import manifest
+from facedex_models.model_errors import UnreadableModel
 
 CHANNELS = [1, 2, 2, 10]  # heat map, scale, offset, landmarks
 

@@ -15,9 +15,9 @@ from PIL import Image
 
 from facedex_models import dlib_to_onnx
 from facedex_models.dlib_format import AddPrevious, Convolution, Reader, parse
-from facedex_models.errors import UnreadableModel
 from facedex_models.fetching import fetch_member
 from facedex_models.manifests import manifest
+from facedex_models.model_errors import UnreadableModel
 
 
 @pytest.fixture(scope="session")

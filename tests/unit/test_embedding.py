@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facedex.vision import images, packs
-from facedex.vision.errors import PackMissing
 from facedex.vision.lifting import RADIUS, lift
 from facedex.vision.packs import Pack
+from facedex.vision.vision_errors import PackMissing
 from facedex_models import installing
 
 CHANGES = {

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facedex.vision.errors import InvalidImage
+from facedex.vision.vision_errors import InvalidImage
 from facedex_cli.evaluation import identification, metrics, photos
 from facedex_cli.evaluation.evaluation_errors import EvaluationError
 from facedex_cli.evaluation.sets import PhotoSet

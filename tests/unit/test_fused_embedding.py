@@ -9,9 +9,9 @@ from PIL import Image
 
 from facedex.vision import images, packs, quality
 from facedex.vision.embedding import FusedEmbedder
-from facedex.vision.errors import PackMissing
 from facedex.vision.images import Image as Photo
 from facedex.vision.stretching import Stretch
+from facedex.vision.vision_errors import PackMissing
 from facedex_models import installing
 from facedex_models.manifests import DEFAULT, manifest
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
 from facedex.vision import images
-from facedex.vision.errors import ImageTooLarge, InvalidImage
+from facedex.vision.vision_errors import ImageTooLarge, InvalidImage
 
 
 def encode(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from facedex.vision import images, jpeg
-from facedex.vision.errors import InvalidImage
+from facedex.vision.vision_errors import InvalidImage
 
 
 def encode(width: int = 64, height: int = 48, *, progressive: bool = True) -> bytes:

@@ -11,7 +11,7 @@ from facedex.settings import read_keys_secret
 from facedex_cli.program import main
 from facedex_local import directory, secret
 from facedex_local.environment import configure
-from facedex_local.errors import DirectoryUnusable
+from facedex_local.start_errors import DirectoryUnusable
 
 
 def test_the_secret_is_created_once_and_readable_only_by_its_owner(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from facedex_local.aws.kinesis_video.buffer import Buffer, Reader
-from facedex_local.aws.kinesis_video.errors import (
+from facedex_local.aws.kinesis_video.kinesis_video_errors import (
     FragmentNotFound,
     ProducerBusy,
     ProducerSuperseded,

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from facedex.media.matroska import contents, ebml, tags
-from facedex.media.matroska.errors import (
+from facedex.media.matroska.matroska_errors import (
     MatroskaError,
     NotMatroska,
     NoVideo,

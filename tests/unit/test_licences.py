@@ -8,8 +8,8 @@ from click.testing import CliRunner
 
 from facedex_cli.commands.models import models
 from facedex_models import installing, manifests
-from facedex_models.errors import FetchFailed, LicenceNotAccepted
 from facedex_models.manifests import manifest, parse
+from facedex_models.model_errors import FetchFailed, LicenceNotAccepted
 from tests.unit.package_shelf import Shelf, stock
 
 RESTRICTED = 'licence_url = "https://example.org/terms"\n        commercial_use = false'

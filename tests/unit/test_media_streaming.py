@@ -14,8 +14,8 @@ from PIL import ImageOps
 
 from facedex.media.decoding import Decoder, Shot
 from facedex.media.matroska import contents, tags
-from facedex.media.matroska.errors import MatroskaError, NoVideo, StreamFailed
 from facedex.media.matroska.live import Coded, Ending, Event, Opening, read_live
+from facedex.media.matroska.matroska_errors import MatroskaError, NoVideo, StreamFailed
 from facedex.media.pacing import Moment, Pace
 from facedex.media.tracking import Tracker
 from facedex.media.views import MOST, is_clear, is_passable

@@ -7,7 +7,7 @@ import pytest
 
 from facedex.runtime.faults import service_error
 from facedex.vision import packs
-from facedex.vision.errors import PackMissing, Uncalibrated
+from facedex.vision.vision_errors import PackMissing, Uncalibrated
 from facedex_models.manifests import manifest
 from tests.unit import tiny_networks
 

@@ -7,8 +7,8 @@ import pytest
 
 from facedex.vision import scrfd
 from facedex.vision.detection import Pixels
-from facedex.vision.errors import PackMissing
 from facedex.vision.scrfd import Scrfd
+from facedex.vision.vision_errors import PackMissing
 from tests.unit import tiny_networks
 from tests.unit.tiny_networks import BOX, POINTS, paint
 

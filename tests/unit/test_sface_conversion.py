@@ -16,7 +16,7 @@ from onnx import helper, numpy_helper
 from PIL import Image
 
 from facedex_models import sface
-from facedex_models.errors import UnreadableModel
+from facedex_models.model_errors import UnreadableModel
 from facedex_models.sface.reading import parse
 from tests.unit import sface_file
 

@@ -21,7 +21,7 @@ from facedex_cli.evaluation.sface.activations import observe
 from facedex_cli.evaluation.sface.chips import tones
 from facedex_cli.evaluation.sface.measuring import factorise, tabulate
 from facedex_models import sface
-from facedex_models.errors import UnreadableModel
+from facedex_models.model_errors import UnreadableModel
 from facedex_models.sface import tables
 from facedex_models.sface.reading import parse
 from facedex_models.sface.rounding import round_balanced, round_nearest

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from facedex_local.errors import DatabaseFailed
 from facedex_local.postgres import sockets
 from facedex_local.postgres.account import Account
+from facedex_local.start_errors import DatabaseFailed
 
 _STRANGER = 54321
 _LENT = 54322

@@ -19,7 +19,7 @@ DONE, OTHER = (f"arn:aws:sns:eu-central-1:111122223333:{name}" for name in ("don
 
 
 @pytest.fixture(autouse=True)
-def surroundings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name, value in {
         "DATABASE_URL": "postgresql://127.0.0.1:1/none",
         "DATABASE_PATIENCE": "1",

@@ -69,7 +69,7 @@ def test_a_picture_without_faces_is_searched_turned_only_by_a_thorough_look() ->
         return nobody
 
     for thorough, searched in ((False, []), (True, [(480, 480, 3)])):
-        found, legible = upright.settle(find, pixels, nobody, thorough=thorough)
+        found, legible = upright.verify_landmarks(find, pixels, nobody, thorough=thorough)
         assert len(found.scores) == len(legible) == 0
         assert sizes == searched
 

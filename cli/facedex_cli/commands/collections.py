@@ -15,9 +15,9 @@ from facedex.settings import SettingError, Settings
 from facedex.store import collections as store
 from facedex.store import upgrades
 from facedex.store.database import Database
-from facedex.store.errors import CollectionNotFound, StoreError
-from facedex.vision.errors import PackMissing
+from facedex.store.store_errors import CollectionNotFound, StoreError
 from facedex.vision.packs import Pack
+from facedex.vision.vision_errors import PackMissing
 from facedex_cli.commands.interrupting import INTERRUPTED, interruption
 from facedex_cli.commands.keys import on_database
 from facedex_cli.commands.models import progress_bar
@@ -28,10 +28,10 @@ from facedex_cli.upgrading.conclusion import conclude
 from facedex_cli.upgrading.new_pack import described, load, model_version, shelf
 from facedex_cli.upgrading.photo_source import list_photos, open_source
 from facedex_cli.upgrading.upgrade import Outcome, Upgrade
-from facedex_local.errors import StartFailed
 from facedex_local.postgres.database import opened
+from facedex_local.start_errors import StartFailed
 from facedex_models import manifests
-from facedex_models.errors import ModelError
+from facedex_models.model_errors import ModelError
 
 _pack = click.option(
     "--pack",

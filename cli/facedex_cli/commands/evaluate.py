@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from facedex.printing import printable
 from facedex.vision import packs
-from facedex.vision.errors import PackMissing
+from facedex.vision.vision_errors import PackMissing
 from facedex_cli.evaluation import (
     calibrating,
     enrolment,
@@ -31,7 +31,7 @@ from facedex_cli.evaluation.enrolment import Enrolment
 from facedex_cli.evaluation.evaluation_errors import EvaluationError
 from facedex_cli.evaluation.photos import Photo
 from facedex_models import installing, manifests
-from facedex_models.errors import ModelError
+from facedex_models.model_errors import ModelError
 
 _pack = click.option(
     "--pack",

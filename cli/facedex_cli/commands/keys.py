@@ -18,11 +18,11 @@ from facedex.store import access_keys
 from facedex.store.access_keys import Permission
 from facedex.store.database import Connection
 from facedex.store.encryption import Cipher
-from facedex.store.errors import StoreError
+from facedex.store.store_errors import StoreError
 from facedex_cli.commands import where
 from facedex_local import secret
-from facedex_local.errors import StartFailed
 from facedex_local.postgres.database import opened
+from facedex_local.start_errors import StartFailed
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 

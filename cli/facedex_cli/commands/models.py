@@ -12,7 +12,7 @@ from rich.table import Table
 
 from facedex_cli.commands.evaluate import calibrate, evaluate
 from facedex_models import fetching, installing, manifests
-from facedex_models.errors import ModelError
+from facedex_models.model_errors import ModelError
 
 _pack = click.argument("pack", default=manifests.DEFAULT, envvar="FACEDEX_PACK", required=False)
 

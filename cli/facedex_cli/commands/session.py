@@ -12,13 +12,13 @@ from typing import Final
 import click
 
 from facedex.settings import Auth, SettingError
-from facedex.store.errors import StoreError
-from facedex.vision.errors import PackMissing
+from facedex.store.store_errors import StoreError
+from facedex.vision.vision_errors import PackMissing
 from facedex_cli.commands.models import progress_bar
 from facedex_local import environment
-from facedex_local.errors import StartFailed
 from facedex_local.machine import Machine, Options, running
-from facedex_models.errors import ModelError
+from facedex_local.start_errors import StartFailed
+from facedex_models.model_errors import ModelError
 
 _SIGNALS = tuple(
     number
@@ -91,7 +91,7 @@ def wait() -> None:
 def _warn_of_missing_calibration() -> None:
     """Print a note if searches will fail, before the user fills a collection."""
     from facedex.runtime import services
-    from facedex.vision.errors import Uncalibrated
+    from facedex.vision.vision_errors import Uncalibrated
 
     try:
         _ = services.pack().calibration

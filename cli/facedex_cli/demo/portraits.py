@@ -29,8 +29,7 @@ def fetch(progress: Progress = silent) -> dict[str, bytes]:
         progress: called with the progress of the downloads.
 
     Raises:
-        facedex_models.errors.ModelError: if a portrait cannot be downloaded or stored, or differs
-            from the pinned one.
+        ModelError: if a portrait cannot be downloaded or stored, or differs from the pinned one.
     """
     directory = models_directory() / "portraits"
     return {key: _read(directory / key, source, progress) for key, source in _sources().items()}

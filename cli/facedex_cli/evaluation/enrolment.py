@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facedex.vision.errors import ImageTooLarge, InvalidImage
 from facedex.vision.packs import Pack
+from facedex.vision.vision_errors import ImageTooLarge, InvalidImage
 from facedex_cli.evaluation import photos
 from facedex_cli.evaluation.photos import Photo
 

@@ -11,7 +11,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from PIL import Image as pillow
 
 from facedex.vision import images
-from facedex.vision.errors import InvalidImage
+from facedex.vision.vision_errors import InvalidImage
 from facedex_cli.evaluation.evaluation_errors import EvaluationError
 
 TAKEN = frozenset({".jpg", ".jpeg", ".png"})  # formats that the product accepts

@@ -16,7 +16,7 @@ from botocore.exceptions import (
     NoCredentialsError,
 )
 
-from facedex.vision.errors import ImageTooLarge, InvalidImage
+from facedex.vision.vision_errors import ImageTooLarge, InvalidImage
 from facedex_cli.importing import outcomes
 from facedex_cli.importing.import_errors import ImportStopped, NotAnImage, TooLarge
 from facedex_cli.importing.journal import Request

@@ -15,8 +15,8 @@ from facedex.store.collections import Collection
 from facedex.store.database import Database
 from facedex.store.upgrades import StoredImage
 from facedex.vision import images as pictures
-from facedex.vision.errors import ImageTooLarge, InvalidImage
 from facedex.vision.packs import Pack
+from facedex.vision.vision_errors import ImageTooLarge, InvalidImage
 from facedex.workflows.pictures import MAX_FACES
 from facedex_cli.importing.import_errors import NotAnImage, TooLarge
 from facedex_cli.importing.photos import Photo, Source

@@ -22,7 +22,7 @@ from facedex.store import access_keys
 from facedex.store.access_keys import AccessKey, Permission
 from facedex.store.database import Connection
 from facedex.store.encryption import Cipher
-from facedex.store.errors import AccessKeyNotFound
+from facedex.store.store_errors import AccessKeyNotFound
 
 Response = dict[str, Any]
 

@@ -13,7 +13,7 @@ from facedex.runtime.services import Services
 from facedex.store import collections, stream_processors, tags
 from facedex.store.collections import Collection
 from facedex.store.database import Connection
-from facedex.store.errors import CollectionNotFound
+from facedex.store.store_errors import CollectionNotFound
 from facedex.store.stream_processors import Definition
 from facedex.workflows.live_video import refuse_label_detection
 

@@ -18,7 +18,7 @@ from facedex.aws.uploads import InvalidUploadKey, Notice, UnreadableUpload, Uplo
 from facedex.runtime.faults import service_error
 from facedex.runtime.services import Services
 from facedex.store import collections, faces
-from facedex.store.errors import CollectionNotFound
+from facedex.store.store_errors import CollectionNotFound
 from facedex_functions.index_upload.indexing import IndexedUpload, index_upload
 
 # If the objects change more often than this meanwhile, the message is delivered again later.

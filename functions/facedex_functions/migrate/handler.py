@@ -21,7 +21,7 @@ from facedex import invocation
 from facedex.runtime import services
 from facedex.runtime.logs import get_logger, log_failure
 from facedex.store import schema
-from facedex.store.errors import DatabaseUnavailable
+from facedex.store.store_errors import DatabaseUnavailable
 
 _LONGEST_REASON: Final = 1000  # characters; a response may have 4,096 bytes
 # Seconds to wait for the database. A paused one resumes after about 15; a new one takes longer.

@@ -19,18 +19,23 @@ from botocore.config import Config
 from facedex import invocation
 from facedex.api.errors import InvalidParameterException
 from facedex.aws.live_sources import SourceRefused, open_source
-from facedex.media.matroska.errors import MatroskaError, NoVideo
+from facedex.media.matroska.matroska_errors import MatroskaError, NoVideo
 from facedex.runtime import services
 from facedex.runtime.logs import get_logger, log_failure
 from facedex.runtime.worker import worker
 from facedex.settings import settings
 from facedex.store import stream_runs
-from facedex.store.errors import CollectionNotFound, DatabaseUnavailable, LeaseLost, ModelMismatch
 from facedex.store.jobs import Gallery
+from facedex.store.store_errors import (
+    CollectionNotFound,
+    DatabaseUnavailable,
+    LeaseLost,
+    ModelMismatch,
+)
 from facedex.store.stream_processors import Definition
 from facedex.store.stream_runs import Checkpoint, RunLease
-from facedex.vision.errors import Uncalibrated
 from facedex.vision.packs import Pack
+from facedex.vision.vision_errors import Uncalibrated
 from facedex.workflows import live_video
 from facedex.workflows.current_collection import find_kept
 from facedex.workflows.heartbeat import STREAM_LEASE_SECONDS, StreamHeartbeat

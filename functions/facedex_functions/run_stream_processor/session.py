@@ -24,7 +24,7 @@ from facedex.media.watching import Watcher
 from facedex.runtime.logs import get_logger
 from facedex.runtime.metrics import record_metric
 from facedex.settings import Settings
-from facedex.store.errors import DatabaseUnavailable, LeaseLost
+from facedex.store.store_errors import DatabaseUnavailable, LeaseLost
 from facedex.store.stream_runs import Checkpoint, RunLease
 from facedex.store.timelines import SimilarFace
 from facedex.vision.packs import Pack

@@ -27,10 +27,10 @@ from facedex.runtime.logs import get_logger
 from facedex.runtime.worker import worker
 from facedex.settings import settings
 from facedex.store import jobs, tasks, timelines
-from facedex.store.errors import CollectionNotFound, LeaseLost, ModelMismatch
 from facedex.store.jobs import PLANNING, Job
+from facedex.store.store_errors import CollectionNotFound, LeaseLost, ModelMismatch
 from facedex.store.tasks import Task, TaskLease
-from facedex.vision.errors import PackNotInstalled, Uncalibrated
+from facedex.vision.vision_errors import PackNotInstalled, Uncalibrated
 from facedex.workflows import stored_video
 from facedex.workflows.heartbeat import VideoHeartbeat
 from facedex.workflows.matching import Matcher, match_tracks

@@ -16,7 +16,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from facedex_models.errors import UnreadableModel
+from facedex_models.model_errors import UnreadableModel
 
 # Stride 4: heat map, scale, offset, landmarks.
 _OUTPUT_STRIDE = 4

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from facedex_models import centerface_to_dynamic, dlib_to_onnx, sface
-from facedex_models.errors import ModelError
 from facedex_models.manifests import Network, read_ranges
+from facedex_models.model_errors import ModelError
 from facedex_models.quantising import quantise, read_measured
 
 

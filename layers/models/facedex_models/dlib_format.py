@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facedex_models.errors import UnreadableModel
+from facedex_models.model_errors import UnreadableModel
 
 Floats = NDArray[np.float32]
 
@@ -103,7 +103,7 @@ class Reader:
         """True if every byte was read."""
         return self._offset == len(self._data)
 
-    def take(self, count: int) -> bytes:
+    def read_bytes(self, count: int) -> bytes:
         """Return the next `count` bytes."""
         end = self._offset + count
         if count < 0:
@@ -119,11 +119,11 @@ class Reader:
 
     def integer(self) -> int:
         """Return an integer: a byte with the sign in bit 7 and a length, then the magnitude."""
-        (control,) = self.take(1)
+        (control,) = self.read_bytes(1)
         count = control & 0x0F
         if control & 0x70 or not 1 <= count <= 8:
             raise self._unexpected(f"an integer, found the byte 0x{control:02x}")
-        magnitude = int.from_bytes(self.take(count), "little")
+        magnitude = int.from_bytes(self.read_bytes(count), "little")
         return -magnitude if control & 0x80 else magnitude
 
     def real(self) -> float:
@@ -133,14 +133,14 @@ class Reader:
 
     def flag(self) -> bool:
         """Return a boolean, which is stored as the character 0 or 1."""
-        byte = self.take(1)
+        byte = self.read_bytes(1)
         if byte not in (b"0", b"1"):
             raise self._unexpected(f"a boolean, found {byte!r}")
         return byte == b"1"
 
     def text(self) -> str:
         """Return a string, which is stored as its length and its bytes."""
-        return self.take(self.integer()).decode("ascii", "replace")
+        return self.read_bytes(self.integer()).decode("ascii", "replace")
 
     def tensor(self) -> Floats:
         """Return a tensor (samples, channels, rows, columns): version 2, shape, raw float32."""
@@ -149,7 +149,7 @@ class Reader:
         shape = self.pair() + self.pair()
         if min(shape) < 0:
             raise self._unexpected(f"a tensor, found the shape {shape}")
-        return np.frombuffer(self.take(4 * math.prod(shape)), "<f4").reshape(shape)
+        return np.frombuffer(self.read_bytes(4 * math.prod(shape)), "<f4").reshape(shape)
 
     def pair(self) -> tuple[int, int]:
         """Return two integers; dlib stores sizes as y, then x."""

@@ -38,7 +38,7 @@ from facedex_models.dlib_format import (
     TagOrSkip,
     parse,
 )
-from facedex_models.errors import UnreadableModel
+from facedex_models.model_errors import UnreadableModel
 
 OPSET = 17
 IR_VERSION = 8

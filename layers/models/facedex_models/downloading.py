@@ -14,7 +14,7 @@ from urllib.request import url2pathname
 
 import requests
 
-from facedex_models.errors import FetchFailed, WrongHash
+from facedex_models.model_errors import FetchFailed, WrongHash
 
 # Bytes so far, bytes in all.
 Progress = Callable[[int, int], None]

@@ -15,7 +15,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from facedex_models.errors import UnreadableModel
+from facedex_models.model_errors import UnreadableModel
 
 # The largest absolute value of each channel of an activation, by the tensor's name.
 Peaks = Mapping[str, Sequence[float]]

@@ -13,7 +13,6 @@ import platformdirs
 from filelock import FileLock
 
 from facedex_models.converting import convert
-from facedex_models.errors import DamagedPack, FetchFailed, LicenceNotAccepted, ModelError
 from facedex_models.fetching import Progress, fetch_member, silent
 from facedex_models.manifests import (
     DEFAULT,
@@ -23,6 +22,7 @@ from facedex_models.manifests import (
     packs,
     parse,
 )
+from facedex_models.model_errors import DamagedPack, FetchFailed, LicenceNotAccepted, ModelError
 from facedex_models.pack_files import MANIFEST, SUMS, check, read_networks, sync, write
 from facedex_models.storage import storing
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from facedex_models.errors import ModelError, UnknownPack
+from facedex_models.model_errors import ModelError, UnknownPack
 
 DEFAULT = "sface-dlib"
 FUSED = "fused"  # the kind of an embedder of several networks

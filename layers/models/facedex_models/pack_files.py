@@ -8,8 +8,8 @@ from pathlib import Path
 
 import onnxruntime
 
-from facedex_models.errors import DamagedPack
 from facedex_models.manifests import Manifest
+from facedex_models.model_errors import DamagedPack
 
 MANIFEST = "pack.toml"
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from facedex_models.equalising import Peaks
-from facedex_models.errors import UnreadableModel
+from facedex_models.model_errors import UnreadableModel
 from facedex_models.preparing import prepare
 from facedex_models.sface.rounding import scales_of
 

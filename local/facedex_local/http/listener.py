@@ -20,7 +20,6 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from facedex.api.media_types import JSON_1_1
 from facedex_local import shutdown
-from facedex_local.errors import PortTaken
 from facedex_local.http.exchange import (
     IDLE,
     Disconnected,
@@ -31,6 +30,7 @@ from facedex_local.http.exchange import (
     environ_of,
 )
 from facedex_local.http.refusals import refuse
+from facedex_local.start_errors import PortTaken
 
 Application: TypeAlias = Callable[[Exchange], Awaitable[None]]
 

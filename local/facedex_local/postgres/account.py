@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
-from facedex_local.errors import DatabaseFailed
+from facedex_local.start_errors import DatabaseFailed
 
 
 class PopenArguments(TypedDict, total=False):

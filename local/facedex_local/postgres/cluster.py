@@ -24,9 +24,9 @@ from urllib.parse import quote
 import psycopg
 
 from facedex_local import shutdown
-from facedex_local.errors import DatabaseFailed, StartCancelled
 from facedex_local.postgres import account, initdb, sockets
 from facedex_local.postgres.postmaster import Postmaster, drop_foreign_lock, process_exists, send
+from facedex_local.start_errors import DatabaseFailed, StartCancelled
 
 MAJOR: Final = 18
 DATABASE: Final = "facedex"

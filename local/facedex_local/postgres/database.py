@@ -9,9 +9,9 @@ from pathlib import Path
 from facedex.store.database import Database
 from facedex.store.schema import migrate
 from facedex_local import directory as data_directory
-from facedex_local.errors import DatabaseFailed, DirectoryInUse
 from facedex_local.postgres.cluster import Postgres
 from facedex_local.postgres.postmaster import Postmaster
+from facedex_local.start_errors import DatabaseFailed, DirectoryInUse
 
 
 @contextmanager

@@ -11,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from facedex_local.errors import DatabaseFailed, StartCancelled
 from facedex_local.postgres.account import Account
+from facedex_local.start_errors import DatabaseFailed, StartCancelled
 
 _POLL: Final = 0.1  # seconds between checks for a cancellation
 

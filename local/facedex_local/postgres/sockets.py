@@ -9,8 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from facedex_local.errors import DatabaseFailed
 from facedex_local.postgres.account import Account
+from facedex_local.start_errors import DatabaseFailed
 
 # Maximum length of a socket's path without the terminating zero (Linux 107, macOS 103 bytes).
 _PATH: Final = 103

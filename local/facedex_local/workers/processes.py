@@ -74,7 +74,7 @@ class Workforce:
 
     def _supervise(self, pool: _Pool, ended: threading.Event) -> None:
         from facedex.runtime import services
-        from facedex.store.errors import DatabaseUnavailable
+        from facedex.store.store_errors import DatabaseUnavailable
 
         made = resent = False
         while not ended.wait(_INTERVAL):

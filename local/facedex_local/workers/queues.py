@@ -26,7 +26,7 @@ class WorkQueue:
     name: str
     visibility: int
 
-    def settle(self, environment: MutableMapping[str, str] = os.environ) -> None:
+    def configure(self, environment: MutableMapping[str, str] = os.environ) -> None:
         """Set the environment variable to this machine's queue, unless it is already set.
 
         The URLs of moto's queues are known before the queues exist.

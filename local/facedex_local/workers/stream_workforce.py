@@ -47,7 +47,7 @@ def restore_streams(own_url: str) -> None:
     """
     from facedex.runtime import services
     from facedex.store import active_streams
-    from facedex.store.errors import DatabaseUnavailable
+    from facedex.store.store_errors import DatabaseUnavailable
 
     try:
         with services.database().reading() as connection:

@@ -15,8 +15,8 @@ from urllib3.exceptions import HTTPError
 
 from facedex.aws.camera_addresses import camera_address, with_credentials
 from facedex.media.cameras import CameraLost, CameraRefused, watch_camera
-from facedex.media.matroska.errors import MatroskaError, StreamFailed
 from facedex.media.matroska.live import Event, read_live
+from facedex.media.matroska.matroska_errors import MatroskaError, StreamFailed
 from facedex.settings import Settings
 
 _PIECE: Final = 64 * 1024

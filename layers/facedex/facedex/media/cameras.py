@@ -17,8 +17,8 @@ from av.video.stream import VideoStream
 
 from facedex.media.decoding import CODECS
 from facedex.media.matroska.contents import Track
-from facedex.media.matroska.errors import NoVideo
 from facedex.media.matroska.live import Coded, Ending, Event, Opening
+from facedex.media.matroska.matroska_errors import NoVideo
 
 _CONNECT: Final = 10.0  # seconds
 _SILENCE: Final = 10.0  # seconds without a packet after which the camera counts as lost

@@ -12,8 +12,8 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
 from facedex.media.matroska.contents import Track
-from facedex.media.matroska.errors import NoVideo, Undecodable
 from facedex.media.matroska.live import Coded, Opening
+from facedex.media.matroska.matroska_errors import NoVideo, Undecodable
 from facedex.media.orientation import pixel_aspect
 
 # Matroska's codec IDs and FFmpeg's names of their decoders.

@@ -6,8 +6,8 @@ from typing import Final
 
 from facedex.api import errors
 from facedex.settings import SettingError
-from facedex.store import errors as store_errors
-from facedex.vision import errors as vision_errors
+from facedex.store import store_errors as store_errors
+from facedex.vision import vision_errors as vision_errors
 
 _ERRORS: Final[dict[type[Exception], type[errors.ServiceError]]] = {
     store_errors.CollectionExists: errors.ResourceAlreadyExistsException,

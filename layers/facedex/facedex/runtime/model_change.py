@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from facedex.store.errors import ModelMismatch
+from facedex.store.store_errors import ModelMismatch
 
 Result = TypeVar("Result")
 

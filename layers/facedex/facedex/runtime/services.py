@@ -136,7 +136,7 @@ def pack_of(collection: Collection) -> Pack:
         InvalidParameterException: if the pack is not installed here.
         PackMissing: if the pack cannot be used.
     """
-    from facedex.vision.errors import PackNotInstalled
+    from facedex.vision.vision_errors import PackNotInstalled
 
     try:
         return pack_for(collection.model_version)

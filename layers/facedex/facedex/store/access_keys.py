@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from facedex.store.database import Connection
 from facedex.store.encryption import Cipher
-from facedex.store.errors import AccessKeyNotFound
+from facedex.store.store_errors import AccessKeyNotFound
 
 # Makes ids as long as AWS's, whose length SDKs and policies check, but easy to distinguish.
 _PREFIX: Final = "FDX"

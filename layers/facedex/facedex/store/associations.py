@@ -13,8 +13,8 @@ from uuid import UUID
 
 from facedex.store.collections import Collection
 from facedex.store.database import Connection
-from facedex.store.errors import TooManyFaces
 from facedex.store.faces import LOCKED
+from facedex.store.store_errors import TooManyFaces
 from facedex.store.users import lock
 
 # Rekognition's limit.

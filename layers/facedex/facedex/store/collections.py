@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 from psycopg.errors import UniqueViolation
 
 from facedex.store.database import Connection, Database
-from facedex.store.errors import (
+from facedex.store.store_errors import (
     CollectionExists,
     CollectionNotFound,
     DatabaseUnavailable,

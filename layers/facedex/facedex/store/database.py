@@ -14,7 +14,7 @@ import psycopg
 from psycopg.rows import namedtuple_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from facedex.store.errors import DatabaseUnavailable
+from facedex.store.store_errors import DatabaseUnavailable
 
 Connection = psycopg.Connection[Any]
 

@@ -6,7 +6,7 @@ import hmac
 import os
 from typing import Final
 
-from facedex.store.errors import WrongKeysSecret
+from facedex.store.store_errors import WrongKeysSecret
 
 _NONCE: Final = 12  # bytes, the length that AES-GCM is designed for (NIST SP 800-38D, 8.2)
 

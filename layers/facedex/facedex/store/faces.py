@@ -10,7 +10,7 @@ from uuid import UUID
 from facedex.store.collections import Collection
 from facedex.store.counting import COUNTED
 from facedex.store.database import Connection
-from facedex.store.errors import FaceNotFound
+from facedex.store.store_errors import FaceNotFound
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,7 +13,7 @@ import orjson
 from psycopg.types.json import Jsonb
 
 from facedex.store.database import Connection
-from facedex.store.errors import JobNotFound, RequestMismatch, TooManyJobs
+from facedex.store.store_errors import JobNotFound, RequestMismatch, TooManyJobs
 
 PLANNING: Final = -1  # number of the task that plans a job; other tasks are numbered by segment
 

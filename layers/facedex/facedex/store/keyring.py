@@ -10,7 +10,7 @@ from facedex.store import access_keys
 from facedex.store.access_keys import Credentials
 from facedex.store.database import Database
 from facedex.store.encryption import Cipher
-from facedex.store.errors import AccessKeyNotFound
+from facedex.store.store_errors import AccessKeyNotFound
 from facedex.store.ttl_cache import TTLCache
 
 _MAX_CACHED: Final = 1000  # keys

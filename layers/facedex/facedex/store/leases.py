@@ -13,7 +13,7 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 from facedex.store.database import Connection
-from facedex.store.errors import LeaseLost
+from facedex.store.store_errors import LeaseLost
 
 # SQL: the condition that no worker has the row; the assignments that end a lease.
 UNLEASED: Final = "(leased_until IS NULL OR leased_until <= now())"

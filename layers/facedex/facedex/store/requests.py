@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 
 from facedex.store.collections import Collection
 from facedex.store.database import Connection
-from facedex.store.errors import RequestMismatch
+from facedex.store.store_errors import RequestMismatch
 
 # How long a token is stored: longer than any SDK retries.
 _KEPT: Final = "1 day"

@@ -9,7 +9,7 @@ from typing import Final
 import psycopg
 
 from facedex.store.database import Connection, Database
-from facedex.store.errors import StoreError
+from facedex.store.store_errors import StoreError
 
 # Seconds that a migration with a time limit waits for the lock of a table: all later requests for
 # the table wait too.

@@ -14,7 +14,7 @@ from psycopg.errors import UniqueViolation
 
 from facedex.store.collections import Collection
 from facedex.store.database import Connection
-from facedex.store.errors import (
+from facedex.store.store_errors import (
     StreamProcessorInUse,
     StreamProcessorNotFound,
     TooManyStreamProcessors,

@@ -16,8 +16,8 @@ from psycopg.types.json import Jsonb
 
 from facedex.store.active_streams import FREE, SEARCHABLE, end_impossible_runs
 from facedex.store.database import Connection
-from facedex.store.errors import LeaseLost
 from facedex.store.leases import Lease, LeasedTable
+from facedex.store.store_errors import LeaseLost
 from facedex.store.stream_processors import COLUMNS, StreamProcessor, from_row
 
 # Number of consecutive workers without progress after which a processor fails.

@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 
 from facedex.store.collections import Collection
 from facedex.store.database import Connection
-from facedex.store.errors import TooManyTags
+from facedex.store.store_errors import TooManyTags
 from facedex.store.stream_processors import StreamProcessor
 
 # AWS's limit for any resource (Tagging guide); the service model's 200 limits a request.

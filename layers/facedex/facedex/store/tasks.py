@@ -8,8 +8,8 @@ from typing import Final
 from uuid import UUID
 
 from facedex.store.database import Connection
-from facedex.store.errors import LeaseLost
 from facedex.store.leases import FREE, Lease, LeasedTable
+from facedex.store.store_errors import LeaseLost
 
 LEASE_SECONDS: Final = 60.0  # until a worker's lease expires without an extension
 MAX_ATTEMPTS: Final = 15

@@ -9,8 +9,8 @@ from uuid import UUID
 from facedex.store.collections import Collection, deleted_error
 from facedex.store.counting import COUNTED
 from facedex.store.database import Connection
-from facedex.store.errors import ModelMismatch
 from facedex.store.faces import StoredFace
+from facedex.store.store_errors import ModelMismatch
 from facedex.store.upgrades import PENDING, pending_faces
 
 _DELETE: Final = f"""

@@ -12,8 +12,8 @@ from uuid import UUID
 
 from facedex.store.collections import Collection, deleted_error
 from facedex.store.database import Connection, Database
-from facedex.store.errors import ModelMismatch
 from facedex.store.faces import COLUMNS, StoredFace, stored_face
+from facedex.store.store_errors import ModelMismatch
 from facedex.store.vectors import to_text
 
 if TYPE_CHECKING:

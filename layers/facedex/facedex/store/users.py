@@ -14,8 +14,8 @@ from psycopg.errors import UniqueViolation
 from facedex.store.collections import Collection
 from facedex.store.counting import COUNTED
 from facedex.store.database import Connection
-from facedex.store.errors import UserExists, UserNotFound
 from facedex.store.faces import LOCKED
+from facedex.store.store_errors import UserExists, UserNotFound
 
 if TYPE_CHECKING:
     import numpy as np

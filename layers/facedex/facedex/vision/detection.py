@@ -35,7 +35,7 @@ class Detections:
     scores: Floats  # (n,) 0..1, the probability that the box holds a face
     landmarks: Floats  # (n, 5, 2) x y, pixels: eyes, nose, mouth corners, left ones first
 
-    def take(self, which: NDArray[np.bool_] | NDArray[np.intp]) -> Detections:
+    def select(self, which: NDArray[np.bool_] | NDArray[np.intp]) -> Detections:
         """Return the faces that a mask or indices choose."""
         return Detections(self.boxes[which], self.scores[which], self.landmarks[which])
 
@@ -45,7 +45,7 @@ class Detections:
 
     def distinct(self) -> Detections:
         """Return one of those faces that overlap: the one with the highest score."""
-        return self.take(geometry.suppress(self.boxes, self.scores, OVERLAP))
+        return self.select(geometry.suppress(self.boxes, self.scores, OVERLAP))
 
 
 def search(find: Callable[[Pixels], Detections], pixels: Pixels, side: int) -> Detections:
@@ -103,7 +103,7 @@ def choose(parts: list[Detections]) -> Detections:
     """Return the distinct faces among the candidates of several grids."""
     candidates = join(parts)
     if candidates.scores.size > MOST_CANDIDATES:
-        candidates = candidates.take(np.argsort(-candidates.scores)[:MOST_CANDIDATES])
+        candidates = candidates.select(np.argsort(-candidates.scores)[:MOST_CANDIDATES])
     return candidates.distinct()
 
 
@@ -134,4 +134,4 @@ def _search(find: Callable[[Pixels], Detections], pixels: Pixels, side: int) -> 
 def _keep(found: Detections, least: float, most: float) -> Detections:
     """Return the faces whose box's longer side lies between two lengths."""
     sides = (found.boxes[:, 2:] - found.boxes[:, :2]).max(axis=1)
-    return found.take((sides >= least) & (sides <= most))
+    return found.select((sides >= least) & (sides <= most))

@@ -12,7 +12,7 @@ from PIL import ExifTags
 from PIL import Image as pillow
 
 from facedex.vision import jpeg
-from facedex.vision.errors import ImageTooLarge, InvalidImage
+from facedex.vision.vision_errors import ImageTooLarge, InvalidImage
 
 FORMATS = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG"}
 LONGEST_SIDE = 1920

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from facedex.vision.errors import InvalidImage
+from facedex.vision.vision_errors import InvalidImage
 
 # A progressive JPEG has about 10 scans. Decoding a scan processes every pixel again, even if the
 # scan has few bytes.

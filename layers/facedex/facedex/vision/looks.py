@@ -121,7 +121,7 @@ def look_by_quarters(find: Find, pixels: Pixels, look: Look) -> tuple[float, flo
     views = centres[:, 0] // SMALL_TILE
     centres[:, 0] -= views * SMALL_TILE
     near = abs(centres - SMALL_TILE / 2).max(axis=1) < NEAR * SMALL_TILE / 2
-    found, views = found.take(near), views[near]
+    found, views = found.select(near), views[near]
     worth = _worth(plausibility.judge(canvas, found).trust, found.scores)
     places = corner + found.landmarks * (side / SMALL_TILE)
     same = (views == 0) & (_apart(places, look.landmarks) < ROUGHLY * look.size)

@@ -18,11 +18,11 @@ from facedex.vision.calibration import Calibration
 from facedex.vision.centerface import CenterFace
 from facedex.vision.detection import LONGEST_SIDE, Detections
 from facedex.vision.embedding import KINDS, Embedder, FusedEmbedder, SingleEmbedder
-from facedex.vision.errors import PackMissing, Uncalibrated
 from facedex.vision.faces import Box, DetectedFace, Face
 from facedex.vision.scrfd import Scrfd
 from facedex.vision.sessions import Network
 from facedex.vision.stretching import Stretch
+from facedex.vision.vision_errors import PackMissing, Uncalibrated
 from facedex.vision.yunet import YuNet
 
 if TYPE_CHECKING:  # not at run time, as functions that need only a pack's version lack Pillow
@@ -125,10 +125,10 @@ class Pack:
         find = functools.partial(self.detector.detect, longest_side=longest_side)
         found = find(image.pixels)
         # Limit their number first, as an image may contain a thousand faces.
-        largest = found.take(_by_area(found)[:limit])
-        found, legible = upright.settle(find, image.pixels, largest, thorough=thorough)
+        largest = found.select(_by_area(found)[:limit])
+        found, legible = upright.verify_landmarks(find, image.pixels, largest, thorough=thorough)
         order = _by_area(found)
-        found, legible = found.take(order), legible[order]
+        found, legible = found.select(order), legible[order]
         rows, columns = image.pixels.shape[:2]
         size = np.array([columns, rows], dtype=np.float32)
         corners = found.boxes[:, :2] / size

@@ -83,7 +83,7 @@ def judge(pixels: Pixels, found: Detections) -> Judgement:
     layout = places.reshape(-1, LAYOUT.size) @ LAYOUT.ravel()
     layout += ASPECT * np.log(extents[:, 0] / extents[:, 1])
     middles, steps = _fit(found.landmarks)
-    odds = layout + _look(pixels, middles, steps) + BIAS
+    odds = layout + _pixel_odds(pixels, middles, steps) + BIAS
     # A box without an extent, or landmarks in one place, are no face's.
     trust = np.where(np.isfinite(odds) & (steps != 0), odds, -np.inf)
     return Judgement(trust.astype(np.float32), np.degrees(np.angle(steps)).astype(np.float32))
@@ -107,7 +107,7 @@ def _fit(landmarks: Floats) -> tuple[Complex, Complex]:
     return middles, spread / np.where(product == 0, 1, product)
 
 
-def _look(pixels: Pixels, middles: Complex, steps: Complex) -> Floats:
+def _pixel_odds(pixels: Pixels, middles: Complex, steps: Complex) -> Floats:
     """Return how much the pixels under the landmarks look like a face (n,)."""
     places = middles[:, None] + steps[:, None] * _GRID
     x, y = places.real.astype(np.intp), places.imag.astype(np.intp)

@@ -8,8 +8,8 @@ import numpy as np
 
 from facedex.vision import detection
 from facedex.vision.detection import Detections, Floats, Pixels
-from facedex.vision.errors import PackMissing
 from facedex.vision.sessions import Network
+from facedex.vision.vision_errors import PackMissing
 
 STRIDES = (8, 16, 32)  # pixels of its input for each cell of an output
 ANCHORS = 2  # predictions for each cell, one after the other

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from facedex.vision.errors import PackMissing
+from facedex.vision.vision_errors import PackMissing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,8 +9,8 @@ from pathlib import Path
 from threading import Lock
 
 from facedex.vision import numbers, packs
-from facedex.vision.errors import PackNotInstalled
 from facedex.vision.packs import Pack
+from facedex.vision.vision_errors import PackNotInstalled
 
 
 class Shelf:

@@ -27,25 +27,25 @@ from facedex.vision.looks import (
     turn_box,
 )
 
-# Log odds that landmarks are right. Those that CenterFace puts on turned faces have -12 in the
-# median and, in photos, one in a hundred above -4; of upright faces nine in ten have above 2,
-# profiles have down to -7.
-SURE = 1.5  # of landmarks that need no second look
-HASTY = -2.0  # the same where time matters
-BESIDE = -5.0  # the same beside a face that surely is upright
-LEAST = -1.0  # of a turned face's, unless two views show them in the same place
-FAINT = -3.0  # in a tile of the whole picture, to be worth a closer look
-VAGUE = -6.0  # of a first look's that are kept where another view is not certain either
-NOISE = -8.0  # of a first look's that are kept where no other view shows the face better
-CLEARLY = 2.0  # by which another view must be better
-TWICE = 2.0  # that a second view with the same landmarks adds
-AHEAD = 8.0  # by which an upright face is seen better than turned by quarters
+# Log odds that a face's landmarks are right. The landmarks that CenterFace places on turned faces
+# have -12 in the median; in photos, one in a hundred has more than -4. Of upright faces, nine in
+# ten have more than 2; profiles have as little as -7.
+SURE = 1.5  # landmarks that need no second look
+QUICK = -2.0  # as SURE, where time matters: in videos and streams
+BESIDE = -5.0  # as SURE, beside a face that is clearly upright
+LEAST = -1.0  # minimum for a turned face, unless two views agree on its landmarks
+FAINT = -3.0  # minimum in a tile of the whole picture for a closer look
+VAGUE = -6.0  # minimum to keep the first landmarks if no other view is certain
+NOISE = -8.0  # minimum to keep the first landmarks if no other view is better
+CLEARLY = 2.0  # lead by which another view must be better
+TWICE = 2.0  # bonus if a second view has the same landmarks
+AHEAD = 8.0  # lead of the upright view over the quarter turns that ends the search
 
 # Degrees of roll.
-UPRIGHT = 20.0  # that a face seen best as it stands has at most
-TILT = 35.0  # up to which landmarks are as exact as those of an upright face
-SIDEWAYS = 45.0  # beyond which the whole picture is turned, too
-NEARLY = 10.0  # from a quarter: a camera held that way
+UPRIGHT = 20.0  # maximum of a face that is best seen as it is
+TILT = 35.0  # maximum at which landmarks are as exact as those of an upright face
+SIDEWAYS = 45.0  # minimum at which the whole picture is turned, too
+NEARLY = 10.0  # maximum distance from a quarter turn of a camera held that way
 LEANING = 12.0  # that half of a crowd's heads have where not the heads but the picture is turned
 CROWD = 3  # faces
 
@@ -61,7 +61,7 @@ WHOLE_TILE = 160
 WHOLE_AROUND = 1.1  # longer sides of the picture in the side of a tile
 
 
-def settle(
+def verify_landmarks(
     find: Find, pixels: Pixels, found: Detections, *, thorough: bool = True
 ) -> tuple[Detections, NDArray[np.bool_]]:
     """Return the faces with their landmarks put right, and which landmarks can be trusted.
@@ -75,7 +75,7 @@ def settle(
     trust, rolls = plausibility.judge(pixels, found)
     # A face that surely is upright says that the camera was.
     beside = not thorough and bool(((trust >= SURE) & (abs(rolls) < UPRIGHT)).any())
-    least = BESIDE if beside else SURE if thorough else HASTY
+    least = BESIDE if beside else SURE if thorough else QUICK
     doubtful = (trust < least) | (abs(rolls) > TILT)
     legible = ~doubtful | (trust > NOISE)
     looks = {}
@@ -101,7 +101,7 @@ def settle(
     if not looks and not extra:
         return found, legible
     kept = np.array([face for face in range(len(legible)) if face not in looks], dtype=np.intp)
-    settled = detection.join([found.take(kept), _gather([*looks.values(), *extra])])
+    settled = detection.join([found.select(kept), _gather([*looks.values(), *extra])])
     certain = [*legible[kept], *legible[list(looks)], *[True] * len(extra)]
     right = np.array(certain, dtype=bool)
     # Two boxes on one turned face have become one. A trusted one is the one to keep, of the first
@@ -111,7 +111,7 @@ def settle(
     standing[len(right) - len(extra) :] -= 1
     standing[: len(kept)] -= 1.5 * np.isin(kept, again[most:])
     chosen = geometry.suppress(settled.boxes, standing, detection.OVERLAP)
-    return settled.take(chosen), right[chosen]
+    return settled.select(chosen), right[chosen]
 
 
 def _gather(looks: Sequence[Look]) -> Detections:

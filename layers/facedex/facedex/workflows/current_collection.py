@@ -9,7 +9,7 @@ from typing import TypeVar
 from facedex.store import collections
 from facedex.store.collections import Collection, require_model
 from facedex.store.database import Connection, Database
-from facedex.store.errors import CollectionNotFound, ModelMismatch
+from facedex.store.store_errors import CollectionNotFound, ModelMismatch
 
 Found = TypeVar("Found")
 

@@ -12,7 +12,7 @@ from typing import Final, Self
 from facedex.runtime.logs import get_logger
 from facedex.store import stream_runs, tasks
 from facedex.store.database import Connection, Database
-from facedex.store.errors import DatabaseUnavailable, LeaseLost
+from facedex.store.store_errors import DatabaseUnavailable, LeaseLost
 from facedex.store.stream_runs import Checkpoint, RunLease
 from facedex.store.tasks import TaskLease
 

@@ -16,8 +16,8 @@ from facedex.runtime.services import Services
 from facedex.store import adding, collections, upgrades
 from facedex.store.collections import Collection, find_recent
 from facedex.store.database import Connection, Database
-from facedex.store.errors import ModelMismatch
 from facedex.store.faces import Box, StoredFace
+from facedex.store.store_errors import ModelMismatch
 from facedex.workflows import pictures
 from facedex.workflows.current_collection import refreshing
 from facedex.workflows.pictures import Picture
@@ -128,7 +128,7 @@ def _prepare_upgrade(services: Services, seen: Collection, picture: Picture) -> 
         The faces, or None if that pack cannot be used: the request should not fail because of it,
         and the upgrade reports faces without new vectors.
     """
-    from facedex.vision.errors import PackMissing
+    from facedex.vision.vision_errors import PackMissing
 
     assert seen.upgrading_to is not None
     try:

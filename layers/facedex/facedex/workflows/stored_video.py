@@ -16,8 +16,8 @@ from facedex.runtime.services import Services
 from facedex.settings import Settings
 from facedex.store import collections, job_cleanup, job_notifications, jobs, tasks
 from facedex.store.database import Connection, Database
-from facedex.store.errors import ModelMismatch
 from facedex.store.jobs import Gallery, Job, Order
+from facedex.store.store_errors import ModelMismatch
 from facedex.workflows.current_collection import find_kept
 
 _logger: Final = get_logger(__name__)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from facedex_models.errors import UnreadableModel
+from facedex_models.model_errors import UnreadableModel
 from facedex_models.sface.floats import Graph
 from facedex_models.sface.network import MEAN, SCALE, Dense, Doubles, Layer, Network
 from facedex_models.sface.rounding import round_balanced, round_nearest

@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from facedex_models.errors import UnreadableModel
+from facedex_models.model_errors import UnreadableModel
 from facedex_models.sface.network import MEAN, SCALE, Dense, Doubles, Layer, Network
 
 _INPUT = "data"

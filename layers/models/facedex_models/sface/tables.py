@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facedex_models.errors import UnreadableModel
+from facedex_models.model_errors import UnreadableModel
 from facedex_models.sface.network import Doubles, Layer, Network
 
 # Names in the archive, after the layer's own.

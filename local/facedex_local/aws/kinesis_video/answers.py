@@ -9,8 +9,8 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from facedex.media.matroska import contents, ebml, tags
-from facedex_local.aws.kinesis_video.errors import Refused
 from facedex_local.aws.kinesis_video.ingest import Acknowledgement
+from facedex_local.aws.kinesis_video.kinesis_video_errors import Refused
 from facedex_local.aws.kinesis_video.passages import Passage
 from facedex_local.http.gateway import Answer, Environ
 from facedex_local.http.refusals import refuse

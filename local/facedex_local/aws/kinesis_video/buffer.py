@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
-from facedex_local.aws.kinesis_video.errors import (
+from facedex_local.aws.kinesis_video.kinesis_video_errors import (
     FragmentNotFound,
     ProducerBusy,
     ProducerSuperseded,

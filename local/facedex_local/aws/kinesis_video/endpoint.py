@@ -12,13 +12,13 @@ from typing import Any, Final
 
 from facedex_local.aws.kinesis_video import answers, requests
 from facedex_local.aws.kinesis_video.buffer import Buffer, Reader
-from facedex_local.aws.kinesis_video.errors import (
+from facedex_local.aws.kinesis_video.ingest import Acknowledgement, Event, Fault, Ingest
+from facedex_local.aws.kinesis_video.kinesis_video_errors import (
     FragmentNotFound,
     ProducerBusy,
     Refused,
     StreamClosed,
 )
-from facedex_local.aws.kinesis_video.ingest import Acknowledgement, Event, Fault, Ingest
 from facedex_local.aws.kinesis_video.streams import NoStream, Streams
 from facedex_local.http import door, routes
 from facedex_local.http.exchange import Disconnected, Exchange

@@ -12,10 +12,10 @@ from enum import Enum, StrEnum
 from typing import Final
 
 from facedex.media.matroska import contents, ebml
-from facedex.media.matroska.errors import Malformed, MatroskaError, TooLarge
+from facedex.media.matroska.matroska_errors import Malformed, MatroskaError, TooLarge
 from facedex.media.matroska.parsing import CLUSTER_END, Element, Parser
 from facedex_local.aws.kinesis_video.buffer import Buffer
-from facedex_local.aws.kinesis_video.errors import ProducerSuperseded, StreamClosed
+from facedex_local.aws.kinesis_video.kinesis_video_errors import ProducerSuperseded, StreamClosed
 from facedex_local.aws.kinesis_video.passages import Fragment
 
 _MAX_SIZE: Final = 50 << 20  # bytes of a fragment

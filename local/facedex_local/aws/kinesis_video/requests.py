@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from facedex_local.aws.kinesis_video.errors import Refused
+from facedex_local.aws.kinesis_video.kinesis_video_errors import Refused
 from facedex_local.aws.kinesis_video.passages import Selector, Start
 from facedex_local.http.exchange import Exchange
 from facedex_local.http.gateway import Environ

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from facedex.media.matroska import ebml
-from facedex.media.matroska.errors import Malformed
+from facedex.media.matroska.matroska_errors import Malformed
 from facedex.media.matroska.parsing import Element
 
 MILLISECOND: Final = 1_000_000  # nanoseconds; Matroska's own default for a unit of time

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from facedex.media.matroska.errors import Malformed
+from facedex.media.matroska.matroska_errors import Malformed
 
 EBML: Final = 0x1A45DFA3
 SEGMENT: Final = 0x18538067

@@ -8,7 +8,7 @@ from typing import Final
 
 from facedex.media.matroska import contents, ebml
 from facedex.media.matroska.contents import Track
-from facedex.media.matroska.errors import (
+from facedex.media.matroska.matroska_errors import (
     Malformed,
     MatroskaError,
     NotMatroska,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from facedex.media.matroska import ebml
-from facedex.media.matroska.errors import Malformed, MatroskaError, TooLarge, Truncated
+from facedex.media.matroska.matroska_errors import Malformed, MatroskaError, TooLarge, Truncated
 
 # Id of an artificial element that follows a cluster's last child.
 CLUSTER_END: Final = 0
