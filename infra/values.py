@@ -34,7 +34,7 @@ class Reach(StrEnum):
 
 
 class Retention(StrEnum):
-    """What happens to the data when the stack is destroyed."""
+    """The fate of the data when the stack is destroyed."""
 
     DESTROY = "destroy"
     SNAPSHOT = "snapshot"

@@ -26,7 +26,7 @@ from facedex.vision.faces import Face
 from facedex.vision.packs import Pack, load
 from facedex_cli.evaluation.sources import pictures as read_sources
 from facedex_models import installing, manifests, preparing, quantising
-from facedex_models.quantising import Measured
+from facedex_models.activation_statistics import Measured
 
 # Share of a photo's values within the range, in networks whose channels are not equalised. Clipping
 # the few others costs less than coarser steps for all values would.

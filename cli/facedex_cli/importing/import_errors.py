@@ -1,4 +1,4 @@
-"""Why a photo is not sent, or why an import cannot go on; each message is one sentence."""
+"""Errors of a photo or of a whole import; each message is one sentence."""
 
 from __future__ import annotations
 

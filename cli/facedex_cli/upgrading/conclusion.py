@@ -1,4 +1,4 @@
-"""How an upgrade ended, as the command reports it: a sentence and the exit status."""
+"""The conclusion of an upgrade, as the command reports it: a sentence and the exit status."""
 
 from __future__ import annotations
 

@@ -25,12 +25,16 @@ _LEAST_IR_VERSION = 4
 
 
 def convert(data: bytes) -> bytes:
-    """Return a serialised ONNX detector with free axes; the same bytes every time.
+    """Convert the published file to a serialised ONNX detector with free axes.
+
+    The result has the same bytes every time.
 
     Its input `pixels` is (batch, height, width, 3) uint8 RGB with height and width multiples of
     32, its outputs are (batch, channels, rows, columns) float32 where rows and columns are a
     quarter of those.
-    Raises UnreadableModel where data is no ONNX model with one image input.
+
+    Raises:
+        UnreadableModel: if data is not an ONNX model with one image input.
     """
     try:
         model = onnx.load_model_from_string(data)

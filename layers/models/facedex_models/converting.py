@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from facedex_models import centerface_to_dynamic, dlib_to_onnx, sface
+from facedex_models.activation_statistics import read_measured
 from facedex_models.manifests import Network, read_ranges
 from facedex_models.model_errors import ModelError
-from facedex_models.quantising import quantise, read_measured
+from facedex_models.quantising import quantise
 
 
 def _as_published(data: bytes) -> bytes:

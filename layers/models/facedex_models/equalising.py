@@ -24,10 +24,10 @@ Peaks = Mapping[str, Sequence[float]]
 # 1, all channels would have the same range, but the weights that divide by it very different ones,
 # which have a few steps each as well: CenterFace then errs half as much again.
 EVENNESS = 0.75
-# A channel is multiplied by no more: one that is nearly always zero has nothing to be measured by.
+# The maximum of a factor: a channel that is nearly always zero has no peak worth the name.
 MOST = 1000.0
 
-# These take and give values channel by channel, so what they read and give has the same factors.
+# These operators work channel by channel, so their inputs and outputs have the same factors.
 _SHARING = frozenset({"Relu", "Add"})
 _CONVOLUTIONS = frozenset({"Conv", "ConvTranspose"})
 
@@ -35,10 +35,15 @@ _CONVOLUTIONS = frozenset({"Conv", "ConvTranspose"})
 def equalise(graph: onnx.GraphProto, peaks: Peaks) -> None:
     """Bring the channels of activations nearer to the range of their widest, in place.
 
-    Activations that are added up or rectified share their factors, which come of all their peaks.
+    Activations that are added up or rectified share their factors, computed from all their peaks.
 
-    Raises UnreadableModel for an activation that has other channels, or that anything but
-    convolutions, sums and rectifiers computes or reads.
+    Args:
+        graph: the network.
+        peaks: the largest absolute value of each channel of the activations.
+
+    Raises:
+        UnreadableModel: if an activation has another number of channels, or is computed or read by
+            anything but convolutions, sums and rectifiers.
     """
     groups = _groups(graph)
     highest: dict[str, NDArray[np.float64]] = {}
@@ -87,7 +92,8 @@ def _scale(
 ) -> None:
     """Divide a convolution's weights by the factors of its input, multiply by its output's.
 
-    Raises UnreadableModel where it has other channels.
+    Raises:
+        UnreadableModel: if the convolution has another number of channels.
     """
     kernel = weights[node.input[1]]
     groups = next((each.i for each in node.attribute if each.name == "group"), 1)

@@ -1,4 +1,4 @@
-"""Networks brought to the form that they are quantised in; in floats they compute the same."""
+"""Preparation of networks for quantisation; in floats, the result computes the same."""
 
 from __future__ import annotations
 
@@ -15,10 +15,14 @@ OPSET = 13  # the first one with a scale for each channel
 
 
 def prepare(data: bytes, peaks: Peaks = MappingProxyType({})) -> onnx.ModelProto:
-    """Return the network as it is quantised.
+    """Bring a network to the form in which it is quantised.
 
-    That is of a new enough opset, its normalisations folded, its averages convolutions, linear
-    layers in succession one and the channels of some activations equalised.
+    Converts it to a recent enough opset, folds normalisations, replaces averages by convolutions,
+    joins consecutive linear layers and equalises the channels of some activations.
+
+    Args:
+        data: the ONNX network.
+        peaks: of the activations to be equalised.
     """
     model = onnx.load_model_from_string(data)
     if model.opset_import[0].version < OPSET:

@@ -8,59 +8,35 @@ so no photo is needed to build a network, and the same file comes out every time
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from facedex_models.activation_statistics import Means, Ranges
 from facedex_models.equalising import Peaks
 from facedex_models.model_errors import UnreadableModel
 from facedex_models.preparing import prepare
 from facedex_models.sface.rounding import scales_of
 
-# The lowest and the highest value of each activation, by the tensor's name. One without ranges
-# stays in floats.
-Ranges = Mapping[str, Sequence[float]]
-# The average of each channel of an activation, by the tensor's name.
-Means = Mapping[str, Sequence[float]]
-
-# Weights use 7 of the 8 bits: on processors without VNNI two products of 8 bits overflow the 16
-# that ONNX Runtime adds them in, and the vectors would depend on the processor.
+# Weights use 7 of the 8 bits: on CPUs without 8-bit dot products (VNNI), the sum of two 8-bit
+# products overflows ONNX Runtime's 16 bits, and the vectors would depend on the CPU.
 WEIGHT_STEPS = 63
 # ONNX Runtime adds the products of convolutions that work channel by channel in 32 bits.
 DEPTHWISE_STEPS = 127
-# ONNX Runtime computes these in 8 bits. The outputs' own nodes stay in floats: they are small, and
-# what they give is the answer.
+# ONNX Runtime computes these in 8 bits. The nodes of the outputs stay in floats: they are small,
+# and their values are the result.
 QUANTISED = frozenset(
     {"Conv", "Add", "AveragePool", "MaxPool", "GlobalAveragePool", "Pad", "Flatten"}
 )
-# These give what they are given: without a change of steps they need not leave the 8 bits.
+# These operators pass values through: with one scale before and after, they can work on bytes.
 PASSING = frozenset({"MaxPool", "Pad", "Flatten"})
-# Of these, ONNX Runtime takes bytes as they are. A maximum it computes in its fast order of values
-# only where it finds bytes turned to numbers before and back behind it.
+# Those that ONNX Runtime computes on bytes directly. It computes a maximum in its fast layout only
+# between a DequantizeLinear and a QuantizeLinear.
 PASSING_BYTES = PASSING - {"MaxPool"}
-
-
-class Measured(NamedTuple):
-    """What was measured on a network's activations; both by the tensors' names."""
-
-    ranges: dict[str, list[float]]  # lowest and highest value
-    peaks: dict[str, list[float]]  # of each channel, of those to be equalised first
-    means: dict[str, list[float]]  # of each channel, of what 8-bit convolutions read
-    shifts: dict[str, list[float]]  # of each channel that 8 bits give, against the one in floats
-
-
-def read_measured(content: bytes) -> Measured:
-    """Return what a file of ranges holds."""
-    document = json.loads(content)
-    return Measured(
-        document["ranges"], *(document.get(name, {}) for name in ("peaks", "means", "shifts"))
-    )
 
 
 def quantise(
@@ -70,14 +46,24 @@ def quantise(
     means: Means = MappingProxyType({}),
     shifts: Means = MappingProxyType({}),
 ) -> bytes:
-    """Return a serialised ONNX network in 8 bits; the same bytes every time.
+    """Convert a network to 8 bits.
 
-    peaks: activations whose channels are brought nearer to one range first; with these, `ranges`
-    and `means` were measured. means: convolutions that read these activations have their weights
-    rounded with the least error, and what the rounding adds on average taken off their biases.
-    shifts: what all 8 bits together add to the outputs of these convolutions, taken off as well.
+    Args:
+        data: the ONNX network in floats.
+        ranges: the lowest and highest value of the activations that are computed in 8 bits.
+        peaks: peaks of the activations whose channels are equalised first; `ranges` and `means`
+            were measured after that.
+        means: channel averages of activations. Weights that multiply these activations are rounded
+            with the least error, and the average error of the rounding is subtracted from the
+            biases.
+        shifts: average error of the outputs of convolutions in 8 bits, subtracted from their
+            biases.
 
-    Raises UnreadableModel where what was measured is not of this network.
+    Returns:
+        The serialised network; the same bytes every time.
+
+    Raises:
+        UnreadableModel: if the statistics belong to another network.
     """
     model = prepare(data, peaks)
     _shift(model.graph, shifts)
@@ -88,7 +74,7 @@ def quantise(
 
 
 def _shift(graph: onnx.GraphProto, shifts: Means) -> None:
-    """Take the shifts off the biases of the convolutions with these outputs."""
+    """Subtract the shifts from the biases of the convolutions with these outputs."""
     convolutions = {node.output[0]: node for node in graph.node if node.op_type == "Conv"}
     constants = {constant.name: constant for constant in graph.initializer}
     for name, values in shifts.items():
@@ -102,7 +88,7 @@ def _shift(graph: onnx.GraphProto, shifts: Means) -> None:
 
 
 def activations(model: onnx.ModelProto) -> list[str]:
-    """Return the names of the activations of a prepared network whose ranges are wanted."""
+    """Return the names of the activations of a prepared network that need ranges."""
     graph = model.graph
     constants = {constant.name for constant in graph.initializer}
     outputs = {output.name for output in graph.output}
@@ -148,7 +134,7 @@ class _Quantiser:
             if value.name in self._ranges:
                 self._activate(value.name)
         for node in self._graph.node:
-            self._take(node)
+            self._add_quantised(node)
         del self._graph.node[:]
         self._graph.node.extend(self._nodes)
         read = {name for node in self._nodes for name in node.input}
@@ -157,8 +143,8 @@ class _Quantiser:
         self._graph.initializer.extend(constant for constant in kept if constant.name in read)
         del self._graph.value_info[:]
 
-    def _take(self, node: onnx.NodeProto) -> None:
-        """Add what becomes of a node."""
+    def _add_quantised(self, node: onnx.NodeProto) -> None:
+        """Add the node, or the nodes that replace it."""
         output = node.output[0]
         quantised = output in self._ranges
         if quantised and node.op_type == "Cast":
@@ -166,7 +152,7 @@ class _Quantiser:
         elif quantised and node.op_type in PASSING_BYTES and node.input[0] in self._steps:
             self._pass(node)
         elif quantised and self._rectified(node.input[0]) == output:
-            # It is only read rectified, and 8 bits from 0 up do that by themselves.
+            # Only the rectified values are read, and 8 bits that start at 0 rectify by themselves.
             self._renamed[output] = self._nodes[-1].output[0]
             self._activate(output)
         else:
@@ -191,7 +177,7 @@ class _Quantiser:
         return readers[0].output[0] if readers[0].op_type == "Relu" else None
 
     def _activate(self, name: str, *, like: str | None = None) -> None:
-        """Take an activation through 8 bits, in the steps of another one where there is one."""
+        """Quantise an activation, with the scale of the activation `like` if it has one."""
         if like in self._steps:
             self._share(name, like)
         else:
@@ -207,7 +193,7 @@ class _Quantiser:
         self._read(name)
 
     def _pass(self, node: onnx.NodeProto) -> None:
-        """Have a node give the bytes that it is given, in their steps."""
+        """Let a node pass its input's bytes through, with the same scale."""
         given, name = node.input[0], node.output[0]
         self._share(name, given)
         copy = onnx.NodeProto()
@@ -222,12 +208,12 @@ class _Quantiser:
         self._scales[name], self._steps[name] = self._scales[like], self._steps[like]
 
     def _read(self, name: str) -> None:
-        """Give the bytes of an activation to its readers as the numbers that they mean."""
+        """Dequantise an activation for its readers."""
         self._add("DequantizeLinear", [f"{name}_bytes", *self._steps[name]], f"{name}_read")
         self._renamed[name] = f"{name}_read"
 
     def _read_bytes(self, cast: onnx.NodeProto) -> None:
-        """Read pixels as the bytes that they are instead of as floats to be rounded again."""
+        """Read pixels as bytes, instead of as floats that are rounded again."""
         name = cast.output[0]
         steps = [
             self._constant(f"{name}_scale", np.float32(1)),
@@ -279,9 +265,10 @@ def _round_exactly(
 ) -> tuple[NDArray[np.int8], NDArray[np.float32], NDArray[np.float64]]:
     """Return weights in whole numbers, their scales, and what rounding adds to each output.
 
-    That is on average, where the channels of the input `given` have these means.
+    The last is an average, for channels of the input `given` with these means.
 
-    Raises UnreadableModel where it has other channels.
+    Raises:
+        UnreadableModel: if the input has another number of channels.
     """
     depthwise = weights.shape[1] == 1
     if weights.shape[0 if depthwise else 1] != len(means):

@@ -64,7 +64,7 @@ class SourceRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where to start reading: after a fragment, at a time, or at live.
+    """The position to start reading from: after a fragment, at a time, or at live.
 
     Attributes:
         token: continuation token of the fragment; None to start elsewhere.

@@ -34,11 +34,14 @@ class CenterFace:
 
 
 def decode_peaks(heat: Floats, sizes: Floats, offsets: Floats, points: Floats) -> Detections:
-    """Turn CenterFace's outputs for one picture into faces.
+    """Decode CenterFace's outputs for one picture.
 
-    heat: (1, 1, r, c) how much a face's centre; sizes: (1, 2, r, c) log height and width in cells;
-    offsets: (1, 2, r, c) of the centre within its cell, y x; points: (1, 10, r, c) five landmarks
-    y x as fractions of the box from its upper left corner.
+    Args:
+        heat: (1, 1, r, c) likelihood that a cell holds a face's centre, 0..1.
+        sizes: (1, 2, r, c) logarithms of height and width in cells.
+        offsets: (1, 2, r, c) of the centre within its cell, y x.
+        points: (1, 10, r, c) five landmarks, y x, as fractions of the box from its upper left
+            corner.
     """
     row, column = np.nonzero(heat[0, 0] > THRESHOLD)
     peaks = heat[0, 0, row, column]
@@ -52,7 +55,7 @@ def decode_peaks(heat: Floats, sizes: Floats, offsets: Floats, points: Floats) -
     kept = geometry.suppress(boxes, peaks, detection.OVERLAP)
     fractions = points[0, :, row, column].reshape(-1, 5, 2)[:, :, ::-1]
     landmarks = corner[:, None] + fractions * extent[:, None]
-    # The cells around a peak see the same face: the mean of what they say errs less.
+    # The cells around a peak see the same face: the mean of their landmarks is more exact.
     near = np.maximum(abs(row[kept, None] - row), abs(column[kept, None] - column)) <= 1
     shares = near * peaks
     shares /= shares.sum(axis=1, keepdims=True)

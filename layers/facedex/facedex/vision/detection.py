@@ -54,7 +54,10 @@ def search(find: Callable[[Pixels], Detections], pixels: Pixels, side: int) -> D
     The second search is for the faces that fill the picture: networks find faces of about 20 to
     800 pixels.
 
-    pixels: (rows, columns, 3) RGB; find: gives the faces in the coordinates of its pixels.
+    Args:
+        find: returns the faces in the coordinates of its pixels.
+        pixels: (rows, columns, 3) RGB.
+        side: longer side at which the picture is searched, pixels.
     """
     found = _search(find, pixels, side)
     if side > SECOND_LOOK:
@@ -76,9 +79,11 @@ def search_side(side: int, longest_side: int) -> int:
 
 
 def pad(pixels: Pixels, shape: tuple[int, int] | None = None) -> Pixels:
-    """Return pixels (rows, columns, 3) with black below and to the right, not bent.
+    """Add black below and to the right of a picture; its proportions stay.
 
-    shape: the result's rows and columns; without one, the next multiples of 32.
+    Args:
+        pixels: (rows, columns, 3).
+        shape: rows and columns of the result; by default the next multiples of 32.
     """
     rows, columns = pixels.shape[:2]
     wanted = shape or (-(-rows // MULTIPLE) * MULTIPLE, -(-columns // MULTIPLE) * MULTIPLE)

@@ -68,9 +68,16 @@ def look_around(
     *,
     near: float = NEAR,
 ) -> Iterator[Look]:
-    """Search the surroundings of a box in several views, `tile` pixels a side, and give the faces.
+    """Search the surroundings of a box in several views, and yield the faces.
 
-    near: how far from the box's middle a face may lie, in halves of a tile.
+    Args:
+        find: searches RGB pixels.
+        pixels: the picture.
+        box: (4,) x1 y1 x2 y2, pixels.
+        views: the views of the box.
+        tile: side of a view, pixels.
+        around: side of the square that is searched, in longer sides of the box.
+        near: maximum distance of a face from the middle of the box, in halves of a tile.
     """
     corner, side = _surroundings(box, around)
     square = (corner + _SQUARE * side)[None].astype(np.float32)

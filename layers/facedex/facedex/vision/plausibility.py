@@ -1,7 +1,7 @@
-"""How surely landmarks lie on a face's eyes, nose and mouth.
+"""The plausibility of landmarks: whether they lie on a face's eyes, nose and mouth.
 
-A detector taught with upright faces finds turned ones too, and is as sure of them, but puts the
-landmarks where an upright face would have them.
+A detector that was trained on upright faces finds turned ones with the same confidence, but places
+the landmarks where an upright face would have them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from facedex.vision.detection import Detections, Floats, Pixels
 
 Complex = NDArray[np.complex128]
 
-# A face as it is looked at here: its five landmarks brought to fixed places in a small grey chip.
+# The chip in which a face is judged: small, grey, with the five landmarks at fixed places.
 SIDE = 24  # pixels
 CELLS = 12  # a side, each the mean of two by two pixels
 EYES = 0.42  # their distance, in sides; the rest of the face is pose.HEAD's
@@ -69,7 +69,7 @@ _WEIGHTS = (np.concatenate([LOOKS, LOOKS[:, ::-1]], axis=1) / 2).ravel()
 
 
 class Judgement(NamedTuple):
-    """What the landmarks of faces say."""
+    """The plausibility and the roll of faces, by their landmarks."""
 
     trust: Floats  # (n,) log odds that they are right
     rolls: Floats  # (n,) degrees, clockwise, by which the faces are turned

@@ -1,4 +1,4 @@
-"""Which faces are good enough to be recognised: the quality filter and its reasons."""
+"""The quality filter: which faces are good enough to be recognised, and the reasons if not."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Final
 
 from facedex.vision.faces import DetectedFace, Face
 
-# Of a face whose landmarks lie elsewhere than on its eyes, nose and mouth. The service's other
-# reasons name something that the photo's owner could mend; its detector is as sure as of any face.
+# The reason for a face whose landmarks do not lie on its eyes, nose and mouth. The service's other
+# reasons name something that the photo's owner could improve; its detector is as confident as ever.
 ILLEGIBLE: Final = "LOW_FACE_QUALITY"
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """The least that a face must be.
+    """The minimum requirements of a quality filter.
 
     Attributes:
-        confidence, brightness, sharpness: percent.
-        turn: most degrees of yaw or pitch, either way.
-        side: fewest pixels of the shorter side of the face's box.
+        confidence, brightness, sharpness: minimum, percent.
+        turn: maximum of yaw and pitch in either direction, degrees.
+        side: minimum of the shorter side of the face's box, pixels.
     """
 
     confidence: float
@@ -42,13 +42,13 @@ BARS["AUTO"] = BARS["LOW"]
 def unfit(face: DetectedFace) -> list[str]:
     """Return why a face has no vector of its own under any filter; empty if it has one.
 
-    Cut out by landmarks that lie elsewhere, all faces are alike: their vectors are noise.
+    Chips that are cut by wrong landmarks look alike, and so do their vectors.
     """
     return [] if face.legible else [ILLEGIBLE]
 
 
 def shortcomings(face: Face, bar: Bar) -> list[str]:
-    """Why a face does not clear a bar, in Rekognition's words; empty if it does."""
+    """Return the reasons why a face does not meet a bar, in Rekognition's terms."""
     reasons = unfit(face)
     if face.confidence < bar.confidence:
         reasons.append("LOW_CONFIDENCE")
@@ -66,7 +66,7 @@ def shortcomings(face: Face, bar: Bar) -> list[str]:
 def screen(faces: Iterable[Face], quality_filter: str) -> list[tuple[Face, list[str]]]:
     """Return each face with its shortcomings under a ``QualityFilter``.
 
-    Under NONE only a face that has no vector of its own has one.
+    Under NONE, only faces that have no vector of their own have a shortcoming.
     """
     bar = BARS.get(quality_filter)
     return [(face, shortcomings(face, bar) if bar else unfit(face)) for face in faces]

@@ -1,8 +1,8 @@
-"""Turned faces: looked at again with their heads up.
+"""A second look at faces that may be turned.
 
-A face whose landmarks are implausible, or that is tilted so far that they are inexact, is cut out,
-turned and searched again: first small and by quarters, which shows that most are upright, then in
-all directions. What is found there is brought back to the picture.
+A face whose landmarks are implausible, or so tilted that they are inexact, is cropped, turned and
+searched again: first small and in quarter turns, which show that most such faces are upright, then
+in all directions. The faces found there are mapped back to the picture.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ UPRIGHT = 20.0  # maximum of a face that is best seen as it is
 TILT = 35.0  # maximum at which landmarks are as exact as those of an upright face
 SIDEWAYS = 45.0  # minimum at which the whole picture is turned, too
 NEARLY = 10.0  # maximum distance from a quarter turn of a camera held that way
-LEANING = 12.0  # that half of a crowd's heads have where not the heads but the picture is turned
+LEANING = 12.0  # minimum of half of a crowd's heads if the picture is turned and not the heads
 CROWD = 3  # faces
 
-# How many faces of a picture are looked at again, the largest; a turned picture is searched as a
-# whole besides.
+# The number of faces in a picture, largest first, that get a second look. A turned picture is also
+# searched as a whole.
 MANY = 16
 FEW = 1  # where time matters
 
@@ -64,13 +64,18 @@ WHOLE_AROUND = 1.1  # longer sides of the picture in the side of a tile
 def verify_landmarks(
     find: Find, pixels: Pixels, found: Detections, *, thorough: bool = True
 ) -> tuple[Detections, NDArray[np.bool_]]:
-    """Return the faces with their landmarks put right, and which landmarks can be trusted.
+    """Correct the landmarks of turned faces, and decide which landmarks can be trusted.
 
-    Faces that need no second look stay as they are.
+    Args:
+        find: searches RGB pixels of at most 480 a side without scaling or turning them.
+        pixels: (rows, columns, 3) RGB, the picture.
+        found: the faces that a first search found in it, largest first.
+        thorough: whether more faces get a second look, and whether a picture in which no face can
+            be trusted is searched in other directions, too.
 
-    find: searches RGB pixels of at most 480 a side as they are; found: the largest face first;
-    thorough: more faces are looked at again, and a picture in which no face can be trusted is
-    searched in other directions, too.
+    Returns:
+        The faces, of which those that need no second look are unchanged, and for each (n,) whether
+        its landmarks can be trusted.
     """
     trust, rolls = plausibility.judge(pixels, found)
     # A face that surely is upright says that the camera was.
@@ -125,9 +130,14 @@ def _gather(looks: Sequence[Look]) -> Detections:
 def _look_again(
     find: Find, pixels: Pixels, look: Look, *, beside: bool = False
 ) -> tuple[Look, bool]:
-    """Return a face as it is seen with its head up, and whether its landmarks can be trusted.
+    """Return the best view of a face, and whether its landmarks can be trusted.
 
-    beside: it is unlikely to be turned, so what no quick look shows is not looked at further.
+    Args:
+        find: searches RGB pixels.
+        pixels: the picture.
+        look: the face as the first search found it.
+        beside: whether another face is clearly upright. This one is then probably upright too, and
+            gets no further look unless the quick one shows a turned face.
     """
     if look.trust >= SURE:
         exact = look_exactly(find, pixels, look)
@@ -145,7 +155,7 @@ def _look_again(
     place = max(range(len(seen)), key=lambda number: seen[number].worth + TWICE * same[number])
     best, twice = seen[place], same[place]
     if abs(best.roll) < UPRIGHT and abs(look.roll) < TILT:
-        # A profile, or hardly to be seen: no better looked at in any other way.
+        # A profile, or a face that is hard to see: no other view shows it better.
         return look, best.trust > NOISE
     # A second look at the same wrong landmarks must not outvote others that are as good alone.
     rivals = [
@@ -167,13 +177,13 @@ def _look_again(
 
 
 def _exact(find: Find, pixels: Pixels, look: Look) -> Look:
-    """Return a face as it is seen with its head up, or the look itself if that differs from it."""
+    """Return the upright view of a face, or the look itself if that view shows another face."""
     exact = look_exactly(find, pixels, look)
     return exact if exact and exact.resembles(look, ROUGHLY) else look
 
 
 def _search_turned(find: Find, pixels: Pixels) -> Iterator[Look]:
-    """Search the whole picture turned; give what is surely a face, as it is with its head up."""
+    """Search the whole picture in turned views, and yield the upright views of certain faces."""
     rows, columns = pixels.shape[:2]
     side = max(rows, columns)
     middle = np.array([columns, rows, columns, rows], dtype=np.float32) / 2
@@ -193,9 +203,9 @@ def _search_turned(find: Find, pixels: Pixels) -> Iterator[Look]:
 
 
 def _search_along(find: Find, pixels: Pixels, roll: float) -> Iterator[Look]:
-    """Search the whole picture with faces of that roll upright; give what is surely a face.
+    """Search the whole picture turned back by a roll, and yield certain faces.
 
-    Where one face is turned, others are that were not found.
+    If one face is turned, others that the first search missed may be turned as well.
     """
     quarter = 90 * round(roll / 90)
     picture, back = turn(pixels, quarter if abs(roll - quarter) < NEARLY else roll)
@@ -215,9 +225,11 @@ def _search_along(find: Find, pixels: Pixels, roll: float) -> Iterator[Look]:
 
 
 def _common_roll(turned: Floats, rolls: Floats) -> float | None:
-    """Return by how much a picture's faces are turned if others may have been missed for it.
+    """Return the roll of a picture in which more turned faces may have been missed, or None.
 
-    turned: the rolls of faces that were seen better with their heads up; rolls: of all.
+    Args:
+        turned: rolls of the faces whose upright view is better, degrees.
+        rolls: rolls of all faces, degrees.
     """
     sideways = turned[abs(turned) > SIDEWAYS]
     if len(sideways):
