@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from facedex.api.catalog import OPERATIONS, WORKERS, Need, Operation, Trigger, Worker
+from facedex.api.catalog import OPERATIONS, OTHER_FUNCTIONS, Need, Operation, OtherFunction, Trigger
 from infra.settings import StackSettings
 from infra.values import Auth
 
-Row = Operation | Worker
+Row = Operation | OtherFunction
 
 # Operations that a deployment has only with a setting, by the prefixes of their routes.
 _VIDEO_ROUTES: Final = "/v1/video/"
@@ -29,7 +29,7 @@ def deployed(settings: StackSettings) -> Iterator[Row]:
         Trigger.STREAMS: not settings.streams,
         Trigger.OPERATOR: settings.auth is not Auth.KEYS,
     }
-    for worker in WORKERS.values():
+    for worker in OTHER_FUNCTIONS.values():
         if not absent.get(worker.trigger, False):
             yield worker
 
@@ -54,4 +54,6 @@ def needs(row: Row, settings: StackSettings) -> frozenset[Need]:
 
 def uses_keys(row: Row) -> bool:
     """Return whether a row reads access keys where a deployment has them."""
-    return answers_requests(row) or (isinstance(row, Worker) and row.trigger is Trigger.OPERATOR)
+    return answers_requests(row) or (
+        isinstance(row, OtherFunction) and row.trigger is Trigger.OPERATOR
+    )

@@ -12,7 +12,7 @@ from aws_cdk.aws_lambda import Function
 from aws_cdk.aws_secretsmanager import Secret, SecretStringGenerator
 from constructs import Construct
 
-from facedex.api.catalog import WORKERS, Need, Trigger, Worker
+from facedex.api.catalog import OTHER_FUNCTIONS, Need, OtherFunction, Trigger
 from infra.constructs.api import Api
 from infra.constructs.database import Database
 from infra.constructs.firewall import Firewall
@@ -71,14 +71,16 @@ class Facedex(Stack):
             stage = self.api.rest.deployment_stage.stage_arn
             Firewall(self, "Firewall", settings, stage)
         workers = [
-            self.functions.by_name[name] for name in WORKERS if name in self.functions.by_name
+            self.functions.by_name[name]
+            for name in OTHER_FUNCTIONS
+            if name in self.functions.by_name
         ]
         Observability(self, "Observability", settings, self.api, self.database, workers, parts)
         self._accept_findings_of_the_library()
         self._add_outputs()
 
     def _add_schema(self) -> None:
-        for worker in WORKERS.values():
+        for worker in OTHER_FUNCTIONS.values():
             if worker.trigger is not Trigger.DEPLOYMENT:
                 continue
             migrate = self.functions.by_name[worker.function]
@@ -158,10 +160,10 @@ class Facedex(Stack):
                     work.admit(self.functions.by_name[row.function])
         return parts
 
-    def _workers(self, trigger: Trigger) -> list[tuple[Worker, Function]]:
+    def _workers(self, trigger: Trigger) -> list[tuple[OtherFunction, Function]]:
         return [
             (worker, self.functions.by_name[worker.function])
-            for worker in WORKERS.values()
+            for worker in OTHER_FUNCTIONS.values()
             if worker.trigger is trigger and worker.function in self.functions.by_name
         ]
 

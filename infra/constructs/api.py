@@ -29,7 +29,7 @@ from aws_cdk.aws_iam import (
 )
 from constructs import Construct
 
-from facedex.api.catalog import OPERATIONS, WORKERS, Trigger
+from facedex.api.catalog import OPERATIONS, OTHER_FUNCTIONS, Trigger
 from infra.constructs.functions import Functions
 from infra.constructs.logs import log_group
 from infra.constructs.network import HTTPS
@@ -123,7 +123,7 @@ class Api(Construct):
         return EndpointConfiguration(types=[EndpointType.PRIVATE], vpc_endpoints=doors)
 
     def _add_routes(self, functions: Functions) -> None:
-        for worker in WORKERS.values():
+        for worker in OTHER_FUNCTIONS.values():
             if worker.trigger is Trigger.GATEWAY:
                 self._route(functions, "POST", "/", worker.function)
         for row in OPERATIONS.values():

@@ -32,7 +32,7 @@ from aws_cdk.aws_lambda import (
 from aws_cdk.aws_logs import LogGroup
 from constructs import Construct
 
-from facedex.api.catalog import Need, Operation, Trigger, Worker
+from facedex.api.catalog import Need, Operation, OtherFunction, Trigger
 from infra import packages
 from infra.constructs.database import CERTIFICATES, Database
 from infra.constructs.logs import log_group
@@ -192,7 +192,7 @@ class Functions(Construct):
             tracing=Tracing.ACTIVE,
             recursive_loop=(
                 RecursiveLoop.ALLOW
-                if isinstance(row, Worker) and row.trigger in _CALL_THEMSELVES
+                if isinstance(row, OtherFunction) and row.trigger in _CALL_THEMSELVES
                 else None
             ),
             snap_start=(
@@ -218,7 +218,10 @@ class Functions(Construct):
     def _groups(self, row: Row, wanted: frozenset[Need]) -> list[SecurityGroup]:
         calls = bool(wanted & _ELSEWHERE)
         # A custom resource sends its response to S3; access keys are encrypted under a secret.
-        calls |= isinstance(row, Worker) and row.trigger in (Trigger.DEPLOYMENT, Trigger.UPLOADS)
+        calls |= isinstance(row, OtherFunction) and row.trigger in (
+            Trigger.DEPLOYMENT,
+            Trigger.UPLOADS,
+        )
         calls |= self._settings.auth is Auth.KEYS and uses_keys(row)
         return [self._network.clients, *([self._network.callers] if calls else [])]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from facedex.api.catalog import WORKERS
+from facedex.api.catalog import OTHER_FUNCTIONS
 from infra.costs.model import HOURS, MILLION, table
 
 _SECONDS: Final = HOURS * 3600
@@ -20,7 +20,7 @@ def deployment(streams: int, faces: int) -> dict[str, float]:
     """
     prices, measured = table("prices"), table("measured")
     use, store, fixed = measured["streams"], measured["store"], measured["deployment"]
-    worker, sweep = WORKERS["run_stream_processor"], WORKERS["sweep"]
+    worker, sweep = OTHER_FUNCTIONS["run_stream_processor"], OTHER_FUNCTIONS["sweep"]
     gib_second = prices["lambda"]["gib_second_arm64"]
     million_calls = prices["lambda"]["million_requests"]
     handovers = streams * _SECONDS / use["handover_seconds"]

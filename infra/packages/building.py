@@ -22,7 +22,7 @@ from typing import Final
 import platformdirs
 from filelock import FileLock
 
-from facedex.api.catalog import OPERATIONS, WORKERS, Trigger
+from facedex.api.catalog import OPERATIONS, OTHER_FUNCTIONS, Trigger
 from facedex_models import installing, manifests
 from facedex_models.model_errors import ModelError
 from infra.packages import distributions, elf
@@ -93,10 +93,10 @@ def function(name: str, *, directory: Path | None = None) -> Path:
         PackageError: the catalog has no such function, or it cannot be written.
     """
     operations = {row.function for row in OPERATIONS.values()}
-    if name not in operations | set(WORKERS):
+    if name not in operations | set(OTHER_FUNCTIONS):
         raise PackageError(f"The catalog has no function {name!r}.")
     reached = {name}
-    if name in WORKERS and WORKERS[name].trigger is Trigger.GATEWAY:
+    if name in OTHER_FUNCTIONS and OTHER_FUNCTIONS[name].trigger is Trigger.GATEWAY:
         reached |= operations
     sources = {"facedex_functions/__init__.py": _FUNCTIONS / "__init__.py"} | {
         f"facedex_functions/{path.relative_to(_FUNCTIONS).as_posix()}": path

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from facedex.api.catalog import OPERATIONS, WORKERS, Need, Trigger
+from facedex.api.catalog import OPERATIONS, OTHER_FUNCTIONS, Need, Trigger
 from tests.infra.synthesis import Synthesis, listed, statements
 
 # Actions for which AWS knows no resource: https://docs.aws.amazon.com/service-authorization/
@@ -28,8 +28,10 @@ STREAMS = {row.function for row in OPERATIONS.values() if "/stream-processors" i
 
 def test_every_row_of_the_catalog_is_a_function_on_its_route(synthesis_of: Any) -> None:
     found = synthesis_of("full")
-    operators = {row.function for row in WORKERS.values() if row.trigger is Trigger.OPERATOR}
-    expected = {row.function for row in OPERATIONS.values()} | set(WORKERS)
+    operators = {
+        row.function for row in OTHER_FUNCTIONS.values() if row.trigger is Trigger.OPERATOR
+    }
+    expected = {row.function for row in OPERATIONS.values()} | set(OTHER_FUNCTIONS)
     assert found.function_names == expected - operators
     routes = {route: called for route, (called, _) in _routes(found).items()}
     assert routes == {
@@ -39,7 +41,7 @@ def test_every_row_of_the_catalog_is_a_function_on_its_route(synthesis_of: Any) 
 
 
 def test_a_deployment_has_only_the_functions_that_its_settings_ask_for(synthesis_of: Any) -> None:
-    everything = {row.function for row in OPERATIONS.values()} | set(WORKERS)
+    everything = {row.function for row in OPERATIONS.values()} | set(OTHER_FUNCTIONS)
     video = VIDEO | {"search_video_segment"}
     streams = STREAMS | {"run_stream_processor"}
     assert len(streams) == 8
@@ -51,7 +53,7 @@ def test_a_deployment_has_only_the_functions_that_its_settings_ask_for(synthesis
 
 
 def test_functions_match_the_catalog(synthesis: Synthesis) -> None:
-    rows = {row.function: row for row in OPERATIONS.values()} | dict(WORKERS)
+    rows = {row.function: row for row in OPERATIONS.values()} | dict(OTHER_FUNCTIONS)
     for name in synthesis.function_names:
         function, row = synthesis.function(name), rows[name]
         assert (function["MemorySize"], function["Timeout"]) == (row.memory, row.timeout)
@@ -63,7 +65,7 @@ def test_functions_match_the_catalog(synthesis: Synthesis) -> None:
 
 def test_only_functions_that_use_the_database_are_in_its_vpc(synthesis: Synthesis) -> None:
     by_keys = synthesis.path.name.startswith("facedex-keys")
-    rows = {row.function: row for row in OPERATIONS.values()} | dict(WORKERS)
+    rows = {row.function: row for row in OPERATIONS.values()} | dict(OTHER_FUNCTIONS)
     for name in synthesis.function_names:
         needed = Need.DATABASE in rows[name].needs or (by_keys and name in _ROUTED)
         assert ("VpcConfig" in synthesis.function(name)) is needed, name

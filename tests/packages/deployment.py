@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import psycopg
 
-from facedex.api.catalog import OPERATIONS, WORKERS, Operation, Worker
+from facedex.api.catalog import OPERATIONS, OTHER_FUNCTIONS, Operation, OtherFunction
 from facedex.store import schema
 from facedex.store.database import Database
 from infra.packages import Target, function, layers_of
@@ -18,9 +18,9 @@ from tests.packages import lambda_service
 from tests.packages.lambda_service import Run
 
 EVENTS = Path(__file__).parents[2] / "events"
-ROWS: Mapping[str, Operation | Worker] = {
+ROWS: Mapping[str, Operation | OtherFunction] = {
     **{row.function: row for row in OPERATIONS.values()},
-    **WORKERS,
+    **OTHER_FUNCTIONS,
 }
 # The names in the sample events that differ in a real database.
 FACE = "11111111-2222-3333-4444-555555555555"

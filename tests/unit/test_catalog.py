@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from facedex.api.catalog import OPERATIONS, WORKERS, Operation
+from facedex.api.catalog import OPERATIONS, OTHER_FUNCTIONS, Operation
 from facedex.api.service_model import input_shape, service_model, shape
 from facedex.runtime import handlers
 from facedex.runtime.operation import Endpoint
@@ -85,7 +85,7 @@ def test_every_operation_on_video_has_a_page_that_explains_it(row: Operation) ->
 
 
 def test_every_worker_has_a_handler() -> None:
-    assert all(callable(handlers.load(row.function)) for row in WORKERS.values())
+    assert all(callable(handlers.load(row.function)) for row in OTHER_FUNCTIONS.values())
 
 
 def test_no_two_operations_share_a_route() -> None:
@@ -102,7 +102,7 @@ def test_no_word_of_a_path_stands_where_another_path_has_a_placeholder() -> None
 
 
 def test_every_function_folder_and_event_has_a_row() -> None:
-    functions = {row.function for row in OPERATIONS.values()} | set(WORKERS)
+    functions = {row.function for row in OPERATIONS.values()} | set(OTHER_FUNCTIONS)
     folders = {
         path.parent.name for path in (ROOT / "functions" / "facedex_functions").glob("*/handler.py")
     }

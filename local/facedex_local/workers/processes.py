@@ -22,7 +22,7 @@ from uuid import UUID, uuid4
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from facedex.api.catalog import WORKERS
+from facedex.api.catalog import OTHER_FUNCTIONS
 from facedex.runtime import handlers
 from facedex_local import shutdown
 from facedex_local.workers.queues import WorkQueue
@@ -171,7 +171,7 @@ def work(function: str, nice: int, queue: str) -> None:
     from facedex_local.workers.event_source import EventSource
 
     os.nice(nice)
-    row = WORKERS[function]
+    row = OTHER_FUNCTIONS[function]
     client: Any = boto3.client("sqs")
     EventSource(
         queue,

@@ -16,7 +16,7 @@ from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from facedex.api.catalog import WORKERS
+from facedex.api.catalog import OTHER_FUNCTIONS
 from facedex.runtime import handlers
 from facedex_local import shutdown
 from facedex_local.http.exchange import Exchange
@@ -155,7 +155,7 @@ class Uploads:
             return
         finally:
             gate.open()
-        row = WORKERS[_FUNCTION]
+        row = OTHER_FUNCTIONS[_FUNCTION]
         source = EventSource(
             self._queue,
             handlers.load(row.function),
@@ -192,7 +192,7 @@ class Uploads:
         sqs.set_queue_attributes(
             QueueUrl=queue,
             Attributes={
-                "VisibilityTimeout": str(WORKERS[_FUNCTION].timeout),
+                "VisibilityTimeout": str(OTHER_FUNCTIONS[_FUNCTION].timeout),
                 "RedrivePolicy": json.dumps(redrive),
             },
         )

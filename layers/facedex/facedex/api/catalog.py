@@ -42,7 +42,7 @@ class Trigger(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Worker:
+class OtherFunction:
     """A function that is not an operation of the service.
 
     Attributes:
@@ -181,23 +181,23 @@ VARIANTS: Final[Mapping[str, Variant]] = {
     for row in (Variant("SearchAllFacesByImage", "SearchFacesByImage", "faces", "all", "largest"),)
 }
 
-WORKERS: Final[Mapping[str, Worker]] = {
+OTHER_FUNCTIONS: Final[Mapping[str, OtherFunction]] = {
     row.function: row
     for row in (
         # Building an index over many faces can take minutes.
-        Worker("migrate", Trigger.DEPLOYMENT, _RECORDS, _SMALL, 900),
-        Worker(
+        OtherFunction("migrate", Trigger.DEPLOYMENT, _RECORDS, _SMALL, 900),
+        OtherFunction(
             "sweep",
             Trigger.SCHEDULE,
             _RECORDS | {Need.VIDEO_QUEUE, Need.STREAM_QUEUE, Need.TOPICS},
             _SMALL,
             300,
         ),
-        Worker("access_keys", Trigger.OPERATOR, _RECORDS, _SMALL, 60),
+        OtherFunction("access_keys", Trigger.OPERATOR, _RECORDS, _SMALL, 60),
         # The front door runs every operation, so it needs all that any of them needs.
-        Worker("front_door", Trigger.GATEWAY, _FACES | _VIDEO | _STREAM, _LARGE, _GATEWAY),
+        OtherFunction("front_door", Trigger.GATEWAY, _FACES | _VIDEO | _STREAM, _LARGE, _GATEWAY),
         # A photo takes less than a second; the rest allows for a paused database to resume.
-        Worker(
+        OtherFunction(
             "index_upload",
             Trigger.UPLOADS,
             frozenset({Need.DATABASE, Need.MODELS, Need.UPLOADS}),
@@ -205,7 +205,7 @@ WORKERS: Final[Mapping[str, Worker]] = {
             60,
         ),
         # A 30-second segment takes a few seconds; 4K video takes ten times as long.
-        Worker(
+        OtherFunction(
             "search_video_segment",
             Trigger.VIDEO,
             _FACES | _VIDEO | {Need.VIDEO, Need.TOPICS},
@@ -213,7 +213,7 @@ WORKERS: Final[Mapping[str, Worker]] = {
             300,
         ),
         # Lambda's maximum: at each handover to another worker, some frames are processed twice.
-        Worker(
+        OtherFunction(
             "run_stream_processor",
             Trigger.STREAMS,
             _STREAM | {Need.MODELS, Need.VIDEO, Need.STREAMS},
