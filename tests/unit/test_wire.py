@@ -249,6 +249,10 @@ def test_a_page_has_max_results_up_to_the_largest(request_: dict[str, int], size
     assert Page({}, _TOKENS).limit == LARGEST_PAGE + 1
 
 
+def test_an_empty_token_asks_for_the_first_page() -> None:
+    assert Page({"NextToken": ""}, _TOKENS).after is None
+
+
 def test_a_page_refuses_the_token_of_the_whole_listing_under_a_filter() -> None:
     page = Page({"NextToken": _TOKENS.write(3)}, _TOKENS)
     assert page.after == 3

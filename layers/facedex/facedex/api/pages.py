@@ -85,9 +85,9 @@ class Page:
         Raises:
             InvalidPaginationTokenException: NextToken is not one of this listing.
         """
-        if "NextToken" not in self._request:
-            return None
-        return self._tokens.read(self._request["NextToken"])
+        # An empty token asks for the first page, as in a loop that begins with one.
+        token = self._request.get("NextToken")
+        return self._tokens.read(token) if token else None
 
     def split(
         self, found: Sequence[_Item], key: Callable[[_Item], str | int | list[int]]
