@@ -36,3 +36,17 @@ def test_a_file_that_is_larger_than_any_photo_is_not_read(tmp_path: Path) -> Non
     assert isinstance(photo, Photo)
     with pytest.raises(TooLarge, match="200000001 bytes"):
         folder.prepare(photo)
+
+
+def test_hidden_files_and_system_folders_are_excluded_and_counted(tmp_path: Path) -> None:
+    thumbnail, deleted = "@eaDir/ann.jpg/thumb.jpg", "#Recycle/old.jpg"
+    for name in ("ann.jpg", ".hidden.jpg", thumbnail, deleted, "b/@1.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    folder, everything = Folder(tmp_path), Folder(tmp_path, everything=True)
+    for _ in range(2):
+        found = [photo.relative for photo in folder.find() if isinstance(photo, Photo)]
+        assert found == ["ann.jpg", "b/@1.jpg"]
+        assert folder.excluded == 3
+    assert len(list(everything.find())) == 5
+    assert everything.excluded == 0

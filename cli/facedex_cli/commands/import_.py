@@ -81,6 +81,12 @@ class _Choice:
     metavar="FILE.csv",
     help="Write the result of each photo to this file.",
 )
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Import hidden files too, and folders of the system such as @eaDir.",
+)
 @click.option("--again", is_flag=True, help="Repeat photos that an earlier run has indexed.")
 @where.data_dir(f"Data directory of the server, and of {_JOURNAL}, which records finished photos.")
 def import_(
@@ -93,20 +99,27 @@ def import_(
     max_faces: int | None,
     quality_filter: str,
     report: Path | None,
+    everything: bool,
     again: bool,
     data_dir: Path,
 ) -> None:
     """Index every JPEG and PNG of a folder or of S3, and report photos that were not indexed.
 
-    Subfolders are imported too; hidden files are not. A second run processes only photos that are
+    Subfolders are imported too. Hidden files, and folders that systems create for thumbnails and
+    deleted files, are not, unless --all is given. A second run processes only photos that are
     new or have changed, so it continues an interrupted import (Ctrl-C). The exit status is 1 if a
     photo failed, or is damaged or too large, and 130 after Ctrl-C.
     """
     choice = _Choice(Naming(naming), max_faces, quality_filter.upper(), again)
     try:
         clients = connection.connect(endpoint_url, data_dir, concurrency)
-        photos = _source(source, clients)
+        photos = _source(source, clients, everything=everything)
         files = _list(photos)
+        if photos.excluded:
+            click.echo(
+                f"excluded {photos.excluded} hidden files and system folders; --all imports them",
+                err=True,
+            )
         found = connection.find_collection(clients.rekognition, collection, create=create)
         if found.made:
             click.echo(f"created the collection {collection}", err=True)
@@ -130,14 +143,14 @@ def import_(
         raise SystemExit(1)
 
 
-def _source(name: str, clients: connection.Clients) -> Source:
+def _source(name: str, clients: connection.Clients, *, everything: bool) -> Source:
     if name.startswith(_S3):
         bucket, _, prefix = name.removeprefix(_S3).partition("/")
-        return Bucket(clients.s3, bucket, prefix)
+        return Bucket(clients.s3, bucket, prefix, everything=everything)
     path = Path(name).expanduser()
     if not path.is_dir():
         raise ImportStopped(f"{name} is not a folder, nor s3://BUCKET/PREFIX.")
-    return Folder(path)
+    return Folder(path, everything=everything)
 
 
 def _begin(report: Path) -> Report:

@@ -20,6 +20,24 @@ if TYPE_CHECKING:
 _MAGIC: Final = max(map(len, FORMATS))
 _MAX_READ: Final = 200_000_000  # bytes of a file; a photo of 100 megapixels has fewer
 
+# Folders that operating systems and network storage (Synology, QNAP) create for thumbnails,
+# deleted files and snapshots, in lower case.
+_SYSTEM_FOLDERS: Final = frozenset(
+    {
+        "#recycle",
+        "#snapshot",
+        "$recycle.bin",
+        "@eadir",
+        "@recently-snapshot",
+        "@recycle",
+        "@tmp",
+        "@transcode",
+        "__macosx",
+        "lost+found",
+        "system volume information",
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Photo:
@@ -69,12 +87,15 @@ class Source(Protocol):
 
     Attributes:
         name: name of the outermost folder.
+        excluded: number of hidden files, and of hidden folders and system folders, that the last
+            call of `find` has excluded.
     """
 
     name: str
+    excluded: int
 
     def find(self) -> Iterator[Photo | Unreadable]:
-        """Yield every file that is not hidden, in the order of the paths."""
+        """Yield the files in the order of the paths, without those that are excluded."""
         ...
 
     def prepare(self, photo: Photo) -> Prepared:
@@ -105,30 +126,46 @@ class Source(Protocol):
 
 
 class Folder:
-    """A folder and its subfolders."""
+    """A folder and its subfolders.
 
-    def __init__(self, root: Path) -> None:
+    Args:
+        root: the folder.
+        everything: whether hidden files, hidden folders and system folders are included.
+    """
+
+    def __init__(self, root: Path, *, everything: bool = False) -> None:
         self._root = root.resolve()
+        self._everything = everything
         self.name = self._root.name
+        self.excluded = 0
 
     def find(self) -> Iterator[Photo | Unreadable]:
-        """Yield every file that is not hidden.
+        """Yield the files.
 
         Symbolic links are followed, and each folder is listed once. Pipes, sockets and devices are
         ignored.
         """
+        self.excluded = 0
         failures: list[OSError] = []
         seen: set[tuple[int, int]] = set()
         for folder, folders, files in os.walk(
             self._root, followlinks=True, onerror=failures.append
         ):
             here = Path(folder)
-            folders[:] = sorted(
-                name for name in folders if _visible(name) and _first_time(here / name, seen)
-            )
-            yield from self._photos(here, sorted(filter(_visible, files)))
+            folders[:] = [
+                name
+                for name in sorted(folders)
+                if self._includes(name, folder=True) and _first_time(here / name, seen)
+            ]
+            names = [name for name in sorted(files) if self._includes(name)]
+            yield from self._photos(here, names)
         for failure in failures:
             yield Unreadable(str(failure.filename), failure.strerror or str(failure))
+
+    def _includes(self, name: str, *, folder: bool = False) -> bool:
+        included = self._everything or not _is_excluded(name, folder=folder)
+        self.excluded += not included
+        return included
 
     def _photos(self, folder: Path, names: list[str]) -> Iterator[Photo | Unreadable]:
         for name in names:
@@ -169,16 +206,29 @@ class Folder:
 
 
 class Bucket:
-    """The objects of an S3 bucket whose keys begin with a prefix."""
+    """The objects of an S3 bucket whose keys begin with a prefix.
 
-    def __init__(self, client: S3Client, bucket: str, prefix: str) -> None:
+    Args:
+        client: a client of S3.
+        bucket: name of the bucket.
+        prefix: the prefix.
+        everything: whether hidden objects, and those in hidden folders and system folders, are
+            included.
+    """
+
+    def __init__(
+        self, client: S3Client, bucket: str, prefix: str, *, everything: bool = False
+    ) -> None:
         self._client = client
+        self._everything = everything
         self._bucket = bucket
         self._prefix = prefix
         self.name = PurePosixPath(prefix).name or bucket
+        self.excluded = 0
 
     def find(self) -> Iterator[Photo | Unreadable]:
-        """Yield every object that is neither hidden nor the marker of an empty folder."""
+        """Yield the objects, except the markers of empty folders."""
+        self.excluded = 0
         pages = self._client.get_paginator("list_objects_v2").paginate(
             Bucket=self._bucket, Prefix=self._prefix
         )
@@ -186,7 +236,14 @@ class Bucket:
             for found in page.get("Contents", []):
                 key = found["Key"]
                 relative = self._relative(key)
-                if key.endswith("/") or not all(map(_visible, relative.split("/"))):
+                if key.endswith("/"):
+                    continue
+                *folders, name = relative.split("/")
+                hidden = _is_excluded(name) or any(
+                    _is_excluded(each, folder=True) for each in folders
+                )
+                if hidden and not self._everything:
+                    self.excluded += 1
                     continue
                 place = f"s3://{self._bucket}/{key}"
                 yield Photo(place, relative, found["ETag"], found["Size"])
@@ -237,8 +294,8 @@ def _is_image(start: bytes) -> bool:
     return start.startswith(tuple(FORMATS))
 
 
-def _visible(name: str) -> bool:
-    return not name.startswith(".")
+def _is_excluded(name: str, *, folder: bool = False) -> bool:
+    return name.startswith(".") or (folder and name.lower() in _SYSTEM_FOLDERS)
 
 
 def _first_time(folder: Path, seen: set[tuple[int, int]]) -> bool:

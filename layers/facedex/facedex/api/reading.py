@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 import math
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -69,6 +70,10 @@ def _number(value: Any) -> float | None:
     return float(value)
 
 
+_BASE64: Final = re.compile(r"(?:data:[^,]*;base64,)?([A-Za-z0-9+/_-]*)={0,2}", re.IGNORECASE)
+_URL_ALPHABET: Final = str.maketrans("-_", "+/")
+
+
 def _blob(value: Any) -> bytes | None:
     # The raw body of a REST request is bytes already.
     if isinstance(value, bytes):
@@ -77,6 +82,18 @@ def _blob(value: Any) -> bytes | None:
         return None
     try:
         return b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        return _lenient_base64(value)
+
+
+def _lenient_base64(value: str) -> bytes | None:
+    """Decode base64 with line breaks, without padding, of the URL alphabet or in a data URL."""
+    found = _BASE64.fullmatch("".join(value.split()))
+    if found is None:
+        return None
+    digits = found[1].translate(_URL_ALPHABET)
+    try:
+        return b64decode(digits + "=" * (-len(digits) % 4), validate=True)
     except (binascii.Error, ValueError):
         return None
 
