@@ -255,3 +255,24 @@ def test_a_request_under_way_is_answered_before_the_listener_stops(
     assert len(answer) > 64 << 20
     stopper.join(BOUND)
     assert not stopper.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        (b"http://api.example:9000/v1/x%2Fy?a=1", ["api.example:9000", "/v1/x%2Fy?a=1", "a=1"]),
+        (b"HTTP://api.example", ["api.example", "/", ""]),
+        (b"/v1?next=http://other/", ["localhost", "/v1?next=http://other/", "next=http://other/"]),
+    ],
+)
+def test_a_target_in_absolute_form_names_host_and_path(
+    serve: Callable[..., Listener], held: ExitStack, target: bytes, expected: list[str]
+) -> None:
+    def describe(environ: dict[str, Any], start: Any) -> Iterable[bytes]:
+        start("200 OK", [])
+        names = ("HTTP_HOST", "REQUEST_URI", "QUERY_STRING")
+        return [json.dumps([environ[name] for name in names]).encode()]
+
+    head = b"GET " + target + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    response = read_all(connect(serve(Wsgi(describe)), held, head))
+    assert json.loads(response.partition(b"\r\n\r\n")[2]) == expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from concurrent.futures import Executor
 from tempfile import SpooledTemporaryFile
@@ -21,6 +22,9 @@ LISTENING: Final = "facedex.listening"
 IDLE: Final = 65.0
 _PIECE: Final = 256 * 1024  # bytes given to the connection in one write
 _IN_MEMORY: Final = 16 * 1024 * 1024  # size in bytes above which a body is kept in a file
+
+# A target in absolute form, as clients send it to a proxy.
+_ABSOLUTE: Final = re.compile(rb"https?://([^/]*)(/.*)?", re.IGNORECASE | re.DOTALL)
 
 Message: TypeAlias = MutableMapping[str, Any]
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -204,6 +208,9 @@ def environ_of(scope: Scope, listening: str) -> Environ:
         listening: the address that the server listens on.
     """
     raw_path: bytes = scope["raw_path"]
+    absolute = _ABSOLUTE.fullmatch(raw_path)
+    if absolute:
+        raw_path = absolute[2] or b"/"
     query = scope["query_string"].decode("latin-1")
     target = raw_path.decode("latin-1") + (f"?{query}" if query else "")
     client, port = scope["client"] or ("", 0), (scope["server"] or ("", 0))[1]
@@ -233,4 +240,7 @@ def environ_of(scope: Scope, listening: str) -> Environ:
         key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
         text = value.decode("latin-1")
         environ[key] = f"{environ[key]},{text}" if key in environ else text
+    if absolute:
+        # RFC 9112, section 3.2.2: the host of the target replaces the header's.
+        environ["HTTP_HOST"] = absolute[1].decode("latin-1")
     return environ
