@@ -135,7 +135,7 @@ def test_a_new_or_enabled_key_works_at_once(database: Database, keyring: KeyRing
 
 
 def test_the_key_ring_stays_small(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("facedex.store.keyring._MOST", 2)
+    monkeypatch.setattr("facedex.store.keyring._MAX_CACHED", 2)
     keyring = KeyRing(database, CIPHER, seconds=TTL)
     first, second, third = made = [make(database) for _ in range(3)]
     for each in made:
