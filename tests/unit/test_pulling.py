@@ -20,9 +20,9 @@ from facedex_models.model_errors import FetchFailed, ModelError, StorageFailed, 
 from tests.unit.package_shelf import Shelf, StallingIndex, network, sha256, stock
 
 PULL = (
-    "import sys, pathlib; from facedex_models import installing, manifests, errors\n"
+    "import sys, pathlib; from facedex_models import installing, manifests, model_errors\n"
     "try: print(installing.install(manifests.parse(pathlib.Path(sys.argv[1]).read_text())))\n"
-    "except errors.ModelError as error: sys.exit(f'{type(error).__name__}: {error}')"
+    "except model_errors.ModelError as error: sys.exit(f'{type(error).__name__}: {error}')"
 )
 
 
