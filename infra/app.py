@@ -26,7 +26,7 @@ def app(context: Mapping[str, Any] | None = None, outdir: str | None = None) -> 
 
     Raises:
         SettingsError: see :class:`StackSettings`.
-        PackageError: a layer or a function's code cannot be built.
+        PackageError: if a layer or a function's code cannot be built.
     """
     made = App(context=dict(context or {}), outdir=outdir)
     Facedex(made, StackSettings.from_context(made.node.get_all_context()))

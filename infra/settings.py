@@ -51,7 +51,7 @@ class StackSettings(StackFields):
         """Read the settings from a CDK app's whole context.
 
         Raises:
-            SettingsError: a setting is unknown, has the wrong form, or does not go with another.
+            SettingsError: if a setting is unknown, has the wrong form, or does not go with another.
         """
         own = {name: value for name, value in context.items() if not _FOREIGN.search(name)}
         known = {field.name for field in fields(cls)}

@@ -71,7 +71,7 @@ def layers(
         say: called with a line about each build.
 
     Raises:
-        PackageError: no network, no wheel for the target, no such pack, or a full disk.
+        PackageError: if there is no network, no wheel for the target, no such pack, or a full disk.
     """
     kept = directory or cache_directory()
     return {
@@ -90,7 +90,7 @@ def function(name: str, *, directory: Path | None = None) -> Path:
         directory: where it is kept, if not in the user's cache directory.
 
     Raises:
-        PackageError: the catalog has no such function, or it cannot be written.
+        PackageError: if the catalog has no such function, or it cannot be written.
     """
     operations = {row.function for row in OPERATIONS.values()}
     if name not in operations | set(OTHER_FUNCTIONS):
@@ -157,7 +157,7 @@ def require_fit(built: Mapping[str, Path], function_name: str, used: Sequence[st
         used: the names of its layers.
 
     Raises:
-        PackageError: it does not.
+        PackageError: if the function does not fit.
     """
     unzipped = sum(size(built[each]) for each in used) + size(function(function_name))
     if unzipped > LARGEST:

@@ -30,7 +30,7 @@ def pins(names: Sequence[str], target: Target) -> list[str]:
     """Return the pins of distributions, ``name==version``, that apply to the target.
 
     Raises:
-        PackageError: constraints.txt does not pin one of them.
+        PackageError: if constraints.txt does not pin one of them.
     """
     pinned = _read_pins(target)
     missing = [name for name in names if name not in pinned]
@@ -64,7 +64,7 @@ def locked(requirements: Sequence[str]) -> list[str]:
         requirements: ``name==version``.
 
     Raises:
-        PackageError: the table of wheels lacks one of them.
+        PackageError: if the table of wheels lacks one of them.
     """
     table = tomllib.loads(WHEELS.read_text("utf-8"))
     if missing := [each for each in requirements if each not in table]:
@@ -86,7 +86,7 @@ def install(requirements: Iterable[str], target: Target, folder: Path, *, scratc
         scratch: an empty folder for pip to work in.
 
     Raises:
-        PackageError: there is no network, no wheel for the target, or a wheel with another hash.
+        PackageError: if there is no network, no wheel for the target, or a wheel with another hash.
     """
     wanted = scratch / "requirements.txt"
     wanted.write_text("".join(f"{line}\n" for line in requirements), "utf-8")

@@ -44,7 +44,7 @@ def ask_for_hashes() -> dict[str, set[str]]:
     """Return the hashes of the wheels that pip would choose, without downloading any.
 
     Raises:
-        PackageError: the index cannot be reached, or has no wheel for a target.
+        PackageError: if the index cannot be reached, or has no wheel for a target.
     """
     found: dict[str, set[str]] = {}
     for target in targets():

@@ -35,7 +35,7 @@ class Target:
         python: major and minor version, such as "3.14".
 
     Raises:
-        PackageError: there is no such target.
+        PackageError: if there is no such target.
     """
 
     architecture: str
@@ -58,7 +58,7 @@ class Target:
         """Return the target of this machine.
 
         Raises:
-            PackageError: Lambda has no such platform.
+            PackageError: if Lambda has no such platform.
         """
         if sys.platform != "linux":
             raise PackageError(f"Packages for Lambda run on Linux, and this is {sys.platform}.")

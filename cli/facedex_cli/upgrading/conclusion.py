@@ -32,7 +32,7 @@ def conclude(
         delete_missing: whether faces without an original might be deleted.
 
     Raises:
-        ClickException: the collection was not switched.
+        ClickException: if the collection was not switched.
     """
     name = collection.collection_id
     old = f"{before or 'a pack unknown here'} ({collection.model_version})"

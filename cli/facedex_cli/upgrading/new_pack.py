@@ -19,8 +19,8 @@ def load(name: str, downloads: Callable[[], AbstractContextManager[Progress]]) -
         downloads: shows the progress of a download while its block runs.
 
     Raises:
-        ModelError: it cannot be pulled.
-        PackMissing: it cannot be used, or has no calibration to search with.
+        ModelError: if it cannot be pulled.
+        PackMissing: if it cannot be used, or has no calibration to search with.
     """
     if name in manifests.packs() or name not in shelf().installed():
         with downloads() as report:

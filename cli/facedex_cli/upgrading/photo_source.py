@@ -22,7 +22,7 @@ def open_source(name: str) -> Source:
         name: a folder, or ``s3://BUCKET/PREFIX``.
 
     Raises:
-        ClickException: there is no such folder.
+        ClickException: if there is no such folder.
     """
     if name.startswith(_S3):
         bucket, _, prefix = name.removeprefix(_S3).partition("/")
@@ -38,7 +38,7 @@ def list_photos(source: Source, name: str) -> list[Photo | Unreadable]:
     """Return all photos of a source, and the folders that cannot be read.
 
     Raises:
-        ClickException: the bucket cannot be listed, or there are no photos.
+        ClickException: if the bucket cannot be listed, or there are no photos.
     """
     try:
         found = list(source.find())

@@ -83,7 +83,7 @@ class Page:
         """The key of the last item of the page before, or None on the first page.
 
         Raises:
-            InvalidPaginationTokenException: NextToken is not one of this listing.
+            InvalidPaginationTokenException: if NextToken is not one of this listing.
         """
         # An empty token asks for the first page, as in a loop that begins with one.
         token = self._request.get("NextToken")

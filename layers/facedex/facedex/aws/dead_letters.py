@@ -19,7 +19,7 @@ def send_dead_letter(queue: str, body: str, error: ServiceError) -> None:
         error: why it cannot be processed.
 
     Raises:
-        ClientError, BotoCoreError: the queue does not accept it.
+        ClientError, BotoCoreError: if the queue does not accept it.
     """
     clients.queues().send_message(
         QueueUrl=queue,

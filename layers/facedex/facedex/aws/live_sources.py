@@ -93,10 +93,10 @@ class LiveSource(Protocol):
             ended: returns whether to stop; called before each read.
 
         Raises:
-            PositionGone: the position is not kept any more.
-            SourceLost: the source does not answer.
-            SourceRefused: the source refuses to be read.
-            MatroskaError: the media cannot be parsed.
+            PositionGone: if the position is not kept any more.
+            SourceLost: if the source does not answer.
+            SourceRefused: if the source refuses to be read.
+            MatroskaError: if the media cannot be parsed.
         """
         ...
 
@@ -109,7 +109,7 @@ def open_source(arn: str, settings: Settings) -> LiveSource:
         settings: which cameras may be read, and their credentials.
 
     Raises:
-        InvalidParameterException: it is a camera that may not be read.
+        InvalidParameterException: if it is a camera that may not be read.
     """
     address = camera_address(arn, settings.rtsp_hosts)
     if address is None:

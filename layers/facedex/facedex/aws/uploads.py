@@ -92,7 +92,7 @@ def read_notices(body: str) -> list[Notice]:
     """Return the notices in a message: none for S3's test message and for folder markers.
 
     Raises:
-        MalformedNotification: the message is not a notification of S3.
+        MalformedNotification: if the message is not a notification of S3.
     """
     try:
         document = json.loads(body)
@@ -125,8 +125,8 @@ def index_request(notice: Notice, metadata: Mapping[str, str]) -> dict[str, Any]
         metadata: the uploader's own, by lower-case name.
 
     Raises:
-        InvalidUploadKey: the key is not ``CollectionId/ExternalImageId.jpg``, ``.jpeg``, ``.png``.
-        InvalidUploadMetadata: MaxFaces or QualityFilter cannot be used.
+        InvalidUploadKey: if the key is not ``CollectionId/ExternalImageId.jpg``, or .jpeg, .png.
+        InvalidUploadMetadata: if MaxFaces or QualityFilter cannot be used.
     """
     found = _KEY.fullmatch(notice.key)
     if found is None:
@@ -161,9 +161,9 @@ def fetch(bucket: str, key: str, version: str | None = None) -> Upload | None:
         version: its version id; None for the current version.
 
     Raises:
-        ImageTooLargeException: it has more than 15 MB.
-        UnreadableUpload: it is archived, or encrypted with a key of its uploader's.
-        InternalServerError: S3 does not return it now.
+        ImageTooLargeException: if it has more than 15 MB.
+        UnreadableUpload: if it is archived, or encrypted with a key of its uploader's.
+        InternalServerError: if S3 does not return it now.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -196,7 +196,7 @@ def etags(bucket: str, notice_key: str) -> dict[str, str]:
         notice_key: the key of the notified object, which may be gone.
 
     Raises:
-        InternalServerError: S3 does not list them now.
+        InternalServerError: if S3 does not list them now.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -225,7 +225,7 @@ def replace_tags(notice: Notice, marks: Mapping[str, str], version: str | None) 
         version: the object's version id; None for the current version.
 
     Raises:
-        ClientError, BotoCoreError: S3 does not accept the tags.
+        ClientError, BotoCoreError: if S3 does not accept the tags.
     """
     place: dict[str, Any] = {"Bucket": notice.bucket, "Key": notice.key}
     if version:

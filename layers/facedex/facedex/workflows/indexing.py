@@ -54,7 +54,7 @@ def index(request: Mapping[str, Any], services: Services) -> Indexed:
         services: of the request.
 
     Raises:
-        ModelMismatch: the collection changed to another model meanwhile; nothing was stored.
+        ModelMismatch: if the collection changed to another model; nothing was stored.
         Exception: see ``facedex.runtime.faults`` for what each means.
     """
     seen = find_recent(services.database, request["CollectionId"])
