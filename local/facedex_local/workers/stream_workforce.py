@@ -37,10 +37,10 @@ def workforce() -> Workforce:
 
 
 def restore_streams(own_url: str) -> None:
-    """Make the streams of the processors that an earlier process has left at work.
+    """Create the streams of processors that were active when an earlier process ended.
 
-    What was in moto's memory is gone with it, and without them those would fail. Done before
-    anybody can ask for them.
+    moto's streams are lost with its process; without them, the processors would fail. Call this
+    before requests are accepted.
 
     Args:
         own_url: where moto answers functions.
