@@ -60,16 +60,16 @@ def test_a_turned_box_is_the_one_around_the_ellipse_in_it() -> None:
 
 
 def test_a_picture_without_faces_is_searched_turned_only_by_a_thorough_look() -> None:
-    nobody = Detections(*(np.empty(shape, np.float32) for shape in ((0, 4), (0,), (0, 5, 2))))
+    empty = Detections(*(np.empty(shape, np.float32) for shape in ((0, 4), (0,), (0, 5, 2))))
     pixels = np.zeros((200, 300, 3), dtype=np.uint8)
     sizes: list[tuple[int, ...]] = []
 
     def find(canvas: Pixels) -> Detections:
         sizes.append(canvas.shape)
-        return nobody
+        return empty
 
     for thorough, searched in ((False, []), (True, [(480, 480, 3)])):
-        found, legible = upright.verify_landmarks(find, pixels, nobody, thorough=thorough)
+        found, legible = upright.verify_landmarks(find, pixels, empty, thorough=thorough)
         assert len(found.scores) == len(legible) == 0
         assert sizes == searched
 

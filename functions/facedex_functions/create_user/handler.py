@@ -1,4 +1,4 @@
-"""CreateUser: create a user, to whom faces can be associated."""
+"""CreateUser: create a user, with which faces can be associated."""
 
 from __future__ import annotations
 

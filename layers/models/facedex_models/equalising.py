@@ -20,11 +20,11 @@ from facedex_models.model_errors import UnreadableModel
 # The largest absolute value of each channel of an activation, by the tensor's name.
 Peaks = Mapping[str, Sequence[float]]
 
-# A channel whose peak is p, where the widest's is P, is multiplied by (P / p) to this power. With
-# 1, all channels would have the same range, but the weights that divide by it very different ones,
-# which have a few steps each as well: CenterFace then errs half as much again.
+# A channel with the peak p is multiplied by (P / p) to this power, where P is the highest peak. With
+# a power of 1, all channels would have the same range, but the weights of the next layer would have
+# very different ones, and few steps each: CenterFace's error is then 1.5 times as large.
 EVENNESS = 0.75
-# The maximum of a factor: a channel that is nearly always zero has no peak worth the name.
+# The maximum of a factor: a channel that is nearly always zero has no reliable peak.
 MOST = 1000.0
 
 # These operators work channel by channel, so their inputs and outputs have the same factors.
