@@ -20,8 +20,8 @@ from facedex_models.model_errors import UnreadableModel
 # The largest absolute value of each channel of an activation, by the tensor's name.
 Peaks = Mapping[str, Sequence[float]]
 
-# A channel with the peak p is multiplied by (P / p) to this power, where P is the highest peak. With
-# a power of 1, all channels would have the same range, but the weights of the next layer would have
+# A channel with the peak p is multiplied by (P / p) to this power; P is the highest peak. With a
+# power of 1, all channels would have the same range, but the weights of the next layer would have
 # very different ones, and few steps each: CenterFace's error is then 1.5 times as large.
 EVENNESS = 0.75
 # The maximum of a factor: a channel that is nearly always zero has no reliable peak.
