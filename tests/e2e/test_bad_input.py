@@ -283,7 +283,7 @@ def test_a_user_that_does_not_exist(rekognition: Any, collection: str) -> None:
     assert "ann" in message
 
 
-@pytest.mark.parametrize("token", ["forged", "", "a.b", "é" * 9, "x" * 255])
+@pytest.mark.parametrize("token", ["forged", " ", "a.b", "é" * 9, "x" * 255])
 def test_a_forged_page_token(rekognition: Any, collection: str, token: str) -> None:
     for operation, members in (
         ("list_collections", {}),
@@ -292,6 +292,20 @@ def test_a_forged_page_token(rekognition: Any, collection: str, token: str) -> N
         code, message, _ = refused(rekognition, operation, NextToken=token, **members)
         assert code == "InvalidPaginationTokenException"
         assert "NextToken" in message
+
+
+def test_an_empty_page_token_asks_for_the_first_page(rekognition: Any, collection: str) -> None:
+    for operation, members in (
+        ("list_collections", {"MaxResults": 1}),
+        ("list_faces", {"CollectionId": collection}),
+        ("list_users", {"CollectionId": collection}),
+        ("list_stream_processors", {}),
+    ):
+        first, same = (
+            getattr(rekognition, operation)(**members, **token) for token in ({}, {"NextToken": ""})
+        )
+        del first["ResponseMetadata"], same["ResponseMetadata"]
+        assert first == same
 
 
 def test_a_page_token_of_a_recreated_collection_is_refused(

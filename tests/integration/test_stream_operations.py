@@ -534,9 +534,11 @@ def test_page_token_is_valid_for_its_listing_only() -> None:
         good("CreateStreamProcessor", **named(Name=name))
         good("CreateCollection", CollectionId=name)
     other = good("ListCollections", MaxResults=1)["NextToken"]
-    for token in (other, "forged", ""):
+    for token in (other, "forged", " "):
         code, message = refused("ListStreamProcessors", NextToken=token)
         assert (code, "NextToken" in message) == ("InvalidPaginationTokenException", True)
+    listed = good("ListStreamProcessors")
+    assert good("ListStreamProcessors", NextToken="") == listed
 
 
 def test_processor_can_be_tagged() -> None:
