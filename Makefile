@@ -4,8 +4,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url \
-	--no-annotate --custom-compile-command "make lock"
-HASHED = $(COMPILE) --constraint constraints.txt --generate-hashes
+	--no-annotate --generate-hashes --custom-compile-command "make lock"
+PINNED = $(COMPILE) --constraint constraints.txt
 
 .PHONY: help setup check fast coverage e2e bench docs wheel lock upgrade
 
@@ -47,10 +47,12 @@ wheel: ## Build the source distribution and the wheel into dist/
 
 lock: ## Write constraints.txt and requirements/*.txt again after pyproject.toml has changed
 	$(COMPILE) --all-extras --group build --no-header pyproject.toml -o constraints.txt
-	$(HASHED) --extra local --group build pyproject.toml -o requirements/local.txt
-	$(HASHED) --extra test --group build pyproject.toml -o requirements/test.txt
-	$(HASHED) --extra dev --group build pyproject.toml -o requirements/dev.txt
-	$(COMPILE) --generate-hashes --group release --group build -o requirements/release.txt
+	$(PINNED) --extra local --group build pyproject.toml -o requirements/local.txt
+	$(PINNED) --extra test --group build pyproject.toml -o requirements/test.txt
+	$(PINNED) --extra infra --group build pyproject.toml -o requirements/infra.txt
+	$(PINNED) --extra dev --group build pyproject.toml -o requirements/dev.txt
+	$(COMPILE) --group release --group build -o requirements/release.txt
+	$(COMPILE) --group sam -o requirements/sam.txt
 
 upgrade: ## The same as lock, but with the newest versions that pyproject.toml allows
 	$(MAKE) lock COMPILE='$(COMPILE) --upgrade'

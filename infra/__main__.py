@@ -16,8 +16,10 @@ def main() -> int:
     except ModuleNotFoundError as error:
         print(
             f"facedex: {sys.executable} has no {error.name}; make the project's environment first:"
-            " python3 -m venv --without-pip .venv && python3 -m pip --python .venv/bin/python"
-            ' install -c constraints.txt -e ".[local,infra]"',
+            " python3 -m venv --without-pip .venv &&"
+            " python3 -m pip --python .venv/bin/python install --require-hashes"
+            " -r requirements/infra.txt &&"
+            " python3 -m pip --python .venv/bin/python install --no-deps --no-build-isolation -e .",
             file=sys.stderr,
         )
         return 1

@@ -137,8 +137,13 @@ def unmet(folder: Path, target: Target, *, given: Iterable[str]) -> dict[str, li
 
 
 def _read_pins(target: Target) -> Mapping[str, str]:
-    lines = CONSTRAINTS.read_text("utf-8").splitlines()
-    written = (Requirement(line) for line in lines if line and not line.startswith("#"))
+    # A pin's hashes follow on lines of their own, each after a backslash.
+    lines = CONSTRAINTS.read_text("utf-8").replace("\\\n", "").splitlines()
+    written = (
+        Requirement(line.partition(" --hash=")[0])
+        for line in lines
+        if line and not line.startswith("#")
+    )
     return {
         canonicalize_name(pin.name): f"{pin.name}{pin.specifier}"
         for pin in written

@@ -7,6 +7,8 @@ These tests need no network. They fail after a change of pyproject.toml that was
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires
@@ -19,7 +21,8 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-LOCKED = {"local": ("local",), "test": ("test",), "dev": ("dev",)}  # file: extras
+# The extras of each file.
+LOCKED = {"local": ("local",), "test": ("test",), "infra": ("infra",), "dev": ("dev",)}
 _HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 
 
@@ -80,10 +83,13 @@ def test_constraints_satisfy_every_extra() -> None:
     assert not wrong, f"run make lock: {wrong}"
 
 
-def test_release_requirements_satisfy_their_groups() -> None:
-    pins = _pins(_read("requirements/release.txt"))
+@pytest.mark.parametrize(("name", "names"), [("release", ("release", "build")), ("sam", ("sam",))])
+def test_requirements_of_other_environments_satisfy_their_groups(
+    name: str, names: tuple[str, ...]
+) -> None:
+    pins = _pins(_read(f"requirements/{name}.txt"))
     groups = PROJECT["dependency-groups"]
-    needed = [Requirement(text) for name in ("release", "build") for text in groups[name]]
+    needed = [Requirement(text) for group in names for text in groups[group]]
     wrong = [text for each in needed if (text := _unpinned(each, pins))]
     assert not wrong, f"run make lock: {wrong}"
 
@@ -116,12 +122,85 @@ def test_hashed_requirements_have_the_versions_of_the_constraints(name: str) -> 
         assert {str(pin.specifier) for pin in pins} <= allowed, package
 
 
-@pytest.mark.parametrize("name", [*LOCKED, "release"])
+def _files() -> list[str]:
+    return [
+        "constraints.txt",
+        *(f"requirements/{each.name}" for each in (ROOT / "requirements").iterdir()),
+    ]
+
+
+def test_the_lock_has_the_files_that_these_tests_know() -> None:
+    known = {f"requirements/{name}.txt" for name in (*LOCKED, "release", "sam")}
+    assert set(_files()) == {"constraints.txt", *known}
+    written = set(re.findall(r" -o (\S+)", _read("Makefile")))
+    assert written == set(_files())
+
+
+@pytest.mark.parametrize("name", _files())
 def test_every_requirement_has_a_hash_and_no_address(name: str) -> None:
-    text = _read(f"requirements/{name}.txt")
+    text = _read(name)
     assert "://" not in text
     assert "index-url" not in text
     for line in text.replace("\\\n", "").splitlines():
         if line and not line.startswith("#"):
             assert "==" in line, line
             assert _HASH.search(line), line
+
+
+@pytest.mark.parametrize("name", LOCKED)
+def test_a_distribution_has_the_same_hashes_in_every_file(name: str) -> None:
+    expected = _hashes("constraints.txt")
+    assert {pin: expected[pin] for pin in _hashes(f"requirements/{name}.txt")} == _hashes(
+        f"requirements/{name}.txt"
+    )
+
+
+def test_the_layers_wheels_are_among_the_hashes_of_the_constraints() -> None:
+    expected = _hashes("constraints.txt")
+    wheels = tomllib.loads(_read("infra/packages/wheels.toml"))
+    assert wheels
+    for pin, digests in wheels.items():
+        assert set(digests) <= expected[pin], pin
+
+
+_INSTALLS = re.compile(r"\bpip\b[^\n`]*\binstall\b[^\n]*")
+# What a command installs is checked by hashes, or is this project itself.
+_CHECKED = ("--require-hashes", "--no-deps")
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", "docs/deploy.md", "CONTRIBUTING.md", "Makefile", ".ci/run", "Dockerfile"]
+)
+def test_every_command_that_installs_checks_hashes(name: str) -> None:
+    unchecked = [
+        command
+        for command in _INSTALLS.findall(_read(name))
+        if not any(option in command for option in _CHECKED)
+    ]
+    assert not unchecked
+
+
+def test_pip_refuses_a_distribution_with_another_hash_than_the_constraints(tmp_path: Path) -> None:
+    (pin,) = _pins(_read("constraints.txt"))["idna"]
+    version = next(iter(pin.specifier)).version
+    (tmp_path / f"idna-{version}-py3-none-any.whl").write_bytes(b"another file of this name")
+    command = [sys.executable, "-m", "pip", "download", "--isolated", "--no-index", "--no-deps"]
+    command += [f"--find-links={tmp_path}", f"--constraint={ROOT / 'constraints.txt'}"]
+    run = subprocess.run(
+        [*command, f"--dest={tmp_path / 'taken'}", "idna"],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode
+    assert "DO NOT MATCH THE HASHES" in run.stderr
+
+
+def _hashes(name: str) -> dict[str, set[str]]:
+    """Return the SHA-256 digests of a file's pins, by ``name==version``."""
+    lines = _read(name).replace("\\\n", "").splitlines()
+    pinned = [line for line in lines if line and not line.startswith("#")]
+    return {
+        re.split(r" (?:;|--hash)", line)[0].strip(): set(re.findall(r"sha256:([0-9a-f]{64})", line))
+        for line in pinned
+    }

@@ -53,9 +53,9 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         (site_packages / name).mkdir()
         (site_packages / name / "__init__.py").write_text("OWNER = 'the user'\n")
     pip: list[str | Path] = [sys.executable, "-m", "pip", "--python", folder / "bin" / "python"]
-    pins = f"--constraint={ROOT / 'constraints.txt'}"
-    wanted = f"facedex[local] @ {wheel.as_uri()}"
-    subprocess.run([*pip, "install", "--quiet", pins, wanted], check=True, cwd=folder)
+    pins = ROOT / "requirements" / "local.txt"
+    for what in (["--require-hashes", f"--requirement={pins}"], ["--no-deps", str(wheel)]):
+        subprocess.run([*pip, "install", "--quiet", *what], check=True, cwd=folder)
     return folder
 
 
