@@ -33,6 +33,7 @@ from facedex.api.catalog import OPERATIONS, OTHER_FUNCTIONS, Trigger
 from infra.constructs.functions import Functions
 from infra.constructs.logs import log_group
 from infra.constructs.network import HTTPS
+from infra.constructs.responses import add_responses
 from infra.constructs.review import accept
 from infra.settings import StackSettings
 from infra.values import Auth, Reach
@@ -104,6 +105,7 @@ class Api(Construct):
         resource.add_property_override("SecurityPolicy", _TLS)
         resource.add_property_override("EndpointAccessMode", "BASIC")
         self._add_routes(functions)
+        add_responses(self.rest)
         self._accept(settings)
 
     @property
