@@ -14,6 +14,8 @@ from infra.values import (
     ArchitectureOption,
     Auth,
     AuthOption,
+    Choice,
+    ChoiceOption,
     EnvironmentName,
     Flag,
     Network,
@@ -79,7 +81,8 @@ class StackFields:
         topics: ARNs of your SNS topics to which video jobs may be announced.
         rate: requests a second that the API accepts from all callers together.
         burst: requests that it accepts at once.
-        waf: put a web application firewall in front of the API.
+        waf: put a web application firewall in front of the API: true, false, or auto, which is true
+            where strangers share the API's throttle with callers: auth=keys on a regional endpoint.
         waf_rate: requests in five minutes from one address, above which the firewall refuses.
         gateway_log_role: set the account's role for API Gateway's logs in this region.
         log_days: days for which logs are kept.
@@ -124,7 +127,7 @@ class StackFields:
     topics: Annotated[Texts, like(_TOPIC, "arn:aws:sns:eu-central-1:111122223333:done")] = ()
     rate: Annotated[Whole, within(1, 10_000)] = 100
     burst: Annotated[Whole, within(1, 10_000)] = 200
-    waf: Flag = False
+    waf: ChoiceOption = Choice.AUTO
     waf_rate: Annotated[Whole, within(10, 2_000_000_000)] = 10_000
     gateway_log_role: Flag = True
     log_days: Annotated[Whole, AfterValidator(one_of(_LOG_DAYS))] = 30
@@ -139,6 +142,13 @@ class StackFields:
     def stack(self) -> str:
         """The stack's name, which every name in the account begins with."""
         return f"facedex-{self.environment}"
+
+    @property
+    def firewall(self) -> bool:
+        """Whether there is a web application firewall in front of the API."""
+        if self.waf is not Choice.AUTO:
+            return self.waf is Choice.TRUE
+        return self.auth is Auth.KEYS and self.endpoint is Reach.REGIONAL
 
     @property
     def all_packs(self) -> tuple[str, ...]:

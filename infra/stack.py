@@ -20,6 +20,7 @@ from infra.constructs.functions import Functions
 from infra.constructs.logs import log_group
 from infra.constructs.network import Network
 from infra.constructs.observability import Observability
+from infra.constructs.refusals import watch_refusals
 from infra.constructs.removal import data_policy
 from infra.constructs.review import accept
 from infra.constructs.schema import Schema
@@ -67,9 +68,10 @@ class Facedex(Stack):
         self._allow_in_s3()
         self._add_schedule()
         self.api = Api(self, "Api", settings, self.functions)
-        if settings.waf:
+        parts.append(watch_refusals(self.api, settings))
+        if settings.firewall:
             stage = self.api.rest.deployment_stage.stage_arn
-            Firewall(self, "Firewall", settings, stage)
+            parts.append(Firewall(self, "Firewall", settings, stage).watched)
         workers = [
             self.functions.by_name[name]
             for name in OTHER_FUNCTIONS

@@ -48,6 +48,14 @@ class Architecture(StrEnum):
     X86_64 = "x86_64"
 
 
+class Choice(StrEnum):
+    """A flag whose default depends on other settings."""
+
+    AUTO = "auto"
+    TRUE = "true"
+    FALSE = "false"
+
+
 def _flag(value: Any) -> Any:
     return {"true": True, "false": False}.get(str(value).lower(), value)
 
@@ -73,6 +81,10 @@ def _member(members: type[StrEnum]) -> Callable[[Any], StrEnum]:
         return members(one_of(list(members))(value))
 
     return read
+
+
+def _choice(value: Any) -> Choice:
+    return Choice(one_of(list(Choice))(str(value).lower() if isinstance(value, bool) else value))
 
 
 def one_of(values: Collection[Any]) -> Callable[[Any], Any]:
@@ -157,6 +169,7 @@ Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
 AuthOption = Annotated[Auth, BeforeValidator(_member(Auth))]
 ReachOption = Annotated[Reach, BeforeValidator(_member(Reach))]
 RetentionOption = Annotated[Retention, BeforeValidator(_member(Retention))]
+ChoiceOption = Annotated[Choice, BeforeValidator(_choice)]
 ArchitectureOption = Annotated[Architecture, BeforeValidator(_member(Architecture))]
 
 Network = Annotated[str, AfterValidator(_network)]

@@ -63,14 +63,19 @@ _LOGGED: Final = {
 
 
 class Api(Construct):
-    """The REST API and its one stage."""
+    """The REST API and its one stage.
+
+    Attributes:
+        rest: the API.
+        log: its access log, one JSON object for each request.
+    """
 
     def __init__(
         self, scope: Construct, name: str, settings: StackSettings, functions: Functions
     ) -> None:
         super().__init__(scope, name)
         by_iam = settings.auth is Auth.IAM
-        logs = log_group(self, "AccessLog", f"/aws/apigateway/{settings.stack}", settings)
+        self.log = log_group(self, "AccessLog", f"/aws/apigateway/{settings.stack}", settings)
         self.rest = RestApi(
             self,
             "Rest",
@@ -89,7 +94,7 @@ class Api(Construct):
             ),
             deploy_options=StageOptions(
                 stage_name=STAGE,
-                access_log_destination=LogGroupLogDestination(logs),
+                access_log_destination=LogGroupLogDestination(self.log),
                 access_log_format=AccessLogFormat.custom(json.dumps(_LOGGED)),
                 # Execution logs would hold requests, and would remain after the stack is deleted.
                 logging_level=MethodLoggingLevel.OFF,
@@ -157,7 +162,7 @@ class Api(Construct):
             findings["AwsSolutions-APIG4"] = (
                 "The setting auth=none lets everyone call who can reach the private endpoint."
             )
-        if not settings.waf:
+        if not settings.firewall:
             findings["AwsSolutions-APIG3"] = (
                 "Unsigned requests end at API Gateway or at the first check; a firewall is there"
                 " by the setting waf."

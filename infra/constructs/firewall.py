@@ -1,22 +1,27 @@
 """A web application firewall before the API.
 
-Photos are large and random bodies, so rules that look into bodies would refuse them: only rules
-on addresses, known attacks' headers and paths, and the number of requests are here.
+Photos are large and random bodies, so rules that look into bodies would refuse some of them: only
+rules on addresses, signatures, known attacks' headers and paths, and the number of requests are
+here. AWS evaluates them before the API itself, so what they refuse costs no function and no place
+in the API's throttle.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from aws_cdk import ArnFormat, Stack
+from aws_cdk.aws_cloudwatch import Metric, Stats
 from aws_cdk.aws_logs import CfnResourcePolicy
 from aws_cdk.aws_wafv2 import CfnLoggingConfiguration, CfnWebACL, CfnWebACLAssociation
 from constructs import Construct
 
+from infra.constructs.firewall_rules import BODIES, rules
 from infra.constructs.logs import log_group
+from infra.constructs.watching import PERIOD, Watch, Watched
 from infra.settings import StackSettings
 
-_MANAGED: Final = ("AWSManagedRulesAmazonIpReputationList", "AWSManagedRulesKnownBadInputsRuleSet")
 # Signatures, and the path and query, which name collections, faces and users.
 _UNLOGGED: Final[tuple[dict[str, Any], ...]] = (
     {"SingleHeader": {"Name": "authorization"}},
@@ -24,6 +29,7 @@ _UNLOGGED: Final[tuple[dict[str, Any], ...]] = (
     {"UriPath": {}},
     {"QueryString": {}},
 )
+_MANY: Final = 1_000  # requests in five minutes
 
 
 class Firewall(Construct):
@@ -31,42 +37,47 @@ class Firewall(Construct):
 
     def __init__(self, scope: Construct, name: str, settings: StackSettings, stage: str) -> None:
         super().__init__(scope, name)
-        rate = CfnWebACL.RateBasedStatementProperty(
-            limit=settings.waf_rate, aggregate_key_type="IP"
-        )
-        rules = [
-            CfnWebACL.RuleProperty(
-                name="Rate",
-                priority=0,
-                action=CfnWebACL.RuleActionProperty(block={}),
-                statement=CfnWebACL.StatementProperty(rate_based_statement=rate),
-                visibility_config=_visible("Rate"),
-            ),
-            *(
-                CfnWebACL.RuleProperty(
-                    name=group,
-                    priority=number,
-                    override_action=CfnWebACL.OverrideActionProperty(none={}),
-                    statement=CfnWebACL.StatementProperty(
-                        managed_rule_group_statement=CfnWebACL.ManagedRuleGroupStatementProperty(
-                            name=group, vendor_name="AWS"
-                        )
-                    ),
-                    visibility_config=_visible(group),
-                )
-                for number, group in enumerate(_MANAGED, 1)
-            ),
-        ]
+        self._name = settings.stack
         acl = CfnWebACL(
             self,
             "Acl",
+            name=self._name,
             scope="REGIONAL",
             default_action=CfnWebACL.DefaultActionProperty(allow={}),
-            rules=rules,
-            visibility_config=_visible(settings.stack),
+            custom_response_bodies={
+                key: CfnWebACL.CustomResponseBodyProperty(
+                    content=content, content_type="APPLICATION_JSON"
+                )
+                for key, content in BODIES.items()
+            },
+            rules=_in_order(rules(settings)),
+            visibility_config=_visible(self._name),
         )
         CfnWebACLAssociation(self, "Stage", resource_arn=stage, web_acl_arn=acl.attr_arn)
         self._log(settings, acl)
+
+    @property
+    def watched(self) -> Watched:
+        """The alarm and the figure of refused requests."""
+        refused = Metric(
+            namespace="AWS/WAFV2",
+            metric_name="BlockedRequests",
+            dimensions_map={
+                "Region": Stack.of(self).region,
+                "Rule": "ALL",
+                "WebACL": self._name,
+            },
+            period=PERIOD,
+            statistic=Stats.SUM,
+            label="refused",
+        )
+        alarm = Watch(
+            "FirewallRefused",
+            refused,
+            _MANY,
+            "The firewall refuses many requests; its log has their addresses.",
+        )
+        return Watched((alarm,), {"Firewall": [refused]})
 
     def _log(self, settings: StackSettings, acl: CfnWebACL) -> None:
         stack = Stack.of(self)
@@ -107,6 +118,15 @@ class Firewall(Construct):
         # In CloudFormation's own spelling, which the construct library does not pass on.
         logging.add_property_override("RedactedFields", list(_UNLOGGED))
         logging.node.add_dependency(group, admitted)
+
+
+def _in_order(statements: Sequence[dict[str, Any]]) -> list[CfnWebACL.RuleProperty]:
+    return [
+        CfnWebACL.RuleProperty(
+            **statement, priority=priority, visibility_config=_visible(statement["name"])
+        )
+        for priority, statement in enumerate(statements)
+    ]
 
 
 def _visible(metric: str) -> CfnWebACL.VisibilityConfigProperty:

@@ -93,6 +93,7 @@ class Functions(Construct):
             "FACEDEX_DATABASE_AUTH": "iam",
             "FACEDEX_DATABASE_POOLED": str(settings.proxy).lower(),
             "FACEDEX_DATABASE_URL": database.url,
+            "FACEDEX_DEPLOYMENT": settings.stack,
             "FACEDEX_MODELS": "/opt/models",
             "FACEDEX_PACK": settings.pack,
         }

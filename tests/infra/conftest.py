@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import pytest
 
+from tests.infra.gateway import Gateway
 from tests.infra.synthesis import Synthesis, synthesise
 
 _TOPIC: Final = "arn:aws:sns:eu-central-1:111122223333:done"
@@ -96,3 +97,12 @@ def default(synthesis_of: Any) -> Synthesis:
     """Return the synthesis with default settings."""
     found: Synthesis = synthesis_of("default")
     return found
+
+
+@pytest.fixture
+def gateways() -> Iterator[list[Gateway]]:
+    """Return a list for gateways, which are closed after the test."""
+    made: list[Gateway] = []
+    yield made
+    for gateway in made:
+        gateway.close()

@@ -1,25 +1,19 @@
 """API Gateway's own errors, as callers' SDKs read them.
 
-A server on this machine returns what the template defines, with API Gateway's variables replaced;
-the client is boto3.
+API Gateway's variables are replaced; the client is boto3.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any, Final
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from tests.infra.gateway import REQUEST_ID, Gateway
 from tests.infra.synthesis import Properties, Synthesis
 
-_REQUEST_ID: Final = "7e8a1b1e-0d1d-4a3c-9c55-1f6a2c6f3d51"
 # API Gateway's own sentences have quotes in them at times.
 _SENTENCE: Final = 'The "Credential" is unknown.'
 _RESPONSES: Final = {
@@ -48,63 +42,10 @@ _RESPONSES: Final = {
 _RETRIED: Final = {"ThrottlingException", "InternalServerError"}
 
 
-class Gateway:
-    """Answers every request with one of the template's responses, or with success.
-
-    Attributes:
-        requests: number of requests that have arrived.
-        refused: number of requests that are refused before the first one succeeds.
-    """
-
-    def __init__(self, status: int, headers: dict[str, str], body: str) -> None:
-        self.requests = 0
-        self.refused = 1_000
-        gateway = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                self.rfile.read(int(self.headers["Content-Length"]))
-                gateway.requests += 1
-                fails = gateway.requests <= gateway.refused
-                sent = body if fails else '{"CollectionIds": ["staff"]}'
-                self.send_response(status if fails else 200)
-                for name, value in headers.items() if fails else ():
-                    self.send_header(name, value)
-                self.send_header("x-amzn-RequestId", _REQUEST_ID)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(sent.encode())))
-                self.end_headers()
-                self.wfile.write(sent.encode())
-
-            def log_message(self, *_: Any) -> None: ...
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def client(self, mode: str, attempts: int) -> Any:
-        return boto3.Session("testing", "testing", region_name="eu-central-1").client(
-            "rekognition",
-            endpoint_url=f"http://127.0.0.1:{self.server.server_address[1]}",
-            config=Config(retries={"mode": mode, "total_max_attempts": attempts}),
-        )
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-
-
-@pytest.fixture
-def gateways() -> Iterator[list[Gateway]]:
-    made: list[Gateway] = []
-    yield made
-    for gateway in made:
-        gateway.close()
-
-
 def _gateway(response: Properties, made: list[Gateway]) -> Gateway:
     """Return a gateway with a response of the template, as API Gateway renders it."""
     (body,) = response["ResponseTemplates"].values()
-    body = body.replace("$context.requestId", _REQUEST_ID)
+    body = body.replace("$context.requestId", REQUEST_ID)
     body = body.replace("$context.error.messageString", json.dumps(_SENTENCE))
     assert "$" not in body
     headers = {
@@ -158,7 +99,7 @@ def test_boto3_raises_the_error_by_its_name(
     assert response["Error"]["Code"] == code
     assert response["Error"]["Message"].endswith(".")
     assert response["ResponseMetadata"]["HTTPStatusCode"] == status
-    assert response["ResponseMetadata"]["RequestId"] == _REQUEST_ID
+    assert response["ResponseMetadata"]["RequestId"] == REQUEST_ID
     assert gateway.requests == 1
     modelled = getattr(client.exceptions, code, None) if code in _MODELLED else ClientError
     assert type(raised.value) is modelled

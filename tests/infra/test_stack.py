@@ -365,16 +365,6 @@ def test_names_distinguish_environments(synthesis_of: Any) -> None:
     assert not names("default") & names("full")
 
 
-def test_firewall_logs_contain_no_signature_and_no_name(synthesis_of: Any) -> None:
-    (logging,) = synthesis_of("full").resources("AWS::WAFv2::LoggingConfiguration").values()
-    fields = logging["RedactedFields"]
-    headers = {each["SingleHeader"]["Name"] for each in fields if "SingleHeader" in each}
-    assert headers == {"authorization", "x-amz-security-token"}
-    assert {"UriPath": {}} in fields
-    assert {"QueryString": {}} in fields
-    assert not synthesis_of("default").resources("AWS::WAFv2::WebACL")
-
-
 def test_functions_wait_for_a_database_that_wakes_up(synthesis: Synthesis) -> None:
     """Aurora takes about fifteen seconds; API Gateway gives up after 29."""
     operations = {row.function for row in OPERATIONS.values()} | {"front_door"}

@@ -73,6 +73,7 @@ class Settings:
             or ``secretsmanager:ARN``; empty without access keys.
         keys_cache: seconds for which an access key is cached.
         database_auth: how connections to the database are authenticated.
+        deployment: name of the deployment on Lambda, for its metrics; empty on one machine.
         log_names: whether the log may contain names of buckets, objects and collections.
         topics: ARNs of the SNS topics that callers may use for notifications; None for any.
         uploads_queue: URL of the queue of uploads. An upload that has to wait is sent to it again;
@@ -113,6 +114,7 @@ class Settings:
     database_auth: DatabaseAuth = DatabaseAuth.PASSWORD
     database_patience: int = 3
     database_pooled: bool = False
+    deployment: str = ""
     log_names: bool = False
     topics: frozenset[str] | None = None
     loaded_packs: int = 2
@@ -160,6 +162,7 @@ class Settings:
             database_auth=read.database_auth("FACEDEX_DATABASE_AUTH"),
             database_patience=read.whole("FACEDEX_DATABASE_PATIENCE", 3),
             database_pooled=read.flag("FACEDEX_DATABASE_POOLED"),
+            deployment=environment.get("FACEDEX_DEPLOYMENT", ""),
             log_names=read.flag("FACEDEX_LOG_NAMES"),
             topics=read.topics("FACEDEX_TOPICS"),
             uploads_queue=environment.get("FACEDEX_UPLOADS_QUEUE", ""),

@@ -19,6 +19,7 @@ from facedex.api.writing import write_error
 from facedex.runtime import services
 from facedex.runtime.faults import service_error
 from facedex.runtime.logs import get_logger, log_failure
+from facedex.runtime.refusals import count_refusal
 
 _logger = get_logger(__name__)
 
@@ -61,6 +62,7 @@ def answer(
         headers = {}
     except Exception as raised:
         error = service_error(raised)
+        count_refusal(error)
         if isinstance(error, errors.InternalServerError):
             log_failure(_logger, "A request failed", raised, request_id=request_id)
         status, body = error.status, write_error(error)

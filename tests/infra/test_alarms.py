@@ -1,0 +1,115 @@
+"""Alarms on requests that are refused."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from facedex.runtime import metrics, refusals
+from tests.infra.synthesis import Properties, Synthesis
+
+_REFUSED: Final = "signature or permission"
+
+
+def _alarm(found: Synthesis, words: str) -> Properties:
+    (alarm,) = [
+        each
+        for each in found.resources("AWS::CloudWatch::Alarm").values()
+        if words in each["AlarmDescription"]
+    ]
+    return alarm
+
+
+def _metrics(alarm: Properties) -> dict[str, Properties]:
+    """Return the metrics of an alarm on an expression, by their ids in it."""
+    return {
+        each["Id"]: each["MetricStat"]["Metric"]
+        for each in alarm["Metrics"]
+        if "MetricStat" in each
+    }
+
+
+def test_refused_signatures_raise_an_alarm(synthesis: Synthesis) -> None:
+    alarm = _alarm(synthesis, _REFUSED)
+    metric = _metrics(alarm)
+    stack = synthesis.path.name.removesuffix(".template.json")
+    assert metric["functions"] == {
+        "Namespace": metrics.NAMESPACE,
+        "MetricName": refusals.METRIC,
+        "Dimensions": [{"Name": refusals.DIMENSION, "Value": stack}],
+    }
+    for function in synthesis.functions.values():
+        assert function["Environment"]["Variables"]["FACEDEX_DEPLOYMENT"] == stack
+    (counted,) = [
+        each
+        for each in synthesis.resources("AWS::Logs::MetricFilter").values()
+        for transformation in each["MetricTransformations"]
+        if transformation["MetricName"] == metric["gateway"]["MetricName"]
+        and transformation["MetricNamespace"] == metric["gateway"]["Namespace"]
+    ]
+    assert '$.error = "INVALID_SIGNATURE"' in counted["FilterPattern"]
+    assert "THROTTLED" not in counted["FilterPattern"]
+
+
+def test_metric_filters_read_a_member_that_the_access_log_has(synthesis: Synthesis) -> None:
+    (stage,) = synthesis.resources("AWS::ApiGateway::Stage").values()
+    logged = json.loads(stage["AccessLogSetting"]["Format"])
+    assert logged["error"] == "$context.error.responseType"
+    kinds = {
+        each["ResponseType"]
+        for each in synthesis.resources("AWS::ApiGateway::GatewayResponse").values()
+    }
+    filters = synthesis.resources("AWS::Logs::MetricFilter").values()
+    assert len(filters) == 2
+    for each in filters:
+        named = set(each["FilterPattern"].split('"')[1::2])
+        assert named
+        assert named <= kinds
+        assert each["FilterPattern"].count("$.error = ") == len(named)
+        (log,) = [
+            name
+            for name, group in synthesis.resources("AWS::Logs::LogGroup").items()
+            if group["LogGroupName"].startswith("/aws/apigateway/")
+        ]
+        assert each["LogGroupName"] == {"Ref": log}
+
+
+def test_throttled_requests_raise_an_alarm(synthesis: Synthesis) -> None:
+    alarm = _alarm(synthesis, "rate and burst")
+    (metric,) = _metrics(alarm).values()
+    (counted,) = [
+        each
+        for each in synthesis.resources("AWS::Logs::MetricFilter").values()
+        if each["MetricTransformations"][0]["MetricName"] == metric["MetricName"]
+        and each["MetricTransformations"][0]["MetricNamespace"] == metric["Namespace"]
+    ]
+    assert '"THROTTLED"' in counted["FilterPattern"]
+    assert alarm["TreatMissingData"] == "notBreaching"
+
+
+def test_many_errors_of_callers_raise_an_alarm(synthesis: Synthesis) -> None:
+    alarm = _alarm(synthesis, "half of the API")
+    names = {each["MetricName"] for each in _metrics(alarm).values()}
+    assert names == {"4XXError", "Count"}
+    assert alarm["Threshold"] == 50
+
+
+def test_the_firewalls_refusals_raise_an_alarm(synthesis_of: Any) -> None:
+    found = synthesis_of("keys")
+    alarm = _alarm(found, "firewall refuses")
+    (acl,) = found.resources("AWS::WAFv2::WebACL").values()
+    (metric,) = _metrics(alarm).values()
+    assert (metric["Namespace"], metric["MetricName"]) == ("AWS/WAFV2", "BlockedRequests")
+    assert {each["Name"]: each["Value"] for each in metric["Dimensions"]} == {
+        "Region": {"Ref": "AWS::Region"},
+        "Rule": "ALL",
+        "WebACL": acl["VisibilityConfig"]["MetricName"],
+    }
+    assert acl["Name"] == acl["VisibilityConfig"]["MetricName"]
+    described = json.dumps(synthesis_of("default").resources("AWS::CloudWatch::Alarm"))
+    assert "firewall" not in described
+
+
+def test_every_alarm_reaches_the_topic(synthesis_of: Any) -> None:
+    for alarm in synthesis_of("full").resources("AWS::CloudWatch::Alarm").values():
+        assert len(alarm["AlarmActions"]) == 1
