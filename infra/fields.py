@@ -25,6 +25,8 @@ from infra.values import (
     Retention,
     RetentionOption,
     Texts,
+    Traffic,
+    TrafficOption,
     Whole,
     empty_or,
     like,
@@ -32,6 +34,11 @@ from infra.values import (
     within,
 )
 
+# The value of kms_key with which the stack creates a key of its own.
+CREATE: Final = "create"
+_KEY: Final = rf"{CREATE}|arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{{12}}:key/[\w-]+"
+_SIGNER: Final = r"arn:aws[a-z-]*:signer:[a-z0-9-]+:\d{12}:/signing-profiles/\w+/\w+"
+_A_SIGNER: Final = "arn:aws:signer:eu-central-1:111122223333:/signing-profiles/facedex/AbCdEf1234"
 _TOPIC: Final = r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w.-]+"
 _VIDEO_STREAM: Final = r"arn:aws[a-z-]*:kinesisvideo:[a-z0-9-]+:\d{12}:stream/[\w.-]+/\d+"
 _A_VIDEO_STREAM: Final = "arn:aws:kinesisvideo:eu-central-1:111122223333:stream/door/1767268800000"
@@ -57,6 +64,7 @@ class StackFields:
         endpoint: regional (public, TLS), or private (through your own VPC endpoints).
         vpc_endpoints: ids of the execute-api interface endpoints that may call a private API.
         cidr: addresses of the stack's own network.
+        flow_logs: traffic of that network that is logged: off, rejected, or all.
         endpoint_zones: number of zones with interface endpoints; each costs by the hour.
         min_capacity: lowest capacity of the database, in ACU; 0 lets it pause.
         max_capacity: highest capacity of the database, in ACU.
@@ -66,10 +74,13 @@ class StackFields:
         database_ca: path of RDS's certificate bundle; with it, connections check the database's
             certificate and name.
         backup_days: days for which the database can be restored to any moment.
+        database_logs: keep the database's log in CloudWatch.
         retention: what happens to data when the stack is destroyed: destroy, snapshot, retain.
         uploads: create an uploads bucket whose objects are indexed.
         uploads_days: days after which uploaded objects are removed; 0 keeps them.
         uploads_concurrency: most copies of index_upload at once.
+        versioning: keep deleted and replaced objects of the uploads bucket as versions.
+        versions_days: days for which versioning keeps them.
         delete_faces: delete the faces of an uploaded object with the object.
         video: create the queue and the workers for stored video.
         video_concurrency: most workers for stored video at once.
@@ -84,6 +95,10 @@ class StackFields:
         waf: put a web application firewall in front of the API: true, false, or auto, which is true
             where strangers share the API's throttle with callers: auth=keys on a regional endpoint.
         waf_rate: requests in five minutes from one address, above which the firewall refuses.
+        kms_key: key that encrypts what the stack stores: the ARN of your own, create for one of the
+            stack's, or empty for AWS's.
+        code_signing: ARNs of versions of your AWS Signer profiles; Lambda refuses functions and
+            layers that none of them has signed.
         gateway_log_role: set the account's role for API Gateway's logs in this region.
         log_days: days for which logs are kept.
         alarm_email: address that alarms are sent to.
@@ -104,6 +119,7 @@ class StackFields:
     endpoint: ReachOption = Reach.REGIONAL
     vpc_endpoints: Annotated[Texts, like(r"vpce-[0-9a-f]{8,}", "vpce-0a1b2c3d")] = ()
     cidr: Network = "10.60.0.0/22"
+    flow_logs: TrafficOption = Traffic.OFF
     endpoint_zones: Annotated[Whole, within(1, 2)] = 1
     min_capacity: Annotated[Number, within(0, 256)] = 0.0
     max_capacity: Annotated[Number, within(1, 256)] = 4.0
@@ -112,10 +128,13 @@ class StackFields:
     proxy: Flag = False
     database_ca: str = ""
     backup_days: Annotated[Whole, within(1, 35)] = 7
+    database_logs: Flag = False
     retention: RetentionOption = Retention.DESTROY
     uploads: Flag = True
     uploads_days: Annotated[Whole, within(0, 36_500)] = 0
     uploads_concurrency: Annotated[Whole, within(2, 1000)] = 10
+    versioning: Flag = False
+    versions_days: Annotated[Whole, within(1, 36_500)] = 30
     delete_faces: Flag = False
     video: Flag = False
     video_concurrency: Annotated[Whole, within(2, 1000)] = 10
@@ -129,6 +148,8 @@ class StackFields:
     burst: Annotated[Whole, within(1, 10_000)] = 200
     waf: ChoiceOption = Choice.AUTO
     waf_rate: Annotated[Whole, within(10, 2_000_000_000)] = 10_000
+    kms_key: Annotated[str, empty_or(_KEY, "create, or the ARN of a KMS key")] = ""
+    code_signing: Annotated[Texts, like(_SIGNER, _A_SIGNER)] = ()
     gateway_log_role: Flag = True
     log_days: Annotated[Whole, AfterValidator(one_of(_LOG_DAYS))] = 30
     alarm_email: Annotated[str, empty_or(r"[^@\s]+@[^@\s]+", "an e-mail address")] = ""

@@ -104,8 +104,9 @@ def _streams(settings: StackFields) -> _Broken:
 
 def _uploads(settings: StackFields) -> _Broken:
     yield (
-        (settings.delete_faces or settings.uploads_days) and not settings.uploads,
-        "delete_faces and uploads_days go with uploads=true alone.",
+        (settings.delete_faces or settings.uploads_days or settings.versioning)
+        and not settings.uploads,
+        "delete_faces, uploads_days and versioning go with uploads=true alone.",
     )
 
 

@@ -15,6 +15,7 @@ from constructs import Construct
 from facedex.api.catalog import OTHER_FUNCTIONS, Need, OtherFunction, Trigger
 from infra.constructs.api import Api
 from infra.constructs.database import Database
+from infra.constructs.encryption import encrypt
 from infra.constructs.firewall import Firewall
 from infra.constructs.functions import Functions
 from infra.constructs.logs import log_group
@@ -25,7 +26,7 @@ from infra.constructs.removal import data_policy
 from infra.constructs.review import accept
 from infra.constructs.schema import Schema
 from infra.constructs.streams import StreamWork
-from infra.constructs.uploads import OF_BUCKET, OF_OBJECTS, Uploads
+from infra.constructs.uploads import OF_BUCKET, Uploads
 from infra.constructs.video import VideoWork
 from infra.constructs.watching import Watched, watch_queue
 from infra.rows import deployed, needs, uses_keys
@@ -104,6 +105,7 @@ class Facedex(Stack):
             ),
             removal_policy=data_policy(self._settings),
         )
+        encrypt(secret, self._settings)
         accept(
             secret,
             {
@@ -173,7 +175,7 @@ class Facedex(Stack):
         named = [f"arn:{self.partition}:s3:::{each}/*" for each in self._settings.image_buckets]
         if self._uploads:
             named.append(f"{self._uploads.arn_of_bucket}/*")
-            self.network.allow_in_s3(OF_OBJECTS, [f"{self._uploads.arn_of_bucket}/*"])
+            self.network.allow_in_s3(self._uploads.actions, [f"{self._uploads.arn_of_bucket}/*"])
             self.network.allow_in_s3(OF_BUCKET, [self._uploads.arn_of_bucket])
         if named:
             self.network.allow_in_s3(_READING, named)

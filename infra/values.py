@@ -48,6 +48,14 @@ class Architecture(StrEnum):
     X86_64 = "x86_64"
 
 
+class Traffic(StrEnum):
+    """Traffic of the network that is logged."""
+
+    OFF = "off"
+    REJECTED = "rejected"
+    ALL = "all"
+
+
 class Choice(StrEnum):
     """A flag whose default depends on other settings."""
 
@@ -169,6 +177,7 @@ Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
 AuthOption = Annotated[Auth, BeforeValidator(_member(Auth))]
 ReachOption = Annotated[Reach, BeforeValidator(_member(Reach))]
 RetentionOption = Annotated[Retention, BeforeValidator(_member(Retention))]
+TrafficOption = Annotated[Traffic, BeforeValidator(_member(Traffic))]
 ChoiceOption = Annotated[Choice, BeforeValidator(_choice)]
 ArchitectureOption = Annotated[Architecture, BeforeValidator(_member(Architecture))]
 

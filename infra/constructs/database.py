@@ -29,6 +29,8 @@ from aws_cdk.custom_resources import (
 )
 from constructs import Construct
 
+from infra.constructs.database_log import LOG, keep_log, parameters
+from infra.constructs.encryption import encrypt, key_arn, usage
 from infra.constructs.logs import log_group
 from infra.constructs.network import POSTGRES, Network
 from infra.constructs.removal import database_policy
@@ -100,6 +102,8 @@ class Database(Construct):
             group.add_ingress_rule(network.clients, Port.tcp(POSTGRES), "Functions")
             network.clients.add_egress_rule(group, Port.tcp(POSTGRES), "Database")
         self.ready = self._prepare(settings, log)
+        if settings.database_logs:
+            keep_log(self, settings, self.cluster, log)
         self.url = self._url(settings)
 
     @property
@@ -156,11 +160,12 @@ class Database(Construct):
                 self,
                 "Parameters",
                 engine=engine,
-                parameters={"rds.force_ssl": "1"},
+                parameters=parameters(settings),
                 removal_policy=database_policy(settings),
             ),
             iam_authentication=True,
             storage_encrypted=True,
+            cloudwatch_logs_exports=[LOG] if settings.database_logs else None,
             enable_data_api=True,
             backup=BackupProps(retention=Duration.days(settings.backup_days)),
             copy_tags_to_snapshot=True,
@@ -182,6 +187,7 @@ class Database(Construct):
     def _set_retention(self, settings: StackSettings, group: SecurityGroup) -> None:
         resource = self.cluster.node.default_child
         assert isinstance(resource, CfnDBCluster)
+        encrypt(resource, settings)
         # A change that replaces the cluster never loses what was in it, whatever the setting.
         resource.cfn_options.update_replace_policy = (
             CfnDeletionPolicy.RETAIN
@@ -223,6 +229,7 @@ class Database(Construct):
         resource = self.cluster.node.default_child
         assert isinstance(resource, CfnDBCluster)
         secret = resource.attr_master_user_secret_secret_arn
+        key = key_arn(self, settings)
         call = AwsSdkCall(
             service="rds-data",
             action="executeStatement",
@@ -248,6 +255,7 @@ class Database(Construct):
                         actions=["rds-data:ExecuteStatement"], resources=[self.cluster.cluster_arn]
                     ),
                     PolicyStatement(actions=["secretsmanager:GetSecretValue"], resources=[secret]),
+                    *([usage(self, key, ["secretsmanager"])] if key else []),
                 ]
             ),
         )

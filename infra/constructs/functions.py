@@ -19,6 +19,8 @@ from aws_cdk.aws_iam import (
 from aws_cdk.aws_lambda import (
     Alias,
     Architecture,
+    CfnCodeSigningConfig,
+    CfnFunction,
     Code,
     Function,
     IFunction,
@@ -35,6 +37,7 @@ from constructs import Construct
 from facedex.api.catalog import Need, Operation, OtherFunction, Trigger
 from infra import packages
 from infra.constructs.database import CERTIFICATES, Database
+from infra.constructs.encryption import allow_use, encrypt
 from infra.constructs.logs import log_group
 from infra.constructs.network import Network
 from infra.constructs.review import accept
@@ -86,6 +89,7 @@ class Functions(Construct):
         self._network = network
         self._database = database
         self._layers = self._make_layers()
+        self._signing = _code_signing(self, settings) if settings.code_signing else None
         self._environment = {
             "FACEDEX_ACCOUNT": Stack.of(self).account,
             "FACEDEX_AUTH": settings.auth.value,
@@ -207,6 +211,11 @@ class Functions(Construct):
             ),
             security_groups=self._groups(row, wanted) if in_network else None,
         )
+        encrypt(function, settings)
+        if self._signing:
+            resource = function.node.default_child
+            assert isinstance(resource, CfnFunction)
+            resource.code_signing_config_arn = self._signing.attr_code_signing_config_arn
         accept(
             function,
             {
@@ -215,6 +224,18 @@ class Functions(Construct):
             },
         )
         return function
+
+    def _through(self, row: Row, wanted: frozenset[Need]) -> list[str]:
+        """Return the services through which a function uses the deployment's key."""
+        trigger = row.trigger if isinstance(row, OtherFunction) else None
+        through = {
+            "lambda": True,  # for its environment variables
+            "s3": Need.S3 in wanted,
+            "secretsmanager": self._settings.auth is Auth.KEYS and uses_keys(row),
+            "sqs": bool(wanted & {Need.VIDEO_QUEUE, Need.STREAM_QUEUE})
+            or trigger in (Trigger.UPLOADS, Trigger.VIDEO, Trigger.STREAMS),
+        }
+        return [service for service, needed in through.items() if needed]
 
     def _groups(self, row: Row, wanted: frozenset[Need]) -> list[SecurityGroup]:
         calls = bool(wanted & _ELSEWHERE)
@@ -267,6 +288,7 @@ class Functions(Construct):
                     "Callers name images by bucket and object; the bucket is one of the setting"
                     " image_buckets."
                 )
+        allow_use(role, settings, self._through(row, wanted))
         if Need.TOPICS in wanted:
             role.add_to_policy(
                 PolicyStatement(actions=["sns:Publish"], resources=list(settings.topics))
@@ -285,6 +307,21 @@ def _certificates(bundle: Path) -> Path:
     place.parent.mkdir(parents=True)
     shutil.copyfile(bundle, place)
     return folder
+
+
+def _code_signing(scope: Construct, settings: StackSettings) -> CfnCodeSigningConfig:
+    """Return the rule that Lambda refuses functions and layers which the profiles did not sign."""
+    return CfnCodeSigningConfig(
+        scope,
+        "CodeSigning",
+        description=f"Functions of {settings.stack}",
+        allowed_publishers=CfnCodeSigningConfig.AllowedPublishersProperty(
+            signing_profile_version_arns=list(settings.code_signing)
+        ),
+        code_signing_policies=CfnCodeSigningConfig.CodeSigningPoliciesProperty(
+            untrusted_artifact_on_deployment="Enforce"
+        ),
+    )
 
 
 def _network_interfaces(scope: Construct, function: str) -> list[PolicyStatement]:

@@ -8,6 +8,7 @@ from aws_cdk import RemovalPolicy
 from aws_cdk.aws_logs import LogGroup, RetentionDays
 from constructs import Construct
 
+from infra.constructs.encryption import encrypt
 from infra.settings import StackSettings
 
 _DAYS: Final = {
@@ -30,16 +31,18 @@ _DAYS: Final = {
 
 
 def log_group(scope: Construct, name: str, group: str, settings: StackSettings) -> LogGroup:
-    """Create a log group that is deleted with the stack; CloudWatch Logs encrypts it.
+    """Create a log group that is deleted with the stack; it is always encrypted.
 
     Args:
         name: of the construct.
         group: of the log group.
     """
-    return LogGroup(
+    created = LogGroup(
         scope,
         name,
         log_group_name=group,
         retention=_DAYS[settings.log_days],
         removal_policy=RemovalPolicy.DESTROY,
     )
+    encrypt(created, settings)
+    return created

@@ -12,6 +12,8 @@ from typing import Final
 
 from aws_cdk import CfnResource, Stack
 from aws_cdk.aws_ec2 import (
+    FlowLogDestination,
+    FlowLogTrafficType,
     GatewayVpcEndpointAwsService,
     InterfaceVpcEndpointAwsService,
     IpAddresses,
@@ -26,10 +28,11 @@ from aws_cdk.aws_ec2 import (
 from aws_cdk.aws_iam import AnyPrincipal, PolicyStatement
 from constructs import Construct
 
+from infra.constructs.logs import log_group
 from infra.constructs.removal import database_policy
 from infra.constructs.review import accept
 from infra.settings import StackSettings
-from infra.values import Auth
+from infra.values import Auth, Traffic
 
 _ZONES: Final = 2  # the fewest that Aurora takes
 HTTPS: Final = 443
@@ -61,13 +64,7 @@ class Network(Construct):
             resource = kept.node.default_child
             assert isinstance(resource, CfnResource)
             resource.apply_removal_policy(database_policy(settings))
-        accept(
-            self.vpc,
-            {
-                "AwsSolutions-VPC7": "No subnet has a route to the internet; what could be logged"
-                " is the functions' traffic to the database and to AWS's endpoints."
-            },
-        )
+        self._log(settings)
         self.clients = self._group("Clients", "Functions that connect to the database")
         self.callers = self._group("Callers", "Functions that call other services of AWS")
         # S3 behind the gateway has public addresses, which change; no other route leads to them.
@@ -81,6 +78,29 @@ class Network(Construct):
             PolicyStatement(
                 principals=[AnyPrincipal()], actions=list(actions), resources=list(resources)
             )
+        )
+
+    def _log(self, settings: StackSettings) -> None:
+        """Log the network's traffic, as far as the setting asks for it: addresses and ports."""
+        if settings.flow_logs is Traffic.OFF:
+            accept(
+                self.vpc,
+                {
+                    "AwsSolutions-VPC7": "No subnet has a route to the internet; what the setting"
+                    " flow_logs logs is the functions' traffic to the database and to AWS's"
+                    " endpoints."
+                },
+            )
+            return
+        group = log_group(self, "FlowLog", f"/facedex/{settings.stack}/network", settings)
+        self.vpc.add_flow_log(
+            "Flows",
+            destination=FlowLogDestination.to_cloud_watch_logs(group),
+            traffic_type=(
+                FlowLogTrafficType.ALL
+                if settings.flow_logs is Traffic.ALL
+                else FlowLogTrafficType.REJECT
+            ),
         )
 
     def _group(self, name: str, description: str) -> SecurityGroup:

@@ -26,6 +26,7 @@ from constructs import Construct
 
 from infra.constructs.api import Api
 from infra.constructs.database import Database
+from infra.constructs.encryption import encrypt
 from infra.constructs.watching import PERIOD, Watched
 from infra.settings import StackSettings
 
@@ -136,7 +137,23 @@ class Observability(Construct):
             return Topic.from_topic_arn(self, "Topic", settings.alarm_topic)
         if not settings.alarm_email:
             return None
-        # CloudWatch may not use the key that AWS manages for SNS.
+        key = None if settings.kms_key else self._make_key(settings)
+        topic = Topic(self, "Topic", master_key=key, enforce_ssl=True)
+        encrypt(topic, settings)
+        # The rule that requires TLS replaces SNS's own rule, which would admit CloudWatch.
+        topic.add_to_resource_policy(
+            PolicyStatement(
+                principals=[ServicePrincipal("cloudwatch.amazonaws.com")],
+                actions=["sns:Publish"],
+                resources=[topic.topic_arn],
+                conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
+            )
+        )
+        topic.add_subscription(EmailSubscription(settings.alarm_email))
+        return topic
+
+    def _make_key(self, settings: StackSettings) -> Key:
+        """Create a key for the topic: CloudWatch may not use the one that AWS manages for SNS."""
         key = Key(
             self,
             "Key",
@@ -152,15 +169,4 @@ class Observability(Construct):
                 resources=["*"],
             )
         )
-        topic = Topic(self, "Topic", master_key=key, enforce_ssl=True)
-        # The rule that requires TLS replaces SNS's own rule, which would admit CloudWatch.
-        topic.add_to_resource_policy(
-            PolicyStatement(
-                principals=[ServicePrincipal("cloudwatch.amazonaws.com")],
-                actions=["sns:Publish"],
-                resources=[topic.topic_arn],
-                conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
-            )
-        )
-        topic.add_subscription(EmailSubscription(settings.alarm_email))
-        return topic
+        return key

@@ -10,6 +10,9 @@ from aws_cdk.aws_lambda_event_sources import SqsEventSource
 from aws_cdk.aws_sqs import DeadLetterQueue, Queue, QueueEncryption
 from constructs import Construct
 
+from infra.constructs.encryption import encrypt
+from infra.settings import StackSettings
+
 _KEPT: Final = Duration.days(14)  # the longest that SQS keeps a message
 _ATTEMPTS: Final = 5
 # AWS's advice for a queue that Lambda works off: time for its own repetitions.
@@ -17,7 +20,7 @@ _VISIBILITY: Final = 6
 
 
 def queue_with_dead_letters(
-    scope: Construct, *, timeout: int, visibility: int | None = None
+    scope: Construct, settings: StackSettings, *, timeout: int, visibility: int | None = None
 ) -> tuple[Queue, Queue]:
     """A queue and its dead-letter queue, both encrypted and over TLS only.
 
@@ -44,6 +47,8 @@ def queue_with_dead_letters(
         dead_letter_queue=DeadLetterQueue(max_receive_count=_ATTEMPTS, queue=dead_letters),
         removal_policy=RemovalPolicy.DESTROY,
     )
+    for each in (dead_letters, queue):
+        encrypt(each, settings)
     return queue, dead_letters
 
 

@@ -33,7 +33,7 @@ class StreamWork(Construct):
         self._settings = settings
         self._visibility = timeout + _SPARE
         self.queue, self.dead_letters = queue_with_dead_letters(
-            self, timeout=timeout, visibility=self._visibility
+            self, settings, timeout=timeout, visibility=self._visibility
         )
 
     def attach(self, function: Function) -> None:

@@ -20,6 +20,7 @@ from aws_cdk.aws_s3 import (
 from aws_cdk.aws_sqs import Queue
 from constructs import Construct
 
+from infra.constructs.encryption import encrypt
 from infra.constructs.queues import queue_with_dead_letters, work_off
 from infra.constructs.removal import data_policy
 from infra.constructs.review import accept
@@ -27,8 +28,13 @@ from infra.settings import StackSettings
 from infra.values import Retention
 
 _EVENTS: Final = ("s3:ObjectCreated:*", "s3:ObjectRemoved:*")
-# Actions that indexing needs. The bucket keeps no versions, so no action names one.
+# Actions that indexing needs; with versions, notifications name one.
 OF_OBJECTS: Final = ("s3:GetObject", "s3:GetObjectTagging", "s3:PutObjectTagging")
+OF_VERSIONS: Final = (
+    "s3:GetObjectVersion",
+    "s3:GetObjectVersionTagging",
+    "s3:PutObjectVersionTagging",
+)
 OF_BUCKET: Final = ("s3:ListBucket",)
 
 
@@ -49,9 +55,14 @@ class Uploads(Construct):
         self._unique = Fn.select(0, Fn.split("-", Fn.select(2, Fn.split("/", stack.stack_id))))
         self.name_of_bucket = f"{settings.stack}-uploads-{self._unique}"
         self.arn_of_bucket = f"arn:{stack.partition}:s3:::{self.name_of_bucket}"
-        self.queue, self.dead_letters = queue_with_dead_letters(self, timeout=timeout)
+        self.queue, self.dead_letters = queue_with_dead_letters(self, settings, timeout=timeout)
         self._admit_bucket(self.queue)
         self.bucket = self._bucket(settings)
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """The actions on objects that indexing needs."""
+        return (*OF_OBJECTS, *(OF_VERSIONS if self._settings.versioning else ()))
 
     def attach(self, function: Function) -> None:
         """Invoke a function for each upload."""
@@ -59,7 +70,7 @@ class Uploads(Construct):
         self.dead_letters.grant_send_messages(function)
         # Uploads that must wait for a paused database are sent to the queue again.
         self.queue.grant_send_messages(function)
-        self.grant(function, *OF_OBJECTS)
+        self.grant(function, *self.actions)
         # To distinguish a missing object from one that may not be read.
         self._allow(function, OF_BUCKET, self.arn_of_bucket)
 
@@ -108,16 +119,9 @@ class Uploads(Construct):
             encryption=BucketEncryption.S3_MANAGED,
             enforce_ssl=True,
             minimum_tls_version=1.2,
-            # Without versions, so that a photo that its owner deletes is really deleted.
-            versioned=False,
-            lifecycle_rules=[
-                LifecycleRule(
-                    abort_incomplete_multipart_upload_after=Duration.days(1),
-                    expiration=(
-                        Duration.days(settings.uploads_days) if settings.uploads_days else None
-                    ),
-                )
-            ],
+            # By default without versions, so that a photo that its owner deletes is really deleted.
+            versioned=settings.versioning,
+            lifecycle_rules=_lifecycle(settings),
             removal_policy=data_policy(settings),
             auto_delete_objects=ends,
         )
@@ -132,6 +136,7 @@ class Uploads(Construct):
         # change any bucket's notifications.
         resource = bucket.node.default_child
         assert isinstance(resource, CfnBucket)
+        encrypt(resource, settings)
         resource.notification_configuration = CfnBucket.NotificationConfigurationProperty(
             queue_configurations=[
                 CfnBucket.QueueConfigurationProperty(event=event, queue=self.queue.queue_arn)
@@ -142,3 +147,18 @@ class Uploads(Construct):
         policy = self.queue.node.find_child("Policy")
         resource.node.add_dependency(policy)
         return bucket
+
+
+def _lifecycle(settings: StackSettings) -> list[LifecycleRule]:
+    expiration = Duration.days(settings.uploads_days) if settings.uploads_days else None
+    rules = [
+        LifecycleRule(
+            abort_incomplete_multipart_upload_after=Duration.days(1), expiration=expiration
+        )
+    ]
+    if settings.versioning:
+        kept = Duration.days(settings.versions_days)
+        rules.append(LifecycleRule(noncurrent_version_expiration=kept))
+        if expiration is None:  # S3 accepts one of the two; an expiration removes markers too
+            rules.append(LifecycleRule(expired_object_delete_marker=True))
+    return rules

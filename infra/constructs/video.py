@@ -15,7 +15,7 @@ class VideoWork(Construct):
     def __init__(self, scope: Construct, name: str, settings: StackSettings, timeout: int) -> None:
         super().__init__(scope, name)
         self._concurrency = settings.video_concurrency
-        self.queue, self.dead_letters = queue_with_dead_letters(self, timeout=timeout)
+        self.queue, self.dead_letters = queue_with_dead_letters(self, settings, timeout=timeout)
 
     def attach(self, function: Function) -> None:
         """Invoke a function from the queue."""

@@ -15,6 +15,9 @@ _DOOR: Final = "arn:aws:kinesisvideo:eu-central-1:111122223333:stream/door/17672
 _YARD: Final = "arn:aws:kinesisvideo:eu-central-1:111122223333:stream/yard/1767268800001"
 _SEEN: Final = "arn:aws:kinesis:eu-central-1:111122223333:stream/seen"
 
+_PROFILE: Final = "arn:aws:signer:eu-central-1:111122223333:/signing-profiles/facedex/AbCdEf1234"
+_KEY: Final = "arn:aws:kms:eu-central-1:111122223333:key/0f3e6f4a-5a0b-4a8e-9d0e-2f6d8d1c7b11"
+
 VARIANTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "default": {},
     # Text, as on the command line.
@@ -41,6 +44,19 @@ VARIANTS: Final[Mapping[str, Mapping[str, Any]]] = {
         "dashboard": False,
         "alarm_topic": _TOPIC,
     },
+    "hardened": {
+        "environment": "hard",
+        "auth": "keys",
+        "kms_key": "create",
+        "flow_logs": "all",
+        "database_logs": "true",
+        "code_signing": _PROFILE,
+        "versioning": "true",
+        "versions_days": "7",
+        "video": "true",
+        "retention": "snapshot",
+        "alarm_email": "somebody@example.com",
+    },
     "full": {
         "environment": "full",
         "waf": True,
@@ -55,6 +71,9 @@ VARIANTS: Final[Mapping[str, Mapping[str, Any]]] = {
         "image_buckets": ["my-photos"],
         "provisioned": 2,
         "uploads_days": 30,
+        "versioning": True,
+        "kms_key": _KEY,
+        "flow_logs": "rejected",
         "delete_faces": True,
         "endpoint_zones": 2,
         "gateway_log_role": False,
