@@ -230,7 +230,7 @@ class Functions(Construct):
         trigger = row.trigger if isinstance(row, OtherFunction) else None
         through = {
             "lambda": True,  # for its environment variables
-            "s3": Need.S3 in wanted,
+            "s3": Need.S3 in wanted or trigger is Trigger.UPLOADS,
             "secretsmanager": self._settings.auth is Auth.KEYS and uses_keys(row),
             "sqs": bool(wanted & {Need.VIDEO_QUEUE, Need.STREAM_QUEUE})
             or trigger in (Trigger.UPLOADS, Trigger.VIDEO, Trigger.STREAMS),

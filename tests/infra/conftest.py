@@ -15,8 +15,8 @@ _DOOR: Final = "arn:aws:kinesisvideo:eu-central-1:111122223333:stream/door/17672
 _YARD: Final = "arn:aws:kinesisvideo:eu-central-1:111122223333:stream/yard/1767268800001"
 _SEEN: Final = "arn:aws:kinesis:eu-central-1:111122223333:stream/seen"
 
-_PROFILE: Final = "arn:aws:signer:eu-central-1:111122223333:/signing-profiles/facedex/AbCdEf1234"
-_KEY: Final = "arn:aws:kms:eu-central-1:111122223333:key/0f3e6f4a-5a0b-4a8e-9d0e-2f6d8d1c7b11"
+PROFILE: Final = "arn:aws:signer:eu-central-1:111122223333:/signing-profiles/facedex/AbCdEf1234"
+KEY: Final = "arn:aws:kms:eu-central-1:111122223333:key/0f3e6f4a-5a0b-4a8e-9d0e-2f6d8d1c7b11"
 
 VARIANTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "default": {},
@@ -50,7 +50,7 @@ VARIANTS: Final[Mapping[str, Mapping[str, Any]]] = {
         "kms_key": "create",
         "flow_logs": "all",
         "database_logs": "true",
-        "code_signing": _PROFILE,
+        "code_signing": PROFILE,
         "versioning": "true",
         "versions_days": "7",
         "video": "true",
@@ -72,7 +72,7 @@ VARIANTS: Final[Mapping[str, Mapping[str, Any]]] = {
         "provisioned": 2,
         "uploads_days": 30,
         "versioning": True,
-        "kms_key": _KEY,
+        "kms_key": KEY,
         "flow_logs": "rejected",
         "delete_faces": True,
         "endpoint_zones": 2,
