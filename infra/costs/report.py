@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from infra.costs import streams
+from infra.costs import options, streams
 from infra.costs.model import Use, at_a_tenth, break_even, deployment, rekognition, table, total
 
 _VOLUMES: Final = (10_000, 100_000, 1_000_000, 10_000_000)
@@ -65,6 +65,14 @@ The goal is a tenth of Rekognition's price at 1,000,000 images a month, everythi
 {parts}
 | **total** | **{total(busy):.2f}** |
 
+## Settings that add to it
+
+For 1,000,000 requests a month:
+
+| setting | dollars |
+| --- | ---: |
+{_options()}
+
 ## A stream that is searched all month
 
 A deployment with `streams` that does nothing else, {_FACES:,} faces in the collection:
@@ -102,6 +110,10 @@ not counted. AWS charges for a worker by the second, also while no video arrives
 - A search reads the whole collection: over 1,000,000 faces it takes a quarter of a second of one core,
   and 1,000,000 such searches a month cost {_large():.0f} dollars in total.
 """
+
+
+def _options() -> str:
+    return "\n".join(f"| {name} | {dollars} |" for name, dollars in options.rows(_MONTH))
 
 
 _CAMERAS: Final = (1, 4, 10)

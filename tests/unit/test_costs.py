@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.costs import streams
+from infra.costs import options, streams
 from infra.costs.model import Use, at_a_tenth, break_even, deployment, rekognition, table, total
 from infra.costs.report import report
 
@@ -74,3 +74,10 @@ def test_the_page_on_streams_contains_the_computed_prices() -> None:
     assert f"about {two - one:.0f} dollars a month for a stream" in said
     assert f"and {2 * one - two:.0f} for what all share" in said
     assert f"Rekognition asked {streams.rekognition(1, 0):,.0f} for the minutes" in said
+
+
+def test_the_firewall_costs_by_its_rules_and_by_the_request() -> None:
+    prices, fixed = table("prices")["waf"], table("measured")["deployment"]
+    idle = options.firewall(0)
+    assert idle == prices["acl_month"] + fixed["firewall_rules"] * prices["rule_month"]
+    assert options.firewall(1_000_000) > idle + prices["million_requests"]
