@@ -7,7 +7,7 @@ the setting that exports it.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from aws_cdk import ArnFormat, Duration, Stack
 from aws_cdk.aws_iam import PolicyStatement
@@ -65,7 +65,7 @@ def keep_log(
     stack = Stack.of(scope)
     group = f"/aws/rds/cluster/{cluster.cluster_identifier}/{LOG}"
     key = key_arn(scope, settings)
-    calls = {
+    calls: dict[str, tuple[str, dict[str, Any]]] = {
         "Creation": ("createLogGroup", {"kmsKeyId": key} if key else {}),
         "Expiry": ("putRetentionPolicy", {"retentionInDays": settings.log_days}),
         **({"Key": ("associateKmsKey", {"kmsKeyId": key})} if key else {}),

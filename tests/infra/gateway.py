@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import boto3
 from botocore.config import Config
 
 REQUEST_ID: Final = "7e8a1b1e-0d1d-4a3c-9c55-1f6a2c6f3d51"
+
+
+Mode = Literal["legacy", "standard", "adaptive"]
 
 
 class Gateway:
@@ -45,8 +48,9 @@ class Gateway:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         Thread(target=self.server.serve_forever, daemon=True).start()
 
-    def client(self, mode: str, attempts: int) -> Any:
-        return boto3.Session("testing", "testing", region_name="eu-central-1").client(
+    def client(self, mode: Mode, attempts: int) -> Any:
+        session: Any = boto3.Session("testing", "testing", region_name="eu-central-1")
+        return session.client(
             "rekognition",
             endpoint_url=f"http://127.0.0.1:{self.server.server_address[1]}",
             config=Config(retries={"mode": mode, "total_max_attempts": attempts}),

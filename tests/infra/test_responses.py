@@ -11,7 +11,7 @@ from typing import Any, Final
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.infra.gateway import REQUEST_ID, Gateway
+from tests.infra.gateway import REQUEST_ID, Gateway, Mode
 from tests.infra.synthesis import Properties, Synthesis
 
 # API Gateway's own sentences have quotes in them at times.
@@ -111,7 +111,7 @@ _MODELLED: Final = {"AccessDeniedException", "InternalServerError", "ThrottlingE
 @pytest.mark.parametrize("mode", ["legacy", "standard", "adaptive"])
 @pytest.mark.parametrize("kind", ["THROTTLED", "INTEGRATION_TIMEOUT", "ACCESS_DENIED"])
 def test_boto3_retries_what_may_succeed_later_and_nothing_else(
-    kind: str, mode: str, default: Synthesis, gateways: list[Gateway]
+    kind: str, mode: Mode, default: Synthesis, gateways: list[Gateway]
 ) -> None:
     gateway = _gateway(_responses(default)[kind], gateways)
     gateway.refused = 1
