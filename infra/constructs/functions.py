@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from pathlib import Path
 from typing import Final
 
-from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import Duration, Stack
 from aws_cdk.aws_ec2 import SecurityGroup, SubnetSelection, SubnetType
 from aws_cdk.aws_iam import (
     Effect,
@@ -18,16 +15,10 @@ from aws_cdk.aws_iam import (
 )
 from aws_cdk.aws_lambda import (
     Alias,
-    Architecture,
-    CfnCodeSigningConfig,
-    CfnFunction,
     Code,
     Function,
     IFunction,
-    LayerVersion,
     RecursiveLoop,
-    Runtime,
-    RuntimeFamily,
     SnapStartConf,
     Tracing,
 )
@@ -36,11 +27,13 @@ from constructs import Construct
 
 from facedex.api.catalog import Need, Operation, OtherFunction, Trigger
 from infra import packages
-from infra.constructs.database import CERTIFICATES, Database
+from infra.constructs.database import Database
 from infra.constructs.encryption import allow_use, encrypt
+from infra.constructs.layers import CERTIFICATES_LAYER, architecture, layer_versions, runtime
 from infra.constructs.logs import log_group
 from infra.constructs.network import Network
 from infra.constructs.review import accept
+from infra.constructs.signing import code_signing, require_signature
 from infra.rows import Row, answers_requests, deployed, needs, uses_keys
 from infra.settings import StackSettings
 from infra.values import Auth
@@ -88,8 +81,8 @@ class Functions(Construct):
         self._settings = settings
         self._network = network
         self._database = database
-        self._layers = self._make_layers()
-        self._signing = _code_signing(self, settings) if settings.code_signing else None
+        self._layers = layer_versions(self, settings)
+        self._signing = code_signing(self, settings)
         self._environment = {
             "FACEDEX_ACCOUNT": Stack.of(self).account,
             "FACEDEX_AUTH": settings.auth.value,
@@ -126,51 +119,13 @@ class Functions(Construct):
             )
         return self._entries[name]
 
-    def _make_layers(self) -> dict[str, LayerVersion]:
-        settings = self._settings
-        target = packages.Target(settings.architecture, settings.python)
-        directories = dict(packages.layers(target, packs=settings.all_packs))
-        layers_by_function = {
-            row.function: packages.layers_of(needs(row, settings)) for row in deployed(settings)
-        }
-        for name, each in layers_by_function.items():
-            packages.require_fit(directories, name, each)
-        used = {name for each in layers_by_function.values() for name in each}
-        directories = {name: path for name, path in directories.items() if name in used}
-        if settings.database_ca:
-            directories[_CERTIFICATES_LAYER] = _certificates(Path(settings.database_ca))
-        return {
-            name: LayerVersion(
-                self,
-                f"{name}_layer",
-                layer_version_name=f"{settings.stack}-{name}",
-                code=Code.from_asset(str(path)),
-                compatible_architectures=[self._architecture],
-                compatible_runtimes=[self._runtime],
-                removal_policy=RemovalPolicy.DESTROY,
-            )
-            for name, path in directories.items()
-        }
-
-    @property
-    def _architecture(self) -> Architecture:
-        return {"arm64": Architecture.ARM_64, "x86_64": Architecture.X86_64}[
-            self._settings.architecture
-        ]
-
-    @property
-    def _runtime(self) -> Runtime:
-        return Runtime(
-            f"python{self._settings.python}", RuntimeFamily.PYTHON, supports_snap_start=True
-        )
-
     def _function(self, row: Row) -> Function:
         settings = self._settings
         wanted = needs(row, settings)
         in_network = Need.DATABASE in wanted
         layers = [*packages.layers_of(wanted)]
         if in_network and settings.database_ca:
-            layers.append(_CERTIFICATES_LAYER)
+            layers.append(CERTIFICATES_LAYER)
         name = f"{settings.stack}-{row.function}"
         log = log_group(self, f"{row.function}_log", f"/aws/lambda/{name}", settings)
         function = Function(
@@ -178,8 +133,8 @@ class Functions(Construct):
             row.function,
             function_name=name,
             description=f"Facedex: {row.name if isinstance(row, Operation) else row.trigger}",
-            runtime=self._runtime,
-            architecture=self._architecture,
+            runtime=runtime(settings),
+            architecture=architecture(settings),
             handler=packages.HANDLER.format(name=row.function),
             code=Code.from_asset(str(packages.function(row.function))),
             layers=[self._layers[each] for each in layers],
@@ -213,9 +168,7 @@ class Functions(Construct):
         )
         encrypt(function, settings)
         if self._signing:
-            resource = function.node.default_child
-            assert isinstance(resource, CfnFunction)
-            resource.code_signing_config_arn = self._signing.attr_code_signing_config_arn
+            require_signature(function, self._signing)
         accept(
             function,
             {
@@ -267,6 +220,7 @@ class Functions(Construct):
                 )
             },
         )
+        allow_use(role, settings, self._through(row, wanted))
         findings = {
             "AwsSolutions-IAM5[Resource::*]": "Traces of X-Ray and network interfaces of Lambda"
             " are not resources that a policy could name.",
@@ -288,40 +242,12 @@ class Functions(Construct):
                     "Callers name images by bucket and object; the bucket is one of the setting"
                     " image_buckets."
                 )
-        allow_use(role, settings, self._through(row, wanted))
         if Need.TOPICS in wanted:
             role.add_to_policy(
                 PolicyStatement(actions=["sns:Publish"], resources=list(settings.topics))
             )
         accept(role, findings)
         return role
-
-
-_CERTIFICATES_LAYER: Final = "database-ca"
-
-
-def _certificates(bundle: Path) -> Path:
-    """Return a directory for a layer that has the file at the path in the connection string."""
-    folder = Path(tempfile.mkdtemp(prefix="facedex-database-ca-"))
-    place = folder / Path(CERTIFICATES).relative_to("/opt")
-    place.parent.mkdir(parents=True)
-    shutil.copyfile(bundle, place)
-    return folder
-
-
-def _code_signing(scope: Construct, settings: StackSettings) -> CfnCodeSigningConfig:
-    """Return the rule that Lambda refuses functions and layers which the profiles did not sign."""
-    return CfnCodeSigningConfig(
-        scope,
-        "CodeSigning",
-        description=f"Functions of {settings.stack}",
-        allowed_publishers=CfnCodeSigningConfig.AllowedPublishersProperty(
-            signing_profile_version_arns=list(settings.code_signing)
-        ),
-        code_signing_policies=CfnCodeSigningConfig.CodeSigningPoliciesProperty(
-            untrusted_artifact_on_deployment="Enforce"
-        ),
-    )
 
 
 def _network_interfaces(scope: Construct, function: str) -> list[PolicyStatement]:
