@@ -89,6 +89,18 @@ def test_functions_use_the_key_through_the_services_that_they_call(synthesis_of:
         assert not [action for action in allowed if action.startswith("kms:")]
 
 
+def test_the_preparation_reads_the_masters_password_under_the_key(synthesis_of: Any) -> None:
+    found = synthesis_of("hardened")
+    (policy,) = [
+        each["PolicyDocument"]["Statement"]
+        for name, each in found.resources("AWS::IAM::Policy").items()
+        if "PreparationCustomResourcePolicy" in name
+    ]
+    (statement,) = [each for each in policy if "kms:Decrypt" in listed(each["Action"])]
+    assert statement["Resource"] == _data_key(found)
+    assert statement["Condition"]["StringEquals"]["kms:ViaService"] == _hosts(["secretsmanager"])
+
+
 def _hosts(services: list[str]) -> Any:
     region, suffix = {"Ref": "AWS::Region"}, {"Ref": "AWS::URLSuffix"}
     return [{"Fn::Join": ["", [f"{name}.", region, ".", suffix]]} for name in services]
