@@ -22,6 +22,7 @@ from facedex_local.aws.kinesis_video.streams import Streams
 from facedex_local.aws.moto_app import Moto
 from facedex_local.http.forwarding import Forwarded
 from facedex_local.http.listener import Listener
+from facedex_local.http.origins import Fence, Origins
 from facedex_local.http.server import Server
 from facedex_local.replica import Orders
 from facedex_local.replicas import Replicas
@@ -64,6 +65,8 @@ class Options:
         uploads: whether photos put into the uploads bucket are indexed.
         stream_megabytes: media kept in memory for each Kinesis video stream.
         processes: the number of processes that answer requests on the port.
+        origins: the origins of the user's own browser apps, whose pages may call the server.
+        sns_endpoints: the addresses to which SNS may deliver by HTTP.
     """
 
     directory: Path
@@ -77,6 +80,8 @@ class Options:
     uploads: bool = False
     stream_megabytes: int = 200
     processes: int = 1
+    origins: tuple[str, ...] = ()
+    sns_endpoints: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +118,14 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
     """
     with ExitStack() as stack:
         directory = stack.enter_context(data_directory.hold(options.directory))
-        moto = Moto()
+        moto = Moto(options.sns_endpoints)
+        origins = Origins(options.origins)
         streams = Streams(moto, most_bytes=options.stream_megabytes << 20)
         services = KinesisVideo(moto, streams)
         token = token_hex()
         # Functions read S3 through a separate port. On the public port, requests could use every
         # thread while each waits for S3, a deadlock.
-        private = Forwarded(services, token)
+        private = Forwarded(Fence(services, origins), token)
         threads = _S3_THREADS + options.threads * (options.processes - 1)
         s3 = Listener(private, host="127.0.0.1", port=0, threads=threads)
         stack.callback(s3.release)
@@ -131,6 +137,7 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
                 health=health,
                 log=options.log,
                 guarded=options.auth is Auth.KEYS,
+                origins=origins,
             ),
             host=options.host,
             port=options.port,
@@ -198,6 +205,7 @@ def _configure_replicas(
         guarded=options.auth is Auth.KEYS,
         elsewhere=s3_url,
         token=token,
+        origins=options.origins,
     )
     return Replicas(options.processes - 1, orders)
 

@@ -12,6 +12,7 @@ from typing import Final
 from facedex_local import shutdown
 from facedex_local.http.forwarding import Forwarder
 from facedex_local.http.listener import Listener
+from facedex_local.http.origins import Origins
 from facedex_local.http.server import Server
 from facedex_local.starting import Health, close_database, load_code
 
@@ -30,6 +31,7 @@ class Orders:
         guarded: whether the API requires access keys.
         elsewhere: the first process's address for S3 and other services.
         token: proves to the first process that a request was forwarded by this process.
+        origins: the origins of the user's own browser apps.
     """
 
     file: int
@@ -38,6 +40,7 @@ class Orders:
     guarded: bool
     elsewhere: str
     token: str
+    origins: tuple[str, ...] = ()
 
     def write(self) -> bytes:
         """Return the line of JSON."""
@@ -57,6 +60,7 @@ def main() -> None:
             health=health,
             log=orders.log,
             guarded=orders.guarded,
+            origins=Origins(orders.origins),
         ),
         threads=orders.threads,
         inherited=socket.socket(fileno=orders.file),

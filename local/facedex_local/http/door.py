@@ -1,9 +1,7 @@
-"""Checks that reject requests from web pages of other sites and remote requests for moto.
+"""Checks that reject requests for names of other sites and remote requests for moto.
 
-A page of any site can make the browser send a simple request to any address, loopback included.
-The header ``Origin`` then contains the page's site. A site that points its own name to a loopback
-address (DNS rebinding) has the same origin as this server; it is recognised by the name in
-``Host``.
+A site that points its own name to a loopback address (DNS rebinding) has the same origin as this
+server; it is recognised by the name in ``Host``. ``origins`` judges all other pages.
 """
 
 from __future__ import annotations
@@ -23,24 +21,6 @@ def judge_name(environ: Environ) -> str | None:
     return (
         f"This server listens on loopback and answers to the names localhost and "
         f"{environ[LISTENING]}, not {host!r}; start it with --host to use another name."
-    )
-
-
-def judge_origin(environ: Environ) -> str | None:
-    """Return why the page that sent a request may not send it, or None if it may.
-
-    AWS SDKs send no ``Origin``. This server's documentation page sends this server's address.
-    """
-    origin = environ.get("HTTP_ORIGIN")
-    if origin is None:
-        return None
-    host = environ.get("HTTP_HOST", "").lower()
-    # A proxy that terminates TLS keeps the name, but the page's scheme is https.
-    if host and origin.lower() in (f"http://{host}", f"https://{host}"):
-        return None
-    return (
-        f"Pages of {origin!r} may not call this API from a browser; only pages that this server "
-        "sends may."
     )
 
 

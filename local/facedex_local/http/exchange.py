@@ -51,12 +51,14 @@ class Exchange:
         environ: the request as a WSGI environment without a body.
         status: the response's status, 0 until the response has started.
         on_start: called once with the status when the response starts.
+        amend: returns the headers to send in place of those of the response.
     """
 
     def __init__(self, environ: Environ, receive: Receive, send: Send, threads: Executor) -> None:
         self.environ = environ
         self.status = 0
         self.on_start: Callable[[int], None] | None = None
+        self.amend: Callable[[Iterable[tuple[str, str]]], Iterable[tuple[str, str]]] = iter
         self._receive = receive
         self._send = send
         self._threads = threads
@@ -152,7 +154,7 @@ class Exchange:
             self.on_start(status)
         encoded = [
             (name.lower().encode("latin-1"), value.strip().encode("latin-1", "replace"))
-            for name, value in headers
+            for name, value in self.amend(headers)
         ]
         await self._send({"type": "http.response.start", "status": status, "headers": encoded})
 
