@@ -32,11 +32,15 @@ class Moto:
 
     The first request that needs moto imports it, which takes about half a second. A start that
     does not need S3 is faster for it.
+
+    Args:
+        sns_endpoints: the addresses to which SNS may deliver by HTTP.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, sns_endpoints: Collection[str] = ()) -> None:
+        self._sns_endpoints = sns_endpoints
         self._lock = threading.Lock()
-        self._dispatcher: DomainDispatcherApplication | None = None
+        self._dispatcher: Dispatcher | None = None
         self._names_key = ""
 
     def __call__(
