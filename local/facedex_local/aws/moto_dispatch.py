@@ -8,9 +8,11 @@ know are printed as the client sent them, and some names lead to its own adminis
 from __future__ import annotations
 
 from functools import cache
+from http import HTTPStatus
 from typing import Any, Final
 
-from flask import Flask
+from flask import Flask, Response
+from flask import request as flask_request
 from moto import backends
 from moto.moto_server.werkzeug_app import (
     BackendRequest,
@@ -20,6 +22,7 @@ from moto.moto_server.werkzeug_app import (
 
 # moto's administration, and its imitation of the API that this server has itself.
 _WITHHELD: Final = ("moto_api", "rekognition")
+_FORM_WITH_FILE: Final = "multipart/form-data"
 _FORM: Final = "application/x-www-form-urlencoded"
 _LONGEST_FORM: Final = 1 << 20  # bytes of a form in which an action is looked for
 # Parameters of the S3 operations besides PostObject that are requested by POST.
@@ -72,12 +75,13 @@ class _ObjectRequest(BackendRequest):
     """A request to S3, whose body is a form only in the operation PostObject."""
 
     @property
+    def posts_object(self) -> bool:
+        """Whether this is a request for PostObject."""
+        return self.method == "POST" and not any(name in self.args for name in _NOT_POST_OBJECT)
+
+    @property
     def want_form_data_parsed(self) -> bool:
-        return (
-            self.method == "POST"
-            and self.mimetype == "multipart/form-data"
-            and not any(name in self.args for name in _NOT_POST_OBJECT)
-        )
+        return self.posts_object and self.mimetype == _FORM_WITH_FILE
 
 
 class _ServiceRequest(BackendRequest):
@@ -95,8 +99,31 @@ class _ServiceRequest(BackendRequest):
 
 def _create_app(service: backends.SERVICE_NAMES) -> Flask:
     application = create_backend_app(service)
-    application.request_class = _ObjectRequest if service == "s3" else _ServiceRequest
+    if service == "s3":
+        application.request_class = _ObjectRequest
+        application.before_request(_refuse_incomplete_form)
+    else:
+        application.request_class = _ServiceRequest
     return application
+
+
+def _refuse_incomplete_form() -> Response | None:
+    """Return S3's error for a PostObject without a form or a key, at which moto fails."""
+    request: Any = flask_request
+    if not request.posts_object:
+        return None
+    if request.mimetype != _FORM_WITH_FILE:
+        problem = "Bucket POST must be of the enclosure-type multipart/form-data"
+        return _error(HTTPStatus.PRECONDITION_FAILED, "PreconditionFailed", problem)
+    if "key" not in request.form:
+        problem = "Bucket POST must contain a field named 'key'."
+        return _error(HTTPStatus.BAD_REQUEST, "InvalidArgument", problem)
+    return None
+
+
+def _error(status: HTTPStatus, code: str, message: str) -> Response:
+    body = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    return Response(body, status, content_type="application/xml")
 
 
 @cache
