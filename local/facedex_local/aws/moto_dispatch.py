@@ -20,7 +20,7 @@ from moto.moto_server.werkzeug_app import (
     create_backend_app,
 )
 
-# moto's administration, and its imitation of the API that this server has itself.
+# The names of moto's administration begin so, and of its imitation of the API that this server has itself.
 _WITHHELD: Final = ("moto_api", "rekognition")
 _FORM_WITH_FILE: Final = "multipart/form-data"
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -52,7 +52,7 @@ class Dispatcher(DomainDispatcherApplication):
             if pattern.match(f"http://{host}"):
                 found = backend
                 break
-        if found is None or found in _WITHHELD:
+        if found is None or found.startswith(_WITHHELD):
             raise UnknownServiceError
         return found
 
