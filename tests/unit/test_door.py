@@ -78,7 +78,8 @@ def test_a_name_that_was_made_to_point_to_loopback_is_refused(path: str, host: s
 
 
 @pytest.mark.parametrize(
-    "host", ["localhost:9000", "photos.localhost:9000", "photos.s3.localhost:9000", "127.0.0.1:9000"]
+    "host",
+    ["localhost:9000", "photos.localhost:9000", "photos.s3.localhost:9000", "127.0.0.1:9000"],
 )
 def test_names_of_buckets_below_localhost_are_answered(host: str) -> None:
     assert ask(environ("GET", "/photo.jpg", host=host))[2] == b"elsewhere"

@@ -96,9 +96,9 @@ def test_objects_are_shown_in_a_sandbox_whatever_they_say() -> None:
     for application in (Fence(stored, Origins()), Fence(stored, Origins([APP]))):
         answer = answer_of(application, request | {})
         headers = {name.lower(): value for name, value in answer.headers}
-        assert len(headers) == len([each for each in answer.headers if each[0].lower() != "vary"]) + (
-            "vary" in headers
-        )
+        assert len(headers) == len(
+            [each for each in answer.headers if each[0].lower() != "vary"]
+        ) + ("vary" in headers)
         assert headers["content-security-policy"].startswith("sandbox; default-src 'none'")
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["cross-origin-resource-policy"] == "same-origin"

@@ -20,7 +20,7 @@ from moto.moto_server.werkzeug_app import (
     create_backend_app,
 )
 
-# The names of moto's administration begin so, and of its imitation of the API that this server has itself.
+# First words of the names of moto's administration, and of its imitation of the face API.
 _WITHHELD: Final = ("moto_api", "rekognition")
 _FORM_WITH_FILE: Final = "multipart/form-data"
 _FORM: Final = "application/x-www-form-urlencoded"

@@ -23,6 +23,8 @@ IDLE: Final = 65.0
 _PIECE: Final = 256 * 1024  # bytes given to the connection in one write
 _IN_MEMORY: Final = 16 * 1024 * 1024  # size in bytes above which a body is kept in a file
 
+# Prefix of S3's names of metadata, in which underscores are frequent.
+_METADATA: Final = b"x-amz-meta-"
 # A target in absolute form, as clients send it to a proxy.
 _ABSOLUTE: Final = re.compile(rb"https?://([^/]*)(/.*)?", re.IGNORECASE | re.DOTALL)
 
@@ -238,6 +240,9 @@ def environ_of(scope: Scope, listening: str) -> Environ:
         HEADERS: scope["headers"],
     }
     for name, value in scope["headers"]:
+        # WSGI's keys do not distinguish "_" from "-", so such a name could pose as another header's.
+        if b"_" in name and not name.startswith(_METADATA):
+            continue
         key = name.decode("latin-1").upper().replace("-", "_")
         key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
         text = value.decode("latin-1")
