@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from facedex.settings import DEFAULT_PACK, Auth
 from facedex_local import directory as data_directory
-from facedex_local import environment, replicas, required_packs, secret, shutdown
+from facedex_local import environment, replicas, required_packs, secret, shutdown, terminal
 from facedex_local.aws.kinesis_video.endpoint import KinesisVideo
 from facedex_local.aws.kinesis_video.streams import Streams
 from facedex_local.aws.moto_app import Moto
@@ -116,6 +116,7 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
         ModelError: if the model pack cannot be installed.
         StoreError: if the database cannot be migrated to this version's schema.
     """
+    terminal.escape_output()
     with ExitStack() as stack:
         directory = stack.enter_context(data_directory.hold(options.directory))
         moto = Moto(options.sns_endpoints)

@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from facedex_local import shutdown
+from facedex_local import shutdown, terminal
 from facedex_local.http.forwarding import Forwarder
 from facedex_local.http.listener import Listener
 from facedex_local.http.origins import Origins
@@ -51,6 +51,7 @@ def main() -> None:
     """Answer requests until standard input contains "stop", or closes: the first process died."""
     # The first process handles Ctrl-C of the terminal and sends "stop".
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    terminal.escape_output()
     orders = Orders(**json.loads(sys.stdin.buffer.readline()))
     health = Health()
     health.model_version = load_code()

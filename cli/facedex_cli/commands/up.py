@@ -68,9 +68,9 @@ def _read_endpoints(
     multiple=True,
     metavar="ORIGIN",
     callback=_read_origins,
-    help="Origin of a browser app of your own, such as https://app.example, whose pages may call the"
-    " face API and the other services on the port; repeatable. Pages of all other origins are"
-    " refused.",
+    help="Origin of a browser app of your own, such as https://app.example, whose pages may call"
+    " the face API and the other services on the port; repeatable. Pages of all other origins"
+    " are refused.",
 )
 @click.option(
     "--allow-sns-endpoint",

@@ -66,7 +66,10 @@ class Dispatcher(DomainDispatcherApplication):
         environ["wsgi.input"].seek(0)
         return form.decode("utf-8", "replace")
 
-    def get_service_from_path(self, path_info: str) -> tuple[str | None, str | None]:
+    def get_service_from_path(
+        self,
+        path_info: str,  # noqa: ARG002 - moto passes it
+    ) -> tuple[str | None, str | None]:
         """Return no service: the path of an unsigned request is that of an object in S3."""
         return None, None
 

@@ -240,7 +240,7 @@ def environ_of(scope: Scope, listening: str) -> Environ:
         HEADERS: scope["headers"],
     }
     for name, value in scope["headers"]:
-        # WSGI's keys do not distinguish "_" from "-", so such a name could pose as another header's.
+        # WSGI's keys do not distinguish "_" from "-", so such a name could pose as another's.
         if b"_" in name and not name.startswith(_METADATA):
             continue
         key = name.decode("latin-1").upper().replace("-", "_")

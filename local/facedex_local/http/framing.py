@@ -99,7 +99,7 @@ class _Lines(ReceiveBuffer):
 
 
 def _check(request: h11.Request) -> None:
-    values = {name: value for name, value in request.headers}
+    values = dict(request.headers)
     if not request.http_version.startswith(b"1."):
         hint = HTTPStatus.HTTP_VERSION_NOT_SUPPORTED
         raise Malformed("This server speaks HTTP/1.1.", error_status_hint=hint)

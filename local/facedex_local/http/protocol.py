@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import sys
 from http import HTTPStatus
 from typing import Any, Final
@@ -14,6 +15,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from facedex.api.media_types import JSON_1_1
 from facedex_local.http.exchange import IDLE
 from facedex_local.http.framing import Connection, Malformed
+
+_logger: Final = logging.getLogger("facedex")
 
 _INVALID: Final = "The request is not HTTP/1.1, or the length or coding of its body is invalid."
 
@@ -33,31 +36,37 @@ class Protocol(H11Protocol):
         self.conn = Connection()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to watch the client for silence."""
         super().connection_made(transport)
         self._last_received = self.loop.time()
         self._silence = self.loop.call_later(IDLE, self._close_if_silent)
 
     def data_received(self, data: bytes) -> None:
+        """Note that the client has sent something."""
         self._last_received = self.loop.time()
         super().data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """End the watch."""
         for timer in (self._silence, self._congestion):
             if timer:
                 timer.cancel()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
+        """Begin to watch a client that does not read."""
         super().pause_writing()
         self._congestion = self.loop.call_later(IDLE, self.transport.abort)
 
     def resume_writing(self) -> None:
+        """End the watch of a client that has read."""
         super().resume_writing()
         if self._congestion:
             self._congestion.cancel()
 
     def send_400_response(self, msg: str) -> None:
         """Answer invalid HTTP with an error that SDKs understand, and close the connection."""
+        _logger.debug("%s", msg)
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             self.transport.close()
             return

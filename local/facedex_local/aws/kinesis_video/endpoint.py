@@ -65,11 +65,12 @@ class KinesisVideo:
             return
         try:
             await operation(exchange)
-            return
         except NoStream as error:
             refusal = error.answer
         except Refused as error:
             refusal = answers.refused(environ, error)
+        else:
+            return
         # A rejected producer might continue to send, or wait, for ever.
         producing = operation == self._put_media
         await exchange.answer(refusal, close=producing, linger=_LINGER)
