@@ -7,6 +7,7 @@ planted in the server's own S3. It tries what ``hostile.js`` lists.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -21,20 +22,20 @@ if TYPE_CHECKING:
 
 _ATTACK = Path(__file__).with_name("hostile.js").read_text()
 _IMAGE = b'<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"/>'
-_SCRIPT = "fetch('/v1/collections', {method: 'POST', body: '{\"CollectionId\": \"evil\"}'})"
+_SCRIPT = (
+    "<script>document.title = 'ran'; fetch('/v1/collections', {method: 'POST', body:"
+    " JSON.stringify({CollectionId: location.pathname.replace(/\\W/g, '-')})})</script>"
+)
 _PLANTED = {
-    "page.html": ("text/html", f"<title>planted</title><script>{_SCRIPT};document.title='ran'"),
-    "page.svg": (
-        "image/svg+xml",
-        f'<svg xmlns="http://www.w3.org/2000/svg"><script>{_SCRIPT}</script></svg>',
-    ),
+    "page.html": ("text/html", f"<p>planted</p>{_SCRIPT}"),
+    "page.svg": ("image/svg+xml", f'<svg xmlns="http://www.w3.org/2000/svg">{_SCRIPT}</svg>'),
     "page.xhtml": (
         "application/xhtml+xml",
-        '<html xmlns="http://www.w3.org/1999/xhtml"><head><title>planted</title>'
-        f"<script>{_SCRIPT};document.title='ran'</script></head></html>",
+        f'<html xmlns="http://www.w3.org/1999/xhtml"><body>{_SCRIPT}</body></html>',
     ),
-    # Would be taken for HTML by its content.
-    "page.txt": ("text/plain", f"<html><title>ran</title><script>{_SCRIPT}</script></html>"),
+    # Browsers that look at the content take these for HTML.
+    "page.bin": ("", f"<html>{_SCRIPT}</html>"),
+    "page": ("unknown/unknown", f"<html>{_SCRIPT}</html>"),
 }
 
 
@@ -111,9 +112,9 @@ def describe(server: Server, queue: str) -> Any:
 def attack(page: Any, server: Server, queue: str, url: str) -> None:
     before = describe(server, queue)
     outcomes = page.evaluate(_ATTACK, {"url": url, "queue": queue})
+    assert describe(server, queue) == before
     assert len(outcomes) > 20
     assert [name for name, succeeded in outcomes.items() if succeeded] == []
-    assert describe(server, queue) == before
 
 
 @pytest.mark.parametrize("site", ["127.0.0.1", "localhost", REBOUND])
@@ -144,14 +145,17 @@ def test_a_sandboxed_page_writes_and_reads_nothing(
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "photos.localhost"])
 @pytest.mark.parametrize("name", _PLANTED)
-def test_a_planted_page_is_shown_and_runs_nothing(
+def test_a_planted_page_runs_nothing(
     page: Page, server: Server, queue: str, name: str, host: str
 ) -> None:
+    from playwright.sync_api import Error
+
     before = describe(server, queue)
     path = name if host.startswith("photos.") else f"photos/{name}"
-    answer = page.goto(f"http://{host}:{urlsplit(server.url).port}/{path}")
-    assert answer
-    assert answer.status == 200
+    with suppress(Error):  # a browser saves what it cannot show
+        answer = page.goto(f"http://{host}:{urlsplit(server.url).port}/{path}")
+        assert answer
+        assert answer.status == 200
     page.wait_for_timeout(300)
     assert page.title() != "ran"
     assert describe(server, queue) == before
