@@ -6,6 +6,7 @@ server; it is recognised by the name in ``Host``. ``origins`` judges all other p
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from urllib.parse import urlsplit
 
@@ -35,6 +36,7 @@ def judge_caller(environ: Environ) -> str | None:
     )
 
 
+@lru_cache(maxsize=1024)
 def _names_loopback(host: str) -> bool:
     try:
         name = (urlsplit(f"//{host}").hostname or "").removesuffix(".")
@@ -43,6 +45,7 @@ def _names_loopback(host: str) -> bool:
     return name == "localhost" or name.endswith(".localhost") or _is_loopback(name)
 
 
+@lru_cache(maxsize=1024)
 def _is_loopback(address: str) -> bool:
     try:
         found = ip_address(address)

@@ -20,6 +20,7 @@ _MAX_CHUNK_LINE: Final = 1024  # bytes of the line before a chunk
 _SIZE: Final = 16  # bytes of such a line that count as a size; the others are extensions
 _MAX_EXTENSIONS: Final = 16 * 1024  # bytes of the extensions of all chunks of a body
 
+_LEGAL: Final = bytes({*range(0x20, 0x100), *b"\t\r\n"} - {0x7F})  # in the lines of a head
 # CR without LF, LF without CR, folded lines, and control characters.
 _FORBIDDEN: Final = re.compile(rb"\r(?!\n|\Z)|(?<!\r)\n|\r\n[ \t]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _NAME: Final = rb"(?:[\w.~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?"
@@ -69,7 +70,7 @@ class _Lines(ReceiveBuffer):
         end = len(self._data) if found < 0 else found + 4
         if end > _MAX_HEAD:
             raise _too_large(f"The headers of a request may have {_MAX_HEAD} bytes.")
-        if _FORBIDDEN.search(self._data, max(0, self._checked - 2), end):
+        if not self._well_formed(end, complete=found >= 0):
             raise Malformed(
                 "The lines of a request must end with CR and LF, and contain no other control"
                 " characters; a line may not begin with a space."
@@ -82,6 +83,19 @@ class _Lines(ReceiveBuffer):
         if len(lines) > _MAX_FIELDS:
             raise _too_large(f"A request may have {_MAX_FIELDS} headers.")
         return lines
+
+    def _well_formed(self, end: int, *, complete: bool) -> bool:
+        if not complete:
+            return not _FORBIDDEN.search(self._data, max(0, self._checked - 2), end)
+        # The same as the expression, and several times faster.
+        head = self._data[:end]
+        breaks = head.count(b"\r\n")
+        return (
+            breaks == head.count(b"\n") == head.count(b"\r")
+            and b"\r\n " not in head
+            and b"\r\n\t" not in head
+            and not head.translate(None, _LEGAL)
+        )
 
     def maybe_extract_next_line(self) -> bytearray | None:
         """Return the line before a chunk, or None if it has not arrived."""
