@@ -93,7 +93,7 @@ def url() -> Iterator[str]:
         signed("motoapi"),
         signed("motoapi.amazonaws.com"),
         "AWS4-HMAC-SHA256 k/1/us-east-1/rekognition/aws4_request, Credential=k/1/r/s3/aws4_request",
-        signed("\x1b[2Jnosuchservice"),
+        signed("\x9b2Jnosuchservice"),
     ],
 )
 def test_moto_answers_for_no_withheld_or_unknown_service(
