@@ -53,11 +53,6 @@ def test_every_exif_orientation_comes_out_upright(orientation: int) -> None:
     assert np.abs(image.pixels.astype(int) - np.asarray(upright)).max() < 12
 
 
-def test_damaged_exif_does_not_spoil_the_picture() -> None:
-    whole = encode(gradient(), "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff\0\1")
-    assert images.decode(whole).pixels.shape == (48, 64, 3)
-
-
 @pytest.mark.parametrize(
     ("width", "longest_side", "expected"),
     [(4000, 1920, 2000), (3839, 1920, 3839), (8000, 1000, 1000), (900, 1920, 900)],
@@ -134,8 +129,8 @@ print(peak() - before)
 """
 
 
-@pytest.mark.parametrize(("times", "most"), [(1, 180), (8, 400)])
-def test_large_pngs_take_little_more_memory_than_two_files_of_raw_pixels(
+@pytest.mark.parametrize(("times", "most"), [(1, 180), (8, 250)])
+def test_large_pngs_take_little_more_memory_than_one_file_of_raw_pixels(
     times: int, most: int
 ) -> None:
     data = encode(Image.new("RGBA", (5000, 5000), (200, 10, 30, 128)))  # 95 MiB of pixels
@@ -169,7 +164,7 @@ def test_a_pixel_bomb_is_refused_by_its_header() -> None:
     for side in (20_000, 10_000):  # above and below Pillow's own limit
         header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
         bomb = PNG[:8] + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
-        with pytest.raises(ImageTooLarge, match="64000000"):
+        with pytest.raises(ImageTooLarge, match="at most 32000000"):
             images.decode(bomb)
     with pytest.raises(ImageTooLarge, match="64 x 48"):
         images.decode(PNG, max_pixels=64 * 48 - 1)
