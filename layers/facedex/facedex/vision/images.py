@@ -28,7 +28,7 @@ MAX_SIDE: Final = 65_500  # the longest side that JPEG decoders accept
 
 # Decoding of all threads, in pixels in memory. Images below SMALL do not wait for their turn: the
 # number of threads bounds them.
-IN_FLIGHT: Final = 40_000_000
+IN_FLIGHT: Final = 64_000_000
 SMALL: Final = 4_000_000
 STRIP: Final = 1_000_000  # pixels to convert at once
 
@@ -76,7 +76,7 @@ def decode(
     above `longest_side`. Transparent pixels become white, the background for which cropped
     portraits are made. What is not pixels or orientation is ignored, whether damaged or not.
 
-    All threads together decode at most 40 megapixels in memory, plus images below 4 megapixels;
+    All threads together decode at most 64 megapixels in memory, plus images below 4 megapixels;
     others wait for their turn.
 
     Args:
@@ -145,7 +145,7 @@ def _turn(pixels: int) -> Iterator[None]:
         return
     with in_flight.hold(pixels):
         yield
-    allocator.trimmer.trim_soon()
+    allocator.trimmer.trim_later()
 
 
 def _decode_jpeg(file: Jpeg, longest_side: int) -> Image:
