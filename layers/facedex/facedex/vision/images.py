@@ -15,7 +15,7 @@ from PIL import Image as pillow
 from facedex.vision import allocator, jpeg, png
 from facedex.vision.jpeg import Jpeg
 from facedex.vision.png import Png
-from facedex.vision.turns import Turns
+from facedex.turns import Turns
 from facedex.vision.vision_errors import ImageTooLarge, ImageTooSmall, InvalidImage
 
 FORMATS: Final = {jpeg.SIGNATURE: "JPEG", png.SIGNATURE: "PNG"}
