@@ -152,7 +152,7 @@ class Settings:
             threads=read.whole("FACEDEX_THREADS", min(2, os.cpu_count() or 1)),
             detection_side=read.whole("FACEDEX_DETECTION_SIDE", 1280),
             max_pixels=read.whole("FACEDEX_MAX_PIXELS", 64_000_000),
-            max_whole_pixels=read.whole("FACEDEX_MAX_WHOLE_PIXELS", 32_000_000),
+            max_whole_pixels=read.whole("FACEDEX_MAX_WHOLE_PIXELS", 25_000_000),
             connections=read.whole("FACEDEX_CONNECTIONS", 8),
             statement_timeout=read.whole("FACEDEX_STATEMENT_TIMEOUT", 20),
             account=read.text("FACEDEX_ACCOUNT", DEFAULT_ACCOUNT),

@@ -23,12 +23,12 @@ LONGEST_SIDE: Final = 1920
 MAX_PIXELS: Final = 64_000_000
 # Of an image that cannot be reduced while it is decoded: PNG and progressive JPEG. All its pixels
 # are in memory, with up to 6 bytes each.
-MAX_WHOLE_PIXELS: Final = 32_000_000
+MAX_WHOLE_PIXELS: Final = 25_000_000
 MAX_SIDE: Final = 65_500  # the longest side that JPEG decoders accept
 
 # Decoding of all threads, in pixels in memory. Images below SMALL do not wait for their turn: the
 # number of threads bounds them.
-IN_FLIGHT: Final = 64_000_000
+IN_FLIGHT: Final = 50_000_000
 SMALL: Final = 4_000_000
 STRIP: Final = 1_000_000  # pixels to convert at once
 
@@ -76,7 +76,7 @@ def decode(
     above `longest_side`. Transparent pixels become white, the background for which cropped
     portraits are made. What is not pixels or orientation is ignored, whether damaged or not.
 
-    All threads together decode at most 64 megapixels in memory, plus images below 4 megapixels;
+    All threads together decode at most 50 megapixels in memory, plus images below 4 megapixels;
     others wait for their turn.
 
     Args:

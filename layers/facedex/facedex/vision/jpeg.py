@@ -19,7 +19,7 @@ SIGNATURE: Final = b"\xff\xd8\xff"
 # A progressive JPEG has about 10 scans. Decoding a scan processes every pixel again, even if the
 # scan has few bytes.
 MOST_SCANS: Final = 100
-MOST_SCANNED: Final = 640_000_000  # pixels times scans: 20 scans of 32 megapixels, half a second
+MOST_SCANNED: Final = 400_000_000  # pixels times scans: 16 scans of 25 megapixels, half a second
 MOST_SEGMENTS: Final = 10_000  # colour profiles and depth maps are split into segments of 64 kB
 
 # ITU-T T.81, annex B. In compressed data FF 00 is a byte and FF D0..D7 are restart markers; FF 01
