@@ -31,6 +31,11 @@ class Turns:
         """The amount in use now."""
         return self._used
 
+    @property
+    def waiting(self) -> int:
+        """The number of threads that wait for their turn."""
+        return len(self._queue)
+
     @contextmanager
     def hold(self, amount: int) -> Iterator[None]:
         """Wait for the turn, and use an amount while the block runs."""

@@ -24,6 +24,7 @@ MAX_PIXELS: Final = 64_000_000
 # Of an image that cannot be reduced while it is decoded: PNG and progressive JPEG. All its pixels
 # are in memory, with up to 6 bytes each.
 MAX_WHOLE_PIXELS: Final = 25_000_000
+MOST_SCANS: Final = 16  # of a progressive JPEG of that size, half a second; encoders make about 10
 MAX_SIDE: Final = 65_500  # the longest side that JPEG decoders accept
 
 # Decoding of all threads, in pixels in memory. Images below SMALL do not wait for their turn: the
@@ -93,20 +94,15 @@ def decode(
         ImageTooLarge: if the image has more pixels than allowed.
         ImageTooSmall: if a side has fewer than `smallest_side` pixels.
     """
-    kind = next((name for magic, name in FORMATS.items() if data.startswith(magic)), None)
-    if kind is None:
-        raise InvalidImage("The image is neither JPEG nor PNG; send one of these formats.")
+    kind = _kind(data)
     try:
-        if kind == "JPEG":
-            photo = jpeg.read(data)
-            frame = photo.frame
-            most = min(max_whole_pixels, max_pixels) if photo.buffered else max_pixels
-            _check_size(frame.width, frame.height, most, max_pixels, smallest_side)
-            return _decode_jpeg(photo, longest_side)
-        picture = png.read(data)
-        most = min(max_whole_pixels, max_pixels)
-        _check_size(picture.width, picture.height, most, max_pixels, smallest_side)
-        return _decode_png(picture, longest_side)
+        file = _read(data, kind)
+        _check_size(file, max_pixels, max_whole_pixels)
+        _check_smallest(file, smallest_side)
+        if isinstance(file, Png):
+            return _decode_png(file, longest_side)
+        file.require_few_scans(MOST_SCANS * max_whole_pixels)
+        return _decode_jpeg(file, longest_side)
     except (ImageTooLarge, ImageTooSmall, InvalidImage):
         raise
     except Exception as error:  # damaged files make Pillow raise almost anything
@@ -114,22 +110,50 @@ def decode(
             f"The {kind} image is damaged or truncated; send a complete file."
         ) from error
 
-def _check_size(
-    width: int, height: int, most: int, max_pixels: int, smallest_side: int
-) -> None:
+def fits(data: bytes) -> bool:
+    """Return whether an image has at most the default numbers of pixels; decode nothing.
+
+    Raises:
+        InvalidImage: if the data has no complete JPEG or PNG header.
+    """
+    try:
+        _check_size(_read(data, _kind(data)), MAX_PIXELS, MAX_WHOLE_PIXELS)
+    except ImageTooLarge:
+        return False
+    return True
+
+
+def _kind(data: bytes) -> str:
+    kind = next((name for magic, name in FORMATS.items() if data.startswith(magic)), None)
+    if kind is None:
+        raise InvalidImage("The image is neither JPEG nor PNG; send one of these formats.")
+    return kind
+
+
+def _read(data: bytes, kind: str) -> Jpeg | Png:
+    return jpeg.read(data) if kind == "JPEG" else png.read(data)
+
+
+def _check_size(file: Jpeg | Png, max_pixels: int, max_whole_pixels: int) -> None:
+    most = max_pixels if file.reducible else min(max_pixels, max_whole_pixels)
+    width, height = file.width, file.height
     if width * height > most:
+        advice = "" if most == max_pixels else f" A baseline JPEG may have {max_pixels}."
         raise ImageTooLarge(
-            f"The image has {width} x {height} pixels; send at most {most}. A baseline JPEG may have"
-            f" {max_pixels} pixels, as it is reduced while it is decoded."
+            f"The image has {width} x {height} pixels; send at most {most} pixels.{advice}"
         )
     if max(width, height) > MAX_SIDE:
         raise ImageTooLarge(
             f"The image has {width} x {height} pixels; either side may have at most {MAX_SIDE}."
         )
-    if min(width, height) < smallest_side:
+
+
+def _check_smallest(file: Jpeg | Png, side: int) -> None:
+    if min(file.width, file.height) < side:
+        turned = isinstance(file, Jpeg) and file.orientation in TURNED
+        width, height = (file.height, file.width) if turned else (file.width, file.height)
         raise ImageTooSmall(
-            f"The image has {width} x {height} pixels; either side must have at least"
-            f" {smallest_side}."
+            f"The image has {width} x {height} pixels; either side must have at least {side}."
         )
 
 
@@ -149,9 +173,9 @@ def _turn(pixels: int) -> Iterator[None]:
 
 
 def _decode_jpeg(file: Jpeg, longest_side: int) -> Image:
-    width, height = file.frame.width, file.frame.height
+    width, height = file.width, file.height
     reduction = _reduction(width, height, longest_side)
-    with _turn(width * height // (1 if file.buffered else reduction**2)):
+    with _turn(width * height // (reduction**2 if file.reducible else 1)):
         picture = _load_jpeg(file.data, reduction)
         last = picture.getpixel((picture.width - 1, picture.height - 1))
         if not file.certain or last in _MISSING:

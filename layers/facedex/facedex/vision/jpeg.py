@@ -19,7 +19,6 @@ SIGNATURE: Final = b"\xff\xd8\xff"
 # A progressive JPEG has about 10 scans. Decoding a scan processes every pixel again, even if the
 # scan has few bytes.
 MOST_SCANS: Final = 100
-MOST_SCANNED: Final = 400_000_000  # pixels times scans: 16 scans of 25 megapixels, half a second
 MOST_SEGMENTS: Final = 10_000  # colour profiles and depth maps are split into segments of 64 kB
 
 # ITU-T T.81, annex B. In compressed data FF 00 is a byte and FF D0..D7 are restart markers; FF 01
@@ -66,9 +65,35 @@ class Jpeg:
     certain: bool
 
     @property
-    def buffered(self) -> bool:
-        """Whether the decoder keeps every coefficient in memory before it has the first pixel."""
-        return self.frame.progressive or self.scans > 1
+    def width(self) -> int:
+        """Pixels, before the picture is turned upright."""
+        return self.frame.width
+
+    @property
+    def height(self) -> int:
+        """Pixels, before the picture is turned upright."""
+        return self.frame.height
+
+    @property
+    def reducible(self) -> bool:
+        """Whether a decoder can reduce it without all of it in memory: it has a single scan."""
+        return not self.frame.progressive and self.scans == 1
+
+    def require_few_scans(self, most: int) -> None:
+        """Check that decoding does not take too long.
+
+        Args:
+            most: maximum number of pixels times scans.
+
+        Raises:
+            InvalidImage: if the image has too many scans for its size.
+        """
+        pixels = self.width * self.height
+        if not self.reducible and self.scans * pixels > most:
+            raise InvalidImage(
+                f"The JPEG image of {self.width} x {self.height} pixels has {self.scans} scans;"
+                f" send at most {max(1, most // pixels)}, or a baseline JPEG."
+            )
 
     @property
     def data(self) -> bytes:
@@ -111,12 +136,6 @@ class _Reader:
         # An encoder may leave out details.
         if not full and not (self._ended and frame.is_covered(self._scans, fully=False)):
             raise InvalidImage(_DAMAGED)
-        if len(self._scans) * frame.width * frame.height > MOST_SCANNED:
-            raise InvalidImage(
-                f"The JPEG image of {frame.width} x {frame.height} pixels has {len(self._scans)}"
-                f" scans; send at most {max(1, MOST_SCANNED // (frame.width * frame.height))}, or a"
-                " baseline JPEG."
-            )
         body = b"".join((b"\xff\xd8", *self._colours.values(), *self._tables))
         certain = full and self._ended
         return Jpeg(frame, exif.orientation(self._exif), len(self._scans), body, certain)
@@ -177,7 +196,11 @@ class _Reader:
             )
         marker = _MARKER.search(self._data, end)
         stop = marker.start() if marker else len(self._data)
-        self._tables.append(self._view[start:stop])
+        # Filling before the marker, or the first half of a marker that was cut off.
+        scan = self._view[start:stop]
+        if self._data[stop - 1] == 0xFF:
+            scan = scan[: len(bytes(scan).rstrip(b"\xff"))]
+        self._tables.append(scan)
         complete = not self._frame.progressive and self._frame.is_covered(self._scans, fully=True)
         self._ended = complete and marker is not None
         return complete

@@ -69,6 +69,11 @@ class Png:
     packed: bytes
 
     @property
+    def reducible(self) -> bool:
+        """Whether a decoder can reduce it without all of it in memory; there is none that can."""
+        return False
+
+    @property
     def data(self) -> bytes:
         """A file of this picture alone."""
         return b"".join((self.lead, _chunk(_PIXELS, self.packed), _chunk(_END, b"")))
