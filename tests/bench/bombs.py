@@ -58,7 +58,12 @@ def _png(width: int, height: int, depth: int, colour: int, *, interlaced: bool =
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, int(interlaced))
     pixels = b"".join((*parts, pack.flush()))
     return b"".join(
-        (b"\x89PNG\r\n\x1a\n", _chunk(b"IHDR", header), _chunk(b"IDAT", pixels), _chunk(b"IEND", b""))
+        (
+            b"\x89PNG\r\n\x1a\n",
+            _chunk(b"IHDR", header),
+            _chunk(b"IDAT", pixels),
+            _chunk(b"IEND", b""),
+        )
     )
 
 
@@ -167,9 +172,7 @@ def send(call: Callable[[], Any]) -> tuple[str, float]:
 
 def attack(server: Product, requests: list[tuple[str, Callable[[Any], Any]]]) -> list[str]:
     """Send requests from all clients, and return a line for each kind."""
-    config = Config(
-        retries={"total_max_attempts": 1}, parameter_validation=False, read_timeout=300
-    )
+    config = Config(retries={"total_max_attempts": 1}, parameter_validation=False, read_timeout=300)
     local = threading.local()
 
     def one(request: tuple[str, Callable[[Any], Any]]) -> tuple[str, str, float]:
@@ -238,8 +241,8 @@ def main() -> None:
         f"{REQUESTS} images from {CLIENTS} clients, then 16 requests of 10 MB",
         *lines,
         f"processor time: {used / REQUESTS:.2f} s for each image",
-        f"memory: {before} MiB before, at most {highest} and {watch.highest}, {after} after {QUIET} s"
-        f" ({after - before:+} MiB)",
+        f"memory: {before} MiB before, at most {highest} and {watch.highest},"
+        f" {after} after {QUIET} s ({after - before:+} MiB)",
     )
 
 

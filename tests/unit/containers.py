@@ -62,6 +62,4 @@ def exif(orientation: int, *, kind: int = 3, order: str = ">", count: int = 1) -
     """
     value = struct.pack(order + {1: "B", 3: "H", 4: "I"}[kind], orientation).ljust(4, b"\0")
     start = b"MM\0*" if order == ">" else b"II*\0"
-    return (
-        start + struct.pack(f"{order}IHHHI", 8, count, 0x0112, kind, 1) + value + b"\0\0\0\0"
-    )
+    return start + struct.pack(f"{order}IHHHI", 8, count, 0x0112, kind, 1) + value + b"\0\0\0\0"

@@ -80,7 +80,14 @@ def test_no_segment_without_pixels_spoils_a_picture(kind: int, content: bytes) -
 
 def test_every_place_between_segments_may_hold_damage() -> None:
     for place in boundaries()[1:]:
-        for damage in (b"\0" * 999, b"\xff" * 999, b"\xff\0" * 99, b"\xff\1", b"<text>", b"\xff\xd3"):
+        for damage in (
+            b"\0" * 999,
+            b"\xff" * 999,
+            b"\xff\0" * 99,
+            b"\xff\1",
+            b"<text>",
+            b"\xff\xd3",
+        ):
             assert np.array_equal(shown(insert(damage, place)), shown(WHOLE))
 
 

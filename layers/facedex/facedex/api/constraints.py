@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from typing import Any, Final
 
 from facedex.api.errors import ValidationException
@@ -94,7 +94,7 @@ def check_length(shape: Shape, *, otherwise: int) -> Constraint | None:
     Returns:
         None if the length is not limited, or is known only after the conversion.
     """
-    kinds: dict[str, type] = {"list": list, "map": dict, "string": str}
+    kinds: dict[str, type[Sized]] = {"list": list, "map": dict, "string": str}
     kind = kinds.get(shape["type"])
     most: int | None = shape.get("max", None if kind is str else otherwise)
     if kind is None or most is None or "enum" in shape:

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as pillow
 
+from facedex.turns import Turns
 from facedex.vision import allocator, jpeg, png
 from facedex.vision.jpeg import Jpeg
 from facedex.vision.png import Png
-from facedex.turns import Turns
 from facedex.vision.vision_errors import ImageTooLarge, ImageTooSmall, InvalidImage
 
 FORMATS: Final = {jpeg.SIGNATURE: "JPEG", png.SIGNATURE: "PNG"}
@@ -109,6 +109,7 @@ def decode(
         raise InvalidImage(
             f"The {kind} image is damaged or truncated; send a complete file."
         ) from error
+
 
 def fits(data: bytes) -> bool:
     """Return whether an image has at most the default numbers of pixels; decode nothing.

@@ -20,7 +20,7 @@ _DAMAGED: Final = "The JPEG image is damaged or truncated; send a complete file.
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """The coefficients of a scan: ``first`` to ``last`` of these components, down to bit ``low``."""
+    """A scan's coefficients: ``first`` to ``last`` of these components, down to bit ``low``."""
 
     components: tuple[int, ...]
     first: int
@@ -87,9 +87,7 @@ def read_frame(kind: int, content: bytes) -> Frame:
     sampling = tuple((part[1] >> 4, part[1] & 15) for part in parts)
     if not width or not height or not all(1 <= n <= _MOST_SAMPLES for s in sampling for n in s):
         raise InvalidImage(_DAMAGED)
-    return Frame(
-        width, height, kind in _PROGRESSIVE, tuple(part[0] for part in parts), sampling
-    )
+    return Frame(width, height, kind in _PROGRESSIVE, tuple(part[0] for part in parts), sampling)
 
 
 def read_scan(frame: Frame, content: bytes) -> Scan:

@@ -165,9 +165,7 @@ def read(data: bytes) -> Png:
             lead.append(_chunk(_TRANSPARENCY, transparency))
     elif transparency and len(transparency) == _TRANSPARENCY_SIZES.get(colour):
         lead.append(_chunk(_TRANSPARENCY, transparency))
-    return Png(
-        width, height, depth, colour, interlace == 1, b"".join(lead), b"".join(pixels)
-    )
+    return Png(width, height, depth, colour, interlace == 1, b"".join(lead), b"".join(pixels))
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -208,6 +206,4 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 def _chunk(name: bytes, content: bytes) -> bytes:
     checksum = zlib.crc32(content, zlib.crc32(name))
-    return b"".join(
-        (len(content).to_bytes(4, "big"), name, content, checksum.to_bytes(4, "big"))
-    )
+    return b"".join((len(content).to_bytes(4, "big"), name, content, checksum.to_bytes(4, "big")))

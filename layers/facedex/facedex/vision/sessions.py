@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from facedex.vision.allocator import trimmer
 from facedex.turns import Turns
+from facedex.vision.allocator import trimmer
 from facedex.vision.vision_errors import PackMissing
 
 if TYPE_CHECKING:
