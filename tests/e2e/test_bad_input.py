@@ -199,6 +199,51 @@ def test_an_image_of_a_hundred_megapixels(rekognition: Any) -> None:
     assert "10000 x 10000" in message
 
 
+@pytest.mark.parametrize("kind", ["PNG", "progressive JPEG", "PNG of 1 x 64,000,000"])
+def test_images_that_would_exhaust_the_server_are_refused_with_the_limit(
+    rekognition: Any, kind: str
+) -> None:
+    size = (1, 64_000_000) if "1 x" in kind else (8000, 8000)
+    buffer = io.BytesIO()
+    Image.new("L", size).save(
+        buffer, kind.split()[-1] if "JPEG" in kind else "PNG", progressive=True
+    )
+    code, message, _ = refused(rekognition, "detect_faces", Image={"Bytes": buffer.getvalue()})
+    assert code == "ImageTooLargeException"
+    assert f"{size[0]} x {size[1]} pixels; send at most 25000000 pixels." in message
+
+
+def test_both_images_of_a_comparison_are_limited(
+    rekognition: Any, portraits: dict[str, bytes]
+) -> None:
+    bomb, face = {"Bytes": encoded(Image.new("1", (8000, 8000)), "PNG")}, portraits["grace"]
+    for source, target in ((bomb, {"Bytes": face}), ({"Bytes": face}, bomb)):
+        code, _, _ = refused(rekognition, "compare_faces", SourceImage=source, TargetImage=target)
+        assert code == "ImageTooLargeException"
+
+
+def test_nine_hundred_thousand_face_ids_are_refused_by_their_number(server: Server) -> None:
+    body = json.dumps({"CollectionId": "a", "FaceIds": ["bad id"] * 900_000}).encode()
+    status, error = post(server, body, **{"X-Amz-Target": "RekognitionService.DeleteFaces"})
+    assert (status, error["__type"]) == (400, "ValidationException")
+    assert "Value of 900000 members at 'faceIds' failed to satisfy constraint" in error["Message"]
+
+
+def test_a_photo_without_its_last_bytes_is_searched_and_one_without_its_last_rows_is_not(
+    rekognition: Any, portraits: dict[str, bytes]
+) -> None:
+    with Image.open(io.BytesIO(portraits["grace"])) as portrait:
+        photo = encoded(portrait.convert("RGB"))
+    faces = rekognition.detect_faces(Image={"Bytes": photo})["FaceDetails"]
+    assert len(faces) == 1
+    for cut in (photo[:-2], photo[:-2] + b"\0\0", photo[:-1], photo + b"trailing"):
+        assert rekognition.detect_faces(Image={"Bytes": cut})["FaceDetails"] == faces
+    for cut in (photo[:-500], photo[:-500] + b"\xff\xd9"):
+        code, message, _ = refused(rekognition, "detect_faces", Image={"Bytes": cut})
+        assert code == "InvalidImageFormatException"
+        assert "truncated" in message
+
+
 def test_an_image_without_a_face(rekognition: Any, collection: str) -> None:
     blank = {"Bytes": encoded(Image.new("RGB", (300, 300), "steelblue"))}
     assert rekognition.detect_faces(Image=blank)["FaceDetails"] == []

@@ -53,11 +53,6 @@ def test_every_exif_orientation_comes_out_upright(orientation: int) -> None:
     assert np.abs(image.pixels.astype(int) - np.asarray(upright)).max() < 12
 
 
-def test_damaged_exif_does_not_spoil_the_picture() -> None:
-    whole = encode(gradient(), "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff\0\1")
-    assert images.decode(whole).pixels.shape == (48, 64, 3)
-
-
 @pytest.mark.parametrize(
     ("width", "longest_side", "expected"),
     [(4000, 1920, 2000), (3839, 1920, 3839), (8000, 1000, 1000), (900, 1920, 900)],
@@ -122,11 +117,12 @@ def test_a_png_is_reduced_to_means_of_its_pixels_across_strips() -> None:
 
 # Prints the increase of the process's memory during decoding, MiB.
 _MEMORY = """
-import resource, sys
+import re, sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from facedex.vision import images
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+def peak():  # getrusage counts the memory of the parent, too
+    return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) // 1024
 data, before, times = sys.stdin.buffer.read(), peak(), int(sys.argv[1])
 with ThreadPoolExecutor(times) as workers:
     assert all(image.width == 5000 for image in workers.map(images.decode, [data] * times))
@@ -169,7 +165,7 @@ def test_a_pixel_bomb_is_refused_by_its_header() -> None:
     for side in (20_000, 10_000):  # above and below Pillow's own limit
         header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
         bomb = PNG[:8] + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
-        with pytest.raises(ImageTooLarge, match="64000000"):
+        with pytest.raises(ImageTooLarge, match="at most 25000000"):
             images.decode(bomb)
     with pytest.raises(ImageTooLarge, match="64 x 48"):
         images.decode(PNG, max_pixels=64 * 48 - 1)

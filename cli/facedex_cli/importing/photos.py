@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from facedex.vision.images import FORMATS
 from facedex_cli.importing.import_errors import NotAnImage, TooLarge
-from facedex_cli.importing.reducing import MOST_BYTES, reduce
+from facedex_cli.importing.reducing import is_accepted, reduce
 
 if TYPE_CHECKING:
     from mypy_boto3_rekognition.type_defs import ImageTypeDef
@@ -188,7 +188,7 @@ class Folder:
             TooLarge: also if the file exceeds the maximum size.
         """
         data = self.read(photo)
-        if len(data) > MOST_BYTES:
+        if not is_accepted(data):
             return Prepared({"Bytes": reduce(data)}, smaller=True)
         return Prepared({"Bytes": data})
 

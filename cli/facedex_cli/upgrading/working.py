@@ -20,7 +20,7 @@ from facedex.vision.vision_errors import ImageTooLarge, InvalidImage
 from facedex.workflows.pictures import MAX_FACES
 from facedex_cli.importing.import_errors import NotAnImage, TooLarge
 from facedex_cli.importing.photos import Photo, Source
-from facedex_cli.importing.reducing import MOST_BYTES, reduce
+from facedex_cli.importing.reducing import is_accepted, reduce
 from facedex_cli.upgrading.originals import Originals
 
 NOT_FOUND: Final = "the new pack does not find it in its original"
@@ -112,7 +112,7 @@ class Worker:
         digests = [sha256(data).digest()]
         images = self._originals.of_bytes(digests[0]) if job.images is None else job.images
         try:
-            if images is None and len(data) > MOST_BYTES:
+            if images is None and not is_accepted(data):
                 # `facedex import` sends a reduced copy.
                 data = reduce(data)
                 digests.append(sha256(data).digest())
@@ -133,7 +133,9 @@ class Worker:
             }
         if not any(stored.values()):
             return Processed(digests, images)  # an earlier run stored the vectors
-        picture = pictures.decode(data, max_pixels=self._max_pixels)
+        # Earlier releases also indexed larger PNG and progressive JPEG images.
+        most = self._max_pixels
+        picture = pictures.decode(data, max_pixels=most, max_whole_pixels=most)
         found = self._pack.detect(picture, longest_side=self._side, limit=MAX_FACES)
         count = 0
         reasons: dict[UUID, str] = {}

@@ -61,6 +61,7 @@ class Settings:
         threads: ONNX Runtime threads for one request.
         detection_side: longest side, in pixels, of the image that the detector processes.
         max_pixels: images with more pixels than this are rejected without decoding.
+        max_whole_pixels: the same for PNG and progressive JPEG, which take more time and memory.
         connections: maximum number of database connections of one process.
         statement_timeout: seconds after which Postgres cancels a statement.
         database_patience: maximum seconds to wait for a database connection, also limited by the
@@ -104,6 +105,7 @@ class Settings:
     threads: int
     detection_side: int
     max_pixels: int
+    max_whole_pixels: int
     connections: int
     statement_timeout: int
     account: str
@@ -152,6 +154,7 @@ class Settings:
             threads=read.whole("FACEDEX_THREADS", min(2, os.cpu_count() or 1)),
             detection_side=read.whole("FACEDEX_DETECTION_SIDE", 1280),
             max_pixels=read.whole("FACEDEX_MAX_PIXELS", 64_000_000),
+            max_whole_pixels=read.whole("FACEDEX_MAX_WHOLE_PIXELS", 25_000_000),
             connections=read.whole("FACEDEX_CONNECTIONS", 8),
             statement_timeout=read.whole("FACEDEX_STATEMENT_TIMEOUT", 20),
             account=read.text("FACEDEX_ACCOUNT", DEFAULT_ACCOUNT),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from typing import Any, Final
 
 from facedex.api.errors import ValidationException
@@ -14,11 +14,16 @@ Location = tuple[Any, str] | None
 
 Constraint = Callable[[Any], str | None]
 
-_MOST_SHOWN = 10
+MOST_FOUND: Final = 10
+_MOST_SHOWN: Final = 80  # characters of a value or of a map's key
 
 
 class Violations:
-    """The broken constraints of one document, collected so that all are reported at once."""
+    """The broken constraints of one document, collected so that all are reported at once.
+
+    The check of a document ends with the tenth: a request with a million wrong members must not
+    cost more than one with ten.
+    """
 
     def __init__(self) -> None:
         self._sentences: list[str] = []
@@ -30,10 +35,15 @@ class Violations:
             value: the value; the message quotes short text only, never binary data.
             location: where the value is in the document.
             demand: the constraint, as AWS words it.
+
+        Raises:
+            ValidationException: if this is the tenth violation.
         """
         self._sentences.append(
             f"Value {_show(value)} at '{spell(location)}' failed to satisfy constraint: {demand}"
         )
+        if len(self._sentences) == MOST_FOUND:
+            self.raise_if_any()
 
     def raise_if_any(self) -> None:
         """Raise one error that lists the recorded violations, if there are any.
@@ -44,7 +54,7 @@ class Violations:
         count = len(self._sentences)
         if count:
             errors = "error" if count == 1 else "errors"
-            shown = "; ".join(self._sentences[:_MOST_SHOWN])
+            shown = "; ".join(self._sentences)
             raise ValidationException(f"{count} validation {errors} detected: {shown}")
 
 
@@ -53,6 +63,7 @@ def spell(location: Location) -> str:
     parts: list[str] = []
     while location is not None:
         location, step = location
+        step = _shorten(step)
         parts.append(f"{step}.member" if step.isdecimal() else step[:1].lower() + step[1:])
     return ".".join(reversed(parts))
 
@@ -65,8 +76,31 @@ def _show(value: Any) -> str:
         return "null"
     if isinstance(value, list | dict):
         return f"of {len(value)} members"
-    text = str(value).encode("utf-8", "replace").decode()
-    return f"'{text[:80]}…'" if len(text) > 80 else f"'{text}'"
+    return f"'{_shorten(str(value))}'"
+
+
+def _shorten(text: str) -> str:
+    shown = text[:_MOST_SHOWN].encode("utf-8", "replace").decode()
+    return f"{shown}…" if len(text) > _MOST_SHOWN else shown
+
+
+def check_length(shape: Shape, *, otherwise: int) -> Constraint | None:
+    """Return the check of the length of a shape's values before their members are visited.
+
+    Args:
+        shape: of the values.
+        otherwise: maximum for lists and maps without one in the service model.
+
+    Returns:
+        None if the length is not limited, or is known only after the conversion.
+    """
+    kinds: dict[str, type[Sized]] = {"list": list, "map": dict, "string": str}
+    kind = kinds.get(shape["type"])
+    most: int | None = shape.get("max", None if kind is str else otherwise)
+    if kind is None or most is None or "enum" in shape:
+        return None
+    demand = _too_long(most)
+    return lambda value: demand if isinstance(value, kind) and len(value) > most else None
 
 
 def constraints_of(shape: Shape) -> tuple[Constraint, ...]:
@@ -131,8 +165,12 @@ def _at_least(low: float, sized: bool) -> Constraint:
     return lambda value: None if value >= low else demand
 
 
+def _too_long(high: float, sized: bool = True) -> str:
+    return f"Member must have {_measure(sized)} less than or equal to {_spell_number(high)}"
+
+
 def _at_most(high: float, sized: bool) -> Constraint:
-    demand = f"Member must have {_measure(sized)} less than or equal to {_spell_number(high)}"
+    demand = _too_long(high, sized)
     if sized:
         return lambda value: None if len(value) <= high else demand
     return lambda value: None if value <= high else demand

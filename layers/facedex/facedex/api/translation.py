@@ -7,12 +7,15 @@ the members that it has.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
-from facedex.api.constraints import Location, Violations, constraints_of
+from facedex.api.constraints import Location, Violations, check_length, constraints_of
 from facedex.api.service_model import shape
 
 Translation = Callable[[Any, Location, Violations], Any]
+
+# The service model does not limit every list of a request; this is its largest limit.
+_MOST_MEMBERS: Final = 4096
 
 
 class Translator:
@@ -43,7 +46,7 @@ class Translator:
 
         Raises:
             ValidationException: if members are missing or break constraints; the message lists
-                all of them.
+                all of them, or the first ten.
             Exception: the error made by ``refuse``, if a member has the wrong type.
         """
         violations = Violations()
@@ -73,10 +76,15 @@ class Translator:
         without_minimum = {key: value for key, value in definition.items() if key != "min"}
         may_be_empty = self._strict and definition["type"] == "list"
         constraints = constraints_of(without_minimum if may_be_empty else definition)
-        if not constraints:
+        too_long = None if self._strict else check_length(definition, otherwise=_MOST_MEMBERS)
+        if not constraints and too_long is None:
             return convert
 
         def checked(value: Any, location: Location, violations: Violations) -> Any:
+            # Before the members are visited, or the text is compared with a pattern.
+            if too_long is not None and (demand := too_long(value)) is not None:
+                violations.add(value, location, demand)
+                return value
             converted = convert(value, location, violations)
             for constraint in constraints:
                 demand = constraint(converted)

@@ -26,6 +26,7 @@ _ERRORS: Final[dict[type[Exception], type[errors.ServiceError]]] = {
     store_errors.UserExists: errors.ConflictException,
     store_errors.UserNotFound: errors.ResourceNotFoundException,
     vision_errors.ImageTooLarge: errors.ImageTooLargeException,
+    vision_errors.ImageTooSmall: errors.InvalidParameterException,
     vision_errors.InvalidImage: errors.InvalidImageFormatException,
     vision_errors.PackMissing: errors.InternalServerError,
 }

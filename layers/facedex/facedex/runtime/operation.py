@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from facedex import invocation
 from facedex.api.media_types import JSON
@@ -14,10 +15,16 @@ from facedex.api.writing import write_response
 from facedex.runtime.gateway import Call, answer
 from facedex.runtime.model_change import with_current_model
 from facedex.runtime.services import Services
+from facedex.turns import Turns
 
 Request = dict[str, Any]
 Response = dict[str, Any]
 Handler = Callable[[Request, Services], Response]
+
+# Bytes of the large bodies that are parsed at once. Parsed, a million short names take ten times
+# the bytes of the body.
+_parsing: Final = Turns(32 << 20)
+_LARGE: Final = 1 << 20
 
 
 class Endpoint:
@@ -53,7 +60,8 @@ class Endpoint:
         """
         call.caller.require(self.name)
         name = variant or self.name
-        request = read_request(name, read(call))
+        with _parsing.hold(len(call.body)) if len(call.body) > _LARGE else nullcontext():
+            request = read_request(name, read(call))
         handle = partial(self._handlers[name], request, Services(call.owner))
         return write_response(name, with_current_model(handle))
 

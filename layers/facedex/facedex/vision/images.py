@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 import io
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags
 from PIL import Image as pillow
 
-from facedex.vision import jpeg
-from facedex.vision.vision_errors import ImageTooLarge, InvalidImage
+from facedex.turns import Turns
+from facedex.vision import allocator, jpeg, png
+from facedex.vision.jpeg import Jpeg
+from facedex.vision.png import Png
+from facedex.vision.vision_errors import ImageTooLarge, ImageTooSmall, InvalidImage
 
-FORMATS = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG"}
-LONGEST_SIDE = 1920
-MAX_PIXELS = 64_000_000
+FORMATS: Final = {jpeg.SIGNATURE: "JPEG", png.SIGNATURE: "PNG"}
+LONGEST_SIDE: Final = 1920
+MAX_PIXELS: Final = 64_000_000
+# Of an image that cannot be reduced while it is decoded: PNG and progressive JPEG. All its pixels
+# are in memory, with up to 6 bytes each.
+MAX_WHOLE_PIXELS: Final = 25_000_000
+MOST_SCANS: Final = 16  # of a progressive JPEG of that size, half a second; encoders make about 10
+MAX_SIDE: Final = 65_500  # the longest side that JPEG decoders accept
 
-# Decoding takes up to 6 bytes for each pixel, so few large images are decoded concurrently.
-LARGE = 16_000_000  # pixels
-LARGE_AT_ONCE = 2
-STRIP = 1_000_000  # pixels to convert at once
+# Decoding of all threads, in pixels in memory. Images below SMALL do not wait for their turn: the
+# number of threads bounds them.
+IN_FLIGHT: Final = 50_000_000
+SMALL: Final = 4_000_000
+STRIP: Final = 1_000_000  # pixels to convert at once
 
 # The transposition that turns an image of each orientation upright (EXIF 2.32, tag 0x0112).
-UPRIGHT = {
+UPRIGHT: Final = {
     2: pillow.Transpose.FLIP_LEFT_RIGHT,
     3: pillow.Transpose.ROTATE_180,
     4: pillow.Transpose.FLIP_TOP_BOTTOM,
@@ -33,11 +43,14 @@ UPRIGHT = {
     7: pillow.Transpose.TRANSVERSE,
     8: pillow.Transpose.ROTATE_90,
 }
-TURNED = frozenset({5, 6, 7, 8})  # orientations that exchange width and height
+TURNED: Final = frozenset({5, 6, 7, 8})  # orientations that exchange width and height
 
-# Dedicated threads, because memory that a thread frees stays reserved for that thread: sixteen
-# request threads would keep the memory of sixteen images, even if they decoded one at a time.
-_large = ThreadPoolExecutor(LARGE_AT_ONCE, thread_name_prefix="large-images")
+# The colours that a JPEG decoder makes of missing coefficients, in RGB and from CMYK.
+_MISSING: Final = frozenset((grey, grey, grey) for grey in (*range(62, 67), 128))
+_MOST_REPACKED: Final = 64 << 20  # bytes of unpacked pixels; packing takes half a second
+
+allocator.configure()  # every process that handles pixels imports this module
+in_flight: Final = Turns(IN_FLIGHT)
 
 
 @dataclass(frozen=True)
@@ -49,74 +62,167 @@ class Image:
     height: int
 
 
-def decode(data: bytes, *, longest_side: int = LONGEST_SIDE, max_pixels: int = MAX_PIXELS) -> Image:
+def decode(
+    data: bytes,
+    *,
+    longest_side: int = LONGEST_SIDE,
+    max_pixels: int = MAX_PIXELS,
+    max_whole_pixels: int = MAX_WHOLE_PIXELS,
+    smallest_side: int = 1,
+) -> Image:
     """Decode a JPEG or PNG image and turn it upright by its EXIF orientation.
 
     The format is detected from the content. An image whose longest side is at least twice
     `longest_side` is reduced to 1/2, 1/4 or 1/8 of its size; the result's longest side stays at or
     above `longest_side`. Transparent pixels become white, the background for which cropped
-    portraits are made. At most two images above 16 megapixels are decoded concurrently; others
-    wait.
+    portraits are made. What is not pixels or orientation is ignored, whether damaged or not.
+
+    All threads together decode at most 50 megapixels in memory, plus images below 4 megapixels;
+    others wait for their turn.
 
     Args:
         data: the file's content.
         longest_side: pixels below which the longest side is never reduced.
         max_pixels: maximum size; checked against the header before decoding.
+        max_whole_pixels: the same for PNG and progressive JPEG, whose pixels are all in memory
+            before they can be reduced.
+        smallest_side: minimum of either side.
 
     Raises:
         InvalidImage: if the data is not a complete JPEG or PNG, or is a JPEG with more scans than
             an encoder produces.
-        ImageTooLarge: if the image has more than `max_pixels`.
+        ImageTooLarge: if the image has more pixels than allowed.
+        ImageTooSmall: if a side has fewer than `smallest_side` pixels.
     """
-    kind = next((name for magic, name in FORMATS.items() if data.startswith(magic)), None)
-    if kind is None:
-        raise InvalidImage("The image is neither JPEG nor PNG; send one of these formats.")
+    kind = _kind(data)
     try:
-        return _decode(data, kind, longest_side, max_pixels)
-    except (ImageTooLarge, InvalidImage):
+        file = _read(data, kind)
+        _check_size(file, max_pixels, max_whole_pixels)
+        _check_smallest(file, smallest_side)
+        if isinstance(file, Png):
+            return _decode_png(file, longest_side)
+        file.require_few_scans(MOST_SCANS * max_whole_pixels)
+        return _decode_jpeg(file, longest_side)
+    except (ImageTooLarge, ImageTooSmall, InvalidImage):
         raise
-    except (pillow.DecompressionBombError, pillow.DecompressionBombWarning) as error:
-        raise ImageTooLarge(f"The image is too large; send at most {max_pixels} pixels.") from error
     except Exception as error:  # damaged files make Pillow raise almost anything
         raise InvalidImage(
             f"The {kind} image is damaged or truncated; send a complete file."
         ) from error
 
 
-def _decode(data: bytes, kind: str, longest_side: int, max_pixels: int) -> Image:
-    # Checked before Pillow opens the file, as Pillow is slow with many small segments.
-    scans = jpeg.count_scans(data) if kind == "JPEG" else 1
-    with pillow.open(io.BytesIO(data), formats=(kind,)) as source:
-        width, height = source.size
-        if width * height > max_pixels:
-            raise ImageTooLarge(
-                f"The image has {width} x {height} pixels; send at most {max_pixels} pixels."
-            )
-        jpeg.check_scans(scans, width, height)
-        reduction = next((n for n in (8, 4, 2) if max(width, height) // n >= longest_side), 1)
-        if reduction > 1:
-            source.draft(None, (max(1, width // reduction), max(1, height // reduction)))
-            if source.size != (width, height):
-                reduction = 1  # the JPEG decoder reduces the image
-        if width * height > LARGE:
-            pixels, orientation = _large.submit(_upright, source, reduction).result()
-        else:
-            pixels, orientation = _upright(source, reduction)
-    if orientation in TURNED:
+def fits(data: bytes) -> bool:
+    """Return whether an image has at most the default numbers of pixels; decode nothing.
+
+    Raises:
+        InvalidImage: if the data has no complete JPEG or PNG header.
+    """
+    try:
+        _check_size(_read(data, _kind(data)), MAX_PIXELS, MAX_WHOLE_PIXELS)
+    except ImageTooLarge:
+        return False
+    return True
+
+
+def _kind(data: bytes) -> str:
+    kind = next((name for magic, name in FORMATS.items() if data.startswith(magic)), None)
+    if kind is None:
+        raise InvalidImage("The image is neither JPEG nor PNG; send one of these formats.")
+    return kind
+
+
+def _read(data: bytes, kind: str) -> Jpeg | Png:
+    return jpeg.read(data) if kind == "JPEG" else png.read(data)
+
+
+def _check_size(file: Jpeg | Png, max_pixels: int, max_whole_pixels: int) -> None:
+    most = max_pixels if file.reducible else min(max_pixels, max_whole_pixels)
+    width, height = file.width, file.height
+    if width * height > most:
+        advice = "" if most == max_pixels else f" A baseline JPEG may have {max_pixels}."
+        raise ImageTooLarge(
+            f"The image has {width} x {height} pixels; send at most {most} pixels.{advice}"
+        )
+    if max(width, height) > MAX_SIDE:
+        raise ImageTooLarge(
+            f"The image has {width} x {height} pixels; either side may have at most {MAX_SIDE}."
+        )
+
+
+def _check_smallest(file: Jpeg | Png, side: int) -> None:
+    if min(file.width, file.height) < side:
+        turned = isinstance(file, Jpeg) and file.orientation in TURNED
+        width, height = (file.height, file.width) if turned else (file.width, file.height)
+        raise ImageTooSmall(
+            f"The image has {width} x {height} pixels; either side must have at least {side}."
+        )
+
+
+def _reduction(width: int, height: int, longest_side: int) -> int:
+    return next((n for n in (8, 4, 2) if max(width, height) // n >= longest_side), 1)
+
+
+@contextmanager
+def _turn(pixels: int) -> Iterator[None]:
+    """Wait until that many pixels may be decoded, and return their memory afterwards."""
+    if pixels <= SMALL:
+        yield
+        return
+    with in_flight.hold(pixels):
+        yield
+    allocator.trimmer.trim_later()
+
+
+def _decode_jpeg(file: Jpeg, longest_side: int) -> Image:
+    width, height = file.width, file.height
+    reduction = _reduction(width, height, longest_side)
+    with _turn(width * height // (reduction**2 if file.reducible else 1)):
+        picture = _load_jpeg(file.data, reduction)
+        last = picture.getpixel((picture.width - 1, picture.height - 1))
+        if not file.certain or last in _MISSING:
+            _require_complete(picture, _load_jpeg(file.altered, reduction))
+        if file.orientation in UPRIGHT:
+            picture = picture.transpose(UPRIGHT[file.orientation])
+        pixels = np.asarray(picture)
+    if file.orientation in TURNED:
         width, height = height, width
     return Image(pixels=pixels, width=width, height=height)
 
 
-def _upright(source: pillow.Image, reduction: int) -> tuple[NDArray[np.uint8], int]:
-    """Decode and close the image; return its upright pixels (rows, columns, 3) and orientation."""
-    source.load()
-    orientation = _orientation(source)
-    picture = _reduce(source, reduction)
-    if orientation in UPRIGHT:
-        picture = picture.transpose(UPRIGHT[orientation])
-    pixels = np.asarray(picture)
-    source.close()  # free the memory before this thread decodes the next image
-    return pixels, orientation
+def _load_jpeg(data: bytes, reduction: int) -> pillow.Image:
+    with pillow.open(io.BytesIO(data), formats=("JPEG",)) as source:
+        width, height = source.size
+        if reduction > 1:
+            source.draft(None, (max(1, width // reduction), max(1, height // reduction)))
+            if source.size != (width, height):
+                reduction = 1  # the JPEG decoder reduces the image
+        source.load()
+        return _reduce(source, reduction)
+
+
+def _require_complete(picture: pillow.Image, altered: pillow.Image) -> None:
+    """Check that the last scan is complete: what follows it then makes no difference."""
+    if not np.array_equal(np.asarray(picture), np.asarray(altered)):
+        raise InvalidImage("The JPEG image is damaged or truncated; send a complete file.")
+
+
+def _decode_png(file: Png, longest_side: int) -> Image:
+    with _turn(file.width * file.height):
+        reduction = _reduction(file.width, file.height, longest_side)
+        try:
+            picture = _load_png(file.data, reduction)
+        except Exception:  # damage that may concern the compression and not the pixels
+            if file.unpacked_size > _MOST_REPACKED:
+                raise
+            picture = _load_png(file.repacked().data, reduction)
+        pixels = np.asarray(picture)
+    return Image(pixels=pixels, width=file.width, height=file.height)
+
+
+def _load_png(data: bytes, reduction: int) -> pillow.Image:
+    with pillow.open(io.BytesIO(data), formats=("PNG",)) as source:
+        source.load()
+        return _reduce(source, reduction)
 
 
 def _reduce(source: pillow.Image, factor: int) -> pillow.Image:
@@ -148,12 +254,3 @@ def _to_rgb(source: pillow.Image) -> pillow.Image:
     flat = pillow.new("RGB", layered.size, "white")
     flat.paste(layered, mask=layered.getchannel("A"))
     return flat
-
-
-def _orientation(source: pillow.Image) -> int:
-    """Return the EXIF orientation, or 1 if it is missing or cannot be read."""
-    try:
-        value = source.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # damaged metadata does not affect the pixels
-        return 1
-    return value if isinstance(value, int) else 1

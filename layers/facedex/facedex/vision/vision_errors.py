@@ -16,6 +16,10 @@ class ImageTooLarge(ValueError):
     """The image has more pixels than allowed."""
 
 
+class ImageTooSmall(ValueError):
+    """The image has too few pixels to hold a face."""
+
+
 class PackMissing(RuntimeError):
     """The model pack is missing, incomplete, or of a kind that this version does not support."""
 

@@ -8,7 +8,6 @@ from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
-from facedex.api.errors import InvalidParameterException
 from facedex.aws.objects import image_bytes
 from facedex.runtime.services import Services
 
@@ -60,20 +59,21 @@ def read(services: Services, document: Mapping[str, Any], pack: Pack | None = No
         pack: finds the faces; the default pack if None.
 
     Raises:
-        ServiceError: if the image cannot be read, or is too small.
+        ServiceError: if the image cannot be read.
         InvalidImage: if the image is not a complete JPEG or PNG.
         ImageTooLarge: if the image has too many pixels.
+        ImageTooSmall: if a side has too few pixels.
     """
     # Imported here, so that functions that process no pictures do not load NumPy.
     from facedex.vision.images import decode
 
     data = image_bytes(document)
-    image = decode(data, max_pixels=services.settings.max_pixels)
-    if min(image.width, image.height) < _SMALLEST_SIDE:
-        raise InvalidParameterException(
-            f"The image has {image.width} x {image.height} pixels; either side must have at"
-            f" least {_SMALLEST_SIDE}."
-        )
+    image = decode(
+        data,
+        max_pixels=services.settings.max_pixels,
+        max_whole_pixels=services.settings.max_whole_pixels,
+        smallest_side=_SMALLEST_SIDE,
+    )
     pack = pack or services.pack
     return Picture(data, image, detect(services, image, pack), pack)
 
