@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tests.e2e.plain_http import Rest
 
 ROLE = "arn:aws:iam::123456789012:role/AmazonRekognition"
+MISSING_TOPIC = "arn:aws:sns:us-east-1:123456789012:AmazonRekognition-nowhere"
 CREDENTIALS = {
     **os.environ,
     "AWS_ACCESS_KEY_ID": "testing",
@@ -148,6 +149,33 @@ def test_the_end_is_published_once_in_rekognitions_format(studio: Studio, both: 
         "Video": {"S3ObjectName": "announced.mp4", "S3Bucket": studio.name},
     }
     assert messages[bad][0]["Status"] == "FAILED"
+
+
+@pytest.mark.parametrize("topic", [MISSING_TOPIC, MISSING_TOPIC.replace("us-east-1", "eu-west-1")])
+def test_a_missing_topic_is_refused_at_the_start(studio: Studio, both: bytes, topic: str) -> None:
+    client = studio.rekognition
+    video = studio.put("missing topic.mp4", both)
+    channel = {"SNSTopicArn": topic, "RoleArn": ROLE}
+    with pytest.raises(client.exceptions.InvalidParameterException, match="does not exist"):
+        studio.start(video, NotificationChannel=channel)
+    with pytest.raises(client.exceptions.InvalidParameterException, match="does not exist"):
+        client.start_face_detection(Video=video, NotificationChannel=channel)
+
+
+def test_a_repeated_start_returns_the_job_even_if_its_topic_was_deleted(
+    studio: Studio, both: bytes
+) -> None:
+    sns = studio.server.client("sns")
+    topic = sns.create_topic(Name=f"AmazonRekognition-passing-{studio.name}")["TopicArn"]
+    video = studio.put("passing topic.mp4", both)
+    members = {
+        "NotificationChannel": {"SNSTopicArn": topic, "RoleArn": ROLE},
+        "ClientRequestToken": f"passing-{studio.name[-20:]}",
+    }
+    job_id = studio.start(video, **members)
+    sns.delete_topic(TopicArn=topic)
+    assert studio.start(video, **members) == job_id
+    assert studio.wait(job_id)["JobStatus"] == "SUCCEEDED"
 
 
 def test_amazons_python_example_runs_with_only_another_endpoint(
