@@ -40,14 +40,11 @@ OPERATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "tags": ("ListTagsForResource", {"ResourceArn": ARN}),
 }
 
-# State before: operation -> error or none, and the state after.
-SAME = {
-    name: (GOOD, "")
-    for name in ("describe", "update", "tag", "untag", "tags")  # "" is the same state
-}
+# State before: operation -> error or none, and the state after, "" for the same.
+SAME = dict.fromkeys(("describe", "update", "tag", "untag", "tags"), (GOOD, ""))
 TABLE: dict[str, dict[str, tuple[str, str]]] = {
     "ABSENT": {
-        **{name: (MISSING, "") for name in OPERATIONS},
+        **dict.fromkeys(OPERATIONS, (MISSING, "")),
         "create": (GOOD, "STOPPED"),
     },
     "STOPPED": {
@@ -100,7 +97,7 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "delete": (GOOD, "ABSENT"),
     },
     "deleted while STOPPING": {
-        **{name: (MISSING, "") for name in OPERATIONS},
+        **dict.fromkeys(OPERATIONS, (MISSING, "")),
         "create": (GOOD, "STOPPED"),
     },
 }

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import av
@@ -14,9 +15,11 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from facedex.media import orientation
+from facedex.media.clocks import Clock, Jumps, demux, mended
 from facedex.media.film_errors import FilmError
-from facedex.media.opening import Clock, open_film
+from facedex.media.opening import open_film
 from facedex.media.ranges import Source
+from facedex.media.recordings import Recording, window
 from facedex.media.segments import Grid, Segment
 from facedex.vision.images import Image
 
@@ -26,17 +29,50 @@ LONG_BEFORE: Final = 10  # seconds
 MOST_AHEAD: Final = 32  # packets read before one is decoded: twice the number that H.264 reorders
 
 
-def sample(source: Source, segment: Segment, grid: Grid) -> Iterator[tuple[int, Image]]:
+@dataclass(slots=True)
+class Damage:
+    """What could not be decoded of a segment.
+
+    Attributes:
+        frames: number of frames that could not be decoded.
+    """
+
+    frames: int = 0
+
+
+def sample(
+    source: Source,
+    segment: Segment,
+    grid: Grid,
+    recordings: Sequence[Recording] = (),
+    damage: Damage | None = None,
+) -> Iterator[tuple[int, Image]]:
     """Yield the time in ms and the picture of the first frame in each cell of the grid.
+
+    Args:
+        source: the film's file.
+        segment: the segment, which lies in one recording.
+        grid: the cells.
+        recordings: the recordings in the file; none if it is one.
+        damage: counts what cannot be decoded.
 
     Raises:
         FilmError: if the file cannot be opened, or none of its frames can be decoded.
     """
-    with open_film(source) as (container, stream):
-        clock = Clock(container, stream)
+    recording = next((each for each in reversed(recordings) if each.start <= segment.start), None)
+    if recording:
+        source = window(source, recording)
+    with open_film(source, track=recording and recording.track) as (container, stream, _):
+        clock = Clock(container, stream, start=recording.start if recording else 0)
         aspect = orientation.pixel_aspect(stream.codec_context)
         last: int | None = None
-        for frame in _decode(_packets(container, stream, clock, segment.start), clock, grid):
+        if recording is None or recording.steady:
+            begin = recording.start if recording else 0
+            packets = _packets(container, stream, clock, segment.start, begin)
+        else:
+            packets = mended(demux(container, stream), Jumps(container, stream))
+        damaged = _Damaged(clock, segment, damage or Damage())
+        for frame in _decode(packets, clock, grid, damaged):
             at = clock.milliseconds(frame.pts or 0)
             if at >= segment.end:
                 break
@@ -46,16 +82,35 @@ def sample(source: Source, segment: Segment, grid: Grid) -> Iterator[tuple[int, 
                 yield at, orientation.to_image(frame, pixel_aspect=aspect)
 
 
+class _Damaged:
+    """Counts the frames of one segment that cannot be decoded."""
+
+    def __init__(self, clock: Clock, segment: Segment, damage: Damage) -> None:
+        self._clock, self._segment, self._damage = clock, segment, damage
+
+    def count(self, packet: Packet[VideoStream]) -> None:
+        time = packet.pts if packet.pts is not None else packet.dts
+        at = self._segment.start if time is None else self._clock.milliseconds(time)
+        if self._segment.start <= at < self._segment.end:
+            self._damage.frames += 1
+
+
 def _packets(
-    container: InputContainer, stream: VideoStream, clock: Clock, start: int
+    container: InputContainer, stream: VideoStream, clock: Clock, start: int, begin: int
 ) -> Iterator[Packet[VideoStream]]:
-    """Yield the track's packets, beginning with a key frame displayed at or before ``start``."""
-    for back in STEPS_BACK if start > 0 else ():
+    """Yield the track's packets, beginning with a key frame displayed at or before ``start``.
+
+    Args:
+        container, stream, clock: the recording.
+        start: the time at which the segment begins, ms.
+        begin: the time at which the recording begins, ms.
+    """
+    for back in STEPS_BACK if start > begin else ():
         try:
-            container.seek(clock.ticks(max(0, start - back)), stream=stream)
+            container.seek(clock.ticks(max(begin, start - back)), stream=stream)
         except av.error.FFmpegError:  # the container cannot seek there
             break
-        packets = container.demux(stream)
+        packets = demux(container, stream)
         for packet in packets:
             if packet.is_keyframe and packet.pts is not None:
                 break
@@ -65,11 +120,11 @@ def _packets(
             yield packet
             yield from packets
             return
-        if start <= back:
+        if start - begin <= back:
             break
-    if start > 0:
+    if start > begin:
         _rewind(container, stream)
-    yield from container.demux(stream)
+    yield from demux(container, stream)
 
 
 def _rewind(container: InputContainer, stream: VideoStream) -> None:
@@ -79,7 +134,7 @@ def _rewind(container: InputContainer, stream: VideoStream) -> None:
 
 
 def _decode(
-    packets: Iterator[Packet[VideoStream]], clock: Clock, grid: Grid
+    packets: Iterator[Packet[VideoStream]], clock: Clock, grid: Grid, damaged: _Damaged
 ) -> Iterator[VideoFrame]:
     """Decode packets, except frames that no other frame refers to and that are not first in a cell.
 
@@ -96,6 +151,7 @@ def _decode(
             break
         except av.error.FFmpegError:  # damage: like a player, continue after it
             failed += 1
+            damaged.count(packet)
             continue
         for frame in frames:
             if frame.pts is not None:

@@ -1,0 +1,188 @@
+"""The extent of a recording: how long it is, where it ends, and where decoding can start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from facedex.media.clocks import Clock, Jumps, demux
+from facedex.media.film_errors import FilmError
+from facedex.media.ranges import Source
+from facedex.media.recordings import REPEATED, last_start, next_program, next_start
+
+LONGEST: Final = 6 * 3600 * 1000  # ms; Rekognition's limit
+# A declared duration that differs by less is right: sound may end later than pictures.
+TOLERANCE: Final = 1_000  # ms
+# Bytes after the last picture that are not worth a remark: an index, sound, tags.
+LONGEST_REST: Final = 64 * 1024
+REST_SHARE: Final = 10  # a tenth of the file
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """The extent of a recording.
+
+    Attributes:
+        duration: until the end of the last picture, ms.
+        key_frames: times in ms, from the start of the recording, at which decoding can start; empty
+            if they are unknown.
+        end: position in the file after its last byte.
+        last: position in the file after the last picture, or within it.
+        steady: whether its clock runs without jumps.
+        declared: the duration that the file declares, ms, which may include sound after the last
+            picture; None if it declares none.
+    """
+
+    duration: int
+    key_frames: tuple[int, ...]
+    end: int
+    last: int
+    steady: bool = True
+    declared: int | None = None
+
+    @property
+    def rest(self) -> int:
+        """The share of the file after the last picture, in percent, if it is considerable."""
+        rest = self.end - self.last
+        return 100 * rest // self.end if rest > max(LONGEST_REST, self.end // REST_SHARE) else 0
+
+    @property
+    def ends_early(self) -> bool:
+        """Whether the pictures end before the film that the file declares."""
+        return self.declared is not None and self.declared > self.duration + TOLERANCE
+
+
+def by_index(
+    container: InputContainer, stream: VideoStream, clock: Clock, first: int | None, size: int
+) -> Extent | None:
+    """Return the extent by the index of an MP4 file, which lists every frame.
+
+    A file may be shorter than its index; the frames that it contains count.
+
+    Args:
+        container, stream, clock: the recording.
+        first: timestamp of the first key frame.
+        size: of the file, in bytes.
+
+    Returns:
+        The extent, or None if the file has no index.
+    """
+    entries = stream.index_entries
+    present = [entry for entry in entries if entry.pos + entry.size <= size]
+    if not present:
+        return None
+    # The index contains decoding times, but frames have display times. With most encoders, the
+    # difference is the same for all key frames; otherwise, segments decode a little more.
+    shift = first - entries[0].timestamp if first is not None else 0
+    key_frames = ascending(
+        clock.milliseconds(entry.timestamp + shift) for entry in present if entry.is_keyframe
+    )
+    times = [clock.milliseconds(entry.timestamp + shift) for entry in (present[0], present[-1])]
+    last = times[1] + _interval(*times, len(present))
+    after = max(entry.pos + entry.size for entry in present)
+    if len(present) < len(entries):
+        return Extent(last, key_frames, size, after)
+    return Extent(last, key_frames, size, after, declared=_declared(container))
+
+
+def by_reading(
+    source: Source,
+    container: InputContainer,
+    stream: VideoStream,
+    clock: Clock,
+    size: int,
+    heartbeat: Callable[[int], None] | None,
+) -> Extent:
+    """Return the extent by reading a recording to its end, without decoding it.
+
+    It ends where the file ends or another recording begins.
+
+    Args:
+        source: the file.
+        container, stream, clock: the recording in it.
+        size: of the file, in bytes.
+        heartbeat: called at each key frame with its time in ms.
+
+    Raises:
+        FilmError: if the recording is longer than allowed.
+    """
+    name = container.format.name
+    declared = _declared(container)
+    container.seek(container.start_time or 0)
+    jumps, steady, shift = Jumps(container, stream), True, 0
+    end, place, key_frames = 0, 0, []
+    first, last, count = 0, 0, 0
+    for packet in demux(container, stream):
+        time = packet.pts if packet.pts is not None else packet.dts
+        if time is None:
+            continue
+        if jumps.is_far(packet) and (start := _start_before(source, name, place, packet)):
+            end = max(end, last + _interval(first, last, count))
+            return Extent(end, ascending(key_frames), start, place, steady)
+        if jump := jumps.follow(packet):
+            steady, shift = False, shift - jump
+        at = clock.milliseconds(time + shift)
+        first, last, count = at if not count else min(first, at), max(last, at), count + 1
+        end = max(end, clock.milliseconds(time + shift + (packet.duration or 0)))
+        if end > LONGEST:
+            raise too_long(end)
+        place = max(place, (packet.pos or 0) + 1)
+        if packet.is_keyframe:
+            key_frames.append(at)
+            if heartbeat:
+                heartbeat(at)
+    end = max(end, last + _interval(first, last, count))
+    after = size
+    if name == "mpegts":
+        after = next_program(source, max(0, place - 1), size, stream.id) or size
+    if after == size:
+        after = next_start(source, place, size) or size
+    if after < size or not steady:
+        declared = None
+    return Extent(end, ascending(key_frames), after, place, steady, declared)
+
+
+def too_long(duration: int) -> FilmError:
+    """Return the error for a film that is longer than allowed, in ms."""
+    return FilmError(f"The video is {duration / 3_600_000:.1f} hours long; at most 6 are analysed.")
+
+
+def ascending(moments: Iterable[int]) -> tuple[int, ...]:
+    """Return times in order, each once; a time before the start counts as the start."""
+    return tuple(sorted({max(0, moment) for moment in moments}))
+
+
+def _interval(first: int, last: int, count: int) -> int:
+    """Return the mean distance of frames, in ms: how long the last one is shown."""
+    return max(1, (last - first) // (count - 1)) if count > 1 else 1
+
+
+def _start_before(
+    source: Source, container: str, place: int, packet: Packet[VideoStream]
+) -> int | None:
+    """Return where the recording of a packet begins, if it is not that of the packets before."""
+    position = packet.pos
+    if position is None or position < place:
+        return None
+    if container in REPEATED:
+        return last_start(source, container, place, position)
+    return next_start(source, place, position)
+
+
+def _declared(container: InputContainer) -> int | None:
+    """Return the duration that a file declares, in ms; None if it is FFmpeg's estimate."""
+    if not container.duration or container.duration < 0:
+        return None
+    if container.format.name in REPEATED or container.format.name == "ivf":
+        return None
+    duration = container.duration // 1000
+    if "matroska" in container.format.name:
+        # In Matroska, this is the time of the end, on a clock that need not start at 0.
+        duration -= max(0, container.start_time or 0) * 1000 // av.time_base
+    return duration
