@@ -6,6 +6,7 @@ import io
 import struct
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from facedex.media import films, frames, segments
@@ -239,8 +240,8 @@ def test_all_fragments_that_are_there_are_searched() -> None:
 
 
 def test_a_film_whose_edit_list_shows_a_small_part_of_it_says_so() -> None:
-    rng = making.np.random.default_rng(1)
-    noise = [rng.integers(0, 256, (240, 320, 3), making.np.uint8) for _ in range(4)]
+    rng = np.random.default_rng(1)
+    noise = [rng.integers(0, 256, (240, 320, 3), np.uint8) for _ in range(4)]
     data = making.film(
         making.steady(40), lambda number: noise[number % 4], codec_options={"g": "5"}
     )

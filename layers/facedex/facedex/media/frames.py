@@ -62,7 +62,7 @@ def sample(
     recording = next((each for each in reversed(recordings) if each.start <= segment.start), None)
     if recording:
         source = window(source, recording)
-    with open_film(source, track=recording and recording.track) as (container, stream, _):
+    with open_film(source, track=recording.track if recording else None) as (container, stream, _):
         clock = Clock(container, stream, start=recording.start if recording else 0)
         aspect = orientation.pixel_aspect(stream.codec_context)
         last: int | None = None

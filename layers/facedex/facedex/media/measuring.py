@@ -73,22 +73,28 @@ def by_index(
     Returns:
         The extent, or None if the file has no index.
     """
-    entries = stream.index_entries
-    present = [entry for entry in entries if entry.pos + entry.size <= size]
+    times: list[int] = []  # of key frames, in ticks
+    begin = end = after = present = 0
+    for entry in stream.index_entries:  # millions; kept one at a time
+        if entry.pos + entry.size > size:
+            continue
+        begin, end = entry.timestamp if not present else begin, entry.timestamp
+        present, after = present + 1, max(after, entry.pos + entry.size)
+        if entry.is_keyframe:
+            times.append(entry.timestamp)
     if not present:
         return None
     # The index contains decoding times, but frames have display times. With most encoders, the
     # difference is the same for all key frames; otherwise, segments decode a little more.
-    shift = first - entries[0].timestamp if first is not None else 0
-    key_frames = ascending(
-        clock.milliseconds(entry.timestamp + shift) for entry in present if entry.is_keyframe
+    shift = first - stream.index_entries[0].timestamp if first is not None else 0
+    start, last = clock.milliseconds(begin + shift), clock.milliseconds(end + shift)
+    return Extent(
+        last + _interval(start, last, present),
+        ascending(clock.milliseconds(time + shift) for time in times),
+        size,
+        after,
+        declared=_declared(container) if present == len(stream.index_entries) else None,
     )
-    times = [clock.milliseconds(entry.timestamp + shift) for entry in (present[0], present[-1])]
-    last = times[1] + _interval(*times, len(present))
-    after = max(entry.pos + entry.size for entry in present)
-    if len(present) < len(entries):
-        return Extent(last, key_frames, size, after)
-    return Extent(last, key_frames, size, after, declared=_declared(container))
 
 
 def by_reading(
@@ -116,7 +122,8 @@ def by_reading(
     declared = _declared(container)
     container.seek(container.start_time or 0)
     jumps, steady, shift = Jumps(container, stream), True, 0
-    end, place, key_frames = 0, 0, []
+    end, place = 0, 0
+    key_frames: list[int] = []
     first, last, count = 0, 0, 0
     for packet in demux(container, stream):
         time = packet.pts if packet.pts is not None else packet.dts

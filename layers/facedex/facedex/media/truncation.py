@@ -53,10 +53,13 @@ def shortfall(source: Source, stream: VideoStream, size: int) -> str | None:
     if "mp4" in stream.container.format.name:
         # The index of a fragmented file may already contain fragments of the next recording.
         known = size_of(source)
-        entries = [each for each in stream.index_entries if each.pos < size or size == known]
-        ends = [entry.pos + entry.size for entry in entries]
-        ends += [box.end for box in boxes.inside(source, 0, size) if box.name in boxes.LARGE]
-        declared = max(ends, default=0)
+        ends = (
+            entry.pos + entry.size
+            for entry in stream.index_entries
+            if entry.pos < size or size == known
+        )
+        large = (box.end for box in boxes.inside(source, 0, size) if box.name in boxes.LARGE)
+        declared = max(max(ends, default=0), max(large, default=0))
     return _share(size, declared) if declared > size else None
 
 
@@ -66,7 +69,8 @@ def cut_off(reason: str) -> FilmError:
 
 
 def _share(size: int, declared: int) -> str:
-    return f"only {100 * size // declared} % of its {declared} bytes are present"
+    share = min(99, round(100 * size / declared))
+    return f"only {share} % of its {declared} bytes are present"
 
 
 def _declared_size(head: bytes) -> int:
