@@ -74,6 +74,50 @@ def without_fragment(data: bytes, number: int) -> bytes:
     return data[: starts[number]] + data[starts[number + 1] :]
 
 
+def with_damaged_fragment(data: bytes, number: int) -> bytes:
+    """Return a fragmented MP4 in which the index of one fragment has an unknown name."""
+    starts = [start for name, start, _ in making.boxes(data) if name == "moof"]
+    return data[: starts[number] + 4] + b"xxxx" + data[starts[number] + 8 :]
+
+
+def with_hole(data: bytes, length: int) -> bytes:
+    """Return a file in whose middle a number of bytes are zeros."""
+    middle = len(data) // 2
+    return data[:middle] + bytes(length) + data[middle + length :]
+
+
+def without_packets(data: bytes, count: int) -> bytes:
+    """Return an MPEG-TS that lacks a number of packets in the middle, as after bad reception."""
+    middle = len(data) // 2 // _PACKET * _PACKET
+    return data[:middle] + data[middle + count * _PACKET :]
+
+
+def old_quicktime(data: bytes) -> bytes:
+    """Return an MP4 as an old QuickTime file, which does not begin with a box of its own."""
+    (_, _, length), *_ = making.boxes(data)
+    edited = bytearray(data[length:])
+    table = edited.index(b"stco") + 8
+    for entry in range(struct.unpack_from(">I", edited, table)[0]):
+        place = table + 4 + 4 * entry
+        struct.pack_into(">I", edited, place, struct.unpack_from(">I", edited, place)[0] - length)
+    return bytes(edited)
+
+
+def mpeg2(container: str, first: int = 0) -> bytes:
+    """Make a film in MPEG-2 with `FRAMES` numbered frames, for containers that hold no other."""
+    show, out = making.numbered(), io.BytesIO()
+    with av.open(out, "w", format=container) as output:
+        stream = output.add_stream("mpeg2video", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        stream.gop_size, stream.bit_rate = 10, 2_000_000
+        for number in range(FRAMES):
+            frame = av.VideoFrame.from_ndarray(show(first + number), format="rgb24")
+            frame.pts = number
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    return out.getvalue()
+
+
 def several_tracks(
     films: Sequence[bytes], *, container: str = "mp4", defaults: Iterable[int] = ()
 ) -> bytes:

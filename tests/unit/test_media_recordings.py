@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from facedex.media import films, frames, segments
+from facedex.media.damage import Damage
 from facedex.media.films import Film
-from facedex.media.frames import Damage
 from facedex.media.segments import Grid
 from tests.media import joining, making
 from tests.media.joining import FRAGMENTS, FRAMES, part
@@ -141,6 +141,22 @@ JOINED: dict[str, Join] = {
     "ivf": lambda: (
         part(container="ivf", codec="libvpx") + part(FRAMES, container="ivf", codec="libvpx")
     ),
+    "old quicktime": lambda: joining.old_quicktime(MP4) + joining.old_quicktime(part(FRAMES)),
+    "m2ts": lambda: (
+        part(container="mpegts", container_options={"mpegts_m2ts_mode": "1"})
+        + part(FRAMES, container="mpegts", container_options={"mpegts_m2ts_mode": "1"})
+    ),
+    "vob": lambda: joining.mpeg2("vob") + joining.mpeg2("vob", FRAMES),
+    "mxf": lambda: joining.mpeg2("mxf") + joining.mpeg2("mxf", FRAMES),
+    "mp4, sound": lambda: part(sound=True) + part(FRAMES, sound=True),
+    "mkv, sound": lambda: (
+        part(container="matroska", sound=True) + part(FRAMES, container="matroska", sound=True)
+    ),
+    "ts, sound": lambda: (
+        part(container="mpegts", sound=True) + part(FRAMES, container="mpegts", sound=True)
+    ),
+    "fragments and mp4": lambda: part(container_options=FRAGMENTS) + part(FRAMES),
+    "mp4 and fragments": lambda: MP4 + part(FRAMES, container_options=FRAGMENTS),
     "mp4 and ts": lambda: MP4 + part(FRAMES, container="mpegts"),
     "mkv and mp4": lambda: MKV + part(FRAMES),
     "ts and mkv": lambda: TS + part(FRAMES, container="matroska"),
@@ -233,10 +249,40 @@ def test_a_film_that_starts_before_zero_is_searched_from_its_first_frame(contain
     assert_searched(numbers, FRAMES)
 
 
-def test_all_fragments_that_are_there_are_searched() -> None:
-    data = joining.without_fragment(part(container_options=FRAGMENTS), 2)
-    _, _, numbers = search(data)
+@pytest.mark.parametrize("remove", [joining.without_fragment, joining.with_damaged_fragment])
+def test_a_film_without_some_of_its_fragments_is_searched_and_says_so(
+    remove: Callable[[bytes, int], bytes],
+) -> None:
+    film, _, numbers = search(remove(part(container_options=FRAGMENTS), 2))
     assert numbers == [*range(0, 20, STEP), *range(30, FRAMES, STEP)]
+    assert film.remarks == (
+        "Fragments of the file are missing: 0.4 seconds of the film have no pictures.",
+    )
+
+
+@pytest.mark.parametrize("sound", [False, True])
+def test_a_frame_that_is_shown_for_long_is_no_missing_fragment(sound: bool) -> None:
+    show = making.numbered()
+    times = [*making.steady(30), *making.steady(30, start=20_000)]
+    for options in (FRAGMENTS, {}):
+        data = making.film(
+            times,
+            show,
+            codec_options={"g": "10", "bf": "0"},
+            container_options=options,
+            sound=sound,
+        )
+        assert films.probe(io.BytesIO(data)).remarks == ()
+
+
+@pytest.mark.parametrize("sound", [False, True])
+def test_unreadable_bytes_between_pictures_are_reported(sound: bool) -> None:
+    options = {"cluster_time_limit": "300"}
+    whole = part(count=120, container="matroska", container_options=options, sound=sound)
+    assert films.probe(io.BytesIO(whole)).remarks == ()
+    film, _, numbers = search(joining.with_hole(whole, 1000))
+    assert film.remarks[0].startswith("The file is damaged: ")
+    assert len(numbers) >= 18
 
 
 def test_a_film_whose_edit_list_shows_a_small_part_of_it_says_so() -> None:
@@ -274,8 +320,7 @@ def test_of_several_films_the_default_one_is_searched_and_the_others_are_reporte
     data = joining.several_tracks([MP4, part(FRAMES)], container=container, defaults=defaults)
     film, _, numbers = search(data)
     assert film.remarks == (
-        "The file has 2 video tracks of about the same length; only track"
-        f" {searched} was searched.",
+        f"The file has 2 video tracks that may be the film; only track {searched} was searched.",
     )
     assert_searched(numbers, FRAMES, searched * FRAMES)
 
@@ -292,6 +337,23 @@ def test_damaged_frames_are_counted_once() -> None:
     middle = len(data) // 2
     data[middle : middle + 400] = bytes(400)
     assert 1 <= damage_of(bytes(data)) <= 15
+
+
+def test_lost_packets_of_a_broadcast_are_counted() -> None:
+    assert damage_of(joining.without_packets(part(count=120, container="mpegts"), 20)) >= 1
+
+
+def test_pictures_that_the_decoder_does_not_return_are_counted() -> None:
+    data = bytearray(part(count=150, codec_options={"g": "75", "keyint_min": "75", "bf": "0"}))
+    sizes = data.index(b"stsz") + 16
+    place = data.index(b"mdat") + 4 + sum(struct.unpack_from(">75I", data, sizes))
+    length = struct.unpack_from(">I", data, sizes + 4 * 75)[0]
+    at = place
+    while at < place + length:  # the second key frame becomes a comment, which decoders skip
+        size = struct.unpack_from(">I", data, at)[0]
+        data[at + 4] = 0x06
+        at += 4 + size
+    assert damage_of(bytes(data)) >= 1
 
 
 OPEN = {"g": "20", "bf": "3", "x264-params": "open-gop=1:b-pyramid=normal:scenecut=0"}

@@ -17,10 +17,10 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from facedex.aws.videos import VideoGone, ranges
 from facedex.media import segments
+from facedex.media.damage import Damage
 from facedex.media.film_errors import FilmError
 from facedex.media.films import probe
 from facedex.media.following import follow
-from facedex.media.frames import Damage
 from facedex.media.ranges import RangedFile
 from facedex.media.recordings import Recording
 from facedex.media.segments import Segment

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Final
+from typing import Any, Final
 
 import av
 from av.container import InputContainer
@@ -92,10 +92,10 @@ class Jumps:
         )
 
 
-def demux(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
-    """Yield the packets of a track in decoding order; an empty one may be the last."""
+def demux(container: InputContainer, *streams: VideoStream) -> Iterator[Packet[Any]]:
+    """Yield the packets of tracks, or of all, in decoding order; empty ones may be the last."""
     try:
-        yield from container.demux(stream)
+        yield from container.demux(*streams)
     except IndexError:  # PyAV's, when a track has appeared since the file was opened
         return
 

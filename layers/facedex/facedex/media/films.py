@@ -24,10 +24,10 @@ FULL_RANGE: Final = 2  # AVCOL_RANGE_JPEG
 
 _CUT_OFF: Final = "The video is cut off: {}; what is there was searched."
 _SHORT: Final = "The pictures end after {:.1f} of the {:.1f} seconds that the file declares."
+_HOLES: Final = "The file is damaged: {} bytes between its pictures could not be read."
+_GAPS: Final = "Fragments of the file are missing: {:.1f} seconds of the film have no pictures."
 _REST: Final = "The last {} % of the file contain no pictures that a player shows."
-_TRACKS: Final = (
-    "The file has {} video tracks of about the same length; only track {} was searched."
-)
+_TRACKS: Final = "The file has {} video tracks that may be the film; only track {} was searched."
 _UNREADABLE: Final = "The bytes {} to {} of the file were not searched: {}"
 
 
@@ -128,6 +128,10 @@ def _with_next(
             remarks.append(_SHORT.format(duration / 1000, extent.declared / 1000))
         else:
             duration = max(duration, extent.declared or 0)
+        if extent.unread:
+            remarks.append(_HOLES.format(extent.unread))
+        if extent.missing:
+            remarks.append(_GAPS.format(extent.missing))
         if extent.rest and not remarks:
             remarks.append(_REST.format(extent.rest))
         recording = Recording(

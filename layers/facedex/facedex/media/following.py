@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from facedex.media import frames
-from facedex.media.frames import Damage
+from facedex.media.damage import Damage
 from facedex.media.ranges import Source
 from facedex.media.recordings import Recording
 from facedex.media.segments import Grid, Segment

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import av
@@ -16,7 +15,7 @@ from av.video.stream import VideoStream
 
 from facedex.media import orientation
 from facedex.media.clocks import Clock, Jumps, demux, mended
-from facedex.media.film_errors import FilmError
+from facedex.media.damage import Damage, Watch
 from facedex.media.opening import open_film
 from facedex.media.ranges import Source
 from facedex.media.recordings import Recording, window
@@ -27,17 +26,6 @@ from facedex.vision.images import Image
 STEPS_BACK: Final = (0, 1_000, 4_000, 15_000, 60_000, 300_000)
 LONG_BEFORE: Final = 10  # seconds
 MOST_AHEAD: Final = 32  # packets read before one is decoded: twice the number that H.264 reorders
-
-
-@dataclass(slots=True)
-class Damage:
-    """What could not be decoded of a segment.
-
-    Attributes:
-        frames: number of frames that could not be decoded.
-    """
-
-    frames: int = 0
 
 
 def sample(
@@ -57,7 +45,7 @@ def sample(
         damage: counts what cannot be decoded.
 
     Raises:
-        FilmError: if the file cannot be opened, or none of its frames can be decoded.
+        FilmError: if the file cannot be opened.
     """
     recording = next((each for each in reversed(recordings) if each.start <= segment.start), None)
     if recording:
@@ -71,28 +59,17 @@ def sample(
             packets = _packets(container, stream, clock, segment.start, begin)
         else:
             packets = mended(demux(container, stream), Jumps(container, stream))
-        damaged = _Damaged(clock, segment, damage or Damage())
-        for frame in _decode(packets, clock, grid, damaged):
+        watch = Watch(damage or Damage(), clock, segment, grid)
+        for frame in _decode(packets, clock, grid, watch):
             at = clock.milliseconds(frame.pts or 0)
             if at >= segment.end:
                 break
             cell = grid.cell(at)
             if at >= segment.start and (last is None or cell > last):
                 last = cell
+                watch.see(cell)
                 yield at, orientation.to_image(frame, pixel_aspect=aspect)
-
-
-class _Damaged:
-    """Counts the frames of one segment that cannot be decoded."""
-
-    def __init__(self, clock: Clock, segment: Segment, damage: Damage) -> None:
-        self._clock, self._segment, self._damage = clock, segment, damage
-
-    def count(self, packet: Packet[VideoStream]) -> None:
-        time = packet.pts if packet.pts is not None else packet.dts
-        at = self._segment.start if time is None else self._clock.milliseconds(time)
-        if self._segment.start <= at < self._segment.end:
-            self._damage.frames += 1
+        watch.end()
 
 
 def _packets(
@@ -134,14 +111,12 @@ def _rewind(container: InputContainer, stream: VideoStream) -> None:
 
 
 def _decode(
-    packets: Iterator[Packet[VideoStream]], clock: Clock, grid: Grid, damaged: _Damaged
+    packets: Iterator[Packet[VideoStream]], clock: Clock, grid: Grid, watch: Watch
 ) -> Iterator[VideoFrame]:
     """Decode packets, except frames that no other frame refers to and that are not first in a cell.
 
-    Raises:
-        FilmError: if there are packets but none can be decoded.
+    Like a player, it continues after damage, which is counted.
     """
-    failed, decoded = 0, 0
     for packet, needed in _needed(packets, clock, grid):
         context = packet.stream.codec_context
         context.skip_frame = "DEFAULT" if needed else "NONREF"
@@ -149,16 +124,14 @@ def _decode(
             frames = context.decode(packet if packet.size else None)
         except EOFError:
             break
-        except av.error.FFmpegError:  # damage: like a player, continue after it
-            failed += 1
-            damaged.count(packet)
+        except av.error.FFmpegError:
+            watch.fail(packet)
             continue
-        for frame in frames:
-            if frame.pts is not None:
-                decoded += 1
-                yield frame
-    if failed and not decoded:
-        raise FilmError("No frame of a part of the video can be decoded; the file is damaged.")
+        if packet.is_corrupt:
+            watch.fail(packet)
+        elif needed:
+            watch.expect(packet)
+        yield from (frame for frame in frames if frame.pts is not None)
 
 
 def _needed(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import av
 from av.container import InputContainer
@@ -21,6 +21,10 @@ LONGEST: Final = 6 * 3600 * 1000  # ms; Rekognition's limit
 TOLERANCE: Final = 1_000  # ms
 # Bytes after the last picture that are not worth a remark: an index, sound, tags.
 LONGEST_REST: Final = 64 * 1024
+# Formats in which packets follow each other with only these many bytes between them.
+GAPLESS: Final = frozenset({"matroska,webm", "flv", "ivf"})
+LONGEST_HEADER: Final = 512  # bytes
+SHORTEST_GAP: Final = 0.1  # seconds; shorter ones are due to rounding
 REST_SHARE: Final = 10  # a tenth of the file
 
 
@@ -37,6 +41,8 @@ class Extent:
         steady: whether its clock runs without jumps.
         declared: the duration that the file declares, ms, which may include sound after the last
             picture; None if it declares none.
+        unread: number of bytes between pictures that contain nothing readable.
+        missing: seconds for which fragments are missing.
     """
 
     duration: int
@@ -45,6 +51,8 @@ class Extent:
     last: int
     steady: bool = True
     declared: int | None = None
+    unread: int = 0
+    missing: float = 0.0
 
     @property
     def rest(self) -> int:
@@ -120,39 +128,91 @@ def by_reading(
     """
     name = container.format.name
     declared = _declared(container)
+    for other in container.streams:
+        other.discard = av.stream.Discard.default  # their bytes are no holes
     container.seek(container.start_time or 0)
-    jumps, steady, shift = Jumps(container, stream), True, 0
-    end, place = 0, 0
-    key_frames: list[int] = []
-    first, last, count = 0, 0, 0
-    for packet in demux(container, stream):
+    jumps, shift, read = Jumps(container, stream), 0, _Read(container, stream)
+    for packet in demux(container):
+        read.cover(packet)
         time = packet.pts if packet.pts is not None else packet.dts
-        if time is None:
+        if time is None or packet.stream_index != stream.index:
             continue
-        if jumps.is_far(packet) and (start := _start_before(source, name, place, packet)):
-            end = max(end, last + _interval(first, last, count))
-            return Extent(end, ascending(key_frames), start, place, steady)
-        if jump := jumps.follow(packet):
-            steady, shift = False, shift - jump
+        if jumps.is_far(packet) and (start := _start_before(source, name, read.place, packet)):
+            return read.extent(start, steady=shift == 0)
+        shift -= jumps.follow(packet)
         at = clock.milliseconds(time + shift)
-        first, last, count = at if not count else min(first, at), max(last, at), count + 1
-        end = max(end, clock.milliseconds(time + shift + (packet.duration or 0)))
-        if end > LONGEST:
-            raise too_long(end)
-        place = max(place, (packet.pos or 0) + 1)
-        if packet.is_keyframe:
-            key_frames.append(at)
-            if heartbeat:
-                heartbeat(at)
-    end = max(end, last + _interval(first, last, count))
+        read.add(packet, at, clock.milliseconds(time + shift + (packet.duration or 0)))
+        if read.end > LONGEST:
+            raise too_long(read.end)
+        if packet.is_keyframe and heartbeat:
+            heartbeat(at)
     after = size
     if name == "mpegts":
-        after = next_program(source, max(0, place - 1), size, stream.id) or size
+        after = next_program(source, max(0, read.place - 1), size, stream.id) or size
     if after == size:
-        after = next_start(source, place, size) or size
-    if after < size or not steady:
-        declared = None
-    return Extent(end, ascending(key_frames), after, place, steady, declared)
+        after = next_start(source, read.place, size) or size
+    whole = after == size and shift == 0
+    return read.extent(after, steady=shift == 0, declared=declared if whole else None)
+
+
+class _Read:
+    """The packets of a recording that have been read so far.
+
+    Attributes:
+        place: position in the file within the last picture.
+        end: when the last picture ends, ms.
+    """
+
+    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
+        name = container.format.name
+        self._tick = float(stream.time_base or 0)
+        self._gapless = name in GAPLESS
+        self._timed = "mp4" in name
+        self._key_frames: list[int] = []
+        self._first = self._last = self._count = 0
+        self._expected: int | None = None
+        self._covered: int | None = None
+        self._skipped = self._unread = 0
+        self._missing = 0.0
+        self.place = self.end = 0
+
+    def cover(self, packet: Packet[Any]) -> None:
+        """Note the bytes of a packet of any track, and those before it that none contains."""
+        if not self._gapless or not packet.size or packet.pos is None or packet.pos < 0:
+            return
+        if self._covered is not None and packet.pos > self._covered + LONGEST_HEADER:
+            self._skipped += packet.pos - self._covered
+        self._covered = max(self._covered or 0, packet.pos + packet.size)
+
+    def add(self, packet: Packet[VideoStream], at: int, until: int) -> None:
+        """Note a packet of the film, shown from ``at`` until ``until``, ms."""
+        # Not before: a packet of sound may be the first of another recording.
+        self._unread, self._skipped = self._unread + self._skipped, 0
+        self._first = min(self._first, at) if self._count else at
+        self._last, self._count = max(self._last, at), self._count + 1
+        self.end = max(self.end, until)
+        self.place = max(self.place, (packet.pos or 0) + 1)
+        if packet.is_keyframe:
+            self._key_frames.append(at)
+        if self._timed and packet.dts is not None:
+            # Each frame of an MP4 has an exact duration, also one that is shown for minutes.
+            if self._expected is not None and packet.dts > self._expected:
+                gap = (packet.dts - self._expected) * self._tick
+                self._missing += gap if gap > SHORTEST_GAP else 0
+            self._expected = packet.dts + (packet.duration or 0)
+
+    def extent(self, end: int, *, steady: bool, declared: int | None = None) -> Extent:
+        """Return the extent of the recording, which ends at a position of the file."""
+        return Extent(
+            max(self.end, self._last + _interval(self._first, self._last, self._count)),
+            ascending(self._key_frames),
+            end,
+            self.place,
+            steady,
+            declared,
+            self._unread,
+            self._missing,
+        )
 
 
 def too_long(duration: int) -> FilmError:

@@ -182,15 +182,20 @@ def end_of_mp4(source: Source, size: int) -> tuple[int, bool]:
     Of a fragmented one, only the boxes before the first fragment are read: the end is then that of
     the file.
     """
-    movie = False
+    seen: set[bytes] = set()
+    complete: int | None = None  # where both index and pictures have been read
     for box in boxes.inside(source, 0, size, most=MOST_BOXES):
         if box.name == b"moof":
             return size, True
-        if movie and box.end > size and box.name not in boxes.LARGE:
-            return box.start - 8, False  # the file continues with something else
-        if box.name == b"ftyp" and movie:
+        if box.name == b"ftyp" and b"moov" in seen:
             return box.start - 8, False
-        movie = movie or box.name == b"moov"
+        if box.name == b"moov" and complete and b"ftyp" not in seen:
+            return complete, False  # old QuickTime files do not begin with a box of their own
+        if b"moov" in seen and box.end > size and box.name not in boxes.LARGE:
+            return box.start - 8, False  # the file continues with something else
+        seen.add(box.name)
+        if complete is None and {b"moov", b"mdat"} <= seen:
+            complete = box.end
     return size, False
 
 

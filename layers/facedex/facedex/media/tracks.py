@@ -37,12 +37,15 @@ def choose(container: InputContainer) -> tuple[VideoStream, int]:
     ]
     if not usable:
         raise FilmError("The video's codec is not supported; use H.264.")
+    others = len(tracks) - len(usable)  # of unknown length: each might be the film
+    # In an MP4, a track may claim to be long and have one picture.
+    usable = [track for track in usable if track.frames != 1] or usable
     if len(usable) == 1:
-        return usable[0], 1
+        return usable[0], 1 + others
     lengths = _lengths(container, usable)
     longest = max(lengths.values())
     films = [track for track in usable if lengths[track.index] >= SHORT * longest]
-    return max(films, key=_rank), len(films)
+    return max(films, key=_rank), len(films) + others
 
 
 def _rank(track: VideoStream) -> tuple[bool, bool, int, int]:
