@@ -150,7 +150,7 @@ def by_reading(
     if name == "mpegts":
         after = next_program(source, max(0, read.place - 1), size, stream.id) or size
     if after == size:
-        after = next_start(source, read.place, size) or size
+        after = next_start(source, max(1, read.place), size) or size
     whole = after == size and shift == 0
     return read.extent(after, steady=shift == 0, declared=declared if whole else None)
 
