@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import random
 import struct
 from collections.abc import Callable
 
@@ -11,6 +13,7 @@ import pytest
 
 from facedex.media import films, frames, segments
 from facedex.media.damage import Damage
+from facedex.media.film_errors import FilmError
 from facedex.media.films import Film
 from facedex.media.segments import Grid
 from tests.media import joining, making
@@ -354,6 +357,39 @@ def test_pictures_that_the_decoder_does_not_return_are_counted() -> None:
         data[at + 4] = 0x06
         at += 4 + size
     assert damage_of(bytes(data)) >= 1
+
+
+MUTATED = [
+    MP4,
+    MKV,
+    TS,
+    part(container_options=FRAGMENTS),
+    part(container="flv"),
+    part(container="avi", codec="mpeg4"),
+    part(container="asf", codec="mpeg4"),
+    part(container="ivf", codec="libvpx"),
+    joining.mpeg2("vob"),
+    joining.mpeg2("mxf"),
+]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_damaged_file_is_searched_or_refused_but_raises_nothing_else(seed: int) -> None:
+    rng = random.Random(seed)
+    searched = 0
+    for number in range(40):
+        data = bytearray(MUTATED[number % len(MUTATED)])
+        for _ in range(rng.choice((1, 3, 10, 100))):
+            # Half of the changes are in the headers.
+            at = rng.randrange(min(len(data), rng.choice((2000, len(data)))))
+            length = rng.randrange(200)
+            data[at : at + rng.choice((0, 1, length))] = rng.choice(
+                (rng.randbytes(1), b"", b"\xff" * 4, bytes(4), rng.randbytes(length))
+            )
+        with contextlib.suppress(FilmError):
+            search(bytes(data), 30)
+            searched += 1
+    assert searched > 0
 
 
 OPEN = {"g": "20", "bf": "3", "x264-params": "open-gop=1:b-pyramid=normal:scenecut=0"}

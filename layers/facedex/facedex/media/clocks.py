@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ RESTARTING: Final = frozenset({"mpegts", "mpeg"})
 LONGEST_GAP: Final = 10  # seconds
 # Decoding times never decrease; damaged ones may by a little, which costs no analysed frame.
 LARGEST_STEP_BACK: Final = Fraction(1, 10)  # seconds
+MOST_FAILURES: Final = 20  # in a row, until reading ends
 USUAL_FRAME: Final = Fraction(1, 25)  # seconds
 
 
@@ -92,12 +93,34 @@ class Jumps:
         )
 
 
-def demux(container: InputContainer, *streams: VideoStream) -> Iterator[Packet[Any]]:
-    """Yield the packets of tracks, or of all, in decoding order; empty ones may be the last."""
-    try:
-        yield from container.demux(*streams)
-    except IndexError:  # PyAV's, when a track has appeared since the file was opened
-        return
+def demux(
+    container: InputContainer,
+    *streams: VideoStream,
+    failed: Callable[[], None] | None = None,
+) -> Iterator[Packet[Any]]:
+    """Yield the packets of tracks, or of all, in decoding order; empty ones may be the last.
+
+    Like a player, it continues after damage, or ends where nothing more can be read.
+
+    Args:
+        container: the file.
+        streams: the tracks; none for all.
+        failed: called when reading fails because of damage.
+    """
+    failures = 0  # in a row
+    while failures < MOST_FAILURES:
+        try:
+            for packet in container.demux(*streams):
+                yield packet
+                failures = 0
+        except IndexError:  # PyAV's, when a track has appeared since the file was opened
+            return
+        except av.error.FFmpegError:
+            failures += 1
+            if failed:
+                failed()
+        else:
+            return
 
 
 def mended(packets: Iterator[Packet[VideoStream]], jumps: Jumps) -> Iterator[Packet[VideoStream]]:

@@ -45,6 +45,10 @@ class Watch:
             self._damage.frames += 1
             self._seen.add(self._grid.cell(at))
 
+    def interrupt(self) -> None:
+        """Note that reading failed."""
+        self._damage.frames += 1
+
     def expect(self, packet: Packet[VideoStream]) -> None:
         """Note a packet whose picture is the first of its cell."""
         at = self._time(packet)

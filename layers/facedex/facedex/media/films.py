@@ -12,7 +12,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from facedex.media import measuring, orientation, recordings, truncation
-from facedex.media.clocks import Clock
+from facedex.media.clocks import Clock, demux
 from facedex.media.film_errors import FilmError
 from facedex.media.opening import open_film
 from facedex.media.ranges import Source
@@ -24,6 +24,7 @@ FULL_RANGE: Final = 2  # AVCOL_RANGE_JPEG
 
 _CUT_OFF: Final = "The video is cut off: {}; what is there was searched."
 _SHORT: Final = "The pictures end after {:.1f} of the {:.1f} seconds that the file declares."
+_FAILURES: Final = "The file is damaged: reading failed at {} places."
 _HOLES: Final = "The file is damaged: {} bytes between its pictures could not be read."
 _GAPS: Final = "Fragments of the file are missing: {:.1f} seconds of the film have no pictures."
 _REST: Final = "The last {} % of the file contain no pictures that a player shows."
@@ -116,18 +117,23 @@ def _with_next(
             if missing := truncation.shortfall(part, stream, end):
                 raise truncation.cut_off(missing) from None
             raise
-        extent = None
+        extent, missing = None, None
         if "mp4" in container.format.name and not fragmented:
             extent = measuring.by_index(container, stream, clock, key_time, end)
+            missing = truncation.shortfall(part, stream, end)
         if extent is None:
-            extent = measuring.by_reading(part, container, stream, clock, end, heartbeat)
+            with open_film(part, track=stream.index) as (fresh, track, _):
+                extent = measuring.by_reading(part, fresh, track, end, heartbeat)
+                missing = truncation.shortfall(part, track, extent.end)
         duration, remarks = extent.duration, []
-        if missing := truncation.shortfall(part, stream, extent.end):
+        if missing:
             remarks.append(_CUT_OFF.format(missing))
         elif extent.declared and extent.ends_early:
             remarks.append(_SHORT.format(duration / 1000, extent.declared / 1000))
         else:
             duration = max(duration, extent.declared or 0)
+        if extent.failures:
+            remarks.append(_FAILURES.format(extent.failures))
         if extent.unread:
             remarks.append(_HOLES.format(extent.unread))
         if extent.missing:
@@ -167,7 +173,7 @@ def _with_next(
 def _first_frame(container: InputContainer, stream: VideoStream) -> tuple[int | None, VideoFrame]:
     """Return the timestamp of the first key frame and the first frame that can be decoded."""
     first: int | None = None
-    for number, packet in enumerate(container.demux(stream)):
+    for number, packet in enumerate(demux(container, stream)):
         if packet.has_sidedata("encryption_info"):
             raise FilmError("The video is encrypted; upload it without DRM.")
         if first is None and packet.is_keyframe:

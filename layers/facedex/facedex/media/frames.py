@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Final
 
 import av
@@ -54,26 +55,37 @@ def sample(
         clock = Clock(container, stream, start=recording.start if recording else 0)
         aspect = orientation.pixel_aspect(stream.codec_context)
         last: int | None = None
+        watch = Watch(damage or Damage(), clock, segment, grid)
         if recording is None or recording.steady:
             begin = recording.start if recording else 0
-            packets = _packets(container, stream, clock, segment.start, begin)
+            packets = _packets(container, stream, clock, segment.start, begin, watch)
         else:
-            packets = mended(demux(container, stream), Jumps(container, stream))
-        watch = Watch(damage or Damage(), clock, segment, grid)
+            packets = demux(container, stream, failed=watch.interrupt)
+            packets = mended(packets, Jumps(container, stream))
         for frame in _decode(packets, clock, grid, watch):
             at = clock.milliseconds(frame.pts or 0)
             if at >= segment.end:
                 break
             cell = grid.cell(at)
             if at >= segment.start and (last is None or cell > last):
+                try:
+                    image = orientation.to_image(frame, pixel_aspect=aspect)
+                except av.error.FFmpegError:  # damage that the decoder has not noticed
+                    watch.interrupt()
+                    continue
                 last = cell
                 watch.see(cell)
-                yield at, orientation.to_image(frame, pixel_aspect=aspect)
+                yield at, image
         watch.end()
 
 
 def _packets(
-    container: InputContainer, stream: VideoStream, clock: Clock, start: int, begin: int
+    container: InputContainer,
+    stream: VideoStream,
+    clock: Clock,
+    start: int,
+    begin: int,
+    watch: Watch,
 ) -> Iterator[Packet[VideoStream]]:
     """Yield the track's packets, beginning with a key frame displayed at or before ``start``.
 
@@ -81,13 +93,15 @@ def _packets(
         container, stream, clock: the recording.
         start: the time at which the segment begins, ms.
         begin: the time at which the recording begins, ms.
+        watch: notes where reading fails.
     """
+    read = partial(demux, container, stream, failed=watch.interrupt)
     for back in STEPS_BACK if start > begin else ():
         try:
             container.seek(clock.ticks(max(begin, start - back)), stream=stream)
         except av.error.FFmpegError:  # the container cannot seek there
             break
-        packets = demux(container, stream)
+        packets = read()
         for packet in packets:
             if packet.is_keyframe and packet.pts is not None:
                 break
@@ -99,15 +113,23 @@ def _packets(
             return
         if start - begin <= back:
             break
-    if start > begin:
-        _rewind(container, stream)
-    yield from demux(container, stream)
+    if start > begin and not _rewind(container, stream):
+        watch.interrupt()
+    yield from read()
 
 
-def _rewind(container: InputContainer, stream: VideoStream) -> None:
-    """Seek to the first packet, whose decoding time may be earlier than the start of the film."""
+def _rewind(container: InputContainer, stream: VideoStream) -> bool:
+    """Seek to the first packet, whose decoding time may be earlier than the start of the film.
+
+    Returns:
+        False if a damaged file cannot be rewound.
+    """
     begin = min(stream.start_time or 0, 0) - math.ceil(LONG_BEFORE / (stream.time_base or 1))
-    container.seek(begin, stream=stream)
+    try:
+        container.seek(begin, stream=stream)
+    except av.error.FFmpegError:
+        return False
+    return True
 
 
 def _decode(

@@ -38,11 +38,12 @@ class Extent:
             if they are unknown.
         end: position in the file after its last byte.
         last: position in the file after the last picture, or within it.
-        steady: whether its clock runs without jumps.
+        steady: whether its clock runs without jumps, so that decoding can start in the middle.
         declared: the duration that the file declares, ms, which may include sound after the last
             picture; None if it declares none.
         unread: number of bytes between pictures that contain nothing readable.
         missing: seconds for which fragments are missing.
+        failures: number of places at which reading failed.
     """
 
     duration: int
@@ -53,6 +54,7 @@ class Extent:
     declared: int | None = None
     unread: int = 0
     missing: float = 0.0
+    failures: int = 0
 
     @property
     def rest(self) -> int:
@@ -109,7 +111,6 @@ def by_reading(
     source: Source,
     container: InputContainer,
     stream: VideoStream,
-    clock: Clock,
     size: int,
     heartbeat: Callable[[int], None] | None,
 ) -> Extent:
@@ -119,20 +120,18 @@ def by_reading(
 
     Args:
         source: the file.
-        container, stream, clock: the recording in it.
+        container, stream: the recording in it, of which nothing has been read.
         size: of the file, in bytes.
         heartbeat: called at each key frame with its time in ms.
 
     Raises:
         FilmError: if the recording is longer than allowed.
     """
-    name = container.format.name
-    declared = _declared(container)
+    name, declared, clock = container.format.name, _declared(container), Clock(container, stream)
     for other in container.streams:
         other.discard = av.stream.Discard.default  # their bytes are no holes
-    container.seek(container.start_time or 0)
     jumps, shift, read = Jumps(container, stream), 0, _Read(container, stream)
-    for packet in demux(container):
+    for packet in demux(container, failed=read.fail):
         read.cover(packet)
         time = packet.pts if packet.pts is not None else packet.dts
         if time is None or packet.stream_index != stream.index:
@@ -152,7 +151,8 @@ def by_reading(
     if after == size:
         after = next_start(source, max(1, read.place), size) or size
     whole = after == size and shift == 0
-    return read.extent(after, steady=shift == 0, declared=declared if whole else None)
+    steady = shift == 0 and _can_seek(container)
+    return read.extent(after, steady=steady, declared=declared if whole else None)
 
 
 class _Read:
@@ -174,7 +174,12 @@ class _Read:
         self._covered: int | None = None
         self._skipped = self._unread = 0
         self._missing = 0.0
+        self._failures = 0
         self.place = self.end = 0
+
+    def fail(self) -> None:
+        """Note that reading failed because of damage."""
+        self._failures += 1
 
     def cover(self, packet: Packet[Any]) -> None:
         """Note the bytes of a packet of any track, and those before it that none contains."""
@@ -212,6 +217,7 @@ class _Read:
             declared,
             self._unread,
             self._missing,
+            self._failures,
         )
 
 
@@ -223,6 +229,14 @@ def too_long(duration: int) -> FilmError:
 def ascending(moments: Iterable[int]) -> tuple[int, ...]:
     """Return times in order, each once; a time before the start counts as the start."""
     return tuple(sorted({max(0, moment) for moment in moments}))
+
+
+def _can_seek(container: InputContainer) -> bool:
+    try:
+        container.seek(container.start_time or 0)
+    except av.error.FFmpegError:
+        return False
+    return True
 
 
 def _interval(first: int, last: int, count: int) -> int:

@@ -49,10 +49,28 @@ def open_film(source: Source, *, track: int | None = None) -> Iterator[Opened]:
     Raises:
         FilmError: if the file is not a readable video, or is truncated or encrypted.
     """
+    count = 1
     boxes.check(source, truncation.size_of(source))
+    if track is None:
+        with _open(source) as container:
+            chosen, count = tracks.choose(container)  # may read far ahead
+            track = chosen.index
+    with _open(source) as container:
+        known = [stream for stream in container.streams.video if stream.index == track]
+        if not known or known[0].codec_context is None:
+            raise FilmError("The file is damaged: its video track cannot be found again.")
+        for other in container.streams:
+            if other.index != track:
+                other.discard = av.stream.Discard.all
+        known[0].codec_context.options = {"max_pixels": str(MOST_PIXELS)}
+        known[0].codec_context.thread_count = 1
+        yield Opened(container, known[0], count)
+
+
+def _open(source: Source) -> InputContainer:
     source.seek(0)
     try:
-        container = av.open(
+        return av.open(
             source,
             "r",
             options=_OPTIONS,
@@ -64,15 +82,6 @@ def open_film(source: Source, *, track: int | None = None) -> Iterator[Opened]:
         raise FilmError(
             f"The file is not a video that can be read; supported formats are {NAMES}."
         ) from error
-    with container:
-        known = [stream for stream in container.streams.video if stream.index == track]
-        stream, count = (known[0], 1) if known else tracks.choose(container)
-        for other in container.streams:
-            if other.index != stream.index:
-                other.discard = av.stream.Discard.all
-        stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
-        stream.codec_context.thread_count = 1
-        yield Opened(container, stream, count)
 
 
 def _refuse(*_: object) -> NoReturn:

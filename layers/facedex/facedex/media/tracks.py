@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Final
 
 from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
+from facedex.media.clocks import demux
 from facedex.media.film_errors import FilmError
 
 # A track of at most this share of the longest one's duration, such as a thumbnail, is not the film.
@@ -69,10 +71,7 @@ def _lengths(container: InputContainer, tracks: Sequence[VideoStream]) -> Mappin
     if len(stated) == len(tracks):
         return stated
     counts = {track.index: 0.0 for track in tracks}
-    for number, packet in enumerate(container.demux(tracks)):
+    for packet in islice(demux(container, *tracks), MOST_PACKETS):
         if packet.size:
             counts[packet.stream_index] += 1
-        if number >= MOST_PACKETS:
-            break
-    container.seek(container.start_time or 0)
     return counts
