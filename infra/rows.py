@@ -48,6 +48,7 @@ def needs(row: Row, settings: StackSettings) -> frozenset[Need]:
         Need.VIDEO_QUEUE: not settings.video,
         Need.STREAM_QUEUE: not settings.streams,
         Need.TOPICS: not settings.topics,
+        Need.TOPIC_CHECK: not settings.topics,
     }
     return wanted - {need for need, none in absent.items() if none}
 

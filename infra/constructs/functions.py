@@ -54,7 +54,14 @@ _CALLERS_PATIENCE: Final = 20
 _WORKERS_PATIENCE: Final = 45
 # Needs for which a function calls other AWS services.
 _ELSEWHERE: Final = frozenset(
-    {Need.S3, Need.VIDEO_QUEUE, Need.STREAM_QUEUE, Need.STREAMS, Need.TOPICS}
+    {
+        Need.S3,
+        Need.VIDEO_QUEUE,
+        Need.STREAM_QUEUE,
+        Need.STREAMS,
+        Need.TOPICS,
+        Need.TOPIC_CHECK,
+    }
 )
 # These functions send messages to the queue that invokes them: for an upload that must wait, for
 # days; for a stream that is handed over, as long as it runs. Lambda would stop that after 16 times
@@ -242,10 +249,14 @@ class Functions(Construct):
                     "Callers name images by bucket and object; the bucket is one of the setting"
                     " image_buckets."
                 )
-        if Need.TOPICS in wanted:
-            role.add_to_policy(
-                PolicyStatement(actions=["sns:Publish"], resources=list(settings.topics))
-            )
+        for need, action in (
+            (Need.TOPICS, "sns:Publish"),
+            (Need.TOPIC_CHECK, "sns:GetTopicAttributes"),
+        ):
+            if need in wanted:
+                role.add_to_policy(
+                    PolicyStatement(actions=[action], resources=list(settings.topics))
+                )
         accept(role, findings)
         return role
 

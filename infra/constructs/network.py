@@ -163,7 +163,12 @@ def _interface_endpoints(settings: StackSettings) -> list[_InterfaceEndpoint]:
         ),
         (
             bool(settings.topics),
-            _InterfaceEndpoint("Sns", service.SNS, ("sns:Publish",), settings.topics),
+            _InterfaceEndpoint(
+                "Sns",
+                service.SNS,
+                ("sns:Publish", "sns:GetTopicAttributes"),
+                settings.topics,
+            ),
         ),
         # One for streams and for their media, whose addresses are names within that of the service.
         # https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/vpc-interface-endpoints.html

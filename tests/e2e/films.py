@@ -25,6 +25,8 @@ def moving(
     seconds: float = 3,
     rate: int = 10,
     codec_options: Mapping[str, str] | None = None,
+    container: str = "mp4",
+    container_options: Mapping[str, str] | None = None,
 ) -> bytes:
     """Write a video of 640 x 360 pixels in which portraits move right and left, side by side."""
     faces = [
@@ -40,7 +42,14 @@ def moving(
         return pixels
 
     times = steady(round(seconds * rate), rate)
-    return film(times, picture, rate=rate, codec_options=codec_options)
+    return film(
+        times,
+        picture,
+        rate=rate,
+        codec_options=codec_options,
+        container=container,
+        container_options=container_options,
+    )
 
 
 class Studio:

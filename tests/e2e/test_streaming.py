@@ -22,7 +22,7 @@ from facedex_local.postgres.cluster import Postgres
 from facedex_local.workers.queues import STREAMS
 from tests.conftest import Server
 from tests.e2e.films import Studio, moving
-from tests.e2e.streaming import Scene, moment, named, names, until, workers
+from tests.e2e.streaming import Scene, definition, moment, named, names, until, workers
 from tests.media.kinesis import matroska
 from tests.media.making import film, numbered, sound_only, steady
 from tests.media.rtsp import Camera
@@ -197,6 +197,29 @@ def test_stop_takes_effect_within_seconds_on_an_idle_stream(scene: Scene) -> Non
     scene.rekognition.stop_stream_processor(Name=scene.name)
     scene.wait("STOPPED", 20)
     print(f"stopped in {time.monotonic() - began:.1f} s")
+
+
+def test_a_processor_is_deleted_directly_after_it_was_stopped_as_in_amazons_example(
+    server: Server, studio: Studio, both: bytes
+) -> None:
+    scene = Scene(server, studio.name)
+    client = scene.rekognition
+    scene.start()
+    scene.wait("RUNNING")
+    scene.push(both)
+    client.stop_stream_processor(Name=scene.name)
+    client.delete_stream_processor(Name=scene.name)
+    with pytest.raises(client.exceptions.ResourceNotFoundException):
+        scene.describe()
+    client.create_stream_processor(
+        **definition(scene.name, studio.name, video=scene.video_arn, data=scene.data_arn)
+    )
+    scene.start()
+    scene.wait("RUNNING")
+    began = scene.push(both, pace=False)
+    scene.collect(lambda found: any(moment(record) >= began for record in found))
+    scene.stop()
+    client.delete_stream_processor(Name=scene.name)
 
 
 def test_a_deleted_collection_fails_the_processor_with_the_reason(

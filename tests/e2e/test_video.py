@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tests.e2e.plain_http import Rest
 
 ROLE = "arn:aws:iam::123456789012:role/AmazonRekognition"
+MISSING_TOPIC = "arn:aws:sns:us-east-1:123456789012:AmazonRekognition-nowhere"
 CREDENTIALS = {
     **os.environ,
     "AWS_ACCESS_KEY_ID": "testing",
@@ -150,6 +151,33 @@ def test_the_end_is_published_once_in_rekognitions_format(studio: Studio, both: 
     assert messages[bad][0]["Status"] == "FAILED"
 
 
+@pytest.mark.parametrize("topic", [MISSING_TOPIC, MISSING_TOPIC.replace("us-east-1", "eu-west-1")])
+def test_a_missing_topic_is_refused_at_the_start(studio: Studio, both: bytes, topic: str) -> None:
+    client = studio.rekognition
+    video = studio.put("missing topic.mp4", both)
+    channel = {"SNSTopicArn": topic, "RoleArn": ROLE}
+    with pytest.raises(client.exceptions.InvalidParameterException, match="does not exist"):
+        studio.start(video, NotificationChannel=channel)
+    with pytest.raises(client.exceptions.InvalidParameterException, match="does not exist"):
+        client.start_face_detection(Video=video, NotificationChannel=channel)
+
+
+def test_a_repeated_start_returns_the_job_even_if_its_topic_was_deleted(
+    studio: Studio, both: bytes
+) -> None:
+    sns = studio.server.client("sns")
+    topic = sns.create_topic(Name=f"AmazonRekognition-passing-{studio.name}")["TopicArn"]
+    video = studio.put("passing topic.mp4", both)
+    members = {
+        "NotificationChannel": {"SNSTopicArn": topic, "RoleArn": ROLE},
+        "ClientRequestToken": f"passing-{studio.name[-20:]}",
+    }
+    job_id = studio.start(video, **members)
+    sns.delete_topic(TopicArn=topic)
+    assert studio.start(video, **members) == job_id
+    assert studio.wait(job_id)["JobStatus"] == "SUCCEEDED"
+
+
 def test_amazons_python_example_runs_with_only_another_endpoint(
     studio: Studio, both: bytes
 ) -> None:
@@ -218,6 +246,61 @@ def test_a_film_that_cannot_be_analysed_fails_with_a_reason(
     assert said in answer["StatusMessage"].lower()
     assert answer["StatusMessage"].endswith(".")
     assert answer["Persons"] == []
+
+
+def test_a_film_that_was_cut_off_is_searched_as_far_as_it_goes(
+    studio: Studio, portraits: dict[str, bytes]
+) -> None:
+    name = next(iter(portraits))
+    whole = moving(
+        portraits,
+        name,
+        seconds=6,
+        codec_options={"g": "10"},
+        container_options={"movflags": "faststart"},
+    )
+    cut_off = studio.put("cut off.mp4", whole[: len(whole) * 3 // 5])
+    answer = studio.wait(studio.start(cut_off))
+    assert answer["JobStatus"] == "SUCCEEDED"
+    message = answer["StatusMessage"]
+    assert message.startswith(f"The video is cut off: only 60 % of its {len(whole)} bytes are")
+    searched = answer["VideoMetadata"]["DurationMillis"]
+    assert 2000 < searched < 5500
+    assert names(answer["Persons"]) == {0: {name}}
+    assert searched - 400 <= answer["Persons"][-1]["Timestamp"] < searched
+    detected = studio.rekognition.start_face_detection(Video=cut_off)["JobId"]
+    assert studio.wait(detected, "get_face_detection")["StatusMessage"] == message
+
+
+@pytest.mark.parametrize("container", ["mp4", "mpegts", "matroska"])
+def test_everyone_in_a_file_of_several_recordings_is_found(
+    studio: Studio, portraits: dict[str, bytes], container: str
+) -> None:
+    first, second, *_ = portraits
+    films = [
+        moving(portraits, name, seconds=2, container=container) for name in (first, second, first)
+    ]
+    answer = studio.wait(studio.start(studio.put("joined", b"".join(films))))
+    assert (answer["JobStatus"], answer.get("StatusMessage")) == ("SUCCEEDED", None)
+    assert abs(answer["VideoMetadata"]["DurationMillis"] - 6000) <= 200
+    seen = [
+        ({match["Face"]["ExternalImageId"] for match in each["FaceMatches"]}, each["Timestamp"])
+        for each in answer["Persons"]
+    ]
+    for start, name in ((0, first), (2000, second), (4000, first)):
+        moments = [at for found, at in seen if found == {name} and start <= at < start + 2000]
+        assert len(moments) >= 9, (name, start, seen)
+
+
+def test_damaged_frames_are_reported(studio: Studio, portraits: dict[str, bytes]) -> None:
+    name = next(iter(portraits))
+    data = bytearray(moving(portraits, name, seconds=3, codec_options={"g": "10", "bf": "0"}))
+    middle, length = len(data) // 2, len(data) // 4
+    data[middle : middle + length] = bytes(length)
+    answer = studio.wait(studio.start(studio.put("damaged.mp4", bytes(data))))
+    assert answer["JobStatus"] == "SUCCEEDED"
+    assert answer["StatusMessage"].startswith("Damaged frames of the video that could not be")
+    assert names(answer["Persons"]) == {0: {name}}
 
 
 def test_forty_concurrent_jobs_all_succeed(studio: Studio, portraits: dict[str, bytes]) -> None:

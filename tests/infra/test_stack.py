@@ -468,6 +468,14 @@ def test_functions_know_the_topics_that_they_may_publish_to(synthesis_of: Any) -
             if "sns:Publish" in listed(each["Action"])
         ]
         assert publishing == [[variables["FACEDEX_TOPICS"]]]
+    for function in ("start_face_search", "start_face_detection", "front_door"):
+        checking = [
+            listed(each["Resource"])
+            for each in synthesis_of("full").statements_of(function)
+            if "sns:GetTopicAttributes" in listed(each["Action"])
+        ]
+        assert checking == [[variables["FACEDEX_TOPICS"]]]
+        assert "sns:Publish" not in synthesis_of("full").allowed(function)
 
 
 def test_keys_are_encrypted_under_a_secret_that_functions_fetch(synthesis_of: Any) -> None:

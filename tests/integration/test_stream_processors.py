@@ -352,12 +352,79 @@ def test_processor_with_a_worker_cannot_be_deleted(database: Database) -> None:
     taken(database, key)
     with pytest.raises(StreamProcessorInUse, match="RUNNING"):
         change(database, stream_processors.delete)
-    change(database, stream_processors.stop)
-    with pytest.raises(StreamProcessorInUse, match="STOPPING"):
-        change(database, stream_processors.delete)
     age(database)
+    change(database, stream_processors.stop)
     change(database, stream_processors.delete)
     assert take(database, key) is None
+    assert rows(database) == 0
+
+
+def deleted_while_stopping(database: Database) -> RunLease:
+    key = create(database).key
+    start(database)
+    lease = taken(database, key)
+    change(database, stream_processors.stop)
+    change(database, stream_processors.delete)
+    return lease
+
+
+def rows(database: Database) -> int:
+    with database.transaction() as connection:
+        row = connection.execute("SELECT count(*) AS number FROM stream_processors").fetchone()
+    assert row is not None
+    return int(row.number)
+
+
+def test_stopping_processor_disappears_when_it_is_deleted_but_its_worker_can_finish(
+    database: Database,
+) -> None:
+    lease = deleted_while_stopping(database)
+    with pytest.raises(StreamProcessorNotFound):
+        find(database)
+    with database.transaction() as connection:
+        assert stream_processors.page(connection, after=0, limit=10) == []
+    assert beat(database, lease) == "STOPPING"
+    with database.transaction() as connection:
+        stream_runs.release_lease(connection, lease, checkpoint(3))
+    assert rows(database) == 0
+
+
+@pytest.mark.parametrize("end", [stream_runs.fail_run, stream_runs.retry_later])
+def test_deleted_processor_is_removed_when_its_worker_fails(
+    database: Database, end: Callable[[Any, RunLease, str], None]
+) -> None:
+    lease = deleted_while_stopping(database)
+    with database.transaction() as connection:
+        end(connection, lease, "The stream is gone.")
+    assert rows(database) == 0
+
+
+def test_deleted_processor_is_removed_by_the_sweep_when_its_worker_died(
+    database: Database,
+) -> None:
+    lease = deleted_while_stopping(database)
+    end_impossible_runs(database)
+    assert rows(database) == 1
+    age(database)
+    assert end_impossible_runs(database) == []
+    assert rows(database) == 0
+    with pytest.raises(LeaseLost):
+        beat(database, lease)
+
+
+def test_name_of_a_deleted_processor_is_free_while_its_worker_finishes(
+    database: Database,
+) -> None:
+    lease = deleted_while_stopping(database)
+    successor = create(database, limit=1)
+    start(database)
+    assert taken(database, successor.key).processor.name == "door"
+    change(database, stream_processors.stop)
+    change(database, stream_processors.delete)
+    assert rows(database) == 2
+    with database.transaction() as connection:
+        stream_runs.release_lease(connection, lease)
+    assert rows(database) == 1
 
 
 def test_started_processor_without_a_worker_can_be_deleted(database: Database) -> None:

@@ -115,8 +115,8 @@ MKV = making.film(making.steady(100), codec_options=GROUPS, container="matroska"
         (b"#EXTM3U\n#EXTINF:5,\nfile:///etc/hostname\n#EXT-X-ENDLIST\n", "not a video"),
         (b"ffconcat version 1.0\nfile /etc/hostname\n", "not a video"),
         (WHOLE[: len(WHOLE) // 2], "cut off"),
-        (INDEX_FIRST[: len(INDEX_FIRST) * 2 // 3], "cut off"),
-        (MKV[: len(MKV) // 2], "cut off"),
+        (INDEX_FIRST[: INDEX_FIRST.index(b"mdat") + 40], "cut off"),
+        (MKV[: MKV.index(b"\x1f\x43\xb6\x75") + 60], "cut off"),
         (MKV[:100], "cut off"),
         (ENCRYPTED, "encrypted"),
         (LOCKED, "encrypted"),
@@ -127,8 +127,8 @@ MKV = making.film(making.steady(100), codec_options=GROUPS, container="matroska"
     ids=[
         *("empty", "noise", "text", "photo", "playlist", "list-of-files", "index-missing"),
         *(
-            "end-missing",
-            "mkv-end-missing",
+            "pictures-missing",
+            "mkv-pictures-missing",
             "mkv-nearly-all-missing",
             "encrypted",
             "locked",

@@ -201,8 +201,10 @@ def _wait(clients: Clients, job_id: str) -> None:
                 advance(share - shown)
             shown = share
             if answer["JobStatus"] == "SUCCEEDED":
-                return
+                break
             time.sleep(_POLL)
+    if "StatusMessage" in answer:  # what could not be searched
+        click.echo(answer["StatusMessage"], err=True)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import Final
 
 from PIL import Image, ImageStat
 
+from facedex.media.films import probe
 from facedex.media.frames import sample
 from facedex.media.segments import Grid, Segment
 from facedex_cli.video_report.persons import Person
@@ -35,10 +36,11 @@ def cut(film: Path, persons: Sequence[Person]) -> Mapping[int, str]:
     """
     pictures = {}
     with film.open("rb") as source:
+        recordings = probe(source).recordings
         for person in persons:
             stretch = Segment(0, person.peak, person.peak + _TOLERANCE)
             source.seek(0)
-            found = next(sample(source, stretch, Grid(_EVERY_FRAME)), None)
+            found = next(sample(source, stretch, Grid(_EVERY_FRAME), recordings), None)
             if found:
                 pictures[person.index] = _data_url(Image.fromarray(found[1].pixels), person.box)
     return pictures

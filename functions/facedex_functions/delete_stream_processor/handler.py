@@ -1,4 +1,4 @@
-"""DeleteStreamProcessor: delete a stopped stream processor and its tags."""
+"""DeleteStreamProcessor: delete a stream processor that is not running, and its tags."""
 
 from __future__ import annotations
 

@@ -17,10 +17,12 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from facedex.aws.videos import VideoGone, ranges
 from facedex.media import segments
+from facedex.media.damage import Damage
 from facedex.media.film_errors import FilmError
 from facedex.media.films import probe
 from facedex.media.following import follow
 from facedex.media.ranges import RangedFile
+from facedex.media.recordings import Recording
 from facedex.media.segments import Segment
 from facedex.runtime import services
 from facedex.runtime.logs import get_logger
@@ -56,6 +58,8 @@ _EXHAUSTED: Final = (
     f" {tasks.MAX_ATTEMPTS // tasks.ERROR_ATTEMPTS} attempts ended in an error, or"
     f" {tasks.MAX_ATTEMPTS} workers died; see the service's log."
 )
+
+_DAMAGED: Final = "Damaged frames of the video that could not be decoded: {}."
 
 
 def process_task(record: SQSRecord) -> None:
@@ -144,14 +148,23 @@ def _analyse_segment(job: Job, lease: TaskLease) -> None:
     gallery = job.order.gallery
     matcher = Matcher(database, gallery, pack, stored_video.MEANWHILE) if gallery else None
     segment = Segment(lease.task.number, lease.starts, lease.ends)
+    damage = Damage()
     with VideoHeartbeat(database, lease) as heartbeat:
-        tracks = follow(_open_video(job), segment, pack, rate=job.rate, heartbeat=heartbeat)
+        tracks = follow(
+            _open_video(job),
+            segment,
+            pack,
+            _recordings(job),
+            rate=job.rate,
+            heartbeat=heartbeat,
+            damage=damage,
+        )
         seen = match_tracks(tracks, matcher)
     with database.transaction() as connection:
         if not jobs.lock(connection, job.job_id):
             return
         timelines.add_tracks(connection, job.job_id, lease.task.number, seen)
-        if tasks.complete_task(connection, lease):
+        if tasks.complete_task(connection, lease, damaged=damage.frames):
             _finish_job(connection, job, pack.calibration)
 
 
@@ -163,7 +176,10 @@ def _finish_job(connection: Connection, job: Job, calibration: Calibration) -> N
     tracks = timelines.track_ends(connection, job.job_id)
     persons = [tracks] if job.order.gallery is None else group_tracks(tracks, calibration)
     timelines.write(connection, job.job_id, persons)
-    jobs.end(connection, job.job_id)
+    remark = _remark(job, tasks.count_damaged(connection, job.job_id))
+    jobs.end(connection, job.job_id, remark=remark)
+    if remark:
+        _logger.warning("The video job %s searched a part: %s", job.job_id, remark)
     _logger.info(
         "A video is searched.",
         extra={
@@ -173,6 +189,21 @@ def _finish_job(connection: Connection, job: Job, calibration: Calibration) -> N
             "seconds": perf_counter() - began,
         },
     )
+
+
+def _recordings(job: Job) -> list[Recording]:
+    assert job.film is not None
+    # A job that an earlier release planned has none.
+    return [Recording(**each) for each in job.film.get("recordings", ())]
+
+
+def _remark(job: Job, damaged: int) -> str | None:
+    """Return what a job could not search, for its StatusMessage; None if nothing."""
+    assert job.film is not None
+    remarks = list(job.film.get("remarks", ()))
+    if damaged:
+        remarks.append(_DAMAGED.format(damaged))
+    return " ".join(remarks) or None
 
 
 def _open_video(job: Job) -> BinaryIO:

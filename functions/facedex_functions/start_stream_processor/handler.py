@@ -12,13 +12,13 @@ from facedex.workflows import live_video
 def start_stream_processor(request: Request, services: Services) -> Response:
     """Start a run; a worker begins with it a moment later."""
     settings = services.settings
-    if not settings.stream_queue:
-        raise InternalServerError(
-            "This service does not analyse streaming video: FACEDEX_STREAM_QUEUE is not set."
-        )
-    live_video.refuse_label_detection(request, "StartSelector", "StopSelector")
     with services.database.transaction() as connection:
         processor = stream_processors.find(connection, request["Name"], for_update=True)
+        live_video.refuse_label_detection(request, "StartSelector", "StopSelector")
+        if not settings.stream_queue:
+            raise InternalServerError(
+                "This service does not analyse streaming video: FACEDEX_STREAM_QUEUE is not set."
+            )
         collection = collections.find(connection, processor.definition.collection_id)
         services.pack_of(collection)  # report a missing pack now, not in the run
         run = stream_processors.start(connection, processor, collection)

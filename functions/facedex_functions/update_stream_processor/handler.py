@@ -23,15 +23,15 @@ _LABEL_DETECTION: Final = (
 
 def update_stream_processor(request: Request, services: Services) -> Response:
     """Change a stream processor's DataSharingPreference; a current run continues."""
-    refuse_label_detection(request, *_LABEL_DETECTION)
-    preference = request.get("DataSharingPreferenceForUpdate")
-    if preference is None:
-        raise InvalidParameterException(
-            "There is nothing to update: of a stream processor that searches for faces, only"
-            " DataSharingPreferenceForUpdate can be changed."
-        )
     with services.database.transaction() as connection:
         processor = stream_processors.find(connection, request["Name"], for_update=True)
+        refuse_label_detection(request, *_LABEL_DETECTION)
+        preference = request.get("DataSharingPreferenceForUpdate")
+        if preference is None:
+            raise InvalidParameterException(
+                "There is nothing to update: of a stream processor that searches for faces, only"
+                " DataSharingPreferenceForUpdate can be changed."
+            )
         stream_processors.share_data(connection, processor, preference["OptIn"])
     return {}
 

@@ -27,6 +27,7 @@ class Need(StrEnum):
     STREAM_QUEUE = "stream-queue"  # sends work on streaming video
     STREAMS = "streams"  # reads the callers' video streams, writes to their data streams
     TOPICS = "topics"  # publishes to the caller's SNS topics
+    TOPIC_CHECK = "topic-check"  # looks up whether the caller's SNS topics exist
 
 
 class Trigger(StrEnum):
@@ -107,6 +108,7 @@ _SEARCH = frozenset({Need.DATABASE, Need.PACK})
 _PIXELS = frozenset({Need.MODELS, Need.S3})
 _FACES = _RECORDS | _PIXELS
 _VIDEO = frozenset({Need.DATABASE, Need.PACK, Need.S3, Need.VIDEO_QUEUE})
+_START = _VIDEO | {Need.TOPIC_CHECK}
 _STREAM = frozenset({Need.DATABASE, Need.PACK, Need.STREAM_QUEUE})
 
 # Lambda allocates one full core at 1,769 MiB.
@@ -159,9 +161,9 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
         _row("SearchUsersByImage", f"POST {_COLLECTION}/search/users-by-image", _FACES, _LARGE),
         _row("DetectFaces", "POST /v1/faces/detect", _PIXELS, _LARGE),
         _row("CompareFaces", "POST /v1/faces/compare", _PIXELS, _LARGE),
-        _row("StartFaceSearch", f"POST {_FACE_SEARCH}", _VIDEO),
+        _row("StartFaceSearch", f"POST {_FACE_SEARCH}", _START),
         _row("GetFaceSearch", f"GET {_FACE_SEARCH}/{{JobId}}", _RECORDS),
-        _row("StartFaceDetection", f"POST {_FACE_DETECTION}", _VIDEO),
+        _row("StartFaceDetection", f"POST {_FACE_DETECTION}", _START),
         _row("GetFaceDetection", f"GET {_FACE_DETECTION}/{{JobId}}", _RECORDS),
         _row("CreateStreamProcessor", f"POST {_PROCESSORS}", _SEARCH),
         _row("ListStreamProcessors", f"GET {_PROCESSORS}", _RECORDS),
@@ -195,7 +197,7 @@ OTHER_FUNCTIONS: Final[Mapping[str, OtherFunction]] = {
         ),
         OtherFunction("access_keys", Trigger.OPERATOR, _RECORDS, _SMALL, 60),
         # The front door runs every operation, so it needs all that any of them needs.
-        OtherFunction("front_door", Trigger.GATEWAY, _FACES | _VIDEO | _STREAM, _LARGE, _GATEWAY),
+        OtherFunction("front_door", Trigger.GATEWAY, _FACES | _START | _STREAM, _LARGE, _GATEWAY),
         # A photo takes less than a second; the rest allows for a paused database to resume.
         OtherFunction(
             "index_upload",

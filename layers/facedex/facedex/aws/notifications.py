@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from facedex.api.errors import InvalidParameterException
 from facedex.aws import clients
 
 if TYPE_CHECKING:
@@ -16,6 +18,10 @@ if TYPE_CHECKING:
 
 _BATCH: Final = 10  # SQS's maximum
 _FIFO: Final = ".fifo"
+# SNS's codes for a topic that does not exist, and for an ARN that cannot be a topic's.
+_NO_TOPIC: Final = frozenset({"NotFound", "NotFoundException", "InvalidParameter"})
+
+_logger: Final = logging.getLogger(__name__)
 
 
 class NotSent(Exception):
@@ -65,6 +71,34 @@ def completion(job: Job) -> str:
             },
         }
     ).decode()
+
+
+def require_topic(topic_arn: str) -> None:
+    """Check that an SNS topic exists, before a job that will publish to it is started.
+
+    SNS may be out of reach, or may not allow this question; the topic then passes, as its message
+    is sent later and repeatedly.
+
+    Raises:
+        InvalidParameterException: if there is no such topic. The service model has no other error
+            for this that all operations with a NotificationChannel share.
+    """
+    from botocore.exceptions import ClientError
+
+    try:
+        clients.topics(topic_arn.split(":")[3]).get_topic_attributes(TopicArn=topic_arn)
+    except ClientError as error:
+        code = error.response["Error"].get("Code", "")
+        if code in _NO_TOPIC:
+            raise InvalidParameterException(
+                f"NotificationChannel.SNSTopicArn: the topic {topic_arn} does not exist; create it"
+                " first."
+            ) from error
+        _logger.warning("It is unknown whether the topic %s exists: %s", topic_arn, code)
+    except _failures() as error:
+        _logger.warning(
+            "It is unknown whether the topic %s exists: %s", topic_arn, type(error).__name__
+        )
 
 
 def publish(topic_arn: str, job: Job) -> None:

@@ -14,6 +14,10 @@ MOST_BOXES: Final = 64  # maximum number to read on one level
 # Boxes that an MP4 or MOV may begin with.
 FIRST: Final = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"})
 
+# Boxes that contain pictures or an index. Another one that extends beyond the end of the file is no
+# box but something that follows the film.
+LARGE: Final = frozenset({b"mdat", b"moov", b"moof"})
+
 # Six hours at 240 frames per second. FFmpeg allocates 24 bytes for each sample that the header
 # declares, even if it does not exist. Without a limit, a file of a few kilobytes could use
 # gigabytes of memory.
@@ -31,9 +35,9 @@ class Box(NamedTuple):
     end: int
 
 
-def inside(source: Source, start: int, end: int) -> Iterator[Box]:
+def inside(source: Source, start: int, end: int, *, most: int = MOST_BOXES) -> Iterator[Box]:
     """Yield the boxes between two positions; the last one may extend beyond the end."""
-    for _ in range(MOST_BOXES):
+    for _ in range(most):
         if start + 8 > end:
             return
         source.seek(start)

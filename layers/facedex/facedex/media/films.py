@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Final
 
 import av
@@ -11,15 +11,25 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from facedex.media import orientation, truncation
+from facedex.media import measuring, orientation, recordings, truncation
+from facedex.media.clocks import Clock, demux
 from facedex.media.film_errors import FilmError
-from facedex.media.opening import Clock, open_film
+from facedex.media.opening import open_film
 from facedex.media.ranges import Source
+from facedex.media.recordings import Recording, Window
 
 LARGEST: Final = 10 * 1024**3  # bytes; Rekognition's limit for a stored video
-LONGEST: Final = 6 * 3600 * 1000  # ms; Rekognition's limit
 MOST_PACKETS: Final = 250  # maximum number to read before the first frame
 FULL_RANGE: Final = 2  # AVCOL_RANGE_JPEG
+
+_CUT_OFF: Final = "The video is cut off: {}; what is there was searched."
+_SHORT: Final = "The pictures end after {:.1f} of the {:.1f} seconds that the file declares."
+_FAILURES: Final = "The file is damaged: reading failed at {} places."
+_HOLES: Final = "The file is damaged: {} bytes between its pictures could not be read."
+_GAPS: Final = "Fragments of the file are missing: {:.1f} seconds of the film have no pictures."
+_REST: Final = "The last {} % of the file contain no pictures that a player shows."
+_TRACKS: Final = "The file has {} video tracks that may be the film; only track {} was searched."
+_UNREADABLE: Final = "The bytes {} to {} of the file were not searched: {}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +45,8 @@ class Film:
         color_range: ``FULL`` or ``LIMITED``.
         key_frames: times, in ms, at which decoding can start; empty if the file does not list them.
             Segments may begin anywhere; beginning at key frames only saves decoding.
+        recordings: the recordings in the file, in order. All are searched.
+        remarks: one sentence for each part of the film that is missing or not searched.
     """
 
     container: str
@@ -46,32 +58,101 @@ class Film:
     height: int
     color_range: str
     key_frames: tuple[int, ...]
+    recordings: tuple[Recording, ...]
+    remarks: tuple[str, ...] = ()
 
 
 def probe(source: Source, *, heartbeat: Callable[[int], None] | None = None) -> Film:
     """Read a film's properties from its headers, its index and its first frames.
 
-    A file that does not state its length is read to its end, but not decoded; ``heartbeat`` is then
-    called with the position, in ms.
+    A file without an index of all its frames is read to its end, but not decoded; ``heartbeat`` is
+    then called with the position, in ms. What is missing, or not searched, is in the remarks.
 
     Raises:
-        FilmError: if the file cannot be analysed: it is too large, too long, empty, truncated or
-            encrypted, has no video track, or is not a video that FFmpeg can read.
+        FilmError: if the file cannot be analysed: it is too large, too long, empty or encrypted,
+            has no video track, or is not a video that FFmpeg can read.
     """
     size = truncation.size_of(source)
     if not size:
         raise FilmError("The file is empty: it has 0 bytes.")
     if size > LARGEST:
         raise FilmError(f"The video has {size} bytes; at most {LARGEST} (10 GiB) are analysed.")
-    with open_film(source) as (container, stream):
-        truncation.check(source, stream)
-        clock = Clock(container, stream)
-        first, frame = _first_frame(container, stream)
-        index = _index(container, stream)
-        duration, key_frames = _span(container, stream, clock, first, index, heartbeat)
-        if duration > LONGEST:
+    film: Film | None = None
+    while film is None or film.recordings[-1].end < size:
+        first = film.recordings[-1].end if film else 0
+        if film and recordings.is_padding(source, first):
+            break
+        try:
+            film = _with_next(film, source, first, size, heartbeat)
+        except FilmError as error:
+            if film is None:
+                raise
+            return replace(film, remarks=(*film.remarks, _UNREADABLE.format(first, size, error)))
+        if film.duration > measuring.LONGEST:
+            raise measuring.too_long(film.duration)
+        if len(film.recordings) > recordings.MOST:
             raise FilmError(
-                f"The video is {duration / 3_600_000:.1f} hours long; at most 6 are analysed."
+                f"The file consists of more than {recordings.MOST} recordings; upload them as"
+                " separate files."
+            )
+    return film
+
+
+def _with_next(
+    film: Film | None,
+    source: Source,
+    first: int,
+    size: int,
+    heartbeat: Callable[[int], None] | None,
+) -> Film:
+    """Return the film with the recording that begins at a position of the file."""
+    start = film.duration if film else 0
+    end, fragmented = recordings.end_of_mp4(Window(source, first, size), size - first)
+    part = Window(source, first, first + end)
+    with open_film(part) as (container, stream, count):
+        clock = Clock(container, stream)
+        try:
+            key_time, frame = _first_frame(container, stream)
+        except FilmError:
+            if missing := truncation.shortfall(part, stream, end):
+                raise truncation.cut_off(missing) from None
+            raise
+        extent, missing = None, None
+        if "mp4" in container.format.name and not fragmented:
+            extent = measuring.by_index(container, stream, clock, key_time, end)
+            missing = truncation.shortfall(part, stream, end)
+        if extent is None:
+            with open_film(part, track=stream.index) as (fresh, track, _):
+                extent = measuring.by_reading(part, fresh, track, end, heartbeat)
+                missing = truncation.shortfall(part, track, extent.end)
+        duration, remarks = extent.duration, []
+        if missing:
+            remarks.append(_CUT_OFF.format(missing))
+        elif extent.declared and extent.ends_early:
+            remarks.append(_SHORT.format(duration / 1000, extent.declared / 1000))
+        else:
+            duration = max(duration, extent.declared or 0)
+        if extent.failures:
+            remarks.append(_FAILURES.format(extent.failures))
+        if extent.unread:
+            remarks.append(_HOLES.format(extent.unread))
+        if extent.missing:
+            remarks.append(_GAPS.format(extent.missing))
+        if extent.rest and not remarks:
+            remarks.append(_REST.format(extent.rest))
+        recording = Recording(
+            first, first + extent.end, start, duration, stream.index, extent.steady
+        )
+        if count > 1:
+            remarks.append(_TRACKS.format(count, stream.index))
+        key_frames = tuple(start + each for each in extent.key_frames)
+        if film:
+            return replace(
+                film,
+                duration=start + duration,
+                key_frames=film.key_frames + key_frames,
+                recordings=(*film.recordings, recording),
+                remarks=(*film.remarks, *remarks),
             )
         width, height = orientation.upright_size(frame)
         return Film(
@@ -84,13 +165,15 @@ def probe(source: Source, *, heartbeat: Callable[[int], None] | None = None) -> 
             height=height,
             color_range="FULL" if frame.color_range == FULL_RANGE else "LIMITED",
             key_frames=key_frames,
+            recordings=(recording,),
+            remarks=tuple(remarks),
         )
 
 
 def _first_frame(container: InputContainer, stream: VideoStream) -> tuple[int | None, VideoFrame]:
     """Return the timestamp of the first key frame and the first frame that can be decoded."""
     first: int | None = None
-    for number, packet in enumerate(container.demux(stream)):
+    for number, packet in enumerate(demux(container, stream)):
         if packet.has_sidedata("encryption_info"):
             raise FilmError("The video is encrypted; upload it without DRM.")
         if first is None and packet.is_keyframe:
@@ -107,65 +190,3 @@ def _first_frame(container: InputContainer, stream: VideoStream) -> tuple[int | 
         f"No frame of the video can be decoded ({stream.codec.canonical_name}); the file is damaged"
         f" or has pictures of more pixels than are decoded."
     )
-
-
-def _index(container: InputContainer, stream: VideoStream) -> list[int]:
-    """Return the timestamps of the key frames in the file's index."""
-    if "matroska" in container.format.name and container.duration:
-        # The index follows the frames; FFmpeg reads it at the first seek.
-        container.seek(container.duration + (container.start_time or 0))
-    entries = stream.index_entries
-    # Of a fragmented file, FFmpeg knows only the fragments read so far; they are not an index.
-    tick = stream.time_base or 0
-    if (
-        not len(entries)
-        or entries[-1].timestamp * tick * av.time_base < (container.duration or 0) / 2
-    ):
-        return []
-    return [entry.timestamp for entry in entries if entry.is_keyframe]
-
-
-def _span(
-    container: InputContainer,
-    stream: VideoStream,
-    clock: Clock,
-    first: int | None,
-    index: list[int],
-    heartbeat: Callable[[int], None] | None,
-) -> tuple[int, tuple[int, ...]]:
-    """Return a film's duration and the times of its key frames, in ms."""
-    if not container.duration or container.duration < 0:
-        return _read_through(container, stream, clock, heartbeat)
-    duration = container.duration // 1000
-    if "matroska" in container.format.name:
-        # In Matroska, this is the time of the end, on a clock that need not start at 0.
-        duration -= max(0, container.start_time or 0) // 1000
-    # An index may contain decoding times, but frames have display times. With most encoders, the
-    # difference is the same for all key frames; otherwise, segments decode a little more.
-    shift = first - index[0] if index and first is not None else 0
-    key_frames = _ascending(clock.milliseconds(ticks + shift) for ticks in index)
-    return max((duration, *key_frames[-1:])), key_frames
-
-
-def _read_through(
-    container: InputContainer,
-    stream: VideoStream,
-    clock: Clock,
-    heartbeat: Callable[[int], None] | None,
-) -> tuple[int, tuple[int, ...]]:
-    container.seek(container.start_time or 0)
-    end, key_frames = 0, []
-    for packet in container.demux(stream):
-        if packet.pts is None:
-            continue
-        at = clock.milliseconds(packet.pts)
-        end = max(end, clock.milliseconds(packet.pts + (packet.duration or 0)))
-        if packet.is_keyframe:
-            key_frames.append(at)
-            if heartbeat:
-                heartbeat(at)
-    return end, _ascending(key_frames)
-
-
-def _ascending(moments: Iterable[int]) -> tuple[int, ...]:
-    return tuple(sorted({max(0, moment) for moment in moments}))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from facedex.media import frames
+from facedex.media.damage import Damage
 from facedex.media.ranges import Source
+from facedex.media.recordings import Recording
 from facedex.media.segments import Grid, Segment
 from facedex.media.tracking import Track, Tracker
 
@@ -23,10 +25,12 @@ def follow(
     source: Source,
     segment: Segment,
     pack: Pack,
+    recordings: Sequence[Recording] = (),
     *,
     rate: float,
     longest_side: int = LONGEST_SIDE,
     heartbeat: Callable[[int], None] | None = None,
+    damage: Damage | None = None,
 ) -> list[Track]:
     """Return the tracks of one segment of a film, in the order of first appearance.
 
@@ -34,17 +38,19 @@ def follow(
         source: the film's file.
         segment: the segment.
         pack: detects and embeds the faces.
+        recordings: the recordings in the film's file; none if it is one.
         rate: analysed frames per second of the film, the same as for the cut into segments.
         longest_side: size at which faces are detected, in pixels.
         heartbeat: called for each analysed frame with its time in ms; an exception that it raises
             ends the work.
+        damage: counts the frames that cannot be decoded.
 
     Raises:
         FilmError: if the segment cannot be decoded.
     """
     tracker = Tracker(pack)
     tracks: list[Track] = []
-    for timestamp, image in frames.sample(source, segment, Grid(rate)):
+    for timestamp, image in frames.sample(source, segment, Grid(rate), recordings, damage):
         if heartbeat:
             heartbeat(timestamp)
         # Not thorough, to save time: a face that is turned here is upright in other frames.

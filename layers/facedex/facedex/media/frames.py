@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Final
 
 import av
@@ -14,9 +15,11 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from facedex.media import orientation
-from facedex.media.film_errors import FilmError
-from facedex.media.opening import Clock, open_film
+from facedex.media.clocks import Clock, Jumps, demux, mended
+from facedex.media.damage import Damage, Watch
+from facedex.media.opening import open_film
 from facedex.media.ranges import Source
+from facedex.media.recordings import Recording, window
 from facedex.media.segments import Grid, Segment
 from facedex.vision.images import Image
 
@@ -26,36 +29,79 @@ LONG_BEFORE: Final = 10  # seconds
 MOST_AHEAD: Final = 32  # packets read before one is decoded: twice the number that H.264 reorders
 
 
-def sample(source: Source, segment: Segment, grid: Grid) -> Iterator[tuple[int, Image]]:
+def sample(
+    source: Source,
+    segment: Segment,
+    grid: Grid,
+    recordings: Sequence[Recording] = (),
+    damage: Damage | None = None,
+) -> Iterator[tuple[int, Image]]:
     """Yield the time in ms and the picture of the first frame in each cell of the grid.
 
+    Args:
+        source: the film's file.
+        segment: the segment, which lies in one recording.
+        grid: the cells.
+        recordings: the recordings in the file; none if it is one.
+        damage: counts what cannot be decoded.
+
     Raises:
-        FilmError: if the file cannot be opened, or none of its frames can be decoded.
+        FilmError: if the file cannot be opened.
     """
-    with open_film(source) as (container, stream):
-        clock = Clock(container, stream)
+    recording = next((each for each in reversed(recordings) if each.start <= segment.start), None)
+    if recording:
+        source = window(source, recording)
+    with open_film(source, track=recording.track if recording else None) as (container, stream, _):
+        clock = Clock(container, stream, start=recording.start if recording else 0)
         aspect = orientation.pixel_aspect(stream.codec_context)
         last: int | None = None
-        for frame in _decode(_packets(container, stream, clock, segment.start), clock, grid):
+        watch = Watch(damage or Damage(), clock, segment, grid)
+        if recording is None or recording.steady:
+            begin = recording.start if recording else 0
+            packets = _packets(container, stream, clock, segment.start, begin, watch)
+        else:
+            packets = demux(container, stream, failed=watch.interrupt)
+            packets = mended(packets, Jumps(container, stream))
+        for frame in _decode(packets, clock, grid, watch):
             at = clock.milliseconds(frame.pts or 0)
             if at >= segment.end:
                 break
             cell = grid.cell(at)
             if at >= segment.start and (last is None or cell > last):
+                try:
+                    image = orientation.to_image(frame, pixel_aspect=aspect)
+                except av.error.FFmpegError:  # damage that the decoder has not noticed
+                    watch.interrupt()
+                    continue
                 last = cell
-                yield at, orientation.to_image(frame, pixel_aspect=aspect)
+                watch.see(cell)
+                yield at, image
+        watch.end()
 
 
 def _packets(
-    container: InputContainer, stream: VideoStream, clock: Clock, start: int
+    container: InputContainer,
+    stream: VideoStream,
+    clock: Clock,
+    start: int,
+    begin: int,
+    watch: Watch,
 ) -> Iterator[Packet[VideoStream]]:
-    """Yield the track's packets, beginning with a key frame displayed at or before ``start``."""
-    for back in STEPS_BACK if start > 0 else ():
+    """Yield the track's packets, beginning with a key frame displayed at or before ``start``.
+
+    Args:
+        container, stream, clock: the recording.
+        start: the time at which the segment begins, ms.
+        begin: the time at which the recording begins, ms.
+        watch: notes where reading fails.
+    """
+    read = partial(demux, container, stream, failed=watch.interrupt)
+    for back in STEPS_BACK if start > begin else ():
         try:
-            container.seek(clock.ticks(max(0, start - back)), stream=stream)
+            container.seek(clock.ticks(max(begin, start - back)), stream=stream)
         except av.error.FFmpegError:  # the container cannot seek there
             break
-        packets = container.demux(stream)
+        packets = read()
         for packet in packets:
             if packet.is_keyframe and packet.pts is not None:
                 break
@@ -65,28 +111,34 @@ def _packets(
             yield packet
             yield from packets
             return
-        if start <= back:
+        if start - begin <= back:
             break
-    if start > 0:
-        _rewind(container, stream)
-    yield from container.demux(stream)
+    if start > begin and not _rewind(container, stream):
+        watch.interrupt()
+    yield from read()
 
 
-def _rewind(container: InputContainer, stream: VideoStream) -> None:
-    """Seek to the first packet, whose decoding time may be earlier than the start of the film."""
+def _rewind(container: InputContainer, stream: VideoStream) -> bool:
+    """Seek to the first packet, whose decoding time may be earlier than the start of the film.
+
+    Returns:
+        False if a damaged file cannot be rewound.
+    """
     begin = min(stream.start_time or 0, 0) - math.ceil(LONG_BEFORE / (stream.time_base or 1))
-    container.seek(begin, stream=stream)
+    try:
+        container.seek(begin, stream=stream)
+    except av.error.FFmpegError:
+        return False
+    return True
 
 
 def _decode(
-    packets: Iterator[Packet[VideoStream]], clock: Clock, grid: Grid
+    packets: Iterator[Packet[VideoStream]], clock: Clock, grid: Grid, watch: Watch
 ) -> Iterator[VideoFrame]:
     """Decode packets, except frames that no other frame refers to and that are not first in a cell.
 
-    Raises:
-        FilmError: if there are packets but none can be decoded.
+    Like a player, it continues after damage, which is counted.
     """
-    failed, decoded = 0, 0
     for packet, needed in _needed(packets, clock, grid):
         context = packet.stream.codec_context
         context.skip_frame = "DEFAULT" if needed else "NONREF"
@@ -94,15 +146,14 @@ def _decode(
             frames = context.decode(packet if packet.size else None)
         except EOFError:
             break
-        except av.error.FFmpegError:  # damage: like a player, continue after it
-            failed += 1
+        except av.error.FFmpegError:
+            watch.fail(packet)
             continue
-        for frame in frames:
-            if frame.pts is not None:
-                decoded += 1
-                yield frame
-    if failed and not decoded:
-        raise FilmError("No frame of a part of the video can be decoded; the file is damaged.")
+        if packet.is_corrupt:
+            watch.fail(packet)
+        elif needed:
+            watch.expect(packet)
+        yield from (frame for frame in frames if frame.pts is not None)
 
 
 def _needed(

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from fractions import Fraction
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 import av
 from av.container import InputContainer
-from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from facedex.media import boxes, truncation
+from facedex.media import boxes, tracks, truncation
 from facedex.media.film_errors import FilmError
 from facedex.media.ranges import Source
 
@@ -33,17 +30,47 @@ _OPTIONS: Final = {
 }
 
 
+class Opened(NamedTuple):
+    """An opened film: its file, the track that is the film, and the number of such tracks."""
+
+    container: InputContainer
+    stream: VideoStream
+    films: int
+
+
 @contextmanager
-def open_film(source: Source) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a film and its first video track.
+def open_film(source: Source, *, track: int | None = None) -> Iterator[Opened]:
+    """Open a film and the track that is the film.
+
+    Args:
+        source: the file.
+        track: number of the track; None to choose it.
 
     Raises:
         FilmError: if the file is not a readable video, or is truncated or encrypted.
     """
+    count = 1
     boxes.check(source, truncation.size_of(source))
+    if track is None:
+        with _open(source) as container:
+            chosen, count = tracks.choose(container)  # may read far ahead
+            track = chosen.index
+    with _open(source) as container:
+        known = [stream for stream in container.streams.video if stream.index == track]
+        if not known or known[0].codec_context is None:
+            raise FilmError("The file is damaged: its video track cannot be found again.")
+        for other in container.streams:
+            if other.index != track:
+                other.discard = av.stream.Discard.all
+        known[0].codec_context.options = {"max_pixels": str(MOST_PIXELS)}
+        known[0].codec_context.thread_count = 1
+        yield Opened(container, known[0], count)
+
+
+def _open(source: Source) -> InputContainer:
     source.seek(0)
     try:
-        container = av.open(
+        return av.open(
             source,
             "r",
             options=_OPTIONS,
@@ -51,57 +78,11 @@ def open_film(source: Source) -> Iterator[tuple[InputContainer, VideoStream]]:
             metadata_errors="ignore",
         )
     except (av.error.FFmpegError, EOFError) as error:
-        truncation.check(source)
+        truncation.refuse(source)
         raise FilmError(
             f"The file is not a video that can be read; supported formats are {NAMES}."
         ) from error
-    with container:
-        yield container, _moving_pictures(container)
 
 
 def _refuse(*_: object) -> NoReturn:
     raise FilmError("The video refers to another file; only videos in one file are supported.")
-
-
-def _moving_pictures(container: InputContainer) -> VideoStream:
-    still = Disposition.attached_pic | Disposition.still_image
-    tracks = [track for track in container.streams.video if not track.disposition & still]
-    if not tracks:
-        raise FilmError("The file has no video track.")
-    # The codec context is missing if FFmpeg knows the codec but cannot decode it.
-    track = next((track for track in tracks if track.codec_context is not None), None)
-    if track is None or not track.codec_context.width:
-        raise FilmError("The video's codec is not supported; use H.264.")
-    for other in container.streams:
-        if other.index != track.index:
-            other.discard = av.stream.Discard.all
-    track.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
-    track.codec_context.thread_count = 1
-    return track
-
-
-class Clock:
-    """Conversion between the film's time in milliseconds and a track's time in ticks.
-
-    As in players, the film's time begins with its earliest track.
-    """
-
-    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
-        tick = stream.time_base or Fraction(1, 1000)  # seconds
-        begin = Fraction(container.start_time or 0, av.time_base)
-        if begin < 0:  # only sound may start before 0 without being played; pictures are shown
-            begin = min(Fraction(0), (stream.start_time or 0) * tick)
-        # Called for every packet: integers are ten times as fast as fractions.
-        step, half = 1000 * tick, Fraction(1, 2) - 1000 * begin
-        self._divisor = math.lcm(step.denominator, half.denominator)
-        self._factor = int(step * self._divisor)
-        self._shift = int(half * self._divisor)
-        self._tick, self._begin = tick, begin
-
-    def milliseconds(self, ticks: int) -> int:
-        """Return the film's time at a timestamp of the track, rounded to milliseconds."""
-        return (ticks * self._factor + self._shift) // self._divisor
-
-    def ticks(self, milliseconds: int) -> int:
-        """Return the last timestamp of the track at or before a time of the film."""
-        return math.floor((Fraction(milliseconds, 1000) + self._begin) / self._tick)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from facedex.media.films import Film
+    from facedex.media.recordings import Recording
 
 FOREVER: Final = 2**53  # ms; the end of a film's last segment, so that no late frame is excluded
 LONGEST: Final = 4  # times the requested length; a longer segment is cut without a key frame
@@ -62,7 +63,8 @@ def cut(film: Film, *, seconds: float, rate: float) -> list[Segment]:
 
     Each segment begins at the first cell of the grid after a key frame, so that decoding starts
     with that key frame. A file without a list of key frames, or with few, is cut by time only; some
-    of its frames are then decoded twice.
+    of its frames are then decoded twice. No segment belongs to two recordings, and a recording
+    whose clock jumps is one segment.
 
     Args:
         film: the film.
@@ -71,17 +73,23 @@ def cut(film: Film, *, seconds: float, rate: float) -> list[Segment]:
     """
     length = max(1, round(1000 * seconds))
     grid = Grid(rate)
-    borders = list(_borders(film, length, grid))
-    starts, ends = [0, *borders], [*borders, FOREVER]
+    starts = sorted(
+        {place for each in film.recordings for place in _starts(film, each, length, grid)}
+    )
+    ends = [*starts[1:], FOREVER]
     return [Segment(n, *span) for n, span in enumerate(zip(starts, ends, strict=True))]
 
 
-def _borders(film: Film, length: int, grid: Grid) -> Iterator[int]:
+def _starts(film: Film, recording: Recording, length: int, grid: Grid) -> Iterator[int]:
+    yield recording.start
+    if not recording.steady:
+        return
     # A segment shorter than half the length would not justify its overhead.
-    last = 0
-    latest = film.duration - length // 2
-    for key_frame in [*film.key_frames, film.duration]:
-        limit = LONGEST * length if film.key_frames else length
+    last, end = recording.start, recording.start + recording.duration
+    latest = end - length // 2
+    key_frames = [each for each in film.key_frames if recording.start <= each < end]
+    limit = LONGEST * length if key_frames else length
+    for key_frame in [*key_frames, end]:
         while key_frame - last > limit and (place := grid.first_after(last + length)) < latest:
             yield place
             last = place

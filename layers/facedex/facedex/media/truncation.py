@@ -16,58 +16,70 @@ HEAD: Final = 4096  # bytes, which contain the headers
 EBML: Final = b"\x1a\x45\xdf\xa3"
 SEGMENT: Final = b"\x18\x53\x80\x67"
 
-_MESSAGE: Final = "The video is cut off: {}; upload the complete file."
-
 
 def size_of(source: Source) -> int:
     """Return a file's size in bytes."""
     return source.seek(0, 2)
 
 
-def check(source: Source, stream: VideoStream | None = None) -> None:
-    """Check that a file is as long as its headers declare.
-
-    The position in the file is restored, as FFmpeg continues reading there.
-
-    Args:
-        source: the file.
-        stream: its video track; None if FFmpeg could not open the file.
+def refuse(source: Source) -> None:
+    """Refuse a file that FFmpeg could not open, if that is because it is truncated.
 
     Raises:
         FilmError: if the file is truncated.
     """
-    position = source.tell()
     size = size_of(source)
-    announced = _announced_size(source, size, stream)
-    source.seek(position)
-    if announced is None:
-        raise FilmError(_MESSAGE.format("its index is missing"))
-    if announced > size:
-        share = 100 * size // announced
-        raise FilmError(_MESSAGE.format(f"only {share} % of its {announced} bytes are present"))
-
-
-def _announced_size(source: Source, size: int, stream: VideoStream | None) -> int | None:
-    """Return the size that a file's headers declare, in bytes; 0 if they declare none.
-
-    Returns:
-        The size, or None for an MP4 whose index, usually at the end, is missing.
-    """
     head = _head(source)
+    if head[4:8] in boxes.FIRST:
+        found = list(boxes.inside(source, 0, size))
+        if all(box.name != b"moov" for box in found):
+            raise cut_off("its index is missing")
+        declared = max(box.end for box in found)
+    else:
+        declared = _declared_size(head)
+    if declared > size:
+        raise cut_off(_share(size, declared))
+
+
+def shortfall(source: Source, stream: VideoStream, size: int) -> str | None:
+    """Return how much of an opened file is missing, for the end of a sentence; None if nothing.
+
+    Args:
+        source: the file.
+        stream: its video track, of whose index FFmpeg knows as much as it has read.
+        size: position in the file at which its recording ends.
+    """
+    declared = _declared_size(_head(source))
+    if "mp4" in stream.container.format.name:
+        # The index of a fragmented file may already contain fragments of the next recording.
+        known = size_of(source)
+        ends = (
+            entry.pos + entry.size
+            for entry in stream.index_entries
+            if entry.pos < size or size == known
+        )
+        large = (box.end for box in boxes.inside(source, 0, size) if box.name in boxes.LARGE)
+        declared = max(max(ends, default=0), max(large, default=0))
+    return _share(size, declared) if declared > size else None
+
+
+def cut_off(reason: str) -> FilmError:
+    """Return the error for a truncated file of which nothing can be searched."""
+    return FilmError(f"The video is cut off: {reason}; upload the complete file.")
+
+
+def _share(size: int, declared: int) -> str:
+    share = min(99, round(100 * size / declared))
+    return f"only {share} % of its {declared} bytes are present"
+
+
+def _declared_size(head: bytes) -> int:
+    """Return the size that the header of a Matroska or AVI file declares; 0 if it declares none."""
     if head.startswith(EBML):
         return _matroska_end(head)
     if head.startswith(b"RIFF"):
         return 8 + int(struct.unpack_from("<I", head.ljust(8, b"\0"), 4)[0])
-    if stream is not None:
-        if "mp4" not in stream.container.format.name:
-            return 0
-        return max((entry.pos + entry.size for entry in stream.index_entries), default=0)
-    if head[4:8] not in boxes.FIRST:
-        return 0
-    found = list(boxes.inside(source, 0, size))
-    if all(box.name != b"moov" for box in found):
-        return None
-    return max(box.end for box in found)
+    return 0
 
 
 def _head(source: Source) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from facedex.store import leases
 from facedex.store.database import Connection
 from facedex.store.leases import UNLEASED
-from facedex.store.stream_processors import COLUMNS, StreamProcessor, from_row
+from facedex.store.stream_processors import COLUMNS, StreamProcessor, from_row, remove_deleted
 
 # SQL: the assignments that end a lease; the condition that the collection of the processor in the
 # row "work" exists.
@@ -22,8 +22,8 @@ SEARCHABLE: Final = """EXISTS (
 def end_impossible_runs(connection: Connection, key: int | None = None) -> list[StreamProcessor]:
     """End the runs that cannot continue; to be called every few seconds or minutes.
 
-    A processor that is STOPPING and has no worker becomes STOPPED. One whose collection was deleted
-    becomes FAILED, and its worker, if it has one, loses its lease.
+    A processor that is STOPPING and has no worker becomes STOPPED, or is removed if it was deleted.
+    One whose collection was deleted becomes FAILED, and its worker, if it has one, loses its lease.
 
     Args:
         connection: in a transaction.
@@ -33,6 +33,7 @@ def end_impossible_runs(connection: Connection, key: int | None = None) -> list[
         The processors that became FAILED.
     """
     values: Mapping[str, Any] = {"key": key}
+    remove_deleted(connection, key)
     connection.execute(
         f"""
         UPDATE stream_processors SET status = 'STOPPED', updated_at = now(), {FREE}

@@ -74,7 +74,7 @@ class Job:
 
     Attributes:
         status: IN_PROGRESS, SUCCEEDED or FAILED.
-        status_message: reason for its failure.
+        status_message: reason for its failure, or what it could not search.
         film: properties of the film; None until the job is planned.
         rate: analysed frames per second; None until the job is planned.
         finished_at: time of its end; None while it runs.
@@ -222,13 +222,16 @@ def lock(connection: Connection, job_id: str) -> bool:
     return row is not None
 
 
-def end(connection: Connection, job_id: str, *, failure: str | None = None) -> bool:
+def end(
+    connection: Connection, job_id: str, *, failure: str | None = None, remark: str | None = None
+) -> bool:
     """End a running job, and remove the data that only its workers needed.
 
     Args:
         connection: in a transaction.
         job_id: the job's id.
         failure: reason of the failure, one sentence; None if it succeeded.
+        remark: what a job that succeeded could not search, in sentences; None if nothing.
 
     Returns:
         True if it was running: a job ends only once.
@@ -236,7 +239,7 @@ def end(connection: Connection, job_id: str, *, failure: str | None = None) -> b
     ended = connection.execute(
         "UPDATE video_jobs SET status = %s, status_message = %s, finished_at = now(),"
         " notify_after = now() WHERE job_id = %s AND status = 'IN_PROGRESS'",
-        ("FAILED" if failure else "SUCCEEDED", failure, job_id),
+        ("FAILED" if failure else "SUCCEEDED", failure or remark, job_id),
     ).rowcount
     if ended:
         for table in ("video_tracks", "video_tasks"):

@@ -14,6 +14,7 @@ from psycopg.errors import UniqueViolation
 
 from facedex.store.collections import Collection
 from facedex.store.database import Connection
+from facedex.store.leases import UNLEASED
 from facedex.store.store_errors import (
     StreamProcessorInUse,
     StreamProcessorNotFound,
@@ -92,7 +93,9 @@ def create(connection: Connection, definition: Definition, *, limit: int) -> Str
         TooManyStreamProcessors: if the limit is reached.
     """
     connection.execute("SELECT lock_name(%s)", (_COUNTING,))
-    count = connection.execute("SELECT count(*) AS number FROM stream_processors").fetchone()
+    count = connection.execute(
+        "SELECT count(*) AS number FROM stream_processors WHERE deleted_at IS NULL"
+    ).fetchone()
     assert count is not None
     try:
         row = connection.execute(
@@ -123,7 +126,7 @@ def find(connection: Connection, name: str, *, for_update: bool = False) -> Stre
         StreamProcessorNotFound: if no processor has the name.
     """
     row = connection.execute(
-        f"SELECT {COLUMNS} FROM stream_processors WHERE name = %s"
+        f"SELECT {COLUMNS} FROM stream_processors WHERE name = %s AND deleted_at IS NULL"
         + (" FOR UPDATE" if for_update else ""),
         (name,),
     ).fetchone()
@@ -136,7 +139,7 @@ def page(connection: Connection, *, after: int, limit: int) -> list[StreamProces
     """Return at most ``limit`` processors in the order of creation, after key ``after``."""
     rows = connection.execute(
         f"SELECT {COLUMNS} FROM stream_processors"
-        " WHERE processor_key > %s ORDER BY processor_key LIMIT %s",
+        " WHERE processor_key > %s AND deleted_at IS NULL ORDER BY processor_key LIMIT %s",
         (after, limit),
     )
     return [from_row(row) for row in rows]
@@ -157,9 +160,13 @@ def start(connection: Connection, processor: StreamProcessor, collection: Collec
         StreamProcessorInUse: if its status is neither STOPPED nor FAILED.
     """
     if processor.status not in ("STOPPED", "FAILED"):
+        advice = (
+            "start it when it is STOPPED, in a few seconds"
+            if processor.status == "STOPPING"
+            else "it is started already"
+        )
         raise StreamProcessorInUse(
-            f"The stream processor {processor.name} is {processor.status}; only one that is STOPPED"
-            " or FAILED can be started"
+            f"The stream processor {processor.name} is {processor.status}; {advice}"
         )
     run = uuid4()
     connection.execute(
@@ -219,21 +226,47 @@ def delete(connection: Connection, processor: StreamProcessor) -> None:
     """Remove a processor with its tags.
 
     A processor that is STARTING and has no worker yet can be removed too: Rekognition's guide
-    offers no other remedy for one that remains in this state.
+    offers no other remedy for one that remains in this state. One that is STOPPING disappears for
+    callers at once, and its name is free, but its row remains until its worker has written the last
+    records: Amazon's examples delete a processor directly after stopping it.
 
     Args:
         processor: locked by this transaction.
 
     Raises:
-        StreamProcessorInUse: if a worker has the processor.
+        StreamProcessorInUse: if it is RUNNING.
     """
-    if processor.status in ("RUNNING", "STOPPING"):
+    if processor.status == "RUNNING":
         raise StreamProcessorInUse(
-            f"The stream processor {processor.name} is {processor.status}; stop it first"
+            f"The stream processor {processor.name} is RUNNING; stop it first with"
+            " StopStreamProcessor"
         )
+    if processor.status == "STOPPING":
+        connection.execute(
+            "DELETE FROM stream_processor_tags WHERE processor_key = %s", (processor.key,)
+        )
+        connection.execute(
+            "UPDATE stream_processors SET deleted_at = now(), name = name || '/' || processor_key"
+            " WHERE processor_key = %s",
+            (processor.key,),
+        )
+        return
+    connection.execute("DELETE FROM stream_processors WHERE processor_key = %s", (processor.key,))
+
+
+def remove_deleted(connection: Connection, key: int | None = None) -> None:
+    """Remove the rows of deleted processors that no worker has.
+
+    Args:
+        connection: in a transaction.
+        key: if given, only this processor's.
+    """
     connection.execute(
-        "DELETE FROM stream_processors WHERE processor_key = %s",
-        (processor.key,),
+        "DELETE FROM stream_processors WHERE processor_key IN ("
+        " SELECT processor_key FROM stream_processors"
+        f" WHERE deleted_at IS NOT NULL AND {UNLEASED}"
+        " AND processor_key = coalesce(%s, processor_key) FOR UPDATE SKIP LOCKED)",
+        (key,),
     )
 
 

@@ -18,7 +18,7 @@ from facedex.store.active_streams import FREE, SEARCHABLE, end_impossible_runs
 from facedex.store.database import Connection
 from facedex.store.leases import Lease, LeasedTable
 from facedex.store.store_errors import LeaseLost
-from facedex.store.stream_processors import COLUMNS, StreamProcessor, from_row
+from facedex.store.stream_processors import COLUMNS, StreamProcessor, from_row, remove_deleted
 
 # Number of consecutive workers without progress after which a processor fails.
 MAX_FAILURES: Final = 10
@@ -193,6 +193,7 @@ def release_lease(
         " failures = 0, sends = 0, send_after = now()",
         {"checkpoint": _document(checkpoint)},
     )
+    remove_deleted(connection, lease.processor.key)
 
 
 def retry_later(
@@ -246,6 +247,7 @@ def fail_run(connection: Connection, lease: RunLease, reason: str) -> None:
         " status = CASE status WHEN 'STOPPING' THEN 'STOPPED' ELSE 'FAILED' END",
         {"reason": reason},
     )
+    remove_deleted(connection, lease.processor.key)
 
 
 def claim_messages(connection: Connection, key: int | None = None) -> list[int]:

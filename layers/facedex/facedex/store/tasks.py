@@ -115,12 +115,13 @@ def release_leases_of(connection: Connection, workers: Sequence[UUID]) -> None:
     resend_messages(connection)
 
 
-def complete_task(connection: Connection, lease: TaskLease) -> bool:
+def complete_task(connection: Connection, lease: TaskLease, *, damaged: int = 0) -> bool:
     """Mark a task as done.
 
     Args:
         connection: in a transaction that has locked the job.
         lease: the task's lease.
+        damaged: number of frames of the segment that could not be decoded.
 
     Returns:
         True if it was the job's last task.
@@ -128,7 +129,8 @@ def complete_task(connection: Connection, lease: TaskLease) -> bool:
     Raises:
         LeaseLost: if another worker has the task.
     """
-    if not _TABLE.write(connection, lease, f"{FREE}, done_at = now()"):
+    done = f"{FREE}, done_at = now(), damaged = %(damaged)s"
+    if not _TABLE.write(connection, lease, done, {"damaged": damaged}):
         raise LeaseLost("Another worker has the task.")
     connection.execute(
         "UPDATE video_jobs SET progressed_at = now() WHERE job_id = %s", (lease.task.job_id,)
@@ -194,6 +196,17 @@ def count_segments(connection: Connection, job_id: str) -> tuple[int, int]:
     ).fetchone()
     assert row is not None
     return row.done, row.tasks
+
+
+def count_damaged(connection: Connection, job_id: str) -> int:
+    """Return the number of frames of a job's film that could not be decoded."""
+    row = connection.execute(
+        "SELECT coalesce(sum(damaged), 0)::bigint AS frames FROM video_tasks WHERE job_id = %s",
+        (job_id,),
+    ).fetchone()
+    assert row is not None
+    frames: int = row.frames
+    return frames
 
 
 def any_unfinished(connection: Connection) -> bool:

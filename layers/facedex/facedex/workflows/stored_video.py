@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from facedex.api.errors import InternalServerError, InvalidParameterException
 from facedex.api.pages import LARGEST_VIDEO_PAGE, Page
-from facedex.aws.notifications import NotSent, publish
+from facedex.aws.notifications import NotSent, publish, require_topic
 from facedex.aws.videos import locate
 from facedex.runtime.logs import get_logger
 from facedex.runtime.outbox import RETRY, send_due
@@ -58,6 +58,8 @@ def begin(
         started = jobs.find_repeated(connection, operation, token, request)
     if started:
         return started
+    if topic:
+        require_topic(topic)
     video = locate(request["Video"])
     with services.database.transaction() as connection:
         gallery, pack = None, services.pack
