@@ -1,0 +1,9 @@
+"""All parts of the campaign, in the order in which they run."""
+
+from __future__ import annotations
+
+from tests.campaign.films import Films
+from tests.campaign.images import Images
+from tests.campaign.stage import Part
+
+PARTS: tuple[Part, ...] = (Images(), Films())
