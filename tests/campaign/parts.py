@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from tests.campaign.films import Films
+from tests.campaign.forged import Forged
 from tests.campaign.images import Images
+from tests.campaign.sockets import Sockets
 from tests.campaign.stage import Part
 
-PARTS: tuple[Part, ...] = (Images(), Films())
+PARTS: tuple[Part, ...] = (Images(), Films(), Forged(), Sockets())

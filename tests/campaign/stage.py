@@ -99,6 +99,7 @@ class Part(ABC):
 
     def replay(self, stage: Stage, tally: Tally, number: int | None) -> None:
         """Repeat what led to an incident; by default, run the part with the same seed."""
+        tally.note(f"repeating the part of incident {number}")
         self.run(stage, tally)
 
 
