@@ -7,7 +7,6 @@ import resource
 import secrets
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -80,7 +79,6 @@ def _run(
             folder=Path(folder),
             pack_directory=installing.pull(),
             portraits=portraits.fetch(),
-            deadline=time.monotonic() + seconds,
         )
         with progress(stage, tally):
             try:

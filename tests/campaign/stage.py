@@ -30,11 +30,10 @@ class Stage:
     Attributes:
         seed: seed of the campaign.
         part: name of the part.
-        seconds: how long the part should work; its checks at the end take further time.
+        seconds: how long the part should work; its set-up and its checks take further time.
         folder: directory for the part's files.
         pack_directory: the installed default model pack.
         portraits: photos of two people, in the public domain, by name.
-        deadline: end of the work, in seconds of the monotonic clock.
     """
 
     seed: str
@@ -43,12 +42,6 @@ class Stage:
     folder: Path
     pack_directory: Path
     portraits: Mapping[str, bytes]
-    deadline: float
-
-    @property
-    def over(self) -> bool:
-        """Whether the time for work has ended."""
-        return time.monotonic() >= self.deadline
 
     def random(self, *names: object) -> Random:
         """Return a generator that depends on the seed, the part and these names alone."""
@@ -91,7 +84,7 @@ class Part(ABC):
 
     @abstractmethod
     def run(self, stage: Stage, tally: Tally) -> None:
-        """Work until the stage's time is over, then check what must hold.
+        """Work for the stage's time, then check what must hold.
 
         Raises:
             PartSkipped: if this machine cannot run the part.
@@ -136,13 +129,15 @@ class Attempts(Part):
 
 
 def together(stage: Stage, tally: Tally, *steps: Callable[[], object]) -> None:
-    """Repeat each step in a thread of its own until the stage's time is over.
+    """Repeat each step in a thread of its own for the stage's time.
 
     A step that raises an exception is reported and not repeated.
     """
 
+    end = time.monotonic() + stage.seconds
+
     def repeat(step: Callable[[], object]) -> None:
-        while not stage.over:
+        while time.monotonic() < end:
             try:
                 step()
             except Exception as error:
