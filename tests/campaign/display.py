@@ -17,6 +17,7 @@ from tests.campaign.tally import Kind, Tally
 
 _FRAME = 0.5  # seconds between updates of the line
 _LINE = 10.0  # seconds between lines in a log
+_WIDTH = 110  # columns of the report in a log
 _COLUMNS = ("tried", "answered", "refused", "in doubt", "checked", "lost", "unexpected")
 
 
@@ -54,7 +55,9 @@ def progress(stage: Stage, tally: Tally) -> Iterator[None]:
 
 def print_report(seed: str, tallies: Sequence[Tally], console: Console | None = None) -> None:
     """Print the counts of all parts, the error codes, and the incidents."""
-    console = console or Console(soft_wrap=True)
+    console = console or Console()
+    if not console.is_terminal:
+        console.width = _WIDTH
     table = Table("Part", title=f"Campaign with seed {seed}")
     for column in _COLUMNS:
         table.add_column(column, justify="right")
