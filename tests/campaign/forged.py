@@ -183,6 +183,14 @@ def _change_target(request: Signed, random: Random) -> Signed:
     )
 
 
+def _change_character(request: Signed, random: Random) -> Signed:
+    """Change one character of the path or the query, such as a presigned signature."""
+    target = request.target
+    place = random.randrange(len(target))
+    other = random.choice(("0", "a", "A", "/", "&", "=", "%41", ""))
+    return replace(request, target="/" + (target[:place] + other + target[place + 1 :])[1:])
+
+
 def _change_method(request: Signed, random: Random) -> Signed:
     return replace(request, method=random.choice(("GET", "POST", "PUT", "DELETE", "HEAD", "get")))
 
@@ -262,7 +270,14 @@ def _reformat(request: Signed, random: Random) -> Signed:
 
 
 _CHANGES: tuple[Callable[[Signed, Random], Signed], ...] = (
-    *(_change_body, _change_target, _change_method, _change_header, _change_header),
+    *(
+        _change_body,
+        _change_target,
+        _change_character,
+        _change_method,
+        _change_header,
+        _change_header,
+    ),
     *(_double_header, _drop_header, _add_header, _change_signed_headers, _reformat),
 )
 

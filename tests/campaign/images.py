@@ -21,7 +21,6 @@ from tests.e2e.modelled import known_errors
 BOUND = 30.0  # maximum seconds until an answer
 _SIDE = 240  # pixels of the undamaged pictures
 _COLLECTION = "images"
-_MOST_BYTES = 5_000_000  # of a picture in a request
 
 
 class Images(Attempts):
@@ -42,7 +41,7 @@ class Images(Attempts):
 
             def attempt(number: int) -> None:
                 random = stage.random(number)
-                damaged = mutate(random.choice(originals), random, originals)[:_MOST_BYTES]
+                damaged = mutate(random.choice(originals), random, originals)
                 _ask(rekognition, random, damaged, number, tally)
 
             yield attempt

@@ -232,9 +232,9 @@ class Client:
             if "UserId" in face:
                 facts.append(("member", face["UserId"], name))
         users = self._pages("list_users", "Users", **here)
-        facts += [("user", u["UserId"]) for u in users if u["UserId"].startswith(self._name)]
+        facts += [("user", u["UserId"]) for u in users if u["UserId"].startswith(f"{self._name}-")]
         collections = self._pages("list_collections", "CollectionIds")
-        facts += [("collection", c) for c in collections if c.startswith(self._name)]
+        facts += [("collection", c) for c in collections if c.startswith(f"{self._name}-")]
         facts += [("twice", *fact) for fact, number in Counter(facts).items() if number > 1]
         self._search(faces)
         return frozenset(facts)
@@ -295,4 +295,4 @@ def clients(
     """Return a number of clients of one collection."""
     make = partial(Client, url, collection)
     names = [f"client{each}" for each in range(number)]
-    return [make(name, pictures, random(name), tally) for name in names]
+    return [make(f"{collection}-{name}", pictures, random(name), tally) for name in names]

@@ -60,7 +60,8 @@ class Signed:
             # A name without a header adds nothing to what is signed, and their order is fixed.
             named = set(";".join(_SIGNED.findall(value)).lower().split(";")) & present
             signed |= named
-            authorizations.add((re.sub(r",\s*", ",", _SIGNED.sub("", value)), frozenset(named)))
+            rest = re.sub(r",\s*", ",", _SIGNED.sub("", value)).strip()
+            authorizations.add((rest, frozenset(named)))
         covered = sorted(
             (name.lower(), " ".join(value.split()))
             for name, value in self.headers
