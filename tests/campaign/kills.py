@@ -69,6 +69,9 @@ class Kills(Part):
             uploads.finish()
             jobs.finish()
             camera.finish()
+        machine.kill()  # what was acknowledged is on the disk, not only in memory
+        for client in mixed:
+            client.audit()
         check_tables(machine, tally)
 
 

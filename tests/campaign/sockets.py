@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from random import Random
 from urllib.parse import urlsplit
 
+import psutil
 from botocore.config import Config
 
 from tests.campaign.stage import Part, Stage, together
@@ -18,6 +19,8 @@ from tests.campaign.tally import Tally
 BOUND = 5.0  # maximum seconds of an ordinary request
 _MOST = 2000  # connections that are open at the same time
 _COLLECTION = "sockets"
+_RELEASE = 90.0  # maximum seconds until the connections of clients that have gone are closed
+_FILES = 200  # maximum number of open files without clients
 _HEAD = (
     b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-amz-json-1.1\r\n"
     b"X-Amz-Target: RekognitionService.ListCollections\r\n"
@@ -66,7 +69,17 @@ class Sockets(Part):
             )
             stack.close()
             ask(rekognition.list_collections)
-            tally.check()
+            _check_release(psutil.Process(server.process.pid), tally)
+
+
+def _check_release(process: psutil.Process, tally: Tally) -> None:
+    """Check that the server has closed the connections whose clients are gone."""
+    end = time.monotonic() + _RELEASE
+    while (count := process.num_fds()) > _FILES and time.monotonic() < end:
+        time.sleep(0.5)
+    tally.check()
+    if count > _FILES:
+        tally.surprise(f"The server has {count} open files after its clients have gone.")
 
 
 @contextmanager
