@@ -9,19 +9,21 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 
-from tests.campaign.requests import Header, Signed, send, sign
+from tests.campaign.requests import Signed, send, sign
 from tests.campaign.stage import Attempt, Attempts, Stage
 from tests.campaign.tally import Tally
+from tests.campaign.tampering import CHANGES
+from tests.conftest import client_of
 
 BOUND = 20.0  # maximum seconds until an answer
-_MAKE = "RekognitionService.CreateCollection"
 _SKEW = timedelta(minutes=5)  # allowed difference between the clocks of client and server
 _MARGIN = timedelta(seconds=30)  # no dates so close to that limit are tried
+_BUCKET = "forged"
 _GENUINE = 0.1  # share of the attempts that are sent unchanged
 
 Key = tuple[str, str]
@@ -52,6 +54,7 @@ class Forged(Attempts):
                 _create_key(directory),
             )
             _facedex("keys", "delete", keys.deleted[0], f"--data-dir={directory}")
+            _make_bucket(server.url, keys.writer)
             made: set[str] = set()
             lock = threading.Lock()
 
@@ -78,7 +81,13 @@ class Forged(Attempts):
 
 
 def _check_effects(url: str, key: Key, made: set[str], tally: Tally) -> None:
-    """Check that only answered requests have created collections."""
+    """Check that only answered requests have created collections and objects."""
+    s3 = client_of(url, "s3", aws_access_key_id=key[0], aws_secret_access_key=key[1])
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=_BUCKET)
+    for name in [each["Key"] for page in pages for each in page.get("Contents", ())]:
+        tally.check()
+        if name not in made:
+            tally.surprise(f"A refused request stored the object {name}.")
     token: str | None = ""
     while token is not None:
         members = {"NextToken": token} if token else {}
@@ -91,6 +100,11 @@ def _check_effects(url: str, key: Key, made: set[str], tally: Tally) -> None:
             if name not in made:
                 tally.surprise(f"A refused request created the collection {name}.")
         token = page.get("NextToken")
+
+
+def _make_bucket(url: str, key: Key) -> None:
+    s3 = client_of(url, "s3", aws_access_key_id=key[0], aws_secret_access_key=key[1])
+    s3.create_bucket(Bucket=_BUCKET)
 
 
 def _post(url: str, key: Key, operation: str, members: object, **options: object) -> Signed:
@@ -110,22 +124,38 @@ def _choose(random: Random, url: str, keys: _Keys, name: str) -> tuple[Signed, b
     members = {"CollectionId": name}
     if random.random() < 0.3:
         return _signed_by_another(random, url, keys, members)
-    kind = random.randrange(3)
-    if kind == 0:
-        original = _post(url, keys.writer, "CreateCollection", members)
-    elif kind == 1:
-        body = json.dumps(members).encode()
-        headers = {"Content-Type": "application/json"}
-        original = sign(url, keys.writer, "POST", "/v1/collections", body=body, headers=headers)
-    else:
-        target = "/v1/collections?MaxResults=7"
-        original = sign(url, keys.writer, "GET", target, presigned=random.random() < 0.5)
+    original = random.choice(_ORIGINALS)(url, keys.writer, name, random.random() < 0.5)
     if random.random() < _GENUINE:
         return original, True
     changed = original
     for _ in range(random.choice((1, 1, 1, 2))):
-        changed = random.choice(_CHANGES)(changed, random)
+        changed = random.choice(CHANGES)(changed, random)
     return changed, None if changed.essence() == original.essence() else False
+
+
+def _operation(url: str, key: Key, name: str, presigned: bool) -> Signed:
+    return _post(url, key, "CreateCollection", {"CollectionId": name})
+
+
+def _route(url: str, key: Key, name: str, presigned: bool) -> Signed:
+    body = json.dumps({"CollectionId": name}).encode()
+    headers = {"Content-Type": "application/json"}
+    return sign(url, key, "POST", "/v1/collections", body=body, headers=headers)
+
+
+def _reading(url: str, key: Key, name: str, presigned: bool) -> Signed:
+    return sign(url, key, "GET", "/v1/collections?MaxResults=7", presigned=presigned)
+
+
+def _object(url: str, key: Key, name: str, presigned: bool) -> Signed:
+    """Return an upload to S3, which answers on the same port."""
+    target = f"/{_BUCKET}/{name}"
+    return sign(url, key, "PUT", target, body=b"photo", service="s3", presigned=presigned)
+
+
+_ORIGINALS: tuple[Callable[[str, Key, str, bool], Signed], ...] = (
+    *(_operation, _route, _reading, _object),
+)
 
 
 def _signed_by_another(
@@ -154,132 +184,6 @@ def _signed_by_another(
             allowed = int((_SKEW - _MARGIN).total_seconds())
             when = now + timedelta(seconds=random.randrange(-allowed, allowed))
             return _post(url, keys.writer, "CreateCollection", members, when=when), True
-
-
-def _change_body(request: Signed, random: Random) -> Signed:
-    body = random.choice((request.body + b" ", request.body.replace(b"forged", b"Forged"), b"{}"))
-    headers = [h for h in request.headers if h[0] != "Content-Length"]
-    return replace(request, body=body, headers=(*headers, ("Content-Length", str(len(body)))))
-
-
-def _change_target(request: Signed, random: Random) -> Signed:
-    target = request.target
-    more = "&" if "?" in target else "?"
-    return replace(
-        request,
-        target=random.choice(
-            (
-                target + more + "MaxResults=1",
-                target + more + "NextToken=",
-                target.replace("=", "%3D"),
-                target.replace("MaxResults=7", "MaxResults=8"),
-                "//" + target.lstrip("/"),
-                target.replace("collections", "%63ollections"),
-                target.replace("/v1/", "/v1/./"),
-                target.replace("?", "/?"),
-                target + "#fragment",
-            )
-        ),
-    )
-
-
-def _change_character(request: Signed, random: Random) -> Signed:
-    """Change one character of the path or the query, such as a presigned signature."""
-    target = request.target
-    place = random.randrange(len(target))
-    other = random.choice(("0", "a", "A", "/", "&", "=", "%41", ""))
-    return replace(request, target="/" + (target[:place] + other + target[place + 1 :])[1:])
-
-
-def _change_method(request: Signed, random: Random) -> Signed:
-    return replace(request, method=random.choice(("GET", "POST", "PUT", "DELETE", "HEAD", "get")))
-
-
-def _change_header(request: Signed, random: Random) -> Signed:
-    """Change one character of one header, such as the signature, its scope or the date."""
-    headers = list(request.headers)
-    at = random.randrange(len(headers))
-    name, value = headers[at]
-    if name.lower() == "content-length" or not value:
-        return _reformat(request, random)
-    place = random.randrange(len(value))
-    other = random.choice(("0", "a", "A", "/", " ", ""))
-    headers[at] = (name, value[:place] + other + value[place + 1 :])
-    return request.with_headers(*headers)
-
-
-def _double_header(request: Signed, random: Random) -> Signed:
-    headers = list(request.headers)
-    name, value = random.choice(headers)
-    if name.lower() == "content-length":
-        return _reformat(request, random)
-    other = random.choice((value, value + "x", "", value.upper()))
-    headers.insert(random.randrange(len(headers) + 1), (name, other))
-    return request.with_headers(*headers)
-
-
-def _drop_header(request: Signed, random: Random) -> Signed:
-    gone = random.choice(request.headers)
-    if len(request.headers) == 1 or gone[0].lower() == "content-length":
-        return _reformat(request, random)
-    return request.with_headers(*(h for h in request.headers if h != gone))
-
-
-def _add_header(request: Signed, random: Random) -> Signed:
-    new: Header = random.choice(
-        (
-            ("X-Amz-Another", "unsigned"),
-            ("x-amz-target", _MAKE),
-            ("X-Amz-Security-Token", "token"),
-            ("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD"),
-            ("X-Amz-Date", datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")),
-            ("X-Forwarded-Host", "elsewhere"),
-            ("X-Http-Method-Override", "DELETE"),
-        )
-    )
-    return request.with_headers(*request.headers, new)
-
-
-def _change_signed_headers(request: Signed, random: Random) -> Signed:
-    """Claim that other headers were signed."""
-
-    def other(value: str) -> str:
-        before, found, after = value.partition("SignedHeaders=")
-        names, comma, rest = after.partition(",")
-        chosen = random.choice(
-            ("host", names + ";x-amz-another", ";".join(reversed(names.split(";"))), names.upper())
-        )
-        return before + found + chosen + comma + rest
-
-    return request.with_headers(
-        *((n, other(v) if n.lower() == "authorization" else v) for n, v in request.headers)
-    )
-
-
-def _reformat(request: Signed, random: Random) -> Signed:
-    """Write the same request in another form."""
-    headers = list(request.headers)
-    match random.randrange(3):
-        case 0:
-            random.shuffle(headers)
-        case 1:
-            headers = [(name.swapcase(), value) for name, value in headers]
-        case _:
-            headers.append(("X-Note", "not signed, and without a meaning"))
-    return request.with_headers(*headers)
-
-
-_CHANGES: tuple[Callable[[Signed, Random], Signed], ...] = (
-    *(
-        _change_body,
-        _change_target,
-        _change_character,
-        _change_method,
-        _change_header,
-        _change_header,
-    ),
-    *(_double_header, _drop_header, _add_header, _change_signed_headers, _reformat),
-)
 
 
 def _facedex(*arguments: str) -> str:

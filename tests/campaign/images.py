@@ -71,7 +71,7 @@ def encodings(portraits: Mapping[str, bytes]) -> list[bytes]:
             ("1", "PNG", {}),
         ):
             buffer = io.BytesIO()
-            picture.convert(mode).save(buffer, kind, **options)  # type: ignore[arg-type]
+            picture.convert(mode).save(buffer, kind, **options)
             found.append(buffer.getvalue())
     return found
 

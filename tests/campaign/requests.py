@@ -14,11 +14,12 @@ from unittest import mock
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import botocore.auth
-from botocore.auth import SigV4Auth, SigV4QueryAuth
+from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth, SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
 
 Header = tuple[str, str]
+_REGION = "us-east-1"
 _CLOCK = threading.Lock()
 _SIGNED = re.compile(r"SignedHeaders=([^,\s]+)")
 
@@ -46,6 +47,13 @@ class Signed:
         """Return the values of a header."""
         return [value for each, value in self.headers if each.lower() == name.lower()]
 
+    @property
+    def is_for_s3(self) -> bool:
+        """Whether the signature is one for S3, which covers a path as it is."""
+        return any(
+            "/s3/" in value for value in (unquote(self.target), *self.values("Authorization"))
+        )
+
     def essence(self) -> tuple[object, ...]:
         """Return all that a signature has to cover; equal for requests that mean the same.
 
@@ -60,17 +68,21 @@ class Signed:
             # A name without a header adds nothing to what is signed, and their order is fixed.
             named = set(";".join(_SIGNED.findall(value)).lower().split(";")) & present
             signed |= named
-            rest = re.sub(r",\s*", ",", _SIGNED.sub("", value)).strip()
-            authorizations.add((rest, frozenset(named)))
+            parts = re.split(r"[,\s]+", _SIGNED.sub("", value).strip(", "))
+            authorizations.add((frozenset(parts), frozenset(named)))
         covered = sorted(
             (name.lower(), " ".join(value.split()))
             for name, value in self.headers
             if name.lower() in signed | {"host"} or name.lower().startswith("x-amz-")
         )
         pairs = sorted(parse_qsl(query.partition("#")[0], keep_blank_values=True))
-        # Signature Version 4 covers the path after the removal of redundant parts (RFC 3986).
-        normal = posixpath.normpath("/" + unquote(path).lstrip("/"))
-        return (self.method, normal, pairs, covered, authorizations, self.body)
+        path = unquote(path)
+        # A presigned URL of S3 does not cover the body.
+        body = b"" if self.is_for_s3 and "X-Amz-Signature" in query else self.body
+        if not self.is_for_s3:
+            # Signature Version 4 covers the path after the removal of redundant parts (RFC 3986).
+            path = posixpath.normpath("/" + path.lstrip("/"))
+        return (self.method, path, pairs, covered, authorizations, body)
 
 
 def sign(
@@ -86,13 +98,15 @@ def sign(
     presigned: bool = False,
 ) -> Signed:
     """Return a request that botocore signed with an access key, at a time of choice."""
-    request = AWSRequest(method, url + target, data=body, headers=headers or {})
+    # botocore would add the body of a presigned request to its query.
+    data = b"" if presigned else body
+    request = AWSRequest(method, url + target, data=data, headers=headers or {})
     credentials = ReadOnlyCredentials(*key, None)
-    signer: Any = (
-        SigV4QueryAuth(credentials, service, "us-east-1", expires=300)
-        if presigned
-        else SigV4Auth(credentials, service, "us-east-1")
-    )
+    signer: Any
+    if service == "s3":
+        signer = (S3SigV4QueryAuth if presigned else S3SigV4Auth)(credentials, service, _REGION)
+    else:
+        signer = (SigV4QueryAuth if presigned else SigV4Auth)(credentials, service, _REGION)
     moment = when or datetime.now(UTC)
     # botocore has one clock for all threads.
     with _CLOCK, mock.patch.object(botocore.auth, "get_current_datetime", return_value=moment):
