@@ -25,8 +25,9 @@ _HEAD = (
     b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-amz-json-1.1\r\n"
     b"X-Amz-Target: RekognitionService.ListCollections\r\n"
 )
-# Statuses that refuse a request; a status of 500 or more would be an error of the server.
-_REFUSED = range(400, 500)
+# Statuses that refuse a request; any other of 500 or more is an error of the server. 505 is right
+# for an unknown version of HTTP.
+_REFUSED = (*range(400, 500), 505)
 
 
 class Sockets(Part):
