@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import resource
 import secrets
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable
@@ -87,6 +88,9 @@ def _run(
                 tally.skipped = str(reason)
             except Exception as error:
                 tally.surprise(f"The part ended early: {describe(error)}")
+        if tally.incidents:
+            for log in stage.folder.rglob("*.log"):
+                shutil.copy(log, out / f"{part.name}-{log.name}")
     return tally
 
 
