@@ -43,6 +43,7 @@ class Kills(Part):
                 stage.pack_directory,
                 "--processes=2",
                 FACEDEX_VIDEO_SEGMENT="4",
+                PYTHONFAULTHANDLER="1",
                 **{f"AWS_ENDPOINT_URL_{name}": storage for name in ("S3", "SQS", "SNS")},
             )
             try:
@@ -61,7 +62,7 @@ class Kills(Part):
         jobs = Jobs(machine, storage, stage.portraits, tally)
         camera = Camera(machine, tally)
         killer = _Killer(machine, stage.random("killer"), tally, camera.killed, uploads)
-        with camera.filming(machine, stage.portraits, stage.folder):
+        with camera.filming(stage.portraits, stage.folder):
             steps: Sequence[Callable[[], object]] = [client.step for client in mixed]
             together(stage, tally, *steps, uploads.step, jobs.step, camera.step, killer.step)
             for client in mixed:
