@@ -7,7 +7,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-e
 	--no-annotate --generate-hashes --custom-compile-command "make lock"
 PINNED = $(COMPILE) --constraint constraints.txt
 
-.PHONY: help setup check fast coverage e2e bench docs wheel lock upgrade
+.PHONY: help setup check fast coverage e2e bench campaign docs wheel lock upgrade
 
 help: ## List the targets
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -35,6 +35,9 @@ e2e: ## Run the tests that start the product and use real clients
 
 bench: ## Run one benchmark: make bench NAME=searching
 	$(BIN)/python -m tests.bench.$(or $(NAME),searching)
+
+campaign: ## Attack the product at random: make campaign MINUTES=10
+	$(BIN)/python -m tests.campaign --minutes $(or $(MINUTES),2)
 
 docs: ## Build the documentation site into site/; broken links are errors
 	$(BIN)/mkdocs build --strict

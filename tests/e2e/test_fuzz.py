@@ -19,11 +19,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from facedex.api import errors
 from facedex.api.catalog import OPERATIONS
-from facedex.api.service_model import service_model
 from tests.e2e import shaped
 from tests.e2e.films import Studio, moving
+from tests.e2e.modelled import known_errors
 from tests.e2e.streaming import Scene, definition, processors, remove
 
 if TYPE_CHECKING:
@@ -31,9 +30,6 @@ if TYPE_CHECKING:
     from tests.e2e.tables import Tables
 
 EXAMPLES = 60
-PROTOCOL = {kind.__name__ for kind in errors.ServiceError.__subclasses__()} - set(
-    service_model()["shapes"]
-)
 
 
 class Gallery:
@@ -173,8 +169,7 @@ def gallery(server: Server, photos: dict[str, bytes], jobs: dict[str, str]) -> I
 def test_any_request_is_answered_or_refused_without_a_traceback(
     gallery: Gallery, tables: Tables, operation: str
 ) -> None:
-    modelled = {error["shape"] for error in service_model()["operations"][operation]["errors"]}
-    known = modelled | PROTOCOL
+    known = known_errors(operation)
     before = tables.digests()
     answered = refused = 0
 

@@ -14,6 +14,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from PIL import Image
 
+from tests.e2e.consistency import contradictions, orphans
+
 if TYPE_CHECKING:
     from tests.conftest import Server
     from tests.e2e.tables import Tables
@@ -29,40 +31,6 @@ LATE = {
     "ResourceAlreadyExistsException",
     "ResourceNotFoundException",
 }
-
-ORPHANS = """
-SELECT 'faces' FROM faces WHERE collection_key NOT IN (SELECT collection_key FROM collections)
-UNION ALL
-SELECT 'users' FROM users WHERE collection_key NOT IN (SELECT collection_key FROM collections)
-UNION ALL
-SELECT 'tags' FROM tags WHERE collection_key NOT IN (SELECT collection_key FROM collections)
-UNION ALL
-SELECT 'faces of no user' FROM faces WHERE user_id IS NOT NULL
-    AND (collection_key, user_id) NOT IN (SELECT collection_key, user_id FROM users)
-UNION ALL
-SELECT 'counts' FROM collection_counts
-    WHERE collection_key NOT IN (SELECT collection_key FROM collections)
-UNION ALL
-SELECT 'deleted' FROM collections WHERE deleted_at IS NOT NULL
-"""
-
-# Cosine of each user's vector and the mean of the faces' vectors; both or neither must be null.
-USERS_AND_MEANS = """
-SELECT users.vector IS NULL, mean.vector IS NULL, -(users.vector <#> l2_normalize(mean.vector)),
-    l2_norm(users.vector)
-FROM users CROSS JOIN LATERAL (
-    SELECT avg(faces.vector) AS vector FROM faces
-    WHERE faces.collection_key = users.collection_key AND faces.user_id = users.user_id
-) AS mean
-"""
-
-COUNTERS = """
-SELECT coalesce(sum(faces), 0), coalesce(sum(users), 0),
-    (SELECT count(*) FROM faces WHERE faces.collection_key = collections.collection_key),
-    (SELECT count(*) FROM users WHERE users.collection_key = collections.collection_key)
-FROM collections LEFT JOIN collection_counts USING (collection_key)
-GROUP BY collection_key
-"""
 
 
 @pytest.fixture(scope="module")
@@ -157,14 +125,8 @@ def test_tables_are_consistent_after_concurrent_recreation_of_the_collection(
 
     # Two concurrent deletions may each skip the rows that the other deletes.
     deadline = time.monotonic() + 60
-    while (orphans := tables.rows(ORPHANS)) and time.monotonic() < deadline:
+    while (found := orphans(tables)) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert orphans == []
-    for no_vector, no_faces, cosine, length in tables.rows(USERS_AND_MEANS):
-        assert no_vector == no_faces
-        if not no_vector:
-            assert cosine == pytest.approx(1, abs=2e-3)
-            assert length == pytest.approx(1, abs=2e-3)
-    for faces, users, face_rows, user_rows in tables.rows(COUNTERS):
-        assert (faces, users) == (face_rows, user_rows)
+    assert found == []
+    assert list(contradictions(tables)) == []
     clients[0].ask("delete_collection")

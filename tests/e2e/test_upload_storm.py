@@ -9,16 +9,19 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 from botocore.config import Config
 
-from facedex_local.aws.moto_app import Moto
-from facedex_local.http.listener import Listener
-from facedex_local.http.wsgi import Wsgi
 from tests.conftest import Server
-from tests.e2e.uploading import named_faces, take_letters, variants, wait_until
+from tests.e2e.uploading import (
+    named_faces,
+    storage_elsewhere,
+    take_letters,
+    variants,
+    wait_until,
+    waiting,
+)
 
 COUNT = int(os.environ.get("FACEDEX_TEST_UPLOADS", "60"))
 PATIENCE = 60.0 + COUNT  # seconds
@@ -32,10 +35,8 @@ def faces_in(server: Server) -> int:
 @pytest.fixture
 def storage() -> Iterator[str]:
     """Return the address of an S3 and SQS in a separate process, which outlives the server."""
-    elsewhere = Listener(Wsgi(Moto()), host="127.0.0.1", port=0, threads=32)
-    elsewhere.start()
-    yield elsewhere.url
-    elsewhere.stop()
+    with storage_elsewhere() as url:
+        yield url
 
 
 def test_a_kill_during_many_uploads_loses_none(
@@ -83,14 +84,6 @@ def test_a_kill_during_many_uploads_loses_none(
     assert named_faces(again, "staff") == {f"p{number}": 1 for number in range(COUNT)}
     assert letters == dict.fromkeys(garbage, "InvalidImageFormatException")
     assert again.stop() == 0
-
-
-def waiting(sqs: Any, queue: str) -> int:
-    """Return the number of messages in a queue that are visible, in flight or delayed."""
-    answer = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
-    return sum(
-        int(answer[f"ApproximateNumberOfMessages{more}"]) for more in ("", "NotVisible", "Delayed")
-    )
 
 
 def test_each_face_is_stored_once_after_a_kill_during_a_burst(

@@ -6,12 +6,16 @@ import io
 import json
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import unquote_plus
 
 from PIL import Image
 
+from facedex_local.aws.moto_app import Moto
+from facedex_local.http.listener import Listener
+from facedex_local.http.wsgi import Wsgi
 from tests.conftest import Server
 
 _LONGEST = 60.0  # seconds after which a photo counts as lost
@@ -60,3 +64,22 @@ def variants(photo: bytes, count: int) -> list[bytes]:
         small.save(buffer, "JPEG", comment=str(number).encode())
         found.append(buffer.getvalue())
     return found
+
+
+@contextmanager
+def storage_elsewhere() -> Iterator[str]:
+    """Run an S3, SQS and SNS in this process, which outlive a server; yield their address."""
+    elsewhere = Listener(Wsgi(Moto()), host="127.0.0.1", port=0, threads=32)
+    elsewhere.start()
+    try:
+        yield elsewhere.url
+    finally:
+        elsewhere.stop()
+
+
+def waiting(sqs: Any, queue: str) -> int:
+    """Return the number of messages in a queue that are visible, in flight or delayed."""
+    answer = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
+    return sum(
+        int(answer[f"ApproximateNumberOfMessages{more}"]) for more in ("", "NotVisible", "Delayed")
+    )
