@@ -375,7 +375,7 @@ def test_a_request_that_was_changed_after_it_was_signed_is_refused(
     assert "does not match" in refused(InvalidSignatureException, event, change(event))
 
 
-@pytest.mark.parametrize("name", ["X-Amz-Target", "Content-Type", "X-Amz-Anything", "Host"])
+@pytest.mark.parametrize("name", ["X-Amz-Target", "X_Amz-Target", "X-Amz-Anything", "Host"])
 def test_headers_that_decide_must_be_signed(name: str) -> None:
     event = event_of(sign())
     if name == "Host":
