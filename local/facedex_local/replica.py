@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from facedex_local import shutdown
+from facedex_local.access import process_token
 from facedex_local.http.forwarding import Forwarder
 from facedex_local.http.listener import Listener
 from facedex_local.http.server import Server
@@ -27,7 +28,6 @@ class Orders:
         file: descriptor of the socket from which all processes accept connections.
         threads: the number of requests that run at the same time.
         log: whether to log each request on stderr.
-        guarded: whether the API requires access keys.
         elsewhere: the first process's address for S3 and other services.
         token: proves to the first process that a request was forwarded by this process.
     """
@@ -35,7 +35,6 @@ class Orders:
     file: int
     threads: int
     log: bool
-    guarded: bool
     elsewhere: str
     token: str
 
@@ -49,6 +48,7 @@ def main() -> None:
     # The first process handles Ctrl-C of the terminal and sends "stop".
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     orders = Orders(**json.loads(sys.stdin.buffer.readline()))
+    process_token.install()
     health = Health()
     health.model_version = load_code()
     listener = Listener(
@@ -56,7 +56,6 @@ def main() -> None:
             elsewhere=Forwarder(orders.elsewhere, orders.token),
             health=health,
             log=orders.log,
-            guarded=orders.guarded,
         ),
         threads=orders.threads,
         inherited=socket.socket(fileno=orders.file),

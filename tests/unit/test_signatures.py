@@ -29,6 +29,7 @@ from facedex.api.errors import (
 )
 from facedex.store.access_keys import AccessKey, Credentials, Permission
 from facedex_local.http import gateway, routes
+from tests.unit.forging import set_header
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 KEY_ID = "FDXABCDEFGHIJKLMNOPQ"
@@ -99,13 +100,6 @@ def call(**options: Any) -> Event:
     """Return a signed AWS JSON call."""
     headers = {"content_type": "application/x-amz-json-1.1", "x_amz_target": TARGET}
     return event_of(sign(**{**headers, **options}))
-
-
-def set_header(event: Event, name: str, value: str) -> None:
-    for header in list(event["multiValueHeaders"]):
-        if header.lower() == name.lower():
-            del event["multiValueHeaders"][header]
-    event["multiValueHeaders"][name] = [value]
 
 
 def check(event: Event, body: bytes = b"{}") -> AccessKey:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from facedex_local.aws.moto_actions import read_actions
 from facedex_local.aws.moto_objects import keep_objects
 from facedex_local.aws.moto_queues import lock_queues
 from facedex_local.aws.moto_records import bound_records
@@ -92,6 +93,7 @@ class Moto:
                 keep_objects()
                 lock_queues()
                 bound_records()
+                read_actions()
                 self._names_key = PRESERVED_HEADER_NAMES_ENVIRON_KEY
                 self._dispatcher = DomainDispatcherApplication(create_backend_app)
             return self._dispatcher

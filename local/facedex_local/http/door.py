@@ -1,4 +1,4 @@
-"""Checks that reject requests from web pages of other sites and remote requests for moto.
+"""Checks that reject requests from web pages of other sites.
 
 A page of any site can make the browser send a simple request to any address, loopback included.
 The header ``Origin`` then contains the page's site. A site that points its own name to a loopback
@@ -41,17 +41,6 @@ def judge_origin(environ: Environ) -> str | None:
     return (
         f"Pages of {origin!r} may not call this API from a browser; only pages that this server "
         "sends may."
-    )
-
-
-def judge_caller(environ: Environ) -> str | None:
-    """Return why a client may not send requests to moto, or None if it may."""
-    caller = environ.get("REMOTE_ADDR", "")
-    if _is_loopback(caller):
-        return None
-    return (
-        "S3 and the other services besides the face API do not check access keys, so with --auth "
-        f"keys they accept requests from loopback addresses only, not from {caller}."
     )
 
 

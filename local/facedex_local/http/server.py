@@ -37,22 +37,17 @@ class Health(Protocol):
 class Server:
     """The application that dispatches requests by their signature, target and path."""
 
-    def __init__(
-        self, *, elsewhere: Application, health: Health, log: bool, guarded: bool = False
-    ) -> None:
+    def __init__(self, *, elsewhere: Application, health: Health, log: bool) -> None:
         """Create the endpoint.
 
         Args:
             elsewhere: answers requests for other services.
             health: returns the response to ``GET /health``.
             log: whether to log each request on stderr.
-            guarded: whether the face API requires access keys; if so, other services, which do
-                not check keys, accept requests from loopback addresses only.
         """
         self._elsewhere = elsewhere
         self._health = health
         self._log = log
-        self._guarded = guarded
 
     async def __call__(self, exchange: Exchange) -> None:
         """Answer one request."""
@@ -86,8 +81,6 @@ class Server:
         if page:
             reason = door.judge_name(environ)
             return "-", deny(environ, reason) if reason else page
-        if self._guarded and (reason := door.judge_caller(environ)):
-            return "-", deny(environ, reason)
         return "-", None
 
     async def _delegate(self, exchange: Exchange, started: float) -> None:

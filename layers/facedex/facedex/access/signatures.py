@@ -256,6 +256,13 @@ class Signer(SigV4Auth):
             self.string_to_sign(request, self.canonical_request(request)), request
         )
 
+    def sign_text(self, text: str) -> str:
+        """Return the signature of a text, in hexadecimal: a chunk's or a policy's."""
+        request = AWSRequest()
+        request.context["timestamp"] = self._claimed.date
+        signature: str = self.signature(text, request)
+        return signature
+
     def headers_to_sign(self, request: AWSRequest) -> HTTPHeaders:
         """Return the headers that the signature covers."""
         # By default botocore omits some, such as User-Agent, that another SDK may sign.
@@ -266,7 +273,8 @@ class Signer(SigV4Auth):
         # S3 signs a path as it is, because "." and "//" can be parts of an object's name.
         if self._claimed.service == _S3:
             return path
-        normalised: str = super()._normalize_url_path(path)
+        # botocore's stubs leave the method out.
+        normalised: str = super()._normalize_url_path(path)  # type: ignore[misc]
         return normalised
 
     def payload(self, request: AWSRequest) -> str:  # noqa: ARG002
