@@ -1,4 +1,4 @@
-"""Web pages of other sites cannot change data, and remote clients cannot use moto without keys."""
+"""Web pages of other sites cannot change data."""
 
 from __future__ import annotations
 

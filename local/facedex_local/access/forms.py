@@ -204,6 +204,8 @@ def _check_policy(form: _Form, bucket: str, now: datetime) -> None:
         raise _invalid("It is not a JSON document with 'expiration' and 'conditions'.") from None
     if now > (expires if expires.tzinfo else expires.replace(tzinfo=UTC)):
         raise Refused("AccessDenied", "Invalid according to Policy: Policy expired.")
+    if form.fields.get("bucket", bucket) != bucket:
+        raise _invalid_form("The field 'bucket' names another bucket than the path.")
     given = {**form.fields, "bucket": bucket}
     covered = set()
     for operator, name, value in conditions:

@@ -59,12 +59,12 @@ class Guard:
         """Answer one request."""
         environ = exchange.environ
         try:
-            pin(environ, await self._verify(exchange))
+            try:
+                pin(environ, await self._verify(exchange))
+            except (Refused, ServiceError) as error:
+                await answers.send(exchange, answers.write(environ, error))
+                return
             exchange.rewind()
-        except (Refused, ServiceError) as error:
-            await answers.send(exchange, answers.write(environ, error))
-            return
-        try:
             await self._application(exchange)
         finally:
             exchange.forget()

@@ -62,14 +62,14 @@ def _operation(environ: Environ, service: str, body: bytes) -> str | None:
     ]
     for model in map(_model, _MODELS.get(service, ())):
         metadata = model.metadata
-        protocols = metadata.get("protocols") or [metadata["protocol"]]
         name = None
-        if "rest-json" in protocols:
+        if metadata["protocol"] == "rest-json":
             name = _paths(service).get((environ["REQUEST_METHOD"], raw_path(environ)))
-        elif target is not None and "json" in protocols:
+        elif target is not None and "targetPrefix" in metadata:
             prefix, _, name = target.rpartition(".")
             name = name if prefix == metadata["targetPrefix"] and not actions else None
-        elif target is None and "query" in protocols and len(actions) == 1:
+        elif target is None and len(actions) == 1:
+            # Kinesis has no query protocol, and moto would act all the same.
             return actions[0] if actions[0] in model.operation_names else None
         if name in model.operation_names and not actions and not environ["QUERY_STRING"]:
             return name
