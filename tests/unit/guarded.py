@@ -20,7 +20,8 @@ from facedex_local.aws.moto_app import Moto
 from facedex_local.http.listener import Listener
 
 REGION = "eu-central-1"
-BUCKET = "photos"
+# moto keeps its buckets in the process, which other tests share.
+BUCKET = "guarded-photos"
 QUEUE = "jobs"
 
 
