@@ -6,11 +6,13 @@ Every mutation is made to a request that was valid before, and has to be refused
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import botocore.auth
 import pytest
 
+from facedex.access.signatures import verify
 from facedex.api.catalog import OPERATIONS
 from facedex.api.errors import InvalidImageFormatException, SerializationException, ServiceError
 from facedex.api.rest import read_members
@@ -20,12 +22,14 @@ from facedex.vision.vision_errors import InvalidImage
 from tests.unit.forging import UNROUTED, forgeries, set_header
 from tests.unit.test_signatures import (
     KEY,
+    KEY_ID,
     NOW,
     TARGET,
     Event,
     call,
     check,
     event_of,
+    find,
     sign,
 )
 
@@ -94,23 +98,36 @@ def test_an_sdk_that_does_not_sign_the_content_type_is_accepted(
     assert check(event, _BODY) == KEY.key
 
 
-def test_the_signed_headers_of_the_javascript_sdk_version_2_are_enough(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    # Its request, but for the signature: AWS.Rekognition#listCollections of aws-sdk 2.1692.0.
-    named: dict[str, Any] = {
-        "User-Agent": "aws-sdk-nodejs/2.1692.0 linux/v22.12.0 callback",
+def test_a_request_of_the_javascript_sdk_version_2_is_accepted() -> None:
+    # Sent by AWS.Rekognition#listCollections of aws-sdk 2.1693.0.
+    scope = f"{KEY_ID}/20261127/eu-central-1/rekognition/aws4_request"
+    sent = {
+        "User-Agent": "aws-sdk-nodejs/2.1693.0 linux/v20.20.2",
         "Content-Type": "application/x-amz-json-1.1",
         "X-Amz-Target": TARGET,
         "X-Amz-Content-Sha256": "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
+        "Content-Length": "2",
+        "Host": "api.example.com",
+        "X-Amz-Date": "20261127T162302Z",
+        "Authorization": (
+            f"AWS4-HMAC-SHA256 Credential={scope},"
+            " SignedHeaders=host;x-amz-content-sha256;x-amz-date;x-amz-target,"
+            " Signature=d3d0379fcf47f37dfe5039af0d27a11ca1ada9ae14b1d33402aa001fa34040df"
+        ),
     }
-    monkeypatch.setattr(botocore.auth, "SIGNED_HEADERS_BLACKLIST", list(_BLACKLISTED))
-    request = sign(**{name.replace("-", "_"): value for name, value in named.items()})
-    event = event_of(request)
-    event["multiValueHeaders"]["Content-Length"] = ["2"]
-    names = "SignedHeaders=host;x-amz-content-sha256;x-amz-date;x-amz-target,"
-    assert names in event["multiValueHeaders"]["Authorization"][0]
-    assert check(event) == KEY.key
+    event: dict[str, Any] = {
+        "httpMethod": "POST",
+        "path": "/",
+        "resource": "/",
+        "multiValueHeaders": {name: [value] for name, value in sent.items()},
+    }
+    now = datetime(2026, 11, 27, 16, 23, 2, tzinfo=UTC)
+    assert verify(event, b"{}", find, now=now) == KEY.key
+    for name in sent:
+        if name not in ("User-Agent", "Content-Type", "Content-Length"):
+            other = {**event["multiValueHeaders"], name: [f"{sent[name]}0"]}
+            with pytest.raises(ServiceError):
+                verify({**event, "multiValueHeaders": other}, b"{}", find, now=now)
 
 
 @pytest.mark.parametrize("row", OPERATIONS.values(), ids=lambda row: row.name)

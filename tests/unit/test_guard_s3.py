@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
-import json
-import time
-from base64 import b64decode, b64encode
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-import botocore.auth
 import pytest
 import requests
 from botocore.auth import S3SigV4Auth
@@ -24,7 +20,11 @@ from tests.unit.guarded import FULL, READER, STRANGER, WRONG, ask, client, runni
 BUCKET = "guarded-pictures"
 OTHER = "guarded-others"
 # Version 2 is what boto3 signs URLs with by default in us-east-1.
-VERSIONS = [{"region": "us-east-1"}, {"region": "us-east-1", "signature_version": "s3v4"}, {}]
+VERSIONS: list[dict[str, Any]] = [
+    {"region": "us-east-1"},
+    {"region": "us-east-1", "signature_version": "s3v4"},
+    {},
+]
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +150,7 @@ def test_signed_chunks_are_verified_and_stored_decoded(url: str, trailer: bytes)
 
 
 @pytest.mark.parametrize("config", VERSIONS)
-def test_presigned_urls_get_and_put(url: str, config: dict[str, str]) -> None:
+def test_presigned_urls_get_and_put(url: str, config: dict[str, Any]) -> None:
     s3 = client(url, "s3", **config)
     write = s3.generate_presigned_url("put_object", Params={"Bucket": BUCKET, "Key": "pre/ü +&"})
     assert requests.put(write, b"presigned").status_code == 200
@@ -168,15 +168,12 @@ def test_presigned_urls_get_and_put(url: str, config: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("config", VERSIONS)
 def test_a_presigned_url_expires(
-    url: str, config: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    url: str, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     s3 = client(url, "s3", **config)
-    now = botocore.auth.get_current_datetime()
-    seconds = time.time()
-    monkeypatch.setattr(
-        botocore.auth, "get_current_datetime", lambda *_, **__: now.replace(year=now.year - 1)
-    )
-    monkeypatch.setattr(botocore.auth.time, "time", lambda: seconds - 3600 * 24 * 365)
+    then = datetime.now(UTC) - timedelta(days=1)
+    monkeypatch.setattr("botocore.auth.get_current_datetime", lambda *_, **__: then)
+    monkeypatch.setattr("botocore.auth.time.time", then.timestamp)
     old = s3.generate_presigned_url("get_object", Params={"Bucket": BUCKET, "Key": "kept"})
     monkeypatch.undo()
     answer = requests.get(old)
@@ -231,7 +228,7 @@ def forged_urls(good: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("config", VERSIONS)
-def test_no_forged_presigned_url_is_accepted(url: str, config: dict[str, str]) -> None:
+def test_no_forged_presigned_url_is_accepted(url: str, config: dict[str, Any]) -> None:
     s3 = client(url, "s3", **config)
     good = s3.generate_presigned_url("get_object", Params={"Bucket": BUCKET, "Key": "kept"})
     assert ask("GET", good) == (200, "guarded-pictures")
@@ -266,7 +263,7 @@ def test_no_forged_presigned_url_is_accepted(url: str, config: dict[str, str]) -
 
 @pytest.mark.parametrize("config", VERSIONS)
 def test_a_presigned_put_cannot_become_a_request_to_another_service(
-    url: str, config: dict[str, str]
+    url: str, config: dict[str, Any]
 ) -> None:
     s3 = client(url, "s3", **config)
     write = s3.generate_presigned_url("put_object", Params={"Bucket": BUCKET, "Key": "put"})
@@ -279,7 +276,7 @@ def test_a_presigned_put_cannot_become_a_request_to_another_service(
 @pytest.mark.parametrize("config", VERSIONS)
 @pytest.mark.parametrize("key", [WRONG, STRANGER])
 def test_a_url_or_form_signed_with_another_secret_is_refused(
-    url: str, config: dict[str, str], key: Credentials
+    url: str, config: dict[str, Any], key: Credentials
 ) -> None:
     s3 = client(url, "s3", key, **config)
     forged = s3.generate_presigned_url("get_object", Params={"Bucket": BUCKET, "Key": "kept"})
@@ -291,7 +288,7 @@ def test_a_url_or_form_signed_with_another_secret_is_refused(
 
 
 @pytest.mark.parametrize("config", VERSIONS)
-def test_a_read_only_key_signs_urls_for_reading_only(url: str, config: dict[str, str]) -> None:
+def test_a_read_only_key_signs_urls_for_reading_only(url: str, config: dict[str, Any]) -> None:
     s3 = client(url, "s3", READER, **config)
     read = s3.generate_presigned_url("get_object", Params={"Bucket": BUCKET, "Key": "kept"})
     assert requests.get(read).content == b"guarded-pictures"
@@ -300,117 +297,4 @@ def test_a_read_only_key_signs_urls_for_reading_only(url: str, config: dict[str,
     form = s3.generate_presigned_post(BUCKET, "planted")
     answer = requests.post(form["url"], data=form["fields"], files={"file": b"x"})
     assert "read-only" in answer.text
-    assert "planted" not in keys(url)
-
-
-def post(form: dict[str, Any], content: bytes = b"photo", **changes: str | None) -> Any:
-    fields = {name.replace("_", "-"): value for name, value in changes.items()}
-    data = {
-        name: value for name, value in {**form["fields"], **fields}.items() if value is not None
-    }
-    return requests.post(form["url"], data=data, files={"file": ("a.jpg", content)})
-
-
-@pytest.mark.parametrize("config", VERSIONS)
-def test_an_upload_form_is_accepted_as_its_policy_says(url: str, config: dict[str, str]) -> None:
-    s3 = client(url, "s3", **config)
-    form = s3.generate_presigned_post(
-        BUCKET,
-        "up/${filename}",
-        Fields={"acl": "private", "Content-Type": "image/jpeg"},
-        Conditions=[
-            {"acl": "private"},
-            ["starts-with", "$Content-Type", "image/"],
-            ["content-length-range", 1, 10],
-        ],
-    )
-    assert post(form).status_code == 204
-    assert stored(url, "up/a.jpg") == b"photo"
-    refused = [
-        post(form, b""),
-        post(form, bytes(11)),
-        post(form, acl="public-read"),
-        post(form, acl=None),
-        post(form, Content_Type="text/html"),
-        post(form, key="other/a.jpg"),
-        post(form, key=None),
-        post(form, policy=None),
-        post(form, success_action_redirect="http://evil.example"),
-        post(form, x_amz_meta_a="b"),
-        post(form, bucket=OTHER),
-        post(form, tagging="x"),
-        post(form, policy=weaker(form["fields"]["policy"])),
-        post({**form, "url": f"{url}/{OTHER}"}),
-        post({**form, "url": f"{form['url']}?delete"}),
-        post({**form, "url": f"{form['url']}?acl"}),
-        post({**form, "url": f"{form['url']}/key"}),
-        requests.post(form["url"], data=form["fields"], files={"other": b"x"}),
-        requests.post(form["url"], data=form["fields"], files=[("file", b"x"), ("file", b"y")]),
-        requests.post(form["url"], data=form["fields"], files={"file": b"x", "z": b"y"}),
-        requests.post(
-            form["url"],
-            data=form["fields"],
-            files={"file": b"x"},
-            headers={"x-amz-acl": "public-read"},
-        ),
-    ]
-    for at, answer in enumerate(refused):
-        assert answer.status_code in (400, 403), (at, answer.text)
-    assert keys(url, OTHER) == {"kept"}
-    names = [name for name in form["fields"] if name.lower().endswith(("signature", "keyid"))]
-    names += [name for name in form["fields"] if name.startswith("x-amz-")]
-    for name in names:
-        for value in ("", "x", form["fields"][name] + "0"):
-            changed = {**form["fields"], name: value}
-            answer = requests.post(form["url"], data=changed, files={"file": b"x"})
-            assert answer.status_code in (400, 403), (name, value)
-
-
-def weaker(policy: str) -> str:
-    document = json.loads(b64decode(policy))
-    document["conditions"] = [{"bucket": BUCKET}, ["starts-with", "$key", ""]]
-    return b64encode(json.dumps(document).encode()).decode()
-
-
-@pytest.mark.parametrize("host", ["guarded-others.localhost", "guarded-others.example.com"])
-@pytest.mark.parametrize("config", VERSIONS)
-def test_the_host_of_a_form_selects_no_other_bucket(
-    url: str, config: dict[str, str], host: str
-) -> None:
-    form = client(url, "s3", **config).generate_presigned_post(BUCKET, "by-host")
-    answer = requests.post(
-        form["url"], data=form["fields"], files={"file": b"x"}, headers={"Host": host}
-    )
-    assert answer.status_code == 204
-    assert keys(url, OTHER) == {"kept"}
-    assert "by-host" in keys(url)
-
-
-def test_an_expired_or_malformed_policy_is_refused(url: str) -> None:
-    documents: list[Any] = [
-        {"expiration": "2020-01-01T00:00:00Z", "conditions": [{"bucket": BUCKET}]},
-        {"expiration": "2020-01-01T00:00:00", "conditions": [{"bucket": BUCKET}]},
-        {"expiration": "tomorrow", "conditions": []},
-        {"expiration": "2999-01-01T00:00:00Z", "conditions": [["matches", "$key", "x"]]},
-        {"expiration": "2999-01-01T00:00:00Z", "conditions": [["eq", "key", "x"]]},
-        {"expiration": "2999-01-01T00:00:00Z", "conditions": [{}]},
-        {"expiration": "2999-01-01T00:00:00Z", "conditions": [{"key": "a", "bucket": "b"}]},
-        {"expiration": "2999-01-01T00:00:00Z", "conditions": []},
-        {"expiration": "2999-01-01T00:00:00Z"},
-        {"conditions": []},
-        [],
-        "x",
-        None,
-    ]
-    for document in documents:
-        policy = b64encode(json.dumps(document).encode()).decode()
-        signature = hmac.new(FULL.secret.encode(), policy.encode(), hashlib.sha1).digest()
-        fields = {
-            "key": "planted",
-            "AWSAccessKeyId": FULL.key.access_key_id,
-            "policy": policy,
-            "signature": b64encode(signature).decode(),
-        }
-        answer = requests.post(f"{url}/{BUCKET}", data=fields, files={"file": b"x"})
-        assert answer.status_code in (400, 403), document
     assert "planted" not in keys(url)
