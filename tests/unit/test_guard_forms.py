@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import socket
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -152,3 +154,27 @@ def test_an_expired_or_malformed_policy_is_refused(url: str) -> None:
         answer = requests.post(f"{url}/{BUCKET}", data=fields, files={"file": b"x"})
         assert answer.status_code in (400, 403), document
     assert "planted" not in keys(url)
+
+
+def test_a_strangers_file_is_not_read(url: str) -> None:
+    form = client(url, "s3").generate_presigned_post(BUCKET, "planted")
+    fields = {**form["fields"], "x-amz-signature": "0" * 64}
+    for given in (fields, {"key": "planted"}):
+        request = requests.Request("POST", form["url"], data=given, files={"file": b"x" * 300_000})
+        prepared = request.prepare()
+        parts = urlsplit(url)
+        with socket.create_connection((parts.hostname or "", parts.port or 0), 30) as connection:
+            connection.sendall(
+                f"POST /{BUCKET} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Length: 9999999999\r\n"
+                f"Content-Type: {prepared.headers['Content-Type']}\r\n\r\n".encode()
+            )
+            assert isinstance(prepared.body, bytes)
+            connection.sendall(prepared.body)  # the beginning of what the head announces
+            assert connection.recv(100).startswith(b"HTTP/1.1 403 ")
+
+
+def test_a_large_form_is_stored_completely(url: str) -> None:
+    form = client(url, "s3").generate_presigned_post(BUCKET, "large")
+    content = bytes(range(256)) * 8192
+    assert post(form, content).status_code == 204
+    assert stored(url, "large") == content

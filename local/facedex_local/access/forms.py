@@ -20,6 +20,8 @@ from urllib.parse import unquote
 from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import HTTPException
 from werkzeug.formparser import parse_form_data
+from werkzeug.http import parse_options_header
+from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder, NeedData
 
 from facedex.access.authorization import Authorization
 from facedex.access.signatures import Signer, parse_time
@@ -41,6 +43,8 @@ _EXEMPT: Final = frozenset({_SIGNATURE, _LEGACY_SIGNATURE, _LEGACY_KEY, _FILE, "
 _IGNORED: Final = "x-ignore-"
 # Bytes of a policy; conditions on every field of a large form fit.
 _LONGEST_POLICY: Final = 64 * 1024
+# Bytes of a form that are read before its signature is checked. As in S3, the file comes last.
+HEAD: Final = 256 * 1024
 _MOST_IN_MEMORY: Final = 16 * 1024 * 1024  # bytes of all fields but the file
 
 Fields = Mapping[str, str]
@@ -66,6 +70,38 @@ def is_form(environ: Environ) -> bool:
         and environ.get("CONTENT_TYPE", "").lower().startswith("multipart/form-data")
         and _bucket(environ) != ""
     )
+
+
+def check_head(environ: Environ, find: Callable[[str], Credentials | None], head: bytes) -> None:
+    """Check, before the file of a form is read, that the fields before it contain a signed policy.
+
+    Args:
+        environ: the request.
+        find: returns the active credentials of an access key id, or None.
+        head: the first bytes of the body, ``HEAD`` if it has as many.
+
+    Raises:
+        Refused: if they do not.
+    """
+    _, options = parse_options_header(environ.get("CONTENT_TYPE", ""))
+    decoder = MultipartDecoder(options.get("boundary", "").encode("latin-1", "replace"))
+    fields: dict[str, str] = {}
+    name, value = "", b""
+    try:
+        decoder.receive_data(head)
+        event = decoder.next_event()
+        while not isinstance(event, (File, NeedData, Epilogue)):
+            if isinstance(event, Field):
+                name, value = event.name.lower(), b""
+            elif isinstance(event, Data):
+                value += event.data
+                fields[name] = value.decode("utf-8", "replace")
+            event = decoder.next_event()
+    except (ValueError, HTTPException):
+        raise _malformed() from None
+    if "policy" not in fields:
+        raise Refused(*UNSIGNED)
+    _verify_signature(fields, find)
 
 
 def verify(
@@ -111,9 +147,7 @@ def _parse(environ: Environ, body: IO[bytes]) -> _Form:
     try:
         _, form, files = parse_form_data(own, silent=False, max_form_memory_size=_MOST_IN_MEMORY)
     except (ValueError, HTTPException):
-        raise Refused(
-            "MalformedPOSTRequest", "The body is not well-formed multipart/form-data.", 400
-        ) from None
+        raise _malformed() from None
     fields: dict[str, str] = {}
     for name, value in form.items(multi=True):
         if name.lower() in fields:
@@ -256,6 +290,10 @@ def _check_size(size: int, least: int, most: int) -> None:
 
 def _invalid(reason: str) -> Refused:
     return Refused("InvalidPolicyDocument", f"The policy of the form is not valid. {reason}", 400)
+
+
+def _malformed() -> Refused:
+    return Refused("MalformedPOSTRequest", "The body is not well-formed multipart/form-data.", 400)
 
 
 def _invalid_form(reason: str) -> Refused:

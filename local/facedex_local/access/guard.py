@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from typing import IO, Final
 
 from facedex.access.authorization import Authorization
-from facedex.access.signatures import verify_claims
+from facedex.access.signatures import check_claims, check_signature
 from facedex.access.signed_request import Received
 from facedex.api.errors import (
     AccessDeniedException,
@@ -37,6 +38,7 @@ _LARGEST: Final = 64 * 1024 * 1024
 _PIECE: Final = 1 << 20
 _NOTHING: Final = sha256().hexdigest()
 _PUT_MEDIA: Final = "/putMedia"
+_UNSIGNED: Final = s3_signatures.UNSIGNED_PAYLOAD
 # Headers of PutMedia that name the stream and its times.
 _MEDIA: Final = ("x-amzn-stream", "x-amzn-fragment", "x-amzn-producer")
 
@@ -95,7 +97,10 @@ class Guard:
         environ = exchange.environ
         if not forms.is_form(environ):
             raise _unsigned(environ)
-        body = await exchange.keep()
+        # A stranger's file is not stored: the fields before it must be signed.
+        body = await exchange.keep(
+            inspect=partial(forms.check_head, environ, self._find), size=forms.HEAD
+        )
         credentials = await exchange.run(forms.verify, environ, body, self._find, _now())
         found = Verified(credentials.key.access_key_id, s3_signatures.SERVICE, by_path=True)
         _authorise(credentials.key, environ, found)
@@ -114,27 +119,21 @@ class Guard:
 
     async def _verify_other(self, exchange: Exchange, received: Received) -> Verified:
         environ = exchange.environ
-        content = b""
-        digest = _NOTHING
-        if _is_media(environ):
-            # The body is not known when the request starts. Amazon's producers sign it as empty.
-            given = received.headers.get("x-amz-content-sha256", (_NOTHING,))[0]
-            digest = given if given == s3_signatures.UNSIGNED_PAYLOAD else _NOTHING
-        else:
-            read = await exchange.read(_LARGEST)
-            if read is None:
-                raise RequestEntityTooLargeException(f"The request has more than {_LARGEST} bytes.")
-            content = read
-            digest = sha256(content).hexdigest()
-        claimed, key = await exchange.run(self._verify_claims, received, digest)
+        claimed, credentials = await exchange.run(check_claims, received, self._find)
         if claimed.service != routes.signed_for(environ):
             raise InvalidSignatureException(MISMATCH[1])
+        content, digest = b"", _NOTHING
         if _is_media(environ):
+            # The body is not known when the request starts. Amazon's producers sign it as empty.
             _check_media_headers(claimed, received)
+            if list(received.headers.get("x-amz-content-sha256", ())) == [_UNSIGNED]:
+                digest = _UNSIGNED
         else:
-            exchange.put_back(content)
+            content = await _read(exchange)
+            digest = sha256(content).hexdigest()
+        await exchange.run(check_signature, claimed, received, credentials, digest)
         found = _verified(claimed, content=content)
-        _authorise(key, environ, found, content)
+        _authorise(credentials.key, environ, found, content)
         return found
 
     def _find(self, access_key_id: str) -> Credentials | None:
@@ -144,8 +143,14 @@ class Guard:
             # The database does not answer, or a secret cannot be decrypted.
             raise service_error(raised) from raised
 
-    def _verify_claims(self, received: Received, digest: str) -> tuple[Authorization, AccessKey]:
-        return verify_claims(received, digest, self._find)
+
+async def _read(exchange: Exchange) -> bytes:
+    """Return the complete body, which the application can read again."""
+    content = await exchange.read(_LARGEST)
+    if content is None:
+        raise RequestEntityTooLargeException(f"The request has more than {_LARGEST} bytes.")
+    exchange.put_back(content)
+    return content
 
 
 def _is_signed(received: Received) -> bool:

@@ -120,15 +120,28 @@ class Exchange:
             pieces.append(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    async def keep(self) -> IO[bytes]:
+    async def keep(
+        self, *, inspect: Callable[[bytes], None] | None = None, size: int = 0
+    ) -> IO[bytes]:
         """Read the complete body and return it as a file; after ``rewind`` it can be read again.
+
+        Args:
+            inspect: called in a thread with the start of the body, before the rest is read; an
+                exception ends the reading.
+            size: bytes of the start, if the body has as many.
 
         Raises:
             Disconnected: if the client has disconnected or stopped sending.
         """
-        self._kept = await self.spool()
-        self._kept.seek(0)
-        return self._kept
+        head = b""
+        if inspect:
+            while len(head) < size and (piece := await self._receive_piece()):
+                head += piece
+            await self.run(inspect, head)
+        kept = await self.spool(head)
+        kept.seek(0)
+        self._kept = kept
+        return kept
 
     def put_back(self, body: bytes) -> None:
         """Make the complete body, which has been read, readable again."""
@@ -144,10 +157,13 @@ class Exchange:
         if self._kept is not None:
             self._kept.close()
 
-    async def spool(self) -> IO[bytes]:
+    async def spool(self, head: bytes = b"") -> IO[bytes]:
         """Return the complete body as a file, which is in memory unless it is large.
 
         The file's position is its end.
+
+        Args:
+            head: the start of the body, which has already been read.
 
         Raises:
             Disconnected: if the client has disconnected or stopped sending.
@@ -157,6 +173,7 @@ class Exchange:
             return self._kept
         file = SpooledTemporaryFile[bytes](_IN_MEMORY)
         try:
+            file.write(head)
             while piece := await self._receive_piece():
                 file.write(piece)
         except BaseException:

@@ -70,31 +70,32 @@ def verify(
     received = Received.from_event(event, body)
     # Requests to a REST route may also be signed for API Gateway's service name.
     services = ("rekognition",) if received.is_aws_json else ("rekognition", "execute-api")
-    digest = sha256(body).hexdigest()
-    return verify_claims(received, digest, find, services=services, now=now)[1]
+    claimed, credentials = check_claims(received, find, services=services, now=now)
+    check_signature(claimed, received, credentials, sha256(body).hexdigest())
+    return credentials.key
 
 
-def verify_claims(
+def check_claims(
     received: Received,
-    digest: str,
     find: Callable[[str], Credentials | None],
     *,
     services: Collection[str] | None = None,
     now: datetime | None = None,
-) -> tuple[Authorization, AccessKey]:
-    """Verify the signature of a request, and return its parameters and the key that signed it.
+) -> tuple[Authorization, Credentials]:
+    """Check what can be checked of a signature before the body is known.
 
     Args:
         received: the request.
-        digest: SHA-256 of the body in hexadecimal, or the text that the service's clients sign in
-            its place.
         find: returns the active credentials of an access key id, or None.
         services: the names that the signature may be scoped to, the first of which the error
             message recommends; None for any.
         now: the current time; by default the system clock's.
 
+    Returns:
+        The parameters of the signature, and the key that is said to have made it.
+
     Raises:
-        ServiceError: if the request is not signed or its signature is not valid.
+        ServiceError: if the request is not signed or its signature cannot be valid.
     """
     claimed = read_authorization(received)
     _check_date(claimed, now or datetime.now(UTC))
@@ -104,6 +105,24 @@ def verify_claims(
     # The product's keys have no session tokens.
     if credentials is None or received.has_session_token:
         raise UnrecognizedClientException(_UNKNOWN)
+    return claimed, credentials
+
+
+def check_signature(
+    claimed: Authorization, received: Received, credentials: Credentials, digest: str
+) -> None:
+    """Check that a key has made the signature of a request.
+
+    Args:
+        claimed: the signature and its parameters.
+        received: the request.
+        credentials: the key.
+        digest: SHA-256 of the body in hexadecimal, or the text that the service's clients sign in
+            its place.
+
+    Raises:
+        ServiceError: if it has not.
+    """
     # No operation of Rekognition's service model allows an unsigned payload (botocore's
     # "unsignedPayload"), so UNSIGNED-PAYLOAD is treated as any other wrong digest.
     if any(given != digest for given in received.headers.get("x-amz-content-sha256", ())):
@@ -112,7 +131,6 @@ def verify_claims(
         )
     if not is_signed_by(credentials, claimed, received, digest):
         raise InvalidSignatureException(MISMATCH)
-    return claimed, credentials.key
 
 
 def is_signed_by(
