@@ -30,6 +30,7 @@ from facedex.store.access_keys import Credentials
 from facedex_local.access import legacy_signatures
 from facedex_local.access.access_errors import MISMATCH, SESSION, UNKNOWN_KEY, UNSIGNED, Refused
 from facedex_local.access.s3_signatures import check_scope
+from facedex_local.access.sent import bucket_of
 from facedex_local.http.exchange import HEADERS
 from facedex_local.http.gateway import Environ, raw_path
 
@@ -134,8 +135,10 @@ def verify(
 
 
 def _bucket(environ: Environ) -> str:
-    """Return the bucket that the path names, or "" if the path is not a bucket's."""
+    """Return the bucket that the address names, or "" if it is not a bucket's."""
     path = raw_path(environ)
+    if bucket := bucket_of(environ.get("HTTP_HOST", "")):
+        return bucket if path == "/" else ""
     name = unquote(path[1:].removesuffix("/"))
     return "" if "/" in name else name
 

@@ -89,7 +89,7 @@ class Guard:
 
     def _verify_legacy(self, environ: Environ, received: Received) -> Verified:
         credentials = legacy_signatures.verify(received, self._find, _now())
-        found = Verified(credentials.key.access_key_id, s3_signatures.SERVICE, by_path=True)
+        found = Verified(credentials.key.access_key_id, s3_signatures.SERVICE, signs_host=False)
         _authorise(credentials.key, environ, found)
         return found
 
@@ -102,7 +102,7 @@ class Guard:
             inspect=partial(forms.check_head, environ, self._find), size=forms.HEAD
         )
         credentials = await exchange.run(forms.verify, environ, body, self._find, _now())
-        found = Verified(credentials.key.access_key_id, s3_signatures.SERVICE, by_path=True)
+        found = Verified(credentials.key.access_key_id, s3_signatures.SERVICE, signs_host=False)
         _authorise(credentials.key, environ, found)
         return found
 

@@ -1,8 +1,8 @@
 """Presigned URLs of S3 in Signature Version 2, which boto3 makes by default for us-east-1.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/RESTAuthentication.html
-The version signs neither the host nor most query parameters. Requests that contain anything
-unsigned with a meaning are therefore refused.
+The version signs neither the host, but for a bucket that it names, nor most query parameters.
+Requests that contain anything unsigned with a meaning are therefore refused.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from botocore.credentials import ReadOnlyCredentials
 from facedex.access.signed_request import Received
 from facedex.store.access_keys import Credentials
 from facedex_local.access.access_errors import MISMATCH, SESSION, UNKNOWN_KEY, Refused
+from facedex_local.access.sent import bucket_of
 
 _KEY: Final = "AWSAccessKeyId"
 _PARTS: Final = (_KEY, "Signature", "Expires")
@@ -119,7 +120,9 @@ class _Signer(HmacV1QueryAuth):
                     headers[name] = value
             elif name.replace("_", "-").startswith("x-amz-"):
                 raise UnicodeError(name)
-        resource = urlsplit(f"https://host{path}")._replace(query=_resource_query(received))
+        bucket = bucket_of(received.headers["host"][0])
+        prefix = f"/{bucket}" if bucket else ""
+        resource = urlsplit(f"https://host{prefix}{path}")._replace(query=_resource_query(received))
         signature: str = self.get_signature(received.method, resource, headers)
         return signature
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from facedex.access.signatures import ALGORITHM, TERMINATOR
 from facedex.settings import DEFAULT_REGION
+from facedex_local.access.sent import bucket_of
 from facedex_local.http.gateway import Environ
 
 _AMZ_JSON: Final = "application/x-amz-json-1.1"
@@ -23,7 +24,8 @@ class Verified:
         service, region, day: the scope of the signature.
         signs_type: whether the signature covers Content-Type.
         is_document: whether the body, if it has been read, begins as JSON does.
-        by_path: whether the bucket is the path's first segment, as the host is not covered.
+        signs_host: whether the signature covers the host; otherwise the host counts only if it
+            names a bucket that was verified.
     """
 
     access_key_id: str
@@ -32,7 +34,7 @@ class Verified:
     day: str = "20000101"
     signs_type: bool = True
     is_document: bool = False
-    by_path: bool = False
+    signs_host: bool = True
 
 
 def pin(environ: Environ, verified: Verified) -> None:
@@ -45,8 +47,10 @@ def pin(environ: Environ, verified: Verified) -> None:
     environ["HTTP_AUTHORIZATION"] = (
         f"{ALGORITHM} Credential={verified.access_key_id}/{scope}, SignedHeaders=host, Signature=-"
     )
-    if verified.by_path:
-        environ["HTTP_HOST"] = f"localhost:{environ['SERVER_PORT']}"
+    if not verified.signs_host:
+        bucket = bucket_of(environ.get("HTTP_HOST", ""))
+        name = f"{bucket}.localhost" if bucket else "localhost"
+        environ["HTTP_HOST"] = f"{name}:{environ['SERVER_PORT']}"
     if verified.service != "s3" and not verified.signs_type:
         environ["CONTENT_TYPE"] = _content_type(environ, verified)
 

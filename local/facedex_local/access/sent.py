@@ -5,6 +5,7 @@ Every byte counts: two requests that moto would read differently never look the 
 
 from __future__ import annotations
 
+import re
 from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
@@ -15,6 +16,8 @@ from facedex_local.http.gateway import Environ, raw_path
 # Characters that a percent-encoded path may contain (RFC 3986, section 3.3).
 _ENCODED: Final = "/%:@!$&'()*+,;=-._~"
 _UNRESERVED: Final = "/-._~"
+# Hosts whose first part moto reads as a bucket, and AWS's SDKs send as one.
+_BUCKET_HOST: Final = re.compile(r"(?!localhost|localstack)([a-z0-9-]{3,63})\.localhost(:[0-9]+)?")
 
 
 def read(environ: Environ) -> Received:
@@ -34,6 +37,12 @@ def read(environ: Environ) -> Received:
         body=b"",
         is_aws_json=False,
     )
+
+
+def bucket_of(host: str) -> str:
+    """Return the bucket that a host such as "photos.localhost:9000" names, or ""."""
+    found = _BUCKET_HOST.fullmatch(host)
+    return found[1] if found else ""
 
 
 def pairs(query: str) -> list[tuple[str, str]]:
