@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from facedex.settings import DEFAULT_PACK, Auth
 from facedex_local import directory as data_directory
-from facedex_local import environment, replicas, required_packs, secret, shutdown
+from facedex_local import environment, replicas, required_packs, secret, shutdown, terminal
 from facedex_local.access import own_key, process_token
 from facedex_local.access.guard import Guard
 from facedex_local.access.private import Private
@@ -25,6 +25,7 @@ from facedex_local.aws.kinesis_video.streams import Streams
 from facedex_local.aws.moto_app import Moto
 from facedex_local.http.forwarding import Forwarded
 from facedex_local.http.listener import Listener
+from facedex_local.http.origins import Fence, Origins
 from facedex_local.http.server import Server
 from facedex_local.replica import Orders
 from facedex_local.replicas import Replicas
@@ -68,6 +69,8 @@ class Options:
         uploads: whether photos put into the uploads bucket are indexed.
         stream_megabytes: media kept in memory for each Kinesis video stream.
         processes: the number of processes that answer requests on the port.
+        origins: the origins of the user's own browser apps, whose pages may call the server.
+        sns_endpoints: the addresses to which SNS may deliver by HTTP.
     """
 
     directory: Path
@@ -81,6 +84,8 @@ class Options:
     uploads: bool = False
     stream_megabytes: int = 200
     processes: int = 1
+    origins: tuple[str, ...] = ()
+    sns_endpoints: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +120,11 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
         ModelError: if the model pack cannot be installed.
         StoreError: if the database cannot be migrated to this version's schema.
     """
+    terminal.escape_output()
     with ExitStack() as stack:
         directory = stack.enter_context(data_directory.hold(options.directory))
-        moto = Moto()
+        moto = Moto(options.sns_endpoints)
+        origins = Origins(options.origins)
         streams = Streams(moto, most_bytes=options.stream_megabytes << 20)
         services = KinesisVideo(moto, streams)
         token = token_hex()
@@ -128,7 +135,7 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
         for_users = Guard(services, find_key) if guarded else services
         # Functions read S3 through a separate port. On the public port, requests could use every
         # thread while each waits for S3, a deadlock.
-        private = Private(services, Forwarded(for_users, token), token)
+        private = Private(services, Forwarded(Fence(for_users, origins), token), token)
         threads = _S3_THREADS + options.threads * (options.processes - 1)
         s3 = Listener(private, host="127.0.0.1", port=0, threads=threads)
         stack.callback(s3.release)
@@ -141,6 +148,7 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
                 elsewhere=gate,
                 health=health,
                 log=options.log,
+                origins=origins,
             ),
             host=options.host,
             port=options.port,
@@ -207,6 +215,7 @@ def _configure_replicas(
         log=options.log,
         elsewhere=s3_url,
         token=token,
+        origins=options.origins,
     )
     return Replicas(options.processes - 1, orders)
 

@@ -9,10 +9,11 @@ import sys
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from facedex_local import shutdown
+from facedex_local import shutdown, terminal
 from facedex_local.access import process_token
 from facedex_local.http.forwarding import Forwarder
 from facedex_local.http.listener import Listener
+from facedex_local.http.origins import Origins
 from facedex_local.http.server import Server
 from facedex_local.starting import Health, close_database, load_code
 
@@ -30,6 +31,7 @@ class Orders:
         log: whether to log each request on stderr.
         elsewhere: the first process's address for S3 and other services.
         token: proves to the first process that a request was forwarded by this process.
+        origins: the origins of the user's own browser apps.
     """
 
     file: int
@@ -37,6 +39,7 @@ class Orders:
     log: bool
     elsewhere: str
     token: str
+    origins: tuple[str, ...] = ()
 
     def write(self) -> bytes:
         """Return the line of JSON."""
@@ -47,6 +50,7 @@ def main() -> None:
     """Answer requests until standard input contains "stop", or closes: the first process died."""
     # The first process handles Ctrl-C of the terminal and sends "stop".
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    terminal.escape_output()
     orders = Orders(**json.loads(sys.stdin.buffer.readline()))
     process_token.install()
     health = Health()
@@ -56,6 +60,7 @@ def main() -> None:
             elsewhere=Forwarder(orders.elsewhere, orders.token),
             health=health,
             log=orders.log,
+            origins=Origins(orders.origins),
         ),
         threads=orders.threads,
         inherited=socket.socket(fileno=orders.file),

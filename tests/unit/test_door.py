@@ -19,6 +19,7 @@ def denied(request: dict[str, Any], **options: Any) -> str:
     status, headers, body = ask(request, **options)
     assert status == "403 Forbidden"
     assert not any(name.lower().startswith("access-control") for name in headers)
+    assert headers["X-Content-Type-Options"] == "nosniff"
     error = json.loads(body)
     assert error["__type"] == "AccessDeniedException"
     return str(error["Message"])
@@ -35,6 +36,14 @@ def denied(request: dict[str, Any], **options: Any) -> str:
         ("OPTIONS", "/v1/collections", {}),
         ("OPTIONS", "/", {}),
         ("OPTIONS", "/", {"x_amz_target": _TARGET}),
+        ("GET", "/health", {}),
+        ("GET", "/docs", {}),
+        ("POST", "/uploads", {"content_type": "multipart/form-data; boundary=b"}),
+        ("PUT", "/uploads/friends/ann.jpg", {}),
+        ("GET", "/uploads/friends/ann.jpg", {"authorization": _S3}),
+        ("OPTIONS", "/uploads/friends/ann.jpg", {"access_control_request_method": "PUT"}),
+        ("POST", "/", {"content_type": "application/x-www-form-urlencoded"}),
+        ("GET", "/", {"upgrade": "websocket", "connection": "Upgrade"}),
     ],
 )
 def test_a_page_of_another_site_is_refused(
@@ -58,17 +67,22 @@ def test_options_lists_the_methods_and_allows_no_other_origin(path: str) -> None
     assert not any(name.lower().startswith("access-control") for name in headers)
 
 
-def test_a_preflight_for_a_bucket_is_still_answered_by_moto() -> None:
-    request = environ("OPTIONS", "/bucket/key", host="localhost:9000", origin="http://app.example")
-    assert ask(request)[2] == b"elsewhere"
-
-
-@pytest.mark.parametrize("path", ["/v1/collections", "/health", "/docs", "/openapi.json"])
+@pytest.mark.parametrize(
+    "path", ["/v1/collections", "/health", "/docs", "/openapi.json", "/uploads/friends/ann.jpg"]
+)
 @pytest.mark.parametrize(
     "host", ["evil.example:9000", "localhost.evil.example", "[bad", "10.0.0.1"]
 )
 def test_a_name_that_was_made_to_point_to_loopback_is_refused(path: str, host: str) -> None:
     assert "--host" in denied(environ("GET", path, host=host, origin=f"http://{host}"))
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["localhost:9000", "photos.localhost:9000", "photos.s3.localhost:9000", "127.0.0.1:9000"],
+)
+def test_names_of_buckets_below_localhost_are_answered(host: str) -> None:
+    assert ask(environ("GET", "/photo.jpg", host=host))[2] == b"elsewhere"
 
 
 def test_a_server_that_listens_on_the_network_accepts_any_host_name() -> None:

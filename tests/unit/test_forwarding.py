@@ -30,7 +30,7 @@ async def describe(exchange: Exchange) -> None:
         await exchange.send(b"half")
         raise ConnectionError
     body = await exchange.read(1 << 20)
-    names = ("REQUEST_METHOD", "REQUEST_URI", "HTTP_X_A_B", "REMOTE_ADDR", LISTENING)
+    names = ("REQUEST_METHOD", "REQUEST_URI", "HTTP_X_AMZ_META_A_B", "REMOTE_ADDR", LISTENING)
     said = {name: environ.get(name) for name in names} | {"size": len(body or b"")}
     await exchange.answer(Answer(201, [("X-Kind", "plain")], json.dumps(said).encode()))
 
@@ -54,7 +54,7 @@ def second(first: Listener) -> Iterator[Listener]:
 def ask(listener: Listener, method: str, path: str, body: object = None) -> tuple[int, bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", listener.port, timeout=30)
     try:
-        connection.request(method, path, body, {"X-A_B": "both"})  # type: ignore[arg-type]
+        connection.request(method, path, body, {"X-Amz-Meta-A_B": "both"})  # type: ignore[arg-type]
         response = connection.getresponse()
         return response.status, response.read()
     finally:
@@ -68,7 +68,7 @@ def test_requests_arrive_as_they_were_sent(second: Listener, body: object) -> No
     assert json.loads(said) == {
         "REQUEST_METHOD": "PUT",
         "REQUEST_URI": "/a%2Fb?c=%20d",
-        "HTTP_X_A_B": "both",
+        "HTTP_X_AMZ_META_A_B": "both",
         "REMOTE_ADDR": "127.0.0.1",
         LISTENING: "127.0.0.1",
         "size": 500_000 if body else 0,

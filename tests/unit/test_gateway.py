@@ -182,7 +182,12 @@ def test_requests_for_rekognition_are_ours(request_: dict[str, Any]) -> None:
         environ("GET", "/"),
         environ("GET", "/v1/key", authorization=_AUTHORIZATION.format(service="s3")),
         environ("GET", "/v1/k?X-Amz-Credential=k%2F20260101%2Feu-west-1%2Fs3%2Faws4_request"),
-        environ("POST", "/", x_amz_target="AmazonSQS.SendMessage"),
+        environ(
+            "POST",
+            "/",
+            x_amz_target="AmazonSQS.SendMessage",
+            authorization=_AUTHORIZATION.format(service="sqs"),
+        ),
         environ("GET", "/health", authorization=_AUTHORIZATION.format(service="s3")),
     ],
     ids=["unsigned", "bucket named v1", "presigned", "target", "bucket named health"],

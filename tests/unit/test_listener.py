@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from facedex_local.http import listener as listener_module
+from facedex_local.http import protocol
 from facedex_local.http.exchange import Exchange
 from facedex_local.http.listener import Application, Listener
 from facedex_local.http.wsgi import Wsgi
@@ -183,7 +183,7 @@ def test_a_silent_client_is_disconnected(
     monkeypatch: pytest.MonkeyPatch,
     data: bytes,
 ) -> None:
-    monkeypatch.setattr(listener_module, "IDLE", 0.3)
+    monkeypatch.setattr(protocol, "IDLE", 0.3)
     monkeypatch.setattr(Exchange.receive, "__defaults__", (0.3,))
 
     async def answer(exchange: Exchange) -> None:

@@ -10,7 +10,26 @@ import click
 from facedex.settings import Auth
 from facedex_cli.commands.options import machine_options
 from facedex_cli.commands.session import announce, session, wait
+from facedex_local.http.origins import parse_origin
 from facedex_local.machine import Options
+
+
+def _read_origins(
+    _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
+) -> tuple[str, ...]:
+    try:
+        return tuple(parse_origin(each) for each in values)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def _read_endpoints(
+    _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
+) -> tuple[str, ...]:
+    for each in values:
+        if not each.startswith(("http://", "https://")):
+            raise click.BadParameter(f"{each!r} is not an address that starts with http or https.")
+    return values
 
 
 @click.command()
@@ -42,7 +61,35 @@ from facedex_local.machine import Options
     type=click.IntRange(1, 16),
     help="Processes that answer requests on the port. One process per core uses all cores.",
 )
-def up(options: Options, auth: str, stream_memory: int, processes: int) -> None:
+@click.option(
+    "--allow-origin",
+    "origins",
+    envvar="FACEDEX_ALLOW_ORIGIN",
+    multiple=True,
+    metavar="ORIGIN",
+    callback=_read_origins,
+    help="Origin of a browser app of your own, such as https://app.example, whose pages may call"
+    " the face API and the other services on the port; repeatable. Pages of all other origins"
+    " are refused.",
+)
+@click.option(
+    "--allow-sns-endpoint",
+    "sns_endpoints",
+    envvar="FACEDEX_ALLOW_SNS_ENDPOINT",
+    multiple=True,
+    metavar="URL",
+    callback=_read_endpoints,
+    help="Address to which SNS on the port may deliver by HTTP; repeatable. SNS delivers to SQS on"
+    " the port without this option.",
+)
+def up(
+    options: Options,
+    auth: str,
+    stream_memory: int,
+    processes: int,
+    origins: tuple[str, ...],
+    sns_endpoints: tuple[str, ...],
+) -> None:
     """Start the API, its database and S3 on one port, until Ctrl-C.
 
     Facedex answers requests that are signed for Rekognition. moto answers requests for all other
@@ -66,6 +113,8 @@ def up(options: Options, auth: str, stream_memory: int, processes: int) -> None:
         uploads=True,
         stream_megabytes=stream_memory,
         processes=processes,
+        origins=origins,
+        sns_endpoints=sns_endpoints,
     )
     with session(chosen) as machine:
         announce(machine)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from facedex.printing import printable
+from facedex_local.aws import moto_outgoing
 from facedex_local.aws.moto_actions import read_actions
 from facedex_local.aws.moto_objects import keep_objects
 from facedex_local.aws.moto_queues import lock_queues
@@ -18,7 +20,7 @@ from facedex_local.http.gateway import Environ
 from facedex_local.http.refusals import refuse
 
 if TYPE_CHECKING:
-    from moto.moto_server.werkzeug_app import DomainDispatcherApplication
+    from facedex_local.aws.moto_dispatch import Dispatcher
 
 # Prefix of the headers whose original names moto needs; see PRESERVED_HEADERS in moto.
 _METADATA = "x-amz-meta-"
@@ -31,11 +33,15 @@ class Moto:
 
     The first request that needs moto imports it, which takes about half a second. A start that
     does not need S3 is faster for it.
+
+    Args:
+        sns_endpoints: the addresses to which SNS may deliver by HTTP.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, sns_endpoints: Collection[str] = ()) -> None:
+        self._sns_endpoints = sns_endpoints
         self._lock = threading.Lock()
-        self._dispatcher: DomainDispatcherApplication | None = None
+        self._dispatcher: Dispatcher | None = None
         self._names_key = ""
 
     def __call__(
@@ -66,8 +72,17 @@ class Moto:
                 "moto, which replaces S3 and other services here, does not recognise this request.",
             )
         try:
-            return service(environ, start_response)
+            with moto_outgoing.confined():
+                return service(environ, start_response)
         except Exception as error:
+            if address := moto_outgoing.refused_address():
+                return _refuse(
+                    environ,
+                    start_response,
+                    HTTPStatus.FORBIDDEN,
+                    "AccessDeniedException",
+                    f"This server does not call {printable(address)} for its clients.",
+                )
             # A repeated request may succeed, for example after a race between two threads in moto.
             # SDKs retry after this error.
             _logger.warning("moto failed to process a request: %s", _describe_origin(error))
@@ -80,22 +95,21 @@ class Moto:
                 " see the server's log.",
             )
 
-    def load(self) -> DomainDispatcherApplication:
+    def load(self) -> Dispatcher:
         """Import moto if it is not imported yet, and return its dispatcher."""
         with self._lock:
             if self._dispatcher is None:
                 from moto.core.request import PRESERVED_HEADER_NAMES_ENVIRON_KEY
-                from moto.moto_server.werkzeug_app import (
-                    DomainDispatcherApplication,
-                    create_backend_app,
-                )
 
+                from facedex_local.aws.moto_dispatch import Dispatcher
+
+                moto_outgoing.confine(self._sns_endpoints)
                 keep_objects()
                 lock_queues()
                 bound_records()
                 read_actions()
                 self._names_key = PRESERVED_HEADER_NAMES_ENVIRON_KEY
-                self._dispatcher = DomainDispatcherApplication(create_backend_app)
+                self._dispatcher = Dispatcher()
             return self._dispatcher
 
 

@@ -1,13 +1,12 @@
-"""Checks that reject requests from web pages of other sites.
+"""Checks that reject requests for names of other sites.
 
-A page of any site can make the browser send a simple request to any address, loopback included.
-The header ``Origin`` then contains the page's site. A site that points its own name to a loopback
-address (DNS rebinding) has the same origin as this server; it is recognised by the name in
-``Host``.
+A site that points its own name to a loopback address (DNS rebinding) has the same origin as this
+server; it is recognised by the name in ``Host``. ``origins`` judges all other pages.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from urllib.parse import urlsplit
 
@@ -26,24 +25,7 @@ def judge_name(environ: Environ) -> str | None:
     )
 
 
-def judge_origin(environ: Environ) -> str | None:
-    """Return why the page that sent a request may not send it, or None if it may.
-
-    AWS SDKs send no ``Origin``. This server's documentation page sends this server's address.
-    """
-    origin = environ.get("HTTP_ORIGIN")
-    if origin is None:
-        return None
-    host = environ.get("HTTP_HOST", "").lower()
-    # A proxy that terminates TLS keeps the name, but the page's scheme is https.
-    if host and origin.lower() in (f"http://{host}", f"https://{host}"):
-        return None
-    return (
-        f"Pages of {origin!r} may not call this API from a browser; only pages that this server "
-        "sends may."
-    )
-
-
+@lru_cache(maxsize=1024)
 def _names_loopback(host: str) -> bool:
     try:
         name = (urlsplit(f"//{host}").hostname or "").removesuffix(".")
@@ -52,6 +34,7 @@ def _names_loopback(host: str) -> bool:
     return name == "localhost" or name.endswith(".localhost") or _is_loopback(name)
 
 
+@lru_cache(maxsize=1024)
 def _is_loopback(address: str) -> bool:
     try:
         found = ip_address(address)

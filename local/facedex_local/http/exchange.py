@@ -24,6 +24,8 @@ IDLE: Final = 65.0
 _PIECE: Final = 256 * 1024  # bytes given to the connection in one write
 _IN_MEMORY: Final = 16 * 1024 * 1024  # size in bytes above which a body is kept in a file
 
+# Prefix of S3's names of metadata, in which underscores are frequent.
+_METADATA: Final = b"x-amz-meta-"
 # A target in absolute form, as clients send it to a proxy.
 _ABSOLUTE: Final = re.compile(rb"https?://([^/]*)(/.*)?", re.IGNORECASE | re.DOTALL)
 
@@ -52,12 +54,14 @@ class Exchange:
         environ: the request as a WSGI environment without a body.
         status: the response's status, 0 until the response has started.
         on_start: called once with the status when the response starts.
+        amend: returns the headers to send in place of those of the response.
     """
 
     def __init__(self, environ: Environ, receive: Receive, send: Send, threads: Executor) -> None:
         self.environ = environ
         self.status = 0
         self.on_start: Callable[[int], None] | None = None
+        self.amend: Callable[[Iterable[tuple[str, str]]], Iterable[tuple[str, str]]] = iter
         self._receive = receive
         self._send = send
         self._threads = threads
@@ -202,7 +206,7 @@ class Exchange:
             self.on_start(status)
         encoded = [
             (name.lower().encode("latin-1"), value.strip().encode("latin-1", "replace"))
-            for name, value in headers
+            for name, value in self.amend(headers)
         ]
         await self._send({"type": "http.response.start", "status": status, "headers": encoded})
 
@@ -286,6 +290,9 @@ def environ_of(scope: Scope, listening: str) -> Environ:
         HEADERS: scope["headers"],
     }
     for name, value in scope["headers"]:
+        # WSGI's keys do not distinguish "_" from "-", so such a name could pose as another's.
+        if b"_" in name and not name.startswith(_METADATA):
+            continue
         key = name.decode("latin-1").upper().replace("-", "_")
         key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
         text = value.decode("latin-1")

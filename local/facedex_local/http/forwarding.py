@@ -78,7 +78,9 @@ class Forwarder:
 
     def _request(self, exchange: Exchange) -> h11.Request:
         environ = exchange.environ
-        headers = [pair for pair in environ[HEADERS] if pair[0] not in _OF_CONNECTION]
+        headers = [pair for pair in environ[HEADERS] if pair[0] not in (*_OF_CONNECTION, b"host")]
+        # The name in a target in absolute form replaces the header's.
+        headers.append((b"host", environ.get("HTTP_HOST", "").encode("latin-1")))
         origin = f"{self._token} {environ[LISTENING]} {environ['REMOTE_ADDR']}"
         headers += [(_HEADER, origin.encode()), (b"connection", b"close")]
         if "HTTP_TRANSFER_ENCODING" in environ:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import socket
@@ -14,11 +13,8 @@ from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Final, TypeAlias
 
-import h11
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from facedex.api.media_types import JSON_1_1
 from facedex_local import shutdown
 from facedex_local.http.exchange import (
     IDLE,
@@ -29,6 +25,7 @@ from facedex_local.http.exchange import (
     Send,
     environ_of,
 )
+from facedex_local.http.protocol import Protocol
 from facedex_local.http.refusals import refuse
 from facedex_local.start_errors import PortTaken
 
@@ -40,7 +37,6 @@ _BACKLOG: Final = 256
 _DELAY: Final = 0.001
 _MAX_DELAYS: Final = 20
 _GRACE: Final = 5  # seconds in which running requests may end when the server stops
-_MAX_HEAD: Final = 64 * 1024  # bytes of a request's head
 
 _logger: Final = logging.getLogger("facedex")
 # Silences uvicorn's log, which reports invalid requests and requests that a stop cuts off. Errors
@@ -90,7 +86,7 @@ class Listener:
         self._server = _Server(
             uvicorn.Config(
                 self._serve_request,
-                http=_Protocol,
+                http=Protocol,
                 ws="none",
                 loop="asyncio",
                 lifespan="off",
@@ -103,7 +99,6 @@ class Listener:
                 backlog=_BACKLOG,
                 timeout_keep_alive=int(IDLE),
                 timeout_graceful_shutdown=grace,
-                h11_max_incomplete_event_size=_MAX_HEAD,
             )
         )
         self._server.shares = shares
@@ -192,7 +187,7 @@ class _Server(uvicorn.Server):
         listening.setblocking(False)
 
         def make_protocol() -> asyncio.Protocol:
-            return _Protocol(self.config, self.server_state, self.lifespan.state, loop)
+            return Protocol(self.config, self.server_state, self.lifespan.state, loop)
 
         while True:
             await _wait_for_connection(loop, listening)
@@ -222,71 +217,6 @@ async def _wait_for_connection(loop: asyncio.AbstractEventLoop, listening: socke
         await arrived
     finally:
         loop.remove_reader(listening)
-
-
-class _Protocol(H11Protocol):
-    """A connection that closes if its client sends or reads nothing for too long.
-
-    uvicorn itself waits without limit for a request's head and for a client to read its response.
-    """
-
-    _last_received = 0.0  # time of the event loop, in seconds
-    _silence: asyncio.TimerHandle | None = None
-    _congestion: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._last_received = self.loop.time()
-        self._silence = self.loop.call_later(IDLE, self._close_if_silent)
-
-    def data_received(self, data: bytes) -> None:
-        self._last_received = self.loop.time()
-        super().data_received(data)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        for timer in (self._silence, self._congestion):
-            if timer:
-                timer.cancel()
-        super().connection_lost(exc)
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._congestion = self.loop.call_later(IDLE, self.transport.abort)
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        if self._congestion:
-            self._congestion.cancel()
-
-    def send_400_response(self, msg: str) -> None:
-        """Answer invalid HTTP with an error that SDKs understand."""
-        _logger.debug("%s", msg)
-        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
-            self.transport.close()
-            return
-        message = "The request is not HTTP/1.1, or the length or coding of its body is invalid."
-        body = json.dumps({"__type": "SerializationException", "Message": message}).encode()
-        headers = [
-            ("Content-Type", JSON_1_1),
-            ("Content-Length", str(len(body))),
-            ("Connection", "close"),
-        ]
-        status = HTTPStatus.BAD_REQUEST
-        for event in (
-            h11.Response(status_code=status, headers=headers, reason=status.phrase.encode()),
-            h11.Data(data=body),
-            h11.EndOfMessage(),
-        ):
-            self.transport.write(self.conn.send(event) or b"")
-        self.transport.close()
-
-    def _close_if_silent(self) -> None:
-        idle = self.cycle is None or self.cycle.response_complete
-        remaining = self._last_received + IDLE - self.loop.time()
-        if idle and remaining <= 0:
-            self.transport.abort()
-        else:
-            self._silence = self.loop.call_later(max(remaining, 1.0), self._close_if_silent)
 
 
 def _listen(host: str, port: int) -> socket.socket:

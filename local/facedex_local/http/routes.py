@@ -17,6 +17,9 @@ TARGET: Final = "RekognitionService."
 _SERVICE: Final = "rekognition"
 # The service name in signatures of IAM-authorized calls to a deployed API Gateway.
 _GATEWAY: Final = "execute-api"
+_S3: Final = "s3"
+# Services with operations that clients call without a signature.
+_UNSIGNED: Final = ("AWSCognitoIdentityService.", "AWSCognitoIdentityProviderService.")
 # Matching takes linear time for any header, because the pattern never backtracks.
 _CREDENTIAL: Final = re.compile(r"Credential=([^,\s]*)")
 
@@ -51,12 +54,15 @@ def is_ours(environ: Environ) -> bool:
     """Return whether a request is for the face API.
 
     As at AWS, the target or the credential scope decides. For an unsigned request, the path
-    decides, so that plain HTTP clients reach the REST routes.
+    decides, so that plain HTTP clients reach the REST routes. A target that no other service has
+    is an unknown operation of this API, and not a request for S3, which has no targets.
     """
     target = environ.get("HTTP_X_AMZ_TARGET")
-    if target is not None:
-        return target.startswith(TARGET) or signed_for(environ) == _SERVICE
     service = signed_for(environ)
+    if target is not None:
+        named = target.strip().lower().startswith(_SERVICE)
+        stray = service in (None, _GATEWAY, _S3) and not target.startswith(_UNSIGNED)
+        return named or stray or service == _SERVICE
     if service in (None, _GATEWAY):
         path = raw_path(environ)
         # A browser's preflight request for POST / has no signature, and moto would allow any page.

@@ -7,16 +7,18 @@ import logging
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 from typing import Final, Protocol
 
 from facedex.api.media_types import JSON
 from facedex.printing import printable
-from facedex_local.http import door, gateway, pages, routes
+from facedex_local.http import gateway, pages, routes
 from facedex_local.http.exchange import Exchange
 from facedex_local.http.gateway import Answer, Environ
 from facedex_local.http.listener import Application
-from facedex_local.http.refusals import deny, refuse
+from facedex_local.http.origins import Origins
+from facedex_local.http.refusals import refuse
 
 _logger = logging.getLogger("facedex")
 
@@ -37,21 +39,31 @@ class Health(Protocol):
 class Server:
     """The application that dispatches requests by their signature, target and path."""
 
-    def __init__(self, *, elsewhere: Application, health: Health, log: bool) -> None:
+    def __init__(
+        self,
+        *,
+        elsewhere: Application,
+        health: Health,
+        log: bool,
+        origins: Origins | None = None,
+    ) -> None:
         """Create the endpoint.
 
         Args:
             elsewhere: answers requests for other services.
             health: returns the response to ``GET /health``.
             log: whether to log each request on stderr.
+            origins: the judgement of requests by the page that sent them.
         """
         self._elsewhere = elsewhere
         self._health = health
         self._log = log
+        self._origins = origins or Origins()
 
     async def __call__(self, exchange: Exchange) -> None:
         """Answer one request."""
         started = time.perf_counter()
+        exchange.amend = partial(self._origins.amend, exchange.environ, theirs=False)
         name, answer = await self._answer(exchange)
         if answer is None:
             await self._delegate(exchange, started)
@@ -66,11 +78,12 @@ class Server:
     async def _answer(self, exchange: Exchange) -> tuple[str, Answer | None]:
         """Return a request's name for the log, and its response, or None if moto answers it."""
         environ = exchange.environ
-        if routes.is_ours(environ):
-            route = routes.find(environ)
-            name = route.name if route else "-"
-            if reason := door.judge_name(environ) or door.judge_origin(environ):
-                return name, deny(environ, reason)
+        ours = routes.is_ours(environ)
+        route = routes.find(environ) if ours else None
+        name = route.name if route else "-"
+        if answer := self._origins.admit(environ):
+            return name, answer
+        if ours:
             if route:
                 return name, await _operate(route, exchange)
             return name, _refuse_unknown(environ)
@@ -79,8 +92,7 @@ class Server:
         else:
             page = pages.find(environ)
         if page:
-            reason = door.judge_name(environ)
-            return "-", deny(environ, reason) if reason else page
+            return "-", page
         return "-", None
 
     async def _delegate(self, exchange: Exchange, started: float) -> None:
@@ -92,6 +104,7 @@ class Server:
                 self._log_request(environ, service, status, time.perf_counter() - started)
 
         exchange.on_start = log
+        exchange.amend = partial(self._origins.amend, exchange.environ, theirs=True)
         await self._elsewhere(exchange)
 
     def _report_health(self) -> Answer:

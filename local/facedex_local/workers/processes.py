@@ -24,7 +24,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from facedex.api.catalog import OTHER_FUNCTIONS
 from facedex.runtime import handlers
-from facedex_local import shutdown
+from facedex_local import shutdown, terminal
 from facedex_local.access import process_token
 from facedex_local.workers.queues import WorkQueue
 
@@ -172,6 +172,7 @@ def work(function: str, nice: int, queue: str) -> None:
     from facedex_local.workers.event_source import EventSource
 
     process_token.install()
+    terminal.escape_output()
     os.nice(nice)
     row = OTHER_FUNCTIONS[function]
     client: Any = boto3.client("sqs")

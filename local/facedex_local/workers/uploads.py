@@ -22,6 +22,7 @@ from facedex_local import shutdown
 from facedex_local.http.exchange import Exchange
 from facedex_local.http.gateway import ACCOUNT
 from facedex_local.http.listener import Application
+from facedex_local.terminal import EscapingFormatter
 
 if TYPE_CHECKING:
     from facedex_local.workers.event_source import EventSource
@@ -222,7 +223,7 @@ class Uploads:
     def _configure_logger(self) -> None:
         """Log the function's messages to the terminal in a readable format."""
         handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+        handler.setFormatter(EscapingFormatter("%(asctime)s %(message)s", "%H:%M:%S"))
         # Importing the function configures its logger, so this has to come first.
         handlers.load(_FUNCTION)
         _logger.handlers = [handler]

@@ -7,9 +7,11 @@ writes all lines, with the logger's name as the location.
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from aws_lambda_powertools import Logger
 
@@ -17,8 +19,21 @@ from facedex.runtime.faults import is_foreseen, service_error
 
 SERVICE: Final = "facedex"
 
+
+def _write(line: Mapping[str, Any]) -> str:
+    """Return a line as JSON in which control characters of terminals are escaped.
+
+    JSON itself escapes only those below U+0020, and others turn the direction of text or begin
+    terminal commands too.
+    """
+    text = json.dumps(line, default=str, separators=(",", ":"), ensure_ascii=False)
+    return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in text)
+
+
 # Created once: it sets up the handler of "facedex". Standard output is for a program's results.
-_service: Final = Logger(service=SERVICE, stream=sys.stderr, location="%(name)s:%(lineno)d")
+_service: Final = Logger(
+    service=SERVICE, stream=sys.stderr, location="%(name)s:%(lineno)d", json_serializer=_write
+)
 
 
 def get_logger(module: str) -> logging.Logger:

@@ -20,10 +20,9 @@ from facedex_local.aws.kinesis_video.kinesis_video_errors import (
     StreamClosed,
 )
 from facedex_local.aws.kinesis_video.streams import NoStream, Streams
-from facedex_local.http import door, routes
+from facedex_local.http import routes
 from facedex_local.http.exchange import Disconnected, Exchange
 from facedex_local.http.gateway import Answer, raw_path
-from facedex_local.http.refusals import deny
 from facedex_local.http.wsgi import Wsgi, WsgiApplication
 
 # The service name in signatures of the clients for streams and for media.
@@ -64,17 +63,14 @@ class KinesisVideo:
         if not operation or routes.signed_for(environ) != _SERVICE:
             await self._moto(exchange)
             return
-        # moto accepts requests from any web page, but these requests access cameras' media.
-        reason = door.judge_name(environ) or door.judge_origin(environ)
         try:
-            if not reason:
-                await operation(exchange)
-                return
-            refusal = deny(environ, reason)
+            await operation(exchange)
         except NoStream as error:
             refusal = error.answer
         except Refused as error:
             refusal = answers.refused(environ, error)
+        else:
+            return
         # A rejected producer might continue to send, or wait, for ever.
         producing = operation == self._put_media
         await exchange.answer(refusal, close=producing, linger=_LINGER)

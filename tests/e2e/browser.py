@@ -1,0 +1,77 @@
+"""A real Chromium, and web servers whose pages it opens."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext
+
+# A name of somebody else that points to this machine, as in an attack by DNS rebinding.
+REBOUND = "rebound.example"
+_ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    f"--host-resolver-rules=MAP {REBOUND} 127.0.0.1",
+)
+
+
+def _do_without(reason: str) -> NoReturn:
+    """Skip the test, or fail it in CI, where all tools must be installed."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@contextmanager
+def opened() -> Iterator[BrowserContext]:
+    """Run Chromium while the block runs; skip the test if it is not installed."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        _do_without("Chromium is not installed; Debian's package is chromium")
+    if find_spec("playwright") is None:
+        _do_without("Playwright, which controls Chromium, is not installed")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=program, args=list(_ARGUMENTS))
+        yield chromium.new_context()
+        chromium.close()
+
+
+class _Page(BaseHTTPRequestHandler):
+    """An empty page at every path."""
+
+    def do_GET(self) -> None:
+        page = b"<!doctype html><title>page</title><p id=shown>page</p>"
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
+
+    def log_message(self, *_arguments: object) -> None:
+        """Write no log."""
+
+
+@contextmanager
+def web_server() -> Iterator[int]:
+    """Serve an empty page on a port of its own while the block runs, and return the port."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Page) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
