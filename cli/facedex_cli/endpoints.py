@@ -11,8 +11,10 @@ import boto3
 from botocore.config import Config
 
 from facedex_local import directory, environment
+from facedex_local.access import own_key
 
 _DEFAULT_URL: Final = "http://127.0.0.1:9000"
+_KEYS: Final = "FDX"  # the product's access keys begin with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +22,15 @@ class Endpoint:
     """The endpoint of a command's main service, and the session with its credentials.
 
     Attributes:
-        session: boto3's session.
+        session: boto3's session for the main service.
+        others: boto3's session for other services, with the user's credentials.
         region: the AWS region.
         url: URL of the main service.
         here: whether the URL is on this machine.
     """
 
     session: boto3.Session
+    others: boto3.Session
     region: str
     url: str
     here: bool
@@ -48,10 +52,12 @@ class Endpoint:
         """
         chosen = config.merge(Config(proxies={} if self.here else None))
         make: Any = self.session.client
+        make_other: Any = self.others.client
         if own:
             return make(service, region_name=self.region, config=chosen, endpoint_url=self.url)
-        found = make(service, region_name=self.region, config=chosen)
-        if self.here and _configured(found.meta.endpoint_url) is None:
+        found = make_other(service, region_name=self.region, config=chosen)
+        place = _configured(found.meta.endpoint_url)
+        if (self.here and place is None) or place == self.url:
             return make(service, region_name=self.region, config=chosen, endpoint_url=self.url)
         return found
 
@@ -73,12 +79,33 @@ def find(service: str, endpoint_url: str | None, data_dir: Path) -> Endpoint:
     chosen = endpoint_url or _configured(plain.meta.endpoint_url)
     url = chosen or directory.announced(data_dir) or _DEFAULT_URL
     here = urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
-    if here and session.get_credentials() is None:
-        session = boto3.Session(
-            aws_access_key_id=environment.CREDENTIALS["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=environment.CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+    return Endpoint(_session(session, url, data_dir, here=here), session, region, url, here)
+
+
+def _session(session: boto3.Session, url: str, data_dir: Path, *, here: bool) -> boto3.Session:
+    """Return a session with credentials that the service at a URL accepts.
+
+    A server of the same user that requires access keys has issued one for the user's commands.
+    """
+    if not here:
+        return session
+    credentials = session.get_credentials()
+    if credentials is not None and credentials.access_key.startswith(_KEYS):
+        return session
+    own = own_key.read(data_dir) if _is_same(url, directory.announced(data_dir)) else None
+    if own is None:
+        if credentials is not None:
+            return session
+        own = (
+            environment.CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            environment.CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
         )
-    return Endpoint(session, region, url, here)
+    return boto3.Session(aws_access_key_id=own[0], aws_secret_access_key=own[1])
+
+
+def _is_same(url: str, announced: str | None) -> bool:
+    """Return whether a URL on this machine is the one that a server has announced."""
+    return announced is not None and urlsplit(url).port == urlsplit(announced).port
 
 
 def _configured(url: str) -> str | None:

@@ -17,6 +17,9 @@ from typing import Any, Final
 from facedex.settings import DEFAULT_PACK, Auth
 from facedex_local import directory as data_directory
 from facedex_local import environment, replicas, required_packs, secret, shutdown, terminal
+from facedex_local.access import own_key, process_token
+from facedex_local.access.guard import Guard
+from facedex_local.access.private import Private
 from facedex_local.aws.kinesis_video.endpoint import KinesisVideo
 from facedex_local.aws.kinesis_video.streams import Streams
 from facedex_local.aws.moto_app import Moto
@@ -32,6 +35,7 @@ from facedex_local.starting import (
     Health,
     close_database,
     connector,
+    find_key,
     load_code,
     prepare_database,
     pull_pack,
@@ -124,20 +128,26 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
         streams = Streams(moto, most_bytes=options.stream_megabytes << 20)
         services = KinesisVideo(moto, streams)
         token = token_hex()
+        guarded = options.auth is Auth.KEYS
+        if guarded:
+            stack.enter_context(own_key.issued(directory))
+        # Users' requests for other services; a request of this machine's own processes has a token.
+        for_users = Guard(services, find_key) if guarded else services
         # Functions read S3 through a separate port. On the public port, requests could use every
         # thread while each waits for S3, a deadlock.
-        private = Forwarded(Fence(services, origins), token)
+        private = Private(services, Forwarded(Fence(for_users, origins), token), token)
         threads = _S3_THREADS + options.threads * (options.processes - 1)
         s3 = Listener(private, host="127.0.0.1", port=0, threads=threads)
         stack.callback(s3.release)
+        process_token.configure(s3.url, token)
+        process_token.install()
         health = Health()
-        gate = Gate(services)
+        gate = Gate(for_users)
         public = Listener(
             Server(
                 elsewhere=gate,
                 health=health,
                 log=options.log,
-                guarded=options.auth is Auth.KEYS,
                 origins=origins,
             ),
             host=options.host,
@@ -153,7 +163,7 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
             own_url=public.url,
             s3_url=s3.url,
             auth=options.auth,
-            keys_secret=secret.source(directory) if options.auth is Auth.KEYS else "",
+            keys_secret=secret.source(directory) if guarded else "",
         )
         if options.processes > 1:
             replicas.share_machine(options.processes)
@@ -203,7 +213,6 @@ def _configure_replicas(
         file=public.socket.fileno(),
         threads=options.threads,
         log=options.log,
-        guarded=options.auth is Auth.KEYS,
         elsewhere=s3_url,
         token=token,
         origins=options.origins,

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from facedex_local import shutdown, terminal
+from facedex_local.access import process_token
 from facedex_local.http.forwarding import Forwarder
 from facedex_local.http.listener import Listener
 from facedex_local.http.origins import Origins
@@ -28,7 +29,6 @@ class Orders:
         file: descriptor of the socket from which all processes accept connections.
         threads: the number of requests that run at the same time.
         log: whether to log each request on stderr.
-        guarded: whether the API requires access keys.
         elsewhere: the first process's address for S3 and other services.
         token: proves to the first process that a request was forwarded by this process.
         origins: the origins of the user's own browser apps.
@@ -37,7 +37,6 @@ class Orders:
     file: int
     threads: int
     log: bool
-    guarded: bool
     elsewhere: str
     token: str
     origins: tuple[str, ...] = ()
@@ -53,6 +52,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     terminal.escape_output()
     orders = Orders(**json.loads(sys.stdin.buffer.readline()))
+    process_token.install()
     health = Health()
     health.model_version = load_code()
     listener = Listener(
@@ -60,7 +60,6 @@ def main() -> None:
             elsewhere=Forwarder(orders.elsewhere, orders.token),
             health=health,
             log=orders.log,
-            guarded=orders.guarded,
             origins=Origins(orders.origins),
         ),
         threads=orders.threads,

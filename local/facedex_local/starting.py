@@ -8,13 +8,16 @@ from contextlib import AbstractContextManager
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 
 from facedex_local import shutdown
 from facedex_local.http import routes
 from facedex_local.start_errors import DatabaseFailed
+
+if TYPE_CHECKING:
+    from facedex.store.access_keys import Credentials
 
 Downloads = Callable[[], AbstractContextManager[Callable[[str, int, int], None]]]
 
@@ -89,6 +92,13 @@ def prepare_database(start: Callable[[], str]) -> None:
         migrate(database)
     finally:
         database.close()
+
+
+def find_key(access_key_id: str) -> Credentials | None:
+    """Return the active access key of that id, or None."""
+    from facedex.runtime import services
+
+    return services.keyring().find(access_key_id)
 
 
 def load_code() -> str:

@@ -164,7 +164,7 @@ def test_the_aws_cli_works_with_a_key(guarded: Server, key: Key) -> None:
 def test_faces_are_indexed_from_s3_with_access_keys(
     guarded: Server, key: Key, portraits: dict[str, bytes]
 ) -> None:
-    s3 = guarded.client("s3")
+    s3 = client(guarded, key, "s3")
     s3.create_bucket(Bucket="guarded")
     s3.put_object(Bucket="guarded", Key="eileen.png", Body=portraits["eileen"])
     rekognition = client(guarded, key)

@@ -73,6 +73,8 @@ class Settings:
         keys_secret: the key that encrypts the access keys' secrets: the text itself, ``file:PATH``,
             or ``secretsmanager:ARN``; empty without access keys.
         keys_cache: seconds for which an access key is cached.
+        own_key: a further access key that is not stored, as ``ID:SECRET``: that of the machine on
+            which ``facedex up`` runs; empty elsewhere.
         database_auth: how connections to the database are authenticated.
         deployment: name of the deployment on Lambda, for its metrics; empty on one machine.
         log_names: whether the log may contain names of buckets, objects and collections.
@@ -113,6 +115,7 @@ class Settings:
     auth: Auth
     keys_secret: str = field(default="", repr=False)
     keys_cache: int = 30
+    own_key: str = field(default="", repr=False)
     database_auth: DatabaseAuth = DatabaseAuth.PASSWORD
     database_patience: int = 3
     database_pooled: bool = False
@@ -162,6 +165,7 @@ class Settings:
             auth=read.auth("FACEDEX_AUTH"),
             keys_secret=environment.get("FACEDEX_KEYS_SECRET", ""),
             keys_cache=read.whole("FACEDEX_KEYS_CACHE", 30),
+            own_key=environment.get("FACEDEX_OWN_KEY", ""),
             database_auth=read.database_auth("FACEDEX_DATABASE_AUTH"),
             database_patience=read.whole("FACEDEX_DATABASE_PATIENCE", 3),
             database_pooled=read.flag("FACEDEX_DATABASE_POOLED"),

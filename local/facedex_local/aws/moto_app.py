@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from facedex.printing import printable
 from facedex_local.aws import moto_outgoing
+from facedex_local.aws.moto_actions import read_actions
 from facedex_local.aws.moto_objects import keep_objects
 from facedex_local.aws.moto_queues import lock_queues
 from facedex_local.aws.moto_records import bound_records
@@ -106,6 +107,7 @@ class Moto:
                 keep_objects()
                 lock_queues()
                 bound_records()
+                read_actions()
                 self._names_key = PRESERVED_HEADER_NAMES_ENVIRON_KEY
                 self._dispatcher = Dispatcher()
             return self._dispatcher

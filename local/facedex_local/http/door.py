@@ -1,4 +1,4 @@
-"""Checks that reject requests for names of other sites and remote requests for moto.
+"""Checks that reject requests for names of other sites.
 
 A site that points its own name to a loopback address (DNS rebinding) has the same origin as this
 server; it is recognised by the name in ``Host``. ``origins`` judges all other pages.
@@ -22,17 +22,6 @@ def judge_name(environ: Environ) -> str | None:
     return (
         f"This server listens on loopback and answers to the names localhost and "
         f"{environ[LISTENING]}, not {host!r}; start it with --host to use another name."
-    )
-
-
-def judge_caller(environ: Environ) -> str | None:
-    """Return why a client may not send requests to moto, or None if it may."""
-    caller = environ.get("REMOTE_ADDR", "")
-    if _is_loopback(caller):
-        return None
-    return (
-        "S3 and the other services besides the face API do not check access keys, so with --auth "
-        f"keys they accept requests from loopback addresses only, not from {caller}."
     )
 
 

@@ -6,8 +6,9 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from concurrent.futures import Executor
+from io import SEEK_END, BytesIO
 from tempfile import SpooledTemporaryFile
-from typing import Any, Final, ParamSpec, TypeAlias, TypeVar
+from typing import IO, Any, Final, ParamSpec, TypeAlias, TypeVar
 from urllib.parse import unquote_to_bytes
 
 from facedex_local.http.gateway import Answer, Environ
@@ -65,6 +66,7 @@ class Exchange:
         self._send = send
         self._threads = threads
         self._complete = False
+        self._kept: IO[bytes] | None = None
 
     @property
     def complete(self) -> bool:
@@ -90,6 +92,8 @@ class Exchange:
         Raises:
             Disconnected: if the client has disconnected.
         """
+        if self._kept is not None:
+            return self._kept.read(_PIECE)
         if self._complete:
             return b""
         try:
@@ -120,14 +124,60 @@ class Exchange:
             pieces.append(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    async def spool(self) -> SpooledTemporaryFile[bytes]:
-        """Return the complete body as a file, which is in memory unless it is large.
+    async def keep(
+        self, *, inspect: Callable[[bytes], None] | None = None, size: int = 0
+    ) -> IO[bytes]:
+        """Read the complete body and return it as a file; after ``rewind`` it can be read again.
+
+        Args:
+            inspect: called in a thread with the start of the body, before the rest is read; an
+                exception ends the reading.
+            size: bytes of the start, if the body has as many.
 
         Raises:
             Disconnected: if the client has disconnected or stopped sending.
         """
+        head = b""
+        if inspect:
+            while len(head) < size and (piece := await self._receive_piece()):
+                head += piece
+            await self.run(inspect, head)
+        kept = await self.spool(head)
+        kept.seek(0)
+        self._kept = kept
+        return kept
+
+    def put_back(self, body: bytes) -> None:
+        """Make the complete body, which has been read, readable again."""
+        self._kept = BytesIO(body)
+
+    def rewind(self) -> None:
+        """Continue at the start of a body that was kept or put back."""
+        if self._kept is not None:
+            self._kept.seek(0)
+
+    def forget(self) -> None:
+        """Discard a body that was kept."""
+        if self._kept is not None:
+            self._kept.close()
+
+    async def spool(self, head: bytes = b"") -> IO[bytes]:
+        """Return the complete body as a file, which is in memory unless it is large.
+
+        The file's position is its end.
+
+        Args:
+            head: the start of the body, which has already been read.
+
+        Raises:
+            Disconnected: if the client has disconnected or stopped sending.
+        """
+        if self._kept is not None:
+            self._kept.seek(0, SEEK_END)
+            return self._kept
         file = SpooledTemporaryFile[bytes](_IN_MEMORY)
         try:
+            file.write(head)
             while piece := await self._receive_piece():
                 file.write(piece)
         except BaseException:

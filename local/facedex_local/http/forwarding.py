@@ -17,7 +17,8 @@ from facedex_local.http.refusals import refuse
 
 # A header with the token, the address that the client connected to, and the client's address.
 _HEADER: Final = b"x-facedex-forwarded"
-_ENVIRON_KEY: Final = "HTTP_X_FACEDEX_FORWARDED"
+# The same in a WSGI environment.
+FORWARDED_KEY: Final = "HTTP_X_FACEDEX_FORWARDED"
 # Headers that concern a single connection, and so are not forwarded.
 _OF_CONNECTION: Final = (b"connection", b"keep-alive", b"transfer-encoding", b"expect", _HEADER)
 _PIECE: Final = 64 * 1024
@@ -104,7 +105,7 @@ class Forwarded:
     async def __call__(self, exchange: Exchange) -> None:
         """Answer one request."""
         environ = exchange.environ
-        token, _, addresses = environ.pop(_ENVIRON_KEY, "").partition(" ")
+        token, _, addresses = environ.pop(FORWARDED_KEY, "").partition(" ")
         if hmac.compare_digest(token.encode(), self._token.encode()):
             environ[LISTENING], environ["REMOTE_ADDR"] = addresses.split(" ")
         await self._application(exchange)

@@ -13,12 +13,12 @@ from typing import Final, Protocol
 
 from facedex.api.media_types import JSON
 from facedex.printing import printable
-from facedex_local.http import door, gateway, pages, routes
+from facedex_local.http import gateway, pages, routes
 from facedex_local.http.exchange import Exchange
 from facedex_local.http.gateway import Answer, Environ
 from facedex_local.http.listener import Application
 from facedex_local.http.origins import Origins
-from facedex_local.http.refusals import deny, refuse
+from facedex_local.http.refusals import refuse
 
 _logger = logging.getLogger("facedex")
 
@@ -45,7 +45,6 @@ class Server:
         elsewhere: Application,
         health: Health,
         log: bool,
-        guarded: bool = False,
         origins: Origins | None = None,
     ) -> None:
         """Create the endpoint.
@@ -54,14 +53,11 @@ class Server:
             elsewhere: answers requests for other services.
             health: returns the response to ``GET /health``.
             log: whether to log each request on stderr.
-            guarded: whether the face API requires access keys; if so, other services, which do
-                not check keys, accept requests from loopback addresses only.
             origins: the judgement of requests by the page that sent them.
         """
         self._elsewhere = elsewhere
         self._health = health
         self._log = log
-        self._guarded = guarded
         self._origins = origins or Origins()
 
     async def __call__(self, exchange: Exchange) -> None:
@@ -97,8 +93,6 @@ class Server:
             page = pages.find(environ)
         if page:
             return "-", page
-        if self._guarded and (reason := door.judge_caller(environ)):
-            return "-", deny(environ, reason)
         return "-", None
 
     async def _delegate(self, exchange: Exchange, started: float) -> None:

@@ -25,6 +25,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from facedex.api.catalog import OTHER_FUNCTIONS
 from facedex.runtime import handlers
 from facedex_local import shutdown, terminal
+from facedex_local.access import process_token
 from facedex_local.workers.queues import WorkQueue
 
 if TYPE_CHECKING:
@@ -170,6 +171,7 @@ def work(function: str, nice: int, queue: str) -> None:
     """Process messages until standard input closes, because the process that started this ended."""
     from facedex_local.workers.event_source import EventSource
 
+    process_token.install()
     terminal.escape_output()
     os.nice(nice)
     row = OTHER_FUNCTIONS[function]

@@ -61,11 +61,22 @@ class Received:
 
     @property
     def must_be_signed(self) -> list[str]:
-        """Headers that a signature has to cover: Host, Content-Type and all X-Amz-* headers."""
+        """Headers that a signature has to cover: Host and all X-Amz-* headers.
+
+        AWS requires these: "You must include the host header (HTTP/1.1) [...] and any x-amz-*
+        headers in the signature. You can optionally include other standard headers in the
+        signature, such as content-type."
+        https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+        AWS's SDKs for JavaScript (version 2), PHP and Android do not sign Content-Type. Nothing is
+        lost: no body is valid both as a JSON document and as a photo, so a changed Content-Type
+        can only make a request fail.
+
+        A server may read "_" in a header's name as "-", as WSGI and moto do, so both count.
+        """
         return ["host"] + [
             name
             for name in self.headers
-            if name == "content-type" or (name.startswith("x-amz-") and name not in _ADDED)
+            if name.replace("_", "-").startswith("x-amz-") and name not in _ADDED
         ]
 
     @property

@@ -131,12 +131,17 @@ _PROCESSORS: Final = "/v1/stream-processors"
 _PROCESSOR: Final = "/v1/stream-processors/{Name}"
 
 
+def is_reading(name: str) -> bool:
+    """Return whether an AWS operation of that name changes nothing; an unknown verb changes."""
+    return name.startswith(_READING)
+
+
 def _row(
     name: str, route: str, needs: frozenset[Need], memory: int = _SMALL, timeout: int = _GATEWAY
 ) -> Operation:
     method, _, path = route.partition(" ")
     function = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
-    changes = not name.startswith(_READING)
+    changes = not is_reading(name)
     return Operation(name, function, method, path, needs, memory, timeout, changes)
 
 

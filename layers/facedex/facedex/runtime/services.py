@@ -194,12 +194,14 @@ def _database() -> Database:
 
 @cache
 def _keyring() -> KeyRing:
+    from facedex.store.access_keys import unstored
     from facedex.store.encryption import Cipher
     from facedex.store.keyring import KeyRing
 
     current = settings()
     cipher = Cipher(read_keys_secret(current.keys_secret))
-    return KeyRing(_database(), cipher, seconds=current.keys_cache)
+    own = unstored(*current.own_key.split(":", 1)) if current.own_key else None
+    return KeyRing(_database(), cipher, seconds=current.keys_cache, own=own)
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
@@ -69,6 +69,12 @@ def create(
         (access_key_id, name, cipher.encrypt(secret, bound_to=access_key_id), permission),
     ).fetchone()
     return Credentials(_access_key(row), secret)
+
+
+def unstored(access_key_id: str, secret: str) -> Credentials:
+    """Return a key with all permissions that the database does not contain."""
+    key = AccessKey(access_key_id, "", Permission.ALL, datetime.now(UTC), None)
+    return Credentials(key, secret)
 
 
 def read(connection: Connection, cipher: Cipher, access_key_id: str) -> Credentials:

@@ -26,6 +26,7 @@ class KeyRing:
         database: the database that stores the keys.
         cipher: decrypts their secrets.
         seconds: seconds for which a key is used without another query.
+        own: a further key that the database does not contain.
         clock: returns the time in seconds.
     """
 
@@ -35,10 +36,12 @@ class KeyRing:
         cipher: Cipher,
         *,
         seconds: float,
+        own: Credentials | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._database = database
         self._cipher = cipher
+        self._own = own
         self._kept: TTLCache[Credentials] = TTLCache(
             seconds=seconds, limit=_MAX_CACHED, clock=clock
         )
@@ -50,6 +53,8 @@ class KeyRing:
             DatabaseUnavailable: if the database does not answer.
             WrongKeysSecret: if its secret cannot be decrypted.
         """
+        if self._own and access_key_id == self._own.key.access_key_id:
+            return self._own
         return self._kept.find(access_key_id, lambda: self._look_up(access_key_id))
 
     def _look_up(self, access_key_id: str) -> Credentials | None:

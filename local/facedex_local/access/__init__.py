@@ -1,0 +1,1 @@
+"""Verification of requests to the stand-ins for other AWS services, and who may do what there."""
