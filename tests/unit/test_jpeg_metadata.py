@@ -183,6 +183,18 @@ def test_an_orientation_that_cannot_be_read_is_upright(block: bytes) -> None:
     assert jpeg.read(insert(segment(0xE1, b"Exif\0\0" + block))).orientation == 1
 
 
+START = b"\xff\xd8\xff\xe0\0\2"
+
+
+@pytest.mark.parametrize(
+    "filling",
+    [b"\xff", b"\0", b"\xff\0", b"\xff\xd8", b"\xff\xd9", b"\xff\xfe\0\2", b"\xff\xc4\0\2"],
+)
+def test_fifteen_megabytes_without_a_picture_are_refused(filling: bytes) -> None:
+    with pytest.raises(InvalidImage):
+        images.decode(START + filling * (15_000_000 // len(filling)))
+
+
 @settings(max_examples=400)
 @given(
     name=st.sampled_from(sorted(PICTURES)),

@@ -70,7 +70,7 @@ class Png:
 
     @property
     def reducible(self) -> bool:
-        """Whether a decoder can reduce it without all of it in memory; there is none that can."""
+        """Whether a decoder can reduce it without all of it in memory; Pillow's cannot."""
         return False
 
     @property
