@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -62,18 +63,29 @@ class Endpoint:
         return found
 
 
-def find(service: str, endpoint_url: str | None, data_dir: Path) -> Endpoint:
+def find(
+    service: str, endpoint_url: str | None, data_dir: Path, region: str | None = None
+) -> Endpoint:
     """Return the endpoint of a service.
 
     It is the first of these: ``endpoint_url``; the one in boto3's settings (such as
     AWS_ENDPOINT_URL); the one that the server of the data directory has announced; the default
     address of ``facedex up``. Amazon is used only if a URL of Amazon's is given.
 
+    The region is the first of these: ``region``; AWS_REGION; the one in boto3's settings; the one
+    that the server has announced; the default of ``facedex up``.
+
     Raises:
         BotoCoreError, ValueError: if the settings are invalid.
     """
     session = boto3.Session()
-    region = session.region_name or environment.REGION
+    region = (
+        region
+        or os.environ.get("AWS_REGION")
+        or session.region_name
+        or directory.announced_region(data_dir)
+        or environment.REGION
+    )
     make: Any = session.client
     plain = make(service, region_name=region)
     chosen = endpoint_url or _configured(plain.meta.endpoint_url)

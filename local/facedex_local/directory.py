@@ -59,21 +59,31 @@ def hold(directory: Path) -> Iterator[Path]:
         lock.release()
 
 
-def announce(directory: Path, *, url: str | None) -> None:
-    """Record in ``directory`` the id of this process and the URL that it serves."""
+def announce(directory: Path, *, url: str | None, region: str | None = None) -> None:
+    """Record in ``directory`` the id of this process, the URL that it serves, and its region."""
     draft = directory / f"{_HOLDER}.new"
-    draft.write_text(json.dumps({"pid": os.getpid(), "url": url}), encoding="utf-8")
+    holder = {"pid": os.getpid(), "url": url, "region": region}
+    draft.write_text(json.dumps(holder), encoding="utf-8")
     draft.replace(directory / _HOLDER)
 
 
 def announced(directory: Path) -> str | None:
     """Return the URL of the server that uses ``directory``, or None if none is running yet."""
+    return _announced(directory, "url")
+
+
+def announced_region(directory: Path) -> str | None:
+    """Return the configured region of the server that uses ``directory``, or None."""
+    return _announced(directory, "region")
+
+
+def _announced(directory: Path, name: str) -> str | None:
     try:
         holder = json.loads((directory.expanduser() / _HOLDER).read_text(encoding="utf-8"))
-        url = holder["url"]
+        value = holder[name]
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return url if isinstance(url, str) else None
+    return value if isinstance(value, str) else None
 
 
 def _describe_holder(directory: Path) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from facedex.settings import DEFAULT_REGION
 
-REGION: Final = DEFAULT_REGION
+REGION: Final = DEFAULT_REGION  # if the environment names none
 # The stand-ins accept any credentials; these are the ones in moto's documentation.
 CREDENTIALS: Final = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
 
@@ -23,7 +23,12 @@ def describe_client(url: str, *, credentials: bool) -> dict[str, str]:
         credentials: whether to include credentials, because the server accepts any.
     """
     included = CREDENTIALS if credentials else {}
-    return {"AWS_ENDPOINT_URL": url, **included, "AWS_DEFAULT_REGION": REGION}
+    return {"AWS_ENDPOINT_URL": url, **included, "AWS_DEFAULT_REGION": region()}
+
+
+def region(environment: Mapping[str, str] = os.environ) -> str:
+    """Return the region that the environment configures for the server and the commands."""
+    return environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or REGION
 
 
 def configure(
@@ -64,9 +69,10 @@ def configure(
             environment[f"AWS_ENDPOINT_URL_{service}"] = s3_url
     if "AWS_PROFILE" not in environment and "AWS_ACCESS_KEY_ID" not in environment:
         environment.update(CREDENTIALS)
-    region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or REGION
-    environment.setdefault("AWS_REGION", region)
-    environment.setdefault("AWS_DEFAULT_REGION", region)
+    configured = region(environment)
+    environment["AWS_REGION"] = configured
+    environment.setdefault("AWS_DEFAULT_REGION", configured)
+    environment.setdefault("FACEDEX_ALL_REGIONS", "true")
     # Object names may appear in the log: the log's reader is the owner of the objects.
     environment.setdefault("FACEDEX_LOG_NAMES", "true")
     # These lines are for CloudWatch; on a terminal they would hide all other output.

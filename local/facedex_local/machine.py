@@ -197,7 +197,7 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
         stack.enter_context(streams.open())
         stack.enter_context(video_workforce.workforce().working())
         stack.enter_context(stream_workforce.workforce().working())
-        data_directory.announce(directory, url=public.url)
+        data_directory.announce(directory, url=public.url, region=environment.region())
         yield Machine(public.url, options.auth)
 
 

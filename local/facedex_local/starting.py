@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from facedex_local import shutdown
+from facedex_local import environment, shutdown
 from facedex_local.http import routes
 from facedex_local.start_errors import DatabaseFailed
 
@@ -87,7 +87,7 @@ def prepare_database(start: Callable[[], str]) -> None:
     from facedex.store.database import Database
     from facedex.store.schema import migrate
 
-    database = Database(url)
+    database = Database(url, region=environment.region())
     try:
         migrate(database)
     finally:

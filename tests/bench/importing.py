@@ -67,7 +67,7 @@ class Course:
         source = Folder(folder)
         self._photos = [photo for photo in source.find() if isinstance(photo, Photo)]
         self._side, self._folder = side, folder
-        clients = connect(server.server.url, server.server.directory, max(CONCURRENCIES))
+        clients = connect(server.server.url, server.server.directory, max(CONCURRENCIES), None)
         clients.rekognition.create_collection(CollectionId=folder.name)
         self._indexer = Indexer(clients.index_faces, folder.name, source)
 

@@ -18,6 +18,7 @@ from facedex.store.database import Database
 from facedex.store.store_errors import CollectionNotFound, StoreError
 from facedex.vision.packs import Pack
 from facedex.vision.vision_errors import PackMissing
+from facedex_cli.commands import where
 from facedex_cli.commands.interrupting import INTERRUPTED, interruption
 from facedex_cli.commands.keys import on_database
 from facedex_cli.commands.models import progress_bar
@@ -28,6 +29,7 @@ from facedex_cli.upgrading.conclusion import conclude
 from facedex_cli.upgrading.new_pack import described, load, model_version, shelf
 from facedex_cli.upgrading.photo_source import list_photos, open_source
 from facedex_cli.upgrading.upgrade import Outcome, Upgrade
+from facedex_local.directory import announced_region
 from facedex_local.postgres.database import opened
 from facedex_local.start_errors import StartFailed
 from facedex_models import manifests
@@ -50,22 +52,33 @@ def collections() -> None:
     A collection keeps the pack that it was created with, because vectors of different networks
     cannot be compared. The commands use the database of a data directory, whether or not
     `facedex up` is running on it.
+
+    Each region has collections of its own: a client sees those of the region that it signs its
+    requests for.
     """
 
 
 @collections.command("list")
 @_pack
+@where.region
 @on_database
-def list_collections(pack: str, data_dir: Path, database_url: str | None) -> None:
+def list_collections(
+    pack: str, region: str | None, data_dir: Path, database_url: str | None
+) -> None:
     """List the collections, and mark outdated ones.
 
     A collection is outdated if its pack, or the version of its pack, is not the default one.
     """
     with _plain_errors():
         default = pack, model_version(pack)
-        with opened(data_dir, database_url) as database, database.reading() as connection:
+        with (
+            opened(data_dir, database_url) as database,
+            _in_region(database, region, data_dir).reading() as connection,
+        ):
             found = upgrades.overview(connection)
+            elsewhere = store.count_by_region(connection)
     display.print_collections(found, default, shelf().installed())
+    display.print_elsewhere(elsewhere)
 
 
 @collections.command()
@@ -97,6 +110,7 @@ def list_collections(pack: str, data_dir: Path, database_url: str | None) -> Non
     metavar="N",
     help="Number of photos processed concurrently.",
 )
+@where.region
 @on_database
 def upgrade(
     collection_id: str,
@@ -105,6 +119,7 @@ def upgrade(
     delete_missing: bool,
     report: Path | None,
     concurrency: int,
+    region: str | None,
     data_dir: Path,
     database_url: str | None,
 ) -> None:
@@ -131,7 +146,8 @@ def upgrade(
     with _plain_errors(), interruption() as interrupted:
         photos = open_source(source)
         loaded = load(pack, progress_bar)
-        with opened(data_dir, database_url, connections=concurrency + 1) as database:
+        with opened(data_dir, database_url, connections=concurrency + 1) as whole:
+            database = _in_region(whole, region, data_dir)
             collection = _find(database, collection_id)
             if collection.model_version == loaded.model_version:
                 click.echo(f"{collection_id} already uses {described(loaded)}.")
@@ -160,14 +176,18 @@ def upgrade(
 
 @collections.command()
 @click.argument("collection_id", metavar="ID")
+@where.region
 @on_database
-def abandon(collection_id: str, data_dir: Path, database_url: str | None) -> None:
+def abandon(
+    collection_id: str, region: str | None, data_dir: Path, database_url: str | None
+) -> None:
     """Abandon the unfinished upgrade of the collection ID, and discard its new vectors.
 
     The collection keeps its current pack. While an upgrade is unfinished, newly indexed photos are
     processed with both packs.
     """
-    with _plain_errors(), opened(data_dir, database_url) as database:
+    with _plain_errors(), opened(data_dir, database_url) as whole:
+        database = _in_region(whole, region, data_dir)
         collection = _find(database, collection_id)
         with database.transaction() as connection:
             given_up = upgrades.give_up(connection, collection)
@@ -201,13 +221,21 @@ def _upgrade(
     )
 
 
+def _in_region(database: Database, region: str | None, data_dir: Path) -> Database:
+    """Return the database with the names of the region that a command is for."""
+    configured = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    announced = announced_region(data_dir)
+    return database.in_region(region or configured or announced or database.region)
+
+
 def _find(database: Database, collection_id: str) -> store.Collection:
     try:
         with database.reading() as connection:
             return store.find(connection, collection_id)
     except CollectionNotFound:
         raise click.ClickException(
-            f"There is no collection {collection_id}; list all with: facedex collections list"
+            f"There is no collection {collection_id} in {database.region}; list all with:"
+            " facedex collections list"
         ) from None
 
 

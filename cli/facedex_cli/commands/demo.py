@@ -73,7 +73,7 @@ def _demonstrate(
     client = boto3.client(
         "rekognition",
         endpoint_url=url,
-        region_name=environment.REGION,
+        region_name=environment.region(),
         aws_access_key_id=environment.CREDENTIALS["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=environment.CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
         config=Config(proxies={}),

@@ -88,6 +88,7 @@ class _Choice:
     help="Import hidden files too, and folders of the system such as @eaDir.",
 )
 @click.option("--again", is_flag=True, help="Repeat photos that an earlier run has indexed.")
+@where.region
 @where.data_dir(f"Data directory of the server, and of {_JOURNAL}, which records finished photos.")
 def import_(
     source: str,
@@ -95,6 +96,7 @@ def import_(
     naming: str,
     concurrency: int,
     endpoint_url: str | None,
+    region: str | None,
     create: bool,
     max_faces: int | None,
     quality_filter: str,
@@ -112,7 +114,7 @@ def import_(
     """
     choice = _Choice(Naming(naming), max_faces, quality_filter.upper(), again)
     try:
-        clients = connection.connect(endpoint_url, data_dir, concurrency)
+        clients = connection.connect(endpoint_url, data_dir, concurrency, region)
         photos = _source(source, clients, everything=everything)
         files = _list(photos)
         if photos.excluded:

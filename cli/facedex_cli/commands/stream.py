@@ -68,6 +68,7 @@ def stream() -> None:
 )
 @click.option("--duration", type=click.FloatRange(0), metavar="SECONDS", help="Stop after this.")
 @where.url
+@where.region
 @where.running
 def push(
     source: str,
@@ -79,6 +80,7 @@ def push(
     retention: int,
     duration: float | None,
     url: str | None,
+    region: str | None,
     data_dir: Path,
 ) -> None:
     """Push a video file or a camera into a Kinesis video stream, in real time.
@@ -99,7 +101,7 @@ def push(
     if origin.live and (loop or speed != 1.0):
         raise click.UsageError("--loop and --speed are for video files, not for cameras.")
     try:
-        service = Service(name, retention=retention, url=url, data_dir=data_dir)
+        service = Service(name, retention=retention, url=url, data_dir=data_dir, region=region)
         with shown(origin.name, name) as show:
             pushed = Push(
                 origin,
@@ -126,9 +128,15 @@ def push(
 @click.option("--json", "as_lines", is_flag=True, help="Print each record as a line of JSON.")
 @click.option("--duration", type=click.FloatRange(0), metavar="SECONDS", help="Stop after this.")
 @where.url
+@where.region
 @where.running
 def watch(
-    processor: str, as_lines: bool, duration: float | None, url: str | None, data_dir: Path
+    processor: str,
+    as_lines: bool,
+    duration: float | None,
+    url: str | None,
+    region: str | None,
+    data_dir: Path,
 ) -> None:
     """Show the people that a stream processor recognises, live.
 
@@ -137,7 +145,7 @@ def watch(
     """
     end = time.monotonic() + duration if duration is not None else None
     with _plain_errors():
-        there = endpoints.find("rekognition", url, data_dir)
+        there = endpoints.find("rekognition", url, data_dir, region)
         config = Config(retries={"mode": "standard", "total_max_attempts": 5})
         rekognition = there.client("rekognition", config, own=True)
         described = rekognition.describe_stream_processor(Name=processor)

@@ -63,6 +63,7 @@ def video() -> None:
     help="Also write a page with a timeline per person and pictures from the video.",
 )
 @where.url
+@where.region
 @where.running
 def search(
     film: Path,
@@ -71,6 +72,7 @@ def search(
     bucket: str,
     out: Path | None,
     url: str | None,
+    region: str | None,
     data_dir: Path,
 ) -> None:
     """Search a video for the people of a collection, and print when each person is seen.
@@ -88,7 +90,7 @@ def search(
     if out:
         _require_folder(out)
     with _plain_errors():
-        clients = connection.connect(url, data_dir, _CONNECTIONS)
+        clients = connection.connect(url, data_dir, _CONNECTIONS, region)
         _check_collection(clients, collection)
         with _uploaded(clients, film, bucket) as key:
             job_id = clients.rekognition.start_face_search(
@@ -118,8 +120,16 @@ def search(
 )
 @click.option("--film", type=_film, metavar="FILE", help="Your copy of the video, for pictures.")
 @where.url
+@where.region
 @where.running
-def report(job_id: str, out: Path, film: Path | None, url: str | None, data_dir: Path) -> None:
+def report(
+    job_id: str,
+    out: Path,
+    film: Path | None,
+    url: str | None,
+    region: str | None,
+    data_dir: Path,
+) -> None:
     """Write the results of a StartFaceSearch job as a page with a timeline per person.
 
     Pictures of the people are taken from your own copy of the video, on this machine; without it
@@ -127,7 +137,7 @@ def report(job_id: str, out: Path, film: Path | None, url: str | None, data_dir:
     """
     _require_folder(out)
     with _plain_errors():
-        clients = connection.connect(url, data_dir, 1)
+        clients = connection.connect(url, data_dir, 1, region)
         _write(persons.read(clients.rekognition, job_id), out, film)
 
 

@@ -1,4 +1,4 @@
-"""Options for the data directory and the URL of a running server."""
+"""Options for the data directory, and for the URL and region of a running server."""
 
 from __future__ import annotations
 
@@ -31,5 +31,10 @@ def data_dir(purpose: str) -> Callable[[_Command], _Command]:
 
 url: Final = click.option(
     "--url", metavar="URL", help="URL of the API. [default: AWS_ENDPOINT_URL, else `facedex up`]"
+)
+region: Final = click.option(
+    "--region",
+    metavar="REGION",
+    help="Region of the collections. [default: AWS_REGION, AWS_DEFAULT_REGION, else the server's]",
 )
 running: Final = data_dir("Data directory of the running server.")

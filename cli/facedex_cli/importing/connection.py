@@ -50,7 +50,9 @@ class Collection:
     made: bool
 
 
-def connect(endpoint_url: str | None, data_dir: Path, concurrency: int) -> Clients:
+def connect(
+    endpoint_url: str | None, data_dir: Path, concurrency: int, region: str | None
+) -> Clients:
     """Create the clients.
 
     The address of the face API is the first of: ``endpoint_url``; boto3's own settings, such as
@@ -62,12 +64,13 @@ def connect(endpoint_url: str | None, data_dir: Path, concurrency: int) -> Clien
         endpoint_url: the user's choice of the face API's address, or None.
         data_dir: the data directory of a server on this machine.
         concurrency: the maximum number of requests at the same time.
+        region: the user's choice of the region, or None; see ``endpoints.find``.
 
     Raises:
         ImportStopped: if the settings are not valid.
     """
     try:
-        endpoint = endpoints.find("rekognition", endpoint_url, data_dir)
+        endpoint = endpoints.find("rekognition", endpoint_url, data_dir, region)
         config = Config(
             # In the adaptive mode, throttling slows the import down instead of failing photos.
             retries={"mode": "adaptive", "total_max_attempts": _ATTEMPTS},
@@ -98,7 +101,8 @@ def find_collection(client: RekognitionClient, name: str, *, create: bool) -> Co
         found = client.describe_collection(CollectionId=name)
     except client.exceptions.ResourceNotFoundException:
         raise ImportStopped(
-            f"There is no collection {name} at {client.meta.endpoint_url}; create it with --create."
+            f"There is no collection {name} in {client.meta.region_name} at"
+            f" {client.meta.endpoint_url}; create it with --create, or choose another --region."
         ) from None
     except ClientError as error:
         raise ImportStopped(f"The collection {name} cannot be used: {error}") from error

@@ -34,16 +34,25 @@ class Service:
         retention: retention period in hours of a stream that is created.
         url: the service's address, or None for the default one.
         data_dir: data directory of a running server, which may determine the default address.
+        region: the stream's region, or None for the default one.
 
     Raises:
         StreamError: if the AWS settings are invalid or there are no credentials.
     """
 
-    def __init__(self, stream: str, *, retention: int, url: str | None, data_dir: Path) -> None:
+    def __init__(
+        self,
+        stream: str,
+        *,
+        retention: int,
+        url: str | None,
+        data_dir: Path,
+        region: str | None = None,
+    ) -> None:
         self.stream = stream
         self._retention = retention
         try:
-            self._endpoint = endpoints.find("kinesisvideo", url, data_dir)
+            self._endpoint = endpoints.find("kinesisvideo", url, data_dir, region)
             config = Config(retries={"total_max_attempts": 2}, connect_timeout=10)
             self._client: Any = self._endpoint.client("kinesisvideo", config, own=True)
         except (BotoCoreError, ValueError) as error:

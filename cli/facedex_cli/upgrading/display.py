@@ -48,6 +48,17 @@ def print_collections(
     Console().print(table)
 
 
+def print_elsewhere(counts: Mapping[str, int]) -> None:
+    """Print a note about collections of other regions, if there are any.
+
+    Args:
+        counts: number of collections of each other region.
+    """
+    if counts:
+        places = ", ".join(f"{region} ({count})" for region, count in counts.items())
+        print(f"Collections of other regions: {places}; list them with --region.")
+
+
 def pack_name(model_version: str, installed: Mapping[str, str]) -> str | None:
     """Return the name of the pack with a FaceModelVersion, or None if it is unknown.
 

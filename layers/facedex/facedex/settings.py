@@ -68,7 +68,12 @@ class Settings:
             invocation's remaining time. A paused database takes 15 s to resume.
         database_pooled: whether connections go through a pooling proxy; the timeouts then have to
             be set on the database role.
-        account, region: for ARNs, if the request itself has none.
+        account: for ARNs, if the request itself has none.
+        region: the region of requests that are not signed, and of what was stored before regions
+            were separate.
+        all_regions: whether requests may be signed for any region, each of which has collections
+            and stream processors of its own. If not, those for another region are refused, as by
+            the endpoint of one region.
         auth: how callers are authenticated.
         keys_secret: the key that encrypts the access keys' secrets: the text itself, ``file:PATH``,
             or ``secretsmanager:ARN``; empty without access keys.
@@ -120,6 +125,7 @@ class Settings:
     database_patience: int = 3
     database_pooled: bool = False
     deployment: str = ""
+    all_regions: bool = False
     log_names: bool = False
     topics: frozenset[str] | None = None
     loaded_packs: int = 2
@@ -170,6 +176,7 @@ class Settings:
             database_patience=read.whole("FACEDEX_DATABASE_PATIENCE", 3),
             database_pooled=read.flag("FACEDEX_DATABASE_POOLED"),
             deployment=environment.get("FACEDEX_DEPLOYMENT", ""),
+            all_regions=read.flag("FACEDEX_ALL_REGIONS"),
             log_names=read.flag("FACEDEX_LOG_NAMES"),
             topics=read.topics("FACEDEX_TOPICS"),
             uploads_queue=environment.get("FACEDEX_UPLOADS_QUEUE", ""),

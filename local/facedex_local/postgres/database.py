@@ -9,6 +9,7 @@ from pathlib import Path
 from facedex.store.database import Database
 from facedex.store.schema import migrate
 from facedex_local import directory as data_directory
+from facedex_local import environment
 from facedex_local.postgres.cluster import Postgres
 from facedex_local.postgres.postmaster import Postmaster
 from facedex_local.start_errors import DatabaseFailed, DirectoryInUse
@@ -16,7 +17,7 @@ from facedex_local.start_errors import DatabaseFailed, DirectoryInUse
 
 @contextmanager
 def opened(directory: Path, url: str | None, *, connections: int = 1) -> Iterator[Database]:
-    """Connect to the database and migrate it to this version's schema.
+    """Connect to the database, with the configured region, and migrate it to this schema.
 
     Args:
         directory: the data directory. If no process holds it, its Postgres runs while the block
@@ -29,7 +30,9 @@ def opened(directory: Path, url: str | None, *, connections: int = 1) -> Iterato
         StoreError: if the database cannot be migrated.
     """
     with ExitStack() as stack:
-        database = Database(url or _embedded(stack, directory), connections=connections)
+        place = url or _embedded(stack, directory)
+        # What a release without regions stored belongs to the configured region.
+        database = Database(place, connections=connections, region=environment.region())
         stack.callback(database.close)
         migrate(database)
         yield database

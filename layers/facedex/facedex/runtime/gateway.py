@@ -14,7 +14,7 @@ from pybase64 import b64decode
 
 from facedex.access.authentication import Caller, authenticate
 from facedex.api import errors
-from facedex.api.arns import Owner
+from facedex.api.arns import Owner, signed_region
 from facedex.api.writing import write_error
 from facedex.runtime import services
 from facedex.runtime.faults import service_error
@@ -29,7 +29,7 @@ class Call:
     """A request from an authenticated caller, received through API Gateway.
 
     Attributes:
-        owner: account and region of the ARNs in the request.
+        owner: account and region of the request.
         caller: the sender, and the operations that it may call.
         headers: by lower-case name.
         path: the path parameters of the route.
@@ -80,12 +80,13 @@ def _read_call(event: Mapping[str, Any], request_id: str) -> Call:
     text = event.get("body") or ""
     body = b64decode(text) if event.get("isBase64Encoded") else text
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    query = event.get("multiValueQueryStringParameters") or {}
     return Call(
         request_id=request_id,
-        owner=services.owner(context.get("accountId"), headers.get("authorization", "")),
+        owner=services.owner(context.get("accountId"), signed_region(headers, query)),
         caller=authenticate(event, body, services.keyring),
         headers=headers,
         path=event.get("pathParameters") or {},
-        query=event.get("multiValueQueryStringParameters") or {},
+        query=query,
         body=body,
     )

@@ -9,8 +9,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 from facedex import invocation
-from facedex.api.arns import Owner, signed_region
-from facedex.api.errors import InvalidParameterException
+from facedex.api.arns import Owner
+from facedex.api.errors import InvalidParameterException, InvalidSignatureException
 from facedex.api.pages import LARGEST_PAGE, Page, PageTokens
 from facedex.settings import DatabaseAuth, Settings, read_keys_secret, settings
 from facedex.store.database import Database
@@ -33,7 +33,7 @@ class Services:
     """The services of one request.
 
     Attributes:
-        owner: account and region of the ARNs in the response.
+        owner: account and region of the request: no other region's collections are seen.
     """
 
     owner: Owner
@@ -45,8 +45,8 @@ class Services:
 
     @property
     def database(self) -> Database:
-        """The database of this process."""
-        return database()
+        """The database of this process, with the names of the request's region."""
+        return database().in_region(self.owner.region)
 
     @property
     def pack(self) -> Pack:
@@ -92,20 +92,33 @@ class Services:
             listing: names of the listing and its filters.
             largest: maximum number of items on a page, and the number without MaxResults.
         """
-        return Page(request, PageTokens(self.database.signing_secret, *listing), largest=largest)
+        database = self.database
+        tokens = PageTokens(database.signing_secret, database.region, *listing)
+        return Page(request, tokens, largest=largest)
 
 
-def owner(account: str | None = None, authorization: str = "") -> Owner:
+def owner(account: str | None = None, region: str | None = None) -> Owner:
     """Return the account and region that own the resources of a request.
 
     Args:
         account: the account that API Gateway names in the event; if it names none, the setting is
             used.
-        authorization: the request's Authorization header; its region takes precedence over the
-            setting.
+        region: the region that the request is signed for; None for the setting, as in a request
+            that is not signed.
+
+    Raises:
+        InvalidSignatureException: if the process serves only the region of the setting, and the
+            request is signed for another.
     """
     current = settings()
-    return Owner(account or current.account, signed_region(authorization) or current.region)
+    region = region or current.region
+    if region != current.region and not current.all_regions:
+        # In AWS's words, except for the last clause.
+        raise InvalidSignatureException(
+            f"Credential should be scoped to a valid region, not '{region}'; this service is in"
+            f" {current.region}."
+        )
+    return Owner(account or current.account, region)
 
 
 # Requests run in parallel threads: without this lock, two first requests would each load the packs.
@@ -189,6 +202,7 @@ def _database() -> Database:
         statement_timeout=current.statement_timeout,
         patience=lambda: min(current.database_patience, invocation.remaining() - _SPARE),
         pooled=current.database_pooled,
+        region=current.region,
     )
 
 

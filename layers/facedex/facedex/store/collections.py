@@ -55,16 +55,16 @@ class Collection:
 
 
 def create(connection: Connection, collection_id: str, model_version: str) -> Collection:
-    """Create an empty collection.
+    """Create an empty collection in the connection's region.
 
     Raises:
-        CollectionExists: if the name is taken.
+        CollectionExists: if the name is taken in the region.
     """
     try:
         row = connection.execute(
-            "INSERT INTO collections (collection_id, model_version) VALUES (%s, %s)"
+            "INSERT INTO collections (region, collection_id, model_version) VALUES (%s, %s, %s)"
             " RETURNING collection_key, created_at",
-            (collection_id, model_version),
+            (connection.region, collection_id, model_version),
         ).fetchone()
     except UniqueViolation:
         raise CollectionExists(f"The collection id: {collection_id} already exists") from None
@@ -73,7 +73,7 @@ def create(connection: Connection, collection_id: str, model_version: str) -> Co
 
 
 def find(connection: Connection, collection_id: str, *, for_update: bool = False) -> Collection:
-    """Return the collection of that name.
+    """Return the collection of that name in the connection's region.
 
     Args:
         for_update: block a deletion until the transaction ends; for writers. Writers do not block
@@ -83,13 +83,21 @@ def find(connection: Connection, collection_id: str, *, for_update: bool = False
         CollectionNotFound: if no collection has the name.
     """
     row = connection.execute(
-        f"{_SELECT} WHERE collection_id = %s AND deleted_at IS NULL"
+        f"{_SELECT} WHERE region = %s AND collection_id = %s AND deleted_at IS NULL"
         + (" FOR SHARE OF collections" if for_update else ""),
-        (collection_id,),
+        (connection.region, collection_id),
     ).fetchone()
     if row is None:
         raise _not_found(collection_id)
     return _collection(row)
+
+
+def find_key(connection: Connection, key: int) -> Collection | None:
+    """Return the collection with that key, in whatever region, or None if it was deleted."""
+    row = connection.execute(
+        f"{_SELECT} WHERE collection_key = %s AND deleted_at IS NULL", (key,)
+    ).fetchone()
+    return None if row is None else _collection(row)
 
 
 def require_kept(connection: Connection, collection: Collection) -> None:
@@ -132,7 +140,7 @@ def require_model(collection_id: str, present: str, wanted: str) -> None:
 
 
 def find_recent(database: Database, collection_id: str) -> Collection:
-    """Return the collection of that name, as it was up to two seconds ago.
+    """Return the collection of that name in the database's region, as of up to two seconds ago.
 
     Call it before costly work, so that a wrong name is reported at once. The statement that later
     reads or writes the rows decides whether the collection still exists.
@@ -146,33 +154,46 @@ def find_recent(database: Database, collection_id: str) -> Collection:
         with database.reading() as connection:
             return find(connection, collection_id)
 
-    found = _recent(database).find(collection_id, read)
+    found = _recent(database).find(_cache_key(database, collection_id), read)
     assert found is not None
     return found
 
 
 def forget(database: Database, collection_id: str) -> None:
     """Make the next :func:`find_recent` of that name read the database."""
-    _recent(database).forget(collection_id)
+    _recent(database).forget(_cache_key(database, collection_id))
 
 
 def page(connection: Connection, *, after: int, limit: int) -> list[Collection]:
-    """Return at most ``limit`` collections in the order of creation, after key ``after``."""
+    """Return at most ``limit`` collections of the connection's region, after key ``after``.
+
+    They are in the order of creation.
+    """
     rows = connection.execute(
-        f"{_SELECT} WHERE collection_key > %s AND deleted_at IS NULL"
+        f"{_SELECT} WHERE region = %s AND collection_key > %s AND deleted_at IS NULL"
         " ORDER BY collection_key LIMIT %s",
-        (after, limit),
+        (connection.region, after, limit),
     )
     return [_collection(row) for row in rows]
 
 
 def count_by_model(connection: Connection) -> dict[str, int]:
-    """Return the number of collections of each model version."""
+    """Return the number of collections of each model version, in all regions."""
     rows = connection.execute(
         "SELECT model_version, count(*) AS number FROM collections WHERE deleted_at IS NULL"
         " GROUP BY model_version ORDER BY model_version"
     )
     return {row.model_version: row.number for row in rows}
+
+
+def count_by_region(connection: Connection) -> dict[str, int]:
+    """Return the number of collections of each region other than the connection's."""
+    rows = connection.execute(
+        "SELECT region, count(*) AS number FROM collections"
+        " WHERE region <> %s AND deleted_at IS NULL GROUP BY region ORDER BY region",
+        (connection.region,),
+    )
+    return {row.region: row.number for row in rows}
 
 
 def delete(database: Database, collection_id: str) -> None:
@@ -188,8 +209,9 @@ def delete(database: Database, collection_id: str) -> None:
     with database.transaction() as connection:
         row = connection.execute(
             "UPDATE collections SET deleted_at = now()"
-            " WHERE collection_id = %s AND deleted_at IS NULL RETURNING collection_key",
-            (collection_id,),
+            " WHERE region = %s AND collection_id = %s AND deleted_at IS NULL"
+            " RETURNING collection_key",
+            (connection.region, collection_id),
         ).fetchone()
         if row is None:
             raise _not_found(collection_id)
@@ -248,8 +270,12 @@ def _not_found(collection_id: str) -> CollectionNotFound:
     return CollectionNotFound(f"The collection id: {collection_id} does not exist")
 
 
+def _cache_key(database: Database, collection_id: str) -> str:
+    return f"{database.region}/{collection_id}"
+
+
 def _recent(database: Database) -> TTLCache[Collection]:
-    return _RECENT.setdefault(database, TTLCache(seconds=_FRESH, limit=_MAX_CACHED))
+    return _RECENT.setdefault(database.whole, TTLCache(seconds=_FRESH, limit=_MAX_CACHED))
 
 
 _RECENT: Final[WeakKeyDictionary[Database, TTLCache[Collection]]] = WeakKeyDictionary()

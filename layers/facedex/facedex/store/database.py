@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from copy import copy
 from functools import cached_property
 from math import inf
 from time import monotonic, time
@@ -16,7 +17,22 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from facedex.store.store_errors import DatabaseUnavailable
 
-Connection = psycopg.Connection[Any]
+
+class Connection(psycopg.Connection[Any]):
+    """A connection, and the region whose names its statements see.
+
+    Collections and stream processors of two regions may have the same name. A statement that uses
+    a name reads the region here, so that none can omit it.
+
+    Attributes:
+        region: the region, set whenever the connection is taken from the pool.
+    """
+
+    region: str = ""
+
+
+# The region of names if no other is given: the default of ``facedex.settings`` too.
+_REGION: Final = "us-east-1"
 
 # Default seconds to wait for a connection: few, because the caller's SDK retries.
 _PATIENCE: Final = 3.0
@@ -52,6 +68,11 @@ class Database:
         pooled: whether a proxy (RDS Proxy, PgBouncer) shares connections among processes. A proxy
             cannot share connections that have their own settings or prepared statements, so the
             timeouts given here have no effect and must be set on the role.
+        region: the region whose names the statements see. Data of releases that knew no regions
+            are in it after their migration.
+
+    Attributes:
+        region: as given.
     """
 
     def __init__(
@@ -63,13 +84,17 @@ class Database:
         statement_timeout: float = 20.0,
         patience: float | Callable[[], float] = _PATIENCE,
         pooled: bool = False,
+        region: str = _REGION,
     ) -> None:
+        self.region = region
+        self._shared: Database | None = None
         self._statement_timeout = statement_timeout
         self._patience = patience if callable(patience) else lambda: patience
         own = {"prepare_threshold": None} if pooled else {}
         self._used: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             url,
+            connection_class=Connection,
             min_size=0,
             max_size=connections,
             reconnect_timeout=_RECONNECT,
@@ -78,6 +103,19 @@ class Database:
             check=self._check,
             open=True,
         )
+
+    @property
+    def whole(self) -> Database:
+        """The database whose connections :meth:`in_region` shares: the same for all regions."""
+        return self._shared or self
+
+    def in_region(self, region: str) -> Database:
+        """Return this database with the names of another region; it shares the connections."""
+        if region == self.region:
+            return self
+        view = copy(self)
+        view.region, view._shared = region, self.whole
+        return view
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -118,6 +156,7 @@ class Database:
     def _connection(self) -> Iterator[Connection]:
         try:
             connection = self._acquire()
+            connection.region = self.region
             try:
                 with connection:
                     yield connection
@@ -138,9 +177,13 @@ class Database:
         with self.reading() as connection:
             connection.execute("SELECT 1")
 
-    @cached_property
+    @property
     def signing_secret(self) -> bytes:
         """The deployment's own random key, the same for every process on this database."""
+        return self.whole._secret  # read once, not once for each view
+
+    @cached_property
+    def _secret(self) -> bytes:
         with self.reading() as connection:
             row = connection.execute("SELECT value FROM secrets WHERE name = 'signing'").fetchone()
         if row is None:

@@ -96,14 +96,18 @@ def find_repeated(
 ) -> str | None:
     """Return the id of the job that an earlier request with this token started, or None.
 
+    Regions are separate: the same token in another region is another one.
+
     Raises:
         RequestMismatch: if the token was used with another request.
     """
     if token is None:
         return None
     row = connection.execute(
-        "SELECT job_id, request_digest FROM video_jobs WHERE operation = %s AND request_token = %s",
-        (operation, token),
+        "SELECT job_id, request_digest FROM video_jobs"
+        " WHERE operation = %s AND region = %s AND request_token = ANY(%s)",
+        # The release before regions stored the token alone.
+        (operation, connection.region, [_token_of(connection, token), token]),
     ).fetchone()
     if row is None:
         return None
@@ -124,7 +128,7 @@ def start(
     limit: int,
     days: int,
 ) -> str:
-    """Store a new job with its planning task, and return its id.
+    """Store a new job of the connection's region with its planning task, and return its id.
 
     A request that is repeated with the same token returns the same id, even if both run at once.
 
@@ -133,7 +137,7 @@ def start(
         order: the job's definition.
         token: the request's ClientRequestToken, or None.
         request: the parameters, which must be the same if the token is.
-        limit: maximum number of running jobs, including this one.
+        limit: maximum number of running jobs in all regions, including this one.
         days: number of days for which the job and its results are kept.
 
     Raises:
@@ -150,15 +154,16 @@ def start(
         )
     video, gallery = order.video, order.gallery
     row = connection.execute(
-        "INSERT INTO video_jobs (job_id, operation, bucket, object_name, object_version, etag,"
-        " size, collection_key, collection_id, threshold, model_version, topic_arn, job_tag,"
+        "INSERT INTO video_jobs (job_id, region, operation, bucket, object_name, object_version,"
+        " etag, size, collection_key, collection_id, threshold, model_version, topic_arn, job_tag,"
         " request_token, request_digest, expires_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,"
         " now() + make_interval(days => %s))"
         " ON CONFLICT (operation, request_token) WHERE request_token IS NOT NULL DO NOTHING"
         " RETURNING job_id",
         (
             token_hex(32),
+            connection.region,
             order.operation,
             video.bucket,
             video.name,
@@ -171,7 +176,7 @@ def start(
             order.model_version,
             order.topic_arn,
             order.job_tag,
-            token,
+            token and _token_of(connection, token),
             token and _digest(request),
             days,
         ),
@@ -194,15 +199,18 @@ def find(connection: Connection, job_id: str, operation: str | None = None) -> J
     Args:
         connection: in a transaction or not.
         job_id: the job's id.
-        operation: if given, name of the operation that must have started it.
+        operation: for a caller, who sees only the jobs of the connection's region: name of the
+            operation that must have started it. A worker, which works for all regions, omits it.
 
     Raises:
-        JobNotFound: if the job does not exist, has expired, or was started by another operation.
+        JobNotFound: if the job does not exist, has expired, or was started by another operation
+            or in another region.
     """
+    region = operation and connection.region
     row = connection.execute(
         "SELECT * FROM video_jobs WHERE job_id = %s AND expires_at > now()"
-        " AND operation = coalesce(%s, operation)",
-        (job_id, operation),
+        " AND operation = coalesce(%s, operation) AND region = coalesce(%s, region)",
+        (job_id, operation, region),
     ).fetchone()
     if row is None:
         raise JobNotFound(
@@ -274,6 +282,11 @@ def store_plan(connection: Connection, job_id: str, film: Mapping[str, Any], rat
         "UPDATE video_jobs SET film = %s, rate = %s, progressed_at = now() WHERE job_id = %s",
         (Jsonb(dict(film), dumps=orjson.dumps), rate, job_id),
     )
+
+
+def _token_of(connection: Connection, token: str) -> str:
+    """Return a token as it is stored, with its region; no token contains a slash."""
+    return f"{connection.region}/{token}"
 
 
 def _digest(request: Mapping[str, Any]) -> bytes:

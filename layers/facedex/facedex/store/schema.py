@@ -66,6 +66,8 @@ def _apply(connection: Connection, name: str, statements: str, end: float | None
         return False
     if limit:
         connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_PATIENCE}s'")
+    # The region of rows that were written before there were regions.
+    connection.execute("SELECT set_config('facedex.region', %s, true)", (connection.region,))
     connection.execute(statements)
     connection.execute("INSERT INTO schema_migrations (name) VALUES (%s)", (name,))
     return True

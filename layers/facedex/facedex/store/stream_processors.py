@@ -81,15 +81,15 @@ class StreamProcessor:
 
 
 def create(connection: Connection, definition: Definition, *, limit: int) -> StreamProcessor:
-    """Create a processor, which is STOPPED.
+    """Create a processor in the connection's region; it is STOPPED.
 
     Args:
         definition: settings; the collection is locked with ``collections.find(...,
             for_update=True)``.
-        limit: maximum number of processors, including this one.
+        limit: maximum number of processors in all regions, including this one.
 
     Raises:
-        StreamProcessorInUse: if the name is taken.
+        StreamProcessorInUse: if the name is taken in the region.
         TooManyStreamProcessors: if the limit is reached.
     """
     connection.execute("SELECT lock_name(%s)", (_COUNTING,))
@@ -99,10 +99,10 @@ def create(connection: Connection, definition: Definition, *, limit: int) -> Str
     assert count is not None
     try:
         row = connection.execute(
-            "INSERT INTO stream_processors (name, video_stream_arn, data_stream_arn, role_arn,"
-            " collection_key, collection_id, threshold, data_sharing)"
-            f" VALUES (%s, %s, %s, %s, %s, %s, %s, %s) RETURNING {COLUMNS}",
-            astuple(definition),
+            "INSERT INTO stream_processors (region, name, video_stream_arn, data_stream_arn,"
+            " role_arn, collection_key, collection_id, threshold, data_sharing)"
+            f" VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING {COLUMNS}",
+            (connection.region, *astuple(definition)),
         ).fetchone()
     except UniqueViolation:
         raise StreamProcessorInUse(
@@ -117,7 +117,7 @@ def create(connection: Connection, definition: Definition, *, limit: int) -> Str
 
 
 def find(connection: Connection, name: str, *, for_update: bool = False) -> StreamProcessor:
-    """Return the processor of that name.
+    """Return the processor of that name in the connection's region.
 
     Args:
         for_update: block other changes of the processor until the transaction ends.
@@ -126,9 +126,10 @@ def find(connection: Connection, name: str, *, for_update: bool = False) -> Stre
         StreamProcessorNotFound: if no processor has the name.
     """
     row = connection.execute(
-        f"SELECT {COLUMNS} FROM stream_processors WHERE name = %s AND deleted_at IS NULL"
+        f"SELECT {COLUMNS} FROM stream_processors"
+        " WHERE region = %s AND name = %s AND deleted_at IS NULL"
         + (" FOR UPDATE" if for_update else ""),
-        (name,),
+        (connection.region, name),
     ).fetchone()
     if row is None:
         raise StreamProcessorNotFound(f"There is no stream processor named {name}")
@@ -136,11 +137,15 @@ def find(connection: Connection, name: str, *, for_update: bool = False) -> Stre
 
 
 def page(connection: Connection, *, after: int, limit: int) -> list[StreamProcessor]:
-    """Return at most ``limit`` processors in the order of creation, after key ``after``."""
+    """Return at most ``limit`` processors of the connection's region, after key ``after``.
+
+    They are in the order of creation.
+    """
     rows = connection.execute(
         f"SELECT {COLUMNS} FROM stream_processors"
-        " WHERE processor_key > %s AND deleted_at IS NULL ORDER BY processor_key LIMIT %s",
-        (after, limit),
+        " WHERE region = %s AND processor_key > %s AND deleted_at IS NULL"
+        " ORDER BY processor_key LIMIT %s",
+        (connection.region, after, limit),
     )
     return [from_row(row) for row in rows]
 

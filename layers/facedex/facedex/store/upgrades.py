@@ -60,7 +60,10 @@ class Overview:
 
 
 def overview(connection: Connection) -> list[Overview]:
-    """Return every collection, by name; the time grows only with the faces being upgraded."""
+    """Return the collections of the connection's region, by name.
+
+    The time grows only with their number and with the faces being upgraded.
+    """
     rows = connection.execute(
         """
         SELECT collection_key, collection_id, collections.model_version, created_at,
@@ -72,8 +75,9 @@ def overview(connection: Connection) -> list[Overview]:
             (SELECT count(*) FROM upgraded_faces AS upgraded
                 WHERE upgraded.collection_key = collections.collection_key) AS upgraded
         FROM collections LEFT JOIN upgrades USING (collection_key)
-        WHERE deleted_at IS NULL ORDER BY collection_id
-        """
+        WHERE region = %s AND deleted_at IS NULL ORDER BY collection_id
+        """,
+        (connection.region,),
     )
     return [
         Overview(

@@ -51,22 +51,21 @@ def refreshing(database: Database, seen: Collection) -> Iterator[None]:
 
 
 def find_kept(connection: Connection, collection_id: str, key: int, meanwhile: str) -> Collection:
-    """Return the collection that had this name and key when the work began, whatever its model.
+    """Return the collection that had this key when the work began, whatever its model.
+
+    A worker works for all regions, so it finds the collection by its key, not by its name.
 
     Args:
         connection: in a transaction or not.
-        collection_id: the collection's name.
+        collection_id: the collection's name, for the message.
         key: the store's key of the collection.
         meanwhile: text that follows "The collection … was deleted" in the message.
 
     Raises:
         CollectionNotFound: if it was deleted, even if another collection has its name now.
     """
-    try:
-        collection = collections.find(connection, collection_id)
-    except CollectionNotFound:
-        collection = None
-    if collection is None or collection.key != key:
+    collection = collections.find_key(connection, key)
+    if collection is None:
         raise CollectionNotFound(f"The collection {collection_id} was deleted{meanwhile}.")
     return collection
 
@@ -74,11 +73,11 @@ def find_kept(connection: Connection, collection_id: str, key: int, meanwhile: s
 def find_same(
     connection: Connection, collection_id: str, key: int, model_version: str, meanwhile: str
 ) -> Collection:
-    """Return the collection that had this name and key when the work began, and has its model.
+    """Return the collection that had this key when the work began, and still has its model.
 
     Args:
         connection: in a transaction or not.
-        collection_id: the collection's name.
+        collection_id: the collection's name, for the message.
         key: the store's key of the collection.
         model_version: model version of the pack that makes the probes.
         meanwhile: text that follows "The collection … was deleted" in the message.
