@@ -37,7 +37,9 @@ class Rest:
         assert response.headers["x-amzn-RequestId"]
         assert response.headers["Content-Type"] == "application/json"
         if response.status >= 400:
-            assert set(answer) == {"__type", "Message"}
+            assert set(answer) == {"__type", "Code", "Logref", "Message"}
+            assert answer["Code"] == answer["__type"]
+            assert answer["Logref"] == response.headers["x-amzn-RequestId"]
         return response.status, answer
 
     def call(

@@ -63,7 +63,7 @@ def test_unforeseen_error_is_logged_with_its_traceback_and_hidden_from_the_calle
     status, document = detect(headers=["not a mapping"])
     assert (status, document["Message"]) == (
         500,
-        "An internal error occurred; the request can be retried.",
+        "Internal server error. The request can be retried.",
     )
     (record,) = caplog.records
     assert record.getMessage() == "A request failed."

@@ -207,6 +207,8 @@ def test_a_route_that_does_not_exist_is_named() -> None:
     assert headers["x-amzn-RequestId"]
     assert json.loads(body) == {
         "__type": "UnknownOperationException",
+        "Code": "UnknownOperationException",
+        "Logref": headers["x-amzn-RequestId"],
         "Message": "There is no operation at GET /v1/colections.",
     }
 
@@ -217,6 +219,8 @@ def test_a_path_that_lacks_a_method_says_which_it_takes() -> None:
     assert headers["Allow"] == "POST, GET"
     assert json.loads(body) == {
         "__type": "UnknownOperationException",
+        "Code": "UnknownOperationException",
+        "Logref": headers["x-amzn-RequestId"],
         "Message": "There is no operation at PATCH /v1/collections; the path accepts POST, GET.",
     }
 

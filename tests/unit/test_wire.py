@@ -190,11 +190,30 @@ def test_an_answer_that_violates_the_service_model_is_an_internal_error(
 
 
 def test_an_error_contains_its_code_and_message() -> None:
-    error = errors.ResourceNotFoundException("No such collection.")
-    assert json.loads(write_error(error)) == {
+    assert json.loads(write_error("ResourceNotFoundException", "No such face.", "id")) == {
         "__type": "ResourceNotFoundException",
-        "Message": "No such collection.",
+        "Code": "ResourceNotFoundException",
+        "Logref": "id",
+        "Message": "No such face.",
     }
+
+
+@pytest.mark.parametrize(
+    ("error", "answer"),
+    [
+        (
+            errors.InvalidParameterException("Specify either UserId or FaceId."),
+            "Request has invalid parameters. Specify either UserId or FaceId.",
+        ),
+        (errors.ResourceNotFoundException("No such face."), "No such face."),
+        (errors.InternalServerError("Internal server error."), "Internal server error."),
+        (errors.InvalidParameterException("No face.", opening=""), "No face."),
+    ],
+)
+def test_an_answer_begins_with_the_documented_sentence(
+    error: errors.ServiceError, answer: str
+) -> None:
+    assert error.answer == answer
 
 
 def test_a_page_token_is_read_back() -> None:

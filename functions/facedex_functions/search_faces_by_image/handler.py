@@ -32,10 +32,12 @@ def search_faces_by_image(request: Request, services: Services) -> Response:
     collection, picture = _read_photo(request, services)
     probes, _ = _select_probes(picture, request)
     if not probes:
+        # Rekognition's own sentence for this case, which clients compare with.
         raise InvalidParameterException(
             "There are no faces in the image that pass the quality filter and can be identified."
             if picture.detected
-            else "There are no faces in the image. Should be at least 1."
+            else "There are no faces in the image. Should be at least 1.",
+            opening="",
         )
     model_version, (found,) = _search(request, services, collection, picture, probes[:1])
     return {**found, "FaceModelVersion": model_version}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import sys
+import uuid
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from facedex.api.media_types import JSON_1_1
+from facedex.api.writing import write_error
 from facedex_local.http.exchange import IDLE
 from facedex_local.http.framing import Connection, Malformed
 
@@ -73,9 +74,11 @@ class Protocol(H11Protocol):
         error = sys.exception()
         status = HTTPStatus(error.error_status_hint if isinstance(error, Malformed) else 400)
         message = str(error) if isinstance(error, Malformed) else _INVALID
-        body = json.dumps({"__type": "SerializationException", "Message": message}).encode()
+        request_id = str(uuid.uuid4())
+        body = write_error("SerializationException", message, request_id)
         headers = [
             ("Content-Type", JSON_1_1),
+            ("x-amzn-RequestId", request_id),
             ("Content-Length", str(len(body))),
             ("Connection", "close"),
         ]

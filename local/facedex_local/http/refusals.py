@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from http import HTTPStatus
 
 from facedex.api.media_types import JSON, JSON_1_1
+from facedex.api.writing import write_error
 from facedex_local.http.gateway import Answer, Environ, raw_path
 
 
@@ -20,11 +20,12 @@ def refuse(environ: Environ, status: HTTPStatus, code: str, message: str) -> Ans
         message: one sentence for the caller.
     """
     by_rest = raw_path(environ) not in ("", "/")
+    request_id = str(uuid.uuid4())
     headers = [
         ("Content-Type", JSON if by_rest else JSON_1_1),
-        ("x-amzn-RequestId", str(uuid.uuid4())),
+        ("x-amzn-RequestId", request_id),
     ]
-    return Answer(status, headers, json.dumps({"__type": code, "Message": message}).encode())
+    return Answer(status, headers, write_error(code, message, request_id))
 
 
 def deny(environ: Environ, message: str) -> Answer:

@@ -1,7 +1,9 @@
 """Rekognition's errors as exceptions; the caller's SDK raises its own exception of that name.
 
 Rekognition's service model defines the first group. The second consists of the errors that every
-AWS JSON service returns before it runs an operation.
+AWS JSON service returns before it runs an operation. The sentences with which messages begin are
+those of "Error messages and codes" in Rekognition's developer guide, where clients know them from:
+https://docs.aws.amazon.com/rekognition/latest/dg/error-handling.html
 """
 
 from __future__ import annotations
@@ -12,11 +14,22 @@ from typing import ClassVar
 class ServiceError(Exception):
     """An error response.
 
+    Args:
+        message: what was wrong and what would be right.
+        opening: the sentence before it in the response, if not the one of the class.
+
     Attributes:
         status: HTTP status of the response. SDKs retry automatically at 500 and above.
+        opening: Rekognition's sentence for this error; empty if the guide has none.
     """
 
     status: ClassVar[int] = 400
+    opening: str = ""
+
+    def __init__(self, message: str, *, opening: str | None = None) -> None:
+        super().__init__(message)
+        if opening is not None:
+            self.opening = opening
 
     @property
     def code(self) -> str:
@@ -27,6 +40,12 @@ class ServiceError(Exception):
     def message(self) -> str:
         """One sentence for the caller."""
         return str(self)
+
+    @property
+    def answer(self) -> str:
+        """The message in the response: Rekognition's own sentence, then what was wrong here."""
+        text = self.message
+        return text if text.startswith(self.opening) else f"{self.opening} {text}"
 
 
 class ConflictException(ServiceError):
@@ -40,27 +59,38 @@ class IdempotentParameterMismatchException(ServiceError):
 class ImageTooLargeException(ServiceError):
     """The image has more bytes or pixels than allowed."""
 
+    opening = "Image size is too large."
+
 
 class InternalServerError(ServiceError):
     """The service or something that it depends on failed; the request can be retried."""
 
     status = 500
+    opening = "Internal server error."
 
 
 class InvalidImageFormatException(ServiceError):
     """The bytes are not a complete JPEG or PNG."""
 
+    opening = "Request has invalid image format."
+
 
 class InvalidPaginationTokenException(ServiceError):
     """The token was not issued by this service, or for another request, or is out of date."""
+
+    opening = "Invalid Pagination Token."
 
 
 class InvalidParameterException(ServiceError):
     """A parameter has a valid form but cannot be used."""
 
+    opening = "Request has invalid parameters."
+
 
 class InvalidS3ObjectException(ServiceError):
     """The S3 object does not exist or may not be read."""
+
+    opening = "Request has invalid S3 object."
 
 
 class LimitExceededException(ServiceError):

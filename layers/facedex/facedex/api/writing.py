@@ -13,7 +13,7 @@ from uuid import UUID
 import orjson
 
 from facedex.api.constraints import Location, spell
-from facedex.api.errors import ServiceError, ValidationException
+from facedex.api.errors import ValidationException
 from facedex.api.service_model import output_shape
 from facedex.api.translation import Translator
 
@@ -38,9 +38,15 @@ def write_response(operation: str, response: Mapping[str, Any]) -> bytes:
         raise ResponseError(f"{operation}: {error}") from None
 
 
-def write_error(error: ServiceError) -> bytes:
-    """Serialise an error in the format of AWS JSON 1.1."""
-    return orjson.dumps({"__type": error.code, "Message": error.message})
+def write_error(code: str, message: str, request_id: str) -> bytes:
+    """Serialise an error in the format of AWS JSON 1.1, with the members that Rekognition adds.
+
+    Args:
+        code: the error's name.
+        message: one or two sentences for the caller.
+        request_id: the request's id, by which the error is found in the log.
+    """
+    return orjson.dumps({"__type": code, "Code": code, "Logref": request_id, "Message": message})
 
 
 def _string(value: Any) -> str | None:

@@ -94,9 +94,10 @@ def refusal(error: ClientError | BotoCoreError) -> ServiceError:
     if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
         return InternalServerError("S3 did not answer; try again.")
     return InvalidS3ObjectException(
-        "Unable to get the object from S3"
-        f" ({error.response['Error'].get('Code', 'unknown error')})."
-        " Check bucket, object key, version, region and access permissions."
+        f"S3 answered {error.response['Error'].get('Code', 'with an unknown error')}; check the"
+        " bucket and the version too.",
+        opening="Unable to get object metadata from S3. Check object key, region and/or access"
+        " permissions.",
     )
 
 

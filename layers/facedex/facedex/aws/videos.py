@@ -51,7 +51,9 @@ def locate(video: Mapping[str, Any]) -> VideoObject:
         raise refusal(error) from error
     size = found["ContentLength"]
     if size > _MOST_BYTES:
-        raise VideoTooLargeException(f"The video has {size} bytes and may have {_MOST_BYTES}.")
+        raise VideoTooLargeException(
+            f"Video size in bytes: {size} is more than the maximum limit of: {_MOST_BYTES} bytes."
+        )
     return VideoObject(place["Bucket"], place["Name"], place.get("Version"), found["ETag"], size)
 
 

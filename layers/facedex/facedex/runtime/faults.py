@@ -57,4 +57,4 @@ def service_error(raised: Exception) -> errors.ServiceError:
     for kind in type(raised).__mro__:
         if kind in _ERRORS:
             return _ERRORS[kind](str(raised))
-    return errors.InternalServerError("An internal error occurred; the request can be retried.")
+    return errors.InternalServerError("The request can be retried.")

@@ -65,7 +65,7 @@ def answer(
         count_refusal(error)
         if isinstance(error, errors.InternalServerError):
             log_failure(_logger, "A request failed", raised, request_id=request_id)
-        status, body = error.status, write_error(error)
+        status, body = error.status, write_error(error.code, error.answer, request_id)
         headers = {"x-amzn-ErrorType": error.code}
     return {
         "statusCode": status,

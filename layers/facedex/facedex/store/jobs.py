@@ -113,7 +113,8 @@ def find_repeated(
         return None
     if bytes(row.request_digest) != _digest(request):
         raise RequestMismatch(
-            "The ClientRequestToken was used before with other parameters; use a new one"
+            f"The ClientRequestToken: {token} you have supplied is already in use. It was used with"
+            " other parameters; use a new one"
         )
     found: str = row.job_id
     return found
@@ -149,8 +150,8 @@ def start(
     ).fetchone()
     if running is not None and running.jobs >= limit:
         raise TooManyJobs(
-            f"{running.jobs} video jobs are running, and at most {limit} are allowed; start this"
-            " one when another has ended"
+            f"{running.jobs} open Jobs. Maximum limit: {limit}. Start this one when another has"
+            " ended"
         )
     video, gallery = order.video, order.gallery
     row = connection.execute(

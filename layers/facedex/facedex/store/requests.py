@@ -72,7 +72,8 @@ def once(
     assert row is not None
     if bytes(row.request_digest) != digest:
         raise RequestMismatch(
-            "The ClientRequestToken was used before with other parameters; use a new one"
+            f"The ClientRequestToken: {token} you have supplied is already in use. It was used with"
+            " other parameters; use a new one"
         )
     earlier: dict[str, Any] = row.response
     return earlier

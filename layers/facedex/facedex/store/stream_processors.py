@@ -106,12 +106,12 @@ def create(connection: Connection, definition: Definition, *, limit: int) -> Str
         ).fetchone()
     except UniqueViolation:
         raise StreamProcessorInUse(
-            f"There is already a stream processor named {definition.name}"
+            f"Stream processor name already in use. There is one named {definition.name}"
         ) from None
     if count.number >= limit:
         raise TooManyStreamProcessors(
-            f"There are {count.number} stream processors, and at most {limit} are allowed; delete"
-            " one first"
+            f"Stream processor limit exceeded for account, limit - {limit}. There are"
+            f" {count.number}, and at most {limit} are allowed; delete one first"
         )
     return from_row(row)
 

@@ -76,9 +76,11 @@ def document(version: str) -> dict[str, Any]:
 _ERROR: Final[Schema] = {
     "type": "object",
     "description": "What went wrong.",
-    "required": ["__type", "Message"],
+    "required": ["__type", "Code", "Logref", "Message"],
     "properties": {
         "__type": {"type": "string", "description": "The error's code, as in AWS's SDKs."},
+        "Code": {"type": "string", "description": "The error's code again."},
+        "Logref": {"type": "string", "description": "The request's id in the service's log."},
         "Message": {"type": "string", "description": "What was wrong and how to correct it."},
     },
 }
