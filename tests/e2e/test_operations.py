@@ -234,6 +234,63 @@ def test_faces_beyond_max_faces_are_reported_as_exceeding_it(
     assert every["FaceRecords"][0]["Face"]["FaceId"] == record["Face"]["FaceId"]
 
 
+def test_max_faces_leaves_out_low_quality_before_small_faces(
+    rekognition: RekognitionClient, collection: str, portraits: Portraits
+) -> None:
+    large, small = (Image.open(io.BytesIO(each)).convert("RGB") for each in portraits.values())
+    group = Image.new("RGB", (1000, 700), "white")
+    group.paste(large.resize((560, 700)).filter(ImageFilter.GaussianBlur(20)), (0, 0))
+    group.paste(small.resize((280, 350)), (680, 150))
+    image = {"Bytes": jpeg(group)}
+    every = rekognition.index_faces(CollectionId=collection, Image=image, QualityFilter="NONE")
+    widths = [each["Face"]["BoundingBox"]["Width"] for each in every["FaceRecords"]]
+    assert len(widths) == 2
+    assert widths == sorted(widths, reverse=True)
+    assert every["UnindexedFaces"] == []
+    for quality, reason in (("NONE", "EXCEEDS_MAX_FACES"), ("AUTO", "LOW_SHARPNESS")):
+        answer = rekognition.index_faces(
+            CollectionId=collection, Image=image, QualityFilter=quality, MaxFaces=1
+        )
+        (record,) = answer["FaceRecords"]
+        assert record["Face"]["BoundingBox"]["Left"] > 0.5
+        (unindexed,) = answer["UnindexedFaces"]
+        assert unindexed["Reasons"] == [reason]
+    # Faces of the same quality: the smallest is left out.
+    group.paste(large.resize((560, 700)), (0, 0))
+    answer = rekognition.index_faces(
+        CollectionId=collection, Image={"Bytes": jpeg(group)}, QualityFilter="NONE", MaxFaces=1
+    )
+    (record,) = answer["FaceRecords"]
+    assert record["Face"]["BoundingBox"]["Left"] < 0.5
+
+
+def test_max_faces_on_a_group_photo_keeps_the_best_then_the_largest(
+    rekognition: RekognitionClient, collection: str, data: Path
+) -> None:
+    image = {"Bytes": (data / "groups" / "selfie-many-people.jpg").read_bytes()}
+    request = {"CollectionId": collection, "Image": image}
+    every = rekognition.index_faces(**request, QualityFilter="NONE")["FaceRecords"]
+    good = rekognition.index_faces(**request, QualityFilter="AUTO")["FaceRecords"]
+    assert len(every) > 6
+    for wanted in (1, 3, len(good), len(every) - 1, len(every), len(every) + 5):
+        for quality, rest in (("AUTO", []), ("NONE", every)):
+            answer = rekognition.index_faces(**request, QualityFilter=quality, MaxFaces=wanted)
+            found = [each["Face"]["FaceId"] for each in answer["FaceRecords"]]
+            best = [each["Face"]["FaceId"] for each in good][:wanted]
+            assert set(best) <= set(found)
+            assert len(found) == min(wanted, len(rest or good))
+            areas = [
+                each["FaceDetail"]["BoundingBox"]["Width"]
+                * each["FaceDetail"]["BoundingBox"]["Height"]
+                for each in answer["FaceRecords"]
+            ]
+            assert areas == sorted(areas, reverse=True)
+            exceeding = [
+                each for each in answer["UnindexedFaces"] if "EXCEEDS_MAX_FACES" in each["Reasons"]
+            ]
+            assert len(exceeding) == max(0, len(rest or good) - wanted)
+
+
 @pytest.mark.parametrize(
     ("alteration", "reason"),
     [

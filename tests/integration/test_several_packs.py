@@ -240,7 +240,7 @@ def test_a_collection_whose_pack_is_not_installed_is_refused_alone_and_keeps_its
     ):
         code, message = refused(call, CollectionId="staff", **request)
         assert code == "InvalidParameterException"
-        assert message.startswith(f"The collection staff was {words}")
+        assert f"The collection staff was {words}" in message
     assert len(rekognition.list_faces(CollectionId="staff")["Faces"]) == 1
     assert rekognition.describe_collection(CollectionId="staff")["FaceModelVersion"] == version
     assert len(rekognition.index_faces(CollectionId="other", Image=grace)["FaceRecords"]) == 1
@@ -275,7 +275,7 @@ def test_a_damaged_pack_is_reported_and_other_packs_are_served(
     grace = {"Bytes": portraits["grace"]}
     code, message = refused(rekognition.index_faces, CollectionId="one", Image=grace)
     assert code in ("InternalServerError", "InvalidParameterException")
-    assert message.startswith(words)
+    assert words in message
     assert str(several) not in message
     assert len(rekognition.index_faces(CollectionId="two", Image=grace)["FaceRecords"]) == 1
 

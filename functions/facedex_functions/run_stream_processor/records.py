@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from facedex.api.documents import face_detail, face_document
+from facedex.api.writing import conform
 from facedex.media.decoding import Shot
 from facedex.media.watching import Seen
 from facedex.store.timelines import SimilarFace
@@ -48,7 +49,7 @@ def frame_record(
             },
             "FaceSearchResponse": [
                 {
-                    "DetectedFace": face_detail(seen.face),
+                    "DetectedFace": conform("FaceDetail", face_detail(seen.face)),
                     "MatchedFaces": [_match_document(match) for match in matches],
                 }
                 for seen, matches in faces
@@ -58,5 +59,5 @@ def frame_record(
 
 
 def _match_document(match: SimilarFace) -> dict[str, Any]:
-    face = {name: value for name, value in face_document(match.face).items() if value is not None}
-    return {"Similarity": match.similarity, "Face": face}
+    document = {"Similarity": match.similarity, "Face": face_document(match.face)}
+    return conform("FaceMatch", document)

@@ -1,8 +1,8 @@
 """Indexing of the faces of a photo as face records, for IndexFaces and for uploads.
 
-The quality filter is applied first; MaxFaces then selects the largest of the remaining faces. The
-same bytes with the same ExternalImageId in the same collection have the same FaceIds, so a repeated
-call changes nothing.
+The quality filter is applied first. If there are more faces than MaxFaces, those of low quality are
+left out first, then the smallest. The same bytes with the same ExternalImageId in the same
+collection have the same FaceIds, so a repeated call changes nothing.
 """
 
 from __future__ import annotations
@@ -147,13 +147,17 @@ def _choose(
     """Split the faces, largest first, into those to index and the others with their reasons."""
     from facedex.vision.screening import screen
 
-    chosen: list[Face] = []
-    unindexed: list[tuple[Face, list[str]]] = []
-    for face, shortcomings in screen(found, quality_filter):
-        full = max_faces is not None and len(chosen) >= max_faces
-        reasons = shortcomings or (["EXCEEDS_MAX_FACES"] if full else [])
-        if reasons:
-            unindexed.append((face, reasons))
-        else:
-            chosen.append(face)
+    screened = screen(found, quality_filter)
+    fit = [number for number, (_, reasons) in enumerate(screened) if not reasons]
+    kept = set(fit)
+    if max_faces is not None and len(fit) > max_faces:
+        # Under NONE, faces of low quality are fit too, and the first to be left out.
+        flaws = [len(reasons) for _, reasons in screen(found, "AUTO")]
+        kept = set(sorted(fit, key=lambda number: (flaws[number], number))[:max_faces])
+    chosen = [face for number, (face, _) in enumerate(screened) if number in kept]
+    unindexed = [
+        (face, reasons or ["EXCEEDS_MAX_FACES"])
+        for number, (face, reasons) in enumerate(screened)
+        if number not in kept
+    ]
     return chosen, unindexed
