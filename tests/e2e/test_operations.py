@@ -240,7 +240,7 @@ def test_max_faces_leaves_out_low_quality_before_small_faces(
     large, small = (Image.open(io.BytesIO(each)).convert("RGB") for each in portraits.values())
     group = Image.new("RGB", (1000, 700), "white")
     group.paste(ImageEnhance.Brightness(large.resize((560, 700))).enhance(0.1), (0, 0))
-    group.paste(small.resize((280, 350)), (680, 150))
+    group.paste(small.resize((200, 250)), (680, 150))
     image = {"Bytes": jpeg(group)}
     every = rekognition.index_faces(CollectionId=collection, Image=image, QualityFilter="NONE")
     widths = [each["Face"]["BoundingBox"]["Width"] for each in every["FaceRecords"]]

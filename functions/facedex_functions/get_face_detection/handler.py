@@ -6,13 +6,13 @@ from facedex.api.documents import numbered_face
 from facedex.runtime.operation import Request, Response, operation
 from facedex.runtime.services import Services
 from facedex.store import jobs, timelines
-from facedex.workflows.stored_video import progress, results_page
+from facedex.workflows.stored_video import progress
 
 
 def get_face_detection(request: Request, services: Services) -> Response:
     """Return a page of a finished job's faces, or the status of an unfinished or failed job."""
     job_id = request["JobId"]
-    page = results_page(request, services, "GetFaceDetection", job_id)
+    page = services.page(request, "GetFaceDetection", job_id)
     after = page.after or 0
     with services.database.reading() as connection:
         job = jobs.find(connection, job_id, "StartFaceDetection")

@@ -10,14 +10,14 @@ from facedex.runtime.operation import Request, Response, operation
 from facedex.runtime.services import Services
 from facedex.store import jobs, timelines
 from facedex.store.timelines import SimilarFace
-from facedex.workflows.stored_video import progress, results_page
+from facedex.workflows.stored_video import progress
 
 
 def get_face_search(request: Request, services: Services) -> Response:
     """Return a page of a finished job's persons, or the status of an unfinished or failed job."""
     job_id, order = request["JobId"], request.get("SortBy", "TIMESTAMP")
     is_by_person = order == "INDEX"
-    page = results_page(request, services, "GetFaceSearch", job_id, order)
+    page = services.page(request, "GetFaceSearch", job_id, order)
     after = page.after
     with services.database.reading() as connection:
         job = jobs.find(connection, job_id, "StartFaceSearch")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from facedex.api.pages import LARGEST_VIDEO_PAGE
 from facedex.runtime.operation import Request, Response, operation
 from facedex.runtime.services import Services
 from facedex.store import stream_processors
@@ -10,7 +9,7 @@ from facedex.store import stream_processors
 
 def list_stream_processors(request: Request, services: Services) -> Response:
     """List one page of stream processors."""
-    page = services.page(request, "ListStreamProcessors", largest=LARGEST_VIDEO_PAGE)
+    page = services.page(request, "ListStreamProcessors")
     after = page.after or 0
     with services.database.reading() as connection:
         found = stream_processors.page(connection, after=after, limit=page.limit)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from facedex.api.documents import MOST_USERS, user_document
+from facedex.api.documents import user_document
 from facedex.runtime.operation import Request, Response, operation
 from facedex.runtime.services import Services
 from facedex.store import collections, users
@@ -10,7 +10,7 @@ from facedex.store import collections, users
 
 def list_users(request: Request, services: Services) -> Response:
     """List one page of a collection's users."""
-    page = services.page(request, "ListUsers", largest=MOST_USERS)
+    page = services.page(request, "ListUsers")
     with services.database.reading() as connection:
         collection = collections.find(connection, request["CollectionId"])
         page = page.narrow(str(collection.key))

@@ -8,12 +8,29 @@ from typing import Any, Final, TypeVar
 from itsdangerous import BadData, URLSafeSerializer
 
 from facedex.api.errors import InvalidPaginationTokenException
+from facedex.api.service_model import input_shape, shape
 
-LARGEST_PAGE: Final = 4096  # maximum number of items, and the default without MaxResults
-LARGEST_VIDEO_PAGE: Final = 1000  # of jobs and stream processors, also where MaxResults is more
+# Of operations without a maximum in the service model. Their documentation: "If you specify a value
+# greater than 1000, a maximum of 1000 results is returned. The default value is 1000."
+_LARGEST_UNLIMITED: Final = 1000
 _LONGEST: Final = 255  # the service model's limit for NextToken
 
 _Item = TypeVar("_Item")
+
+
+def largest_page(operation: str) -> int:
+    """Return the number of items on the largest page of an operation's list.
+
+    One rule for all operations: a MaxResults outside the service model's range is refused when the
+    request is read. Without MaxResults, or with 0 where the range contains it, a page has as many
+    items as the range allows. Where the range has no maximum, a page has at most 1000.
+
+    Args:
+        operation: name of an operation with MaxResults.
+    """
+    size = shape(shape(input_shape(operation))["members"]["MaxResults"]["shape"])
+    largest: int = size.get("max", _LARGEST_UNLIMITED)
+    return largest
 
 
 class PageTokens:
@@ -60,17 +77,14 @@ class Page:
     Args:
         request: the request, in the service model's names.
         tokens: the listing's tokens.
-        largest: items of the largest page, and of one without MaxResults.
+        largest: see :func:`largest_page`.
 
     Attributes:
         limit: items to read: one more than the page has, which shows whether another page follows.
     """
 
-    def __init__(
-        self, request: Mapping[str, Any], tokens: PageTokens, *, largest: int = LARGEST_PAGE
-    ) -> None:
+    def __init__(self, request: Mapping[str, Any], tokens: PageTokens, *, largest: int) -> None:
         self._request, self._tokens, self._largest = request, tokens, largest
-        # A MaxResults of 0 is valid in some requests, and means the default there.
         self._size: int = min(request.get("MaxResults") or largest, largest)
         self.limit = self._size + 1
 

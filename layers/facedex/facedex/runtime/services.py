@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from facedex import invocation
 from facedex.api.arns import Owner
 from facedex.api.errors import InvalidParameterException, InvalidSignatureException
-from facedex.api.pages import LARGEST_PAGE, Page, PageTokens
+from facedex.api.pages import Page, PageTokens, largest_page
 from facedex.settings import DatabaseAuth, Settings, read_keys_secret, settings
 from facedex.store.database import Database
 from facedex.store.iam import iam_password
@@ -84,17 +84,17 @@ class Services:
         """
         return shelf().named(name, threads=_threads())
 
-    def page(self, request: Mapping[str, Any], *listing: str, largest: int = LARGEST_PAGE) -> Page:
-        """Return the page of a listing that a request asks for.
+    def page(self, request: Mapping[str, Any], operation: str, *filters: str) -> Page:
+        """Return the page of an operation's list that a request asks for.
 
         Args:
             request: the request, in the service model's names.
-            listing: names of the listing and its filters.
-            largest: maximum number of items on a page, and the number without MaxResults.
+            operation: name of the operation.
+            filters: what else identifies the list; its tokens are valid for no other.
         """
         database = self.database
-        tokens = PageTokens(database.signing_secret, database.region, *listing)
-        return Page(request, tokens, largest=largest)
+        tokens = PageTokens(database.signing_secret, database.region, operation, *filters)
+        return Page(request, tokens, largest=largest_page(operation))
 
 
 def owner(account: str | None = None, region: str | None = None) -> Owner:

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any, Final
 
 from facedex.api.errors import InternalServerError, InvalidParameterException
-from facedex.api.pages import LARGEST_VIDEO_PAGE, Page
 from facedex.aws.notifications import NotSent, publish, require_topic
 from facedex.aws.videos import locate
 from facedex.runtime.logs import get_logger
@@ -111,15 +110,6 @@ def progress(connection: Connection, job: Job) -> dict[str, Any]:
             "FrameWidth": film["width"],
         },
     }
-
-
-def results_page(request: Mapping[str, Any], services: Services, *listing: str) -> Page:
-    """Return the page of a job's results that a request asks for.
-
-    An empty NextToken means the first page: AWS's own examples begin with one.
-    """
-    request = {name: value for name, value in request.items() if name != "NextToken" or value}
-    return services.page(request, *listing, largest=LARGEST_VIDEO_PAGE)
 
 
 def send(database: Database, settings: Settings, job_id: str | None = None) -> None:
