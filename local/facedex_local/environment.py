@@ -81,6 +81,24 @@ def configure(
     environment.setdefault("POWERTOOLS_TRACE_DISABLED", "true")
 
 
+def limit_rate(rate: float | None, directory: Path, environment: MutableMapping[str, str]) -> None:
+    """Set the variables of the limit on the rate of requests, which all processes share.
+
+    Args:
+        rate: requests per second; None for no limit.
+        directory: the data directory.
+        environment: the variables to change.
+    """
+    for name in ("FACEDEX_RATE", "FACEDEX_RATE_FILE"):
+        environment.pop(name, None)
+    if rate is not None:
+        from facedex.runtime.rate import prepare
+
+        file = directory / "rate"
+        prepare(file)
+        environment.update(FACEDEX_RATE=repr(rate), FACEDEX_RATE_FILE=str(file))
+
+
 def _parse_address(url: str) -> tuple[str | None, int | None]:
     """Return host and port of a URL, with "localhost" as an IP address."""
     parts = urlsplit(url)

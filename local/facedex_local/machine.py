@@ -71,6 +71,7 @@ class Options:
         processes: the number of processes that answer requests on the port.
         origins: the origins of the user's own browser apps, whose pages may call the server.
         sns_endpoints: the addresses to which SNS may deliver by HTTP.
+        rate: maximum number of requests per second to the face API; None for no limit.
     """
 
     directory: Path
@@ -86,6 +87,7 @@ class Options:
     processes: int = 1
     origins: tuple[str, ...] = ()
     sns_endpoints: tuple[str, ...] = ()
+    rate: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,7 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
             auth=options.auth,
             keys_secret=secret.source(directory) if guarded else "",
         )
+        environment.limit_rate(options.rate, directory, os.environ)
         if options.processes > 1:
             replicas.share_machine(options.processes)
         queues.VIDEO.configure()

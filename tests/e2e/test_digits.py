@@ -52,8 +52,7 @@ def test_numbers_of_faces_agree_in_every_response(
         detected = rekognition.detect_faces(Image=image)["FaceDetails"]
         answer = rekognition.index_faces(CollectionId=collection, Image=image, QualityFilter="NONE")
         details = [each["FaceDetail"] for each in answer["FaceRecords"] + answer["UnindexedFaces"]]
-        key = str
-        assert sorted(details, key=key) == sorted(detected, key=key)
+        assert sorted(details, key=str) == sorted(detected, key=str)
         for record in answer["FaceRecords"]:
             assert of_record(record["Face"]) == of_record(record["FaceDetail"])
             stored[record["Face"]["FaceId"]] = of_record(record["Face"])
@@ -66,17 +65,17 @@ def test_numbers_of_faces_agree_in_every_response(
         CollectionId=collection, FaceId=next(iter(stored)), FaceMatchThreshold=0
     )
     assert len(found["FaceMatches"]) == len(stored) - 1
-    photo = {"Bytes": photos[0]}
+    first = {"Bytes": photos[0]}
     by_image = rekognition.search_faces_by_image(
-        CollectionId=collection, Image=photo, FaceMatchThreshold=0
+        CollectionId=collection, Image=first, FaceMatchThreshold=0
     )
     for match in found["FaceMatches"] + by_image["FaceMatches"]:
         assert of_record(match["Face"]) == stored[match["Face"]["FaceId"]]
-    (largest, *_) = rekognition.detect_faces(Image=photo)["FaceDetails"]
+    (largest, *_) = rekognition.detect_faces(Image=first)["FaceDetails"]
     assert by_image["SearchedFaceBoundingBox"] == largest["BoundingBox"]
     assert by_image["SearchedFaceConfidence"] == largest["Confidence"]
     compared = rekognition.compare_faces(
-        SourceImage=photo, TargetImage=photo, SimilarityThreshold=0, QualityFilter="NONE"
+        SourceImage=first, TargetImage=first, SimilarityThreshold=0, QualityFilter="NONE"
     )
     assert compared["SourceImageFace"]["BoundingBox"] == largest["BoundingBox"]
     # The service model's "float" has single precision, as Rekognition's answers show.

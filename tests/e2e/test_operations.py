@@ -235,7 +235,7 @@ def test_faces_beyond_max_faces_are_reported_as_exceeding_it(
 
 
 def test_max_faces_leaves_out_low_quality_before_small_faces(
-    rekognition: RekognitionClient, collection: str, portraits: Portraits
+    rekognition: Any, collection: str, portraits: Portraits
 ) -> None:
     large, small = (Image.open(io.BytesIO(each)).convert("RGB") for each in portraits.values())
     group = Image.new("RGB", (1000, 700), "white")
@@ -265,7 +265,7 @@ def test_max_faces_leaves_out_low_quality_before_small_faces(
 
 
 def test_max_faces_on_a_group_photo_keeps_the_best_then_the_largest(
-    rekognition: RekognitionClient, collection: str, data: Path
+    rekognition: Any, collection: str, data: Path
 ) -> None:
     image = {"Bytes": (data / "groups" / "selfie-many-people.jpg").read_bytes()}
     request = {"CollectionId": collection, "Image": image}

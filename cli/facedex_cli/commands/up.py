@@ -82,6 +82,14 @@ def _read_endpoints(
     help="Address to which SNS on the port may deliver by HTTP; repeatable. SNS delivers to SQS on"
     " the port without this option.",
 )
+@click.option(
+    "--rate",
+    envvar="FACEDEX_RATE",
+    type=click.FloatRange(0, min_open=True),
+    metavar="N",
+    help="Answer at most N requests of the face API per second, all callers and processes"
+    " together, and refuse the others as Rekognition does, to test how a client backs off.",
+)
 def up(
     options: Options,
     auth: str,
@@ -89,6 +97,7 @@ def up(
     processes: int,
     origins: tuple[str, ...],
     sns_endpoints: tuple[str, ...],
+    rate: float | None,
 ) -> None:
     """Start the API, its database and S3 on one port, until Ctrl-C.
 
@@ -106,6 +115,13 @@ def up(
 
     \b
     aws s3 cp photo.jpg s3://uploads/friends/ann.jpg
+
+    With --rate 5, up to five requests are answered at once, and then five per second. Others get
+    ProvisionedThroughputExceededException or, above twice the rate, ThrottlingException, both with
+    the status 400. SDKs wait and retry:
+
+    \b
+    AWS_RETRY_MODE=adaptive AWS_MAX_ATTEMPTS=10 python my_program.py
     """
     chosen = replace(
         options,
@@ -115,6 +131,7 @@ def up(
         processes=processes,
         origins=origins,
         sns_endpoints=sns_endpoints,
+        rate=rate,
     )
     with session(chosen) as machine:
         announce(machine)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
+from math import inf
 from pathlib import Path
 from typing import Final, TypeVar
 from uuid import UUID
@@ -102,6 +103,8 @@ class Settings:
         stream_rate: maximum number of frames to analyse per second of a stream.
         stream_seconds: seconds after which a worker hands a stream over to another.
         stream_behind: delay in seconds after which a worker skips to the live position.
+        rate: maximum number of requests per second; None for no limit.
+        rate_file: the file with which the processes of a machine share the limit.
         rtsp_hosts: cameras that stream processors may read, as ``HOST`` or ``HOST:PORT``.
         rtsp_credentials: cameras' credentials, as ``USER:PASSWORD@HOST``.
     """
@@ -144,6 +147,8 @@ class Settings:
     stream_rate: int = 5
     stream_seconds: int = 840
     stream_behind: int = 20
+    rate: float | None = None
+    rate_file: Path | None = None
     rtsp_hosts: tuple[str, ...] = ()
     rtsp_credentials: tuple[str, ...] = field(default=(), repr=False)
 
@@ -194,6 +199,8 @@ class Settings:
             stream_rate=read.whole("FACEDEX_STREAM_RATE", 5),
             stream_seconds=read.whole("FACEDEX_STREAM_SECONDS", 840),
             stream_behind=read.whole("FACEDEX_STREAM_BEHIND", 20),
+            rate=read.rate("FACEDEX_RATE"),
+            rate_file=read.path("FACEDEX_RATE_FILE"),
             rtsp_hosts=read.several("FACEDEX_RTSP_HOSTS"),
             rtsp_credentials=read.several("FACEDEX_RTSP_CREDENTIALS"),
         )
@@ -216,6 +223,20 @@ class _Reader:
         if not value.isdecimal() or int(value) < 1:
             raise SettingError(f"{name} must be a whole number of at least 1, not {value!r}.")
         return int(value)
+
+    def rate(self, name: str) -> float | None:
+        value = self._environment.get(name)
+        try:
+            rate = float(value) if value else None
+        except ValueError:
+            rate = 0.0
+        if rate is not None and not 0 < rate < inf:
+            raise SettingError(f"{name} must be a number above 0, not {value!r}.")
+        return rate
+
+    def path(self, name: str) -> Path | None:
+        value = self._environment.get(name)
+        return Path(value) if value else None
 
     def several(self, name: str) -> tuple[str, ...]:
         parts = self._environment.get(name, "").split(",")

@@ -97,6 +97,12 @@ class LimitExceededException(ServiceError):
     """The limit of running video jobs or of stream processors is reached."""
 
 
+class ProvisionedThroughputExceededException(ServiceError):
+    """The rate of requests is above the limit; SDKs wait and retry."""
+
+    opening = "Provisioned Rate exceeded."
+
+
 class ResourceAlreadyExistsException(ServiceError):
     """The collection's name is already in use."""
 
@@ -111,6 +117,15 @@ class ResourceNotFoundException(ServiceError):
 
 class ServiceQuotaExceededException(ServiceError):
     """The request would exceed a quota."""
+
+
+class ThrottlingException(ServiceError):
+    """The rate of requests rose suddenly; SDKs wait and retry.
+
+    The guide lists it with the status 400 and this sentence, and with 500 for a busy service.
+    """
+
+    opening = "Slow down; sudden increase in rate of requests."
 
 
 class VideoTooLargeException(ServiceError):

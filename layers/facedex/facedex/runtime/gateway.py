@@ -81,10 +81,15 @@ def _read_call(event: Mapping[str, Any], request_id: str) -> Call:
     body = b64decode(text) if event.get("isBase64Encoded") else text
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
     query = event.get("multiValueQueryStringParameters") or {}
+    owner = services.owner(context.get("accountId"), signed_region(headers, query))
+    caller = authenticate(event, body, services.keyring)
+    # After the authentication, so that strangers cannot use up the callers' rate.
+    if limit := services.rate_limit():
+        limit.take()
     return Call(
         request_id=request_id,
-        owner=services.owner(context.get("accountId"), signed_region(headers, query)),
-        caller=authenticate(event, body, services.keyring),
+        owner=owner,
+        caller=caller,
         headers=headers,
         path=event.get("pathParameters") or {},
         query=query,

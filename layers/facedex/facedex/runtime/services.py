@@ -19,6 +19,7 @@ from facedex.store.iam import iam_password
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from facedex.runtime.rate import RateLimit
     from facedex.store.collections import Collection
     from facedex.store.keyring import KeyRing
     from facedex.vision.packs import Pack
@@ -137,6 +138,12 @@ def keyring() -> KeyRing:
         return _keyring()
 
 
+def rate_limit() -> RateLimit | None:
+    """Return the limit on the rate of requests, or None if the settings have none."""
+    with _making:
+        return _rate_limit()
+
+
 def pack() -> Pack:
     """Return the default model pack."""
     return shelf().named(settings().pack, threads=_threads())
@@ -216,6 +223,17 @@ def _keyring() -> KeyRing:
     cipher = Cipher(read_keys_secret(current.keys_secret))
     own = unstored(*current.own_key.split(":", 1)) if current.own_key else None
     return KeyRing(_database(), cipher, seconds=current.keys_cache, own=own)
+
+
+@cache
+def _rate_limit() -> RateLimit | None:
+    current = settings()
+    if current.rate is None or current.rate_file is None:
+        return None
+    # Imported here, as deployed functions have no limit.
+    from facedex.runtime.rate import RateLimit
+
+    return RateLimit(current.rate, current.rate_file)
 
 
 @cache
