@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -12,8 +16,12 @@ from botocore.exceptions import ClientError
 
 from facedex.api.catalog import OPERATIONS
 from facedex.api.openapi.examples import PARAMETERS, REQUESTS
+from facedex_cli.push.session import PutMedia
 from tests.conftest import Server
 from tests.e2e.films import Studio, moving
+from tests.e2e.streaming import Scene, until
+from tests.e2e.streaming import names as seen
+from tests.media.kinesis import CREDENTIALS
 
 HERE, THERE = "us-east-1", "eu-west-1"
 # Operations that use no name; every other one must be refused from another region.
@@ -182,3 +190,113 @@ def test_arns_have_the_partition_of_the_region(server: Server, region: str, part
         "ResourceNotFoundException"
     )
     client.delete_collection(CollectionId=name)
+
+
+class Elsewhere:
+    """A server whose clients are those of another region."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+
+    def client(self, service: str, **options: Any) -> Any:
+        return self.server.client(service, **{"region_name": THERE, **options})
+
+
+class SceneElsewhere(Scene):
+    """A processor and its streams in another region."""
+
+    def open_producer(self) -> PutMedia:
+        endpoint = self.video.get_data_endpoint(StreamARN=self.video_arn, APIName="PUT_MEDIA")
+        return PutMedia(endpoint["DataEndpoint"], self.name, CREDENTIALS, THERE)
+
+
+@pytest.fixture
+def two_galleries(server: Server, there: Any, portraits: dict[str, bytes]) -> Iterator[str]:
+    """Return the name of two collections: of the first person here, of the second there."""
+    name = f"two-{uuid4().hex}"
+    pairs = zip((server.client("rekognition"), there), portraits.items(), strict=True)
+    for client, (key, photo) in pairs:
+        client.create_collection(CollectionId=name)
+        client.index_faces(
+            CollectionId=name, Image={"Bytes": photo}, ExternalImageId=key, MaxFaces=1
+        )
+    yield name
+    for client in (server.client("rekognition"), there):
+        client.delete_collection(CollectionId=name)
+
+
+def test_a_stream_of_a_region_is_searched_in_its_collection(
+    server: Server, two_galleries: str, portraits: dict[str, bytes]
+) -> None:
+    scene = SceneElsewhere(Elsewhere(server), two_galleries)
+    assert f":{THERE}:" in scene.video_arn
+    assert f":{THERE}:" in scene.data_arn
+    scene.start()
+    scene.wait("RUNNING")
+    live = {"g": "10", "bf": "0", "sc_threshold": "0"}
+    scene.push(moving(portraits, *portraits, seconds=3, codec_options=live))
+    records = scene.collect(lambda found: len(found) >= 10)
+    _, second = portraits
+    assert seen(records) == {second}
+    scene.stop()
+    scene.rekognition.delete_stream_processor(Name=scene.name)
+
+
+def test_a_film_is_searched_in_the_collection_of_its_region(
+    server: Server, there: Any, two_galleries: str, portraits: dict[str, bytes]
+) -> None:
+    studio = Studio(server, {})
+    film = studio.put("both.mp4", moving(portraits, *portraits, seconds=1))
+    for client, name in zip((server.client("rekognition"), there), portraits, strict=True):
+        job = client.start_face_search(Video=film, CollectionId=two_galleries)["JobId"]
+        until(lambda get=client.get_face_search, job=job: ended(get(JobId=job)))
+        persons = client.get_face_search(JobId=job)["Persons"]
+        found = {
+            match["Face"]["ExternalImageId"]
+            for person in persons
+            for match in person.get("FaceMatches", ())
+        }
+        assert found == {name}
+
+
+def ended(answer: Any) -> bool:
+    return str(answer["JobStatus"]) != "IN_PROGRESS"
+
+
+def run(server: Server, *arguments: str, **environment: str) -> str:
+    """Run a command of ``facedex`` on the server's data directory; return its output."""
+    inherited = {name: value for name, value in os.environ.items() if "REGION" not in name}
+    done = subprocess.run(
+        [
+            Path(sys.executable).with_name("facedex"),
+            *arguments,
+            f"--data-dir={server.directory}",
+        ],
+        env={**inherited, **environment, "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout + done.stderr
+
+
+def test_commands_use_the_region_of_the_option_or_the_environment(
+    server: Server, there: Any, portraits: dict[str, bytes], tmp_path: Path
+) -> None:
+    name = f"west-{uuid4().hex}"
+    there.create_collection(CollectionId=name)
+    for number, photo in enumerate(portraits.values()):
+        (tmp_path / f"{number}.png").write_bytes(photo)
+    for options, environment in (
+        ((f"--region={THERE}",), {"AWS_REGION": HERE}),
+        ((), {"AWS_REGION": THERE}),
+        ((), {"AWS_DEFAULT_REGION": THERE}),
+    ):
+        assert name in run(server, "collections", "list", *options, **environment)
+        run(server, "import", str(tmp_path), f"--collection={name}", *options, **environment)
+    assert there.describe_collection(CollectionId=name)["FaceCount"] == len(portraits)
+    elsewhere = run(server, "collections", "list")  # the server's region
+    assert name not in elsewhere
+    assert f"{THERE} (" in elsewhere
+    assert "Collections of other regions" in elsewhere
+    there.delete_collection(CollectionId=name)

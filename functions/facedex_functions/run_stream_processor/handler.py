@@ -18,6 +18,7 @@ from botocore.config import Config
 
 from facedex import invocation
 from facedex.api.errors import InvalidParameterException
+from facedex.aws.clients import region_of
 from facedex.aws.live_sources import SourceRefused, open_source
 from facedex.media.matroska.matroska_errors import MatroskaError, NoVideo
 from facedex.runtime import services
@@ -92,7 +93,10 @@ def _run_session(lease: RunLease, heartbeat: StreamHeartbeat, seconds: float) ->
         pack = _find_pack(definition)
         matcher = Matcher(services.database(), _gallery_of(definition), pack)
         with RecordWriter(
-            _kinesis_client(), definition.data_stream_arn, definition.name, heartbeat
+            _kinesis_client(definition.data_stream_arn),
+            definition.data_stream_arn,
+            definition.name,
+            heartbeat,
         ) as writer:
             Session(
                 lease,
@@ -150,10 +154,11 @@ def _fail(lease: RunLease, reason: str, _checkpoint: Checkpoint | None) -> None:
         stream_runs.fail_run(connection, lease, reason)
 
 
-def _kinesis_client() -> Any:
+def _kinesis_client(stream_arn: str) -> Any:
     # Short timeouts, so that a run can stop without a long wait for the data stream.
     config = Config(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 1})
-    return boto3.session.Session().client("kinesis", config=config)
+    region = region_of(stream_arn)
+    return boto3.session.Session().client("kinesis", region_name=region, config=config)
 
 
 lambda_handler = worker(process_stream, _logger)

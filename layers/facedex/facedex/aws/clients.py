@@ -23,6 +23,11 @@ def bounded(**more: Any) -> Config:
     return Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 2}, **more)
 
 
+def region_of(arn: str) -> str:
+    """Return the region in an ARN."""
+    return arn.split(":")[3]
+
+
 @cache
 def queues() -> SQSClient:
     """Return the SQS client of this process."""

@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
 from facedex.aws.camera_addresses import camera_address, with_credentials
+from facedex.aws.clients import region_of
 from facedex.media.cameras import CameraLost, CameraRefused, watch_camera
 from facedex.media.matroska.live import Event, read_live
 from facedex.media.matroska.matroska_errors import MatroskaError, StreamFailed
@@ -184,10 +185,15 @@ class KinesisVideo:
     def _connect(self) -> Any:
         session = boto3.session.Session()  # the shared one is not made for several threads
         config = Config(connect_timeout=5, read_timeout=_SILENCE, retries={"total_max_attempts": 2})
-        control: Any = session.client("kinesisvideo", config=config)
+        # A worker works for all regions, so its own is not the stream's.
+        region = region_of(self._arn)
+        control: Any = session.client("kinesisvideo", region_name=region, config=config)
         endpoint = control.get_data_endpoint(StreamARN=self._arn, APIName="GET_MEDIA")
         return session.client(
-            "kinesis-video-media", endpoint_url=endpoint["DataEndpoint"], config=config
+            "kinesis-video-media",
+            region_name=region,
+            endpoint_url=endpoint["DataEndpoint"],
+            config=config,
         )
 
     def _to_source_error(self, error: ClientError, position: Position) -> Exception:

@@ -109,7 +109,7 @@ def publish(topic_arn: str, job: Job) -> None:
     Raises:
         NotSent: if the topic did not accept the message.
     """
-    region = topic_arn.split(":")[3]
+    region = clients.region_of(topic_arn)
     message = completion(job)
     try:
         if topic_arn.endswith(_FIFO):
