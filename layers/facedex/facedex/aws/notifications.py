@@ -86,7 +86,7 @@ def require_topic(topic_arn: str) -> None:
     from botocore.exceptions import ClientError
 
     try:
-        clients.topics(topic_arn.split(":")[3]).get_topic_attributes(TopicArn=topic_arn)
+        clients.topics(clients.region_of(topic_arn)).get_topic_attributes(TopicArn=topic_arn)
     except ClientError as error:
         code = error.response["Error"].get("Code", "")
         if code in _NO_TOPIC:
