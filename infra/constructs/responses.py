@@ -44,7 +44,7 @@ class GatewayError:
 
 
 _SERVER: Final = GatewayError(
-    "InternalServerError", "An internal error occurred; the request can be retried.", "500"
+    "InternalServerError", "Internal server error. The request can be retried.", "500"
 )
 _LATE: Final = GatewayError(
     "InternalServerError",

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -249,7 +250,7 @@ def test_a_film_is_searched_in_the_collection_of_its_region(
     film = studio.put("both.mp4", moving(portraits, *portraits, seconds=1))
     for client, name in zip((server.client("rekognition"), there), portraits, strict=True):
         job = client.start_face_search(Video=film, CollectionId=two_galleries)["JobId"]
-        until(lambda get=client.get_face_search, job=job: ended(get(JobId=job)))
+        until(partial(ended, client, job))
         persons = client.get_face_search(JobId=job)["Persons"]
         found = {
             match["Face"]["ExternalImageId"]
@@ -259,8 +260,8 @@ def test_a_film_is_searched_in_the_collection_of_its_region(
         assert found == {name}
 
 
-def ended(answer: Any) -> bool:
-    return str(answer["JobStatus"]) != "IN_PROGRESS"
+def ended(client: Any, job: str) -> bool:
+    return str(client.get_face_search(JobId=job)["JobStatus"]) != "IN_PROGRESS"
 
 
 def run(server: Server, *arguments: str, **environment: str) -> str:
