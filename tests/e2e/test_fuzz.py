@@ -193,7 +193,7 @@ def test_any_request_is_answered_or_refused_without_a_traceback(
         else:
             refused += 1
             assert 400 <= status < 500, answer
-            assert set(answer) == {"__type", "Message"}
+            assert set(answer) == {"__type", "Code", "Logref", "Message"}
             assert answer["__type"] in known
             assert answer["Message"]
             assert after == before

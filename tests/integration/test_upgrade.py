@@ -315,7 +315,10 @@ def test_a_wrong_folder_loses_no_face(staff: Staff, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("nobody", "--from=.", "--pack=short"), "There is no collection nobody; list all with"),
+        (
+            ("nobody", "--from=.", "--pack=short"),
+            "There is no collection nobody in us-east-1; list all with",
+        ),
         (("staff", "--from=.", "--pack=no-such"), "There is no model pack 'no-such'; choose one"),
         (("staff", "--from=.", "--pack=buffalo_l"), "The model pack buffalo_l is not for commerc"),
         (("staff", "--from=nowhere", "--pack=short"), "nowhere is not a folder, nor s3://BUCKET"),
