@@ -68,6 +68,8 @@ class Settings:
             invocation's remaining time. A paused database takes 15 s to resume.
         database_pooled: whether connections go through a pooling proxy; the timeouts then have to
             be set on the database role.
+        disk: a directory on the database's disk if it is on this machine; empty otherwise.
+        disk_reserve: mebibytes of free space on that disk below which writes are refused.
         account, region: for ARNs, if the request itself has none.
         auth: how callers are authenticated.
         keys_secret: the key that encrypts the access keys' secrets: the text itself, ``file:PATH``,
@@ -120,6 +122,8 @@ class Settings:
     database_patience: int = 3
     database_pooled: bool = False
     deployment: str = ""
+    disk: str = ""
+    disk_reserve: int = 64
     log_names: bool = False
     topics: frozenset[str] | None = None
     loaded_packs: int = 2
@@ -170,6 +174,8 @@ class Settings:
             database_patience=read.whole("FACEDEX_DATABASE_PATIENCE", 3),
             database_pooled=read.flag("FACEDEX_DATABASE_POOLED"),
             deployment=environment.get("FACEDEX_DEPLOYMENT", ""),
+            disk=environment.get("FACEDEX_DISK", ""),
+            disk_reserve=read.whole("FACEDEX_DISK_RESERVE", 64),
             log_names=read.flag("FACEDEX_LOG_NAMES"),
             topics=read.topics("FACEDEX_TOPICS"),
             uploads_queue=environment.get("FACEDEX_UPLOADS_QUEUE", ""),

@@ -24,7 +24,8 @@ from urllib.parse import quote
 import psycopg
 
 from facedex_local import shutdown
-from facedex_local.postgres import account, initdb, sockets
+from facedex_local.postgres import account, initdb, log_file, sockets
+from facedex_local.postgres.options import OPTIONS
 from facedex_local.postgres.postmaster import Postmaster, drop_foreign_lock, process_exists, send
 from facedex_local.start_errors import DatabaseFailed, StartCancelled
 
@@ -35,15 +36,6 @@ _PREDECESSOR: Final = 30.0  # seconds to wait for the children of a killed postm
 # Seconds for a clean shutdown. If the checkpoint takes longer, as on a busy disk, the server is
 # stopped without it, and the next start recovers from the log.
 _SHUTDOWN: Final = 15.0
-_LOG_KEPT: Final = 4 * 1024 * 1024  # bytes
-_OPTIONS: Final = {
-    "listen_addresses": "",
-    "unix_socket_permissions": "0700",
-    "max_connections": "64",
-    "shared_buffers": "256MB",
-    "max_wal_size": "2GB",
-    "log_min_messages": "warning",
-}
 
 
 class Postgres:
@@ -170,13 +162,11 @@ class Postgres:
         return postmaster is not None and postmaster.answers(binaries())
 
     def _launch(self) -> None:
-        options = {**_OPTIONS, "unix_socket_directories": str(self._socket_directory())}
+        options = {**OPTIONS, "unix_socket_directories": str(self._socket_directory())}
         command = [str(binaries() / "postgres"), "-D", str(self.cluster)]
         command += [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         self._account.own(self.cluster, binaries())
-        if self.log.exists() and self.log.stat().st_size > _LOG_KEPT:
-            self.log.replace(self.log.with_suffix(".log.old"))
-        with self._launching, self.log.open("ab") as log:
+        with self._launching, log_file.opened(self.log) as log:
             # If stop() did not wait for this thread, it must not miss a server started here.
             if self._stopping.is_set():
                 raise StartCancelled
@@ -204,7 +194,9 @@ class Postgres:
             drop_foreign_lock(self.cluster)
             self._stopping.wait(0.2)
             return
-        reasons = [line.strip() for line in output.splitlines() if "FATAL" in line]
+        reasons = [
+            line.strip() for line in output.splitlines() if "FATAL" in line or "PANIC" in line
+        ]
         reason = reasons[-1] if reasons else "it exited immediately"
         raise DatabaseFailed(f"Postgres did not start: {reason} (see {self.log})")
 

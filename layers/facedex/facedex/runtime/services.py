@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,11 +15,10 @@ from facedex.api.errors import InvalidParameterException
 from facedex.api.pages import LARGEST_PAGE, Page, PageTokens
 from facedex.settings import DatabaseAuth, Settings, read_keys_secret, settings
 from facedex.store.database import Database
+from facedex.store.disk import Disk
 from facedex.store.iam import iam_password
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from facedex.store.collections import Collection
     from facedex.store.keyring import KeyRing
     from facedex.vision.packs import Pack
@@ -169,6 +169,12 @@ def shelf(current: Settings | None = None) -> Shelf:
         return _shelf(current.models, current.loaded_packs)
 
 
+def disk() -> Disk | None:
+    """Return the disk of a database on this machine, or None if the database is elsewhere."""
+    current = settings()
+    return Disk(Path(current.disk), current.disk_reserve << 20) if current.disk else None
+
+
 def _threads() -> int:
     """Return how many threads process an invocation's image.
 
@@ -189,6 +195,7 @@ def _database() -> Database:
         statement_timeout=current.statement_timeout,
         patience=lambda: min(current.database_patience, invocation.remaining() - _SPARE),
         pooled=current.database_pooled,
+        disk=disk(),
     )
 
 
