@@ -17,7 +17,7 @@ def windows(vector: NDArray[np.floating]) -> list[bytes]:
     return [
         data[start : start + WINDOW]
         for data in stored
-        for start in range(0, len(data) - WINDOW + 1, WINDOW)
+        for start in (0, len(data) // 2, len(data) - WINDOW)
     ]
 
 

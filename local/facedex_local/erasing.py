@@ -15,6 +15,7 @@ from facedex_local import shutdown
 
 if TYPE_CHECKING:
     from facedex.store.database import Database
+    from facedex.store.erasing import Erasure
 
 # Seconds between looks for deleted rows. Postgres counts them up to ten seconds after the deletion.
 _INTERVAL: Final = 10.0
@@ -61,10 +62,9 @@ def _repeat(ended: threading.Event, embedded: bool) -> None:
     known: list[str] = []
     while not ended.wait(wait):
         wait = _INTERVAL
-        started = time.monotonic()
         database = _database()
         try:
-            remaining = _erase(database, largest=_LARGEST, log=embedded)
+            done = _erase(database, largest=_LARGEST, log=embedded)
         except DatabaseUnavailable:
             continue
         except Exception:
@@ -73,13 +73,12 @@ def _repeat(ended: threading.Event, embedded: bool) -> None:
             continue
         finally:
             database.close()
-        if remaining is None:
+        if done is None:
             continue
-        if remaining and remaining != known:
-            _warn(remaining)
-        known = remaining
-        taken = time.monotonic() - started
-        wait = min(_LONGEST_REST, max(_SHORTEST_REST, _REST * taken))
+        if done.remaining and done.remaining != known:
+            _warn(done.remaining)
+        known = done.remaining
+        wait = min(_LONGEST_REST, max(_SHORTEST_REST, _REST * done.seconds))
 
 
 def _erase_last() -> None:
@@ -91,16 +90,16 @@ def _erase_last() -> None:
     database = _database()
     try:
         _await_disconnection(database)
-        if remaining := _erase(database, largest=_LARGEST_AT_END, log=True):
-            _warn(remaining)
+        done = _erase(database, largest=_LARGEST_AT_END, log=True)
+        if done and done.remaining:
+            _warn(done.remaining)
     except DatabaseUnavailable:
         _warn(["everything: the database did not answer"])
     finally:
         database.close()
 
 
-def _erase(database: Database, *, largest: float, log: bool) -> list[str] | None:
-    """Erase deleted rows; return what remains, or None if nothing was to be erased."""
+def _erase(database: Database, *, largest: float, log: bool) -> Erasure | None:
     from facedex.runtime import services
     from facedex.store import erasing
 

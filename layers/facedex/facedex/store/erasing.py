@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import inf
+from time import monotonic
 from typing import Final
 
 from facedex.store import rewriting
@@ -82,6 +83,7 @@ class Erasure:
     Attributes:
         tables: the tables that were rewritten.
         bytes_before, bytes_after: their sizes.
+        seconds: time for which requests may have waited for the tables.
         log_files: number of files of the write-ahead log that were removed.
         remaining: a sentence for each place where deleted data may remain.
     """
@@ -89,6 +91,7 @@ class Erasure:
     tables: list[str] = field(default_factory=list)
     bytes_before: int = 0
     bytes_after: int = 0
+    seconds: float = 0.0
     log_files: int = 0
     remaining: list[str] = field(default_factory=list)
 
@@ -176,6 +179,7 @@ def _rewrite_tables(
             "everything: a transaction that began before the deletion is still open"
         )
         return done
+    started = monotonic()
     for table in tables:
         problem = _problem(table, largest, room)
         if not problem:
@@ -186,6 +190,7 @@ def _rewrite_tables(
             continue
         done.tables.append(table.name)
         done.bytes_before += table.size
+    done.seconds = monotonic() - started
     return done
 
 
