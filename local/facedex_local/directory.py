@@ -13,6 +13,8 @@ from typing import Final
 import platformdirs
 from filelock import FileLock, Timeout
 
+from facedex_local import room
+from facedex_local.room import NO_ROOM
 from facedex_local.start_errors import DirectoryInUse, DirectoryUnusable
 
 _LOCK: Final = "lock"
@@ -44,25 +46,29 @@ def hold(directory: Path) -> Iterator[Path]:
     Raises:
         DirectoryInUse: if another process holds the lock.
         DirectoryUnusable: if the directory cannot be created or written.
+        DiskFull: if its disk is full.
     """
     directory = directory.expanduser().absolute()
+    # The lock file is never removed: otherwise two later starts could lock different files.
+    lock = FileLock(
+        directory / _LOCK, timeout=0, mode=0o600, fallback_to_soft=False, preserve_lock_file=True
+    )
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         _close_to_others(directory)
-        # The lock file is never removed: otherwise two later starts could lock different files.
-        lock = FileLock(
-            directory / _LOCK, timeout=0, fallback_to_soft=False, preserve_lock_file=True
-        )
         lock.acquire()
+        announce(directory, url=None)
     except Timeout:
         raise DirectoryInUse(_describe_holder(directory)) from None
     except OSError as error:
+        lock.release()
+        if error.errno in NO_ROOM:
+            raise room.full(directory) from None
         raise DirectoryUnusable(
             f"The data directory {directory} cannot be used ({error.strerror or error}); "
             "choose another with --data-dir."
         ) from None
     try:
-        announce(directory, url=None)
         yield directory
     finally:
         (directory / _HOLDER).unlink(missing_ok=True)
