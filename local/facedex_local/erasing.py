@@ -24,9 +24,10 @@ _INTERVAL: Final = 10.0
 _REST: Final = 100.0
 _SHORTEST_REST: Final = 30.0
 _LONGEST_REST: Final = 500.0
-# The largest table that is rewritten while requests wait: about five million faces, 20 seconds,
-# after which their statements are cancelled. Before the server stops: half a million faces.
-_LARGEST: Final = 2 << 30
+# The largest table that is rewritten while requests wait: about 1.5 million faces of the default
+# pack. On a busy machine that takes up to 20 seconds, after which statements are cancelled. Before
+# the server stops: a third of a million faces.
+_LARGEST: Final = 1 << 30
 _LARGEST_AT_END: Final = 256 << 20
 _LAST_CONNECTIONS: Final = 2.0  # seconds in which the connections of this process must end
 
@@ -104,10 +105,8 @@ def _erase(database: Database, *, largest: float, log: bool) -> Erasure | None:
     from facedex.store import erasing
 
     disk = services.disk()
-    done = erasing.erase(
-        database, largest=largest, log=log, room=disk.free if disk else lambda: inf
-    )
-    return None if done is None else done.remaining
+    room = disk.free if disk else lambda: inf
+    return erasing.erase(database, largest=largest, log=log, room=room)
 
 
 def _await_disconnection(database: Database) -> None:

@@ -133,7 +133,7 @@ def erase(
 ) -> Erasure | None:
     """Remove the bytes of deleted rows from the disk, as far as the database allows.
 
-    Requests for a table wait while it is rewritten, about three seconds per million faces.
+    Requests for a table wait while it is rewritten, some seconds per million faces.
 
     Args:
         database: not behind a proxy, as the erasure changes settings of its connection.
@@ -234,8 +234,8 @@ def _problem(table: Table, largest: float, room: Callable[[], float]) -> str | N
     """Return the reason why a table cannot be rewritten now, or None."""
     if table.size > largest:
         return (
-            f"the table {table.name} ({table.size >> 20} MiB), which is too large to be rewritten"
-            " while requests wait; run `facedex scrub` when they may wait"
+            f"the table {table.name} ({table.size >> 20} MiB), which would take too long to be"
+            " rewritten now"
         )
     if table.size > room():
         return (
@@ -263,16 +263,19 @@ def _alone(connection: Connection, *, waits: bool) -> Iterator[bool]:
 
 @contextmanager
 def _unlimited(connection: Connection) -> Iterator[None]:
-    """Let statements take as long as they need, until the end of the block."""
+    """Let statements take as long as they need, with more memory, until the end of the block."""
     row = connection.execute("SHOW statement_timeout").fetchone()
     assert row is not None
     connection.execute("SET statement_timeout = 0")
+    # Requests wait meanwhile: indexes are sorted in memory.
+    connection.execute("SET maintenance_work_mem = '256MB'")
     try:
         yield
     finally:
         if not connection.closed:
             connection.execute(f"SET statement_timeout = '{row.statement_timeout}'")
             connection.execute("RESET lock_timeout")
+            connection.execute("RESET maintenance_work_mem")
 
 
 def _names() -> dict[str, list[str]]:

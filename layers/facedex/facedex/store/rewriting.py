@@ -81,7 +81,7 @@ def replace_log(connection: Connection) -> tuple[int, str | None]:
     """
     try:
         return _replace_log(connection)
-    except psycopg.errors.InsufficientPrivilege:
+    except (psycopg.errors.InsufficientPrivilege, psycopg.errors.FeatureNotSupported):
         return 0, "the write-ahead log, which only a superuser of the database can replace"
 
 
