@@ -34,8 +34,7 @@ def scrub(data_dir: Path, database_url: str | None) -> None:
     removes the old ones.
 
     `facedex up` does the same by itself within ten minutes of a deletion, and when it stops. Run
-    this command to have it done at once, or after the server has logged that a table is too large
-    to be rewritten while requests wait.
+    this command to have it done at once, or after the server has logged that deleted faces remain.
 
     \b
     facedex scrub                            the default data directory
@@ -43,8 +42,8 @@ def scrub(data_dir: Path, database_url: str | None) -> None:
     facedex scrub --database-url postgresql://facedex@db/facedex
 
     The command works with a running server and with a stopped one. With a running one, requests
-    wait while a table is rewritten, about three seconds per million faces. It needs as much free
-    disk space as the largest table.
+    wait while a table is rewritten, some seconds per million faces. It needs as much free disk
+    space as the largest table.
 
     In your own Postgres (--database-url), only a superuser can replace the statistics and the
     write-ahead log; the command says what remains. It cannot reach backups, standbys, archives of
