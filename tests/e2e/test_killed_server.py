@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 import psycopg
+import pytest
 
 from facedex_local.postgres.cluster import Postgres
 from tests.conftest import Server
@@ -16,6 +18,12 @@ from tests.e2e.films import Studio, moving
 BOUND = 1.0  # seconds
 REPLICA = "facedex_local.replica"
 WORKER = "facedex_local.workers.__main__"
+
+
+@pytest.fixture(autouse=True)
+def no_postgres_remains(tmp_path: Path) -> Iterator[None]:
+    yield
+    Postgres(tmp_path / "data").stop()
 
 
 def children(server: Server, module: str) -> list[psutil.Process]:
