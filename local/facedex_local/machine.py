@@ -41,7 +41,7 @@ from facedex_local.starting import (
     prepare_database,
     pull_pack,
 )
-from facedex_local.workers import queues, stream_workforce, video_workforce
+from facedex_local.workers import earlier_run, queues, stream_workforce, video_workforce
 from facedex_local.workers.uploads import Gate, Uploads
 
 # Threads of the private S3 listener. Its clients are functions on this machine and pollers of
@@ -176,7 +176,7 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
         _start_parts(stack, options, directory, health)
         required_packs.pull_missing(downloads)
         if options.database_url is None:
-            _release_leases()
+            earlier_run.release_leases()
         stack.enter_context(erasing(embedded=options.database_url is None))
         s3.start()
         stack.callback(s3.stop)
@@ -252,23 +252,6 @@ def _start_parts(stack: ExitStack, options: Options, directory: Path, health: He
         part.result()
     health.model_version = code.result()
     stack.callback(close_database)
-
-
-def _release_leases() -> None:
-    """Release the leases of workers of an earlier run, which have ended with their server.
-
-    Only this process's workers use the embedded database.
-    """
-    from facedex.runtime import services
-    from facedex.store import stream_runs, tasks
-    from facedex.store.store_errors import DatabaseUnavailable
-
-    try:
-        with services.database().transaction() as connection:
-            tasks.release_all_leases(connection)
-            stream_runs.release_all_leases(connection)
-    except DatabaseUnavailable as error:
-        _logger.warning("Work of an earlier run continues when its leases expire: %s", error)
 
 
 @contextmanager
