@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +13,20 @@ from typing import Final
 import platformdirs
 from filelock import FileLock, Timeout
 
+from facedex_local import room
+from facedex_local.room import NO_ROOM
 from facedex_local.start_errors import DirectoryInUse, DirectoryUnusable
 
 _LOCK: Final = "lock"
 _HOLDER: Final = "running.json"
+# Files and folders of a data directory.
+_OURS: Final = frozenset(
+    (
+        *(_LOCK, _HOLDER, f"{_HOLDER}.new", "keys.secret"),
+        *("postgres", "postgres.new", "postgres.log", "postgres.log.old"),
+        *("imports.sqlite", "imports.sqlite-wal", "imports.sqlite-shm"),
+    )
+)
 
 
 def default() -> Path:
@@ -35,28 +46,45 @@ def hold(directory: Path) -> Iterator[Path]:
     Raises:
         DirectoryInUse: if another process holds the lock.
         DirectoryUnusable: if the directory cannot be created or written.
+        DiskFull: if its disk is full.
     """
     directory = directory.expanduser().absolute()
+    # The lock file is never removed: otherwise two later starts could lock different files.
+    lock = FileLock(
+        directory / _LOCK, timeout=0, mode=0o600, fallback_to_soft=False, preserve_lock_file=True
+    )
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        # The lock file is never removed: otherwise two later starts could lock different files.
-        lock = FileLock(
-            directory / _LOCK, timeout=0, fallback_to_soft=False, preserve_lock_file=True
-        )
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _close_to_others(directory)
         lock.acquire()
+        announce(directory, url=None)
     except Timeout:
         raise DirectoryInUse(_describe_holder(directory)) from None
     except OSError as error:
+        lock.release()
+        if error.errno in NO_ROOM:
+            raise room.full(directory) from None
         raise DirectoryUnusable(
             f"The data directory {directory} cannot be used ({error.strerror or error}); "
             "choose another with --data-dir."
         ) from None
     try:
-        announce(directory, url=None)
         yield directory
     finally:
         (directory / _HOLDER).unlink(missing_ok=True)
         lock.release()
+
+
+def _close_to_others(directory: Path) -> None:
+    """Remove the permissions of others from a directory that has only files of this product.
+
+    An earlier release, or another program, may have created the directory. The group may keep the
+    permission to traverse it: root's Postgres runs as another account, which needs it.
+    """
+    found = directory.stat()
+    foreign = {path.name for path in directory.iterdir()} - _OURS
+    if found.st_uid == os.geteuid() and not foreign:
+        directory.chmod(stat.S_IMODE(found.st_mode) & (stat.S_IRWXU | stat.S_IXGRP))
 
 
 def announce(directory: Path, *, url: str | None, region: str | None = None) -> None:

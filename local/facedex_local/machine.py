@@ -23,6 +23,7 @@ from facedex_local.access.private import Private
 from facedex_local.aws.kinesis_video.endpoint import KinesisVideo
 from facedex_local.aws.kinesis_video.streams import Streams
 from facedex_local.aws.moto_app import Moto
+from facedex_local.erasing import erasing
 from facedex_local.http.forwarding import Forwarded
 from facedex_local.http.listener import Listener
 from facedex_local.http.origins import Fence, Origins
@@ -40,7 +41,7 @@ from facedex_local.starting import (
     prepare_database,
     pull_pack,
 )
-from facedex_local.workers import queues, stream_workforce, video_workforce
+from facedex_local.workers import earlier_run, queues, stream_workforce, video_workforce
 from facedex_local.workers.uploads import Gate, Uploads
 
 # Threads of the private S3 listener. Its clients are functions on this machine and pollers of
@@ -143,6 +144,8 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
         stack.callback(s3.release)
         process_token.configure(s3.url, token)
         process_token.install()
+        if options.database_url is None:
+            os.environ["FACEDEX_DISK"] = str(directory)
         health = Health()
         gate = Gate(for_users)
         public = Listener(
@@ -175,6 +178,9 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
         arrivals = Uploads(s3.url, log=options.log) if options.uploads else None
         _start_parts(stack, options, directory, health)
         required_packs.pull_missing(downloads)
+        if options.database_url is None:
+            earlier_run.release_leases()
+        stack.enter_context(erasing(embedded=options.database_url is None))
         s3.start()
         stack.callback(s3.stop)
         stream_workforce.restore_streams(s3.url)

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import json
+import queue
 import signal
 import socket
 import sys
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from facedex_local import shutdown, terminal
-from facedex_local.access import process_token
-from facedex_local.http.forwarding import Forwarder
-from facedex_local.http.listener import Listener
-from facedex_local.http.origins import Origins
-from facedex_local.http.server import Server
-from facedex_local.starting import Health, close_database, load_code
+from facedex_local import lifeline, shutdown
 
 READY: Final = b"ready\n"
 STOP: Final = b"stop\n"
@@ -50,8 +45,19 @@ def main() -> None:
     """Answer requests until standard input contains "stop", or closes: the first process died."""
     # The first process handles Ctrl-C of the terminal and sends "stop".
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    lifeline.watch(lines.put, status=1)
+    orders = Orders(**json.loads(lines.get()))
+    # Imported only now: the imports take seconds, in which the first process may be killed.
+    from facedex_local import terminal
+    from facedex_local.access import process_token
+    from facedex_local.http.forwarding import Forwarder
+    from facedex_local.http.listener import Listener
+    from facedex_local.http.origins import Origins
+    from facedex_local.http.server import Server
+    from facedex_local.starting import Health, close_database, load_code
+
     terminal.escape_output()
-    orders = Orders(**json.loads(sys.stdin.buffer.readline()))
     process_token.install()
     health = Health()
     health.model_version = load_code()
@@ -69,9 +75,8 @@ def main() -> None:
     listener.start()
     sys.stdout.buffer.write(READY)
     sys.stdout.buffer.flush()
-    if sys.stdin.buffer.readline() != STOP:
-        # End at once, so that the port is free for the next start.
-        shutdown.leave(1)
+    while lines.get() != STOP:
+        pass
     listener.stop()
     close_database()
     shutdown.leave(0)

@@ -15,6 +15,10 @@ class DirectoryUnusable(StartFailed):
     """The data directory cannot be created or written; the message gives the reason."""
 
 
+class DiskFull(StartFailed):
+    """The disk of the data directory has no room; the message says how much is needed."""
+
+
 class PortTaken(StartFailed):
     """The server cannot listen on the address; the message gives the reason."""
 

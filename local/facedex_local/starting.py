@@ -37,15 +37,19 @@ class Health:
         from facedex.runtime import services
         from facedex.store.store_errors import DatabaseUnavailable
 
+        disk = services.disk()
+        shortage = disk.shortage() if disk else None
         try:
             services.database().ping()
         except DatabaseUnavailable as error:
             status, database = "down", f"down: {error}"
         else:
-            status, database = "ok", "ok"
+            # Reads are still answered.
+            status, database = "full" if shortage else "ok", "ok"
         return {
             "status": status,
             "database": database,
+            "disk": shortage or "ok",
             "models": self.model_version,
             "packs": dict(services.shelf().installed()),
             "version": version("facedex"),

@@ -17,6 +17,7 @@ from facedex.vision.vision_errors import PackMissing
 from facedex_cli.commands.models import progress_bar
 from facedex_local import environment
 from facedex_local.machine import Machine, Options, running
+from facedex_local.room import NO_ROOM
 from facedex_local.start_errors import StartFailed
 from facedex_models.model_errors import ModelError
 
@@ -58,6 +59,11 @@ def session(options: Options) -> Iterator[Machine]:
                 yield machine
         except (StartFailed, ModelError, PackMissing, SettingError, StoreError) as error:
             raise click.ClickException(str(error)) from error
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            where = f" ({error.filename})" if error.filename else ""
+            raise click.ClickException(f"The disk is full{where}; free some space.") from error
         except KeyboardInterrupt:
             click.echo("stopped", err=True)
             raise SystemExit(0) from None

@@ -3,10 +3,14 @@
 IndexFaces is idempotent: repeating a photo changes nothing and only costs time. The journal may
 therefore lose entries in a power cut (it is not synchronised to disk after each one), but must
 never contain a photo that IndexFaces did not acknowledge.
+
+Names of collections, photos and people are stored as SHA-256 digests only, so that none remains
+here when the faces are deleted.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sqlite3
@@ -19,16 +23,10 @@ from facedex_cli.importing.outcomes import Outcome, Result
 from facedex_cli.importing.photos import Photo
 
 _SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS collection (
-    id INTEGER PRIMARY KEY,
-    arn TEXT NOT NULL,
-    created TEXT NOT NULL,
-    UNIQUE (arn, created)
-);
-CREATE TABLE IF NOT EXISTS photo (
-    collection INTEGER NOT NULL REFERENCES collection,
+CREATE TABLE IF NOT EXISTS finished (
+    collection BLOB NOT NULL,
     place BLOB NOT NULL,
-    request TEXT NOT NULL,
+    request BLOB NOT NULL,
     version TEXT NOT NULL,
     result TEXT NOT NULL,
     faces INTEGER NOT NULL,
@@ -36,6 +34,19 @@ CREATE TABLE IF NOT EXISTS photo (
     smaller INTEGER NOT NULL,
     PRIMARY KEY (collection, place, request)
 ) WITHOUT ROWID;
+"""
+# Earlier releases stored the names themselves.
+_CONVERT: Final = """
+BEGIN IMMEDIATE;
+INSERT OR IGNORE INTO finished
+    SELECT digest(arn || ' ' || created), digest(place), digest(request),
+        version, result, faces, reasons, smaller
+    FROM photo JOIN collection ON collection.id = photo.collection;
+DROP TABLE photo;
+DROP TABLE collection;
+COMMIT;
+VACUUM;
+PRAGMA wal_checkpoint(TRUNCATE);
 """
 
 
@@ -68,20 +79,21 @@ class Journal:
             ImportStopped: if the file cannot be used.
         """
         self._path = path
+        self._collection = _digest(f"{arn} {created}")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._database = sqlite3.connect(path, timeout=30, isolation_level=None)
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = NORMAL")
             self._database.executescript(_SCHEMA)
-            self._collection = self._find(arn, created)
+            self._convert()
         except (OSError, sqlite3.Error) as error:
             raise self._unusable(error) from None
 
     def find(self, photo: Photo, request: Request) -> Outcome | None:
         """Return the recorded outcome of this version of a photo and this request, or None."""
         row = self._database.execute(
-            "SELECT result, faces, reasons, smaller FROM photo"
+            "SELECT result, faces, reasons, smaller FROM finished"
             " WHERE (collection, place, request, version) = (?, ?, ?, ?)",
             (*self._key(photo, request), photo.version),
         ).fetchone()
@@ -106,7 +118,7 @@ class Journal:
         """
         try:
             self._database.execute(
-                "INSERT OR REPLACE INTO photo VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO finished VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *self._key(photo, request),
                     photo.version,
@@ -123,21 +135,25 @@ class Journal:
         """Close the file."""
         self._database.close()
 
-    def _find(self, arn: str, created: str) -> int:
-        self._database.execute(
-            "INSERT OR IGNORE INTO collection (arn, created) VALUES (?, ?)", (arn, created)
-        )
-        row = self._database.execute(
-            "SELECT id FROM collection WHERE (arn, created) = (?, ?)", (arn, created)
-        ).fetchone()
-        return int(row[0])
+    def _convert(self) -> None:
+        """Convert the tables of earlier releases, and remove the names in them from the file."""
+        found = self._database.execute("SELECT 1 FROM sqlite_schema WHERE name = 'photo'")
+        if found.fetchone():
+            self._database.create_function("digest", 1, _digest, deterministic=True)
+            self._database.executescript(_CONVERT)
 
-    def _key(self, photo: Photo, request: Request) -> tuple[int, bytes, str]:
+    def _key(self, photo: Photo, request: Request) -> tuple[bytes, bytes, bytes]:
         # A file name may contain bytes that are not valid UTF-8.
-        return self._collection, os.fsencode(photo.place), json.dumps(asdict(request))
+        place = _digest(os.fsencode(photo.place))
+        return self._collection, place, _digest(json.dumps(asdict(request)))
 
     def _unusable(self, error: Exception) -> ImportStopped:
         return ImportStopped(
             f"The journal of imported photos, {self._path}, cannot be used ({error}); free disk"
             " space, or specify another data directory with --data-dir."
         )
+
+
+def _digest(name: str | bytes) -> bytes:
+    data = name.encode() if isinstance(name, str) else name
+    return hashlib.sha256(data).digest()

@@ -17,7 +17,7 @@ def delete_faces(request: Request, services: Services) -> Response:
     """Remove faces from a collection."""
     # Remove duplicates, preserving the request's order.
     wanted = list(dict.fromkeys(UUID(face_id) for face_id in request["FaceIds"]))
-    with services.database.transaction() as connection:
+    with services.database.transaction(frees=True) as connection:
         collection = collections.find(connection, request["CollectionId"], for_update=True)
         removed = faces.delete(connection, collection, wanted)
         users = faces.users_of(connection, collection, wanted)

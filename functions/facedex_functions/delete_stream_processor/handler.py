@@ -9,7 +9,7 @@ from facedex.store import stream_processors
 
 def delete_stream_processor(request: Request, services: Services) -> Response:
     """Delete a stream processor."""
-    with services.database.transaction() as connection:
+    with services.database.transaction(frees=True) as connection:
         processor = stream_processors.find(connection, request["Name"], for_update=True)
         stream_processors.delete(connection, processor)
     return {}

@@ -10,7 +10,7 @@ from facedex.store.requests import once
 
 def delete_user(request: Request, services: Services) -> Response:
     """Delete a user."""
-    with services.database.transaction() as connection:
+    with services.database.transaction(frees=True) as connection:
         collection = collections.find(connection, request["CollectionId"], for_update=True)
 
         def delete() -> Response:

@@ -15,7 +15,7 @@ def disassociate_faces(request: Request, services: Services) -> Response:
     """Disassociate faces from a user."""
     user_id = request["UserId"]
     wanted = list(dict.fromkeys(UUID(face_id) for face_id in request["FaceIds"]))
-    with services.database.transaction() as connection:
+    with services.database.transaction(frees=True) as connection:
         collection = collections.find(connection, request["CollectionId"], for_update=True)
 
         def disassociate() -> Response:

@@ -10,7 +10,7 @@ from facedex.workflows import tagging
 
 def untag_resource(request: Request, services: Services) -> Response:
     """Remove tags; names without a tag are ignored."""
-    with services.database.transaction() as connection:
+    with services.database.transaction(frees=True) as connection:
         resource = tagging.find(connection, services, request["ResourceArn"], for_update=True)
         if tagging.PACK in request["TagKeys"]:
             tagging.require_pack(connection, resource, None)

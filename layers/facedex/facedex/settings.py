@@ -75,6 +75,8 @@ class Settings:
         all_regions: whether requests may be signed for any region, each of which has collections
             and stream processors of its own. If not, those for another region are refused, as by
             the endpoint of one region.
+        disk: a directory on the database's disk if it is on this machine; empty otherwise.
+        disk_reserve: mebibytes of free space on that disk below which writes are refused.
         auth: how callers are authenticated.
         keys_secret: the key that encrypts the access keys' secrets: the text itself, ``file:PATH``,
             or ``secretsmanager:ARN``; empty without access keys.
@@ -129,6 +131,8 @@ class Settings:
     database_pooled: bool = False
     deployment: str = ""
     all_regions: bool = False
+    disk: str = ""
+    disk_reserve: int = 64
     log_names: bool = False
     topics: frozenset[str] | None = None
     loaded_packs: int = 2
@@ -182,6 +186,8 @@ class Settings:
             database_pooled=read.flag("FACEDEX_DATABASE_POOLED"),
             deployment=environment.get("FACEDEX_DEPLOYMENT", ""),
             all_regions=read.flag("FACEDEX_ALL_REGIONS"),
+            disk=environment.get("FACEDEX_DISK", ""),
+            disk_reserve=read.whole("FACEDEX_DISK_RESERVE", 64),
             log_names=read.flag("FACEDEX_LOG_NAMES"),
             topics=read.topics("FACEDEX_TOPICS"),
             uploads_queue=environment.get("FACEDEX_UPLOADS_QUEUE", ""),

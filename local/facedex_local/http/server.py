@@ -33,7 +33,7 @@ class Health(Protocol):
     """A function that returns the state of the server's parts."""
 
     def __call__(self) -> dict[str, str]:
-        """Return the state of each part, and "status": "ok" or "down"."""
+        """Return the state of each part, and "status": "ok", "full" or "down"."""
 
 
 class Server:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from typing import Any, TypeAlias
 
 from facedex_local.http.exchange import Exchange
 from facedex_local.http.gateway import Answer, Environ
+from facedex_local.http.refusals import refuse
+from facedex_local.room import NO_ROOM
 
 WsgiApplication: TypeAlias = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
@@ -28,7 +31,14 @@ class Wsgi:
 
     async def __call__(self, exchange: Exchange) -> None:
         """Answer one request."""
-        with await exchange.spool() as body:
+        try:
+            spooled = await exchange.spool()
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            await exchange.answer(_refuse(exchange.environ))
+            return
+        with spooled as body:
             size = body.tell()
             body.seek(0)
             environ = {
@@ -51,6 +61,16 @@ class Wsgi:
         # Content-Length, if present, is the length of the body that a GET would return.
         await exchange.start(answer.status, answer.headers)
         await exchange.finish()
+
+
+def _refuse(environ: Environ) -> Answer:
+    return refuse(
+        environ,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "ServiceUnavailable",
+        "The disk for temporary files (TMPDIR) is full, so nothing was stored; try again when it"
+        " has room.",
+    )
 
 
 def call(application: WsgiApplication, environ: Environ) -> Answer:

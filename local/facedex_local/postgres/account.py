@@ -44,7 +44,8 @@ class Account:
         """Make another account the owner of a directory and let it reach further directories.
 
         Parent directories get the search permission (``o+x``) where it is missing. With it, the
-        account can traverse a directory such as root's home but cannot list or read it.
+        account can traverse a directory such as root's home but cannot list or read it. The
+        directory that contains ``directory`` is opened to the account's group only (``g+x``).
 
         Args:
             directory: directory that the account will own.
@@ -54,11 +55,22 @@ class Account:
             return
         if directory.lstat().st_uid != self.uid:
             os.chown(directory, self.uid, self.gid, follow_symlinks=False)
+        self._open_to_group(directory.resolve().parent)
         for path in (directory, *reached):
             for parent in path.resolve().parents:
                 found = parent.stat()
-                if found.st_uid != self.uid and not found.st_mode & stat.S_IXOTH:
+                if not self._may_traverse(found):
                     parent.chmod(stat.S_IMODE(found.st_mode) | stat.S_IXOTH)
+
+    def _open_to_group(self, directory: Path) -> None:
+        found = directory.stat()
+        if not self._may_traverse(found):
+            os.chown(directory, -1, self.gid)
+            directory.chmod(stat.S_IMODE(found.st_mode) & stat.S_IRWXU | stat.S_IXGRP)
+
+    def _may_traverse(self, found: os.stat_result) -> bool:
+        in_group = found.st_gid == self.gid and found.st_mode & stat.S_IXGRP
+        return found.st_uid == self.uid or bool(in_group or found.st_mode & stat.S_IXOTH)
 
 
 def of(cluster: Path) -> Account:

@@ -9,7 +9,9 @@ this process only.
 
 from __future__ import annotations
 
+import errno
 import importlib.util
+import os
 import shutil
 import signal
 import subprocess
@@ -23,10 +25,11 @@ from urllib.parse import quote
 
 import psycopg
 
-from facedex_local import shutdown
-from facedex_local.postgres import account, initdb, sockets
+from facedex_local import room, shutdown
+from facedex_local.postgres import account, initdb, log_file, sockets
+from facedex_local.postgres.options import OPTIONS
 from facedex_local.postgres.postmaster import Postmaster, drop_foreign_lock, process_exists, send
-from facedex_local.start_errors import DatabaseFailed, StartCancelled
+from facedex_local.start_errors import DatabaseFailed, DiskFull, StartCancelled
 
 MAJOR: Final = 18
 DATABASE: Final = "facedex"
@@ -35,15 +38,6 @@ _PREDECESSOR: Final = 30.0  # seconds to wait for the children of a killed postm
 # Seconds for a clean shutdown. If the checkpoint takes longer, as on a busy disk, the server is
 # stopped without it, and the next start recovers from the log.
 _SHUTDOWN: Final = 15.0
-_LOG_KEPT: Final = 4 * 1024 * 1024  # bytes
-_OPTIONS: Final = {
-    "listen_addresses": "",
-    "unix_socket_permissions": "0700",
-    "max_connections": "64",
-    "shared_buffers": "256MB",
-    "max_wal_size": "2GB",
-    "log_min_messages": "warning",
-}
 
 
 class Postgres:
@@ -83,10 +77,15 @@ class Postgres:
 
         Raises:
             DatabaseFailed: if the server cannot be started; the message has the reason.
+            DiskFull: if the disk has no room for the server.
             StartCancelled: if ``stop`` was called in the meantime.
         """
         with self._starting:
             binaries()
+            # A server that is running already needs no room to start.
+            if not self._accepts():
+                new = not (self.cluster / "PG_VERSION").exists()
+                room.require(self.cluster.parent, new=new)
             self._create_cluster()
             self._bring_up()
             self._create_database()
@@ -170,13 +169,11 @@ class Postgres:
         return postmaster is not None and postmaster.answers(binaries())
 
     def _launch(self) -> None:
-        options = {**_OPTIONS, "unix_socket_directories": str(self._socket_directory())}
+        options = {**OPTIONS, "unix_socket_directories": str(self._socket_directory())}
         command = [str(binaries() / "postgres"), "-D", str(self.cluster)]
         command += [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         self._account.own(self.cluster, binaries())
-        if self.log.exists() and self.log.stat().st_size > _LOG_KEPT:
-            self.log.replace(self.log.with_suffix(".log.old"))
-        with self._launching, self.log.open("ab") as log:
+        with self._launching, log_file.opened(self.log) as log:
             # If stop() did not wait for this thread, it must not miss a server started here.
             if self._stopping.is_set():
                 raise StartCancelled
@@ -196,6 +193,7 @@ class Postgres:
 
         Raises:
             DatabaseFailed: if the start failed for another reason.
+            DiskFull: if the disk is full.
         """
         with self.log.open("rb") as log:
             log.seek(self._log_start)
@@ -204,8 +202,12 @@ class Postgres:
             drop_foreign_lock(self.cluster)
             self._stopping.wait(0.2)
             return
-        reasons = [line.strip() for line in output.splitlines() if "FATAL" in line]
+        reasons = [
+            line.strip() for line in output.splitlines() if "FATAL" in line or "PANIC" in line
+        ]
         reason = reasons[-1] if reasons else "it exited immediately"
+        if os.strerror(errno.ENOSPC) in output:
+            raise room.full(self.cluster.parent)
         raise DatabaseFailed(f"Postgres did not start: {reason} (see {self.log})")
 
     def _accepts(self) -> bool:
@@ -240,19 +242,27 @@ class Postgres:
         return sockets.find_directory(self.cluster, self._account, binaries())
 
     def _watch(self) -> None:
+        reported = ""
         while not self._stopping.wait(0.5):
             pid = self._process.pid if self._process else self.pid
             if pid is not None and self._runs(pid):
+                reported = ""
                 continue
-            print("facedex: Postgres exited; restarting it.", file=sys.stderr)
             try:
+                room.require(self.cluster.parent, new=False)
+                if not reported:
+                    print("facedex: Postgres exited; restarting it.", file=sys.stderr)
                 self._process = None
                 self._bring_up()
             except StartCancelled:
                 return
-            except (DatabaseFailed, OSError) as error:
-                print(f"facedex: {error}", file=sys.stderr)
-                self._stopping.wait(5.0)
+            except (DatabaseFailed, DiskFull, OSError) as error:
+                # On a full disk, Postgres is restarted as soon as there is room.
+                kind = "full" if isinstance(error, DiskFull) else str(error)
+                if kind != reported:
+                    print(f"facedex: Postgres exited. {error}", file=sys.stderr)
+                reported = kind
+                self._stopping.wait(1.0)
 
     def _runs(self, pid: int) -> bool:
         if self._process is not None and self._process.pid == pid:

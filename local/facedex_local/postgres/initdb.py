@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -11,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from facedex_local import room
 from facedex_local.postgres.account import Account
 from facedex_local.start_errors import DatabaseFailed, StartCancelled
 
@@ -28,6 +30,7 @@ def run(directory: Path, binaries: Path, account: Account, stopping: threading.E
 
     Raises:
         DatabaseFailed: if the cluster cannot be created; the message has the reason.
+        DiskFull: if the disk is full.
         StartCancelled: if ``stopping`` was set.
     """
     command = [
@@ -54,6 +57,8 @@ def run(directory: Path, binaries: Path, account: Account, stopping: threading.E
     shutil.rmtree(directory, ignore_errors=True)
     if stopping.is_set():
         raise StartCancelled
+    if os.strerror(errno.ENOSPC) in errors.decode(errors="replace"):
+        raise room.full(directory.parent)
     reason = errors.decode(errors="replace").strip().splitlines()[-1:]
     raise DatabaseFailed(f"Postgres could not be set up in {directory}: {' '.join(reason)}")
 

@@ -168,7 +168,10 @@ class _Pool:
 
 
 def work(function: str, nice: int, queue: str) -> None:
-    """Process messages until standard input closes, because the process that started this ended."""
+    """Process messages until ``lifeline`` ends this process.
+
+    Nothing is lost then: the lease on unfinished work expires, and another worker claims it.
+    """
     from facedex_local.workers.event_source import EventSource
 
     process_token.install()
@@ -186,6 +189,4 @@ def work(function: str, nice: int, queue: str) -> None:
         memory=row.memory,
         client=client,
     ).start()
-    sys.stdin.buffer.read()
-    # Nothing is lost: the lease on unfinished work expires, and another worker claims it.
-    os._exit(0)
+    threading.Event().wait()

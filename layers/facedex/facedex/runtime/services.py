@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +15,7 @@ from facedex.api.errors import InvalidParameterException, InvalidSignatureExcept
 from facedex.api.pages import Page, PageTokens, largest_page
 from facedex.settings import DatabaseAuth, Settings, read_keys_secret, settings
 from facedex.store.database import Database
+from facedex.store.disk import Disk
 from facedex.store.iam import iam_password
 
 if TYPE_CHECKING:
@@ -189,6 +191,12 @@ def shelf(current: Settings | None = None) -> Shelf:
         return _shelf(current.models, current.loaded_packs)
 
 
+def disk() -> Disk | None:
+    """Return the disk of a database on this machine, or None if the database is elsewhere."""
+    current = settings()
+    return Disk(Path(current.disk), current.disk_reserve << 20) if current.disk else None
+
+
 def _threads() -> int:
     """Return how many threads process an invocation's image.
 
@@ -210,6 +218,7 @@ def _database() -> Database:
         patience=lambda: min(current.database_patience, invocation.remaining() - _SPARE),
         pooled=current.database_pooled,
         region=current.region,
+        disk=disk(),
     )
 
 

@@ -206,7 +206,7 @@ def delete(database: Database, collection_id: str) -> None:
         CollectionNotFound: if no collection has the name.
         DatabaseUnavailable: if the database does not answer; nothing was deleted.
     """
-    with database.transaction() as connection:
+    with database.transaction(frees=True) as connection:
         row = connection.execute(
             "UPDATE collections SET deleted_at = now()"
             " WHERE region = %s AND collection_id = %s AND deleted_at IS NULL"
@@ -239,7 +239,7 @@ def _remove_some(database: Database, key: int | None = None) -> bool:
     With a key, wait for writers that began before the deletion. Without a key, choose any
     collection that no other process is working on.
     """
-    with database.transaction() as connection:
+    with database.transaction(frees=True) as connection:
         row = connection.execute(
             "SELECT collection_key FROM collections WHERE deleted_at IS NOT NULL"
             + (

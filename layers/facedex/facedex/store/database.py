@@ -15,7 +15,8 @@ import psycopg
 from psycopg.rows import namedtuple_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from facedex.store.store_errors import DatabaseUnavailable
+from facedex.store.disk import Disk
+from facedex.store.store_errors import DatabaseFull, DatabaseUnavailable
 
 
 class Connection(psycopg.Connection[Any]):
@@ -68,6 +69,7 @@ class Database:
         pooled: whether a proxy (RDS Proxy, PgBouncer) shares connections among processes. A proxy
             cannot share connections that have their own settings or prepared statements, so the
             timeouts given here have no effect and must be set on the role.
+        disk: the database's disk if it is on this machine; writes then need room on it.
         region: the region whose names the statements see. Data of releases that knew no regions
             are in it after their migration.
 
@@ -84,10 +86,12 @@ class Database:
         statement_timeout: float = 20.0,
         patience: float | Callable[[], float] = _PATIENCE,
         pooled: bool = False,
+        disk: Disk | None = None,
         region: str = _REGION,
     ) -> None:
         self.region = region
         self._shared: Database | None = None
+        self._disk = disk
         self._statement_timeout = statement_timeout
         self._patience = patience if callable(patience) else lambda: patience
         own = {"prepare_threshold": None} if pooled else {}
@@ -118,12 +122,17 @@ class Database:
         return view
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self, *, frees: bool = False) -> Iterator[Connection]:
         """Yield a connection in a transaction: committed at the end, rolled back on any exception.
 
+        Args:
+            frees: whether the transaction deletes data, so that it needs less room on the disk.
+
         Raises:
-            DatabaseUnavailable: if there is no connection, it breaks, or a timeout expires.
+            DatabaseUnavailable: if there is no connection, it breaks, a timeout expires, or the
+                disk has no room for writes.
         """
+        self.require_room(frees=frees)
         with self._connection() as connection:
             yield connection
 
@@ -144,6 +153,18 @@ class Database:
                 if not connection.closed:
                     connection.autocommit = False
 
+    def require_room(self, *, frees: bool = False) -> None:
+        """Check that the database's disk has room for a write.
+
+        Args:
+            frees: whether the write is a deletion.
+
+        Raises:
+            DatabaseFull: if it has not enough room.
+        """
+        if self._disk:
+            self._disk.require_room(frees=frees)
+
     def reading(self) -> AbstractContextManager[Connection]:
         """Return a connection for statements that change nothing; each sees all earlier commits.
 
@@ -163,6 +184,8 @@ class Database:
                 self._used[connection] = time()
             finally:
                 self._pool.putconn(connection)
+        except psycopg.errors.DiskFull as error:
+            raise DatabaseFull(DatabaseFull.MESSAGE) from error
         except (PoolTimeout, psycopg.OperationalError) as error:
             raise DatabaseUnavailable(
                 f"The database did not answer ({type(error).__name__}); try again."

@@ -59,7 +59,7 @@ class KeyRing:
 
     def _look_up(self, access_key_id: str) -> Credentials | None:
         try:
-            with self._database.transaction() as connection:
+            with self._database.reading() as connection:
                 found = access_keys.read(connection, self._cipher, access_key_id)
         except AccessKeyNotFound:
             return None

@@ -212,6 +212,18 @@ class LeasedTable:
             {"seconds": seconds},
         )
 
+    def release_all(self, connection: Connection, free: str = FREE) -> None:
+        """Release the leases of all rows, whose workers are known to be dead.
+
+        Args:
+            connection: in a transaction.
+            free: SQL assignments that end a lease.
+        """
+        connection.execute(
+            f"UPDATE {self.name} SET {free}, send_after = now()"
+            f" WHERE lease IS NOT NULL AND {self.unfinished}"
+        )
+
     @property
     def _columns(self) -> str:
         return ", ".join(self.key)

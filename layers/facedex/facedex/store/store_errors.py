@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 
 class StoreError(Exception):
     """Base class of the errors below."""
@@ -9,6 +11,14 @@ class StoreError(Exception):
 
 class DatabaseUnavailable(StoreError):
     """The database cannot be reached or did not answer in time; a retry may succeed."""
+
+
+class DatabaseFull(DatabaseUnavailable):
+    """The database's disk is full; a retry may succeed when there is room."""
+
+    MESSAGE: ClassVar = (
+        "The disk of the database is full, so nothing was changed; try again when it has room."
+    )
 
 
 class CollectionExists(StoreError):

@@ -273,5 +273,10 @@ def resend_messages(connection: Connection, *, seconds: float = 0) -> None:
     _TABLE.resend_messages(connection, seconds)
 
 
+def release_all_leases(connection: Connection) -> None:
+    """Release the leases of all processors, when it is known that no worker is alive."""
+    _TABLE.release_all(connection, FREE)
+
+
 def _document(checkpoint: Checkpoint | None) -> Jsonb | None:
     return None if checkpoint is None else Jsonb(asdict(checkpoint), dumps=orjson.dumps)

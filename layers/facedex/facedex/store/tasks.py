@@ -115,6 +115,11 @@ def release_leases_of(connection: Connection, workers: Sequence[UUID]) -> None:
     resend_messages(connection)
 
 
+def release_all_leases(connection: Connection) -> None:
+    """Release the leases of all tasks, when it is known that no worker is alive."""
+    _TABLE.release_all(connection)
+
+
 def complete_task(connection: Connection, lease: TaskLease, *, damaged: int = 0) -> bool:
     """Mark a task as done.
 

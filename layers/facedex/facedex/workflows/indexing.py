@@ -85,6 +85,7 @@ def _store(
 ) -> tuple[Collection, Sequence[StoredFace]]:
     """Store the faces; return the collection that has the name now, and the faces' records."""
     if image.faces and not seen.upgrading_to:
+        database.require_room()
         with database.autocommit() as connection:
             if stored := adding.add_new(connection, seen, image):
                 return seen, stored

@@ -66,7 +66,7 @@ class Matcher:
 
     def _match_batch(self, probes: Sequence[NDArray[np.float32]]) -> list[list[SimilarFace]]:
         gallery = self._gallery
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             collection = find_same(
                 connection,
                 gallery.collection_id,

@@ -203,5 +203,5 @@ def sweep(database: Database, settings: Settings) -> None:
         pass
     expired = True
     while expired:
-        with database.transaction() as connection:
+        with database.transaction(frees=True) as connection:
             expired = job_cleanup.expire(connection) > 0
