@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -214,3 +215,22 @@ def test_no_other_protocol_is_spoken(listener: Listener, arrived: Arrived, proto
     answer = send(listener, GET + upgrade + key)
     assert answer.startswith(b"HTTP/1.1 200 OK")
     assert b"upgrade" not in answer.lower()
+
+
+def test_a_request_that_becomes_invalid_while_it_is_answered_is_no_fault_of_the_server(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    answered = threading.Event()
+
+    async def answer_without_reading(exchange: Exchange) -> None:
+        await exchange.answer(Answer(403, [], b"refused"))
+        answered.set()
+
+    made = Listener(answer_without_reading, host="127.0.0.1", threads=2, grace=1)
+    made.start()
+    try:
+        check_refused(send(made, CHUNKED + b"zz\r\n"), b"400 ")
+        assert answered.wait(20)
+    finally:
+        made.stop()
+    assert "could not be answered" not in caplog.text

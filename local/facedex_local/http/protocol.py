@@ -85,6 +85,10 @@ class Protocol(H11Protocol):
             h11.EndOfMessage(),
         ):
             self.transport.write(self.conn.send(event) or b"")
+        if self.cycle:
+            # A request that was already being answered: h11 would refuse its other answer.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
         self.transport.close()
 
     def _close_if_silent(self) -> None:
