@@ -234,3 +234,13 @@ def test_a_request_that_becomes_invalid_while_it_is_answered_is_no_fault_of_the_
     finally:
         made.stop()
     assert "could not be answered" not in caplog.text
+
+
+def test_a_refused_request_for_the_head_alone_gets_no_body(
+    listener: Listener, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = send(listener, b"HEAD / HTTP/1.1\r\nHost: localhost/@evil\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.endswith(b"\r\n\r\n")
+    assert answer.count(b"\r\n\r\n") == 1
+    assert "Fatal error" not in caplog.text

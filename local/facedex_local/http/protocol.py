@@ -27,6 +27,7 @@ class Protocol(H11Protocol):
     uvicorn itself waits without limit for a request's head and for a client to read its response.
     """
 
+    conn: Connection
     _last_received = 0.0  # time of the event loop, in seconds
     _silence: asyncio.TimerHandle | None = None
     _congestion: asyncio.TimerHandle | None = None
@@ -81,7 +82,8 @@ class Protocol(H11Protocol):
         ]
         for event in (
             h11.Response(status_code=status, headers=headers, reason=status.phrase.encode()),
-            h11.Data(data=body),
+            # The answer to HEAD has the headers of a body, and none.
+            h11.Data(data=b"" if self.conn.method == b"HEAD" else body),
             h11.EndOfMessage(),
         ):
             self.transport.write(self.conn.send(event) or b"")
