@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -214,3 +215,32 @@ def test_no_other_protocol_is_spoken(listener: Listener, arrived: Arrived, proto
     answer = send(listener, GET + upgrade + key)
     assert answer.startswith(b"HTTP/1.1 200 OK")
     assert b"upgrade" not in answer.lower()
+
+
+def test_a_request_that_becomes_invalid_while_it_is_answered_is_no_fault_of_the_server(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    answered = threading.Event()
+
+    async def answer_without_reading(exchange: Exchange) -> None:
+        await exchange.answer(Answer(403, [], b"refused"))
+        answered.set()
+
+    made = Listener(answer_without_reading, host="127.0.0.1", threads=2, grace=1)
+    made.start()
+    try:
+        check_refused(send(made, CHUNKED + b"zz\r\n"), b"400 ")
+        assert answered.wait(20)
+    finally:
+        made.stop()
+    assert "could not be answered" not in caplog.text
+
+
+def test_a_refused_request_for_the_head_alone_gets_no_body(
+    listener: Listener, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = send(listener, b"HEAD / HTTP/1.1\r\nHost: localhost/@evil\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.endswith(b"\r\n\r\n")
+    assert answer.count(b"\r\n\r\n") == 1
+    assert "Fatal error" not in caplog.text

@@ -34,10 +34,15 @@ class Malformed(h11.RemoteProtocolError):
 
 
 class Connection(h11.Connection):
-    """The server's side of a connection whose requests have one possible meaning."""
+    """The server's side of a connection whose requests have one possible meaning.
+
+    Attributes:
+        method: the method of the last request.
+    """
 
     def __init__(self) -> None:
         super().__init__(h11.SERVER, _MAX_HEAD)
+        self.method = b""
         self._receive_buffer = _Lines()
 
     def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
@@ -48,6 +53,7 @@ class Connection(h11.Connection):
         """
         event = super().next_event()
         if isinstance(event, h11.Request):
+            self.method = event.method
             _check(event)
         return event
 

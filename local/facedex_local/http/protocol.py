@@ -28,6 +28,7 @@ class Protocol(H11Protocol):
     uvicorn itself waits without limit for a request's head and for a client to read its response.
     """
 
+    conn: Connection
     _last_received = 0.0  # time of the event loop, in seconds
     _silence: asyncio.TimerHandle | None = None
     _congestion: asyncio.TimerHandle | None = None
@@ -84,10 +85,15 @@ class Protocol(H11Protocol):
         ]
         for event in (
             h11.Response(status_code=status, headers=headers, reason=status.phrase.encode()),
-            h11.Data(data=body),
+            # The answer to HEAD has the headers of a body, and none.
+            h11.Data(data=b"" if self.conn.method == b"HEAD" else body),
             h11.EndOfMessage(),
         ):
             self.transport.write(self.conn.send(event) or b"")
+        if self.cycle:
+            # A request that was already being answered: h11 would refuse its other answer.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
         self.transport.close()
 
     def _close_if_silent(self) -> None:
