@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tests.conftest import Server
     from tests.e2e.tables import Tables
 
-EXAMPLES = 60
+EXAMPLES = 90
 
 
 class Gallery:

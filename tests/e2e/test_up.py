@@ -102,7 +102,7 @@ def test_a_chunked_upload_leaves_the_connection_usable(server: Server) -> None:
     with socket.create_connection((host, int(port)), timeout=30) as connection:
         answers = connection.makefile("rb")
         connection.sendall(
-            b"PUT /chunks/key HTTP/1.1\r\nHost: s3\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"PUT /chunks/key HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
             b"5\r\nhello\r\n0\r\n\r\n"
             b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
         )
