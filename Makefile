@@ -56,6 +56,7 @@ lock: ## Write constraints.txt and requirements/*.txt again after pyproject.toml
 	$(PINNED) --extra dev --group build pyproject.toml -o requirements/dev.txt
 	$(COMPILE) --group release --group build -o requirements/release.txt
 	$(COMPILE) --group sam -o requirements/sam.txt
+	$(COMPILE) --group emulator -o requirements/emulator.txt
 
 upgrade: ## The same as lock, but with the newest versions that pyproject.toml allows
 	$(MAKE) lock COMPILE='$(COMPILE) --upgrade'

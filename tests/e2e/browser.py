@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-import pytest
+from tests.tools import do_without
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext
@@ -30,21 +29,14 @@ _ARGUMENTS = (
 )
 
 
-def _do_without(reason: str) -> NoReturn:
-    """Skip the test, or fail it in CI, where all tools must be installed."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
 @contextmanager
 def opened() -> Iterator[BrowserContext]:
     """Run Chromium while the block runs; skip the test if it is not installed."""
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     if program is None:
-        _do_without("Chromium is not installed; Debian's package is chromium")
+        do_without("Chromium is not installed; Debian's package is chromium")
     if find_spec("playwright") is None:
-        _do_without("Playwright, which controls Chromium, is not installed")
+        do_without("Playwright, which controls Chromium, is not installed")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

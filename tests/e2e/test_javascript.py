@@ -4,76 +4,31 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
-import tempfile
 from collections import defaultdict
-from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-import platformdirs
 import pytest
 
 from facedex.api.catalog import OPERATIONS
 from tests.e2e.films import moving
+from tests.tools import npm_packages
 
 if TYPE_CHECKING:
     from tests.conftest import Server
 
 _SCRIPTS = Path(__file__).with_name("javascript")
-_OLDEST_NODE = 20  # the version of Node.js that the SDK requires
-_UNREACHABLE = re.compile(
-    r"\b(EAI_AGAIN|ECONNREFUSED|ECONNRESET|ENOTFOUND|ETIMEDOUT|ENETUNREACH)\b"
-)
-
-
-def do_without(reason: str) -> NoReturn:
-    """Skip the test, or fail it in CI, where all tools must be installed."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @pytest.fixture(scope="module")
 def installed() -> Path:
-    """Return the scripts' folder with the SDK, which is installed once for each lock file."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if not node or not npm:
-        do_without("node and npm are not installed")
-    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
-    if int(version.removeprefix("v").partition(".")[0]) < _OLDEST_NODE:
-        do_without(f"node is {version.strip()}, and the AWS SDK needs {_OLDEST_NODE} or newer")
-    lock = (_SCRIPTS / "package-lock.json").read_bytes()
-    shelf = platformdirs.user_cache_path("facedex") / "tests"
-    folder = shelf / f"javascript-{sha256(lock).hexdigest()[:16]}"
-    if not folder.exists():
-        install(npm, shelf, folder)
+    """Return a folder with the SDK and the scripts."""
+    folder = npm_packages(_SCRIPTS)
     shutil.copy(_SCRIPTS / "story.js", folder)
     return folder
-
-
-def install(npm: str, shelf: Path, folder: Path) -> None:
-    """Create the folder atomically."""
-    shelf.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=shelf) as draft:
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(_SCRIPTS / name, draft)
-        done = subprocess.run(
-            [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-            cwd=draft,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
-        if done.returncode and _UNREACHABLE.search(done.stderr):
-            do_without(f"npm's registry cannot be reached: {done.stderr}")
-        assert done.returncode == 0, done.stderr
-        Path(draft).rename(folder)
-        Path(draft).mkdir()  # the end of the block removes a folder of this name
 
 
 @pytest.fixture(scope="module")

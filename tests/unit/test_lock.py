@@ -83,7 +83,11 @@ def test_constraints_satisfy_every_extra() -> None:
     assert not wrong, f"run make lock: {wrong}"
 
 
-@pytest.mark.parametrize(("name", "names"), [("release", ("release", "build")), ("sam", ("sam",))])
+# The dependency groups of each file.
+APART = {"release": ("release", "build"), "sam": ("sam",), "emulator": ("emulator",)}
+
+
+@pytest.mark.parametrize(("name", "names"), APART.items())
 def test_requirements_of_other_environments_satisfy_their_groups(
     name: str, names: tuple[str, ...]
 ) -> None:
@@ -130,7 +134,7 @@ def _files() -> list[str]:
 
 
 def test_the_lock_has_the_files_that_these_tests_know() -> None:
-    known = {f"requirements/{name}.txt" for name in (*LOCKED, "release", "sam")}
+    known = {f"requirements/{name}.txt" for name in (*LOCKED, *APART)}
     assert set(_files()) == {"constraints.txt", *known}
     written = set(re.findall(r" -o (\S+)", _read("Makefile")))
     assert written == set(_files())
