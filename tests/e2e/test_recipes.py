@@ -1,0 +1,188 @@
+"""The recipes of docs/recipes.md work as they are printed, in a project of a user's own."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.tools import python_environment
+
+_ROOT = Path(__file__).parents[2]
+_PAGE = _ROOT / "docs" / "recipes.md"
+_FILE = re.compile(r'^```python title="(.+?)"\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+_STARTUP = 60.0
+
+Pytest = Callable[..., str]
+
+
+def recipe(heading: str) -> dict[str, str]:
+    """Return the files of the section with a heading, by name."""
+    for section in re.split(r"^(?=###? )", _PAGE.read_text(), flags=re.MULTILINE):
+        if section.partition("\n")[0].lstrip("# ") == heading:
+            return {name: text for name, text in _FILE.findall(section)}
+    raise AssertionError(f"{_PAGE.name} has no section {heading!r}")
+
+
+@pytest.fixture
+def project(tmp_path: Path, portraits: dict[str, bytes]) -> Path:
+    """Return a folder with two photos of a person, the second one smaller."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "ann.jpg").write_bytes(portraits["grace"])
+    with Image.open(io.BytesIO(portraits["grace"])) as opened:
+        smaller = opened.convert("RGB").resize((opened.width // 2, opened.height // 2))
+    smaller.save(folder / "ann-smaller.jpg")
+    return folder
+
+
+@pytest.fixture
+def run(project: Path, pack_directory: Path) -> Pytest:
+    """Return a function that runs pytest on the files of recipes and returns its output."""
+
+    def run(files: dict[str, str], *, fails: bool = False, **environment: str) -> str:
+        for name, text in files.items():
+            (project / name).write_text(text)
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("AWS_", "FACEDEX_", "PYTEST_"))
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+            cwd=project,
+            env={**kept, "FACEDEX_MODELS": str(pack_directory.parent), **environment},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == (1 if fails else 0), done.stdout + done.stderr
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture
+def ministack(tmp_path: Path) -> Iterator[str]:
+    """Return the address of a MiniStack."""
+    python = python_environment(_ROOT / "requirements" / "emulator.txt", Path(sys.executable))
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    log = tmp_path / "ministack.log"
+    with log.open("wb") as written:
+        process = subprocess.Popen(
+            [python.with_name("ministack")],
+            cwd=tmp_path,
+            env={
+                **os.environ,
+                "GATEWAY_PORT": str(port),
+                "BIND_HOST": "127.0.0.1",
+                "TMPDIR": str(tmp_path),
+                "S3_DATA_DIR": str(tmp_path / "s3"),
+                "DOCKER_HOST": "unix:///nonexistent",
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=written,
+            stderr=written,
+        )
+    try:
+        deadline = time.monotonic() + _STARTUP
+        while True:
+            try:
+                urllib.request.urlopen(f"{url}/_ministack/health", timeout=5).close()
+                break
+            except OSError:
+                assert process.poll() is None, log.read_text()
+                assert time.monotonic() < deadline, log.read_text()
+                time.sleep(0.1)
+        yield url
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+
+
+def test_one_server_answers_the_fixtures_moto_and_s3(run: Pytest) -> None:
+    headings = (
+        "pytest",
+        "Code that makes its own clients",
+        "moto in the same process",
+        "Facedex for every service",
+    )
+    files: dict[str, str] = {}
+    for heading in headings:
+        files |= recipe(heading)
+    assert "6 passed" in run(files)
+
+
+def test_requests_above_the_rate_of_the_settings_are_repeated(run: Pytest) -> None:
+    assert "1 passed" in run(recipe("Throttling and other settings"))
+
+
+def test_buckets_of_motos_server_are_read(run: Pytest) -> None:
+    files = recipe("Beside moto's server, MiniStack, LocalStack or floci")
+    assert "1 passed" in run(files)
+
+
+def test_buckets_of_ministack_are_read(run: Pytest, ministack: str) -> None:
+    files = recipe("Beside moto's server, MiniStack, LocalStack or floci")
+    assert "1 passed" in run(files, OTHER_SERVICES=ministack)
+
+
+def test_missing_packages_are_named(run: Pytest) -> None:
+    files = recipe("pytest") | {"conftest.py": 'import sys\n\nsys.modules["uvicorn"] = None\n'}
+    said = run(files, fails=True)
+    assert "2 errors" in said
+    assert "pip install 'facedex[local]'" in said
+
+
+def test_reason_of_a_failed_start_is_reported(run: Pytest, tmp_path: Path) -> None:
+    files = recipe("pytest") | {
+        "conftest.py": "import pytest\n\n\n@pytest.fixture(scope='session')\n"
+        "def facedex_settings():\n    return {'FACEDEX_PACK': 'unknown'}\n"
+    }
+    said = run(files, fails=True)
+    assert "The Facedex server did not start: " in said
+    assert "unknown" in said
+
+
+def test_region_is_emptied_of_stream_processors_and_collections(run: Pytest) -> None:
+    text = '''
+def test_it(facedex_server):
+    client = facedex_server.client(region="eu-west-1")
+    elsewhere = facedex_server.client(region="us-west-2")
+    for each in (client, elsewhere):
+        each.create_collection(CollectionId="staff")
+    client.create_stream_processor(
+        Name="door",
+        Input={
+            "KinesisVideoStream": {
+                "Arn": "arn:aws:kinesisvideo:eu-west-1:123456789012:stream/door/1"
+            }
+        },
+        Output={
+            "KinesisDataStream": {"Arn": "arn:aws:kinesis:eu-west-1:123456789012:stream/seen"}
+        },
+        Settings={"FaceSearch": {"CollectionId": "staff"}},
+        RoleArn="arn:aws:iam::123456789012:role/streams",
+    )
+    client.start_stream_processor(Name="door")
+    facedex_server.empty("eu-west-1")
+    assert client.list_stream_processors()["StreamProcessors"] == []
+    assert client.list_collections()["CollectionIds"] == []
+    assert elsewhere.list_collections()["CollectionIds"] == ["staff"]
+'''
+    assert "1 passed" in run({"test_emptying.py": text})
