@@ -13,6 +13,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
@@ -22,7 +23,20 @@ from tests.tools import python_environment
 _ROOT = Path(__file__).parents[2]
 _PAGE = _ROOT / "docs" / "recipes.md"
 _FILE = re.compile(r'^```python title="(.+?)"\n(.*?)^```$', re.MULTILINE | re.DOTALL)
-_STARTUP = 60.0
+_PATIENCE = 60.0
+
+# A test that gives the server's address to the outside, and does not end.
+_ENDLESS = """
+import threading
+from pathlib import Path
+
+def test_it(facedex_server):
+    Path("url.draft").write_text(facedex_server.url)
+    Path("url.draft").rename("url")
+    threading.Event().wait()
+"""
+
+_PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
 
 Pytest = Callable[..., str]
 
@@ -31,8 +45,18 @@ def recipe(heading: str) -> dict[str, str]:
     """Return the files of the section with a heading, by name."""
     for section in re.split(r"^(?=###? )", _PAGE.read_text(), flags=re.MULTILINE):
         if section.partition("\n")[0].lstrip("# ") == heading:
-            return {name: text for name, text in _FILE.findall(section)}
+            return dict(_FILE.findall(section))
     raise AssertionError(f"{_PAGE.name} has no section {heading!r}")
+
+
+def user_environment(pack_directory: Path) -> dict[str, str]:
+    """Return the environment of a user who has the default pack and no settings."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AWS_", "FACEDEX_", "PYTEST_"))
+    }
+    return {**kept, "FACEDEX_MODELS": str(pack_directory.parent)}
 
 
 @pytest.fixture
@@ -54,15 +78,10 @@ def run(project: Path, pack_directory: Path) -> Pytest:
     def run(files: dict[str, str], *, fails: bool = False, **environment: str) -> str:
         for name, text in files.items():
             (project / name).write_text(text)
-        kept = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("AWS_", "FACEDEX_", "PYTEST_"))
-        }
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+            _PYTEST,
             cwd=project,
-            env={**kept, "FACEDEX_MODELS": str(pack_directory.parent), **environment},
+            env={**user_environment(pack_directory), **environment},
             capture_output=True,
             text=True,
             timeout=300,
@@ -85,7 +104,7 @@ def ministack(tmp_path: Path) -> Iterator[str]:
     log = tmp_path / "ministack.log"
     with log.open("wb") as written:
         process = subprocess.Popen(
-            [python.with_name("ministack")],
+            [python, "-c", "from ministack.app import main; main()"],
             cwd=tmp_path,
             env={
                 **os.environ,
@@ -100,7 +119,7 @@ def ministack(tmp_path: Path) -> Iterator[str]:
             stderr=written,
         )
     try:
-        deadline = time.monotonic() + _STARTUP
+        deadline = time.monotonic() + _PATIENCE
         while True:
             try:
                 urllib.request.urlopen(f"{url}/_ministack/health", timeout=5).close()
@@ -160,7 +179,7 @@ def test_reason_of_a_failed_start_is_reported(run: Pytest, tmp_path: Path) -> No
 
 
 def test_region_is_emptied_of_stream_processors_and_collections(run: Pytest) -> None:
-    text = '''
+    text = """
 def test_it(facedex_server):
     client = facedex_server.client(region="eu-west-1")
     elsewhere = facedex_server.client(region="us-west-2")
@@ -184,5 +203,41 @@ def test_it(facedex_server):
     assert client.list_stream_processors()["StreamProcessors"] == []
     assert client.list_collections()["CollectionIds"] == []
     assert elsewhere.list_collections()["CollectionIds"] == ["staff"]
-'''
+"""
     assert "1 passed" in run({"test_emptying.py": text})
+
+
+def test_server_ends_with_a_killed_pytest(project: Path, pack_directory: Path) -> None:
+    (project / "test_endless.py").write_text(_ENDLESS)
+    with (project / "output").open("wb") as output:
+        process = subprocess.Popen(
+            _PYTEST,
+            cwd=project,
+            env=user_environment(pack_directory),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        until((project / "url").exists)
+        url = (project / "url").read_text()
+        assert answers(url)
+    finally:
+        process.kill()
+        process.wait()
+    until(lambda: not answers(url))
+
+
+def answers(url: str) -> bool:
+    """Return whether a server listens on the address."""
+    address = urlsplit(url)
+    with socket.socket() as connection:
+        return connection.connect_ex((address.hostname, address.port)) == 0
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + _PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

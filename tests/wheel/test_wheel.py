@@ -5,6 +5,7 @@ FACEDEX_WHEEL names the wheel; ``make wheel`` builds one in dist/. .ci/run does 
 
 from __future__ import annotations
 
+import configparser
 import io
 import os
 import signal
@@ -111,6 +112,15 @@ def test_every_file_of_the_packages_is_in_the_wheel(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         packed = {name for name in archive.namelist() if ".dist-info/" not in name}
     assert packed == files
+
+
+def test_pytest_finds_the_plugin(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (each for each in archive.namelist() if each.endswith("/entry_points.txt"))
+        entries = configparser.ConfigParser()
+        entries.read_string(archive.read(name).decode())
+        module = entries["pytest11"]["facedex"]
+        assert f"{module.replace('.', '/')}.py" in archive.namelist()
 
 
 def test_packages_of_the_user_keep_their_names(environment: Path) -> None:

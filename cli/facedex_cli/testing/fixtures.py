@@ -34,9 +34,7 @@ def facedex_server(facedex_settings: Mapping[str, str]) -> Iterator[FacedexServe
 
 
 @pytest.fixture
-def facedex_region(
-    request: pytest.FixtureRequest, facedex_server: FacedexServer
-) -> Iterator[str]:
+def facedex_region(request: pytest.FixtureRequest, facedex_server: FacedexServer) -> Iterator[str]:
     """Return a region of the server that has no collections and no stream processors.
 
     It is a region of the test's own, or the configured one for tests with ``facedex_environment``,
@@ -66,7 +64,8 @@ def facedex_environment(
     Other services keep their endpoints. Credentials are set only if the environment has none.
     """
     monkeypatch.setenv("AWS_ENDPOINT_URL_REKOGNITION", facedex_server.url)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", facedex_region)
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.setenv(name, facedex_region)
     if "AWS_PROFILE" not in os.environ and "AWS_ACCESS_KEY_ID" not in os.environ:
         for name, value in CREDENTIALS.items():
             monkeypatch.setenv(name, value)

