@@ -213,7 +213,8 @@ def test_server_ends_with_a_killed_pytest(project: Path, pack_directory: Path) -
         process = subprocess.Popen(
             _PYTEST,
             cwd=project,
-            env=user_environment(pack_directory),
+            # The temporary data directory of a killed pytest remains.
+            env={**user_environment(pack_directory), "TMPDIR": str(project)},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
