@@ -29,8 +29,10 @@ def facedex_server(facedex_settings: Mapping[str, str]) -> Iterator[FacedexServe
     try:
         with serving(facedex_settings) as server:
             yield server
+            return
     except ServerFailed as error:
-        pytest.fail(str(error), pytrace=False)
+        reason = str(error)
+    pytest.fail(reason, pytrace=False)
 
 
 @pytest.fixture
