@@ -179,25 +179,31 @@ def test_reason_of_a_failed_start_is_reported(run: Pytest, tmp_path: Path) -> No
 
 def test_region_is_emptied_of_stream_processors_and_collections(run: Pytest) -> None:
     text = """
+import time
+
 def test_it(facedex_server):
     client = facedex_server.client(region="eu-west-1")
     elsewhere = facedex_server.client(region="us-west-2")
     for each in (client, elsewhere):
         each.create_collection(CollectionId="staff")
-    client.create_stream_processor(
-        Name="door",
-        Input={
-            "KinesisVideoStream": {
-                "Arn": "arn:aws:kinesisvideo:eu-west-1:123456789012:stream/door/1"
-            }
-        },
-        Output={
-            "KinesisDataStream": {"Arn": "arn:aws:kinesis:eu-west-1:123456789012:stream/seen"}
-        },
-        Settings={"FaceSearch": {"CollectionId": "staff"}},
-        RoleArn="arn:aws:iam::123456789012:role/streams",
-    )
+    media = facedex_server.client("kinesisvideo", region="eu-west-1")
+    records = facedex_server.client("kinesis", region="eu-west-1")
+    records.create_stream(StreamName="seen", ShardCount=1)
+    seen = records.describe_stream(StreamName="seen")["StreamDescription"]["StreamARN"]
+    for name in ("door", "gate"):
+        client.create_stream_processor(
+            Name=name,
+            Input={
+                "KinesisVideoStream": {"Arn": media.create_stream(StreamName=name)["StreamARN"]}
+            },
+            Output={"KinesisDataStream": {"Arn": seen}},
+            Settings={"FaceSearch": {"CollectionId": "staff"}},
+            RoleArn="arn:aws:iam::123456789012:role/streams",
+        )
     client.start_stream_processor(Name="door")
+    while client.describe_stream_processor(Name="door")["Status"] == "STARTING":
+        time.sleep(0.1)
+    assert client.describe_stream_processor(Name="door")["Status"] == "RUNNING"
     facedex_server.empty("eu-west-1")
     assert client.list_stream_processors()["StreamProcessors"] == []
     assert client.list_collections()["CollectionIds"] == []

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
@@ -169,6 +169,8 @@ def _stop(client: Any, name: str) -> None:
         if status in ("STOPPED", "FAILED"):
             return
         if status in ("STARTING", "RUNNING"):
-            client.stop_stream_processor(Name=name)
+            # It may have failed in the meantime.
+            with suppress(client.exceptions.ResourceInUseException):
+                client.stop_stream_processor(Name=name)
         time.sleep(_POLL)
     raise TimeoutError(f"The stream processor {name} did not stop within {_STREAM_END:.0f} s.")
