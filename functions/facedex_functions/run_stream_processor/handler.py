@@ -41,6 +41,7 @@ from facedex.workflows import live_video
 from facedex.workflows.current_collection import find_kept
 from facedex.workflows.heartbeat import STREAM_LEASE_SECONDS, StreamHeartbeat
 from facedex.workflows.matching import LiveMatcher, Matcher
+from facedex.workflows.watchdog import Watchdog
 from facedex_functions.run_stream_processor.record_writer import RecordWriter, WritingFailed
 from facedex_functions.run_stream_processor.session import Session
 
@@ -74,15 +75,19 @@ def process_stream(record: SQSRecord) -> None:
     if lease is None:
         return
     seconds = min(float(settings().stream_seconds), invocation.remaining() - _SPARE)
-    with StreamHeartbeat(database, lease) as heartbeat:
-        end_lease = _run_session(lease, heartbeat, seconds)
-    try:
-        end_lease(heartbeat.checkpoint)
-        live_video.send(database, settings(), key)
-    except DatabaseUnavailable as error:
-        _logger.warning(
-            "The lease on %s could not be released and will expire: %s", lease.processor.name, error
-        )
+    heartbeat = StreamHeartbeat(database, lease)
+    with Watchdog(lease.processor.name, lambda: heartbeat.holds_lease):
+        with heartbeat:
+            end_lease = _run_session(lease, heartbeat, seconds)
+        try:
+            end_lease(heartbeat.checkpoint)
+            live_video.send(database, settings(), key)
+        except DatabaseUnavailable as error:
+            _logger.warning(
+                "The lease on %s could not be released and will expire: %s",
+                lease.processor.name,
+                error,
+            )
 
 
 def _run_session(lease: RunLease, heartbeat: StreamHeartbeat, seconds: float) -> EndLease:
