@@ -15,24 +15,24 @@ import psycopg
 from facedex.settings import settings
 from facedex_local.postgres.cluster import Postgres
 from tests.e2e.streaming import Scene
-from tests.integration.streaming import PATIENCE
+from tests.integration.streaming import PATIENCE, Configure
 
-# The process that the server starts, with less time to end after the loss of its lease.
+# The process that the server starts, with less time to end without a lease.
 _WORKER = """
 import sys
 from facedex_local import lifeline
 lifeline.watch()
-from facedex.workflows import watchdog
-watchdog.GRACE = float(sys.argv[1])
+from facedex_functions.run_stream_processor import handler
+handler._MARGIN = 0
 from facedex_local.workers.processes import work
-work("run_stream_processor", 0, sys.argv[2])
+work("run_stream_processor", 0, sys.argv[1])
 """
 
 
 @contextmanager
-def working(log: Path, grace: float) -> Iterator[subprocess.Popen[bytes]]:
+def working(log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run a worker process that receives the messages of the service's queue."""
-    command = [sys.executable, "-c", _WORKER, str(grace), settings().stream_queue]
+    command = [sys.executable, "-c", _WORKER, settings().stream_queue]
     with (
         log.open("wb") as output,
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=output) as worker,
@@ -64,17 +64,15 @@ def suspended(pids: set[int]) -> Iterator[None]:
 
 
 def test_process_of_a_worker_ends_if_its_database_connections_hang(
-    scene: Scene, postgres: Postgres, database_url: str, tmp_path: Path
+    scene: Scene, postgres: Postgres, database_url: str, tmp_path: Path, configure: Configure
 ) -> None:
+    configure(DATABASE_PATIENCE=1, STATEMENT_TIMEOUT=1)
     others = backends(postgres, database_url)
     log = tmp_path / "worker.log"
-    with working(log, grace=1) as worker:
+    with working(log) as worker:
         scene.wait("RUNNING", PATIENCE)
         with suspended(backends(postgres, database_url) - others):
             assert worker.wait(PATIENCE) == 1
     output = log.read_text()
-    assert "has not ended 1 seconds after it lost its lease" in output
+    assert "has lasted for 4 seconds without a lease" in output
     assert "process_stream" in output  # in the stack of the waiting thread
-    # Its successor has a process, and ends the run.
-    with working(log, grace=30):
-        scene.stop()
