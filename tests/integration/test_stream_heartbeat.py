@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from time import monotonic, sleep
-from typing import Any
 
-import psycopg
 import pytest
 
 from facedex.store import collections, stream_processors, stream_runs
@@ -18,6 +15,7 @@ from facedex.workflows import heartbeat
 from facedex.workflows.heartbeat import StreamHeartbeat
 from facedex_local.postgres.cluster import Postgres
 from tests.e2e.streaming import until
+from tests.integration.outage import database_outage
 from tests.integration.streaming import begin_run
 
 LEASE = 2.0
@@ -54,25 +52,6 @@ def lost(beat: StreamHeartbeat) -> Callable[[], bool]:
         return False
 
     return look
-
-
-@contextmanager
-def database_outage(database_url: str, postgres: Postgres) -> Iterator[None]:
-    """Make the database refuse connections while the block runs."""
-    name = psycopg.conninfo.conninfo_to_dict(database_url)["dbname"]
-    with psycopg.connect(postgres.url, autocommit=True) as connection:
-
-        def allow(answer: str) -> Any:
-            return connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS {answer}")
-
-        allow("false")
-        connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,)
-        )
-        try:
-            yield
-        finally:
-            allow("true")
 
 
 def test_stop_request_reaches_worker_and_pending_records_may_be_written(
@@ -131,6 +110,34 @@ def test_database_outage_longer_than_the_lease_ends_it(
     with database_outage(database_url, postgres):
         until(lost(beat))
     assert not beat.holds_lease
+
+
+def test_lease_that_expired_in_an_outage_does_not_come_back(
+    database_url: str,
+    postgres: Postgres,
+    database: Database,
+    lease: RunLease,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its writer has stopped by then, so a worker that continued would write no records."""
+    # The lease expires in the middle of the second attempt to reach the database.
+    monkeypatch.setattr(heartbeat, "STREAM_LEASE_SECONDS", 4.0)
+
+    def extended() -> bool:
+        with database.reading() as connection:
+            row = connection.execute(
+                "SELECT leased_until > now() AS extended FROM stream_processors"
+            ).fetchone()
+        return row is not None and bool(row.extended)
+
+    with StreamHeartbeat(database, lease) as beat:
+        until(extended)
+        with database_outage(database_url, postgres):
+            until(lambda: not beat.holds_lease)
+        until(extended, 10)
+        sleep(0.3)  # for the heartbeat's thread to continue
+        assert not beat.holds_lease
+        assert lost(beat)()
 
 
 def test_work_without_progress_loses_its_lease_to_another_worker(

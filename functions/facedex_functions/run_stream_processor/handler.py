@@ -41,10 +41,12 @@ from facedex.workflows import live_video
 from facedex.workflows.current_collection import find_kept
 from facedex.workflows.heartbeat import STREAM_LEASE_SECONDS, StreamHeartbeat
 from facedex.workflows.matching import LiveMatcher, Matcher
+from facedex.workflows.watchdog import Watchdog
 from facedex_functions.run_stream_processor.record_writer import RecordWriter, WritingFailed
 from facedex_functions.run_stream_processor.session import Session
 
 _SPARE: Final = 30.0  # seconds of the invocation reserved for handing over
+_MARGIN: Final = 30.0  # seconds that work without a lease may last, beyond its waits for a database
 # Errors that no retry would correct: the processor fails with their message.
 _FATAL = (
     NoVideo,
@@ -69,20 +71,30 @@ def process_stream(record: SQSRecord) -> None:
     """
     key = json.loads(record.body)["StreamProcessor"]
     database = services.database()
-    with database.transaction() as connection:
+    # The longest planned waits without a lease are two for the database, and some for AWS.
+    waiting = settings().database_patience + settings().statement_timeout
+    grace = 2 * waiting + _MARGIN
+    with (
+        Watchdog(f"the stream processor {key}", lambda: False, grace),
+        database.transaction() as connection,
+    ):
         lease = stream_runs.claim_lease(connection, key, STREAM_LEASE_SECONDS)
     if lease is None:
         return
     seconds = min(float(settings().stream_seconds), invocation.remaining() - _SPARE)
-    with StreamHeartbeat(database, lease) as heartbeat:
-        end_lease = _run_session(lease, heartbeat, seconds)
-    try:
-        end_lease(heartbeat.checkpoint)
-        live_video.send(database, settings(), key)
-    except DatabaseUnavailable as error:
-        _logger.warning(
-            "The lease on %s could not be released and will expire: %s", lease.processor.name, error
-        )
+    heartbeat = StreamHeartbeat(database, lease)
+    with Watchdog(lease.processor.name, lambda: heartbeat.holds_lease, grace):
+        with heartbeat:
+            end_lease = _run_session(lease, heartbeat, seconds)
+        try:
+            end_lease(heartbeat.checkpoint)
+            live_video.send(database, settings(), key)
+        except DatabaseUnavailable as error:
+            _logger.warning(
+                "The lease on %s could not be released and will expire: %s",
+                lease.processor.name,
+                error,
+            )
 
 
 def _run_session(lease: RunLease, heartbeat: StreamHeartbeat, seconds: float) -> EndLease:

@@ -23,6 +23,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from facedex.api.catalog import OTHER_FUNCTIONS
+from facedex.aws.clients import bounded
 from facedex.runtime import handlers
 from facedex_local import shutdown, terminal
 from facedex_local.access import process_token
@@ -178,7 +179,8 @@ def work(function: str, nice: int, queue: str) -> None:
     terminal.escape_output()
     os.nice(nice)
     row = OTHER_FUNCTIONS[function]
-    client: Any = boto3.client("sqs")
+    # With boto3's own timeouts, one request to a queue that hangs could take five minutes.
+    client: Any = boto3.client("sqs", config=bounded())
     EventSource(
         queue,
         handlers.load(row.function),

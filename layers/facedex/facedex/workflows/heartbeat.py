@@ -62,6 +62,7 @@ class Heartbeat:
         self._database, self._what, self._extend = database, what, extend
         self._lease_seconds, self._interval, self._patience = lease_seconds, interval, patience
         self._last = Extended.CONTINUE
+        self._changing_lease = threading.Lock()
         self._progressed_at = monotonic()
         self._expires_at = self._progressed_at + lease_seconds
         self._ended = threading.Event()
@@ -80,8 +81,18 @@ class Heartbeat:
 
     @property
     def holds_lease(self) -> bool:
-        """True while the lease is this worker's, so that it may write."""
-        return self._last is not Extended.OVER and monotonic() < self._expires_at
+        """True while the lease is this worker's, so that it may write.
+
+        A lost lease does not come back, even if an extension that was in progress succeeds after
+        it has expired: other threads may have stopped because of the loss.
+        """
+        with self._changing_lease:
+            return self._check_lease()
+
+    def _check_lease(self) -> bool:
+        if monotonic() >= self._expires_at:
+            self._last = Extended.OVER
+        return self._last is not Extended.OVER
 
     def report_progress(self) -> bool:
         """Record that the work makes progress.
@@ -99,25 +110,29 @@ class Heartbeat:
 
     def _run(self) -> None:
         while not self._ended.wait(self._interval):
-            if monotonic() - self._progressed_at <= self._patience:
+            idle = monotonic() - self._progressed_at
+            if self.holds_lease and idle <= self._patience:
                 self._beat()
-            elif not self.holds_lease:
+            if self.holds_lease:
+                continue
+            if idle > self._patience:
                 _logger.error(
                     "The work on %s made no progress for %.0f seconds; another worker will take it"
                     " over.",
                     self._what,
-                    monotonic() - self._progressed_at,
+                    idle,
                 )
-            if not self.holds_lease:
-                return
+            return
 
     def _beat(self) -> None:
         try:
             began = monotonic()
             with self._database.transaction() as connection:
                 extended = self._extend(connection)
-            self._expires_at = began + self._lease_seconds
-            self._last = extended
+            with self._changing_lease:
+                if self._check_lease():
+                    self._expires_at = began + self._lease_seconds
+                    self._last = extended
         except LeaseLost:
             self._last = Extended.OVER
         except DatabaseUnavailable as error:
