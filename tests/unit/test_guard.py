@@ -131,6 +131,13 @@ def test_a_wrong_secret_and_an_unknown_key_are_refused(url: str, service: str, c
         ("GET", "/", {}, "<Code>AccessDenied</Code>"),
         ("GET", f"/{BUCKET}/a%20b/%C3%BC%2B.jpg", {}, "<Code>AccessDenied</Code>"),
         ("PUT", f"/{BUCKET}/planted", {}, "<Code>AccessDenied</Code>"),
+        # curl's own content type for a body
+        (
+            "PUT",
+            f"/{BUCKET}/planted",
+            {"Content-Type": "application/x-www-form-urlencoded"},
+            "<Code>AccessDenied</Code>",
+        ),
         ("POST", f"/{BUCKET}", {"Content-Type": "text/plain"}, "<Code>AccessDenied</Code>"),
         ("OPTIONS", f"/{BUCKET}/planted", {"Origin": "http://a.example"}, "AccessDenied"),
         ("OPTIONS", "/?Action=DeleteQueue", {}, "<Code>MissingAuthenticationToken</Code>"),

@@ -48,6 +48,29 @@ def test_a_pattern_must_fit_the_whole_value() -> None:
     assert "collectionId" in refusal("CreateCollection", CollectionId="staff\n")
 
 
+@pytest.mark.parametrize(
+    ("partition", "region"), [("aws-us-gov", "us-gov-west-1"), ("aws-cn", "cn-north-1")]
+)
+def test_arns_of_every_partition_are_accepted(partition: str, region: str) -> None:
+    channel = {
+        "SNSTopicArn": f"arn:{partition}:sns:{region}:123456789012:AmazonRekognitionDone",
+        "RoleArn": f"arn:{partition}:iam::123456789012:role/teller",
+    }
+    request = read_request(
+        "StartFaceDetection",
+        {
+            "Video": {"S3Object": {"Bucket": "films", "Name": "lobby.mp4"}},
+            "NotificationChannel": channel,
+        },
+    )
+    assert request["NotificationChannel"] == channel
+    message = refusal(
+        "StartFaceDetection", Video={}, NotificationChannel=channel | {"RoleArn": "arn:a:iam::1:r"}
+    )
+    assert message.startswith("1 validation error detected")
+    assert "notificationChannel.roleArn" in message
+
+
 def test_every_broken_constraint_is_reported_at_once() -> None:
     message = refusal(
         "IndexFaces",

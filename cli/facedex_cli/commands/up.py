@@ -40,9 +40,8 @@ def _read_endpoints(
     envvar="FACEDEX_AUTH",
     default=Auth.NONE.value,
     show_default=True,
-    help="Authentication of the face API: none, or access keys of `facedex keys create`. S3 and"
-    " moto's other services on the same port do not check keys; with `keys` they accept requests"
-    " from loopback addresses only.",
+    help="Authentication of every request on the port, S3's and other services' included: none, or"
+    " access keys of `facedex keys create`.",
 )
 @click.option(
     "--stream-memory",

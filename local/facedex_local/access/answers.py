@@ -46,7 +46,11 @@ def protocol_of(environ: Environ) -> Protocol:
         return Protocol.JSON
     if service == _VIDEO or (service is None and raw_path(environ) in ("/putMedia", "/getMedia")):
         return Protocol.REST_JSON
-    acts = "Action=" in environ["QUERY_STRING"] or environ.get("CONTENT_TYPE", "").startswith(_FORM)
+    # curl and Python's urllib name this type for any body, such as that of an upload with PUT.
+    is_form = environ["REQUEST_METHOD"] == "POST" and environ.get("CONTENT_TYPE", "").startswith(
+        _FORM
+    )
+    acts = "Action=" in environ["QUERY_STRING"] or is_form
     if service != "s3" and acts:
         return Protocol.QUERY
     return Protocol.S3 if service in _S3_SERVICES else Protocol.REST_JSON

@@ -148,14 +148,23 @@ def _compile(pattern: str) -> re.Pattern[str]:
     The patterns of tags use Unicode categories, which Python's ``re`` lacks. Letters and numbers
     (``\\p{L}\\p{N}``) become ``\\w``, which adds the underscore that tags may contain anyway.
     Separators (``\\p{Z}``) are listed, as ``\\s`` would also match tabs and line ends.
+
+    Roles and topics of regions in China or AWS GovCloud have ARNs of their own partition, though
+    the model's patterns begin with ``arn:aws:``.
     """
-    return re.compile(
-        pattern.replace(r"\p{L}", r"\w").replace(r"\p{N}", r"\w").replace(r"\p{Z}", _SEPARATORS)
-    )
+    for theirs, ours in _SPELLINGS.items():
+        pattern = pattern.replace(theirs, ours)
+    return re.compile(pattern)
 
 
 # All characters of Unicode's categories Zs, Zl and Zp.
 _SEPARATORS: Final = r" \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_SPELLINGS: Final = {
+    r"\p{L}": r"\w",
+    r"\p{N}": r"\w",
+    r"\p{Z}": _SEPARATORS,
+    "arn:aws:": "arn:aws(?:-[a-z]+)*:",
+}
 
 
 def _at_least(low: float, sized: bool) -> Constraint:
