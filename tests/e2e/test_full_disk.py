@@ -121,6 +121,7 @@ def test_full_disk_is_reported_and_only_writes_are_refused(
     assert (status, report["status"], report["database"]) == (503, "full", "ok")
     assert report["disk"].startswith("the disk is full: ")
     assert report["disk"].endswith("writes need 64 MiB")
+    assert str(server.directory) not in report["disk"]
     refused = rekognition.exceptions.InternalServerError
     for write in (
         lambda: index(rekognition, portraits["grace"]),

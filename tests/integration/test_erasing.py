@@ -242,6 +242,7 @@ def test_a_table_above_the_limit_or_without_room_is_reported(gallery: Gallery) -
         "the table faces",
         "the write-ahead log",
     ]
+    assert "needs 1 MiB of free disk space" in done.remaining[0]
 
 
 def test_a_role_without_privileges_erases_its_tables_and_names_the_rest(gallery: Gallery) -> None:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -289,28 +288,6 @@ def test_a_page_has_max_results_up_to_the_largest(request_: dict[str, int], size
     items, token = page.split(range(20)[: page.limit], lambda item: item)
     assert len(items) == size
     assert token
-
-
-@pytest.mark.parametrize(
-    "spell",
-    [
-        lambda text: "\n".join(text[at : at + 76] for at in range(0, len(text), 76)) + "\r\n",
-        lambda text: text.rstrip("="),
-        lambda text: text.replace("+", "-").replace("/", "_"),
-        lambda text: f"data:image/jpeg;base64,{text}",
-    ],
-    ids=["wrapped", "unpadded", "url", "data-url"],
-)
-def test_blobs_are_read_in_every_common_spelling_of_base64(spell: Callable[[str], str]) -> None:
-    blob = bytes(range(256)) + b"\xff\xfe\xfd\xfb"
-    request = {"Image": {"Bytes": spell(base64.b64encode(blob).decode())}}
-    assert read_request("DetectFaces", request)["Image"]["Bytes"] == blob
-
-
-@pytest.mark.parametrize("text", ["a", "ab=c", "%%%", "data:image/jpeg,abcd", "abcd====", "ÄÖ=="])
-def test_text_that_is_not_base64_is_refused(text: str) -> None:
-    with pytest.raises(errors.SerializationException, match="base64"):
-        read_request("DetectFaces", {"Image": {"Bytes": text}})
 
 
 def test_a_page_refuses_the_token_of_the_whole_listing_under_a_filter() -> None:

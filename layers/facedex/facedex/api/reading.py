@@ -70,9 +70,12 @@ def _number(value: Any) -> float | None:
     return float(value)
 
 
-_BASE64: Final = re.compile(rb"(?:data:[^,]*;base64,)?([A-Za-z0-9+/_-]*)={0,2}", re.IGNORECASE)
+_BASE64: Final = re.compile(rb"(?:data:[^,]*;base64,)?([A-Za-z0-9+/_-]*)=*", re.IGNORECASE)
 _URL_ALPHABET: Final = bytes.maketrans(b"-_", b"+/")
 _SPACES: Final = b" \t\n\r\v\f"
+_BYTES: Final = "base64-encoded bytes"
+_DATA_URL: Final = re.compile(r"data:[^,]*;base64,", re.IGNORECASE)
+_FOREIGN: Final = re.compile(r"[^A-Za-z0-9+/_= \t\n\r\v\f-]")
 
 
 def _blob(value: Any) -> bytes | None:
@@ -100,6 +103,17 @@ def _lenient_base64(value: str) -> bytes | None:
         return None
 
 
+def _fault_of_base64(value: str) -> str:
+    """Return a clause that says why a text is not base64."""
+    data_url = _DATA_URL.match(value)
+    start = data_url.end() if data_url else 0
+    if foreign := _FOREIGN.search(value, start):
+        return f"the character {foreign[0]!a} at position {foreign.start() + 1} is not of base64"
+    if "=" in value[start:].rstrip("= \t\n\r\v\f"):
+        return "only its end may have '='"
+    return "it has one character too many or is cut off"
+
+
 def _timestamp(value: Any) -> datetime | None:
     seconds = _number(value)
     try:
@@ -110,6 +124,8 @@ def _timestamp(value: Any) -> datetime | None:
 
 def _refuse(value: Any, wanted: str, location: Location) -> SerializationException:
     place = f"'{spell(location)}'" if location else "The request"
+    if wanted == _BYTES and isinstance(value, str):
+        return SerializationException(f"{place} must be {wanted}: {_fault_of_base64(value)}.")
     got = _JSON_TYPES.get(type(value), "null")
     return SerializationException(f"{place} must be {wanted}, not {got}.")
 
@@ -132,7 +148,7 @@ _REQUESTS: Final = Translator(
         "long": (_integer(64), "a whole number of 64 bits"),
         "float": (_number, "a finite number"),
         "double": (_number, "a finite number"),
-        "blob": (_blob, "base64-encoded bytes"),
+        "blob": (_blob, _BYTES),
         "timestamp": (_timestamp, "a timestamp in seconds since 1970"),
     },
     _refuse,

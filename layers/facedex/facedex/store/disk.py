@@ -31,12 +31,15 @@ class Disk:
         return shutil.disk_usage(self.directory).free
 
     def shortage(self) -> str | None:
-        """Return a clause that describes the shortage, or None if there is room for writes."""
+        """Return a clause that describes the shortage, or None if there is room for writes.
+
+        /health shows it to callers without an access key, so it does not name the directory.
+        """
         free = self.free()
         if free >= self.reserve:
             return None
         return (
-            f"the disk is full: {free >> 20} MiB of the disk with {self.directory} are free, and"
+            f"the disk is full: {free >> 20} MiB of the disk with the data directory are free, and"
             f" writes need {self.reserve >> 20} MiB"
         )
 

@@ -238,9 +238,8 @@ def _problem(table: Table, largest: float, room: Callable[[], float]) -> str | N
             " rewritten now"
         )
     if table.size > room():
-        return (
-            f"the table {table.name}: its rewriting needs {table.size >> 20} MiB of free disk space"
-        )
+        needed = -(-table.size >> 20)  # rounded up
+        return f"the table {table.name}: its rewriting needs {needed} MiB of free disk space"
     return None
 
 
