@@ -212,3 +212,18 @@ def test_an_origin_is_read_as_browsers_send_it(text: str, origin: str) -> None:
 def test_what_is_no_single_origin_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="origin"):
         parse_origin(text)
+
+
+def test_a_response_that_passes_two_processes_has_each_header_once() -> None:
+    origins = Origins([APP])
+    request = environ("GET", "/photos/ann.jpg", b"", host=HOST, origin=APP)
+    stored = [("Server", "AmazonS3"), ("Vary", "Accept-Encoding"), ("ETag", "1")]
+    once = origins.amend(request, stored, theirs=True)
+    twice = origins.amend(request, [("Server", "facedex"), *once], theirs=True)
+    names = [name.lower() for name, _ in twice]
+    assert "server" not in names  # the HTTP server adds its own
+    assert [value for name, value in twice if name.lower() == "vary"] == [
+        "Accept-Encoding",
+        "Origin, Referer",
+    ]
+    assert all(names.count(name) == 1 for name in set(names) - {"vary"})

@@ -32,7 +32,9 @@ _SANDBOX: Final = (
 _POLICY: Final = "content-security-policy"
 _SNIFFING: Final = "x-content-type-options"
 _EMBEDDING: Final = "cross-origin-resource-policy"
-_OURS: Final = (_POLICY, _SNIFFING, _EMBEDDING)
+# Headers of which a response has one, and this server's; the last is added by the HTTP server.
+_OURS: Final = (_POLICY, _SNIFFING, _EMBEDDING, "server")
+_VARIES: Final = ("vary", "Origin, Referer")
 
 _METHODS: Final = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
 # Names of headers, RFC 9110, separated by commas.
@@ -73,6 +75,7 @@ class Origins:
             for name, value in headers
             if not name.lower().startswith("access-control-")
             and not (theirs and name.lower() in _OURS)
+            and (name.lower(), value) != _VARIES  # of another process of this server
         ]
         present = {name.lower() for name, _ in kept}
         page = _page(environ)
@@ -80,7 +83,7 @@ class Origins:
         defaults = ((_POLICY, _SANDBOX), (_SNIFFING, "nosniff"), (_EMBEDDING, embedding))
         added = [header for header in defaults if header[0] not in present]
         if self._allowed:
-            added.append(("Vary", "Origin, Referer"))
+            added.append(_VARIES)
         origin = environ.get("HTTP_ORIGIN")
         if origin in self._allowed:
             added += [
