@@ -78,6 +78,10 @@ WRITES: list[tuple[str, Call]] = [
     ("sns", lambda sns: sns.create_topic(Name="more")),
     ("kinesis", lambda kinesis: kinesis.put_record(StreamName="faces", Data=b"", PartitionKey="a")),
     ("kinesisvideo", lambda video: video.create_stream(StreamName="w", DataRetentionInHours=1)),
+    # of services that a read-only key may not use; without a body, and with one
+    ("apigateway", lambda gateway: gateway.get_rest_apis()),
+    ("apigateway", lambda gateway: gateway.create_rest_api(name="doors")),
+    ("lambda", lambda functions: functions.list_functions()),
 ]
 # The codes with which each service refuses a wrong signature, an unknown key, and a lack of rights.
 CODES = {

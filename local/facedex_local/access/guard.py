@@ -195,6 +195,7 @@ def _verified(claimed: Authorization, *, content: bytes = b"") -> Verified:
         claimed.region,
         claimed.day,
         signs_type="content-type" in claimed.signed_headers,
+        has_content=bool(content),
         is_document=content.lstrip()[:1] in (b"{", b"["),
     )
 

@@ -23,7 +23,8 @@ class Verified:
         access_key_id: the key that signed it.
         service, region, day: the scope of the signature.
         signs_type: whether the signature covers Content-Type.
-        is_document: whether the body, if it has been read, begins as JSON does.
+        has_content: whether a body has been read, and is not empty.
+        is_document: whether it begins as JSON does.
         signs_host: whether the signature covers the host; otherwise the host counts only if it
             names a bucket that was verified.
     """
@@ -33,6 +34,7 @@ class Verified:
     region: str = DEFAULT_REGION
     day: str = "20000101"
     signs_type: bool = True
+    has_content: bool = False
     is_document: bool = False
     signs_host: bool = True
 
@@ -58,4 +60,6 @@ def pin(environ: Environ, verified: Verified) -> None:
 def _content_type(environ: Environ, verified: Verified) -> str:
     if "HTTP_X_AMZ_TARGET" in environ:
         return _AMZ_JSON
+    if not verified.has_content:
+        return ""  # moto finds no operation of a REST service in a request with a form
     return _JSON if verified.is_document else _FORM
