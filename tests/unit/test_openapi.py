@@ -141,6 +141,13 @@ def test_patterns_need_no_unicode_mode() -> None:
     assert ecma_pattern("^[a-zA-Z0-9-_]+$") == r"^[a-zA-Z0-9_\-]+$"
 
 
+def test_a_pattern_allows_arns_of_every_partition() -> None:
+    pattern = ecma_pattern(r"(^arn:aws:sns:.*:\w{12}:.+$)")
+    for partition in ("aws", "aws-cn", "aws-us-gov"):
+        assert re.search(pattern, f"arn:{partition}:sns:any:123456789012:done")
+    assert not re.search(pattern, "arn:other:sns:any:123456789012:done")
+
+
 @pytest.mark.parametrize("name", REQUESTS)
 def test_examples_of_requests_are_valid(name: str) -> None:
     schema = {"$ref": f"#/components/schemas/{input_shape(name)}"}

@@ -125,9 +125,11 @@ def ecma_pattern(pattern: str) -> str:
     """Convert a pattern of the service model from Java's syntax to ECMA-262's.
 
     A pattern of the service model has to match the complete value, one of JSON Schema any part of
-    it, so the result is anchored. Hyphens inside character classes are escaped.
+    it, so the result is anchored. Hyphens inside character classes are escaped. ARNs may be of any
+    partition, as in requests.
     """
     body = pattern.removeprefix("^").removesuffix("$").replace(_TAG_CHARACTERS, _NOT_IN_TAGS)
+    body = body.replace("arn:aws:", "arn:aws(-[a-z]+)*:")
     return f"^{body.replace('9-_]', _ESCAPED_HYPHEN)}$"
 
 
