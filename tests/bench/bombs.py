@@ -101,6 +101,7 @@ def images() -> dict[str, bytes]:
         "16-bit PNG of 64 megapixels": _png(SIDE, SIDE, 16, 6),
         "interlaced PNG of 64 megapixels": _png(SIDE, SIDE, 8, 2, interlaced=True),
         "PNG of 25 megapixels": _png(5000, 5000, 8, 2),
+        "16-bit PNG of 9 megapixels, with transparency": _png(3000, 3000, 16, 6),
         "PNG of 1 x 64,000,000": _png(1, 64_000_000, 1, 0),
         "PNG of 64,000,000 x 1": _png(64_000_000, 1, 1, 0),
         "PNG with 3 GiB of text": _text_bombs(),

@@ -26,14 +26,15 @@ class Tables:
     def digests(self) -> dict[str, str | None]:
         """Return a digest of all rows of each table, by the table's name.
 
-        Work on video changes its tables at any time. The digest therefore contains only the number
-        of video jobs, and the columns of stream processors that users set.
+        Work on video changes its tables at any time, and erasures their own. The digest therefore
+        contains only the number of video jobs, and the columns of stream processors that users set.
         """
         names = [
             name
             for (name,) in self.rows(
                 "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
-                " AND tablename NOT LIKE 'video%' AND tablename <> 'stream_processors'"
+                " AND tablename NOT LIKE 'video%'"
+                " AND tablename NOT IN ('stream_processors', 'erasures')"
                 " ORDER BY tablename"
             )
         ]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 import subprocess
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -185,3 +187,19 @@ def test_a_jpeg_of_64_megapixels_takes_the_memory_of_the_reduced_picture() -> No
     highest_, after = decoding(encode(gradient, "JPEG"), 1)
     assert highest_ < 60  # 2000 x 2000 pixels of 3 and 4 bytes, and the file
     assert after < 20
+
+
+@pytest.mark.parametrize(("depth", "colour", "most"), [(8, 2, 1), (8, 6, 3 / 4), (16, 6, 3 / 8)])
+def test_pngs_with_more_bytes_for_a_pixel_may_have_fewer_pixels(
+    depth: int, colour: int, most: float
+) -> None:
+    allowed, side = 120_000, 100
+    for rows in (int(allowed * most / side) - 2, int(allowed * most / side) + 2):
+        header = struct.pack(">IIBBBBB", side, rows, depth, colour, 0, 0, 0)
+        row = bytes(1 + side * depth * {2: 3, 6: 4}[colour] // 8)
+        photo = png((b"IHDR", header), (b"IDAT", zlib.compress(row * rows)), (b"IEND", b""))
+        if rows < allowed * most / side:
+            assert images.decode(photo, max_whole_pixels=allowed).height == rows
+        else:
+            with pytest.raises(ImageTooLarge, match="at most 120000 pixels"):
+                images.decode(photo, max_whole_pixels=allowed)

@@ -85,7 +85,8 @@ def decode(
         longest_side: pixels below which the longest side is never reduced.
         max_pixels: maximum size; checked against the header before decoding.
         max_whole_pixels: the same for PNG and progressive JPEG, whose pixels are all in memory
-            before they can be reduced.
+            before they can be reduced. It is the number of 8-bit RGB pixels: a PNG of 16 bits or
+            with transparency may have fewer.
         smallest_side: minimum of either side.
 
     Raises:
@@ -138,8 +139,10 @@ def _read(data: bytes, kind: str) -> Jpeg | Png:
 def _check_size(file: Jpeg | Png, max_pixels: int, max_whole_pixels: int) -> None:
     most = max_pixels if file.reducible else min(max_pixels, max_whole_pixels)
     width, height = file.width, file.height
-    if width * height > most:
+    if _weight(file) > most:
         advice = "" if most == max_pixels else f" A baseline JPEG may have {max_pixels}."
+        if width * height <= most:
+            advice = " The limit is for 8 bits and three colours; this image has more of them."
         raise ImageTooLarge(
             f"The image has {width} x {height} pixels; send at most {most} pixels.{advice}"
         )
@@ -147,6 +150,15 @@ def _check_size(file: Jpeg | Png, max_pixels: int, max_whole_pixels: int) -> Non
         raise ImageTooLarge(
             f"The image has {width} x {height} pixels; either side may have at most {MAX_SIDE}."
         )
+
+
+def _weight(file: Jpeg | Png) -> int:
+    """Return the pixels of an image, or as many of 8-bit RGB as have its bytes if those are more.
+
+    A PNG of 16 bits and four channels takes nearly three times as long as one of 8-bit RGB.
+    """
+    pixels = file.width * file.height
+    return max(pixels, pixels * file.pixel_bits // 24) if isinstance(file, Png) else pixels
 
 
 def _check_smallest(file: Jpeg | Png, side: int) -> None:
@@ -207,7 +219,7 @@ def _require_complete(picture: pillow.Image, altered: pillow.Image) -> None:
 
 
 def _decode_png(file: Png, longest_side: int) -> Image:
-    with _turn(file.width * file.height):
+    with _turn(_weight(file)):
         reduction = _reduction(file.width, file.height, longest_side)
         try:
             picture = _load_png(file.data, reduction)

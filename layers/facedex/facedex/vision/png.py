@@ -79,9 +79,14 @@ class Png:
         return b"".join((self.lead, _chunk(_PIXELS, self.packed), _chunk(_END, b"")))
 
     @property
+    def pixel_bits(self) -> int:
+        """The number of bits of a pixel, from 1 to 64."""
+        return _CHANNELS[self.colour] * self.depth
+
+    @property
     def unpacked_size(self) -> int:
         """The number of bytes that the pixels take, one filter byte in each row included."""
-        bits = _CHANNELS[self.colour] * self.depth
+        bits = self.pixel_bits
         if not self.interlaced:
             return self.height * (1 + (self.width * bits + 7) // 8)
         total = 0
