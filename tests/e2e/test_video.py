@@ -263,7 +263,7 @@ def test_a_film_that_was_cut_off_is_searched_as_far_as_it_goes(
     answer = studio.wait(studio.start(cut_off))
     assert answer["JobStatus"] == "SUCCEEDED"
     message = answer["StatusMessage"]
-    assert message.startswith(f"The video is cut off: only 60 % of its {len(whole)} bytes are")
+    assert message.startswith(f"The video is cut off: only 60 % of the {len(whole)} bytes")
     searched = answer["VideoMetadata"]["DurationMillis"]
     assert 2000 < searched < 5500
     assert names(answer["Persons"]) == {0: {name}}

@@ -70,7 +70,7 @@ def cut_off(reason: str) -> FilmError:
 
 def _share(size: int, declared: int) -> str:
     share = min(99, round(100 * size / declared))
-    return f"only {share} % of its {declared} bytes are present"
+    return f"only {share} % of the {declared} bytes that it declares are present"
 
 
 def _declared_size(head: bytes) -> int:
