@@ -36,7 +36,7 @@ FROM users CROSS JOIN LATERAL (
 _ROUNDING = 2e-3  # of vectors with 16-bit numbers
 
 _COUNTERS = """
-SELECT coalesce(sum(faces), 0), coalesce(sum(users), 0),
+SELECT collection_id, deleted_at IS NOT NULL, coalesce(sum(faces), 0), coalesce(sum(users), 0),
     (SELECT count(*) FROM faces WHERE faces.collection_key = collections.collection_key),
     (SELECT count(*) FROM users WHERE users.collection_key = collections.collection_key)
 FROM collections LEFT JOIN collection_counts USING (collection_key)
@@ -62,6 +62,9 @@ def contradictions(tables: Tables) -> Iterator[str]:
             )
         elif not no_vector and not (abs(cosine - 1) < _ROUNDING and abs(length - 1) < _ROUNDING):
             yield f"a user's vector is not the mean of its faces' (cosine {cosine}, norm {length})"
-    for faces, users, face_rows, user_rows in tables.rows(_COUNTERS):
+    for name, deleted, faces, users, face_rows, user_rows in tables.rows(_COUNTERS):
         if (faces, users) != (face_rows, user_rows):
-            yield f"counted {faces} faces and {users} users; there are {face_rows} and {user_rows}"
+            yield (
+                f"{name} ({'deleted' if deleted else 'kept'}) counted {faces} faces and {users}"
+                f" users; there are {face_rows} and {user_rows}"
+            )
