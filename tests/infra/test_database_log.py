@@ -16,6 +16,14 @@ from tests.infra.synthesis import Synthesis
 _NAMES: Final = ("staff-of-alice", "alice-the-user", "alice-by-parameter", "alice-of-no-uuid")
 # Of RDS alone, and those that a session cannot set.
 _NOT_OF_A_SESSION: Final = {"rds.force_ssl", "log_connections", "log_disconnections"}
+# Postgres's defaults, which the embedded server does not have.
+_DEFAULTS: Final = {
+    "log_min_messages": "warning",
+    "log_min_error_statement": "error",
+    "log_error_verbosity": "default",
+    "log_parameter_max_length": "-1",
+    "log_parameter_max_length_on_error": "0",
+}
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +61,9 @@ def test_errors_leave_no_name_in_the_databases_log(default: Synthesis, postgres:
     parameters = {
         name: value for name, value in group["Parameters"].items() if name not in _NOT_OF_A_SESSION
     }
-    usual = _written(postgres, {"log_parameter_max_length_on_error": "-1"})
+    usual = _written(postgres, _DEFAULTS | {"log_parameter_max_length_on_error": "-1"})
     assert all(name in usual for name in _NAMES)
-    silent = _written(postgres, parameters)
+    silent = _written(postgres, _DEFAULTS | parameters)
     assert not [name for name in _NAMES if name in silent]
     # Postgres still says what is no statement's error.
     assert 'database "nowhere" does not exist' in silent
