@@ -22,7 +22,7 @@ from facedex.turns import Turns
 from facedex.vision import images, sessions
 from facedex.vision.allocator import Trimmer
 from facedex.vision.sessions import Network
-from facedex.vision.vision_errors import ImageTooLarge, ImageTooSmall, InvalidImage
+from facedex.vision.vision_errors import Busy, ImageTooLarge, ImageTooSmall, InvalidImage
 from tests.unit.containers import encode, png
 from tests.unit.tiny_networks import scrfd
 
@@ -203,3 +203,13 @@ def test_pngs_with_more_bytes_for_a_pixel_may_have_fewer_pixels(
         else:
             with pytest.raises(ImageTooLarge, match="at most 120000 pixels"):
                 images.decode(photo, max_whole_pixels=allowed)
+
+
+def test_a_large_image_waits_for_others_as_long_as_its_caller_does() -> None:
+    photo = encode(Image.new("L", (2500, 2000)))
+    with images.in_flight.hold(images.IN_FLIGHT):
+        with pytest.raises(Busy, match="try again"):
+            images.decode(photo, patience=0.05)
+        small = encode(Image.new("L", (200, 100)))
+        assert images.decode(small, patience=0.05).width == 200
+    assert images.decode(photo, patience=0.05).width == 2500

@@ -79,3 +79,14 @@ def test_a_failure_gives_its_amount_back() -> None:
         with pytest.raises(ValueError, match="damaged"), turns.hold(10):
             raise ValueError("damaged")
     assert turns.used == turns.waiting == 0
+
+
+def test_a_turn_that_does_not_come_in_time_is_given_up_and_blocks_no_other() -> None:
+    turns = Turns(10)
+    with turns.hold(8):
+        with pytest.raises(TimeoutError), turns.hold(5, patience=0.05):
+            pass
+        assert (turns.used, turns.waiting) == (8, 0)
+        with turns.hold(2, patience=0.05):
+            assert turns.used == 10
+    assert turns.used == 0

@@ -40,5 +40,6 @@ def index_upload(notice: Notice, upload: Upload, services: Services) -> IndexedU
     if not upload.data:
         raise InvalidImageFormatException("The object has no bytes; upload a JPEG or PNG image.")
     request |= {"Image": {"Bytes": upload.data}}
-    result = with_current_model(partial(index, request, services))
+    # No caller waits, and an object that had to be repeated too often would become a dead letter.
+    result = with_current_model(partial(index, request, services, patience=None))
     return IndexedUpload(result, upload.tagged)

@@ -37,10 +37,18 @@ class Turns:
         return len(self._queue)
 
     @contextmanager
-    def hold(self, amount: int) -> Iterator[None]:
-        """Wait for the turn, and use an amount while the block runs."""
+    def hold(self, amount: int, patience: float | None = None) -> Iterator[None]:
+        """Wait for the turn, and use an amount while the block runs.
+
+        Args:
+            amount: the amount.
+            patience: seconds to wait at most; without a limit if None.
+
+        Raises:
+            TimeoutError: if the turn did not come in time.
+        """
         amount = min(amount, self.most)
-        self._wait(amount)
+        self._wait(amount, patience)
         try:
             yield
         finally:
@@ -48,14 +56,16 @@ class Turns:
                 self._used -= amount
                 self._changed.notify_all()
 
-    def _wait(self, amount: int) -> None:
+    def _wait(self, amount: int, patience: float | None) -> None:
         turn = object()
         with self._changed:
             self._queue.append(turn)
             try:
-                self._changed.wait_for(
-                    lambda: self._queue[0] is turn and self._used + amount <= self.most
+                came = self._changed.wait_for(
+                    lambda: self._queue[0] is turn and self._used + amount <= self.most, patience
                 )
+                if not came:
+                    raise TimeoutError
                 self._used += amount
             finally:
                 self._queue.remove(turn)

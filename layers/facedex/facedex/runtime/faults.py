@@ -25,6 +25,7 @@ _ERRORS: Final[dict[type[Exception], type[errors.ServiceError]]] = {
     store_errors.TooManyTags: errors.ServiceQuotaExceededException,
     store_errors.UserExists: errors.ConflictException,
     store_errors.UserNotFound: errors.ResourceNotFoundException,
+    vision_errors.Busy: errors.ThrottlingException,
     vision_errors.ImageTooLarge: errors.ImageTooLargeException,
     vision_errors.ImageTooSmall: errors.InvalidParameterException,
     vision_errors.InvalidImage: errors.InvalidImageFormatException,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,7 +16,7 @@ from facedex.turns import Turns
 from facedex.vision import allocator, jpeg, png
 from facedex.vision.jpeg import Jpeg
 from facedex.vision.png import Png
-from facedex.vision.vision_errors import ImageTooLarge, ImageTooSmall, InvalidImage
+from facedex.vision.vision_errors import Busy, ImageTooLarge, ImageTooSmall, InvalidImage
 
 FORMATS: Final = {jpeg.SIGNATURE: "JPEG", png.SIGNATURE: "PNG"}
 LONGEST_SIDE: Final = 1920
@@ -69,6 +69,7 @@ def decode(
     max_pixels: int = MAX_PIXELS,
     max_whole_pixels: int = MAX_WHOLE_PIXELS,
     smallest_side: int = 1,
+    patience: float | None = None,
 ) -> Image:
     """Decode a JPEG or PNG image and turn it upright by its EXIF orientation.
 
@@ -88,8 +89,10 @@ def decode(
             before they can be reduced. It is the number of 8-bit RGB pixels: a PNG of 16 bits or
             with transparency may have fewer.
         smallest_side: minimum of either side.
+        patience: seconds to wait for the turn at most; without a limit if None.
 
     Raises:
+        Busy: if the turn did not come in time.
         InvalidImage: if the data is not a complete JPEG or PNG, or is a JPEG with more scans than
             an encoder produces.
         ImageTooLarge: if the image has more pixels than allowed.
@@ -101,10 +104,10 @@ def decode(
         _check_size(file, max_pixels, max_whole_pixels)
         _check_smallest(file, smallest_side)
         if isinstance(file, Png):
-            return _decode_png(file, longest_side)
+            return _decode_png(file, longest_side, patience)
         file.require_few_scans(MOST_SCANS * max_whole_pixels)
-        return _decode_jpeg(file, longest_side)
-    except (ImageTooLarge, ImageTooSmall, InvalidImage):
+        return _decode_jpeg(file, longest_side, patience)
+    except (Busy, ImageTooLarge, ImageTooSmall, InvalidImage):
         raise
     except Exception as error:  # damaged files make Pillow raise almost anything
         raise InvalidImage(
@@ -175,20 +178,24 @@ def _reduction(width: int, height: int, longest_side: int) -> int:
 
 
 @contextmanager
-def _turn(pixels: int) -> Iterator[None]:
+def _turn(pixels: int, patience: float | None) -> Iterator[None]:
     """Wait until that many pixels may be decoded, and return their memory afterwards."""
     if pixels <= SMALL:
         yield
         return
-    with in_flight.hold(pixels):
+    with ExitStack() as turn:
+        try:
+            turn.enter_context(in_flight.hold(pixels, patience))
+        except TimeoutError:
+            raise Busy("The server is decoding other large images; try again.") from None
         yield
     allocator.trimmer.trim_later()
 
 
-def _decode_jpeg(file: Jpeg, longest_side: int) -> Image:
+def _decode_jpeg(file: Jpeg, longest_side: int, patience: float | None) -> Image:
     width, height = file.width, file.height
     reduction = _reduction(width, height, longest_side)
-    with _turn(width * height // (reduction**2 if file.reducible else 1)):
+    with _turn(width * height // (reduction**2 if file.reducible else 1), patience):
         picture = _load_jpeg(file.data, reduction)
         last = picture.getpixel((picture.width - 1, picture.height - 1))
         if not file.certain or last in _MISSING:
@@ -218,8 +225,8 @@ def _require_complete(picture: pillow.Image, altered: pillow.Image) -> None:
         raise InvalidImage("The JPEG image is damaged or truncated; send a complete file.")
 
 
-def _decode_png(file: Png, longest_side: int) -> Image:
-    with _turn(_weight(file)):
+def _decode_png(file: Png, longest_side: int, patience: float | None) -> Image:
+    with _turn(_weight(file), patience):
         reduction = _reduction(file.width, file.height, longest_side)
         try:
             picture = _load_png(file.data, reduction)

@@ -12,6 +12,10 @@ class InvalidImage(ValueError):
     """The bytes are not a complete JPEG or PNG image."""
 
 
+class Busy(RuntimeError):
+    """Other images are being decoded, and the turn of this one did not come in time."""
+
+
 class ImageTooLarge(ValueError):
     """The image has more pixels than allowed."""
 

@@ -46,12 +46,18 @@ class Indexed:
     unindexed: Sequence[tuple[Face, Sequence[str]]]
 
 
-def index(request: Mapping[str, Any], services: Services) -> Indexed:
+def index(
+    request: Mapping[str, Any],
+    services: Services,
+    *,
+    patience: float | None = pictures.PATIENCE,
+) -> Indexed:
     """Find the faces in a photo and add them to a collection, with the collection's pack.
 
     Args:
         request: a checked request of IndexFaces, in the service model's names.
         services: of the request.
+        patience: see :func:`pictures.read`.
 
     Raises:
         ModelMismatch: if the collection changed to another model; nothing was stored.
@@ -59,7 +65,7 @@ def index(request: Mapping[str, Any], services: Services) -> Indexed:
     """
     seen = find_recent(services.database, request["CollectionId"])
     pack = services.pack_of(seen)
-    picture = pictures.read(services, request["Image"], pack)
+    picture = pictures.read(services, request["Image"], pack, patience=patience)
     chosen, unindexed = _choose(
         picture.faces, request.get("QualityFilter", "AUTO"), request.get("MaxFaces")
     )

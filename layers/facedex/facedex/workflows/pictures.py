@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 # Rekognition's smallest image, in pixels of either side.
 _SMALLEST_SIDE: Final = 80
 
+# Seconds that a large image waits for others, before the caller is asked to repeat the request. A
+# client that waits longer believes that the server is gone.
+PATIENCE: Final = 1.5
+
 # Rekognition processes the 100 largest faces of an image.
 MAX_FACES: Final = 100
 
@@ -50,15 +54,23 @@ class Picture:
         return self.pack.describe(self.image, self.detected)
 
 
-def read(services: Services, document: Mapping[str, Any], pack: Pack | None = None) -> Picture:
+def read(
+    services: Services,
+    document: Mapping[str, Any],
+    pack: Pack | None = None,
+    *,
+    patience: float | None = PATIENCE,
+) -> Picture:
     """Read the service model's ``Image`` and find the faces in it.
 
     Args:
         services: of the request.
         document: the ``Image``.
         pack: finds the faces; the default pack if None.
+        patience: seconds that a large image waits for others at most; without a limit if None.
 
     Raises:
+        Busy: if a large image waited for others in vain.
         ServiceError: if the image cannot be read.
         InvalidImage: if the image is not a complete JPEG or PNG.
         ImageTooLarge: if the image has too many pixels.
@@ -73,6 +85,7 @@ def read(services: Services, document: Mapping[str, Any], pack: Pack | None = No
         max_pixels=services.settings.max_pixels,
         max_whole_pixels=services.settings.max_whole_pixels,
         smallest_side=_SMALLEST_SIDE,
+        patience=patience,
     )
     pack = pack or services.pack
     return Picture(data, image, detect(services, image, pack), pack)
