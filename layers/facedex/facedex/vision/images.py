@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -27,8 +28,8 @@ MAX_WHOLE_PIXELS: Final = 25_000_000
 MOST_SCANS: Final = 16  # of a progressive JPEG of that size, half a second; encoders make about 10
 MAX_SIDE: Final = 65_500  # the longest side that JPEG decoders accept
 
-# Decoding of all threads, in pixels in memory. Images below SMALL do not wait for their turn: the
-# number of threads bounds them.
+# Decoding of all threads, in pixels in memory. Images of at most SMALL pixels do not wait for their
+# turn: the number of threads bounds them.
 IN_FLIGHT: Final = 50_000_000
 SMALL: Final = 4_000_000
 STRIP: Final = 1_000_000  # pixels to convert at once
@@ -51,6 +52,9 @@ _MOST_REPACKED: Final = 64 << 20  # bytes of unpacked pixels; packing takes half
 
 allocator.configure()  # every process that handles pixels imports this module
 in_flight: Final = Turns(IN_FLIGHT)
+# As many large images are decoded at once as there are processors: sixteen at once would all take
+# as long as the last one of a queue.
+decoding: Final = Turns(os.cpu_count() or 1)
 
 
 @dataclass(frozen=True)
@@ -178,13 +182,21 @@ def _reduction(width: int, height: int, longest_side: int) -> int:
 
 
 @contextmanager
-def _turn(pixels: int, patience: float | None) -> Iterator[None]:
-    """Wait until that many pixels may be decoded, and return their memory afterwards."""
-    if pixels <= SMALL:
+def _turn(file: Jpeg | Png, pixels: int, patience: float | None) -> Iterator[None]:
+    """Wait until an image may be decoded, and return its memory afterwards.
+
+    Args:
+        file: the image.
+        pixels: number of its pixels that are in memory while it is decoded.
+        patience: seconds to wait at most; without a limit if None.
+    """
+    if _weight(file) <= SMALL:
         yield
         return
     with ExitStack() as turn:
         try:
+            # In this order: a thread that holds pixels waits for nothing more.
+            turn.enter_context(decoding.hold(1, patience))
             turn.enter_context(in_flight.hold(pixels, patience))
         except TimeoutError:
             raise Busy("The server is decoding other large images; try again.") from None
@@ -195,7 +207,7 @@ def _turn(pixels: int, patience: float | None) -> Iterator[None]:
 def _decode_jpeg(file: Jpeg, longest_side: int, patience: float | None) -> Image:
     width, height = file.width, file.height
     reduction = _reduction(width, height, longest_side)
-    with _turn(width * height // (reduction**2 if file.reducible else 1), patience):
+    with _turn(file, width * height // (reduction**2 if file.reducible else 1), patience):
         picture = _load_jpeg(file.data, reduction)
         last = picture.getpixel((picture.width - 1, picture.height - 1))
         if not file.certain or last in _MISSING:
@@ -226,7 +238,7 @@ def _require_complete(picture: pillow.Image, altered: pillow.Image) -> None:
 
 
 def _decode_png(file: Png, longest_side: int, patience: float | None) -> Image:
-    with _turn(_weight(file), patience):
+    with _turn(file, _weight(file), patience):
         reduction = _reduction(file.width, file.height, longest_side)
         try:
             picture = _load_png(file.data, reduction)

@@ -21,7 +21,7 @@ _SMALLEST_SIDE: Final = 80
 
 # Seconds that a large image waits for others, before the caller is asked to repeat the request. A
 # client that waits longer believes that the server is gone.
-PATIENCE: Final = 1.5
+PATIENCE: Final = 1.0
 
 # Rekognition processes the 100 largest faces of an image.
 MAX_FACES: Final = 100
