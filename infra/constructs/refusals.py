@@ -64,8 +64,8 @@ def watch_refusals(api: Api, settings: StackSettings) -> Watched:
                 "Refused",
                 refused,
                 _MANY,
-                "Many requests without a valid signature or permission: somebody tries to get in,"
-                " or a caller has the wrong key.",
+                "Many requests without a valid signature or permission: from an attacker, or from a"
+                " caller that has the wrong key.",
             ),
             Watch(
                 "Throttled",

@@ -38,7 +38,7 @@ class Client:
     """One of several clients of one collection; each owns its faces, users and collections.
 
     Attributes:
-        oracle: what this client was told.
+        oracle: the answers that this client received.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What a client was told is stored, to be compared with what the product shows.
+"""The answers that a client received, to be compared with what the product stores.
 
 The state is a set of facts, such as ``("face", "ann-1")`` or ``("member", "user-2", "ann-1")``. An
 acknowledged write changes the state. A write whose answer was lost makes a second state possible:
@@ -15,7 +15,7 @@ Change = Callable[[State], State]
 
 
 class Oracle:
-    """The states that are possible after what one client was told.
+    """The states that are possible after the answers that one client received.
 
     Attributes:
         possible: the possible states; more than one only after a lost answer.

@@ -13,7 +13,7 @@ from typing import Any
 from tests.deployed.emulator import ACCOUNT, REGION, Emulator
 
 _ROOT = Path(__file__).parents[2]
-# A custom resource that crashes is waited for during an hour.
+# CloudFormation waits an hour for a custom resource that has crashed.
 _LONGEST = 400.0
 
 

@@ -1,7 +1,6 @@
 """The clusters' Postgres: embedded ones behind TLS, at a loopback address of their own.
 
-Every cluster's name leads to this address; the name that a client gives in its TLS handshake tells
-which cluster it wants.
+All clusters have this address. The host name in a client's TLS handshake selects the cluster.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from tests.tools import do_without
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext
 
-# A name of somebody else that points to this machine, as in an attack by DNS rebinding.
+# A foreign host name that points to this machine, as in an attack by DNS rebinding.
 REBOUND = "rebound.example"
 _ARGUMENTS = (
     "--no-sandbox",

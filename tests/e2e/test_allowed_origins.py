@@ -75,7 +75,7 @@ def test_every_process_and_port_obeys(running: Server) -> None:
         ContentType="text/html",
         ACL="public-read",
     )
-    # Rules of a bucket open nothing: whoever may write to S3 may set them.
+    # A bucket's rules allow no page: every client that may write to S3 may set them.
     rule = {"AllowedMethods": ["GET", "PUT"], "AllowedOrigins": ["*"]}
     s3.put_bucket_cors(Bucket="kept", CORSConfiguration={"CORSRules": [rule]})
     for _ in range(CONNECTIONS):

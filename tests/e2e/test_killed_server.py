@@ -44,7 +44,7 @@ def await_children(server: Server, module: str, count: int) -> list[psutil.Proce
 
 
 def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
-    """Return those that run; one that nobody has waited for yet has ended all the same."""
+    """Return those that run; one that has ended and was not waited for yet does not count."""
     running = []
     for each in processes:
         with suppress(psutil.NoSuchProcess):

@@ -27,7 +27,7 @@ ROLE = "arn:aws:iam::123456789012:role/any"
 
 
 class Stranger:
-    """A server of somebody else, which records what arrives and redirects to another path."""
+    """A foreign server, which records what arrives and redirects to another path."""
 
     def __init__(self) -> None:
         self.arrived: list[tuple[str, bytes]] = []

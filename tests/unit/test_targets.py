@@ -57,7 +57,7 @@ def test_an_unknown_target_is_an_unknown_operation(service: str | None, target: 
 
 
 @pytest.mark.parametrize("service", ["sqs", "dynamodb", "kinesis"])
-def test_a_target_of_rekognition_is_ours_whoever_it_is_signed_for(service: str) -> None:
+def test_a_target_of_rekognition_is_ours_whichever_service_it_is_signed_for(service: str) -> None:
     target = "rekognitionservice.ListCollections"
     request = environ("POST", "/", b"{}", x_amz_target=target, authorization=signed(service))
     assert json.loads(ask(request)[2])["__type"] == "UnknownOperationException"

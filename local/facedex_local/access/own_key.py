@@ -1,8 +1,8 @@
 """The access key of a running server's own machine, for the commands of the same user.
 
 It is random for each start, kept in memory and in a file that only its owner can read, and not
-among the keys that ``facedex keys`` lists. It changes nothing about who has access: whoever reads
-the data directory can also create a key there.
+among the keys that ``facedex keys`` lists. It gives access to no additional user: a user who can
+read the data directory can also create a key there.
 """
 
 from __future__ import annotations

@@ -131,7 +131,7 @@ def read(data: bytes) -> Png:
     """Read a PNG file; pass over everything but its pixels.
 
     The checksums of the chunks that carry pixels must be right, except of the last one in a
-    truncated file. Transparent colours that break the specification are passed over, as browsers
+    truncated file. Transparent colours that break the specification are ignored, as browsers
     do.
 
     Raises:
@@ -199,7 +199,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
                 raise InvalidImage(_DAMAGED)
         elif not name.isalpha():
             return  # damage: what follows is no chunk
-        elif name[:1].isupper():  # PNG, 5.4: it must not be passed over
+        elif name[:1].isupper():  # PNG, 5.4: it must not be ignored
             raise InvalidImage(
                 f"The PNG image has a chunk {name.decode('ascii')}, which no standard defines;"
                 " save it as a standard PNG."
