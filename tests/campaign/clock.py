@@ -14,15 +14,12 @@ import time
 from pathlib import Path
 from random import Random
 
-from tests.campaign.kills import check_tables
-from tests.campaign.mix import clients
+from tests.campaign.crew import check_tables, enlist, stopping
 from tests.campaign.stage import Part, PartSkipped, Stage, together
 from tests.campaign.tally import Tally
-from tests.campaign.views import views
 from tests.e2e.restarting import Machine
 
 CLIENTS = 3
-_COLLECTION = "staff"
 _OFFSETS = (-86400 * 400, -86400, -3600, -61, -1, 0, 1, 61, 3600, 86400, 86400 * 400)  # seconds
 _PAUSE = (1.0, 4.0)  # seconds between jumps
 
@@ -42,18 +39,13 @@ class Clock(Part):
             LD_PRELOAD=str(_compile(stage.folder)),
             CAMPAIGN_CLOCK=str(offset),
         )
-        try:
-            machine.client("rekognition").create_collection(CollectionId=_COLLECTION)
-            pictures = views(stage.portraits)
-            mixed = clients(machine.url, _COLLECTION, pictures, tally, stage.random, CLIENTS)
+        with stopping(machine, tally):
+            mixed = enlist(machine, stage, tally, CLIENTS)
             jumper = _Jumper(offset, stage.random("jumper"), tally)
             together(stage, tally, *[client.step for client in mixed], jumper.step)
             for client in mixed:
                 client.audit()
             check_tables(machine, tally)
-        finally:
-            if status := machine.server.stop():
-                tally.surprise(f"The server stopped with status {status}.")
 
 
 class _Jumper:

@@ -10,15 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
-from tests.campaign.kills import check_tables
-from tests.campaign.mix import clients
+from tests.campaign.crew import check_tables, enlist, stopping
 from tests.campaign.stage import Part, PartSkipped, Stage, together
 from tests.campaign.tally import Tally
-from tests.campaign.views import views
 from tests.e2e.restarting import Machine
 
 CLIENTS = 3
-_COLLECTION = "staff"
 _MEGABYTES = 220  # of the file system; a new data directory needs about a quarter of it
 _FULL = (1.0, 5.0)  # seconds for which the disk stays full
 _FREE = (2.0, 6.0)  # seconds between two such times
@@ -34,10 +31,8 @@ class Disk(Part):
     def run(self, stage: Stage, tally: Tally) -> None:
         with _small_file_system(stage.folder / "small") as mounted:
             machine = Machine(mounted / "data", stage.pack_directory)
-            try:
-                machine.client("rekognition").create_collection(CollectionId=_COLLECTION)
-                pictures = views(stage.portraits)
-                mixed = clients(machine.url, _COLLECTION, pictures, tally, stage.random, CLIENTS)
+            with stopping(machine, tally):
+                mixed = enlist(machine, stage, tally, CLIENTS)
                 filler = _Filler(mounted, stage.random("filler"), tally)
                 together(stage, tally, *[client.step for client in mixed], filler.step)
                 filler.empty()
@@ -48,9 +43,6 @@ class Disk(Part):
                 for client in mixed:
                     client.audit()
                 check_tables(machine, tally)
-            finally:
-                if status := machine.server.stop():
-                    tally.surprise(f"The server stopped with status {status}.")
 
 
 @contextmanager

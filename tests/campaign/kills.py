@@ -13,21 +13,17 @@ from random import Random
 import psutil
 
 from tests.campaign.camera import Camera
+from tests.campaign.crew import check_tables, enlist, stopping
 from tests.campaign.jobs import Jobs
-from tests.campaign.mix import clients
 from tests.campaign.stage import Part, Stage, together
 from tests.campaign.tally import Tally
 from tests.campaign.uploads import Uploads
 from tests.campaign.views import views
-from tests.e2e.consistency import contradictions, orphans
 from tests.e2e.restarting import Machine
-from tests.e2e.tables import Tables
 from tests.e2e.uploading import storage_elsewhere
 
 CLIENTS = 4
-_COLLECTION = "staff"
 _SHORTEST, _LONGEST = 3.0, 9.0  # seconds between kills
-_SWEEP = 60.0  # maximum seconds until the rows of deleted collections are gone
 
 
 class Kills(Part):
@@ -46,19 +42,14 @@ class Kills(Part):
                 PYTHONFAULTHANDLER="1",
                 **{f"AWS_ENDPOINT_URL_{name}": storage for name in ("S3", "SQS", "SNS")},
             )
-            try:
+            with stopping(machine, tally):
                 self._attack(stage, tally, machine, storage)
-            finally:
-                if status := machine.server.stop():
-                    tally.surprise(f"The server stopped with status {status}.")
             if "Traceback" in (log := machine.server.log.read_text(errors="replace")):
                 tally.surprise("The server logged a traceback.", material=log.encode())
 
     def _attack(self, stage: Stage, tally: Tally, machine: Machine, storage: str) -> None:
-        machine.client("rekognition").create_collection(CollectionId=_COLLECTION)
-        pictures = views(stage.portraits)
-        mixed = clients(machine.url, _COLLECTION, pictures, tally, stage.random, CLIENTS)
-        uploads = Uploads(machine, storage, pictures[0], tally)
+        mixed = enlist(machine, stage, tally, CLIENTS)
+        uploads = Uploads(machine, storage, views(stage.portraits)[0], tally)
         jobs = Jobs(machine, storage, stage.portraits, tally)
         camera = Camera(machine, tally)
         killer = _Killer(machine, stage.random("killer"), tally, camera.killed, uploads)
@@ -127,20 +118,3 @@ _KINDS: dict[str, Callable[[Machine], list[int]]] = {
     "postmaster": lambda machine: [machine.postmaster()],
     "backend": _backends,
 }
-
-
-def check_tables(machine: Machine, tally: Tally) -> None:
-    """Compare the tables with each other: users with their faces' means, counters, deletions."""
-    tables = Tables(machine.server)
-    try:
-        end = time.monotonic() + _SWEEP
-        while (found := orphans(tables)) and time.monotonic() < end:
-            time.sleep(0.5)
-        if found:
-            tally.lose(f"Rows of deleted collections remain: {found}")
-        for sentence in contradictions(tables):
-            tally.lose(f"In the tables, {sentence}.")
-        ((users,),) = tables.rows("SELECT count(*) FROM users")
-        tally.check(int(users))
-    finally:
-        tables.close()

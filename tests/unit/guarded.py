@@ -51,6 +51,27 @@ def running() -> Iterator[str]:
         listener.stop()
 
 
+@contextmanager
+def running_with(*buckets: str) -> Iterator[str]:
+    """Serve the stand-ins, with buckets of which each has an object ``kept``; yield their URL."""
+    with running() as url:
+        s3 = client(url, "s3", region="us-east-1")
+        for bucket in buckets:
+            s3.create_bucket(Bucket=bucket)
+            s3.put_object(Bucket=bucket, Key="kept", Body=bucket.encode())
+        yield url
+
+
+def stored(url: str, bucket: str, key: str) -> bytes:
+    found: bytes = client(url, "s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+    return found
+
+
+def keys(url: str, bucket: str) -> set[str]:
+    listed = client(url, "s3").list_objects_v2(Bucket=bucket)
+    return {each["Key"] for each in listed.get("Contents", ())}
+
+
 def client(url: str, service: str, credentials: Credentials = FULL, **config: Any) -> Any:
     """Return an unmodified boto3 client."""
     made: Any = boto3.Session(

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from tests.unit.guarded import FULL, client, running
+from tests.unit.guarded import FULL, client, keys, running_with, stored
 from tests.unit.test_guard_s3 import VERSIONS
 
 BUCKET = "guarded-forms"
@@ -23,22 +23,8 @@ OTHER = "guarded-other-forms"
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with running() as address:
-        s3 = client(address, "s3", region="us-east-1")
-        for bucket in (BUCKET, OTHER):
-            s3.create_bucket(Bucket=bucket)
-            s3.put_object(Bucket=bucket, Key="kept", Body=bucket.encode())
+    with running_with(BUCKET, OTHER) as address:
         yield address
-
-
-def stored(url: str, key: str) -> bytes:
-    found: bytes = client(url, "s3").get_object(Bucket=BUCKET, Key=key)["Body"].read()
-    return found
-
-
-def keys(url: str, bucket: str = BUCKET) -> set[str]:
-    listed = client(url, "s3").list_objects_v2(Bucket=bucket)
-    return {each["Key"] for each in listed.get("Contents", ())}
 
 
 def post(form: dict[str, Any], content: bytes = b"photo", **changes: str | None) -> Any:
@@ -63,7 +49,7 @@ def test_an_upload_form_is_accepted_as_its_policy_says(url: str, config: dict[st
         ],
     )
     assert post(form).status_code == 204
-    assert stored(url, "up/a.jpg") == b"photo"
+    assert stored(url, BUCKET, "up/a.jpg") == b"photo"
     refused = [
         post(form, b""),
         post(form, bytes(11)),
@@ -131,7 +117,7 @@ def test_the_host_of_a_form_selects_no_other_bucket(
     )
     assert answer.status_code == status
     assert keys(url, OTHER) == {"kept"}
-    assert "by-host" in keys(url) or status == 403
+    assert "by-host" in keys(url, BUCKET) or status == 403
 
 
 @pytest.mark.parametrize("config", VERSIONS)
@@ -143,7 +129,7 @@ def test_buckets_may_be_named_by_the_host(url: str, config: dict[str, Any]) -> N
     assert form["url"] == f"http://{host}/"
     content = {"data": form["fields"], "files": {"file": b"posted"}}
     assert requests.post(f"{url}/", **content, headers={"Host": host}).status_code == 204
-    assert stored(url, "in-host") == b"posted"
+    assert stored(url, BUCKET, "in-host") == b"posted"
     other = {"Host": host.replace(BUCKET, OTHER)}
     assert requests.post(f"{url}/", **content, headers=other).status_code == 403
     signed = s3.generate_presigned_url("get_object", Params={"Bucket": BUCKET, "Key": "in-host"})
@@ -180,7 +166,7 @@ def test_an_expired_or_malformed_policy_is_refused(url: str) -> None:
         }
         answer = requests.post(f"{url}/{BUCKET}", data=fields, files={"file": b"x"})
         assert answer.status_code in (400, 403), document
-    assert "planted" not in keys(url)
+    assert "planted" not in keys(url, BUCKET)
 
 
 def test_a_strangers_file_is_not_read(url: str) -> None:
@@ -205,4 +191,4 @@ def test_a_large_form_is_stored_completely(url: str) -> None:
     form = client(url, "s3").generate_presigned_post(BUCKET, "large")
     content = bytes(range(256)) * 8192
     assert post(form, content).status_code == 204
-    assert stored(url, "large") == content
+    assert stored(url, BUCKET, "large") == content

@@ -15,7 +15,17 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
 
 from facedex.store.access_keys import Credentials
-from tests.unit.guarded import FULL, READER, STRANGER, WRONG, ask, client, running
+from tests.unit.guarded import (
+    FULL,
+    READER,
+    STRANGER,
+    WRONG,
+    ask,
+    client,
+    keys,
+    running_with,
+    stored,
+)
 
 BUCKET = "guarded-pictures"
 OTHER = "guarded-others"
@@ -29,22 +39,8 @@ VERSIONS: list[dict[str, Any]] = [
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with running() as address:
-        s3 = client(address, "s3", region="us-east-1")
-        for bucket in (BUCKET, OTHER):
-            s3.create_bucket(Bucket=bucket)
-            s3.put_object(Bucket=bucket, Key="kept", Body=bucket.encode())
+    with running_with(BUCKET, OTHER) as address:
         yield address
-
-
-def stored(url: str, key: str) -> bytes:
-    found: bytes = client(url, "s3").get_object(Bucket=BUCKET, Key=key)["Body"].read()
-    return found
-
-
-def keys(url: str, bucket: str = BUCKET) -> set[str]:
-    listed = client(url, "s3").list_objects_v2(Bucket=bucket)
-    return {each["Key"] for each in listed.get("Contents", ())}
 
 
 class Signer(S3SigV4Auth):
@@ -74,12 +70,12 @@ def test_the_body_must_have_the_digest_that_was_signed(url: str) -> None:
         status, answer = put(url, "other-digest", other, digest)
         assert status == 400
         assert "XAmzContentSHA256Mismatch" in answer
-    assert "other-digest" not in keys(url)
+    assert "other-digest" not in keys(url, BUCKET)
 
 
 def test_an_unsigned_payload_is_accepted_if_the_signature_says_so(url: str) -> None:
     assert put(url, "unsigned", b"anything", "UNSIGNED-PAYLOAD")[0] == 200
-    assert stored(url, "unsigned") == b"anything"
+    assert stored(url, BUCKET, "unsigned") == b"anything"
     assert put(url, "invalid", b"anything", "UNSIGNED")[0] == 400
 
 
@@ -91,7 +87,7 @@ def test_chunks_with_a_checksum_at_their_end_are_stored_decoded(url: str) -> Non
         "X-Amz-Trailer": "x-amz-checksum-crc32",
     }
     assert put(url, "trailer", body, "STREAMING-UNSIGNED-PAYLOAD-TRAILER", headers)[0] == 200
-    assert stored(url, "trailer") == b"abcde"
+    assert stored(url, BUCKET, "trailer") == b"abcde"
 
 
 def chunked(url: str, key: str, pieces: list[bytes], *, trailer: bytes = b"") -> tuple[Any, bytes]:
@@ -128,7 +124,7 @@ def test_signed_chunks_are_verified_and_stored_decoded(url: str, trailer: bytes)
     request, body = chunked(url, "chunks", [b"abc", b"de"], trailer=trailer)
     headers = dict(request.headers.items())
     assert ask("PUT", request.url, body, headers)[0] == 200
-    assert stored(url, "chunks") == b"abcde"
+    assert stored(url, BUCKET, "chunks") == b"abcde"
     client(url, "s3").delete_object(Bucket=BUCKET, Key="chunks")
     changes = [
         (b"abc", b"abd"),
@@ -146,7 +142,7 @@ def test_signed_chunks_are_verified_and_stored_decoded(url: str, trailer: bytes)
         forged = body.replace(old, new, 1)
         status, answer = ask("PUT", request.url, forged, headers)
         assert status in (400, 403), (old, new, answer)
-        assert "chunks" not in keys(url)
+        assert "chunks" not in keys(url, BUCKET)
 
 
 @pytest.mark.parametrize("config", VERSIONS)
@@ -284,7 +280,7 @@ def test_a_url_or_form_signed_with_another_secret_is_refused(
     form = s3.generate_presigned_post(BUCKET, "planted")
     answer = requests.post(form["url"], data=form["fields"], files={"file": b"x"})
     assert answer.status_code == 403
-    assert "planted" not in keys(url)
+    assert "planted" not in keys(url, BUCKET)
 
 
 @pytest.mark.parametrize("config", VERSIONS)
@@ -297,4 +293,4 @@ def test_a_read_only_key_signs_urls_for_reading_only(url: str, config: dict[str,
     form = s3.generate_presigned_post(BUCKET, "planted")
     answer = requests.post(form["url"], data=form["fields"], files={"file": b"x"})
     assert "read-only" in answer.text
-    assert "planted" not in keys(url)
+    assert "planted" not in keys(url, BUCKET)
