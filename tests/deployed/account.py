@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from ssl import create_default_context
 from typing import Any, TypeVar
 
 import boto3
@@ -69,6 +73,16 @@ class Stack:
     def key_holder(self, key: str, secret: str) -> Any:
         """Return an unmodified boto3 client of Rekognition that signs with a key of the product."""
         return self._rekognition(self.keyed_url, key, secret)
+
+    def ask_unsigned(self, url: str) -> tuple[int, dict[str, Any]]:
+        """Return the status and the body of the refusal of an unsigned GET."""
+        trusted = create_default_context(cafile=str(self.emulator.certificate.chain))
+        try:
+            urllib.request.urlopen(url, context=trusted, timeout=30).close()
+        except urllib.error.HTTPError as refusal:
+            with refusal:
+                return refusal.code, json.loads(refusal.read())
+        raise AssertionError(f"{url} answered an unsigned request")
 
     def resources(self) -> list[dict[str, Any]]:
         """Return what CloudFormation says of the stack's resources."""

@@ -101,6 +101,14 @@ def faces_of(rekognition: Any) -> set[str]:
     return {face["FaceId"] for face in listed}
 
 
+def begin(launch: Callable[[], Server]) -> tuple[Server, Any]:
+    """Start a server, and create a collection with a client that repeats nothing."""
+    server = launch()
+    rekognition = server.client("rekognition", config=_ONCE)
+    rekognition.create_collection(CollectionId="friends")
+    return server, rekognition
+
+
 def index(rekognition: Any, portrait: bytes) -> set[str]:
     records = rekognition.index_faces(CollectionId="friends", Image={"Bytes": portrait})
     return {record["Face"]["FaceId"] for record in records["FaceRecords"]}
@@ -109,9 +117,7 @@ def index(rekognition: Any, portrait: bytes) -> set[str]:
 def test_full_disk_is_reported_and_only_writes_are_refused(
     launch: Callable[[], Server], disk: SmallDisk, portraits: dict[str, bytes]
 ) -> None:
-    server = launch()
-    rekognition = server.client("rekognition", config=_ONCE)
-    rekognition.create_collection(CollectionId="friends")
+    server, rekognition = begin(launch)
     kept = index(rekognition, portraits["eileen"])
     assert health(server)[0] == 200
     assert health(server)[1]["disk"] == "ok"
@@ -145,9 +151,7 @@ def test_full_disk_is_reported_and_only_writes_are_refused(
 def test_faces_can_be_deleted_from_a_full_disk(
     launch: Callable[[], Server], disk: SmallDisk, portraits: dict[str, bytes]
 ) -> None:
-    server = launch()
-    rekognition = server.client("rekognition", config=_ONCE)
-    rekognition.create_collection(CollectionId="friends")
+    _, rekognition = begin(launch)
     indexed = index(rekognition, portraits["eileen"])
     disk.fill(leaving=50)
     answer = rekognition.delete_faces(CollectionId="friends", FaceIds=sorted(indexed))
@@ -159,9 +163,7 @@ def test_faces_can_be_deleted_from_a_full_disk(
 def test_no_acknowledged_write_is_lost_when_the_disk_fills_up_completely(
     launch: Callable[[], Server], disk: SmallDisk
 ) -> None:
-    server = launch()
-    rekognition = server.client("rekognition", config=_ONCE)
-    rekognition.create_collection(CollectionId="friends")
+    server, rekognition = begin(launch)
     acknowledged: set[str] = set()
     refused = 0
     for number in range(60):
@@ -195,9 +197,7 @@ def overflow(server: Server) -> None:
 def test_restart_on_a_full_disk_says_so_and_works_when_there_is_room(
     launch: Callable[[], Server], disk: SmallDisk, portraits: dict[str, bytes]
 ) -> None:
-    server = launch()
-    rekognition = server.client("rekognition", config=_ONCE)
-    rekognition.create_collection(CollectionId="friends")
+    server, rekognition = begin(launch)
     kept = index(rekognition, portraits["eileen"])
     postgres = Postgres(disk.data).pid
     assert postgres
