@@ -8,15 +8,17 @@ import pytest
 
 from facedex.runtime import services
 from facedex.store import stream_runs
-from tests.integration.test_stream_operations import (
+from tests.integration.stream_requests import (
     ARN,
     DOOR,
+    REGION,
     answer,
     claim,
     endpoint,
     expire_lease,
     good,
     messages,
+    refused,
 )
 
 __all__ = ["endpoint", "messages"]
@@ -171,3 +173,26 @@ def test_every_operation_has_an_answer_in_every_state() -> None:
         if error == IN_USE and operation != "create"
     }
     assert in_use == ADVICE.keys()
+
+
+@pytest.mark.parametrize(
+    ("operation", "more"),
+    [
+        ("StartStreamProcessor", {}),
+        ("StopStreamProcessor", {}),
+        ("DescribeStreamProcessor", {}),
+        ("StartStreamProcessor", {"StopSelector": {"MaxDurationInSeconds": 10}}),
+        ("UpdateStreamProcessor", {"DataSharingPreferenceForUpdate": {"OptIn": True}}),
+        ("UpdateStreamProcessor", {}),
+        ("UpdateStreamProcessor", {"ParametersToDelete": ["RegionsOfInterest"]}),
+        ("UpdateStreamProcessor", {"RegionsOfInterestForUpdate": REGION}),
+        (
+            "UpdateStreamProcessor",
+            {"SettingsForUpdate": {"ConnectedHomeForUpdate": {"MinConfidence": 50}}},
+        ),
+        ("DeleteStreamProcessor", {}),
+    ],
+)
+def test_operation_on_a_missing_processor_is_refused(operation: str, more: dict[str, Any]) -> None:
+    code, message = refused(operation, Name="nowhere", **more)
+    assert (code, "nowhere" in message) == ("ResourceNotFoundException", True)
