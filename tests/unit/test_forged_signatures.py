@@ -20,7 +20,7 @@ from facedex.runtime.faults import service_error
 from facedex.vision import images
 from facedex.vision.vision_errors import InvalidImage
 from tests.unit.forging import UNROUTED, forgeries, set_header
-from tests.unit.test_signatures import (
+from tests.unit.signing import (
     KEY,
     KEY_ID,
     NOW,
