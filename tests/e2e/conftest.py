@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 
 from tests.conftest import Server
+from tests.e2e.keys import CACHE, Key, create_key
 from tests.e2e.plain_http import Rest
 from tests.e2e.tables import Tables
 
@@ -51,3 +52,39 @@ def launch(
     for server in launched:
         if server.process.poll() is None:
             server.stop()
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("guarded") / "data"
+
+
+@pytest.fixture(scope="module")
+def early_key(directory: Path) -> Key:
+    """Return a key that was created before the server's first start."""
+    return create_key(directory, "--name=[early] bird")
+
+
+@pytest.fixture(scope="module")
+def guarded(directory: Path, early_key: Key, pack_directory: Path) -> Iterator[Server]:
+    """Return a running server with ``--auth keys`` that the tests of a file share."""
+    running = Server(
+        directory,
+        "--port=0",
+        "--auth=keys",
+        FACEDEX_MODELS=str(pack_directory.parent),
+        FACEDEX_KEYS_CACHE=str(CACHE),
+    )
+    yield running
+    assert running.stop() == 0
+    log = running.log.read_text()
+    assert "Traceback" not in log
+    assert "Signature" not in log
+    assert early_key[1] not in log
+
+
+@pytest.fixture(scope="module")
+def key(guarded: Server, directory: Path) -> Key:
+    """Return a key that was created while the server was running."""
+    assert guarded.process.poll() is None
+    return create_key(directory)

@@ -19,9 +19,9 @@ from botocore.exceptions import ClientError
 
 from tests.conftest import Server
 from tests.e2e.films import Studio, moving, names
+from tests.e2e.keys import Key, create_key, facedex
 from tests.e2e.streaming import Scene
 from tests.e2e.streaming import names as names_in
-from tests.e2e.test_keys import Key, create_key, facedex
 from tests.e2e.uploading import named_faces, wait_until
 from tests.media import making
 
