@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
 
 from tests.conftest import Server
 from tests.e2e.keys import CACHE, Key, create_key
+from tests.e2e.photos import Portraits
 from tests.e2e.plain_http import Rest
 from tests.e2e.tables import Tables
+
+if TYPE_CHECKING:
+    from mypy_boto3_rekognition import RekognitionClient
 
 
 @pytest.fixture
@@ -27,6 +32,23 @@ def collection(rest: Rest) -> Iterator[str]:
     rest.good("CreateCollection", CollectionId=name)
     yield name
     rest.good("DeleteCollection", CollectionId=name)
+
+
+@pytest.fixture
+def rekognition(server: Server) -> RekognitionClient:
+    client: RekognitionClient = server.client("rekognition")
+    return client
+
+
+@pytest.fixture
+def staff(rekognition: RekognitionClient, collection: str, portraits: Portraits) -> dict[str, str]:
+    """Index both portraits, and return their FaceIds by name."""
+    return {
+        name: rekognition.index_faces(
+            CollectionId=collection, Image={"Bytes": photo}, ExternalImageId=name
+        )["FaceRecords"][0]["Face"]["FaceId"]
+        for name, photo in portraits.items()
+    }
 
 
 @pytest.fixture(scope="session")
