@@ -97,6 +97,11 @@ def statements(template: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any
             yield name, statement
 
 
+def whole(found: Synthesis, kind: str) -> list[dict[str, Any]]:
+    """Return all resources of a type, with their deletion policies."""
+    return [each for each in found.template["Resources"].values() if each["Type"] == kind]
+
+
 def synthesise(context: Mapping[str, Any], directory: Path) -> Synthesis:
     """Synthesise the app with settings, and check it by the rules of AwsSolutions."""
     from aws_cdk import Validations

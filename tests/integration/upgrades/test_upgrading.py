@@ -1,0 +1,112 @@
+"""Collections are upgraded to another pack from their photos, in one command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from facedex.runtime import services
+from tests.integration.streaming import Stage
+from tests.integration.upgrades.staff import MODEL, Staff
+
+
+def test_an_upgrade_keeps_ids_users_and_tags_and_changes_every_vector(staff: Staff) -> None:
+    faces = staff.fill()
+    arn = staff.client.describe_collection(CollectionId="staff")["CollectionARN"]
+    staff.client.tag_resource(ResourceArn=arn, Tags={"team": "flight", "facedex:pack": "dlib"})
+    before = staff.listed()
+    result = staff.upgrade()
+    assert result.exit_code == 0, result.output
+    assert "staff was made with dlib (1.2), and is searched with short (901.1) now." in (
+        result.output
+    )
+    assert staff.model == MODEL
+    assert staff.listed() == before
+    assert {photo: staff.find(photo) for photo in faces} == {
+        photo: face["FaceId"] for photo, face in faces.items()
+    }
+    users = staff.client.search_users(
+        CollectionId="staff", FaceId=faces["s3/1.png"]["FaceId"], UserMatchThreshold=0
+    )
+    assert users["UserMatches"][0]["User"]["UserId"] == "s3"
+    assert staff.dimensions("faces") == staff.dimensions("users") == {97}
+    tags = staff.client.list_tags_for_resource(ResourceArn=arn)["Tags"]
+    assert tags == {"team": "flight", "facedex:pack": "short"}
+    with services.database().reading() as connection:
+        row = connection.execute(
+            "SELECT count(*) AS others FROM users WHERE vector::text <> ("
+            " SELECT l2_normalize(avg(faces.vector))::halfvec::text FROM faces"
+            " WHERE faces.user_id = users.user_id)"
+        ).fetchone()
+        assert row is not None
+        assert row.others == 0
+        assert connection.execute("SELECT FROM upgrades").fetchall() == []
+        assert connection.execute("SELECT FROM upgraded_faces").fetchall() == []
+    again = staff.upgrade()
+    assert (again.exit_code, again.output) == (0, "staff already uses short (901.1).\n")
+    assert staff.upgrade(pack="dlib").exit_code == 0
+    assert staff.model == "1.2"
+    assert staff.find("s3/1.png") == faces["s3/1.png"]["FaceId"]
+
+
+def test_an_empty_collection_needs_no_originals(staff: Staff) -> None:
+    assert staff.upgrade().exit_code == 0
+    assert staff.model == MODEL
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            ("nobody", "--from=.", "--pack=short"),
+            "There is no collection nobody in us-east-1; list all with",
+        ),
+        (("staff", "--from=.", "--pack=no-such"), "There is no model pack 'no-such'; choose one"),
+        (("staff", "--from=.", "--pack=buffalo_l"), "The model pack buffalo_l is not for commerc"),
+        (("staff", "--from=nowhere", "--pack=short"), "nowhere is not a folder, nor s3://BUCKET"),
+        (("staff", "--from=s3://no-such-bucket/", "--pack=short"), "The photos in s3://no-such-b"),
+    ],
+)
+def test_an_impossible_upgrade_is_reported_in_one_sentence(
+    staff: Staff, stage: Stage, monkeypatch: pytest.MonkeyPatch, arguments: Any, sentence: str
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", stage.url)
+    result = staff.run("upgrade", *arguments)
+    assert result.exit_code == 1
+    assert result.output.startswith(f"Error: {sentence}")
+    assert result.output.count("\n") == 1
+    assert staff.model == "1.2"
+
+
+def test_outdated_collections_are_listed(staff: Staff, models: Path) -> None:
+    staff.fill()
+    staff.client.create_collection(CollectionId="new", Tags={"facedex:pack": "short"})
+    staff.client.create_collection(CollectionId="old")
+    with services.database().transaction() as connection:
+        connection.execute(
+            "UPDATE collections SET model_version = '3.1' WHERE collection_id = 'old'"
+        )
+    rows = {
+        cells[0]: cells[1:]
+        for line in staff.run("list").output.splitlines()
+        if len(cells := [cell.strip() for cell in line.strip("│ ").split("│")]) == 6
+    }
+    assert rows["staff"][2:] == ["1.2", "dlib", "up to date"]
+    assert rows["staff"][1] == "8"
+    assert rows["new"] == ["0", "0", "901.1", "short", "outdated: dlib is 1.2"]
+    assert rows["old"][2:] == [
+        "3.1",
+        "buffalo_sc",
+        "outdated: dlib is 1.2; its pack is not installed",
+    ]
+
+
+def test_an_unfinished_upgrade_can_be_abandoned(staff: Staff) -> None:
+    staff.fill()
+    (staff.photos / "s1/1.png").unlink()
+    assert staff.upgrade().exit_code == 1
+    assert staff.run("abandon", "staff").output == "The upgrade of staff was abandoned.\n"
+    assert staff.run("abandon", "staff").output == "staff has no unfinished upgrade.\n"
+    assert "upgrade to" not in staff.run("list").output
