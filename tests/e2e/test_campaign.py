@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
@@ -27,15 +28,20 @@ def tally(tmp_path: Path) -> Tally:
 
 
 @pytest.fixture
-def client(server: Server, portraits: dict[str, bytes], tally: Tally) -> Client:
+def client(server: Server, portraits: dict[str, bytes], tally: Tally) -> Iterator[Client]:
     """Return a client that has made random calls and one more face."""
     name = f"campaign-{uuid4().hex}"
-    server.client("rekognition").create_collection(CollectionId=name)
+    rekognition = server.client("rekognition")
+    rekognition.create_collection(CollectionId=name)
     (made,) = clients(server.url, name, views(portraits), tally, Random, 1)
     for _ in range(CALLS):
         made.step()
     made.index()
-    return made
+    yield made
+    # Other tests compare the tables of this server, from which a test deletes a row by SQL.
+    for left in rekognition.list_collections()["CollectionIds"]:
+        if left.startswith(name):
+            rekognition.delete_collection(CollectionId=left)
 
 
 def test_a_server_that_loses_nothing_passes(client: Client, tally: Tally) -> None:
