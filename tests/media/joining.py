@@ -14,6 +14,8 @@ from tests.media import making
 KEYS = {"g": "10", "keyint_min": "10", "sc_threshold": "0", "bf": "2"}
 FRAMES = 60
 FRAGMENTS = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+# Its fragments state the positions of their pictures from the beginning of the file.
+ABSOLUTE = {"movflags": "frag_keyframe+empty_moov"}
 CLUSTER = b"\x1f\x43\xb6\x75"
 _PACKET = 188  # bytes of a packet of MPEG-TS
 

@@ -132,6 +132,9 @@ JOINED: dict[str, Join] = {
     "ts, sound": lambda: (
         part(container="mpegts", sound=True) + part(FRAMES, container="mpegts", sound=True)
     ),
+    "fragments at absolute positions": lambda: (
+        part(container_options=joining.ABSOLUTE) + part(FRAMES, container_options=joining.ABSOLUTE)
+    ),
     "fragments and mp4": lambda: part(container_options=FRAGMENTS) + part(FRAMES),
     "mp4 and fragments": lambda: MP4 + part(FRAMES, container_options=FRAGMENTS),
     "mp4 and ts": lambda: MP4 + part(FRAMES, container="mpegts"),

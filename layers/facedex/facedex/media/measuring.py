@@ -136,7 +136,9 @@ def by_reading(
         time = packet.pts if packet.pts is not None else packet.dts
         if time is None or packet.stream_index != stream.index:
             continue
-        if jumps.is_far(packet) and (start := _start_before(source, name, read.place, packet)):
+        if jumps.is_far(packet) and (
+            start := _start_before(source, name, read.place, packet, size)
+        ):
             return read.extent(start, steady=shift == 0)
         shift -= jumps.follow(packet)
         at = clock.milliseconds(time + shift)
@@ -245,12 +247,16 @@ def _interval(first: int, last: int, count: int) -> int:
 
 
 def _start_before(
-    source: Source, container: str, place: int, packet: Packet[VideoStream]
+    source: Source, container: str, place: int, packet: Packet[VideoStream], size: int
 ) -> int | None:
     """Return where the recording of a packet begins, if it is not that of the packets before."""
     position = packet.pos
-    if position is None or position < place:
+    if position is None:
         return None
+    if position < place:
+        # A second fragmented MP4 counts its positions from its own beginning, and FFmpeg takes
+        # them for positions in the whole file.
+        return next_start(source, place, size) if "mp4" in container else None
     if container in REPEATED:
         return last_start(source, container, place, position)
     return next_start(source, place, position)
