@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from typing import Any
 
@@ -20,7 +20,6 @@ from facedex.store.collections import Collection, find_recent
 from facedex.store.database import Connection, Database
 from facedex.store.search import Match, search
 from facedex.store.store_errors import CollectionNotFound, ModelMismatch
-from facedex.vision.packs import Pack
 from facedex.workflows import pictures
 from facedex.workflows.current_collection import search_current
 from facedex.workflows.pictures import Picture
@@ -264,11 +263,9 @@ def _while_looking(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> 
     """Run a function between the look-up of the collection and the use of its rows."""
     read = pictures.read
 
-    def read_after(
-        services: Services, document: Mapping[str, Any], pack: Pack | None = None
-    ) -> Picture:
+    def read_after(*arguments: Any, **options: Any) -> Picture:
         act()
-        return read(services, document, pack)
+        return read(*arguments, **options)
 
     monkeypatch.setattr(pictures, "read", read_after)
 
