@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import sha256
+from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from facedex.store import adding, collections, counting, faces
 from facedex.store.collections import Collection
 from facedex.store.database import Database
+from facedex.workflows import pictures
+from facedex.workflows.pictures import Picture
 
 MODEL = "test-1"
 Vectors = NDArray[np.float32]
@@ -53,3 +58,14 @@ def index(
 def count(database: Database, collection: Collection) -> int:
     with database.transaction() as connection:
         return counting.count(connection, collection)[0]
+
+
+def while_looking(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
+    """Run a function between the look-up of the collection and the use of its rows."""
+    read = pictures.read
+
+    def read_after(*arguments: Any, **options: Any) -> Picture:
+        act()
+        return read(*arguments, **options)
+
+    monkeypatch.setattr(pictures, "read", read_after)

@@ -20,9 +20,7 @@ from facedex.store.collections import Collection, find_recent
 from facedex.store.database import Connection, Database
 from facedex.store.search import Match, search
 from facedex.store.store_errors import CollectionNotFound, ModelMismatch
-from facedex.workflows import pictures
 from facedex.workflows.current_collection import search_current
-from facedex.workflows.pictures import Picture
 from facedex_functions.index_faces.handler import index_faces
 from facedex_functions.search_faces_by_image.handler import (
     search_all_faces_by_image,
@@ -225,7 +223,7 @@ def test_a_photo_is_refused_if_its_collection_is_deleted_during_analysis(
     portraits: dict[str, bytes],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    _while_looking(monkeypatch, lambda: collections.delete(elsewhere, "staff"))
+    while_looking(monkeypatch, lambda: collections.delete(elsewhere, "staff"))
     with pytest.raises(CollectionNotFound, match="staff does not exist"):
         operate(_request(portraits), _services())
 
@@ -237,7 +235,7 @@ def test_a_photo_without_a_face_is_refused_when_the_collection_is_deleted_in_the
 ) -> None:
     buffer = io.BytesIO()
     Image.new("RGB", (200, 200), "grey").save(buffer, "PNG")
-    _while_looking(monkeypatch, lambda: collections.delete(elsewhere, "staff"))
+    while_looking(monkeypatch, lambda: collections.delete(elsewhere, "staff"))
     with pytest.raises(CollectionNotFound, match="staff does not exist"):
         operate(_request({"eileen": buffer.getvalue()}), _services())
 
@@ -251,23 +249,12 @@ def test_a_photo_uses_the_collection_that_has_the_name_after_analysis(
         make(elsewhere, services.pack().model_version)
 
     index_faces(_request(portraits), _services())
-    _while_looking(monkeypatch, make_anew)
+    while_looking(monkeypatch, make_anew)
     assert search_faces_by_image(_request(portraits), _services())["FaceMatches"] == []
     (first,) = index_faces(_request(portraits), _services())["FaceRecords"]
     with services.database().reading() as connection:
         found = faces.page(connection, collections.find(connection, "staff"), after=None, limit=9)
     assert [face.face_id for face in found] == [first["Face"]["FaceId"]]
-
-
-def _while_looking(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
-    """Run a function between the look-up of the collection and the use of its rows."""
-    read = pictures.read
-
-    def read_after(*arguments: Any, **options: Any) -> Picture:
-        act()
-        return read(*arguments, **options)
-
-    monkeypatch.setattr(pictures, "read", read_after)
 
 
 def _request(portraits: dict[str, bytes]) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from facedex.runtime import services
 from facedex.vision import images
 from facedex.vision.shelf import Shelf
 from facedex.vision.vision_errors import PackMissing, PackNotInstalled
+from tests.integration.galleries import while_looking
 from tests.integration.streaming import Configure, Stage
-from tests.integration.test_galleries import _while_looking
 from tests.model_copies import copy
 
 
@@ -308,7 +308,7 @@ def test_a_request_during_an_upgrade_is_answered_with_the_new_pack(
             with services.database().transaction() as connection:
                 connection.execute("UPDATE collections SET model_version = %s", (left.pop(),))
 
-    _while_looking(monkeypatch, upgrade)
+    while_looking(monkeypatch, upgrade)
     if operation == "index":
         answer = rekognition.index_faces(CollectionId="staff", Image=grace)
         assert answer["FaceRecords"][0]["Face"]["IndexFacesModelVersion"] == "902.1"
