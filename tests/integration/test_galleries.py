@@ -27,6 +27,7 @@ from facedex_functions.search_faces_by_image.handler import (
     search_faces_by_image,
 )
 from facedex_functions.search_users_by_image.handler import search_users_by_image
+from tests.integration.galleries import while_looking
 
 MODEL, OTHER = "test-1", "other-2"
 PROBE = np.eye(128, dtype=np.float32)[0]
