@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from tests.tools import do_without
+import pytest
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext
@@ -34,9 +34,9 @@ def opened() -> Iterator[BrowserContext]:
     """Run Chromium while the block runs; skip the test if it is not installed."""
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     if program is None:
-        do_without("Chromium is not installed; Debian's package is chromium")
+        pytest.skip("Chromium is not installed; Debian's package is chromium")
     if find_spec("playwright") is None:
-        do_without("Playwright, which controls Chromium, is not installed")
+        pytest.skip("Playwright, which controls Chromium, is not installed")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
