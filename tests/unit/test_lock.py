@@ -173,7 +173,16 @@ _CHECKED = ("--require-hashes", "--no-deps")
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "docs/deploy.md", "CONTRIBUTING.md", "Makefile", ".ci/run", "Dockerfile"]
+    "name",
+    [
+        "README.md",
+        "docs/deploy.md",
+        "CONTRIBUTING.md",
+        "Makefile",
+        ".ci/run",
+        ".ci/checks",
+        "Dockerfile",
+    ],
 )
 def test_every_command_that_installs_checks_hashes(name: str) -> None:
     unchecked = [
