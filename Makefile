@@ -7,7 +7,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-e
 	--no-annotate --generate-hashes --custom-compile-command "make lock"
 PINNED = $(COMPILE) --constraint constraints.txt
 
-.PHONY: help setup check fast coverage e2e bench campaign docs wheel lock upgrade
+.PHONY: help setup check fast coverage e2e bench campaign console docs wheel lock upgrade
 
 help: ## List the targets
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,9 @@ bench: ## Run one benchmark: make bench NAME=searching
 
 campaign: ## Attack the product at random: make campaign MINUTES=10
 	$(BIN)/python -m tests.campaign --minutes $(or $(MINUTES),2)
+
+console: ## Build the console's files again after its sources in console/ have changed; needs Node
+	cd console && npm ci --ignore-scripts --no-audit --no-fund && npm run check && npm run build
 
 docs: ## Build the documentation site into site/; broken links are errors
 	$(BIN)/mkdocs build --strict

@@ -24,6 +24,7 @@ from facedex_local.aws.kinesis_video.endpoint import KinesisVideo
 from facedex_local.aws.kinesis_video.streams import Streams
 from facedex_local.aws.moto_app import Moto
 from facedex_local.erasing import erasing
+from facedex_local.http.console import Console
 from facedex_local.http.forwarding import Forwarded
 from facedex_local.http.listener import Listener
 from facedex_local.http.origins import Fence, Origins
@@ -73,6 +74,7 @@ class Options:
         origins: the origins of the user's own browser apps, whose pages may call the server.
         sns_endpoints: the addresses to which SNS may deliver by HTTP.
         rate: maximum number of requests per second to the face API; None for no limit.
+        console: whether the server has the console, pages in the browser.
     """
 
     directory: Path
@@ -89,6 +91,7 @@ class Options:
     origins: tuple[str, ...] = ()
     sns_endpoints: tuple[str, ...] = ()
     rate: float | None = None
+    console: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +101,12 @@ class Machine:
     Attributes:
         url: the server's address.
         auth: the authentication mode.
+        console: whether the console is at /console.
     """
 
     url: str
     auth: Auth
+    console: bool
 
 
 @contextmanager
@@ -154,6 +159,7 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
                 health=health,
                 log=options.log,
                 origins=origins,
+                console=_console(options),
             ),
             host=options.host,
             port=options.port,
@@ -207,7 +213,13 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
         stack.enter_context(video_workforce.workforce().working())
         stack.enter_context(stream_workforce.workforce().working())
         data_directory.announce(directory, url=public.url, region=environment.region())
-        yield Machine(public.url, options.auth)
+        yield Machine(public.url, options.auth, options.console)
+
+
+def _console(options: Options) -> Console | None:
+    if not options.console:
+        return None
+    return Console(auth=options.auth, region=environment.region())
 
 
 def _configure_replicas(
@@ -225,6 +237,8 @@ def _configure_replicas(
         elsewhere=s3_url,
         token=token,
         origins=options.origins,
+        auth=options.auth,
+        console=options.console,
     )
     return Replicas(options.processes - 1, orders)
 

@@ -27,6 +27,8 @@ class Orders:
         elsewhere: the first process's address for S3 and other services.
         token: proves to the first process that a request was forwarded by this process.
         origins: the origins of the user's own browser apps.
+        auth: the authentication mode of the face API.
+        console: whether the server has the console.
     """
 
     file: int
@@ -35,6 +37,8 @@ class Orders:
     elsewhere: str
     token: str
     origins: tuple[str, ...] = ()
+    auth: str = "none"
+    console: bool = True
 
     def write(self) -> bytes:
         """Return the line of JSON."""
@@ -49,8 +53,10 @@ def main() -> None:
     lifeline.watch(lines.put, status=1)
     orders = Orders(**json.loads(lines.get()))
     # Imported only now: the imports take seconds, in which the first process may be killed.
-    from facedex_local import terminal
+    from facedex.settings import Auth
+    from facedex_local import environment, terminal
     from facedex_local.access import process_token
+    from facedex_local.http.console import Console
     from facedex_local.http.forwarding import Forwarder
     from facedex_local.http.listener import Listener
     from facedex_local.http.origins import Origins
@@ -61,12 +67,14 @@ def main() -> None:
     process_token.install()
     health = Health()
     health.model_version = load_code()
+    console = Console(auth=Auth(orders.auth), region=environment.region())
     listener = Listener(
         Server(
             elsewhere=Forwarder(orders.elsewhere, orders.token),
             health=health,
             log=orders.log,
             origins=Origins(orders.origins),
+            console=console if orders.console else None,
         ),
         threads=orders.threads,
         inherited=socket.socket(fileno=orders.file),

@@ -30,8 +30,12 @@ _ARGUMENTS = (
 
 
 @contextmanager
-def opened() -> Iterator[BrowserContext]:
-    """Run Chromium while the block runs; skip the test if it is not installed."""
+def opened(*arguments: str) -> Iterator[BrowserContext]:
+    """Run Chromium while the block runs; skip the test if it is not installed.
+
+    Args:
+        arguments: further arguments of Chromium.
+    """
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     if program is None:
         pytest.skip("Chromium is not installed; Debian's package is chromium")
@@ -40,7 +44,9 @@ def opened() -> Iterator[BrowserContext]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=list(_ARGUMENTS))
+        chromium = playwright.chromium.launch(
+            executable_path=program, args=[*_ARGUMENTS, *arguments]
+        )
         yield chromium.new_context()
         chromium.close()
 

@@ -77,6 +77,8 @@ def announce(machine: Machine) -> None:
         click.echo(f"  export {name}={value}")
     if not any_key:
         click.echo("  and an access key; create one with: facedex keys create")
+    if machine.console:
+        click.echo(f"  for people, in the browser: {machine.url}/console/")
     _warn_of_missing_calibration()
 
 

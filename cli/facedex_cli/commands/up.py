@@ -89,6 +89,13 @@ def _read_endpoints(
     help="Answer at most N requests of the face API per second, all callers and processes"
     " together, and refuse the others as Rekognition does, to test how a client backs off.",
 )
+@click.option(
+    "--console/--no-console",
+    envvar="FACEDEX_CONSOLE",
+    default=True,
+    show_default=True,
+    help="Pages in the browser at /console, which are a client of the API.",
+)
 def up(
     options: Options,
     auth: str,
@@ -97,6 +104,7 @@ def up(
     origins: tuple[str, ...],
     sns_endpoints: tuple[str, ...],
     rate: float | None,
+    console: bool,
 ) -> None:
     """Start the API, its database and S3 on one port, until Ctrl-C.
 
@@ -131,6 +139,7 @@ def up(
         origins=origins,
         sns_endpoints=sns_endpoints,
         rate=rate,
+        console=console,
     )
     with session(chosen) as machine:
         announce(machine)

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from facedex.api.media_types import JSON
 from facedex.printing import printable
 from facedex_local.http import gateway, pages, routes
+from facedex_local.http.console import Console
 from facedex_local.http.exchange import Exchange
 from facedex_local.http.gateway import Answer, Environ
 from facedex_local.http.listener import Application
@@ -46,6 +47,7 @@ class Server:
         health: Health,
         log: bool,
         origins: Origins | None = None,
+        console: Console | None = None,
     ) -> None:
         """Create the endpoint.
 
@@ -54,11 +56,13 @@ class Server:
             health: returns the response to ``GET /health``.
             log: whether to log each request on stderr.
             origins: the judgement of requests by the page that sent them.
+            console: the pages for people, if the server has them.
         """
         self._elsewhere = elsewhere
         self._health = health
         self._log = log
         self._origins = origins or Origins()
+        self._console = console
 
     async def __call__(self, exchange: Exchange) -> None:
         """Answer one request."""
@@ -91,6 +95,8 @@ class Server:
             page: Answer | None = await exchange.run(self._report_health)
         else:
             page = pages.find(environ)
+            if page is None and self._console:
+                page = self._console.find(environ)
         if page:
             return "-", page
         return "-", None

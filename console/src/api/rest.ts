@@ -1,0 +1,65 @@
+import { SignatureV4 } from "@smithy/signature-v4";
+import { config, endpoint } from "../config";
+import { credentials, rekognition } from "./session";
+
+/**
+ * Call a REST route of the API, for the extensions that Amazon's SDK does not know.
+ *
+ * Raises the API's errors with their code as the error's name, as the SDK does.
+ */
+export async function rest<Answer>(
+  method: string,
+  path: string,
+  query: Record<string, string>,
+  body?: { type: string; content: Uint8Array | string },
+  signal?: AbortSignal,
+): Promise<Answer> {
+  const url = new URL(path, endpoint());
+  for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
+  const content =
+    typeof body?.content === "string" ? new TextEncoder().encode(body.content) : body?.content;
+  const headers = await signed(method, url, query, body?.type, content);
+  const answer = await fetch(url, {
+    method,
+    headers,
+    ...(content && { body: new Blob([content as BlobPart]) }),
+    ...(signal && { signal }),
+  });
+  const parsed = (await answer.json()) as Record<string, unknown>;
+  if (!answer.ok) {
+    const error = new Error(String(parsed["Message"] ?? answer.statusText));
+    error.name = String(parsed["__type"] ?? answer.status);
+    throw error;
+  }
+  return parsed as Answer;
+}
+
+async function signed(
+  method: string,
+  url: URL,
+  query: Record<string, string>,
+  type: string | undefined,
+  content: Uint8Array | undefined,
+): Promise<Record<string, string>> {
+  const headers: Record<string, string> = type ? { "Content-Type": type } : {};
+  if (config().auth === "none") return headers;
+  const signer = new SignatureV4({
+    credentials: credentials(),
+    region: config().region,
+    service: "rekognition",
+    sha256: rekognition.value.config.sha256,
+  });
+  const { headers: all } = await signer.sign({
+    method,
+    protocol: url.protocol,
+    hostname: url.hostname,
+    ...(url.port && { port: Number(url.port) }),
+    path: url.pathname,
+    query,
+    headers: { ...headers, host: url.host },
+    body: content,
+  });
+  // The browser sends its own Host, which is the same.
+  delete all["host"];
+  return all;
+}

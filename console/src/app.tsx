@@ -1,0 +1,118 @@
+import { useEffect, useRef } from "preact/hooks";
+import { Link, Route, Router, Switch, useLocation } from "wouter-preact";
+import { useHashLocation } from "wouter-preact/use-hash-location";
+import { forget } from "./api/calls";
+import { signedIn } from "./api/session";
+import { config } from "./config";
+import { choose, language, LANGUAGES, t, type Language, type Message } from "./i18n";
+import { SignIn } from "./pages/sign-in";
+import { Overview } from "./pages/overview";
+import { Calls } from "./ui/calls";
+import { later } from "./ui/later";
+
+const Collection = later(() => import("./pages/collection"));
+const Who = later(() => import("./pages/who"));
+
+/** The pages in the navigation. */
+const PAGES: readonly (readonly [path: string, title: Message])[] = [
+  ["/", "nav.overview"],
+  ["/who", "nav.who"],
+];
+
+/** The whole console: the navigation, the page that the address names, and its calls. */
+export function App() {
+  return (
+    <Router hook={useHashLocation}>
+      <Header />
+      <main id="main" tabIndex={-1}>
+        {signedIn.value ? <Pages /> : <SignIn />}
+      </main>
+      <Footer />
+    </Router>
+  );
+}
+
+function Pages() {
+  const [path] = useLocation();
+  const before = useRef(path);
+  if (before.current !== path) {
+    // Before the new page calls anything.
+    before.current = path;
+    forget();
+  }
+  useEffect(() => document.getElementById("main")?.scrollIntoView(), [path]);
+  return (
+    <>
+      <Switch>
+        <Route path="/" component={Overview} />
+        <Route path="/collections/:id">{({ id }) => <Collection key={id} id={decode(id)} />}</Route>
+        <Route path="/who">
+          <Who />
+        </Route>
+        <Route>
+          <h1>{t("notFound.title")}</h1>
+          <p>
+            <Link href="/">{t("notFound.back")}</Link>
+          </p>
+        </Route>
+      </Switch>
+      <Calls />
+    </>
+  );
+}
+
+const decode = (part: string): string => decodeURIComponent(part);
+
+function Header() {
+  const [path] = useLocation();
+  return (
+    <header>
+      <a class="skip" href="#main" onClick={skip}>
+        {t("nav.skip")}
+      </a>
+      <nav aria-label={t("nav.label")}>
+        <ul>
+          <li>
+            <strong>Facedex</strong>
+          </li>
+          {PAGES.map(([page, title]) => (
+            <li key={page}>
+              <Link href={page} aria-current={page === path ? "page" : undefined}>
+                {t(title)}
+              </Link>
+            </li>
+          ))}
+        </ul>
+      </nav>
+    </header>
+  );
+}
+
+/** Move to the page's content. The link itself would change the address, which names the page. */
+function skip(event: Event): void {
+  event.preventDefault();
+  document.getElementById("main")?.focus();
+}
+
+function Footer() {
+  return (
+    <footer>
+      <small>
+        Facedex {config().version} · <a href="licences.txt">{t("footer.licences")}</a>
+      </small>
+      <label>
+        <span class="hidden">{t("footer.language")}</span>
+        <select
+          value={language.value}
+          onChange={(event) => choose(event.currentTarget.value as Language)}
+        >
+          {Object.entries(LANGUAGES).map(([code, name]) => (
+            <option key={code} value={code}>
+              {name}
+            </option>
+          ))}
+        </select>
+      </label>
+    </footer>
+  );
+}

@@ -1,0 +1,50 @@
+import { useEffect, useRef, useState } from "preact/hooks";
+import { t } from "../i18n";
+import { Problem } from "../ui/problem";
+
+interface Props {
+  /** Receives the element when pictures arrive from the camera. */
+  onReady?: (video: HTMLVideoElement) => void;
+}
+
+/** A live picture of the camera. The browser asks for permission; it stays in this tab. */
+export function Camera({ onReady }: Props) {
+  const video = useRef<HTMLVideoElement>(null);
+  const [error, fail] = useState<unknown>();
+  useEffect(() => {
+    let stream: MediaStream | undefined;
+    let left = false;
+    const start = async () => {
+      try {
+        stream = await navigator.mediaDevices.getUserMedia({
+          video: { width: { ideal: 1280 }, height: { ideal: 720 }, facingMode: "user" },
+        });
+        if (left) return stop(stream);
+        const element = video.current!;
+        element.srcObject = stream;
+        await element.play();
+        onReady?.(element);
+      } catch (problem) {
+        if (!left)
+          fail(
+            new Error(t("camera.none", { why: problem instanceof Error ? problem.message : "" })),
+          );
+      }
+    };
+    void start();
+    return () => {
+      left = true;
+      stop(stream);
+    };
+  }, []);
+  return (
+    <>
+      <Problem error={error} />
+      <video ref={video} class="camera" muted playsInline aria-label={t("camera.label")} />
+    </>
+  );
+}
+
+function stop(stream: MediaStream | undefined): void {
+  stream?.getTracks().forEach((track) => track.stop());
+}

@@ -1,0 +1,52 @@
+import type { FaceDetail } from "@aws-sdk/client-rekognition";
+import { number, t, type Message } from "../i18n";
+
+/** The members of FaceDetail that have a Value and a Confidence. */
+const VALUES = [
+  "Smile",
+  "Eyeglasses",
+  "Sunglasses",
+  "Gender",
+  "Beard",
+  "Mustache",
+  "EyesOpen",
+  "MouthOpen",
+  "FaceOccluded",
+] as const;
+
+/** What DetectFaces says about a face, as a table. Members that the answer lacks are left out. */
+export function Details({ face }: { face: FaceDetail }) {
+  const rows: [string, string][] = [];
+  const say = (key: Message, text: string) => rows.push([t(key), text]);
+  const round = (value = 0) => number(value, { maximumFractionDigits: 1 });
+  if (face.AgeRange) say("detail.age", `${face.AgeRange.Low} – ${face.AgeRange.High}`);
+  const emotion = face.Emotions?.[0];
+  if (emotion) say("detail.emotion", `${emotion.Type} (${round(emotion.Confidence)} %)`);
+  for (const name of VALUES) {
+    const found = face[name];
+    if (found) rows.push([name, `${found.Value} (${round(found.Confidence)} %)`]);
+  }
+  if (face.Pose) {
+    const { Roll, Yaw, Pitch } = face.Pose;
+    say("detail.pose", `Roll ${round(Roll)}°, Yaw ${round(Yaw)}°, Pitch ${round(Pitch)}°`);
+  }
+  if (face.EyeDirection) {
+    const { Yaw, Pitch } = face.EyeDirection;
+    say("detail.gaze", `Yaw ${round(Yaw)}°, Pitch ${round(Pitch)}°`);
+  }
+  if (face.Quality) {
+    const { Brightness, Sharpness } = face.Quality;
+    say("detail.quality", t("detail.qualityText", { b: round(Brightness), s: round(Sharpness) }));
+  }
+  say("detail.confidence", `${round(face.Confidence)} %`);
+  return (
+    <dl class="facts">
+      {rows.map(([name, text]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{text}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}

@@ -1,0 +1,55 @@
+import type { BoundingBox, Landmark } from "@aws-sdk/client-rekognition";
+
+export interface Marked {
+  box: BoundingBox;
+  /** What is written on the box: a number or a name. */
+  label: string;
+  kind?: "known" | "unknown" | "plain";
+  landmarks?: readonly Landmark[] | undefined;
+}
+
+interface Props {
+  /** The picture's address, from URL.createObjectURL. */
+  source: string;
+  alternative: string;
+  marks: readonly Marked[];
+  selected?: number;
+  onSelect?: (index: number) => void;
+}
+
+const percent = (value = 0): string => `${value * 100}%`;
+
+/** A photo with its faces boxed, and their landmarks as dots. */
+export function Picture({ source, alternative, marks, selected, onSelect }: Props) {
+  return (
+    <div class="picture">
+      <img src={source} alt={alternative} />
+      {marks.map(({ box, label, kind = "plain" }, index) => (
+        <button
+          key={index}
+          type="button"
+          class={`mark ${kind}`}
+          aria-pressed={index === selected}
+          disabled={!onSelect}
+          onClick={() => onSelect?.(index)}
+          style={{
+            left: percent(box.Left),
+            top: percent(box.Top),
+            width: percent(box.Width),
+            height: percent(box.Height),
+          }}
+        >
+          <span>{label}</span>
+        </button>
+      ))}
+      <svg viewBox="0 0 1 1" preserveAspectRatio="none" aria-hidden="true">
+        {marks.flatMap(({ landmarks }, index) =>
+          (landmarks ?? []).map(({ X, Y, Type }) => (
+            // A line without length with round ends is a dot whose size does not scale.
+            <path key={`${index} ${Type}`} d={`M${X} ${Y}h0`} />
+          )),
+        )}
+      </svg>
+    </div>
+  );
+}

@@ -1,0 +1,49 @@
+import { signal } from "@preact/signals";
+import messages from "./messages.json";
+
+export const LANGUAGES = {
+  en: "English",
+  de: "Deutsch",
+  es: "Español",
+  fr: "Français",
+  ja: "日本語",
+  zh: "中文",
+} as const;
+export type Language = keyof typeof LANGUAGES;
+export type Message = keyof typeof messages;
+
+/** The language that the reader chose, or else the first of the browser's that the console has. */
+export const language = signal<Language>(chosen());
+
+function chosen(): Language {
+  const wanted = [localStorage.getItem("facedex-language") ?? "", ...navigator.languages];
+  for (const each of wanted) {
+    const [code = ""] = each.split("-");
+    if (code in LANGUAGES) return code as Language;
+  }
+  return "en";
+}
+
+export function choose(code: Language): void {
+  language.value = code;
+  localStorage.setItem("facedex-language", code);
+  document.documentElement.lang = code;
+}
+
+/** Return a message in the reader's language, with the values of its {placeholders}. */
+export function t(key: Message, values: Record<string, string | number> = {}): string {
+  const texts: Partial<Record<Language, string>> = messages[key];
+  const text = texts[language.value] ?? messages[key].en;
+  return text.replace(/\{(\w+)\}/g, (_, name: string) => {
+    const value = values[name] ?? "";
+    return typeof value === "number" ? number(value) : value;
+  });
+}
+
+export const number = (value: number, options: Intl.NumberFormatOptions = {}): string =>
+  new Intl.NumberFormat(language.value, options).format(value);
+
+export const time = (value: Date): string =>
+  new Intl.DateTimeFormat(language.value, { dateStyle: "medium", timeStyle: "short" }).format(
+    value,
+  );

@@ -1,0 +1,86 @@
+import { useState } from "preact/hooks";
+import { call } from "../../api/operations";
+import { number, t, type Message } from "../../i18n";
+import { useFetched } from "../../ui/fetched";
+import { Problem } from "../../ui/problem";
+import { Enrol } from "./enrol";
+import { Faces } from "./faces";
+import { Settings } from "./settings";
+import { Users } from "./users";
+
+const TABS = {
+  faces: "collection.faces",
+  users: "collection.users",
+  enrol: "collection.enrol",
+  settings: "collection.settings",
+} as const satisfies Record<string, Message>;
+type Tab = keyof typeof TABS;
+
+/** One collection: its faces and users, photos to add, tags and deletion. */
+export default function Collection({ id }: { id: string }) {
+  const [tab, show] = useState<Tab>("faces");
+  const [user, setUser] = useState<string>();
+  const { value, error, refresh } = useFetched((signal, first) =>
+    call("DescribeCollection", { CollectionId: id }, { signal, quiet: !first }),
+  );
+  const showFacesOf = (userId: string | undefined) => {
+    setUser(userId);
+    show("faces");
+  };
+  return (
+    <>
+      <h1>{id}</h1>
+      <Problem error={error} />
+      {value && (
+        <p>
+          {t("collection.summary", {
+            faces: number(value.FaceCount ?? 0),
+            users: number(value.UserCount ?? 0),
+            version: value.FaceModelVersion ?? "",
+          })}
+        </p>
+      )}
+      <div role="tablist" class="tabs">
+        {(Object.keys(TABS) as Tab[]).map((each) => (
+          <button
+            key={each}
+            role="tab"
+            id={`tab-${each}`}
+            aria-selected={each === tab}
+            aria-controls="panel"
+            tabIndex={each === tab ? 0 : -1}
+            onClick={() => show(each)}
+            onKeyDown={(event) => step(event, each, show)}
+          >
+            {t(TABS[each])}
+          </button>
+        ))}
+      </div>
+      <div role="tabpanel" id="panel" aria-labelledby={`tab-${tab}`}>
+        {tab === "faces" && (
+          <Faces
+            key={user}
+            id={id}
+            user={user}
+            onUser={showFacesOf}
+            onChange={refresh}
+            onEnrol={() => show("enrol")}
+          />
+        )}
+        {tab === "users" && <Users id={id} onFaces={showFacesOf} onChange={refresh} />}
+        {tab === "enrol" && <Enrol id={id} onChange={refresh} />}
+        {tab === "settings" && value && <Settings id={id} arn={value.CollectionARN ?? ""} />}
+      </div>
+    </>
+  );
+}
+
+/** Move between tabs by the arrow keys, as the ARIA pattern of tabs describes. */
+function step(event: KeyboardEvent, tab: Tab, show: (tab: Tab) => void): void {
+  const all = Object.keys(TABS) as Tab[];
+  const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  if (!by) return;
+  const next = all[(all.indexOf(tab) + by + all.length) % all.length]!;
+  show(next);
+  document.getElementById(`tab-${next}`)?.focus();
+}

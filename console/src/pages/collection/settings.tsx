@@ -1,0 +1,126 @@
+import { useState } from "preact/hooks";
+import { useLocation } from "wouter-preact";
+import { call } from "../../api/operations";
+import { t } from "../../i18n";
+import { Dialog } from "../../ui/dialog";
+import { useFetched } from "../../ui/fetched";
+import { Problem } from "../../ui/problem";
+
+/** The collection's tags, and its deletion. */
+export function Settings({ id, arn }: { id: string; arn: string }) {
+  const [deleting, setDeleting] = useState(false);
+  return (
+    <>
+      <Tags arn={arn} />
+      <section>
+        <h2>{t("settings.delete")}</h2>
+        <p>{t("settings.deleteWhat")}</p>
+        <button class="danger" onClick={() => setDeleting(true)}>
+          {t("settings.delete")}
+        </button>
+      </section>
+      {deleting && <Delete id={id} onClose={() => setDeleting(false)} />}
+    </>
+  );
+}
+
+function Tags({ arn }: { arn: string }) {
+  const { value, error, refresh } = useFetched(async (signal, first) => {
+    const { Tags } = await call(
+      "ListTagsForResource",
+      { ResourceArn: arn },
+      { signal, quiet: !first },
+    );
+    return Object.entries(Tags ?? {}).sort();
+  });
+  const [problem, fail] = useState<unknown>();
+  const change = async (work: Promise<unknown>) => {
+    try {
+      await work;
+      fail(undefined);
+      refresh();
+    } catch (refused) {
+      fail(refused);
+    }
+  };
+  const add = (event: SubmitEvent) => {
+    event.preventDefault();
+    const form = event.currentTarget as HTMLFormElement;
+    const data = new FormData(form);
+    const tags = { [String(data.get("key"))]: String(data.get("value")) };
+    void change(call("TagResource", { ResourceArn: arn, Tags: tags })).then(() => form.reset());
+  };
+  return (
+    <section>
+      <h2>{t("settings.tags")}</h2>
+      <Problem error={problem ?? error} />
+      <dl class="facts">
+        {(value ?? []).map(([key, text]) => (
+          <div key={key}>
+            <dt>{key}</dt>
+            <dd>
+              {text}{" "}
+              <button
+                class="outline"
+                aria-label={t("settings.untag", { key })}
+                onClick={() => change(call("UntagResource", { ResourceArn: arn, TagKeys: [key] }))}
+              >
+                ✕
+              </button>
+            </dd>
+          </div>
+        ))}
+      </dl>
+      <form class="row" onSubmit={add}>
+        <input
+          name="key"
+          required
+          maxLength={128}
+          placeholder={t("settings.key")}
+          aria-label={t("settings.key")}
+        />
+        <input
+          name="value"
+          maxLength={256}
+          placeholder={t("settings.value")}
+          aria-label={t("settings.value")}
+        />
+        <button type="submit">{t("settings.tag")}</button>
+      </form>
+    </section>
+  );
+}
+
+function Delete({ id, onClose }: { id: string; onClose: () => void }) {
+  const [, go] = useLocation();
+  const [typed, setTyped] = useState("");
+  const [error, fail] = useState<unknown>();
+  const submit = async (event: SubmitEvent) => {
+    event.preventDefault();
+    try {
+      await call("DeleteCollection", { CollectionId: id });
+      go("/");
+    } catch (problem) {
+      fail(problem);
+    }
+  };
+  return (
+    <Dialog title={t("settings.delete")} onClose={onClose}>
+      <form onSubmit={submit}>
+        <label>
+          {t("settings.typeName", { name: id })}
+          <input
+            value={typed}
+            onInput={(event) => setTyped(event.currentTarget.value)}
+            autocomplete="off"
+            autofocus
+          />
+        </label>
+        <Problem error={error} />
+        <button type="submit" class="danger" disabled={typed !== id}>
+          {t("settings.delete")}
+        </button>
+      </form>
+    </Dialog>
+  );
+}

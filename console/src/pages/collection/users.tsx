@@ -1,0 +1,104 @@
+import { useState } from "preact/hooks";
+import { call, pages } from "../../api/operations";
+import { number, t } from "../../i18n";
+import { useFetched } from "../../ui/fetched";
+import { Problem } from "../../ui/problem";
+import { Rows } from "../../ui/rows";
+
+interface Props {
+  id: string;
+  onFaces: (user: string) => void;
+  onChange: () => void;
+}
+
+/** The users of a collection. */
+export function Users({ id, onFaces, onChange }: Props) {
+  const { value: users, error, refresh } = useFetched((signal, first) => list(id, signal, first));
+  const [filter, setFilter] = useState("");
+  const [problem, fail] = useState<unknown>();
+  const change = async (work: Promise<unknown>) => {
+    try {
+      await work;
+      fail(undefined);
+      refresh();
+      onChange();
+    } catch (refused) {
+      fail(refused);
+    }
+  };
+  const create = (event: SubmitEvent) => {
+    event.preventDefault();
+    const form = event.currentTarget as HTMLFormElement;
+    const user = String(new FormData(form).get("user"));
+    void change(call("CreateUser", { CollectionId: id, UserId: user })).then(() => form.reset());
+  };
+  const shown = (users ?? []).filter((each) =>
+    each.user.toLowerCase().includes(filter.toLowerCase()),
+  );
+  return (
+    <>
+      <form class="row" onSubmit={create}>
+        <input
+          name="user"
+          required
+          maxLength={128}
+          pattern="[a-zA-Z0-9_.\-:]+"
+          aria-label={t("users.name")}
+          placeholder={t("users.name")}
+        />
+        <button type="submit">{t("users.create")}</button>
+      </form>
+      <input
+        type="search"
+        aria-label={t("users.filter")}
+        placeholder={t("users.filter")}
+        value={filter}
+        onInput={(event) => setFilter(event.currentTarget.value)}
+      />
+      <Problem error={problem ?? error} />
+      {users?.length === 0 && <p class="empty">{t("users.none")}</p>}
+      {users && users.length > 0 && (
+        <>
+          <p>{t("users.count", { n: number(shown.length) })}</p>
+          <Rows
+            label={t("collection.users")}
+            count={shown.length}
+            height={56}
+            row={(n) => {
+              const { user, status } = shown[n]!;
+              return (
+                <div class="face">
+                  <strong class="grow">{user}</strong>
+                  <small>{status}</small>
+                  <button class="outline" onClick={() => onFaces(user)}>
+                    {t("users.faces")}
+                  </button>
+                  <button
+                    class="secondary"
+                    aria-label={t("users.delete", { user })}
+                    onClick={() => change(call("DeleteUser", { CollectionId: id, UserId: user }))}
+                  >
+                    {t("users.deleteShort")}
+                  </button>
+                </div>
+              );
+            }}
+          />
+        </>
+      )}
+    </>
+  );
+}
+
+async function list(id: string, signal: AbortSignal, first: boolean) {
+  const users: { user: string; status: string }[] = [];
+  for await (const page of pages(
+    "ListUsers",
+    { CollectionId: id, MaxResults: 500 },
+    { signal, quiet: !first },
+  )) {
+    for (const each of page.Users ?? [])
+      users.push({ user: each.UserId ?? "", status: each.UserStatus ?? "" });
+  }
+  return users;
+}

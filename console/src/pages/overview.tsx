@@ -1,0 +1,144 @@
+import { useState } from "preact/hooks";
+import { Link } from "wouter-preact";
+import { call, pages } from "../api/operations";
+import { config } from "../config";
+import { number, t, time } from "../i18n";
+import { Dialog } from "../ui/dialog";
+import { useFetched } from "../ui/fetched";
+import { Problem } from "../ui/problem";
+import { Machine } from "./overview-machine";
+
+interface Row {
+  id: string;
+  faces: number;
+  users: number;
+  version: string;
+  created: Date | undefined;
+}
+
+/** Describing more collections than these would be as many requests; their rows stay short. */
+const DESCRIBED = 50;
+
+/** The collections of this server, and how the machine does. */
+export function Overview() {
+  const { value: rows, error, refresh } = useFetched(list, { every: 10 });
+  const [creating, setCreating] = useState(false);
+  return (
+    <>
+      <div class="row between">
+        <h1>{t("overview.title")}</h1>
+        <button onClick={() => setCreating(true)}>{t("overview.create")}</button>
+      </div>
+      <Problem error={error} />
+      {rows ? <Collections rows={rows} /> : !error && <p aria-busy="true" />}
+      {config().machine && <Machine />}
+      {creating && (
+        <Create
+          onClose={(created) => {
+            setCreating(false);
+            if (created) refresh();
+          }}
+        />
+      )}
+    </>
+  );
+}
+
+async function list(signal: AbortSignal, first: boolean): Promise<Row[]> {
+  const rows: Row[] = [];
+  for await (const page of pages("ListCollections", {}, { signal, quiet: !first })) {
+    page.CollectionIds?.forEach((id, index) =>
+      rows.push({
+        id,
+        faces: Number.NaN,
+        users: Number.NaN,
+        version: page.FaceModelVersions?.[index] ?? "",
+        created: undefined,
+      }),
+    );
+  }
+  await Promise.all(
+    rows.slice(0, DESCRIBED).map(async (row) => {
+      const found = await call(
+        "DescribeCollection",
+        { CollectionId: row.id },
+        { signal, quiet: true },
+      );
+      row.faces = found.FaceCount ?? 0;
+      row.users = found.UserCount ?? 0;
+      row.created = found.CreationTimestamp;
+    }),
+  );
+  return rows;
+}
+
+function Collections({ rows }: { rows: Row[] }) {
+  if (!rows.length) {
+    return (
+      <section class="empty">
+        <h2>{t("overview.empty.title")}</h2>
+        <p>{t("overview.empty.how")}</p>
+      </section>
+    );
+  }
+  const count = (value: number) => (Number.isNaN(value) ? "" : number(value));
+  return (
+    <div class="scroll" role="region" aria-label={t("overview.title")} tabIndex={0}>
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">{t("collection.name")}</th>
+            <th scope="col" class="number">
+              {t("collection.faces")}
+            </th>
+            <th scope="col" class="number">
+              {t("collection.users")}
+            </th>
+            <th scope="col">{t("collection.model")}</th>
+            <th scope="col">{t("collection.created")}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((row) => (
+            <tr key={row.id}>
+              <th scope="row">
+                <Link href={`/collections/${encodeURIComponent(row.id)}`}>{row.id}</Link>
+              </th>
+              <td class="number">{count(row.faces)}</td>
+              <td class="number">{count(row.users)}</td>
+              <td>{row.version}</td>
+              <td>{row.created && time(row.created)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function Create({ onClose }: { onClose: (created: boolean) => void }) {
+  const [error, fail] = useState<unknown>();
+  const submit = async (event: SubmitEvent) => {
+    event.preventDefault();
+    const id = String(new FormData(event.currentTarget as HTMLFormElement).get("id"));
+    try {
+      await call("CreateCollection", { CollectionId: id });
+      onClose(true);
+    } catch (problem) {
+      fail(problem);
+    }
+  };
+  return (
+    <Dialog title={t("overview.create")} onClose={() => onClose(false)}>
+      <form onSubmit={submit}>
+        <label>
+          {t("collection.name")}
+          <input name="id" required maxLength={255} pattern="[a-zA-Z0-9_.\-]+" autofocus />
+          <small>{t("collection.nameRule")}</small>
+        </label>
+        <Problem error={error} />
+        <button type="submit">{t("overview.create")}</button>
+      </form>
+    </Dialog>
+  );
+}

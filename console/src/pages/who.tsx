@@ -1,0 +1,208 @@
+import type { FaceDetail } from "@aws-sdk/client-rekognition";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { call } from "../api/operations";
+import { Camera } from "../faces/camera";
+import { Details } from "../faces/details";
+import { meaning, searchAll, type Searched, type SearchedFaces } from "../faces/matching";
+import { bytesOf, jpegOf, PHOTO_TYPES } from "../faces/photo";
+import { Picture, type Marked } from "../faces/picture";
+import { thumbnail } from "../faces/thumbnails";
+import { number, t } from "../i18n";
+import { Drop } from "../ui/drop";
+import { lastCollection, PickCollection } from "../ui/pick-collection";
+import { Problem } from "../ui/problem";
+import { Threshold } from "../ui/threshold";
+import { reason } from "./collection/reasons";
+
+const MATCHES = 10; // shown for each face
+
+/** Who is this? Every face of a photo, and whom each resembles. */
+export default function Who() {
+  const [collection, pick] = useState(lastCollection());
+  const [photo, setPhoto] = useState<Uint8Array>();
+  const [found, setFound] = useState<SearchedFaces>();
+  const [selected, select] = useState(0);
+  const [threshold, setThreshold] = useState(90);
+  const [error, fail] = useState<unknown>();
+  const [snapping, setSnapping] = useState(false);
+  const source = useObjectUrl(photo);
+  useEffect(() => {
+    if (!photo || !collection) return;
+    const left = new AbortController();
+    setFound(undefined);
+    fail(undefined);
+    select(0);
+    // With threshold 0, the slider needs no further request.
+    searchAll(collection, photo, { threshold: 0, most: MATCHES, signal: left.signal }).then(
+      setFound,
+      (problem) => {
+        if (!left.signal.aborted) fail(problem);
+      },
+    );
+    return () => left.abort();
+  }, [photo, collection]);
+  const open = async ([file]: File[]) => {
+    try {
+      setPhoto(await bytesOf(file!));
+    } catch {
+      fail(new Error(t("error.imageFormat")));
+    }
+  };
+  const face = found?.SearchedFaces[selected];
+  return (
+    <>
+      <h1>{t("who.title")}</h1>
+      <div class="row">
+        <PickCollection value={collection} onChange={pick} />
+        <Threshold value={threshold} onChange={setThreshold} />
+      </div>
+      <div class="row">
+        <Drop label={t("who.drop")} accept={PHOTO_TYPES} onFiles={open} />
+        <button class="secondary" onClick={() => setSnapping(!snapping)} aria-expanded={snapping}>
+          {t("who.camera")}
+        </button>
+      </div>
+      {snapping && (
+        <Snap
+          onPhoto={(bytes) => {
+            setSnapping(false);
+            setPhoto(bytes);
+          }}
+        />
+      )}
+      <Problem error={error} />
+      {source && (
+        <div class="columns">
+          <Picture
+            source={source}
+            alternative={t("who.photo")}
+            marks={found ? marksOf(found, threshold) : []}
+            selected={selected}
+            onSelect={select}
+          />
+          <div aria-live="polite">
+            {!found && !error && <p aria-busy="true">{t("who.searching")}</p>}
+            {found && !found.SearchedFaces.length && <p>{t("who.noFace")}</p>}
+            {face && photo && <Matches face={face} threshold={threshold} />}
+            {face && photo && <Attributes photo={photo} box={face.SearchedFaceBoundingBox} />}
+            {found?.UnsearchedFaces.map(({ Reasons }, n) => (
+              <p key={n}>
+                {t("who.unsearched", {
+                  why: Reasons.map((each) => reason(each as never)).join(", "),
+                })}
+              </p>
+            ))}
+          </div>
+        </div>
+      )}
+    </>
+  );
+}
+
+function marksOf(found: SearchedFaces, threshold: number): Marked[] {
+  return found.SearchedFaces.map(({ SearchedFaceBoundingBox, FaceMatches: [best] }, n) => {
+    const passes = best !== undefined && (best.Similarity ?? 0) >= threshold;
+    return {
+      box: SearchedFaceBoundingBox,
+      label: passes ? nameOf(best) : String(n + 1),
+      kind: passes ? "known" : "unknown",
+    };
+  });
+}
+
+const nameOf = (match: Searched["FaceMatches"][number]): string =>
+  match.Face?.UserId ?? match.Face?.ExternalImageId ?? match.Face?.FaceId ?? "";
+
+function Matches({ face, threshold }: { face: Searched; threshold: number }) {
+  const passing = face.FaceMatches.filter((each) => (each.Similarity ?? 0) >= threshold).length;
+  return (
+    <section>
+      <h2>{t("who.matches")}</h2>
+      <p>{passing ? t("who.passing", { n: passing }) : t("who.nobody")}</p>
+      <ol class="results">
+        {face.FaceMatches.map((match) => {
+          const similarity = match.Similarity ?? 0;
+          const picture = thumbnail(match.Face?.FaceId ?? "");
+          return (
+            <li key={match.Face?.FaceId} class={similarity >= threshold ? "good" : "faint"}>
+              {picture && <img src={picture} alt="" width={48} height={48} />}
+              <div>
+                <strong>
+                  {nameOf(match)} · {number(similarity, { maximumFractionDigits: 2 })}
+                </strong>
+                <small>{meaning(similarity)}</small>
+              </div>
+            </li>
+          );
+        })}
+      </ol>
+    </section>
+  );
+}
+
+interface AttributesProps {
+  photo: Uint8Array;
+  box: Searched["SearchedFaceBoundingBox"];
+}
+
+/** Attributes and landmarks, on demand: they cost a second look at the photo. */
+function Attributes({ photo, box }: AttributesProps) {
+  const [faces, setFaces] = useState<FaceDetail[]>();
+  const [error, fail] = useState<unknown>();
+  useEffect(() => setFaces(undefined), [photo]);
+  const ask = () =>
+    call("DetectFaces", { Image: { Bytes: photo }, Attributes: ["ALL"] }).then(
+      (answer) => setFaces(answer.FaceDetails ?? []),
+      fail,
+    );
+  const face = faces?.find((each) => isSame(each.BoundingBox ?? {}, box));
+  return (
+    <details onToggle={(event) => event.currentTarget.open && !faces && void ask()}>
+      <summary>{t("who.attributes")}</summary>
+      <Problem error={error} />
+      {face ? <Details face={face} /> : !error && <p aria-busy={!faces} />}
+    </details>
+  );
+}
+
+const isSame = (
+  a: Searched["SearchedFaceBoundingBox"],
+  b: Searched["SearchedFaceBoundingBox"],
+): boolean =>
+  Math.abs((a.Left ?? 0) - (b.Left ?? 0)) < 0.01 && Math.abs((a.Top ?? 0) - (b.Top ?? 0)) < 0.01;
+
+function Snap({ onPhoto }: { onPhoto: (photo: Uint8Array) => void }) {
+  const video = useRef<HTMLVideoElement>();
+  const [ready, setReady] = useState(false);
+  return (
+    <div>
+      <Camera
+        onReady={(element) => {
+          video.current = element;
+          setReady(true);
+        }}
+      />
+      <button
+        disabled={!ready}
+        onClick={async () => {
+          const element = video.current!;
+          onPhoto(await jpegOf(element, element.videoWidth, element.videoHeight));
+        }}
+      >
+        {t("who.snap")}
+      </button>
+    </div>
+  );
+}
+
+/** Return an address of a photo for an img element, valid until the photo changes. */
+function useObjectUrl(photo: Uint8Array | undefined): string | undefined {
+  const [url, setUrl] = useState<string>();
+  useEffect(() => {
+    if (!photo) return;
+    const made = URL.createObjectURL(new Blob([photo as BlobPart]));
+    setUrl(made);
+    return () => URL.revokeObjectURL(made);
+  }, [photo]);
+  return url;
+}

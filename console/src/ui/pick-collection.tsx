@@ -1,0 +1,54 @@
+import { useEffect } from "preact/hooks";
+import { Link } from "wouter-preact";
+import { pages } from "../api/operations";
+import { t } from "../i18n";
+import { useFetched } from "./fetched";
+import { Problem } from "./problem";
+
+interface Props {
+  value: string;
+  onChange: (collection: string) => void;
+}
+
+/** The collection that was picked last in this tab, on any page. */
+let last = "";
+export const lastCollection = (): string => last;
+
+/** A choice among the collections. The first is chosen if none is. */
+export function PickCollection({ value, onChange }: Props) {
+  const { value: ids, error } = useFetched(async (signal) => {
+    const found: string[] = [];
+    for await (const page of pages("ListCollections", {}, { signal, quiet: true })) {
+      found.push(...(page.CollectionIds ?? []));
+    }
+    return found;
+  });
+  const pick = (id: string) => {
+    last = id;
+    onChange(id);
+  };
+  useEffect(() => {
+    const [first] = ids ?? [];
+    if (first && !ids?.includes(value)) pick(first);
+  }, [ids]);
+  if (ids?.length === 0) {
+    return (
+      <p class="empty">
+        <Link href="/">{t("pick.none")}</Link>
+      </p>
+    );
+  }
+  return (
+    <>
+      <Problem error={error} />
+      <label>
+        {t("pick.label")}
+        <select value={value} onChange={(event) => pick(event.currentTarget.value)}>
+          {(ids ?? [value]).map((id) => (
+            <option key={id}>{id}</option>
+          ))}
+        </select>
+      </label>
+    </>
+  );
+}

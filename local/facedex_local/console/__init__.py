@@ -1,0 +1,1 @@
+"""The console's files. They are built from ``console/`` by ``make console``, and committed."""

@@ -1,0 +1,106 @@
+"""A server, and pages of its console in a real Chromium."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.conftest import Server
+from tests.e2e.browser import opened
+from tests.tools import npm_packages
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext, Page
+
+_SOURCES = Path(__file__).parents[3] / "console"
+# A picture of a page is kept here if the variable is set, to be looked at.
+_SHOTS = os.environ.get("FACEDEX_SCREENSHOTS")
+# What Chromium says when a dialog opens with its field already in focus, and when the API refuses a
+# request, which the page shows in its own words.
+_HARMLESS = (
+    "Autofocus processing was blocked",
+    "Failed to load resource: the server responded with a status of 400",
+)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, pack_directory: Path) -> Iterator[Server]:
+    """Return a server without authentication that all stories share."""
+    running = Server(
+        tmp_path_factory.mktemp("console") / "data",
+        "--port=0",
+        FACEDEX_MODELS=str(pack_directory.parent),
+    )
+    yield running
+    assert running.stop() == 0
+    assert "Traceback" not in running.log.read_text()
+
+
+@pytest.fixture(scope="session")
+def photos(
+    portraits: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """Return files of the portraits in the public domain, by name."""
+    folder = tmp_path_factory.mktemp("photos")
+    files = {}
+    for name, content in portraits.items():
+        files[name] = folder / f"{name}.jpg"
+        files[name].write_bytes(content)
+    return files
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[BrowserContext]:
+    with opened() as context:
+        yield context
+
+
+@pytest.fixture
+def page(browser: BrowserContext) -> Iterator[Page]:
+    """Return an empty page; the test fails if the page logs an error or an exception."""
+    made = browser.new_page()
+    troubles: list[str] = []
+    made.on("pageerror", lambda error: troubles.append(str(error)))
+    made.on(
+        "console",
+        lambda message: (
+            troubles.append(message.text)
+            if message.type in ("error", "warning") and not message.text.startswith(_HARMLESS)
+            else None
+        ),
+    )
+    yield made
+    made.close()
+    assert troubles == []
+
+
+@pytest.fixture(scope="session")
+def findings() -> Callable[[Page], list[str]]:
+    """Return a function that checks a page's accessibility by axe-core and returns its findings."""
+    axe = (npm_packages(_SOURCES) / "node_modules" / "axe-core" / "axe.min.js").read_text()
+
+    def check(page: Page) -> list[str]:
+        page.evaluate(axe)
+        found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        return [
+            f"{each['id']}: {each['help']}: {node['html']}"
+            for each in found["violations"]
+            for node in each["nodes"]
+        ]
+
+    return check
+
+
+@pytest.fixture
+def shoot(page: Page) -> Callable[[str], None]:
+    """Return a function that keeps a picture of the page in $FACEDEX_SCREENSHOTS."""
+
+    def shoot(name: str) -> None:
+        if _SHOTS:
+            page.screenshot(path=Path(_SHOTS) / f"{name}.png")
+
+    return shoot

@@ -1,0 +1,99 @@
+"""The story of a collection: created, filled with photos, searched, cleaned and deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.conftest import Server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+
+def test_a_collection_from_its_first_photo_to_its_end(
+    page: Page,
+    server: Server,
+    photos: dict[str, Path],
+    shoot: Callable[[str], None],
+    tmp_path: Path,
+) -> None:
+    rekognition = server.client("rekognition")
+    page.goto(f"{server.url}/console")
+    page.get_by_role("button", name="Create a collection").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name").fill("crew")
+    dialog.get_by_role("button", name="Create a collection").click()
+    page.get_by_role("link", name="crew").click()
+
+    page.get_by_role("tab", name="Add photos").click()
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"not a picture")
+    page.set_input_files("input[type=file]", [*photos.values(), broken])
+    page.get_by_text(f"{len(photos) + 1} of {len(photos) + 1} photos").wait_for()
+    shoot("photos-added")
+    assert page.get_by_text("This browser cannot read the file").count() == 1
+    records = rekognition.list_faces(CollectionId="crew")["Faces"]
+    assert {each["ExternalImageId"] for each in records} == set(photos)
+
+    page.get_by_role("tab", name="Faces").click()
+    first, second = sorted(photos)[:2]
+    for name in (first, second):
+        page.get_by_role("listitem").filter(has_text=name).get_by_role("checkbox").check()
+    page.get_by_role("button", name="Associate with a user").click()
+    dialog.get_by_label("User, known or new").fill("ann")
+    dialog.get_by_role("button", name="Associate with a user").click()
+    page.get_by_role("button", name="ann").first.wait_for()
+    shoot("faces")
+    assert len(rekognition.list_faces(CollectionId="crew", UserId="ann")["Faces"]) == 2
+
+    page.get_by_role("searchbox").fill(first)
+    page.get_by_role("listitem").get_by_role("checkbox").check()
+    page.get_by_role("button", name="Delete faces").click()
+    dialog.get_by_role("button", name="Delete faces").click()
+    page.get_by_text(f"Faces: {len(photos) - 1} ·").wait_for()
+    assert len(rekognition.list_faces(CollectionId="crew", UserId="ann")["Faces"]) == 1
+
+    page.get_by_role("tab", name="Tags and deletion").click()
+    page.get_by_role("button", name="Delete the collection").click()
+    assert dialog.get_by_role("button", name="Delete the collection").is_disabled()
+    dialog.get_by_role("textbox").fill("crew")
+    dialog.get_by_role("button", name="Delete the collection").click()
+    page.get_by_role("heading", name="There are no collections yet.").wait_for()
+    assert rekognition.list_collections()["CollectionIds"] == []
+
+
+@pytest.fixture
+def crew(server: Server, photos: dict[str, Path]) -> str:
+    rekognition = server.client("rekognition")
+    rekognition.create_collection(CollectionId="known")
+    for name, photo in photos.items():
+        rekognition.index_faces(
+            CollectionId="known", Image={"Bytes": photo.read_bytes()}, ExternalImageId=name
+        )
+    return "known"
+
+
+def test_a_photo_is_recognised_and_the_slider_says_who_passes(
+    page: Page,
+    server: Server,
+    crew: str,
+    photos: dict[str, Path],
+    findings: Callable[[Page], list[str]],
+    shoot: Callable[[str], None],
+) -> None:
+    name, photo = next(iter(photos.items()))
+    page.goto(f"{server.url}/console/#/who")
+    page.set_input_files("input[type=file]", photo)
+    page.get_by_role("button", name=name).wait_for()
+    assert page.get_by_label("Collection").input_value() == crew
+    page.get_by_text("Attributes and landmarks").click()
+    page.get_by_text("Certainty that it is a face").wait_for()
+    page.get_by_text("The same call in aws").click()
+    assert "aws rekognition detect-faces" in page.locator("pre").inner_text()
+    shoot("who-is-this")
+    assert findings(page) == []
+    server.client("rekognition").delete_collection(CollectionId=crew)
