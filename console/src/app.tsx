@@ -11,12 +11,18 @@ import { Calls } from "./ui/calls";
 import { later } from "./ui/later";
 
 const Collection = later(() => import("./pages/collection"));
+const Compare = later(() => import("./pages/compare"));
+const Door = later(() => import("./pages/door"));
+const Films = later(() => import("./pages/films"));
 const Who = later(() => import("./pages/who"));
 
 /** The pages in the navigation. */
 const PAGES: readonly (readonly [path: string, title: Message])[] = [
   ["/", "nav.overview"],
   ["/who", "nav.who"],
+  ["/compare", "nav.compare"],
+  ["/door", "nav.door"],
+  ["/films", "nav.films"],
 ];
 
 /** The whole console: the navigation, the page that the address names, and its calls. */
@@ -48,6 +54,15 @@ function Pages() {
         <Route path="/collections/:id">{({ id }) => <Collection key={id} id={decode(id)} />}</Route>
         <Route path="/who">
           <Who />
+        </Route>
+        <Route path="/compare">
+          <Compare />
+        </Route>
+        <Route path="/door">
+          <Door />
+        </Route>
+        <Route path="/films">
+          <Films />
         </Route>
         <Route>
           <h1>{t("notFound.title")}</h1>

@@ -5,6 +5,7 @@ import { Camera } from "../faces/camera";
 import { Details } from "../faces/details";
 import { meaning, searchAll, type Searched, type SearchedFaces } from "../faces/matching";
 import { bytesOf, jpegOf, PHOTO_TYPES } from "../faces/photo";
+import { useObjectUrl } from "../faces/object-url";
 import { Picture, type Marked } from "../faces/picture";
 import { thumbnail } from "../faces/thumbnails";
 import { number, t } from "../i18n";
@@ -193,16 +194,4 @@ function Snap({ onPhoto }: { onPhoto: (photo: Uint8Array) => void }) {
       </button>
     </div>
   );
-}
-
-/** Return an address of a photo for an img element, valid until the photo changes. */
-function useObjectUrl(photo: Uint8Array | undefined): string | undefined {
-  const [url, setUrl] = useState<string>();
-  useEffect(() => {
-    if (!photo) return;
-    const made = URL.createObjectURL(new Blob([photo as BlobPart]));
-    setUrl(made);
-    return () => URL.revokeObjectURL(made);
-  }, [photo]);
-  return url;
 }

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from PIL import Image
 
 from tests.conftest import Server
 from tests.e2e.browser import opened
@@ -53,9 +55,48 @@ def photos(
     return files
 
 
+@pytest.fixture
+def crew(server: Server, photos: dict[str, Path]) -> Iterator[str]:
+    """Return a collection with a face of each portrait."""
+    rekognition = server.client("rekognition")
+    name = f"crew-{uuid.uuid4()}"
+    rekognition.create_collection(CollectionId=name)
+    for person, photo in photos.items():
+        rekognition.index_faces(
+            CollectionId=name, Image={"Bytes": photo.read_bytes()}, ExternalImageId=person
+        )
+    yield name
+    rekognition.delete_collection(CollectionId=name)
+
+
+@pytest.fixture(scope="session")
+def webcam(photos: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a film for Chromium's fake webcam: one of the portraits, then nobody, and again."""
+    film = tmp_path_factory.mktemp("webcam") / "film.y4m"
+    width, height = 640, 480
+    empty = Image.new("RGB", (width, height), (90, 110, 90))
+    person = empty.copy()
+    with Image.open(photos[sorted(photos)[0]]) as portrait:
+        portrait.thumbnail((width, height))
+        person.paste(portrait, ((width - portrait.width) // 2, (height - portrait.height) // 2))
+    with film.open("wb") as file:
+        file.write(f"YUV4MPEG2 W{width} H{height} F5:1 Ip A1:1 C420mpeg2\n".encode())
+        for shown in (person, empty):
+            luma, *chroma = shown.convert("YCbCr").split()
+            half = [each.resize((width // 2, height // 2)).tobytes() for each in chroma]
+            frame = b"FRAME\n" + luma.tobytes() + b"".join(half)
+            file.write(frame * 20)
+    return film
+
+
 @pytest.fixture(scope="module")
-def browser() -> Iterator[BrowserContext]:
-    with opened() as context:
+def browser(webcam: Path) -> Iterator[BrowserContext]:
+    arguments = (
+        "--use-fake-device-for-media-stream",
+        "--use-fake-ui-for-media-stream",
+        f"--use-file-for-fake-video-capture={webcam}",
+    )
+    with opened(*arguments) as context:
         yield context
 
 

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.conftest import Server
 
 if TYPE_CHECKING:
@@ -64,36 +62,3 @@ def test_a_collection_from_its_first_photo_to_its_end(
     dialog.get_by_role("button", name="Delete the collection").click()
     page.get_by_role("heading", name="There are no collections yet.").wait_for()
     assert rekognition.list_collections()["CollectionIds"] == []
-
-
-@pytest.fixture
-def crew(server: Server, photos: dict[str, Path]) -> str:
-    rekognition = server.client("rekognition")
-    rekognition.create_collection(CollectionId="known")
-    for name, photo in photos.items():
-        rekognition.index_faces(
-            CollectionId="known", Image={"Bytes": photo.read_bytes()}, ExternalImageId=name
-        )
-    return "known"
-
-
-def test_a_photo_is_recognised_and_the_slider_says_who_passes(
-    page: Page,
-    server: Server,
-    crew: str,
-    photos: dict[str, Path],
-    findings: Callable[[Page], list[str]],
-    shoot: Callable[[str], None],
-) -> None:
-    name, photo = next(iter(photos.items()))
-    page.goto(f"{server.url}/console/#/who")
-    page.set_input_files("input[type=file]", photo)
-    page.get_by_role("button", name=name).wait_for()
-    assert page.get_by_label("Collection").input_value() == crew
-    page.get_by_text("Attributes and landmarks").click()
-    page.get_by_text("Certainty that it is a face").wait_for()
-    page.get_by_text("The same call in aws").click()
-    assert "aws rekognition detect-faces" in page.locator("pre").inner_text()
-    shoot("who-is-this")
-    assert findings(page) == []
-    server.client("rekognition").delete_collection(CollectionId=crew)

@@ -1,0 +1,236 @@
+import { useEffect, useRef, useState } from "preact/hooks";
+import { Camera } from "../faces/camera";
+import { meaning, searchAll, type Searched } from "../faces/matching";
+import { jpegOf } from "../faces/photo";
+import type { Marked } from "../faces/picture";
+import { number, t } from "../i18n";
+import { lastCollection, PickCollection } from "../ui/pick-collection";
+import { Problem } from "../ui/problem";
+import { save } from "../ui/save";
+import { Threshold } from "../ui/threshold";
+
+/** The longer side of what is sent, in pixels: a face at a door is large. */
+const SIDE = 640;
+/** Requests under way at the same time: one is on its way while another is answered. */
+const AT_ONCE = 2;
+/** A person who stays in view passes once in this time, in milliseconds. */
+const AGAIN = 10_000;
+/** The wait that is shown is an average over about this many looks. */
+const LOOKS = 10;
+
+interface Pass {
+  when: Date;
+  name: string;
+  similarity: number;
+}
+
+/** The door: the camera against a collection, live. */
+export default function Door() {
+  const [collection, pick] = useState(lastCollection());
+  const [threshold, setThreshold] = useState(99);
+  const [video, setVideo] = useState<HTMLVideoElement>();
+  const [passes, setPasses] = useState<readonly Pass[]>([]);
+  const stage = useRef<HTMLDivElement>(null);
+  const { faces, wait, rate, error } = useLooks(video, collection, (seen) => {
+    const now = new Date();
+    setPasses((before) => withNew(before, seen, threshold, now));
+  });
+  const marks = faces.map((face) => mark(face, threshold));
+  const known = marks.find((each) => each.kind === "known");
+  const state = known ? "known" : marks.length ? "unknown" : "empty";
+  return (
+    <>
+      <h1>{t("door.title")}</h1>
+      <div class="row">
+        <PickCollection value={collection} onChange={pick} />
+        <Threshold value={threshold} onChange={setThreshold} />
+      </div>
+      <Problem error={error} />
+      <div class="columns wide">
+        <div ref={stage} class={`stage ${state}`}>
+          <div class="picture mirrored">
+            <Camera onReady={setVideo} />
+            {marks.map(({ box, label, kind }, n) => (
+              <div
+                key={n}
+                class={`mark ${kind}`}
+                style={{
+                  // The picture is shown as a mirror shows it.
+                  left: `${(1 - (box.Left ?? 0) - (box.Width ?? 0)) * 100}%`,
+                  top: `${(box.Top ?? 0) * 100}%`,
+                  width: `${(box.Width ?? 0) * 100}%`,
+                  height: `${(box.Height ?? 0) * 100}%`,
+                }}
+              >
+                <span>{label}</span>
+              </div>
+            ))}
+          </div>
+          <p class="verdict" aria-live="assertive">
+            {known
+              ? t("door.welcome", { name: known.label })
+              : t(marks.length ? "door.unknown" : "door.empty")}
+          </p>
+          <p class="row between">
+            <small>
+              {wait !== undefined &&
+                t("door.wait", {
+                  ms: Math.round(wait),
+                  rate: number(rate, { maximumFractionDigits: 1 }),
+                })}
+            </small>
+            <button class="secondary" onClick={() => void fill(stage.current)}>
+              {t("door.full")}
+            </button>
+          </p>
+        </div>
+        <Log passes={passes} />
+      </div>
+    </>
+  );
+}
+
+/** Enter full screen, or leave it. */
+async function fill(element: HTMLElement | null): Promise<void> {
+  if (document.fullscreenElement) await document.exitFullscreen();
+  else await element?.requestFullscreen();
+}
+
+const nameOf = ({ FaceMatches: [best] }: Searched): string =>
+  best?.Face?.UserId ?? best?.Face?.ExternalImageId ?? best?.Face?.FaceId ?? "";
+
+const passesAt = ({ FaceMatches: [best] }: Searched, threshold: number): boolean =>
+  best !== undefined && (best.Similarity ?? 0) >= threshold;
+
+function mark(face: Searched, threshold: number): Marked {
+  const known = passesAt(face, threshold);
+  return {
+    box: face.SearchedFaceBoundingBox,
+    label: known ? nameOf(face) : t("door.stranger"),
+    kind: known ? "known" : "unknown",
+  };
+}
+
+/** Add those who pass now and did not pass a moment ago. */
+function withNew(
+  before: readonly Pass[],
+  seen: readonly Searched[],
+  threshold: number,
+  now: Date,
+): readonly Pass[] {
+  const fresh = seen
+    .filter((face) => passesAt(face, threshold))
+    .map((face) => ({
+      when: now,
+      name: nameOf(face),
+      similarity: face.FaceMatches[0]?.Similarity ?? 0,
+    }))
+    .filter(
+      ({ name }) =>
+        !before.some((pass) => pass.name === name && now.getTime() - pass.when.getTime() < AGAIN),
+    );
+  return fresh.length ? [...fresh, ...before] : before;
+}
+
+/** Look at the camera's picture again and again: the faces of the newest answer, and how fast. */
+function useLooks(
+  video: HTMLVideoElement | undefined,
+  collection: string,
+  onSeen: (faces: readonly Searched[]) => void,
+) {
+  const [state, setState] = useState<{ faces: readonly Searched[]; wait?: number; rate: number }>({
+    faces: [],
+    rate: 0,
+  });
+  const [error, fail] = useState<unknown>();
+  const seen = useRef(onSeen);
+  seen.current = onSeen;
+  useEffect(() => {
+    if (!video || !collection) return;
+    const left = new AbortController();
+    let newest = 0;
+    let wait: number | undefined;
+    const answered: number[] = [];
+    const look = async () => {
+      const started = performance.now();
+      const scale = Math.min(1, SIDE / Math.max(video.videoWidth, video.videoHeight));
+      const photo = await jpegOf(video, video.videoWidth * scale, video.videoHeight * scale);
+      const { SearchedFaces } = await searchAll(collection, photo, {
+        threshold: 0,
+        most: 1,
+        quiet: newest > 0,
+        signal: left.signal,
+      });
+      const now = performance.now();
+      const last = now - started;
+      wait = wait === undefined ? last : wait + (last - wait) / LOOKS;
+      answered.push(now);
+      while (answered.length > LOOKS) answered.shift();
+      fail(undefined);
+      if (left.signal.aborted || started < newest) return;
+      newest = started;
+      const span = now - answered[0]!;
+      setState({
+        faces: SearchedFaces,
+        wait,
+        rate: span ? ((answered.length - 1) * 1000) / span : 0,
+      });
+      seen.current(SearchedFaces);
+    };
+    const repeat = async () => {
+      while (!left.signal.aborted) {
+        try {
+          await look();
+        } catch (problem) {
+          if (left.signal.aborted) return;
+          fail(problem);
+          await new Promise((resolve) => setTimeout(resolve, 1000));
+        }
+      }
+    };
+    for (let n = 0; n < AT_ONCE; n++) void repeat();
+    return () => left.abort();
+  }, [video, collection]);
+  return { ...state, error };
+}
+
+function Log({ passes }: { passes: readonly Pass[] }) {
+  const clock = (when: Date) => when.toLocaleTimeString();
+  const exported = () =>
+    save(
+      "passes.csv",
+      "text/csv",
+      [
+        "time,name,similarity",
+        ...passes.map(
+          ({ when, name, similarity }) => `${when.toISOString()},${name},${similarity}`,
+        ),
+      ].join("\n"),
+    );
+  return (
+    <section>
+      <div class="row between">
+        <h2>{t("door.log")}</h2>
+        {passes.length > 0 && (
+          <button class="outline" onClick={exported}>
+            {t("door.export")}
+          </button>
+        )}
+      </div>
+      {!passes.length && <p>{t("door.noPass")}</p>}
+      <ol class="results">
+        {passes.map(({ when, name, similarity }) => (
+          <li key={`${when.getTime()} ${name}`} class="good">
+            <div>
+              <strong>{name}</strong>
+              <small>
+                {clock(when)} · {number(similarity, { maximumFractionDigits: 2 })} ·{" "}
+                {meaning(similarity)}
+              </small>
+            </div>
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
+}

@@ -1,0 +1,98 @@
+"""Photos, the webcam and films are searched in the console."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.conftest import Server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+
+def test_a_photo_is_recognised_and_the_slider_says_who_passes(
+    page: Page,
+    server: Server,
+    crew: str,
+    photos: dict[str, Path],
+    findings: Callable[[Page], list[str]],
+    shoot: Callable[[str], None],
+) -> None:
+    name, photo = next(iter(photos.items()))
+    page.goto(f"{server.url}/console/#/who")
+    page.get_by_label("Collection").select_option(crew)
+    page.set_input_files("input[type=file]", photo)
+    page.get_by_role("button", name=name).wait_for()
+    page.get_by_text("Attributes and landmarks").click()
+    page.get_by_text("Certainty that it is a face").wait_for()
+    page.get_by_text("The same call in aws").click()
+    assert "aws rekognition detect-faces" in page.locator("pre").inner_text()
+    shoot("who-is-this")
+    assert findings(page) == []
+
+
+def test_two_photos_of_a_person_are_compared(
+    page: Page,
+    server: Server,
+    photos: dict[str, Path],
+    findings: Callable[[Page], list[str]],
+    shoot: Callable[[str], None],
+) -> None:
+    first, second = photos.values()
+    page.goto(f"{server.url}/console/#/compare")
+    files = page.locator("input[type=file]")
+    source, target = files.nth(0), files.nth(1)
+    source.set_input_files(first)
+    target.set_input_files(first)
+    page.get_by_text("At or above the threshold.").wait_for()
+    shoot("compare")
+    assert findings(page) == []
+    target.set_input_files(second)
+    page.get_by_text("Below the threshold.").wait_for()
+
+
+def test_the_door_greets_who_is_in_the_collection_and_logs_the_pass(
+    page: Page,
+    server: Server,
+    crew: str,
+    photos: dict[str, Path],
+    findings: Callable[[Page], list[str]],
+    shoot: Callable[[str], None],
+) -> None:
+    name = sorted(photos)[0]
+    page.goto(f"{server.url}/console/#/door")
+    page.get_by_label("Collection").select_option(crew)
+    page.get_by_text(f"Welcome, {name}").wait_for()
+    shoot("door")
+    page.get_by_text("Please look into the camera.").wait_for()
+    page.get_by_text(f"Welcome, {name}").wait_for()
+    assert findings(page) == []
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save as CSV").click()
+    rows = list(csv.DictReader(io.StringIO(download.value.path().read_text())))
+    assert {row["name"] for row in rows} == {name}
+
+
+def test_a_film_is_searched_and_its_people_are_on_a_timeline(
+    page: Page,
+    server: Server,
+    crew: str,
+    data: Path,
+    findings: Callable[[Page], list[str]],
+    shoot: Callable[[str], None],
+) -> None:
+    film = next((data / "video").glob("*.mp4"))
+    page.goto(f"{server.url}/console/#/films")
+    page.get_by_label("Collection").select_option(crew)
+    page.set_input_files("input[type=file]", film)
+    page.get_by_text("People in the film").wait_for(timeout=120_000)
+    page.get_by_role("button", name="Show Person 1 at").first.click()
+    assert page.locator("video").evaluate("video => video.currentTime") > 0
+    shoot("film")
+    assert findings(page) == []
+    s3 = server.client("s3")
+    assert s3.list_objects_v2(Bucket="console-films").get("KeyCount") == 0
