@@ -10,10 +10,14 @@ import { Overview } from "./pages/overview";
 import { Calls } from "./ui/calls";
 import { later } from "./ui/later";
 
+const Camera = later(() => import("./pages/cameras/camera"));
+const Cameras = later(() => import("./pages/cameras"));
 const Collection = later(() => import("./pages/collection"));
 const Compare = later(() => import("./pages/compare"));
 const Door = later(() => import("./pages/door"));
 const Films = later(() => import("./pages/films"));
+const Settings = later(() => import("./pages/settings"));
+const Threshold = later(() => import("./pages/threshold"));
 const Who = later(() => import("./pages/who"));
 
 /** The pages in the navigation. */
@@ -23,6 +27,9 @@ const PAGES: readonly (readonly [path: string, title: Message])[] = [
   ["/compare", "nav.compare"],
   ["/door", "nav.door"],
   ["/films", "nav.films"],
+  ["/cameras", "nav.cameras"],
+  ["/threshold", "nav.threshold"],
+  ["/settings", "nav.settings"],
 ];
 
 /** The whole console: the navigation, the page that the address names, and its calls. */
@@ -52,6 +59,12 @@ function Pages() {
       <Switch>
         <Route path="/" component={Overview} />
         <Route path="/collections/:id">{({ id }) => <Collection key={id} id={decode(id)} />}</Route>
+        <Route path="/settings">
+          <Settings />
+        </Route>
+        <Route path="/threshold">
+          <Threshold />
+        </Route>
         <Route path="/who">
           <Who />
         </Route>
@@ -60,6 +73,12 @@ function Pages() {
         </Route>
         <Route path="/door">
           <Door />
+        </Route>
+        <Route path="/cameras">
+          <Cameras />
+        </Route>
+        <Route path="/cameras/:name">
+          {({ name }) => <Camera key={name} name={decode(name)} />}
         </Route>
         <Route path="/films">
           <Films />

@@ -1,5 +1,6 @@
 import type { PersonMatch } from "@aws-sdk/client-rekognition";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { noteJob } from "../api/jobs";
 import { call, type Output } from "../api/operations";
 import { put, remove, type Stored } from "../api/storage";
 import { config } from "../config";
@@ -37,7 +38,7 @@ export default function Films() {
     setState({ at: "uploading", share: 0 });
     try {
       const stored = await put(file!, (share) => setState({ at: "uploading", share }), signal);
-      await search(stored, collection, threshold, signal, setState);
+      await search(stored, file!.name, collection, threshold, signal, setState);
     } catch (problem) {
       if (signal.aborted) return;
       fail(problem);
@@ -76,6 +77,7 @@ export default function Films() {
 /** Search a film until the job has ended, and delete the film afterwards. */
 async function search(
   stored: Stored,
+  film: string,
   collection: string,
   threshold: number,
   signal: AbortSignal,
@@ -92,6 +94,7 @@ async function search(
       { signal },
     );
     onState({ at: "searching", id: JobId });
+    noteJob({ id: JobId, film, collection, status: "IN_PROGRESS" });
     let first = true;
     let job: Job;
     while (
@@ -101,6 +104,7 @@ async function search(
       first = false;
       await new Promise((resolve) => setTimeout(resolve, POLL));
     }
+    noteJob({ id: JobId, film, collection, status: job.JobStatus ?? "" });
     if (job.JobStatus === "FAILED") throw new Error(job.StatusMessage);
     const moments = [...(job.Persons ?? [])];
     let next = job.NextToken;

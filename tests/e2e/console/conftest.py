@@ -26,6 +26,8 @@ _SHOTS = os.environ.get("FACEDEX_SCREENSHOTS")
 _HARMLESS = (
     "Autofocus processing was blocked",
     "Failed to load resource: the server responded with a status of 400",
+    # DescribeStream of a Kinesis video stream that is then created.
+    "Failed to load resource: the server responded with a status of 404",
 )
 
 

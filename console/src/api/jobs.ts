@@ -1,0 +1,16 @@
+import { signal } from "@preact/signals";
+
+/** A search of a film that was started in this tab. Rekognition has no list of them. */
+export interface Job {
+  id: string;
+  film: string;
+  collection: string;
+  status: string;
+}
+
+export const jobs = signal<readonly Job[]>([]);
+
+/** Note a job, or its new status. */
+export function noteJob(job: Job): void {
+  jobs.value = [job, ...jobs.value.filter((each) => each.id !== job.id)];
+}

@@ -1,0 +1,61 @@
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { FrameRecord } from "../../api/streams";
+import { t } from "../../i18n";
+
+interface Props {
+  streamArn: string;
+  /** The newest frame that the processor has looked at. */
+  latest: FrameRecord | undefined;
+}
+
+const PAUSE = 2000; // milliseconds between attempts to read a camera that sends nothing
+
+/** The live picture of a camera, with the faces of the newest record. */
+export function Live({ streamArn, latest }: Props) {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const [playing, setPlaying] = useState(false);
+  useEffect(() => {
+    const left = new AbortController();
+    const run = async () => {
+      while (!left.signal.aborted) {
+        try {
+          // Its own file, as only this page needs a decoder.
+          const { play } = await import("./play");
+          await play(streamArn, canvas.current!, left.signal, () => setPlaying(true));
+        } catch {
+          // A camera that sends nothing, or a part that cannot be decoded: try again.
+        }
+        if (left.signal.aborted) return;
+        setPlaying(false);
+        await new Promise((resolve) => setTimeout(resolve, PAUSE));
+      }
+    };
+    void run();
+    return () => left.abort();
+  }, [streamArn]);
+  return (
+    <div class="picture">
+      <canvas ref={canvas} class="camera" role="img" aria-label={t("cameras.live")} />
+      {!playing && <p class="waiting">{t("cameras.noPicture")}</p>}
+      {playing &&
+        latest?.FaceSearchResponse.map(
+          ({ DetectedFace: { BoundingBox }, MatchedFaces: [best] }, n) => (
+            <div
+              key={n}
+              class={`mark ${best ? "known" : "unknown"}`}
+              style={{
+                left: `${(BoundingBox.Left ?? 0) * 100}%`,
+                top: `${(BoundingBox.Top ?? 0) * 100}%`,
+                width: `${(BoundingBox.Width ?? 0) * 100}%`,
+                height: `${(BoundingBox.Height ?? 0) * 100}%`,
+              }}
+            >
+              <span>
+                {best ? (best.Face.ExternalImageId ?? best.Face.FaceId) : t("door.stranger")}
+              </span>
+            </div>
+          ),
+        )}
+    </div>
+  );
+}

@@ -1,0 +1,80 @@
+import { jobs } from "../api/jobs";
+import { key } from "../api/session";
+import { config, endpoint } from "../config";
+import { choose, language, LANGUAGES, t, type Language } from "../i18n";
+
+/** The access key of this tab, the jobs that it has started, the language and the server. */
+export default function Settings() {
+  const { auth, region, version } = config();
+  return (
+    <>
+      <h1>{t("nav.settings")}</h1>
+      <section>
+        <h2>{t("keys.title")}</h2>
+        {auth === "none" && <p>{t("keys.none")}</p>}
+        {key.value && (
+          <div class="row">
+            <p>{t("keys.signedIn", { id: key.value.accessKeyId })}</p>
+            <button class="secondary" onClick={() => (key.value = null)}>
+              {t("keys.signOut")}
+            </button>
+          </div>
+        )}
+        <p>{t("keys.how")}</p>
+        <pre tabIndex={0}>
+          <code>{`facedex keys create --name "front door" --read-only
+facedex keys list
+facedex keys disable ACCESS_KEY_ID
+facedex keys delete ACCESS_KEY_ID`}</code>
+        </pre>
+      </section>
+      <section>
+        <h2>{t("jobs.title")}</h2>
+        {!jobs.value.length && <p>{t("jobs.none")}</p>}
+        <ul class="results">
+          {jobs.value.map(({ id, film, collection, status }) => (
+            <li key={id} class={status === "SUCCEEDED" ? "good" : status === "FAILED" ? "bad" : ""}>
+              <div>
+                <strong>
+                  {film} · {collection} · {status}
+                </strong>
+                <small>{id}</small>
+              </div>
+            </li>
+          ))}
+        </ul>
+      </section>
+      <section>
+        <h2>{t("footer.language")}</h2>
+        <select
+          aria-label={t("footer.language")}
+          value={language.value}
+          onChange={(event) => choose(event.currentTarget.value as Language)}
+        >
+          {Object.entries(LANGUAGES).map(([code, name]) => (
+            <option key={code} value={code}>
+              {name}
+            </option>
+          ))}
+        </select>
+      </section>
+      <section>
+        <h2>{t("server.title")}</h2>
+        <dl class="facts">
+          <div>
+            <dt>{t("server.address")}</dt>
+            <dd>{endpoint()}</dd>
+          </div>
+          <div>
+            <dt>{t("server.region")}</dt>
+            <dd>{region}</dd>
+          </div>
+          <div>
+            <dt>{t("server.version")}</dt>
+            <dd>{version}</dd>
+          </div>
+        </dl>
+      </section>
+    </>
+  );
+}

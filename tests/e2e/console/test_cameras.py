@@ -1,0 +1,73 @@
+"""The story of a camera: added, watched live, stopped and deleted."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.conftest import Server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+# Whether a canvas has a pixel that is neither black nor white.
+_DRAWN = """canvas =>
+    canvas.getContext("2d").getImageData(0, 0, 400, 200).data.some(x => x > 0 && x < 255)
+"""
+
+
+@contextmanager
+def pushed(film: Path, stream: str, server: Server) -> Iterator[None]:
+    """Send a film to a video stream, again and again, while the block runs."""
+    command = [Path(sys.executable).with_name("facedex"), "stream", "push", film]
+    process = subprocess.Popen(
+        [*command, "--loop", f"--stream={stream}", f"--url={server.url}"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=os.environ
+        | {
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        },
+    )
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+
+
+def test_a_camera_from_its_first_picture_to_its_end(
+    page: Page,
+    server: Server,
+    crew: str,
+    data: Path,
+    findings: Callable[[Page], list[str]],
+    shoot: Callable[[str], None],
+) -> None:
+    page.goto(f"{server.url}/console/#/cameras")
+    page.get_by_role("heading", name="There are no cameras yet.").wait_for()
+    page.get_by_role("button", name="Add a camera").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name").fill("lobby")
+    dialog.get_by_label("Collection").select_option(crew)
+    dialog.get_by_role("button", name="Add a camera").click()
+    page.get_by_role("link", name="lobby").click()
+    with pushed(next((data / "video").glob("*.mp4")), "lobby", server):
+        page.locator(".mark").first.wait_for(timeout=60_000)
+        assert page.locator("canvas").evaluate(_DRAWN)
+        shoot("camera")
+        assert findings(page) == []
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_text("STOPPED").wait_for()
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("heading", name="There are no cameras yet.").wait_for()
+    assert server.client("rekognition").list_stream_processors()["StreamProcessors"] == []
