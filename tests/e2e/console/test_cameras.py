@@ -25,9 +25,9 @@ _DRAWN = """canvas =>
 @contextmanager
 def pushed(film: Path, stream: str, server: Server) -> Iterator[None]:
     """Send a film to a video stream, again and again, while the block runs."""
-    command = [Path(sys.executable).with_name("facedex"), "stream", "push", film]
+    facedex = str(Path(sys.executable).with_name("facedex"))
     process = subprocess.Popen(
-        [*command, "--loop", f"--stream={stream}", f"--url={server.url}"],
+        [facedex, "stream", "push", film, "--loop", f"--stream={stream}", f"--url={server.url}"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
