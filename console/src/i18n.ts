@@ -32,9 +32,7 @@ export function choose(code: Language): void {
 
 /** Return a message in the reader's language, with the values of its {placeholders}. */
 export function t(key: Message, values: Record<string, string | number> = {}): string {
-  const texts: Partial<Record<Language, string>> = messages[key];
-  const text = texts[language.value] ?? messages[key].en;
-  return text.replace(/\{(\w+)\}/g, (_, name: string) => {
+  return messages[key][language.value].replace(/\{(\w+)\}/g, (_, name: string) => {
     const value = values[name] ?? "";
     return typeof value === "number" ? number(value) : value;
   });

@@ -74,3 +74,10 @@ def test_messages_are_in_alphabetical_order_and_used() -> None:
     assert list(messages) == sorted(messages)
     sources = "".join(each.read_text() for each in _MESSAGES.parent.rglob("*.ts*"))
     assert [key for key in messages if f'"{key}"' not in sources] == []
+
+
+def test_every_message_is_in_every_language_with_the_same_placeholders() -> None:
+    for key, texts in json.loads(_MESSAGES.read_text()).items():
+        assert set(texts) == {"en", "de", "es", "fr", "ja", "zh"}, key
+        places = {language: set(re.findall(r"{\w+}", text)) for language, text in texts.items()}
+        assert set(map(frozenset, places.values())) == {frozenset(places["en"])}, key
