@@ -1,4 +1,4 @@
-import type { FaceDetail } from "@aws-sdk/client-rekognition";
+import type { BoundingBox, FaceDetail } from "@aws-sdk/client-rekognition";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { call } from "../api/operations";
 import { Camera } from "../faces/camera";
@@ -26,11 +26,13 @@ export default function Who() {
   const [threshold, setThreshold] = useState(90);
   const [error, fail] = useState<unknown>();
   const [snapping, setSnapping] = useState(false);
+  const [details, setDetails] = useState<readonly FaceDetail[]>();
   const source = useObjectUrl(photo);
   useEffect(() => {
     if (!photo || !collection) return;
     const left = new AbortController();
     setFound(undefined);
+    setDetails(undefined);
     fail(undefined);
     select(0);
     // With threshold 0, the slider needs no further request.
@@ -77,7 +79,7 @@ export default function Who() {
           <Picture
             source={source}
             alternative={t("who.photo")}
-            marks={found ? marksOf(found, threshold) : []}
+            marks={found ? marksOf(found, threshold, details) : []}
             selected={selected}
             onSelect={select}
           />
@@ -85,7 +87,14 @@ export default function Who() {
             {!found && !error && <p aria-busy="true">{t("who.searching")}</p>}
             {found && !found.SearchedFaces.length && <p>{t("who.noFace")}</p>}
             {face && photo && <Matches face={face} threshold={threshold} />}
-            {face && photo && <Attributes photo={photo} box={face.SearchedFaceBoundingBox} />}
+            {face && photo && (
+              <Attributes
+                key={source}
+                photo={photo}
+                face={detailOf(face.SearchedFaceBoundingBox, details)}
+                onDetails={setDetails}
+              />
+            )}
             {found?.UnsearchedFaces.map(({ Reasons }, n) => (
               <p key={n}>
                 {t("who.unsearched", {
@@ -100,15 +109,31 @@ export default function Who() {
   );
 }
 
-function marksOf(found: SearchedFaces, threshold: number): Marked[] {
+function marksOf(
+  found: SearchedFaces,
+  threshold: number,
+  details: readonly FaceDetail[] | undefined,
+): Marked[] {
   return found.SearchedFaces.map(({ SearchedFaceBoundingBox, FaceMatches: [best] }, n) => {
     const passes = best !== undefined && (best.Similarity ?? 0) >= threshold;
     return {
       box: SearchedFaceBoundingBox,
       label: passes ? nameOf(best) : String(n + 1),
       kind: passes ? "known" : "unknown",
+      landmarks: detailOf(SearchedFaceBoundingBox, details)?.Landmarks,
     };
   });
+}
+
+/** Return what DetectFaces says about the face at a box. */
+function detailOf(
+  box: BoundingBox,
+  details: readonly FaceDetail[] | undefined,
+): FaceDetail | undefined {
+  const near = (a = 0, b = 0) => Math.abs(a - b) < 0.01;
+  return details?.find(
+    ({ BoundingBox: found }) => near(found?.Left, box.Left) && near(found?.Top, box.Top),
+  );
 }
 
 const nameOf = (match: Searched["FaceMatches"][number]): string =>
@@ -143,34 +168,26 @@ function Matches({ face, threshold }: { face: Searched; threshold: number }) {
 
 interface AttributesProps {
   photo: Uint8Array;
-  box: Searched["SearchedFaceBoundingBox"];
+  face: FaceDetail | undefined;
+  onDetails: (faces: readonly FaceDetail[]) => void;
 }
 
 /** Attributes and landmarks, on demand: they cost a second look at the photo. */
-function Attributes({ photo, box }: AttributesProps) {
-  const [faces, setFaces] = useState<FaceDetail[]>();
+function Attributes({ photo, face, onDetails }: AttributesProps) {
   const [error, fail] = useState<unknown>();
-  useEffect(() => setFaces(undefined), [photo]);
   const ask = () =>
     call("DetectFaces", { Image: { Bytes: photo }, Attributes: ["ALL"] }).then(
-      (answer) => setFaces(answer.FaceDetails ?? []),
+      (answer) => onDetails(answer.FaceDetails ?? []),
       fail,
     );
-  const face = faces?.find((each) => isSame(each.BoundingBox ?? {}, box));
   return (
-    <details onToggle={(event) => event.currentTarget.open && !faces && void ask()}>
+    <details onToggle={(event) => event.currentTarget.open && !face && void ask()}>
       <summary>{t("who.attributes")}</summary>
       <Problem error={error} />
-      {face ? <Details face={face} /> : !error && <p aria-busy={!faces} />}
+      {face ? <Details face={face} /> : !error && <p aria-busy="true" />}
     </details>
   );
 }
-
-const isSame = (
-  a: Searched["SearchedFaceBoundingBox"],
-  b: Searched["SearchedFaceBoundingBox"],
-): boolean =>
-  Math.abs((a.Left ?? 0) - (b.Left ?? 0)) < 0.01 && Math.abs((a.Top ?? 0) - (b.Top ?? 0)) < 0.01;
 
 function Snap({ onPhoto }: { onPhoto: (photo: Uint8Array) => void }) {
   const video = useRef<HTMLVideoElement>();

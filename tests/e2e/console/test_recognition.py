@@ -31,6 +31,7 @@ def test_a_photo_is_recognised_and_the_slider_says_who_passes(
     page.get_by_text("Certainty that it is a face").wait_for()
     page.get_by_text("The same call in aws").click()
     assert "aws rekognition detect-faces" in page.locator("pre").inner_text()
+    page.evaluate("document.querySelector('h1').scrollIntoView()")
     shoot("who-is-this")
     assert findings(page) == []
 
