@@ -14,6 +14,9 @@ REGION: Final = DEFAULT_REGION  # if the environment names none
 # The stand-ins accept any credentials; these are the ones in moto's documentation.
 CREDENTIALS: Final = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
 
+# Mebibytes in each process: enough for 1.8 million faces of the default pack.
+_GALLERY_MEMORY: Final = "512"
+
 
 def describe_client(url: str, *, credentials: bool) -> dict[str, str]:
     """Return the variables that make AWS SDKs and the AWS CLI call this server.
@@ -75,6 +78,7 @@ def configure(
     environment.setdefault("FACEDEX_ALL_REGIONS", "true")
     # Object names may appear in the log: the log's reader is the owner of the objects.
     environment.setdefault("FACEDEX_LOG_NAMES", "true")
+    environment.setdefault("FACEDEX_GALLERY_MEMORY", _GALLERY_MEMORY)
     # These lines are for CloudWatch; on a terminal they would hide all other output.
     environment.setdefault("POWERTOOLS_LOG_LEVEL", "WARNING")
     environment.setdefault("POWERTOOLS_METRICS_DISABLED", "true")

@@ -276,11 +276,12 @@ def _sweeping() -> Iterator[None]:
     """Complete interrupted deletions and restart interrupted video work while the block runs."""
     from facedex.runtime import services
     from facedex.settings import settings
-    from facedex.store import collections
+    from facedex.store import collections, copies
     from facedex.workflows import live_video, stored_video
 
     def sweep() -> None:
         collections.sweep(services.database(), seconds=_SWEEP)
+        copies.prune(services.database())
         stored_video.sweep(services.database(), settings())
 
     def revive() -> None:

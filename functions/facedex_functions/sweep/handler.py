@@ -9,7 +9,7 @@ from facedex import invocation
 from facedex.runtime import services
 from facedex.runtime.metrics import record_metric
 from facedex.settings import settings
-from facedex.store import active_streams, collections, stream_processors
+from facedex.store import active_streams, collections, copies, stream_processors
 from facedex.store.database import Database
 from facedex.workflows import live_video, stored_video
 
@@ -24,6 +24,7 @@ def lambda_handler(_event: Mapping[str, Any], context: Any) -> None:
         if settings().stream_queue:
             _report_streams(database)
         stored_video.sweep(database, settings())
+        copies.prune(database)
         collections.sweep(database, seconds=max(0.0, invocation.remaining() - _SPARE))
 
 

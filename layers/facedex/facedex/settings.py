@@ -64,6 +64,8 @@ class Settings:
         max_pixels: images with more pixels than this are rejected without decoding.
         max_whole_pixels: the same for PNG and progressive JPEG, which take more time and memory.
         connections: maximum number of database connections of one process.
+        gallery_memory: mebibytes for copies of galleries in the memory of each process, which are
+            searched faster than in SQL; 0 for none. They need the package faiss-cpu.
         statement_timeout: seconds after which Postgres cancels a statement.
         database_patience: maximum seconds to wait for a database connection, also limited by the
             invocation's remaining time. A paused database takes 15 s to resume.
@@ -129,6 +131,7 @@ class Settings:
     database_auth: DatabaseAuth = DatabaseAuth.PASSWORD
     database_patience: int = 3
     database_pooled: bool = False
+    gallery_memory: int = 0
     deployment: str = ""
     all_regions: bool = False
     disk: str = ""
@@ -174,6 +177,7 @@ class Settings:
             max_pixels=read.whole("FACEDEX_MAX_PIXELS", 64_000_000),
             max_whole_pixels=read.whole("FACEDEX_MAX_WHOLE_PIXELS", 25_000_000),
             connections=read.whole("FACEDEX_CONNECTIONS", 8),
+            gallery_memory=read.whole("FACEDEX_GALLERY_MEMORY", 0, least=0),
             statement_timeout=read.whole("FACEDEX_STATEMENT_TIMEOUT", 20),
             account=read.text("FACEDEX_ACCOUNT", DEFAULT_ACCOUNT),
             region=read.text("AWS_REGION", DEFAULT_REGION),
@@ -222,12 +226,12 @@ class _Reader:
             raise SettingError(f"The environment variable {name} is not set.")
         return value
 
-    def whole(self, name: str, default: int) -> int:
+    def whole(self, name: str, default: int, *, least: int = 1) -> int:
         value = self._environment.get(name)
         if not value:
             return default
-        if not value.isdecimal() or int(value) < 1:
-            raise SettingError(f"{name} must be a whole number of at least 1, not {value!r}.")
+        if not value.isdecimal() or int(value) < least:
+            raise SettingError(f"{name} must be a whole number of at least {least}, not {value!r}.")
         return int(value)
 
     def rate(self, name: str) -> float | None:

@@ -17,6 +17,7 @@ from facedex.settings import DatabaseAuth, Settings, read_keys_secret, settings
 from facedex.store.database import Database
 from facedex.store.disk import Disk
 from facedex.store.iam import iam_password
+from facedex.store.residents import Residents
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -210,7 +211,7 @@ def _threads() -> int:
 def _database() -> Database:
     current = settings()
     by_token = current.database_auth is DatabaseAuth.IAM
-    return Database(
+    made = Database(
         current.database_url,
         password=iam_password(current.database_url, region=current.region) if by_token else None,
         connections=current.connections,
@@ -220,6 +221,9 @@ def _database() -> Database:
         region=current.region,
         disk=disk(),
     )
+    if current.gallery_memory:
+        made.residents = Residents(made, current.gallery_memory << 20)
+    return made
 
 
 @cache

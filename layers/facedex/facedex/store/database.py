@@ -8,7 +8,7 @@ from copy import copy
 from functools import cached_property
 from math import inf
 from time import monotonic, time
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 import psycopg
@@ -17,6 +17,9 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from facedex.store.disk import Disk
 from facedex.store.store_errors import DatabaseFull, DatabaseUnavailable
+
+if TYPE_CHECKING:
+    from facedex.store.residents import Residents
 
 
 class Connection(psycopg.Connection[Any]):
@@ -27,9 +30,11 @@ class Connection(psycopg.Connection[Any]):
 
     Attributes:
         region: the region, set whenever the connection is taken from the pool.
+        residents: the copies of galleries in memory, set likewise; None if there are none.
     """
 
     region: str = ""
+    residents: Residents | None = None
 
 
 # The region of names if no other is given: the default of ``facedex.settings`` too.
@@ -75,6 +80,7 @@ class Database:
 
     Attributes:
         region: as given.
+        residents: the copies of galleries in memory that searches use; None if they use none.
     """
 
     def __init__(
@@ -90,6 +96,7 @@ class Database:
         region: str = _REGION,
     ) -> None:
         self.region = region
+        self.residents: Residents | None = None
         self._shared: Database | None = None
         self._disk = disk
         self._statement_timeout = statement_timeout
@@ -178,6 +185,7 @@ class Database:
         try:
             connection = self._acquire()
             connection.region = self.region
+            connection.residents = self.whole.residents
             try:
                 with connection:
                     yield connection
@@ -213,8 +221,15 @@ class Database:
             raise DatabaseUnavailable("The database has no schema yet; run its migrations.")
         return bytes(row.value)
 
+    @property
+    def closed(self) -> bool:
+        """Whether :meth:`close` was called."""
+        return self._pool.closed
+
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, and drop the copies of galleries."""
+        if self.whole.residents:
+            self.whole.residents.close()
         self._pool.close()
 
     def _acquire(self) -> Connection:

@@ -30,6 +30,8 @@ TABLES: Final[dict[str, bool]] = {
     "collections": True,
     "erasures": False,
     "faces": True,
+    "gallery_changes": False,
+    "gallery_log": False,
     "schema_migrations": False,
     "secrets": True,
     "stream_processor_tags": True,

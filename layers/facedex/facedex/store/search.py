@@ -1,4 +1,8 @@
-"""The search for similar faces and users, which operations, video jobs and streams share."""
+"""The search for similar faces and users, which operations, video jobs and streams share.
+
+A gallery with a copy in memory is searched there (``resident_search.py``), any other in SQL. Both
+answers are the same.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
+from facedex.store import resident_search
 from facedex.store.collections import Collection, require_kept
+from facedex.store.copies import FACES, USERS, Kind
 from facedex.store.database import Connection
 from facedex.store.faces import COLUMNS, StoredFace, stored_face
 from facedex.store.store_errors import ModelMismatch
@@ -111,6 +117,20 @@ def _run(
     exclude: UUID | str | None,
 ) -> list[Any]:
     """Return the rows of the search query, at least one for each probe."""
+    if connection.residents:
+        resident_rows = resident_search.search(
+            connection.residents,
+            connection,
+            gallery.kind,
+            gallery.columns,
+            collection,
+            probes,
+            limit=limit,
+            min_score=min_score,
+            exclude=exclude,
+        )
+        if resident_rows is not None:
+            return _require_rows(connection, collection, resident_rows)
     names = [f"probe_{number}" for number in range(len(probes))]
     rows = connection.execute(
         _nearest(gallery, collection, names, exclude is not None),
@@ -122,6 +142,11 @@ def _run(
             **{name: to_text(probe) for name, probe in zip(names, probes, strict=True)},
         },
     ).fetchall()
+    return _require_rows(connection, collection, rows)
+
+
+def _require_rows(connection: Connection, collection: Collection, rows: list[Any]) -> list[Any]:
+    """Return the rows, or raise the reason why there are none."""
     if not rows:
         require_kept(connection, collection)
         raise ModelMismatch(f"The collection {collection.collection_id} changed; try again.")
@@ -130,15 +155,14 @@ def _run(
 
 @dataclass(frozen=True, slots=True)
 class _Gallery:
-    """A searched table: its name, the column that identifies its rows, and the columns to read."""
+    """A searched table, and the columns to read."""
 
-    table: str
-    key: str
+    kind: Kind
     columns: str
 
 
-_FACES: Final = _Gallery("faces", "face_id", COLUMNS)
-_USERS: Final = _Gallery("users", "user_id", "user_id")
+_FACES: Final = _Gallery(FACES, COLUMNS)
+_USERS: Final = _Gallery(USERS, "user_id")
 
 
 def _nearest(
@@ -161,7 +185,7 @@ def _nearest(
     Args:
         probes: names of the parameters that hold the probes.
     """
-    table, key, columns = gallery.table, gallery.key, gallery.columns
+    table, key, columns = gallery.kind.table, gallery.kind.order, gallery.columns
     vectors = ", ".join(f"%({probe})s" for probe in probes)
     others = f"AND {key} <> %(exclude)s" if excludes else ""
     return f"""

@@ -1,0 +1,1 @@
+"""Copies of galleries in memory, whose search is proved to miss no match."""

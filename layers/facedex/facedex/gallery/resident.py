@@ -1,0 +1,251 @@
+"""A gallery in memory, and the search that leaves few vectors to compare exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facedex.gallery.coding import HEAD, Coder, Codes, Question, Vectors
+from facedex.gallery.scanning import SEGMENT, Ids, Nearest, Segment, scan
+
+# Rows that a first scan returns for each probe and segment; at most this many in a later one.
+_DEPTH: Final = 64
+_DEPTH_OF_MANY: Final = 256
+_FEW: Final = 16  # matches
+_MOST_DEPTH: Final = 8192
+_DEEPER: Final = 4
+# More outliers than this make every search slow.
+_MOST_OUTLIERS: Final = 256
+_SMALLEST: Final = 1024  # rows of a segment
+# Bytes of a row apart from those of its dimensions: its id, its marks and the special bytes.
+_BYTES_OF_ROW: Final = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The vectors among which the best ones are.
+
+    Attributes:
+        ids: (n, 2) ids.
+        floor: all other vectors of the gallery have a lower score than this.
+    """
+
+    ids: Ids
+    floor: float
+
+
+class Resident:
+    """A gallery in memory.
+
+    One thread at a time may write; others may search meanwhile, and then find the rows that are
+    being written or not. It is the caller's task to add such rows to the candidates.
+
+    Args:
+        sample: (n, d) vectors of the gallery, to which the code is fitted.
+        expected: number of vectors that the gallery will have at first.
+
+    Attributes:
+        coder: the code.
+        outliers: ids of vectors without a code. They are always candidates.
+    """
+
+    def __init__(self, sample: Vectors, expected: int) -> None:
+        self.coder = Coder(sample)
+        self._rows = segment_rows(expected)
+        # Replaced, never changed, so that a search can use the one that it has read.
+        self._segments: tuple[Segment, ...] = ()
+        self.outliers: dict[tuple[int, int], None] = {}
+
+    @property
+    def nbytes(self) -> int:
+        """The memory of the copy, in bytes."""
+        return sum(segment.nbytes for segment in self._segments)
+
+    @property
+    def size(self) -> int:
+        """The number of vectors."""
+        present = sum(segment.used - segment.removed for segment in self._segments)
+        return present + len(self.outliers)
+
+    @property
+    def usable(self) -> bool:
+        """Whether the code suits the gallery: few vectors are outliers."""
+        return len(self.outliers) <= _MOST_OUTLIERS
+
+    def load(self, ids: Ids, vectors: Vectors) -> None:
+        """Add vectors of a gallery that is being loaded."""
+        codes = self.coder.encode(vectors)
+        self._keep_outliers(ids[codes.outliers])
+        kept = ~codes.outliers
+        ids, heads, tails = ids[kept], codes.heads[kept], codes.tails[kept]
+        for start in range(0, len(ids), self._rows):
+            rows = slice(start, start + self._rows)
+            segment = Segment(self.coder, len(ids[rows]))
+            segment.fill(ids[rows], heads[rows], tails[rows])
+            self._segments += (segment,)
+
+    def add(self, ids: Ids, vectors: Vectors) -> None:
+        """Add vectors; those that are there already must be removed before."""
+        codes = self.coder.encode(vectors)
+        self._keep_outliers(ids[codes.outliers])
+        rows = np.flatnonzero(~codes.outliers)
+        while len(rows):
+            open_one = self._open_segment()
+            some, rows = rows[: open_one.room], rows[open_one.room :]
+            open_one.append(
+                ids[some],
+                Codes(codes.heads[some], codes.tails[some], codes.outliers[some]),
+            )
+
+    def remove(self, ids: Ids) -> None:
+        """Remove vectors; unknown ids are ignored."""
+        for key in map(tuple, ids.tolist()):
+            self.outliers.pop(key, None)
+        changed = [segment for segment in self._segments if segment.remove(ids)]
+        if any(segment.removed * 4 > segment.used for segment in changed):
+            self._segments = tuple(
+                rebuilt
+                for segment in self._segments
+                if (rebuilt := self._rebuild(segment)) is not None
+            )
+
+    def search(
+        self, probes: Sequence[Vectors], *, limit: int | None, min_score: float, most: int
+    ) -> list[Candidates | None]:
+        """Return the candidates of each probe: the ``limit`` best vectors are among them.
+
+        Args:
+            probes: (d,) vectors.
+            limit: number of best vectors wanted; None for all.
+            min_score: minimum score of a vector.
+            most: maximum number of candidates of a probe.
+
+        Returns:
+            For each probe its candidates, or None if there are too many for a comparison.
+        """
+        questions = [self.coder.question(probe) for probe in probes]
+        segments, depth = self._segments, _DEPTH
+        if limit is None or limit > _FEW:
+            depth = _DEPTH_OF_MANY
+        if not self.usable:
+            return [None for _ in questions]
+        if not segments:
+            return [Candidates(self._outlier_ids(), min_score) for _ in questions]
+        found = scan(segments, np.stack([question.head for question in questions]), depth)
+        return [
+            self._select(
+                question, limit, min_score, most, segments, _of_probe(found, number), depth
+            )
+            for number, question in enumerate(questions)
+        ]
+
+    def _select(
+        self,
+        question: Question,
+        limit: int | None,
+        min_score: float,
+        most: int,
+        segments: tuple[Segment, ...],
+        found: list[Nearest],
+        depth: int,
+    ) -> Candidates | None:
+        """Return the candidates of one probe, after deeper scans of segments that need them."""
+        while True:
+            floor, chosen = _choose(question, limit, min_score, segments, found)
+            deeper = [
+                number
+                for number, (products, _) in enumerate(found)
+                if len(products) < segments[number].used
+                and question.offset + question.step * float(products[-1]) >= floor
+            ]
+            if not deeper:
+                break
+            if depth >= _MOST_DEPTH:
+                return None
+            depth *= _DEEPER
+            again = scan([segments[number] for number in deeper], question.head[None], depth)
+            for number, nearest in zip(deeper, _of_probe(again, 0), strict=True):
+                found[number] = nearest
+        outliers = self._outlier_ids()
+        if len(chosen) + len(outliers) > most:
+            return None
+        return Candidates(np.concatenate([chosen, outliers]), floor)
+
+    def _keep_outliers(self, ids: Ids) -> None:
+        if self.usable:
+            self.outliers.update(dict.fromkeys(map(tuple, ids.tolist())))
+
+    def _outlier_ids(self) -> Ids:
+        return np.array(list(self.outliers), np.uint64).reshape(-1, 2)
+
+    def _open_segment(self) -> Segment:
+        """Return a segment with room for further rows; a full one is put in order first."""
+        last = self._segments[-1] if self._segments else None
+        if last is not None and last.room:
+            return last
+        segments = self._segments
+        if last is not None and not last.ordered:
+            rebuilt = self._rebuild(last, always=True)
+            segments = segments[:-1] + (() if rebuilt is None else (rebuilt,))
+        new = Segment(self.coder, min(self._rows, max(_SMALLEST, self.size)))
+        self._segments = (*segments, new)
+        return new
+
+    def _rebuild(self, segment: Segment, *, always: bool = False) -> Segment | None:
+        """Return a segment without its removed rows, if a quarter is removed; None if empty."""
+        if not always and segment.removed * 4 <= segment.used:
+            return segment
+        ids, heads, tails = segment.living()
+        if not len(ids):
+            return None
+        rebuilt = Segment(self.coder, len(ids))
+        rebuilt.fill(ids, heads, tails)
+        return rebuilt
+
+
+def memory_of(vectors: int, dimension: int) -> int:
+    """Return about how much memory a gallery of that size takes, in bytes."""
+    rows = -(-vectors // segment_rows(vectors)) * segment_rows(vectors)
+    return rows * (max(dimension, HEAD) + _BYTES_OF_ROW)
+
+
+def segment_rows(expected: int) -> int:
+    """Return the number of rows in each segment of a gallery of that size."""
+    return min(SEGMENT, max(_SMALLEST, expected))
+
+
+def _of_probe(found: Sequence[Nearest], number: int) -> list[Nearest]:
+    return [(products[number], rows[number]) for products, rows in found]
+
+
+def _choose(
+    question: Question,
+    limit: int | None,
+    min_score: float,
+    segments: Sequence[Segment],
+    found: Sequence[Nearest],
+) -> tuple[float, Ids]:
+    """Return the score that the best vectors reach, and the ids of all that may reach it.
+
+    Args:
+        found: the rows of each segment with the best bounds.
+    """
+    estimates: list[NDArray[np.float64]] = []
+    ids: list[Ids] = []
+    for segment, (products, rows) in zip(segments, found, strict=True):
+        some = rows[question.offset + question.step * products.astype(np.float64) >= min_score]
+        some = some[segment.alive[some]]
+        ids.append(segment.ids[some])
+        estimates.append(segment.estimates(question, some))
+    estimate = np.concatenate(estimates)
+    floor = min_score
+    if limit is not None and len(estimate) >= limit:
+        # At least this many vectors have a higher score than the lowest of their lower bounds.
+        reached = np.partition(estimate, -limit)[-limit] - question.error_exact
+        floor = max(floor, float(reached))
+    chosen = estimate + question.error_exact >= floor
+    return floor, np.concatenate(ids)[chosen]

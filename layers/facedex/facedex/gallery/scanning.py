@@ -1,0 +1,176 @@
+"""The scan of codes: segments of a fixed size, which the threads of a pool share.
+
+FAISS computes the inner products of a probe with the bytes of a segment, at the speed of the
+memory. It is imported on first use, because functions on Lambda do without it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from importlib.util import find_spec
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facedex.gallery.coding import OFFSET, Coder, Codes, Question
+
+SEGMENT: Final = 65_536  # rows
+# Ids have 16 bytes, as two numbers.
+Ids = NDArray[np.uint64]  # (n, 2)
+# The nearest codes of each probe in one segment: products (p, k) and rows (p, k).
+Nearest = tuple[NDArray[np.float32], NDArray[np.int64]]
+
+
+def available() -> bool:
+    """Return whether the library that scans is installed."""
+    return find_spec("faiss") is not None
+
+
+class Segment:
+    """Codes in a block of memory that never moves.
+
+    One thread at a time may write. Others may scan meanwhile: a row that is being written may then
+    have any score.
+
+    Args:
+        coder: the code of the gallery.
+        rows: capacity.
+
+    Attributes:
+        ids: (rows, 2) ids.
+        tails: (rows, t) int8.
+        alive: (rows,) bool; False for rows that were removed or never used.
+        used: number of rows that were ever used.
+        removed: number of rows that were removed.
+        ordered: whether the ids of the used rows are sorted by their first number.
+    """
+
+    def __init__(self, coder: Coder, rows: int) -> None:
+        import faiss
+
+        self._index = faiss.IndexScalarQuantizer(
+            coder.head,
+            faiss.ScalarQuantizer.QT_8bit_direct_signed,
+            faiss.METRIC_INNER_PRODUCT,
+        )
+        self._index.codes.resize(rows * coder.head)
+        self._heads: NDArray[np.uint8] = faiss.rev_swig_ptr(
+            self._index.codes.data(), rows * coder.head
+        ).reshape(rows, coder.head)
+        self._empty = coder.removed()
+        self.ids: Ids = np.zeros((rows, 2), np.uint64)
+        self.tails: NDArray[np.int8] = np.zeros((rows, coder.tail), np.int8)
+        self.alive: NDArray[np.bool_] = np.zeros(rows, np.bool_)
+        self.used = self.removed = 0
+        self.ordered = False
+        self._rows_by_id: dict[tuple[int, int], int] = {}
+
+    @property
+    def room(self) -> int:
+        """The number of rows that were never used."""
+        return len(self.alive) - self.used
+
+    @property
+    def nbytes(self) -> int:
+        """The memory of the segment, in bytes."""
+        arrays = (self._heads, self.ids, self.tails, self.alive)
+        return sum(array.nbytes for array in arrays)
+
+    def append(self, ids: Ids, codes: Codes) -> None:
+        """Add rows, at most :attr:`room`."""
+        end = self.used + len(ids)
+        rows = slice(self.used, end)
+        self._heads[rows] = codes.heads
+        self.tails[rows] = codes.tails
+        self.ids[rows] = ids
+        self.alive[rows] = True
+        if not self.ordered:
+            new = zip(*ids.T.tolist(), strict=True) if len(ids) else ()
+            self._rows_by_id.update(zip(new, range(self.used, end), strict=True))
+        # Last, so that a scan meets only rows that are complete.
+        self.used = end
+        self._index.ntotal = end
+
+    def fill(self, ids: Ids, heads: NDArray[np.uint8], tails: NDArray[np.int8]) -> None:
+        """Set the rows of an empty segment, in the order of their ids."""
+        order = np.argsort(ids[:, 0], kind="stable")
+        self.ordered = True
+        none = np.zeros(len(ids), np.bool_)
+        self.append(ids[order], Codes(heads[order], tails[order], none))
+
+    def remove(self, ids: Ids) -> int:
+        """Remove the rows with these ids, and return how many there were."""
+        rows = [row for row in self._find(ids) if self.alive[row]]
+        for row in rows:
+            self._heads[row] = self._empty
+            self.tails[row] = 0
+            self.alive[row] = False
+        self.removed += len(rows)
+        return len(rows)
+
+    def living(self) -> tuple[Ids, NDArray[np.uint8], NDArray[np.int8]]:
+        """Return the ids, heads and tails of the rows that were not removed."""
+        rows = np.flatnonzero(self.alive[: self.used])
+        return self.ids[rows], self._heads[rows], self.tails[rows]
+
+    def nearest(self, heads: NDArray[np.float32], count: int) -> Nearest:
+        """Return the products with the ``count`` best codes for each of (p, h) probes, in order."""
+        found: Nearest = self._index.search(heads, min(count, max(1, self.used)))
+        return found
+
+    def estimates(self, question: Question, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return estimates of the scores of rows, from head and tail."""
+        heads = self._heads[rows].astype(np.float32) - np.float32(OFFSET)
+        near = heads @ question.head_exact
+        near += self.tails[rows].astype(np.float32) @ question.tail
+        estimates: NDArray[np.float64] = question.base_exact + near.astype(np.float64)
+        return estimates
+
+    def _find(self, ids: Ids) -> Iterable[int]:
+        if not self.ordered:
+            found = (self._rows_by_id.get((one, two)) for one, two in ids.tolist())
+            return [row for row in found if row is not None]
+        sorted_ids = self.ids[: self.used, 0]
+        first = np.searchsorted(sorted_ids, ids[:, 0], "left")
+        end = np.searchsorted(sorted_ids, ids[:, 0], "right")
+        return [
+            row
+            for wanted, start, stop in zip(ids, first.tolist(), end.tolist(), strict=True)
+            for row in range(start, stop)
+            if self.ids[row, 1] == wanted[1]
+        ]
+
+
+def scan(segments: Sequence[Segment], heads: NDArray[np.float32], count: int) -> list[Nearest]:
+    """Return the nearest codes of each segment, scanned by all processors.
+
+    Args:
+        heads: (p, h) float32, the heads of the questions.
+        count: number of codes for each probe and segment.
+    """
+    workers = min(_processors(), len(segments))
+
+    def scan_share(first: int) -> list[Nearest]:
+        return [segment.nearest(heads, count) for segment in segments[first::workers]]
+
+    shares = list(_pool().map(scan_share, range(workers)))
+    return [shares[number % workers][number // workers] for number in range(len(segments))]
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_processors(), "gallery", initializer=_use_one_thread)
+
+
+def _use_one_thread() -> None:
+    # FAISS would start threads of its own for the probes of one call.
+    faiss: Any = __import__("faiss")
+    faiss.omp_set_num_threads(1)

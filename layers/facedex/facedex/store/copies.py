@@ -1,0 +1,298 @@
+"""Copies of galleries: reading them from Postgres, and keeping them up to date from the log.
+
+A copy has the rows that one snapshot of Postgres sees. The table ``gallery_changes`` names the
+transaction of every later change, and Postgres decides for each transaction whether that snapshot
+sees it. Numbers of a sequence would not do: transactions commit in another order than they draw
+numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+from facedex.store.collections import Collection
+from facedex.store.database import Connection, Database
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from facedex.gallery.resident import Resident
+    from facedex.gallery.scanning import Ids
+
+# More changes than this are not added one by one: the gallery is read again.
+MOST_CHANGES: Final = 20_000
+# Rows that are encoded together.
+_BATCH: Final = 65_536
+# Bytes of a row in Postgres's binary format, apart from the values: the number of columns, the
+# length of the id and of the vector; and the vector's own number of dimensions.
+_ROW: Final = 2 + 4 + 16 + 4
+_DIMENSIONS: Final = 4
+_HEADER: Final = 19  # of the whole
+_TRAILER: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A searched table.
+
+    Attributes:
+        table: its name.
+        key: the column with the ids of 16 bytes.
+        order: the column that decides between equal scores.
+        of_users: as in the log.
+        count: the column of ``collection_counts``.
+    """
+
+    table: str
+    key: str
+    order: str
+    of_users: bool
+    count: str
+
+
+FACES: Final = Kind("faces", "face_id", "face_id", False, "faces")
+USERS: Final = Kind("users", "user_key", "user_id", True, "users")
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """The state of the database that a copy has.
+
+    Attributes:
+        snapshot: the transactions that it sees, as Postgres writes them.
+        server: identifies the running server and its tables. Another server, after a failover or a
+            restored backup, may have used the same transaction ids for other changes.
+    """
+
+    snapshot: str
+    server: str
+
+
+@dataclass(slots=True)
+class Copy:
+    """A copy of a collection's faces or users.
+
+    Attributes:
+        resident: the codes.
+        version: replaced after every change to the codes, never before.
+        model_version: the model of the vectors.
+    """
+
+    resident: Resident
+    version: Version
+    model_version: str
+
+
+# Identifies the server and its tables.
+SERVER: Final = (
+    "extract(epoch FROM pg_postmaster_start_time())::text || '/' || 'faces'::regclass::oid::text"
+)
+
+
+def changes(kind: Kind, collection: Collection) -> str:
+    """Return the query for the items that changed since the parameter ``snapshot``."""
+    return f"""
+        SELECT item FROM gallery_changes
+        WHERE collection_key = {collection.key:d} AND of_users = {kind.of_users}
+            AND changed_by >= pg_snapshot_xmin(%(snapshot)s::pg_snapshot)
+            AND NOT pg_visible_in_snapshot(changed_by, %(snapshot)s::pg_snapshot)
+    """
+
+
+# Whether the log, as of the statement's own snapshot, has all changes since the parameter
+# ``snapshot``, and the statement sees all that this snapshot sees. In a query on collections.
+CURRENT: Final = f"""(
+    {SERVER} = %(server)s
+    AND (SELECT pruned_before <= pg_snapshot_xmin(%(snapshot)s::pg_snapshot) FROM gallery_log)
+    AND (
+        collections.replaced_by IS NULL
+        OR pg_visible_in_snapshot(collections.replaced_by, %(snapshot)s::pg_snapshot)
+    )
+    AND pg_snapshot_xmax(%(snapshot)s::pg_snapshot) <= pg_snapshot_xmax(pg_current_snapshot())
+    AND NOT EXISTS (
+        SELECT FROM pg_snapshot_xip(pg_current_snapshot()) AS running
+        WHERE pg_visible_in_snapshot(running, %(snapshot)s::pg_snapshot)
+    )
+)"""
+
+
+def count(connection: Connection, kind: Kind, key: int) -> int:
+    """Return the number of a collection's faces or users."""
+    row = connection.execute(
+        f"SELECT coalesce(sum({kind.count}), 0)::bigint AS number FROM collection_counts"
+        " WHERE collection_key = %s",
+        (key,),
+    ).fetchone()
+    assert row is not None
+    return int(row.number)
+
+
+def load(database: Database, kind: Kind, collection: Collection, expected: int) -> Copy | None:
+    """Return a new copy, or None if the collection changed or has no vectors.
+
+    Raises:
+        DatabaseUnavailable: if the database does not answer.
+    """
+    with database.reading() as connection:
+        # One snapshot for all statements.
+        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        try:
+            connection.execute("SET LOCAL statement_timeout = 0")
+            state = connection.execute(
+                f"SELECT pg_current_snapshot()::text AS snapshot, {SERVER} AS server"
+                " FROM collections, gallery_log"
+                " WHERE collection_key = %s AND deleted_at IS NULL AND model_version = %s",
+                (collection.key, collection.model_version),
+            ).fetchone()
+            if state is None:
+                return None
+            resident = _read(connection, kind, collection, expected)
+        finally:
+            if not connection.closed:
+                connection.execute("ROLLBACK")
+    if resident is None:
+        return None
+    return Copy(resident, Version(state.snapshot, state.server), collection.model_version)
+
+
+def _read(
+    connection: Connection, kind: Kind, collection: Collection, expected: int
+) -> Resident | None:
+    from facedex.gallery.resident import Resident
+
+    resident: Resident | None = None
+    for ids, vectors in _batches(connection, kind, collection):
+        if resident is None:
+            resident = Resident(vectors, max(expected, len(vectors)))
+        if vectors.shape[1] != resident.coder.dimension or not resident.usable:
+            return None
+        resident.load(ids, vectors)
+    return resident
+
+
+def _batches(
+    connection: Connection, kind: Kind, collection: Collection
+) -> Iterator[tuple[Ids, NDArray[np.float32]]]:
+    query = (
+        f"COPY (SELECT {kind.key}, vector FROM {kind.table}"
+        f" WHERE collection_key = {collection.key:d} AND vector IS NOT NULL)"
+        " TO STDOUT (FORMAT binary)"
+    )
+    rows: list[bytes] = []
+    with connection.cursor() as cursor, cursor.copy(query) as copy:
+        skipped = _HEADER
+        for chunk in copy:
+            row = bytes(chunk)[skipped:]
+            skipped = 0
+            if len(row) <= _TRAILER:
+                continue
+            rows.append(row)
+            if len(rows) == _BATCH:
+                yield _parse(rows)
+                rows = []
+    if rows:
+        yield _parse(rows)
+
+
+def _parse(rows: list[bytes]) -> tuple[Ids, NDArray[np.float32]]:
+    """Return the ids and vectors of rows in Postgres's binary format."""
+    import numpy as np
+
+    table = np.frombuffer(b"".join(rows), np.uint8).reshape(len(rows), -1)
+    ids = table[:, 2 + 4 : 2 + 4 + 16].copy().view(">u8").astype(np.uint64)
+    return ids, _vectors(table[:, _ROW + _DIMENSIONS :])
+
+
+def _vectors(table: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return vectors of halves, given as their bytes in network order."""
+    import numpy as np
+
+    swapped = np.ascontiguousarray(table).view(">u2").astype(np.uint16)
+    return swapped.view(np.float16).astype(np.float32)
+
+
+def refresh(database: Database, kind: Kind, collection: Collection, copy: Copy) -> bool:
+    """Bring a copy up to date; return False if it has to be read again.
+
+    Raises:
+        DatabaseUnavailable: if the database does not answer.
+    """
+    with database.reading() as connection, connection.cursor(binary=True) as cursor:
+        rows = cursor.execute(
+            f"""
+            WITH changed AS MATERIALIZED (
+                SELECT DISTINCT item FROM ({changes(kind, collection)}) AS newer
+                LIMIT {MOST_CHANGES + 1}
+            )
+            SELECT pg_current_snapshot()::text AS snapshot, {CURRENT} AS current, changed.item,
+                halfvec_send(gallery.vector) AS vector
+            FROM collections LEFT JOIN changed ON true
+            LEFT JOIN {kind.table} AS gallery
+                ON gallery.collection_key = {collection.key:d} AND gallery.{kind.key} = changed.item
+            WHERE collections.collection_key = {collection.key:d} AND deleted_at IS NULL
+                AND model_version = %(model)s
+            """,
+            {
+                "snapshot": copy.version.snapshot,
+                "server": copy.version.server,
+                "model": collection.model_version,
+            },
+        ).fetchall()
+    if not rows or not rows[0].current or len(rows) > MOST_CHANGES:
+        return False
+    _apply(copy.resident, [row for row in rows if row.item is not None])
+    copy.version = Version(rows[0].snapshot, copy.version.server)
+    return copy.resident.usable
+
+
+def _apply(resident: Resident, rows: list[Any]) -> None:
+    import numpy as np
+
+    if not rows:
+        return
+    resident.remove(to_ids([row.item for row in rows]))
+    present = [row for row in rows if row.vector is not None]
+    if present:
+        data = b"".join(bytes(row.vector) for row in present)
+        table = np.frombuffer(data, np.uint8).reshape(len(present), -1)
+        resident.add(to_ids([row.item for row in present]), _vectors(table[:, _DIMENSIONS:]))
+
+
+def to_ids(items: list[UUID]) -> Ids:
+    """Return UUIDs as (n, 2) numbers."""
+    import numpy as np
+
+    data = b"".join(item.bytes for item in items)
+    return np.frombuffer(data, ">u8").reshape(-1, 2).astype(np.uint64)
+
+
+def to_text(ids: Ids) -> str:
+    """Return (n, 2) numbers as a literal of Postgres's ``uuid[]``."""
+    digits = ids.astype(">u8").tobytes().hex()
+    return "{" + ",".join(digits[start : start + 32] for start in range(0, len(digits), 32)) + "}"
+
+
+def prune(database: Database) -> int:
+    """Remove changes from the log that are five to ten minutes old; return how many.
+
+    A copy that lacks them, because its process was stopped meanwhile, is read again.
+
+    Raises:
+        DatabaseUnavailable: if the database does not answer.
+    """
+    with database.transaction(frees=True) as connection:
+        return connection.execute(
+            """
+            WITH turn AS (
+                UPDATE gallery_log SET pruned_before = next_before,
+                    next_before = pg_snapshot_xmin(pg_current_snapshot()),
+                    next_at = now() + interval '5 minutes'
+                WHERE next_at <= now() RETURNING pruned_before
+            )
+            DELETE FROM gallery_changes USING turn WHERE changed_by < turn.pruned_before
+            """
+        ).rowcount

@@ -1,0 +1,401 @@
+"""Searches of galleries in memory return what SQL returns, whatever is written meanwhile."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import pytest
+
+from facedex.gallery import resident as gallery_resident
+from facedex.store import associations, collections, copies, faces, users
+from facedex.store.collections import Collection
+from facedex.store.database import Database
+from facedex.store.residents import Residents
+from facedex.store.search import Match, search, search_users
+from facedex.store.store_errors import CollectionNotFound, ModelMismatch
+from tests.integration.galleries import Vectors, index, make, unit_vectors
+
+pytest.importorskip("faiss")
+
+SIZE = 400
+
+
+@pytest.fixture
+def resident_database(database_url: str, database: Database) -> Iterator[Database]:
+    """Return a second process's view of the database: it has copies, the first has none."""
+    other = Database(database_url)
+    other.residents = Residents(other, 64 << 20, smallest=10)
+    yield other
+    other.close()
+
+
+def near(vectors: Vectors, seed: int = 7, spread: float = 0.02) -> Vectors:
+    noise = np.random.default_rng(seed).standard_normal(vectors.shape).astype(np.float32)
+    moved = vectors + spread * noise
+    unit: Vectors = moved / np.linalg.norm(moved, axis=1, keepdims=True)
+    return unit
+
+
+def fill(database: Database, name: str, vectors: Vectors, seed: str = "") -> list[UUID]:
+    found = []
+    for start in range(0, len(vectors), 100):
+        image = f"{seed}{start}".encode()
+        found += index(database, name, image, vectors[start : start + 100])
+    return [face.face_id for face in found]
+
+
+def find(
+    database: Database, collection: Collection, probes: Vectors, **options: Any
+) -> list[list[Match]]:
+    chosen = {"limit": 10, "min_score": 0.1} | options
+    with database.reading() as connection:
+        return search(connection, collection, list(probes), **chosen)
+
+
+def warm(database: Database, collection: Collection, probes: Vectors) -> None:
+    """Search until the copy is made."""
+    assert database.residents
+    find(database, collection, probes[:1])
+    assert database.residents.settle()
+    assert database.residents.resident_vectors
+
+
+def answers(database: Database) -> int:
+    assert database.residents
+    return database.residents.events["answers"]
+
+
+def test_memory_and_sql_give_the_same_answers(
+    database: Database, resident_database: Database
+) -> None:
+    collection = make(database)
+    people = unit_vectors(60)
+    fill(database, "staff", near(np.repeat(people, 6, axis=0)))
+    fill(database, "staff", np.repeat(people[:1], 40, axis=0), "equal")
+    warm(resident_database, collection, people)
+    for options in (
+        {},
+        {"limit": 1},
+        {"limit": 4096},
+        {"min_score": -1.0},
+        {"min_score": 0.999},
+        {"min_score": 0.9, "limit": 3},
+    ):
+        before = answers(resident_database)
+        assert find(resident_database, collection, people, **options) == find(
+            database, collection, people, **options
+        )
+        assert answers(resident_database) == before + 1
+
+
+def test_a_face_is_found_at_once_and_a_deleted_one_is_not(
+    database: Database, resident_database: Database
+) -> None:
+    collection = make(database)
+    vectors = unit_vectors(SIZE + 50)
+    ids = fill(database, "staff", vectors[:SIZE])
+    warm(resident_database, collection, vectors)
+    for number in range(20):
+        new = vectors[SIZE + number]
+        (face,) = index(database, "staff", f"new {number}".encode(), new[None])
+        (found,) = find(resident_database, collection, new[None])
+        assert found[0].face.face_id == face.face_id
+        with database.transaction() as connection:
+            faces.delete(connection, collection, [face.face_id, ids[number]])
+        (found,) = find(resident_database, collection, new[None])
+        assert face.face_id not in [match.face.face_id for match in found]
+        (found,) = find(resident_database, collection, vectors[number][None])
+        assert ids[number] not in [match.face.face_id for match in found]
+    assert answers(resident_database) == 60
+
+
+def test_changes_become_part_of_the_copy_and_deleted_faces_leave_it(
+    database: Database, resident_database: Database
+) -> None:
+    collection = make(database)
+    vectors = unit_vectors(SIZE + 100)
+    ids = fill(database, "staff", vectors[:SIZE])
+    warm(resident_database, collection, vectors)
+    fill(database, "staff", vectors[SIZE:], "new")
+    with database.transaction() as connection:
+        faces.delete(connection, collection, ids[:50])
+    residents = resident_database.residents
+    assert residents
+    find(resident_database, collection, vectors[:1])
+    assert residents.settle()
+    assert residents.resident_vectors == SIZE + 50
+    assert find(resident_database, collection, vectors[:80]) == find(
+        database, collection, vectors[:80]
+    )
+
+
+def test_an_open_transaction_is_seen_when_it_commits(
+    database: Database, resident_database: Database
+) -> None:
+    """The copy is made while a writer with an older transaction id has not committed yet."""
+    collection = make(database)
+    vectors = unit_vectors(SIZE + 2)
+    fill(database, "staff", vectors[:SIZE])
+    with database.transaction() as slow:
+        slow.execute(
+            "INSERT INTO faces (collection_key, face_id, image_id, image_digest, face_number,"
+            " box_left, box_top, box_width, box_height, confidence, vector)"
+            " SELECT collection_key, gen_random_uuid(), gen_random_uuid(), '', 0, 0, 0, 1, 1, 99,"
+            " %s::real[]::vector::halfvec FROM collections",
+            (vectors[SIZE].tolist(),),
+        )
+        index(database, "staff", b"later", vectors[SIZE + 1 :])
+        warm(resident_database, collection, vectors)
+        (found,) = find(resident_database, collection, vectors[SIZE : SIZE + 1], min_score=0.9)
+        assert found == []
+    (found,) = find(resident_database, collection, vectors[SIZE : SIZE + 1], min_score=0.9)
+    assert len(found) == 1
+    residents = resident_database.residents
+    assert residents
+    assert residents.settle()
+    (found,) = find(resident_database, collection, vectors[SIZE : SIZE + 1], min_score=0.9)
+    assert len(found) == 1
+    assert answers(resident_database) == 3
+
+
+def test_users_are_found_by_their_current_vectors(
+    database: Database, resident_database: Database
+) -> None:
+    collection = make(database)
+    vectors = unit_vectors(80)
+    ids = fill(database, "staff", vectors)
+    with database.transaction() as connection:
+        for number in range(40):
+            users.create(connection, collection, f"user {number}")
+            associations.associate(
+                connection, collection, f"user {number}", [ids[number]], min_score=-1
+            )
+
+    def best(probe: int, where: Database = resident_database) -> list[str]:
+        with where.reading() as connection:
+            found = search_users(connection, collection, vectors[probe], limit=5, min_score=0.6)
+        return [each.user_id for each in found]
+
+    best(0)
+    residents = resident_database.residents
+    assert residents
+    assert residents.settle()
+    assert residents.resident_vectors == 40
+    assert best(3) == ["user 3"]
+    with database.transaction() as connection:
+        associations.associate(connection, collection, "user 3", [ids[43]], min_score=-1)
+        associations.disassociate(connection, collection, "user 4", [ids[4]])
+        users.create(connection, collection, "new")
+        associations.associate(connection, collection, "new", [ids[50]], min_score=-1)
+        users.delete(connection, collection, "user 5")
+    for _ in range(2):
+        for probe, expected in ((43, ["user 3"]), (3, ["user 3"]), (4, []), (50, ["new"]), (5, [])):
+            assert best(probe) == expected == best(probe, database)
+        assert residents.settle()
+    assert residents.resident_vectors == 39
+    assert answers(resident_database) == 11
+
+
+def test_deleted_and_upgraded_collections_are_reported(
+    database: Database, resident_database: Database
+) -> None:
+    collection = make(database)
+    vectors = unit_vectors(50)
+    fill(database, "staff", vectors)
+    warm(resident_database, collection, vectors)
+    with database.transaction() as connection:
+        connection.execute("UPDATE collections SET model_version = 'other'")
+    with pytest.raises(ModelMismatch):
+        find(resident_database, collection, vectors[:1])
+    with database.transaction() as connection:
+        connection.execute("UPDATE collections SET model_version = 'test-1'")
+    # The same model, but perhaps other vectors.
+    assert find(resident_database, collection, vectors[:1]) == find(
+        database, collection, vectors[:1]
+    )
+    assert answers(resident_database) == 0
+    collections.delete(database, "staff")
+    with pytest.raises(CollectionNotFound):
+        find(resident_database, collection, vectors[:1])
+
+
+def test_small_galleries_and_those_above_the_limit_are_searched_in_sql(
+    database: Database, database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    collection = make(database)
+    vectors = unit_vectors(50)
+    fill(database, "staff", vectors)
+    for memory, smallest, large in ((64 << 20, 51, 0), (1000, 10, 1)):
+        other = Database(database_url)
+        other.residents = residents = Residents(other, memory, smallest=smallest)
+        for _ in range(3):
+            assert find(other, collection, vectors) == find(database, collection, vectors)
+            assert residents.settle()
+        assert residents.resident_bytes == residents.events["answers"] == 0
+        assert residents.events["too large"] == large
+        other.close()
+    assert caplog.text.count("does not fit into FACEDEX_GALLERY_MEMORY") == 1
+
+
+def test_the_least_recently_used_copy_leaves(database: Database, database_url: str) -> None:
+    vectors = unit_vectors(1000)
+    made = [make(database, name) for name in ("one", "two", "three")]
+    for each in made:
+        fill(database, each.collection_id, vectors)
+    other = Database(database_url)
+    memory = gallery_resident.memory_of(1100, 128) * 5 // 2
+    other.residents = residents = Residents(other, memory, smallest=10)
+    for each in (made[0], made[1], made[0], made[2]):
+        find(other, each, vectors[:1])
+        assert residents.settle()
+    assert residents.events["evictions"] == 1
+    before = answers(other)
+    find(other, made[0], vectors[:1])
+    find(other, made[2], vectors[:1])
+    assert answers(other) == before + 2
+    assert residents.resident_bytes <= memory
+    other.close()
+
+
+def test_a_reader_that_fell_behind_the_log_reads_the_gallery_again(
+    database: Database, resident_database: Database
+) -> None:
+    collection = make(database)
+    vectors = unit_vectors(SIZE)
+    ids = fill(database, "staff", vectors)
+    warm(resident_database, collection, vectors)
+    with database.transaction() as connection:
+        faces.delete(connection, collection, ids[:1])
+    for _ in range(2):
+        prune_now(database)
+    with database.reading() as connection:
+        assert connection.execute("SELECT FROM gallery_changes").rowcount == 0
+    residents = resident_database.residents
+    assert residents
+    for expected in (0, 0, 1):
+        before = answers(resident_database)
+        assert find(resident_database, collection, vectors[:1]) == find(
+            database, collection, vectors[:1]
+        )
+        assert residents.settle()
+        time.sleep(0.3)
+        assert answers(resident_database) - before == expected
+    assert residents.events["loads"] == 2
+    assert residents.events["fallbacks: the copy is not current"] == 1
+
+
+def prune_now(database: Database) -> None:
+    with database.transaction() as connection:
+        connection.execute("UPDATE gallery_log SET next_at = now()")
+    copies.prune(database)
+
+
+def test_the_log_is_pruned_only_when_it_is_due(database: Database) -> None:
+    make(database)
+    fill(database, "staff", unit_vectors(5))
+    prune_now(database)
+    copies.prune(database)
+    with database.reading() as connection:
+        assert connection.execute("SELECT FROM gallery_changes").rowcount == 5
+    prune_now(database)
+    with database.reading() as connection:
+        assert connection.execute("SELECT FROM gallery_changes").rowcount == 0
+
+
+def test_a_database_without_the_log_is_searched_in_sql(
+    database: Database, resident_database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    collection = make(database)
+    vectors = unit_vectors(SIZE)
+    fill(database, "staff", vectors)
+    warm(resident_database, collection, vectors)
+    with database.transaction() as connection:
+        connection.execute("DROP TABLE gallery_log")
+    for _ in range(3):
+        assert find(resident_database, collection, vectors) == find(database, collection, vectors)
+    residents = resident_database.residents
+    assert residents
+    assert residents.resident_bytes == answers(resident_database) == 0
+    assert caplog.text.count("no log of changes") == 1
+
+
+@pytest.mark.parametrize("where", ["load", "search"])
+def test_without_memory_searches_are_answered_by_sql(
+    database: Database,
+    resident_database: Database,
+    where: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    collection = make(database)
+    vectors = unit_vectors(SIZE)
+    fill(database, "staff", vectors)
+    if where == "search":
+        warm(resident_database, collection, vectors)
+    fail = _raising(MemoryError())
+    monkeypatch.setattr(gallery_resident.Resident, where, fail)
+    residents = resident_database.residents
+    assert residents
+    for _ in range(3):
+        assert find(resident_database, collection, vectors) == find(database, collection, vectors)
+        assert residents.settle()
+    assert answers(resident_database) == 0
+    assert residents.events["fallbacks"] >= 1
+    assert caplog.text.count("MemoryError") == 1
+    monkeypatch.undo()
+    residents._refused.clear()
+    warm(resident_database, collection, vectors)
+    find(resident_database, collection, vectors)
+    assert answers(resident_database) == 1
+
+
+def _raising(error: Exception) -> Callable[..., Any]:
+    def fail(*_arguments: Any, **_options: Any) -> Any:
+        raise error
+
+    return fail
+
+
+def test_deleted_candidates_make_the_search_look_further(
+    database: Database, resident_database: Database
+) -> None:
+    """All candidates of the copy are deleted before the statement compares them."""
+    collection = make(database)
+    people = unit_vectors(20)
+    vectors = near(np.repeat(people, 20, axis=0))
+    ids = fill(database, "staff", vectors)
+    warm(resident_database, collection, vectors)
+    with database.transaction() as connection:
+        faces.delete(connection, collection, ids[:19])
+    found = find(resident_database, collection, people[:1], limit=5, min_score=-1.0)
+    assert found == find(database, collection, people[:1], limit=5, min_score=-1.0)
+    residents = resident_database.residents
+    assert residents
+    assert residents.events["widenings"] >= 1
+    assert answers(resident_database) == 1
+
+
+def test_a_transaction_with_an_older_snapshot_is_answered_for_that_snapshot(
+    database: Database, resident_database: Database
+) -> None:
+    collection = make(database)
+    vectors = unit_vectors(SIZE)
+    ids = fill(database, "staff", vectors)
+    warm(resident_database, collection, vectors)
+    with resident_database.transaction() as connection:
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        (old,) = search(connection, collection, [vectors[0]], limit=5, min_score=0.9)
+        assert len(old) == answers(resident_database) == 1
+        with database.transaction() as writer:
+            faces.delete(writer, collection, ids[:1])
+        assert find(resident_database, collection, vectors[:1], min_score=0.9) == [[]]
+        residents = resident_database.residents
+        assert residents
+        assert residents.settle()
+        assert search(connection, collection, [vectors[0]], limit=5, min_score=0.9) == [old]
+        assert residents.events["fallbacks: the copy is not current"] == 1
+    assert find(resident_database, collection, vectors[:1], min_score=0.9) == [[]]

@@ -1,0 +1,201 @@
+"""The candidates of a gallery in memory contain every best vector, on any gallery."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from facedex.gallery.resident import Candidates, Resident, memory_of
+from facedex.gallery.scanning import SEGMENT, Ids
+
+pytest.importorskip("faiss")
+
+Vectors = NDArray[np.float32]
+MOST = 10**6
+
+
+def ids_of(count: int, start: int = 1) -> Ids:
+    numbers = np.random.default_rng(start).permutation(count).astype(np.uint64)
+    return np.stack([numbers * 7919 + np.uint64(1), np.arange(count, dtype=np.uint64)], axis=1)
+
+
+def halves(vectors: NDArray[Any]) -> Vectors:
+    """Return vectors as Postgres stores them."""
+    return vectors.astype(np.float16).astype(np.float32)
+
+
+def unit(vectors: NDArray[Any]) -> Vectors:
+    return halves(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))
+
+
+def gallery(kind: str, count: int, dimension: int, seed: int) -> Vectors:
+    """Return a gallery that is easy or made to defeat the code."""
+    drawn = np.random.default_rng(seed)
+    noise = drawn.standard_normal((count, dimension))
+    if kind == "random":
+        return unit(noise)
+    if kind == "one face":
+        return unit(np.ones((count, dimension)) + 0 * noise)
+    if kind == "duplicates":
+        return unit(noise[drawn.integers(0, max(1, count // 10), count)])
+    if kind == "clusters":
+        centres = drawn.standard_normal((max(1, count // 20), dimension))
+        return unit(centres[drawn.integers(0, len(centres), count)] + 1e-3 * noise)
+    if kind == "tiny differences":
+        return unit(np.ones(dimension) + 1e-6 * noise)
+    if kind == "one axis":
+        return unit(np.eye(dimension)[drawn.integers(0, dimension, count)])
+    if kind == "opposites":
+        return unit(noise[:1] * drawn.choice([-1, 1], (count, 1)))
+    if kind == "outliers":
+        vectors = np.ones((count, dimension)) + 0.01 * noise
+        vectors[:: max(2, count // 5)] = noise[:: max(2, count // 5)]
+        return unit(vectors)
+    if kind == "not unit":
+        return halves(noise * drawn.choice([0, 1e-7, 0.1, 3], (count, 1)))
+    raise AssertionError(kind)
+
+
+KINDS = (
+    "random",
+    "one face",
+    "duplicates",
+    "clusters",
+    "tiny differences",
+    "one axis",
+    "opposites",
+    "outliers",
+    "not unit",
+)
+
+
+def check(vectors: Vectors, ids: Ids, probe: Vectors, limit: int, low: float, found: Any) -> None:
+    """Check candidates against scores in double precision, and in single in any order."""
+    assert isinstance(found, Candidates)
+    candidates = {tuple(each) for each in found.ids.tolist()}
+    doubles = vectors.astype(np.float64) @ halves(probe).astype(np.float64)
+    singles = vectors[:, ::-1] @ halves(probe)[::-1]
+    outside = np.array([tuple(each) not in candidates for each in ids.tolist()], bool)
+    for scores in (doubles, singles.astype(np.float64)):
+        assert not outside.any() or scores[outside].max() < found.floor
+        good = np.sort(scores[scores >= low])[::-1][:limit]
+        # As many vectors as wanted reach the floor, or all above the minimum are candidates.
+        assert found.floor <= low or (len(good) == limit and good[-1] >= found.floor)
+
+
+@settings(max_examples=80)
+@given(
+    kind=st.sampled_from(KINDS),
+    fitted=st.sampled_from(KINDS),
+    count=st.integers(1, 400),
+    dimension=st.sampled_from([1, 2, 5, 16, 64, 128, 129, 257]),
+    limit=st.sampled_from([1, 2, 10, 300]),
+    low=st.sampled_from([-2.0, 0.0, 0.5, 0.9, 0.99999]),
+    near=st.booleans(),
+    seed=st.integers(0, 2**16),
+)
+def test_no_vector_outside_the_candidates_is_among_the_best(
+    kind: str,
+    fitted: str,
+    count: int,
+    dimension: int,
+    limit: int,
+    low: float,
+    near: bool,
+    seed: int,
+) -> None:
+    """The code may even be fitted to a gallery of another kind."""
+    vectors, ids = gallery(kind, count, dimension, seed), ids_of(count)
+    sample = vectors if kind == fitted else gallery(fitted, count, dimension, seed + 1)
+    probe = vectors[0] if near else gallery("random", 1, dimension, seed + 2)[0]
+    resident = Resident(sample, count)
+    resident.load(ids[: count // 2], vectors[: count // 2])
+    resident.add(ids[count // 2 :], vectors[count // 2 :])
+    (found,) = resident.search([probe], limit=limit, min_score=low, most=MOST)
+    if resident.usable:
+        check(vectors, ids, probe, limit, low, found)
+    else:
+        assert found is None
+
+
+@settings(max_examples=25)
+@given(kind=st.sampled_from(KINDS), seed=st.integers(0, 2**16), keep=st.floats(0, 1))
+def test_removed_vectors_are_no_candidates(kind: str, seed: int, keep: float) -> None:
+    vectors, ids = gallery(kind, 300, 128, seed), ids_of(300)
+    resident = Resident(vectors, 300)
+    resident.load(ids[:200], vectors[:200])
+    resident.add(ids[200:], vectors[200:])
+    kept = np.random.default_rng(seed).random(300) < keep
+    resident.remove(ids[~kept])
+    resident.remove(ids[~kept])  # a second time, as after an interrupted refresh
+    assert resident.size == kept.sum()
+    (found,) = resident.search([vectors[0]], limit=10, min_score=0.2, most=MOST)
+    assert found is not None
+    assert {tuple(each) for each in found.ids.tolist()} <= {
+        tuple(each) for each in ids[kept].tolist()
+    }
+    check(vectors[kept], ids[kept], vectors[0], 10, 0.2, found)
+
+
+def test_several_probes_have_the_candidates_of_each_alone() -> None:
+    vectors, ids = gallery("clusters", 5000, 128, 1), ids_of(5000)
+    resident = Resident(vectors, 5000)
+    resident.load(ids, vectors)
+    probes = [*list(gallery("random", 9, 128, 2)), vectors[7]]
+    together = resident.search(probes, limit=10, min_score=0.1, most=MOST)
+    for probe, found in zip(probes, together, strict=True):
+        (alone,) = resident.search([probe], limit=10, min_score=0.1, most=MOST)
+        assert found is not None
+        assert alone is not None
+        assert found.floor == alone.floor
+        assert np.array_equal(found.ids, alone.ids)
+
+
+def test_more_candidates_than_allowed_are_none() -> None:
+    vectors, ids = gallery("one face", 5000, 128, 1), ids_of(5000)
+    resident = Resident(vectors, 5000)
+    resident.load(ids, vectors)
+    assert resident.search([vectors[0]], limit=10, min_score=0.9, most=4000) == [None]
+    (found,) = resident.search([vectors[0]], limit=10, min_score=0.9, most=5000)
+    assert found is not None
+    assert len(found.ids) == 5000
+
+
+def test_a_gallery_grows_over_several_segments_and_shrinks_again() -> None:
+    vectors, ids = gallery("random", 9000, 16, 1), ids_of(9000)
+    resident = Resident(vectors[:2000], 10)
+    resident.load(ids[:10], vectors[:10])
+    for start in range(10, 9000, 310):
+        resident.add(ids[start : start + 310], vectors[start : start + 310])
+    assert resident.size == 9000
+    (found,) = resident.search([vectors[8999]], limit=10, min_score=0.1, most=MOST)
+    check(vectors, ids, vectors[8999], 10, 0.1, found)
+    memory = resident.nbytes
+    resident.remove(ids[:8900])
+    assert resident.nbytes < memory / 10
+    (found,) = resident.search([vectors[8999]], limit=10, min_score=0.1, most=MOST)
+    check(vectors[8900:], ids[8900:], vectors[8999], 10, 0.1, found)
+
+
+def test_memory_is_foreseen() -> None:
+    vectors, ids = gallery("random", 70_000, 257, 1), ids_of(70_000)
+    resident = Resident(vectors[:5000], 70_000)
+    resident.load(ids, vectors)
+    assert resident.nbytes <= memory_of(70_000, 257)
+    assert memory_of(70_000, 257) < 300 * 2 * SEGMENT
+
+
+def test_removed_codes_leave_memory() -> None:
+    vectors, ids = gallery("random", 2000, 257, 1), ids_of(2000)
+    resident = Resident(vectors, 2000)
+    resident.load(ids, vectors)
+    resident.remove(ids[:1])
+    (segment,) = resident._segments
+    (row,) = np.flatnonzero(~segment.alive)
+    assert np.array_equal(segment._heads[row], resident.coder.removed())
+    assert not segment.tails[row].any()
