@@ -232,11 +232,11 @@ def test_a_table_in_use_is_reported_and_stays_pending(gallery: Gallery) -> None:
 
 def test_a_table_above_the_limit_or_without_room_is_reported(gallery: Gallery) -> None:
     gallery.delete_ann()
-    done = erasing.erase(gallery.database, everything=True, largest=40_000)
+    done = erasing.erase(gallery.database, everything=True, largest=50_000)
     assert done
     (remaining,) = done.remaining
     assert remaining.startswith("the table faces (0 MiB), which would take too long")
-    done = erasing.erase(gallery.database, everything=True, room=lambda: 40_000)
+    done = erasing.erase(gallery.database, everything=True, room=lambda: 50_000)
     assert done
     assert [each.partition(":")[0] for each in done.remaining] == [
         "the table faces",

@@ -191,7 +191,7 @@ class Resident:
         if last is not None and not last.ordered:
             rebuilt = self._rebuild(last, always=True)
             segments = segments[:-1] + (() if rebuilt is None else (rebuilt,))
-        new = Segment(self.coder, min(self._rows, max(_SMALLEST, self.size)))
+        new = Segment(self.coder, min(self._rows, max(_SMALLEST, self.size // 8)))
         self._segments = (*segments, new)
         return new
 

@@ -167,7 +167,7 @@ class Residents:
         idle_since = monotonic()
         while True:
             with self._changed:
-                if not self._wanted and not self._due:
+                if not self._wanted:
                     self._changed.wait(self._pause())
                 if self._closed:
                     return
@@ -192,17 +192,16 @@ class Residents:
     def _pause(self) -> float:
         """Return the seconds until a copy has to be refreshed, at most a second."""
         now = monotonic()
-        times = [entry.refreshed + _REFRESH - now for entry in self._entries.values()]
-        return max(0.01, min([1.0, *times]))
+        times = [self._due_at(key, entry) - now for key, entry in self._entries.items()]
+        return max(0.0, min([1.0, *times]))
 
     def _due_entries(self) -> list[tuple[_Key, _Entry]]:
         now = monotonic()
         self._due &= self._entries.keys()
-        return [
-            (key, entry)
-            for key, entry in self._entries.items()
-            if now - entry.refreshed > (_BETWEEN if key in self._due else _REFRESH)
-        ]
+        return [each for each in self._entries.items() if self._due_at(*each) <= now]
+
+    def _due_at(self, key: _Key, entry: _Entry) -> float:
+        return entry.refreshed + (_BETWEEN if key in self._due else _REFRESH)
 
     def _refresh(self, database: Database, key: _Key, entry: _Entry) -> None:
         try:
