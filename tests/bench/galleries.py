@@ -236,9 +236,9 @@ def measure(product: Product, faces: int, dimension: int, rounds: int) -> list[s
     found = [look(copied, [probe])[0][0].face.face_id for probe in checked]
     true = [best == face_id for best, face_id in zip(found, ids, strict=False)]
     ours = times(lambda turn: look(copied, [probes[turn]]), rounds)
-    ten = times(lambda turn: [look(copied, [each]) for each in probes[:10]], 5)
+    ten = times(lambda _: [look(copied, [each]) for each in probes[:10]], 5)
     many = (probes * 100)[:100]
-    hundred = times(lambda turn: look(copied, many), 3)
+    hundred = times(lambda _: look(copied, many), 3)
     with Writer(product.database_url, _NAME, others) as writer:
         stormy = times(lambda turn: look(copied, [probes[turn]]), rounds)
     sql = times(lambda turn: look(plain, [probes[turn]]), 5)

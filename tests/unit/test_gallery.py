@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from facedex.gallery.coding import Coder, Codes
 from facedex.gallery.resident import Candidates, Resident, memory_of
 from facedex.gallery.scanning import SEGMENT, Ids
 
@@ -121,6 +122,49 @@ def test_no_vector_outside_the_candidates_is_among_the_best(
         check(vectors, ids, probe, limit, low, found)
     else:
         assert found is None
+
+
+def decoded(coder: Coder, codes: Codes) -> Vectors:
+    """Return the vectors that the codes stand for."""
+    heads = codes.heads.astype(np.float32) - 128
+    axes = coder.dimension - coder.tail
+    first = heads[:, 0] + heads[:, 1] + heads[:, 2] / 250
+    z = np.concatenate([first[:, None], heads[:, 4 : 3 + axes], codes.tails], axis=1)
+    vectors: Vectors = coder._mean + (z * coder._scales) @ coder._basis.T
+    return vectors
+
+
+@settings(max_examples=60)
+@given(
+    kind=st.sampled_from(KINDS),
+    dimension=st.sampled_from([2, 16, 128, 129, 257]),
+    share=st.floats(0, 1),
+    sign=st.sampled_from([-1, 1]),
+    seed=st.integers(0, 2**16),
+)
+def test_bounds_hold_for_probes_in_the_direction_of_the_error(
+    kind: str, dimension: int, share: float, sign: int, seed: int
+) -> None:
+    vectors = gallery(kind, 200, dimension, seed)
+    coder = Coder(vectors)
+    codes = coder.encode(vectors)
+    assert not codes.outliers.any()
+    error = vectors - decoded(coder, codes)
+    heads = codes.heads.astype(np.float64) - 128
+    # The error of the whole code, of the head alone, and a probe like a face with some of it.
+    tail = vectors - coder._mean
+    inner = coder._basis[:, : dimension - coder.tail]
+    tail -= tail @ inner @ inner.T
+    for direction in (*error[:5], *tail[:5]):
+        length = np.linalg.norm(direction)
+        probe = share * vectors[-1] + sign * (1 - share) * direction / max(float(length), 1e-9)
+        probe = halves(probe)
+        question = coder.question(probe)
+        scores = vectors.astype(np.float64) @ probe.astype(np.float64)
+        assert (question.offset + question.step * (heads @ question.head) >= scores).all()
+        estimates = question.base_exact + heads @ question.head_exact
+        estimates += codes.tails.astype(np.float64) @ question.tail
+        assert (np.abs(estimates - scores) <= question.error_exact).all()
 
 
 @settings(max_examples=25)

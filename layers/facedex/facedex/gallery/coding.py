@@ -35,6 +35,8 @@ _FINE_STEPS: Final = 250
 _ROOM: Final = 1.25
 # The error bounds may be exceeded by this factor before a vector counts as an outlier.
 _TOLERANCE: Final = 1.1
+# The same for the numbers along the axes.
+_MARGIN: Final = 1.2
 # The offset of a byte in memory: FAISS's "8-bit direct signed" has unsigned bytes.
 OFFSET: Final = 128
 
@@ -100,7 +102,7 @@ class Coder:
         z = self._rotate(sample)
         longest = float(np.linalg.norm(sample, axis=1).max()) or 1.0
         # An axis along which the sample does not vary must still hold later vectors.
-        spread = np.maximum(_TOLERANCE * np.abs(z).max(axis=0), 0.1 * longest / np.sqrt(d))
+        spread = np.maximum(_MARGIN * np.abs(z).max(axis=0), 0.1 * longest / np.sqrt(d))
         spread[0] /= 2  # of two bytes
         self._scales = (spread / _LARGEST).astype(np.float32)
         self._longest = _ROOM * longest

@@ -21,6 +21,9 @@ _DEEPER: Final = 4
 # More outliers than this make every search slow.
 _MOST_OUTLIERS: Final = 256
 _SMALLEST: Final = 1024  # rows of a segment
+# Vectors that are encoded together, and those that the code is fitted to, to save memory.
+_ENCODED: Final = 8192
+_SAMPLE: Final = 32_768
 # Bytes of a row apart from those of its dimensions: its id, its marks and the special bytes.
 _BYTES_OF_ROW: Final = 24
 
@@ -54,7 +57,7 @@ class Resident:
     """
 
     def __init__(self, sample: Vectors, expected: int) -> None:
-        self.coder = Coder(sample)
+        self.coder = Coder(sample[:: -(-len(sample) // _SAMPLE)])
         self._rows = segment_rows(expected)
         # Replaced, never changed, so that a search can use the one that it has read.
         self._segments: tuple[Segment, ...] = ()
@@ -78,10 +81,17 @@ class Resident:
 
     def load(self, ids: Ids, vectors: Vectors) -> None:
         """Add vectors of a gallery that is being loaded."""
-        codes = self.coder.encode(vectors)
-        self._keep_outliers(ids[codes.outliers])
-        kept = ~codes.outliers
-        ids, heads, tails = ids[kept], codes.heads[kept], codes.tails[kept]
+        if not len(ids):
+            return
+        codes = [
+            self.coder.encode(vectors[start : start + _ENCODED])
+            for start in range(0, len(vectors), _ENCODED)
+        ]
+        outliers = np.concatenate([each.outliers for each in codes])
+        self._keep_outliers(ids[outliers])
+        ids = ids[~outliers]
+        heads = np.concatenate([each.heads for each in codes])[~outliers]
+        tails = np.concatenate([each.tails for each in codes])[~outliers]
         for start in range(0, len(ids), self._rows):
             rows = slice(start, start + self._rows)
             segment = Segment(self.coder, len(ids[rows]))

@@ -73,6 +73,8 @@ def search(
             residents, connection, kind, columns, collection, copy, limit, min_score, exclude
         ).run(probes)
     except _UNSUPPORTED as error:
+        if not connection.autocommit:
+            raise  # the transaction has failed
         residents.turn_off()
         residents.fall_back("the database's schema has no log of changes", error)
     except psycopg.Error:

@@ -219,6 +219,7 @@ class Residents:
             entry.refreshed = monotonic()
             if not kept and self._entries.get(key) is entry:
                 del self._entries[key]
+        self._evict(self._memory)  # it may have grown
 
     def _make(self, database: Database, key: _Key, collection: Collection, kind: Kind) -> None:
         copy = None
