@@ -9,6 +9,7 @@ from facedex_cli.commands.demo import demo
 from facedex_cli.commands.import_ import import_
 from facedex_cli.commands.keys import keys
 from facedex_cli.commands.models import models
+from facedex_cli.commands.people import people
 from facedex_cli.commands.scrub import scrub
 from facedex_cli.commands.stream import stream
 from facedex_cli.commands.up import up
@@ -35,6 +36,7 @@ main.add_command(import_)
 main.add_command(models)
 main.add_command(keys)
 main.add_command(collections)
+main.add_command(people)
 main.add_command(scrub)
 main.add_command(video)
 main.add_command(stream)

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import click
-from botocore.exceptions import BotoCoreError
 
-from facedex.settings import SettingError, Settings
+from facedex.settings import Settings
 from facedex.store import collections as store
 from facedex.store import upgrades
 from facedex.store.database import Database
-from facedex.store.store_errors import CollectionNotFound, StoreError
 from facedex.vision.packs import Pack
-from facedex.vision.vision_errors import PackMissing
 from facedex_cli.commands import where
 from facedex_cli.commands.interrupting import INTERRUPTED, interruption
 from facedex_cli.commands.keys import on_database
 from facedex_cli.commands.models import progress_bar
+from facedex_cli.commands.stored import find_collection, in_region, plain_errors
 from facedex_cli.importing.display import progress
 from facedex_cli.importing.photos import Source
 from facedex_cli.upgrading import display
@@ -29,11 +26,8 @@ from facedex_cli.upgrading.conclusion import conclude
 from facedex_cli.upgrading.new_pack import described, load, model_version, shelf
 from facedex_cli.upgrading.photo_source import list_photos, open_source
 from facedex_cli.upgrading.upgrade import Outcome, Upgrade
-from facedex_local.directory import announced_region
 from facedex_local.postgres.database import opened
-from facedex_local.start_errors import StartFailed
 from facedex_models import manifests
-from facedex_models.model_errors import ModelError
 
 _pack = click.option(
     "--pack",
@@ -69,11 +63,11 @@ def list_collections(
 
     A collection is outdated if its pack, or the version of its pack, is not the default one.
     """
-    with _plain_errors():
+    with plain_errors():
         default = pack, model_version(pack)
         with (
             opened(data_dir, database_url) as database,
-            _in_region(database, region, data_dir).reading() as connection,
+            in_region(database, region, data_dir).reading() as connection,
         ):
             found = upgrades.overview(connection)
             elsewhere = store.count_by_region(connection)
@@ -143,12 +137,12 @@ def upgrade(
     --delete-missing, such faces are deleted instead, but none while a photo or a folder cannot be
     read.
     """
-    with _plain_errors(), interruption() as interrupted:
+    with plain_errors(), interruption() as interrupted:
         photos = open_source(source)
         loaded = load(pack, progress_bar)
         with opened(data_dir, database_url, connections=concurrency + 1) as whole:
-            database = _in_region(whole, region, data_dir)
-            collection = _find(database, collection_id)
+            database = in_region(whole, region, data_dir)
+            collection = find_collection(database, collection_id)
             if collection.model_version == loaded.model_version:
                 click.echo(f"{collection_id} already uses {described(loaded)}.")
                 return
@@ -186,9 +180,9 @@ def abandon(
     The collection keeps its current pack. While an upgrade is unfinished, newly indexed photos are
     processed with both packs.
     """
-    with _plain_errors(), opened(data_dir, database_url) as whole:
-        database = _in_region(whole, region, data_dir)
-        collection = _find(database, collection_id)
+    with plain_errors(), opened(data_dir, database_url) as whole:
+        database = in_region(whole, region, data_dir)
+        collection = find_collection(database, collection_id)
         with database.transaction() as connection:
             given_up = upgrades.give_up(connection, collection)
     click.echo(
@@ -221,24 +215,6 @@ def _upgrade(
     )
 
 
-def _in_region(database: Database, region: str | None, data_dir: Path) -> Database:
-    """Return the database with the names of the region that a command is for."""
-    configured = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    announced = announced_region(data_dir)
-    return database.in_region(region or configured or announced or database.region)
-
-
-def _find(database: Database, collection_id: str) -> store.Collection:
-    try:
-        with database.reading() as connection:
-            return store.find(connection, collection_id)
-    except CollectionNotFound:
-        raise click.ClickException(
-            f"There is no collection {collection_id} in {database.region}; list all with:"
-            " facedex collections list"
-        ) from None
-
-
 def _write(report: Path, outcome: Outcome) -> None:
     try:
         display.write_report(report, outcome.missing)
@@ -246,14 +222,3 @@ def _write(report: Path, outcome: Outcome) -> None:
         raise click.ClickException(
             f"The report {report} cannot be written ({error.strerror})."
         ) from error
-
-
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    """Show expected errors as one sentence, without a traceback."""
-    try:
-        yield
-    except BotoCoreError as error:
-        raise click.ClickException(f"The AWS settings are not valid: {error}") from error
-    except (StartFailed, SettingError, StoreError, ModelError, PackMissing) as error:
-        raise click.ClickException(str(error)) from error

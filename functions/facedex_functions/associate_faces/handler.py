@@ -1,4 +1,7 @@
-"""AssociateFaces: associate faces with a user, whose vector becomes the mean of theirs."""
+"""AssociateFaces: associate faces with a user, whose vector becomes the mean of theirs.
+
+With the extension ``?as=others`` on the REST route, it remembers that the faces are not the user's.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from uuid import UUID
 from facedex.api.documents import unsuccessful_faces, user_status
 from facedex.runtime.operation import Request, Response, operation
 from facedex.runtime.services import Services
-from facedex.store import associations, collections, users
+from facedex.store import associations, collections, distinctions, users
 from facedex.store.requests import once
 
 # Rekognition's default for this operation.
@@ -57,4 +60,13 @@ def associate_faces(request: Request, services: Services) -> Response:
         return once(connection, collection, "AssociateFaces", token, request, associate)
 
 
-lambda_handler = operation("AssociateFaces", associate_faces)
+def distinguish_faces(request: Request, services: Services) -> Response:
+    """Remember that faces are not those of a user."""
+    wanted = list(dict.fromkeys(UUID(face_id) for face_id in request["FaceIds"]))
+    with services.database.transaction() as connection:
+        collection = collections.find(connection, request["CollectionId"], for_update=True)
+        distinctions.add(connection, collection, request["UserId"], wanted)
+    return {}
+
+
+lambda_handler = operation("AssociateFaces", associate_faces, DistinguishFaces=distinguish_faces)

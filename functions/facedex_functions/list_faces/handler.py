@@ -1,13 +1,22 @@
-"""ListFaces: list the face records of a collection."""
+"""ListFaces: list the face records of a collection.
+
+With the extension ``?groups=people`` on the REST route, it groups those that look like one person.
+"""
 
 from __future__ import annotations
 
+from typing import Final
 from uuid import UUID
 
 from facedex.api.documents import face_document
 from facedex.runtime.operation import Request, Response, operation
 from facedex.runtime.services import Services
 from facedex.store import collections, faces, users
+from facedex.store.collections import find_recent
+
+# A pair of different people is in one group once in ten thousand pairs.
+_SIMILARITY: Final = 99.0
+_GROUPS: Final = 100
 
 
 def list_faces(request: Request, services: Services) -> Response:
@@ -36,4 +45,31 @@ def list_faces(request: Request, services: Services) -> Response:
     }
 
 
-lambda_handler = operation("ListFaces", list_faces)
+def group_faces(request: Request, services: Services) -> Response:
+    """Group the faces that look like one person and do not all belong to one user."""
+    # Needs NumPy, which listing does not.
+    from facedex.workflows import people
+
+    collection = find_recent(services.database, request["CollectionId"])
+    found = people.group_faces(
+        services.database,
+        collection,
+        services.pack_of(collection).calibration,
+        request.get("Similarity", _SIMILARITY),
+    )
+    return {
+        "Groups": [
+            {
+                "Faces": [face_document(face, collection.model_version) for face in group.faces],
+                "UserIds": group.users,
+                "Similarity": group.similarity,
+            }
+            for group in found.groups[: request.get("MaxResults") or _GROUPS]
+        ],
+        "GroupCount": len(found.groups),
+        "FaceCount": found.compared,
+        "FaceModelVersion": collection.model_version,
+    }
+
+
+lambda_handler = operation("ListFaces", list_faces, GroupFaces=group_faces)

@@ -153,7 +153,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
         _row("DescribeCollection", f"GET {_COLLECTION}", _RECORDS),
         _row("DeleteCollection", f"DELETE {_COLLECTION}", _RECORDS),
         _row("IndexFaces", f"POST {_COLLECTION}/faces", _FACES, _LARGE),
-        _row("ListFaces", f"GET {_COLLECTION}/faces", _RECORDS),
+        _row("ListFaces", f"GET {_COLLECTION}/faces", _SEARCH),
         _row("DeleteFaces", f"POST {_COLLECTION}/faces/delete", _RECORDS),
         _row("SearchFaces", f"GET {_COLLECTION}/faces/{{FaceId}}/matches", _SEARCH),
         _row("SearchFacesByImage", f"POST {_COLLECTION}/search", _FACES, _LARGE),
@@ -185,7 +185,11 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
 
 VARIANTS: Final[Mapping[str, Variant]] = {
     row.name: row
-    for row in (Variant("SearchAllFacesByImage", "SearchFacesByImage", "faces", "all", "largest"),)
+    for row in (
+        Variant("SearchAllFacesByImage", "SearchFacesByImage", "faces", "all", "largest"),
+        Variant("GroupFaces", "ListFaces", "groups", "people", "none"),
+        Variant("DistinguishFaces", "AssociateFaces", "as", "others", "user"),
+    )
 }
 
 OTHER_FUNCTIONS: Final[Mapping[str, OtherFunction]] = {

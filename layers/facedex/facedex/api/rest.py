@@ -48,6 +48,7 @@ def choose_variant(operation: str, query: Query) -> str:
 def read_members(
     operation: str,
     *,
+    variant: str | None = None,
     headers: Mapping[str, str],
     path: Mapping[str, str],
     query: Query,
@@ -61,6 +62,7 @@ def read_members(
 
     Args:
         operation: the operation's name in the service model.
+        variant: the name of its extension that the query parameters select.
         headers: by lower-case name.
         path: the path parameters of the route.
         query: every value of every query parameter.
@@ -71,7 +73,7 @@ def read_members(
             or a query parameter has the wrong type.
         ValidationException: if a query parameter is unknown, or a member has two values.
     """
-    known = shape(input_shape(operation))["members"]
+    known = shape(input_shape(variant or operation))["members"]
     given = _body_members(operation, known, headers.get("content-type", ""), body)
     members = {name: value for name, value in given.items() if value is not None}
     for name, value in (*_query_members(operation, known, query), *_path_members(path)):

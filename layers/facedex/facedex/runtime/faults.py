@@ -14,6 +14,7 @@ _ERRORS: Final[dict[type[Exception], type[errors.ServiceError]]] = {
     store_errors.CollectionNotFound: errors.ResourceNotFoundException,
     store_errors.DatabaseUnavailable: errors.InternalServerError,
     store_errors.FaceNotFound: errors.InvalidParameterException,
+    store_errors.FaceAssociated: errors.InvalidParameterException,
     store_errors.JobNotFound: errors.ResourceNotFoundException,
     store_errors.ModelMismatch: errors.InternalServerError,
     store_errors.RequestMismatch: errors.IdempotentParameterMismatchException,

@@ -70,7 +70,12 @@ class Endpoint:
 
     def _read(self, call: Call) -> Request:
         return read_members(
-            self.name, headers=call.headers, path=call.path, query=call.query, body=call.body
+            self.name,
+            variant=choose_variant(self.name, call.query),
+            headers=call.headers,
+            path=call.path,
+            query=call.query,
+            body=call.body,
         )
 
 

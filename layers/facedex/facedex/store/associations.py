@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
+from facedex.store import distinctions
 from facedex.store.collections import Collection
 from facedex.store.database import Connection
 from facedex.store.faces import LOCKED
@@ -97,6 +98,7 @@ def associate(
             outcome.associated.append(face_id)
     if outcome.associated:
         _assign(connection, collection, user_id, outcome.associated, to=user_id)
+        distinctions.remove(connection, collection, user_id, outcome.associated)
     return outcome
 
 

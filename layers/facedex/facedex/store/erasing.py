@@ -28,6 +28,7 @@ TABLES: Final[dict[str, bool]] = {
     "client_requests": True,
     "collection_counts": False,
     "collections": True,
+    "distinctions": True,
     "erasures": False,
     "faces": True,
     "gallery_changes": False,

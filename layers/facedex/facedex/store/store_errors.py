@@ -33,6 +33,10 @@ class FaceNotFound(StoreError):
     """There is no such face in the collection."""
 
 
+class FaceAssociated(StoreError):
+    """The face belongs to the user."""
+
+
 class UserExists(StoreError):
     """The user's name is taken in the collection."""
 

@@ -117,6 +117,7 @@ def _operation(operation: Operation, asked: Components, answered: Components) ->
             for member in in_query
             if member != _IMAGE
         ),
+        *_members_of_variants(operation, request, asked),
     ]
     body: dict[str, Any] = {}
     if has_body:
@@ -178,6 +179,21 @@ def _variant_parameters(operation: Operation) -> list[dict[str, Any]]:
         }
         for variant in VARIANTS.values()
         if variant.operation == operation.name
+    ]
+
+
+def _members_of_variants(
+    operation: Operation, request: Mapping[str, Any], components: Components
+) -> list[dict[str, Any]]:
+    """Return the query parameters that only an extension of a GET route has."""
+    if operation.method != "GET":
+        return []
+    return [
+        _parameter(shape(input_shape(variant.name)), components, member, "query", optional=True)
+        for variant in VARIANTS.values()
+        if variant.operation == operation.name
+        for member in shape(input_shape(variant.name))["members"]
+        if member not in request["members"]
     ]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 _FACE: Final = "11111111-2222-3333-4444-555555555555"
+_OTHER_FACE: Final = "66666666-7777-8888-9999-000000000000"
 _BOX: Final = {"Width": 0.25, "Height": 0.4, "Left": 0.35, "Top": 0.2}
 _ARN: Final = "arn:aws:rekognition:us-east-1:123456789012"
 _PHOTO: Final = {"S3Object": {"Bucket": "photos", "Name": "eileen.jpg"}}
@@ -86,6 +87,21 @@ RESPONSES: Final[Mapping[str, Mapping[str, Any]]] = {
     "SearchAllFacesByImage": {
         "SearchedFaces": [_FOUND],
         "UnsearchedFaces": [],
+        "FaceModelVersion": "7.1",
+    },
+    "GroupFaces": {
+        "Groups": [
+            {
+                "Faces": [
+                    {"FaceId": _FACE, "ExternalImageId": "ann", "UserId": "ann"},
+                    {"FaceId": _OTHER_FACE, "ExternalImageId": "door-0815"},
+                ],
+                "UserIds": ["ann"],
+                "Similarity": 99.97,
+            }
+        ],
+        "GroupCount": 1,
+        "FaceCount": 7,
         "FaceModelVersion": "7.1",
     },
     "CreateStreamProcessor": {"StreamProcessorArn": f"{_ARN}:streamprocessor/door"},
