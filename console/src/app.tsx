@@ -16,6 +16,7 @@ const Collection = later(() => import("./pages/collection"));
 const Compare = later(() => import("./pages/compare"));
 const Door = later(() => import("./pages/door"));
 const Films = later(() => import("./pages/films"));
+const People = later(() => import("./pages/people"));
 const Settings = later(() => import("./pages/settings"));
 const Threshold = later(() => import("./pages/threshold"));
 const Who = later(() => import("./pages/who"));
@@ -26,6 +27,7 @@ const PAGES: readonly (readonly [path: string, title: Message])[] = [
   ["/who", "nav.who"],
   ["/compare", "nav.compare"],
   ["/door", "nav.door"],
+  ["/people", "nav.people"],
   ["/films", "nav.films"],
   ["/cameras", "nav.cameras"],
   ["/threshold", "nav.threshold"],
@@ -59,6 +61,9 @@ function Pages() {
       <Switch>
         <Route path="/" component={Overview} />
         <Route path="/collections/:id">{({ id }) => <Collection key={id} id={decode(id)} />}</Route>
+        <Route path="/people">
+          <People />
+        </Route>
         <Route path="/settings">
           <Settings />
         </Route>

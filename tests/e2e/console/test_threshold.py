@@ -47,7 +47,17 @@ def test_every_page_is_accessible_in_light_and_dark_and_on_a_phone(
         page.emulate_media(color_scheme=scheme)
         page.set_viewport_size({"width": 320, "height": 640})
         page.goto(f"{server.url}/console/")
-        for path in ("who", "compare", "films", "cameras", "threshold", "settings", "", "nowhere"):
+        for path in (
+            "who",
+            "compare",
+            "people",
+            "films",
+            "cameras",
+            "threshold",
+            "settings",
+            "",
+            "nowhere",
+        ):
             page.evaluate(f"location.hash = '/{path}'")
             page.locator("h1").wait_for()
             assert findings(page) == [], path

@@ -90,6 +90,8 @@ export async function give(id: string, user: string, faces: readonly Face[]): Pr
       CollectionId: id,
       UserId: user,
       FaceIds: some.map((face) => face.FaceId!),
+      // A person has decided; the faces may look different.
+      UserMatchThreshold: 0,
     });
     if (refused) throw new Error(`${refused.FaceId}: ${refused.Reasons?.join(", ")}`);
   }

@@ -7,6 +7,7 @@ import { Dialog } from "../../ui/dialog";
 import { Problem } from "../../ui/problem";
 import { Rows } from "../../ui/rows";
 import { Associate, release } from "./associate";
+import { Outline } from "./outline";
 
 interface Props {
   id: string;
@@ -156,19 +157,6 @@ function FaceRow({ face, on, onToggle, onUser }: RowProps) {
       )}
       <small class="number">{number(Confidence, { maximumFractionDigits: 1 })} %</small>
     </label>
-  );
-}
-
-/** Where the face was in its photo, which is all that is known of a photo of another day. */
-function Outline({
-  face: { BoundingBox: { Left = 0, Top = 0, Width = 0, Height = 0 } = {} },
-}: {
-  face: Face;
-}) {
-  return (
-    <svg class="outline-box" viewBox="0 0 1 1" width={48} height={48} aria-hidden="true">
-      <rect x={Left} y={Top} width={Width} height={Height} />
-    </svg>
   );
 }
 

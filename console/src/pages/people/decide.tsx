@@ -1,0 +1,174 @@
+import type { Face } from "@aws-sdk/client-rekognition";
+import { useState } from "preact/hooks";
+import { call } from "../../api/operations";
+import { distinguish, type Group } from "../../api/people";
+import { thumbnail } from "../../faces/thumbnails";
+import { number, t } from "../../i18n";
+import { Problem } from "../../ui/problem";
+import { give, release } from "../collection/associate";
+import { Outline } from "../collection/outline";
+
+interface Props {
+  collection: string;
+  group: Group;
+  onDone: () => void;
+}
+
+/** One group, and the decision about it: one person, two people, or some of the faces. */
+export function Decide({ collection, group, onDone }: Props) {
+  const { Faces, UserIds, Similarity } = group;
+  const [chosen, choose] = useState<ReadonlySet<string>>(
+    () => new Set(Faces.map((face) => face.FaceId!)),
+  );
+  const [user, setUser] = useState(UserIds[0] ?? proposal(Faces));
+  const [error, fail] = useState<unknown>();
+  const [busy, setBusy] = useState(false);
+  const run = (work: () => Promise<void>) => async (event: Event) => {
+    event.preventDefault();
+    setBusy(true);
+    fail(undefined);
+    try {
+      await work();
+      onDone();
+    } catch (problem) {
+      fail(problem);
+    } finally {
+      setBusy(false);
+    }
+  };
+  const toggle = (id: string) => {
+    const next = new Set(chosen);
+    if (!next.delete(id)) next.add(id);
+    choose(next);
+  };
+  const inside = Faces.filter((face) => chosen.has(face.FaceId!));
+  const outside = Faces.filter((face) => !chosen.has(face.FaceId!));
+  const yes = run(async () => {
+    await merge(collection, user, inside, UserIds);
+    await part(collection, user, outside);
+  });
+  const no = run(() => separate(collection, Faces, UserIds));
+  return (
+    <form class="group" onSubmit={yes} aria-busy={busy}>
+      <ul class="faces">
+        {Faces.map((face) => (
+          <li key={face.FaceId}>
+            <label>
+              <input
+                type="checkbox"
+                checked={chosen.has(face.FaceId!)}
+                onChange={() => toggle(face.FaceId!)}
+              />
+              <Portrait face={face} />
+              <strong>{face.ExternalImageId ?? face.FaceId}</strong>
+              <small>{face.UserId ?? t("people.nobody")}</small>
+            </label>
+          </li>
+        ))}
+      </ul>
+      <p>
+        <small>
+          {t("people.similarity", { n: number(Similarity, { maximumFractionDigits: 2 }) })}
+          {UserIds.length > 1 && ` · ${t("people.several", { users: UserIds.join(", ") })}`}
+        </small>
+      </p>
+      <Problem error={error} />
+      <div class="row">
+        <label class="grow">
+          <span class="hidden">{t("associate.user")}</span>
+          <input
+            value={user}
+            required
+            maxLength={128}
+            pattern="[a-zA-Z0-9_.\-:]+"
+            placeholder={t("associate.user")}
+            onInput={(event) => setUser(event.currentTarget.value)}
+          />
+        </label>
+        <button type="submit" disabled={busy || inside.length < 1}>
+          {t(outside.length ? "people.some" : "people.yes")}
+        </button>
+        <button type="button" class="secondary" disabled={busy} onClick={no}>
+          {t("people.no")}
+        </button>
+      </div>
+    </form>
+  );
+}
+
+function Portrait({ face }: { face: Face }) {
+  const source = thumbnail(face.FaceId ?? "");
+  return source ? <img src={source} alt="" width={64} height={64} /> : <Outline face={face} />;
+}
+
+/** Return a name for a new user: the shortest ExternalImageId, as "ann" of "ann" and "ann-2019". */
+function proposal(faces: readonly Face[]): string {
+  const names = faces.flatMap((face) => face.ExternalImageId ?? []).sort();
+  return names.reduce((best, name) => (name.length < best.length ? name : best), names[0] ?? "");
+}
+
+/** Give faces to one user, new or known; users of the group that have no faces left are deleted. */
+async function merge(
+  CollectionId: string,
+  user: string,
+  faces: readonly Face[],
+  users: readonly string[],
+): Promise<void> {
+  if (!users.includes(user)) {
+    await call("CreateUser", { CollectionId, UserId: user }).catch((error: Error) => {
+      // Another group of the same person has made it.
+      if (error.name !== "ConflictException") throw error;
+    });
+  }
+  const others = faces.filter((face) => face.UserId && face.UserId !== user);
+  await release(CollectionId, others);
+  await give(
+    CollectionId,
+    user,
+    faces.filter((face) => face.UserId !== user),
+  );
+  for (const UserId of new Set(others.map((face) => face.UserId!))) {
+    const { Faces = [] } = await call(
+      "ListFaces",
+      { CollectionId, UserId, MaxResults: 1 },
+      { quiet: true },
+    );
+    if (!Faces.length) await call("DeleteUser", { CollectionId, UserId });
+  }
+}
+
+/** Remember that the faces left out are not the user's, and take from the user those that it has. */
+async function part(collection: string, user: string, faces: readonly Face[]): Promise<void> {
+  if (!faces.length) return;
+  await release(
+    collection,
+    faces.filter((face) => face.UserId === user),
+  );
+  await distinguish(
+    collection,
+    user,
+    faces.map((face) => face.FaceId!),
+  );
+}
+
+/** Remember that no two of these faces are one person, except faces of one user. */
+async function separate(
+  CollectionId: string,
+  faces: readonly Face[],
+  users: readonly string[],
+): Promise<void> {
+  const known = new Map(users.map((user) => [user, faces.filter((face) => face.UserId === user)]));
+  for (const face of faces.filter((each) => !each.UserId)) {
+    // A face without a user becomes the only one of a user of its own.
+    const user = face.FaceId!;
+    await call("CreateUser", { CollectionId, UserId: user }, { quiet: known.size > 0 });
+    await give(CollectionId, user, [face]);
+    known.set(user, [face]);
+  }
+  for (const [user, own] of known) {
+    const others = faces.filter((face) => !own.includes(face)).map((face) => face.FaceId!);
+    for (let start = 0; start < others.length; start += 100) {
+      await distinguish(CollectionId, user, others.slice(start, start + 100));
+    }
+  }
+}
