@@ -1,30 +1,116 @@
-import { t } from "../i18n";
+import { useState } from "preact/hooks";
+import { read, type Moment } from "../api/metrics";
+import { number, t } from "../i18n";
+import { Chart } from "../ui/chart";
 import { useFetched } from "../ui/fetched";
 import { Problem } from "../ui/problem";
 
-/** The state of the server's parts, as GET /health reports it. */
-export function Machine() {
+const EVERY = 3; // seconds
+const MOST = 200; // moments in the charts: ten minutes
+
+/** How the server does: the state of its parts, and what it has done since the page was opened. */
+export default function Machine() {
   const { value, error } = useFetched(health, { every: 5 });
+  const [moments, setMoments] = useState<readonly Moment[]>([]);
+  useFetched(
+    async (signal) => {
+      const moment = await read(signal);
+      if (moment) setMoments((before) => [...before, moment].slice(-MOST));
+    },
+    { every: EVERY },
+  );
   return (
     <section>
       <h2>{t("machine.title")}</h2>
       <Problem error={error} />
-      {value && (
-        <dl class="facts">
-          {Object.entries(value).map(([part, state]) => (
-            <div key={part}>
-              <dt>{part}</dt>
-              <dd>{state}</dd>
-            </div>
-          ))}
-        </dl>
-      )}
+      <dl class="facts">
+        {Object.entries(value ?? {}).map(([part, state]) => (
+          <Fact key={part} name={part} text={state} />
+        ))}
+        <Numbers moments={moments} />
+      </dl>
+      {moments.length > 2 && <Charts moments={moments} />}
     </section>
   );
 }
 
+/** The parts' states, as GET /health reports them. */
 async function health(signal: AbortSignal): Promise<Record<string, string>> {
   // 503 has a body too: it says which part is down.
   const answer = await fetch("/health", { signal });
-  return (await answer.json()) as Record<string, string>;
+  const report = (await answer.json()) as Record<string, unknown>;
+  return Object.fromEntries(
+    Object.entries(report).map(([part, state]) => [
+      part,
+      typeof state === "object" && state ? Object.keys(state).join(", ") : String(state),
+    ]),
+  );
+}
+
+const Fact = ({ name, text }: { name: string; text: string }) => (
+  <div>
+    <dt>{name}</dt>
+    <dd>{text}</dd>
+  </div>
+);
+
+function Numbers({ moments }: { moments: readonly Moment[] }) {
+  const first = moments[0];
+  const last = moments.at(-1);
+  if (!first || !last) return null;
+  return (
+    <>
+      <Fact name={t("machine.requests")} text={number(last.requests)} />
+      <Fact name={t("machine.errors")} text={number(last.errors)} />
+      <Fact name={t("machine.tasks")} text={number(last.tasks)} />
+      <Fact name={t("machine.streams")} text={number(last.streams)} />
+      <Fact
+        name={t("machine.memory")}
+        text={number(last.memory / 2 ** 20, { maximumFractionDigits: 0 }) + " MiB"}
+      />
+    </>
+  );
+}
+
+function Charts({ moments }: { moments: readonly Moment[] }) {
+  const times = moments.slice(1).map((moment) => moment.time);
+  const between = <T,>(value: (before: Moment, after: Moment) => T): T[] =>
+    moments.slice(1).map((after, n) => value(moments[n]!, after));
+  // A server that was started again counts from zero.
+  const growth = (before: number, after: number) => Math.max(0, after - before);
+  const rates = between((a, b) => growth(a.requests, b.requests) / (b.time - a.time));
+  const waits = between((a, b) => {
+    const answered = growth(a.requests, b.requests);
+    return answered ? (growth(a.duration, b.duration) / answered) * 1000 : null;
+  });
+  return (
+    <div class="columns">
+      <Line title={t("machine.rate")} times={times} values={rates} />
+      <Line title={t("machine.latency")} times={times} values={waits} />
+    </div>
+  );
+}
+
+interface LineProps {
+  title: string;
+  times: number[];
+  values: (number | null)[];
+}
+
+function Line({ title, times, values }: LineProps) {
+  return (
+    <figure>
+      <figcaption>{title}</figcaption>
+      <Chart
+        label={title}
+        height={160}
+        data={[times, values]}
+        options={{
+          legend: { show: false },
+          scales: { y: { range: (_, __, high) => [0, Math.max(high, 1)] } },
+          series: [{}, { label: title, stroke: "#0b6e8a", spanGaps: true }],
+        }}
+      />
+    </figure>
+  );
 }

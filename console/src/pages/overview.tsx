@@ -5,8 +5,11 @@ import { config } from "../config";
 import { number, t, time } from "../i18n";
 import { Dialog } from "../ui/dialog";
 import { useFetched } from "../ui/fetched";
+import { later } from "../ui/later";
 import { Problem } from "../ui/problem";
-import { Machine } from "./overview-machine";
+
+// Its charts are not needed for the first picture of the page.
+const Machine = later(() => import("./overview-machine"));
 
 interface Row {
   id: string;
@@ -72,6 +75,17 @@ async function list(signal: AbortSignal, first: boolean): Promise<Row[]> {
   return rows;
 }
 
+/** Faces of each collection when the page was opened, for their growth since. */
+const before = new Map<string, number>();
+
+/** Return the growth of a collection since the page was opened, as text. */
+function growth({ id, faces }: Row): string {
+  if (Number.isNaN(faces)) return "";
+  if (!before.has(id)) before.set(id, faces);
+  const more = faces - before.get(id)!;
+  return more ? ` (${number(more, { signDisplay: "always" })})` : "";
+}
+
 function Collections({ rows }: { rows: Row[] }) {
   if (!rows.length) {
     return (
@@ -104,7 +118,10 @@ function Collections({ rows }: { rows: Row[] }) {
               <th scope="row">
                 <Link href={`/collections/${encodeURIComponent(row.id)}`}>{row.id}</Link>
               </th>
-              <td class="number">{count(row.faces)}</td>
+              <td class="number">
+                {count(row.faces)}
+                <small>{growth(row)}</small>
+              </td>
               <td class="number">{count(row.users)}</td>
               <td>{row.version}</td>
               <td>{row.created && time(row.created)}</td>
