@@ -57,6 +57,8 @@ class StackFields:
         pack: the default model pack, which the functions carry.
         packs: further model packs that they carry, for collections that were made with them or that
             name one in the tag facedex:pack.
+        attributes: carry the model pack for attributes of faces (age, emotions, ...), which
+            requests for other than the default attributes need.
         architecture: CPUs of the functions.
         python: Lambda's Python version.
         auth: how callers authenticate: iam, keys (the product's own access keys), or none (private
@@ -113,6 +115,7 @@ class StackFields:
     environment: EnvironmentName = "dev"
     pack: str = manifests.DEFAULT
     packs: Texts = ()
+    attributes: Flag = True
     architecture: ArchitectureOption = Architecture.ARM64
     python: Annotated[str, AfterValidator(one_of(DEPLOYABLE))] = DEFAULT.python
     auth: AuthOption = Auth.IAM
@@ -174,4 +177,5 @@ class StackFields:
     @property
     def all_packs(self) -> tuple[str, ...]:
         """The model packs that the functions carry, the default one first."""
-        return tuple(dict.fromkeys((self.pack, *self.packs)))
+        extra = (manifests.ATTRIBUTES,) if self.attributes else ()
+        return tuple(dict.fromkeys((self.pack, *self.packs, *extra)))

@@ -20,6 +20,7 @@ import pytest
 
 from facedex_cli.demo import portraits as public_portraits
 from facedex_models import installing
+from facedex_models.manifests import ATTRIBUTES
 
 # No deadline: the duration of an example depends on the load of the machine.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -147,6 +148,12 @@ def pack_directory() -> Path:
 def dlib_directory() -> Path:
     """Return the pack that was the default of earlier releases, pulled if it is missing."""
     return installing.pull("dlib")
+
+
+@pytest.fixture(scope="session")
+def attributes_directory() -> Path:
+    """Return the pack that attributes of faces come from, pulled if it is missing."""
+    return installing.pull(ATTRIBUTES)
 
 
 @pytest.fixture(scope="session")

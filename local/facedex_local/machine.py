@@ -75,6 +75,7 @@ class Options:
         sns_endpoints: the addresses to which SNS may deliver by HTTP.
         rate: maximum number of requests per second to the face API; None for no limit.
         console: whether the server has the console, pages in the browser.
+        attributes: whether the attributes pack is fetched if it is missing.
     """
 
     directory: Path
@@ -92,6 +93,7 @@ class Options:
     sns_endpoints: tuple[str, ...] = ()
     rate: float | None = None
     console: bool = True
+    attributes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,8 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
         )
         stack.callback(public.release)
         pack = pull_pack(options.pack, downloads)
+        if options.attributes:
+            required_packs.pull_attributes(downloads)
         environment.configure(
             models=pack.parent,
             pack=options.pack,

@@ -1,4 +1,4 @@
-"""The packs that existing collections need in addition to the default pack."""
+"""The packs that are used in addition to the default pack."""
 
 from __future__ import annotations
 
@@ -11,6 +11,29 @@ from facedex_models import installing, manifests
 from facedex_models.fetching import Progress
 from facedex_models.manifests import Manifest
 from facedex_models.model_errors import ModelError
+
+
+def pull_attributes(downloads: Callable[[], AbstractContextManager[Progress]]) -> None:
+    """Pull the attributes pack if it is missing, and print a note if that is impossible.
+
+    The server starts without this pack. Only requests for attributes other than the default ones
+    need it.
+
+    Args:
+        downloads: shows the progress of the download.
+    """
+    wanted = manifests.attributes()
+    if installing.current(wanted) is not None:
+        return
+    try:
+        with downloads() as report:
+            installing.install(wanted, progress=report)
+    except ModelError as error:
+        click.echo(
+            f"note: requests for all attributes of faces need the model pack {wanted.name}, which"
+            f" could not be installed: {error}",
+            err=True,
+        )
 
 
 def pull_missing(downloads: Callable[[], AbstractContextManager[Progress]]) -> None:

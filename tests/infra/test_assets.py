@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from facedex_models.manifests import DEFAULT
+from facedex_models.manifests import ATTRIBUTES, DEFAULT
 from infra.packages import PackageError, Target, function, layers
 from tests.packages.deployment import ROWS
 
@@ -65,7 +65,7 @@ def test_every_layer_is_the_one_that_was_run(assembly: Path, target: Target) -> 
         _contents(_asset(assembly, properties["Content"]))
         for properties in _resources(assembly, "AWS::Lambda::LayerVersion")
     ]
-    built = [_contents(path) for path in layers(target, packs=(DEFAULT,)).values()]
+    built = [_contents(path) for path in layers(target, packs=(DEFAULT, ATTRIBUTES)).values()]
     assert len(uploaded) == len(built)
     assert all(each in uploaded for each in built)
 

@@ -17,6 +17,7 @@ from facedex_local.aws.kinesis_video.streams import Streams
 from facedex_local.aws.moto_app import Moto
 from facedex_local.http.listener import Listener
 from facedex_local.postgres.cluster import Postgres
+from facedex_models.manifests import ATTRIBUTES
 from facedex_models.manifests import DEFAULT as PACK
 from infra.packages import PackageError, Target, layers
 from tests.packages import deployment as deployments
@@ -43,7 +44,7 @@ def target() -> Target:
 
 @pytest.fixture(scope="session")
 def built(target: Target) -> dict[str, Path]:
-    return dict(layers(target, packs=(PACK,)))
+    return dict(layers(target, packs=(PACK, ATTRIBUTES)))
 
 
 @pytest.fixture(scope="session")

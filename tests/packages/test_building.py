@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from facedex_models.manifests import ATTRIBUTES, attributes, manifest
 from facedex_models.manifests import DEFAULT as PACK
-from facedex_models.manifests import manifest
 from infra.packages import (
     DEFAULT,
     PackageError,
@@ -34,7 +34,8 @@ TARGETS = pytest.mark.parametrize(
 
 @TARGETS
 def test_every_function_fits_into_lambda_with_its_layers(target: Target) -> None:
-    built = {name: size(path) for name, path in layers(target, packs=(PACK,)).items()}
+    carried = layers(target, packs=(PACK, ATTRIBUTES))
+    built = {name: size(path) for name, path in carried.items()}
     for name, row in ROWS.items():
         used = layers_of(row.needs)
         assert len(used) <= 5
@@ -63,12 +64,21 @@ def test_the_model_layer_carries_every_chosen_pack(
         require_fit(made, "front_door", used)
 
 
+def test_the_model_layer_carries_the_attributes_pack_within_nine_megabytes(
+    built: dict[str, Path],
+) -> None:
+    carried = built["models"] / "models" / ATTRIBUTES
+    files = {"pack.toml", *(network.file for network in attributes().networks)}
+    assert {path.name for path in carried.iterdir()} == files
+    assert size(carried) < 9_000_000
+
+
 def test_the_same_input_gives_the_same_bytes(
     tmp_path: Path, target: Target, built: dict[str, Path]
 ) -> None:
     one = {**built, "front_door": function("front_door")}
     other = {
-        **layers(target, packs=(PACK,), directory=tmp_path),
+        **layers(target, packs=(PACK, ATTRIBUTES), directory=tmp_path),
         "front_door": function("front_door", directory=tmp_path),
     }
     assert one.keys() == other.keys()

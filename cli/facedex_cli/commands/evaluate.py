@@ -228,7 +228,7 @@ def _described(source: Path, photo_set: sets.PhotoSet, enrolled: Enrolment) -> s
 
 
 def _load(pack: str, threads: int) -> packs.Pack:
-    return packs.load(installing.pull(pack), threads=threads)
+    return packs.load(installing.install(manifests.manifest(pack)), threads=threads)
 
 
 def _enrol(pack: packs.Pack, files: Sequence[Photo]) -> Enrolment:

@@ -19,14 +19,15 @@ _pack = click.argument("pack", default=manifests.DEFAULT, envvar="FACEDEX_PACK",
 
 @click.group()
 def models() -> None:
-    """Fetch, list and check the model packs that find and recognise faces."""
+    """Fetch, list and check the model packs that find, recognise and describe faces."""
 
 
 @models.command("list")
 def list_packs() -> None:
     """List the available packs, and show which are installed.
 
-    The version is the FaceModelVersion of collections that use the pack.
+    The version is the FaceModelVersion of collections that use the pack. The pack "attributes" is
+    used with any of the others, when a request asks for attributes of faces.
     """
     table = Table(show_lines=True)
     # The columns fit into a terminal of 80 characters.
@@ -36,13 +37,9 @@ def list_packs() -> None:
     with _plain_errors():
         for name in manifests.packs():
             pack = manifests.manifest(name)
-            table.add_row(
-                f"{pack.name}\n(default)" if name == manifests.DEFAULT else pack.name,
-                pack.model_version,
-                "yes" if installing.installed(name) else "no",
-                _commercial_use(pack),
-                f"{pack.title}\n{pack.licence}",
-            )
+            _add_row(table, pack, f"{pack.title}\n{pack.licence}")
+        extra = manifests.attributes()
+        _add_row(table, extra, f"{extra.title}\n{extra.licence}\nTrained on: {extra.data}")
     Console().print(table)
 
 
@@ -73,7 +70,7 @@ def verify(pack: str) -> None:
     """Check that PACK's files have not changed since they were pulled, and that they load."""
     with _plain_errors():
         directory = installing.verify(pack)
-        older = installing.current(manifests.manifest(pack)) is None
+        older = installing.current(manifests.described(pack)) is None
     hint = (
         f" It was pulled by another version of Facedex; update it with: facedex models pull {pack}"
         if older
@@ -100,7 +97,17 @@ models.add_command(evaluate)
 models.add_command(calibrate)
 
 
-def _commercial_use(pack: manifests.Manifest) -> str:
+def _add_row(table: Table, pack: manifests.PackManifest, description: str) -> None:
+    table.add_row(
+        f"{pack.name}\n(default)" if pack.name == manifests.DEFAULT else pack.name,
+        pack.release,
+        "yes" if installing.installed(pack.name) else "no",
+        _commercial_use(pack),
+        description,
+    )
+
+
+def _commercial_use(pack: manifests.PackManifest) -> str:
     if pack.commercial_use:
         return "yes"
     return "no; accepted" if installing.is_accepted(pack) else "no; not accepted"

@@ -96,6 +96,14 @@ def _read_endpoints(
     show_default=True,
     help="Pages in the browser at /console, which are a client of the API.",
 )
+@click.option(
+    "--attributes/--no-attributes",
+    envvar="FACEDEX_ATTRIBUTES",
+    default=True,
+    show_default=True,
+    help="Fetch the model pack for attributes of faces (age, emotions, ...) if it is missing."
+    " Requests for the default attributes do not need it.",
+)
 def up(
     options: Options,
     auth: str,
@@ -105,6 +113,7 @@ def up(
     sns_endpoints: tuple[str, ...],
     rate: float | None,
     console: bool,
+    attributes: bool,
 ) -> None:
     """Start the API, its database and S3 on one port, until Ctrl-C.
 
@@ -140,6 +149,7 @@ def up(
         sns_endpoints=sns_endpoints,
         rate=rate,
         console=console,
+        attributes=attributes,
     )
     with session(chosen) as machine:
         announce(machine)

@@ -212,7 +212,7 @@ def _square(pixels: NDArray[np.uint8], face: Face, margin: float = MARGIN) -> pi
     return pillow.fromarray(pixels).crop(corners)
 
 
-def _to_json(document: dict[str, Any]) -> str:
+def to_json(document: dict[str, Any]) -> str:
     """Return JSON with a line for each activation."""
     parts = []
     for name, value in document.items():
@@ -236,9 +236,10 @@ def main(pack: str, sources: tuple[Path, ...], only: str | None) -> None:
     """
     shipped = manifests.manifest(pack)
     parts = shipped.networks
-    detector, *embedders = (replace(part, ranges=None) for part in parts)
     in_floats = replace(
-        shipped, name=f"{pack}-float", detector=detector, embedders=tuple(embedders)
+        shipped,
+        name=f"{pack}-float",
+        networks=tuple(replace(part, ranges=None) for part in parts),
     )
     directory = installing.install(in_floats)
     pictures = [picture for picture, _ in read_sources(sources)]
@@ -249,7 +250,7 @@ def main(pack: str, sources: tuple[Path, ...], only: str | None) -> None:
         assert part.ranges is not None
         measured = measure(part.kind, (directory / part.file).read_bytes(), batches)
         document = {"network": part.kind, "photos": len(pictures), **measured._asdict()}
-        content = _to_json({name: value for name, value in document.items() if value}).encode()
+        content = to_json({name: value for name, value in document.items() if value}).encode()
         path = Path(manifests.__file__).parent / "packs" / part.ranges.file
         path.write_bytes(content)
         click.echo(f"{path}: sha256 {hashlib.sha256(content).hexdigest()}")

@@ -24,7 +24,7 @@ def load(name: str, downloads: Callable[[], AbstractContextManager[Progress]]) -
     """
     if name in manifests.packs() or name not in shelf().installed():
         with downloads() as report:
-            installing.pull(name, progress=report)
+            installing.install(manifests.manifest(name), progress=report)
     # One thread processes a photo; several photos are processed at once.
     loaded = shelf().named(name, threads=1)
     _ = loaded.calibration

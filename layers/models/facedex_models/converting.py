@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from facedex_models import centerface_to_dynamic, dlib_to_onnx, sface
 from facedex_models.activation_statistics import read_measured
+from facedex_models.attributes import dlib_heads_to_onnx, emotions_to_onnx, tflite_to_onnx
 from facedex_models.manifests import Network, read_ranges
 from facedex_models.model_errors import ModelError
 from facedex_models.quantising import quantise
@@ -24,6 +25,11 @@ CONVERTERS: Mapping[str, Callable[[bytes], bytes]] = {
     "sface": _as_published,
     "sface-bytes": sface.convert,
     "arcface": _as_published,
+    "age": dlib_heads_to_onnx.convert_age,
+    "gender": dlib_heads_to_onnx.convert_gender,
+    "face-mesh": tflite_to_onnx.convert_mesh,
+    "iris": tflite_to_onnx.convert_iris,
+    "emotions": emotions_to_onnx.convert,
 }
 
 

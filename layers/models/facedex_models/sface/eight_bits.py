@@ -19,7 +19,7 @@ from __future__ import annotations
 import numpy as np
 
 from facedex_models.model_errors import UnreadableModel
-from facedex_models.sface.floats import Graph
+from facedex_models.onnx_graph import Graph
 from facedex_models.sface.network import MEAN, SCALE, Dense, Doubles, Layer, Network
 from facedex_models.sface.rounding import round_balanced, round_nearest
 from facedex_models.sface.tables import Table
@@ -58,14 +58,15 @@ def build(network: Network, tables: tuple[Table, ...]) -> bytes:
     for layer, table in zip(network.layers, tables, strict=True):
         writer.add(layer, table)
     writer.finish(network.dense)
-    return writer.graph.model("sface", network.side, len(network.dense.biases), _MICROSOFT)
+    embeddings = (writer.graph.latest, (len(network.dense.biases),))
+    return writer.graph.model("sface", network.side, {"embeddings": embeddings}, _MICROSOFT)
 
 
 class _Writer:
     """The graph under construction, and the interpretation of its latest bytes."""
 
     def __init__(self) -> None:
-        self.graph = Graph("chips")
+        self.graph = Graph()
         self.graph.add("Transpose", perm=[0, 3, 1, 2])
         self._one = self.graph.constant("one", np.array(1, np.float32))
         # For each channel: the value of a step, the byte that means 0, and the mean.

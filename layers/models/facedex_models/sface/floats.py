@@ -9,23 +9,16 @@ the equivalent maximum, with which the network takes two thirds of the time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
-import onnx
-from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto
 
-from facedex_models.sface.network import MEAN, SCALE, Doubles, Network
-
-OPSET = 17
-IR_VERSION = 8
+from facedex_models.onnx_graph import Graph
+from facedex_models.sface.network import MEAN, SCALE, Network
 
 
 def write(network: Network) -> bytes:
     """Return the network as a serialised ONNX model, deterministically."""
-    graph = Graph("chips")
+    graph = Graph()
     graph.add("Transpose", perm=[0, 3, 1, 2])
     graph.add("Cast", to=TensorProto.FLOAT)
     # Not folded into the first convolution, whose padding is that of normalised pixels.
@@ -51,61 +44,4 @@ def write(network: Network) -> bytes:
         graph.single("dense_biases", dense.biases),
         transB=1,
     )
-    return graph.model("sface", network.side, len(dense.biases))
-
-
-class Graph:
-    """An ONNX graph of chips to embeddings under construction."""
-
-    def __init__(self, entry: str) -> None:
-        self.latest = entry
-        self._entry = entry
-        self._nodes: list[onnx.NodeProto] = []
-        self._constants: dict[str, onnx.TensorProto] = {}
-
-    def add(self, operator: str, *others: str, **attributes: Any) -> str:
-        """Add a node whose input is the latest output, and return the name of its output."""
-        self.latest = self.branch(operator, [self.latest, *others], **attributes)
-        return self.latest
-
-    def branch(self, operator: str, inputs: Sequence[str], **attributes: Any) -> str:
-        """Add a node without making its output the latest one, and return the output's name."""
-        name = f"{operator.lower()}_{len(self._nodes)}"
-        self._nodes.append(helper.make_node(operator, inputs, [name], name, **attributes))
-        return name
-
-    def constant(self, name: str, values: NDArray[Any]) -> str:
-        """Add a constant, of the values' own type, and return its name."""
-        self._constants[name] = numpy_helper.from_array(np.ascontiguousarray(values), name)
-        return name
-
-    def single(self, name: str, values: Doubles) -> str:
-        """Add a constant in single precision and return its name."""
-        self._constants[name] = numpy_helper.from_array(values.astype("<f4"), name)
-        return name
-
-    def model(self, name: str, side: int, dimension: int, *domains: str) -> bytes:
-        """Return the serialised model, whose output is the latest one.
-
-        Args:
-            name: name of the graph.
-            side: side of the chips in pixels.
-            dimension: length of the embeddings.
-            domains: domains of operators that are not ONNX's own.
-        """
-        self._nodes[-1].output[0] = "embeddings"
-        graph = helper.make_graph(
-            self._nodes,
-            name,
-            [helper.make_tensor_value_info(self._entry, TensorProto.UINT8, ["n", side, side, 3])],
-            [helper.make_tensor_value_info("embeddings", TensorProto.FLOAT, ["n", dimension])],
-            list(self._constants.values()),
-        )
-        opsets = [helper.make_opsetid("", OPSET)]
-        opsets += [helper.make_opsetid(domain, 1) for domain in domains]
-        model = helper.make_model(
-            graph, producer_name="facedex", ir_version=IR_VERSION, opset_imports=opsets
-        )
-        onnx.checker.check_model(model, full_check=True)
-        serialised: bytes = model.SerializeToString(deterministic=True)
-        return serialised
+    return graph.model("sface", network.side, {"embeddings": (graph.latest, (len(dense.biases),))})

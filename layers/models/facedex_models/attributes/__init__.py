@@ -1,0 +1,1 @@
+"""Networks of the attributes pack: readers of their formats and converters to ONNX."""

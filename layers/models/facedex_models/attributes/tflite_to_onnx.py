@@ -1,0 +1,186 @@
+"""Conversion of MediaPipe's face mesh and iris networks from TFLite to ONNX.
+
+Input `chips`: (n, side, side, 3) uint8, RGB; n is variable. The networks' own input, pixel / 255,
+is folded into the first convolution: its padding is zeros, which the division leaves as they are.
+Outputs: points (n, points, 3) float32: x and y in pixels of the chip, z in the same unit.
+
+TFLite has the channels last; the graph has them first. ONNX Runtime's kernel of PRelu takes several
+times as long as the convolutions between, so it is replaced by operators with fast kernels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import TensorProto
+
+from facedex_models.attributes.tflite_format import Model, Operator, Tensor, parse
+from facedex_models.model_errors import UnreadableModel
+from facedex_models.onnx_graph import Graph
+
+_FULL = 255.0  # the networks' input is pixel / 255
+
+# The outputs, in the order of the file: names and numbers of points. A file's further outputs are
+# omitted. The mesh's second one, whether there is a face, is above 0.99 for any picture.
+MESH = {"points": 468}
+IRIS = {"contours": 71, "pupil": 5}
+
+
+def convert_mesh(data: bytes) -> bytes:
+    """Convert the face mesh, deterministically; the output is (n, 468, 3).
+
+    Raises:
+        UnreadableModel: if `data` is not such a network.
+    """
+    return _convert(data, "face-mesh", MESH)
+
+
+def convert_iris(data: bytes) -> bytes:
+    """Convert the iris network, deterministically; the outputs are (n, 71, 3) and (n, 5, 3).
+
+    Raises:
+        UnreadableModel: if `data` is not such a network.
+    """
+    return _convert(data, "iris", IRIS)
+
+
+def _convert(data: bytes, name: str, outputs: Mapping[str, int]) -> bytes:
+    model = parse(data)
+    if len(model.outputs) < len(outputs):
+        raise UnreadableModel("The TFLite model has too few outputs.")
+    chips = model.tensors[model.entry].shape
+    if len(chips) != 4 or chips[1] != chips[2] or chips[3] != 3:
+        raise UnreadableModel("The TFLite model's input is not a square picture in colour.")
+    needed = _needed(model, model.outputs[: len(outputs)])
+    writer = _Writer(model)
+    for operator in model.operators:
+        if operator.output in needed:
+            writer.write(operator)
+    results = {
+        output: writer.points(index, count)
+        for (output, count), index in zip(
+            outputs.items(), model.outputs[: len(outputs)], strict=True
+        )
+    }
+    return writer.graph.model(name, chips[1], results)
+
+
+def _needed(model: Model, outputs: tuple[int, ...]) -> set[int]:
+    """Return the tensors on which the outputs depend."""
+    needed = set(outputs)
+    for operator in reversed(model.operators):
+        if operator.output in needed:
+            needed.update(operator.inputs)
+    return needed
+
+
+class _Writer:
+    """Writes operators into an ONNX graph."""
+
+    def __init__(self, model: Model) -> None:
+        self.graph = Graph()
+        self._model = model
+        self.graph.add("Transpose", perm=[0, 3, 1, 2])
+        # By the index of a tensor: the name of the same tensor in the graph.
+        self._names: dict[int, str] = {model.entry: self.graph.add("Cast", to=TensorProto.FLOAT)}
+
+    def write(self, operator: Operator) -> None:
+        """Add an operator whose inputs have been written."""
+        given = self._names[operator.inputs[0]]
+        match operator.kind:
+            case "CONV_2D" | "DEPTHWISE_CONV_2D":
+                name = self._convolve(given, operator)
+            case "PRELU":
+                name = self._prelu(given, operator)
+            case "MAX_POOL_2D":
+                name = self.graph.branch(
+                    "MaxPool",
+                    [given],
+                    kernel_shape=operator.window,
+                    strides=operator.stride,
+                    pads=self._pads(operator, operator.window),
+                )
+            case "ADD":
+                name = self.graph.branch("Add", [given, self._names[operator.inputs[1]]])
+            case "PAD":
+                name = self._pad(given, operator)
+            case _:  # RESHAPE, of one pixel: the output's points are shaped in the end
+                name = given
+        self._names[operator.output] = name
+
+    def points(self, index: int, count: int) -> tuple[str, tuple[int, int]]:
+        """Return the name and shape of an output as points."""
+        if np.prod(self._tensor(index).shape) != 3 * count:
+            raise UnreadableModel(f"The TFLite model has no output of {count} points.")
+        shape = self.graph.constant(f"shape_{index}", np.array([0, count, 3], np.int64))
+        return self.graph.branch("Reshape", [self._names[index], shape]), (count, 3)
+
+    def _tensor(self, index: int) -> Tensor:
+        return self._model.tensors[index]
+
+    def _values(self, index: int) -> NDArray[np.float32] | NDArray[np.int32]:
+        values = self._tensor(index).values
+        if values is None:
+            raise UnreadableModel("The TFLite model computes its weights.")
+        return values
+
+    def _convolve(self, given: str, operator: Operator) -> str:
+        source, kernel, bias = operator.inputs
+        weights = self._values(kernel).astype(np.float64)
+        channels = self._tensor(source).shape[3]
+        if operator.kind == "CONV_2D":  # (out, rows, columns, in)
+            weights, groups = weights.transpose(0, 3, 1, 2), 1
+        else:  # (1, rows, columns, channels)
+            weights, groups = weights.transpose(3, 0, 1, 2), channels
+        if source == self._model.entry:
+            weights = weights / _FULL
+        window = weights.shape[2], weights.shape[3]
+        return self.graph.branch(
+            "Conv",
+            [
+                given,
+                self.graph.single(f"weights_{kernel}", weights),
+                self.graph.single(f"biases_{bias}", self._values(bias).astype(np.float64)),
+            ],
+            kernel_shape=window,
+            strides=operator.stride,
+            pads=self._pads(operator, window),
+            group=groups,
+        )
+
+    def _prelu(self, given: str, operator: Operator) -> str:
+        """Add slope * x + (1 - slope) * max(x, 0), which is a PReLU of any slope."""
+        name = f"slopes_{operator.inputs[1]}"
+        slopes = self._values(operator.inputs[1]).astype(np.float64)
+        positive = self.graph.branch("Relu", [given])
+        rest = self._multiply(positive, f"{name}_rest", 1 - slopes)
+        return self.graph.branch("Add", [self._multiply(given, name, slopes), rest])
+
+    def _multiply(self, given: str, name: str, factors: NDArray[np.float64]) -> str:
+        """Add the product of each channel and its factor.
+
+        As a convolution of one pixel, because ONNX Runtime computes no Mul in the layout of its
+        convolutions: it would reorder the values before and after.
+        """
+        weights = self.graph.single(name, factors.reshape(-1, 1, 1, 1))
+        return self.graph.branch("Conv", [given, weights], kernel_shape=[1, 1], group=factors.size)
+
+    def _pad(self, given: str, operator: Operator) -> str:
+        around = self._values(operator.inputs[1])  # (axes, 2), the channels last
+        begin, end = around[[0, 3, 1, 2]].T.astype(np.int64)
+        name = self.graph.constant(f"pads_{operator.output}", np.concatenate([begin, end]))
+        return self.graph.branch("Pad", [given, name])
+
+    def _pads(self, operator: Operator, window: tuple[int, int]) -> list[int]:
+        """Return the pixels added above, left, below and right."""
+        if not operator.same:
+            return [0, 0, 0, 0]
+        before, after = [], []
+        rows = self._tensor(operator.inputs[0]).shape[1:3]
+        for size, width, step in zip(rows, window, operator.stride, strict=True):
+            missing = max((-(-size // step) - 1) * step + width - size, 0)
+            before.append(missing // 2)
+            after.append(missing - missing // 2)
+        return before + after

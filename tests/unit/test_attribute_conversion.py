@@ -1,0 +1,143 @@
+"""The networks of the attributes pack compute what the published ones compute."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+from numpy.typing import NDArray
+
+from facedex.vision import packs
+from facedex_cli.evaluation import age_ranges
+from facedex_models import converting
+from facedex_models.attributes import dlib_heads_to_onnx, emotions_to_onnx
+from facedex_models.fetching import fetch_member
+from facedex_models.manifests import Network, attributes
+from facedex_models.model_errors import UnreadableModel
+
+NETWORKS = {network.kind: network for network in attributes().networks}
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+# What Keras (TensorFlow 2.21) answers for the pictures of `textures(64, seed=16)[:3]`.
+KERAS = [
+    [0.051225, 0.000062, 0.046899, 0.248929, 0.344510, 0.027350, 0.281024],
+    [0.065623, 0.002837, 0.050694, 0.621655, 0.073006, 0.104425, 0.081759],
+    [0.024996, 0.000700, 0.053411, 0.623491, 0.099409, 0.011474, 0.186521],
+]
+
+
+@pytest.fixture(scope="session")
+def published(pytestconfig: pytest.Config) -> dict[str, bytes]:
+    """Return the published files by kind, cached between test runs."""
+    assert pytestconfig.cache is not None
+    folder = pytestconfig.cache.mkdir("facedex-models")
+    return {kind: _cached(folder, network) for kind, network in NETWORKS.items()}
+
+
+def _cached(folder: Path, network: Network) -> bytes:
+    path = folder / network.source.sha256  # type: ignore[operator]
+    if not path.exists():
+        partial = path.with_suffix(f".{os.getpid()}")
+        partial.write_bytes(fetch_member(network.source))
+        partial.replace(path)
+    return path.read_bytes()
+
+
+def textures(side: int, seed: int) -> Bytes:
+    """Return three coarse random pictures and one of noise: (4, side, side, 3)."""
+    random = np.random.default_rng(seed)
+    coarse = random.integers(0, 256, (3, 8, 8, 3)).astype(np.uint8)
+    noise = random.integers(0, 256, (1, side, side, 3)).astype(np.uint8)
+    return np.concatenate([coarse.repeat(side // 8, 1).repeat(side // 8, 2), noise])
+
+
+def run(network: bytes, chips: Bytes) -> list[Floats]:
+    session = onnxruntime.InferenceSession(network, providers=["CPUExecutionProvider"])
+    outputs: list[Floats] = session.run(None, {"chips": chips})
+    return outputs
+
+
+@pytest.mark.parametrize(("kind", "side"), [("face-mesh", 192), ("iris", 64)])
+def test_points_are_those_of_the_original_runtime(
+    published: dict[str, bytes], kind: str, side: int
+) -> None:
+    litert = pytest.importorskip("ai_edge_litert.interpreter")
+    original = litert.Interpreter(model_content=published[kind], num_threads=1)
+    original.allocate_tensors()
+    (entry,) = original.get_input_details()
+    chips = textures(side, seed=5)
+    found = run(converting.CONVERTERS[kind](published[kind]), chips)
+    for number, chip in enumerate(chips):
+        original.set_tensor(entry["index"], (chip[None] / 255).astype(np.float32))
+        original.invoke()
+        outputs = original.get_output_details()[: len(found)]
+        expected = [original.get_tensor(each["index"]) for each in outputs]
+        for points, reference in zip(found, expected, strict=True):
+            difference = points[number].ravel() - reference.ravel()
+            assert abs(difference).max() / side < 1e-4
+            assert points[number].std() > 1
+
+
+@pytest.mark.parametrize(("kind", "reduction"), [("age", 1), ("gender", 2)])
+def test_ages_and_genders_are_those_of_the_published_network(
+    published: dict[str, bytes], kind: str, reduction: int
+) -> None:
+    chips = textures(64, seed=5)
+    (found,) = run(converting.CONVERTERS[kind](published[kind]), chips)
+    side = 64 // reduction
+    reduced = chips.reshape(-1, side, reduction, side, reduction, 3).mean((2, 4))
+    planes = ((reduced - [122.782, 117.001, 104.298]) / 256).transpose(0, 3, 1, 2)
+    session = onnxruntime.InferenceSession(published[kind], providers=["CPUExecutionProvider"])
+    (expected,) = session.run(None, {"images": planes.astype(np.float32)})
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+
+
+def test_emotions_are_those_of_keras(published: dict[str, bytes]) -> None:
+    (found,) = run(emotions_to_onnx.convert(published["emotions"]), textures(64, seed=16)[:3])
+    np.testing.assert_allclose(found, KERAS, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_every_face_of_a_batch_is_described_as_alone(
+    published: dict[str, bytes], kind: str
+) -> None:
+    network = converting.convert(NETWORKS[kind], published[kind])
+    chips = textures(192 if kind == "face-mesh" else 64, seed=9)
+    together = run(network, chips)
+    for number in range(len(chips)):
+        for one, all_of_them in zip(run(network, chips[[number]]), together, strict=True):
+            np.testing.assert_allclose(one[0], all_of_them[number], rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_a_network_is_converted_to_the_same_bytes_every_time(
+    published: dict[str, bytes], kind: str
+) -> None:
+    one, other = (converting.convert(NETWORKS[kind], published[kind]) for _ in range(2))
+    assert one == other
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_a_file_that_is_not_the_network_is_refused(published: dict[str, bytes], kind: str) -> None:
+    content = published[kind]
+    others = [b"", b"PK\3\4 no network", content[: len(content) // 3], content[:400]]
+    others += [published[each] for each in NETWORKS if each != kind]
+    for other in others:
+        with pytest.raises(UnreadableModel):
+            converting.CONVERTERS[kind](other)
+
+
+def test_ages_in_8_bits_differ_less_than_by_moving_the_chip_by_a_pixel(
+    published: dict[str, bytes], data: Path, pack_directory: Path
+) -> None:
+    floats = dlib_heads_to_onnx.convert_age(published["age"])
+    chips = age_ranges.chips(packs.load(pack_directory, threads=2), (data / "pairs",))
+    assert len(chips) > 20
+    expected = age_ranges.ages(floats, chips)
+    found = age_ranges.ages(converting.convert(NETWORKS["age"], published["age"]), chips)
+    moved = age_ranges.ages(floats, np.roll(chips, 1, axis=2))
+    assert abs(found - expected).mean() < abs(moved - expected).mean() / 2
