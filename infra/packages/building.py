@@ -177,7 +177,7 @@ def _model_layer(name: str, packs: Sequence[str], kept: Path, say: Say) -> Path:
             pulled = installing.pull(pack)
         except ModelError as error:
             raise PackageError(str(error)) from error
-        files = *_PACK_FILES, *(network.file for network in manifests.described(pack).networks)
+        files = *_PACK_FILES, *manifests.described(pack).files
         sources |= {
             f"models/{pack}/{file}": pulled / file for file in files if (pulled / file).is_file()
         }

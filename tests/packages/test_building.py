@@ -68,8 +68,7 @@ def test_the_model_layer_carries_the_attributes_pack_within_nine_megabytes(
     built: dict[str, Path],
 ) -> None:
     carried = built["models"] / "models" / ATTRIBUTES
-    files = {"pack.toml", *(network.file for network in attributes().networks)}
-    assert {path.name for path in carried.iterdir()} == files
+    assert {path.name for path in carried.iterdir()} == {"pack.toml", *attributes().files}
     assert size(carried) < 9_000_000
 
 

@@ -87,7 +87,8 @@ def test_ages_and_genders_are_those_of_the_published_network(
     published: dict[str, bytes], kind: str, reduction: int
 ) -> None:
     chips = textures(64, seed=5)
-    (found,) = run(converting.CONVERTERS[kind](published[kind]), chips)
+    found, *features = run(converting.CONVERTERS[kind](published[kind]), chips)
+    assert [each.shape for each in features] == ([(4, 64, 8, 8)] if kind == "gender" else [])
     side = 64 // reduction
     reduced = chips.reshape(-1, side, reduction, side, reduction, 3).mean((2, 4))
     planes = ((reduced - [122.782, 117.001, 104.298]) / 256).transpose(0, 3, 1, 2)
@@ -97,7 +98,9 @@ def test_ages_and_genders_are_those_of_the_published_network(
 
 
 def test_emotions_are_those_of_keras(published: dict[str, bytes]) -> None:
-    (found,) = run(emotions_to_onnx.convert(published["emotions"]), textures(64, seed=16)[:3])
+    chips = textures(64, seed=16)[:3]
+    found, features = run(emotions_to_onnx.convert(published["emotions"]), chips)
+    assert features.shape == (3, 128, 4, 4)
     np.testing.assert_allclose(found, KERAS, rtol=0, atol=1e-5)
 
 

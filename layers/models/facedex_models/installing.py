@@ -22,9 +22,10 @@ from facedex_models.manifests import (
     PackManifest,
     described,
     packs,
+    read_ranges,
 )
 from facedex_models.model_errors import DamagedPack, FetchFailed, LicenceNotAccepted, ModelError
-from facedex_models.pack_files import MANIFEST, SUMS, check, read_networks, sync, write
+from facedex_models.pack_files import MANIFEST, SUMS, check, read_files, sync, write
 from facedex_models.storage import storing
 
 # File with the licence terms that the user has accepted, as in the manifest.
@@ -47,8 +48,7 @@ def installed(name: str, *, directory: Path | None = None) -> Path | None:
     """
     wanted = described(name)
     pack = (directory or models_directory()) / wanted.name
-    files = MANIFEST, SUMS, *(network.file for network in wanted.networks)
-    complete = all((pack / file).is_file() for file in files)
+    complete = all((pack / file).is_file() for file in (MANIFEST, SUMS, *wanted.files))
     return pack if complete else None
 
 
@@ -63,7 +63,7 @@ def current(wanted: PackManifest, *, directory: Path | None = None) -> Path | No
     try:
         if (pack / MANIFEST).read_bytes() != wanted.text.encode():
             return None
-        read_networks(pack, wanted)
+        read_files(pack, wanted)
     except (OSError, DamagedPack):
         return None
     return pack
@@ -187,7 +187,11 @@ def _has_networks(pack: Path, wanted: PackManifest) -> bool:
         check(pack, wanted)
     except (OSError, UnicodeDecodeError, ModelError):
         return False
-    return (present.release, present.networks) == (wanted.release, wanted.networks)
+    return (present.release, present.networks, present.tables) == (
+        wanted.release,
+        wanted.networks,
+        wanted.tables,
+    )
 
 
 def _describe(pack: Path, wanted: PackManifest) -> None:
@@ -219,12 +223,16 @@ def _fill(partial: Path, wanted: PackManifest, progress: Progress, downloads: Pa
     partial.mkdir()
     releases = partial / ".releases"
     releases.mkdir()
-    sums = []
-    for network in wanted.networks:
-        content = convert(network, _fetch(network, progress, partial, downloads, releases))
-        write(partial / network.file, content)
-        sums.append(f"{hashlib.sha256(content).hexdigest()}  {network.file}\n")
+    contents = {
+        network.file: convert(network, _fetch(network, progress, partial, downloads, releases))
+        for network in wanted.networks
+    }
     shutil.rmtree(releases)
+    contents |= {table.copied: read_ranges(table) for table in wanted.tables}
+    sums = []
+    for file, content in contents.items():
+        write(partial / file, content)
+        sums.append(f"{hashlib.sha256(content).hexdigest()}  {file}\n")
     write(partial / SUMS, "".join(sums).encode())
     write(partial / MANIFEST, wanted.text.encode())
     check(partial, wanted)

@@ -56,6 +56,15 @@ class Ranges:
 
 
 @dataclass(frozen=True)
+class Table:
+    """A file in the manifest's folder that is copied into the pulled pack."""
+
+    file: str
+    sha256: str
+    copied: str  # its name in the pulled pack
+
+
+@dataclass(frozen=True)
 class Network:
     """A network of a pack: its kind, which selects the converter, and its source."""
 
@@ -78,6 +87,7 @@ class PackManifest(ABC):
         licence_url: address of their text.
         commercial_use: whether they allow commercial use.
         networks: all networks; a recognition pack's detector is the first.
+        tables: files beside the networks.
         text: the TOML itself, copied into the pulled pack.
     """
 
@@ -88,7 +98,14 @@ class PackManifest(ABC):
     licence_url: str | None
     commercial_use: bool
     networks: tuple[Network, ...]
+    tables: tuple[Table, ...]
     text: str
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of the networks and tables in the pulled pack."""
+        networks = (network.file for network in self.networks)
+        return (*networks, *(table.copied for table in self.tables))
 
     @property
     def release(self) -> str:
@@ -225,6 +242,7 @@ def parse(text: str, *, number: int | None = None) -> Manifest:
                 _network(values["detector"], "detector.onnx"),
                 *(_network(part, part.get("file", "embedder.onnx")) for part in parts),
             ),
+            tables=(),
             text=text,
             number=values["number"] if number is None else values.get("number", number),
             dimension=embedder["dimension"],
@@ -242,13 +260,14 @@ def parse_attributes(text: str) -> AttributesManifest:
         return AttributesManifest(
             **_description(values),
             networks=tuple(_network(each, each["file"]) for each in values["networks"]),
+            tables=tuple(Table(**each) for each in values.get("tables", ())),
             text=text,
             data=values["data"],
         )
 
 
-def read_ranges(ranges: Ranges) -> bytes:
-    """Return the content of the file with a network's ranges.
+def read_ranges(ranges: Ranges | Table) -> bytes:
+    """Return the content of a file in the manifests' folder.
 
     Raises:
         ModelError: if the file does not have the hash that the manifest specifies.

@@ -25,15 +25,18 @@ def check(pack: Path, wanted: PackManifest) -> None:
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # its warnings are not for users
-    for file, content in read_networks(pack, wanted).items():
+    contents = read_files(pack, wanted)
+    for file in (network.file for network in wanted.networks):
         try:
-            onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+            onnxruntime.InferenceSession(
+                contents[file], options, providers=["CPUExecutionProvider"]
+            )
         except Exception as error:  # ONNX Runtime's errors have no common base class
             raise DamagedPack(f"{pack / file} does not load; {_repair(wanted.name)}") from error
 
 
-def read_networks(pack: Path, wanted: PackManifest) -> dict[str, bytes]:
-    """Return the contents of the networks' files, by name.
+def read_files(pack: Path, wanted: PackManifest) -> dict[str, bytes]:
+    """Return the contents of the networks and tables, by name.
 
     Raises:
         DamagedPack: if a file is missing or differs from its recorded hash.
@@ -42,7 +45,7 @@ def read_networks(pack: Path, wanted: PackManifest) -> dict[str, bytes]:
     try:
         lines = (pack / SUMS).read_text("utf-8").splitlines()
         recorded = {file: digest for digest, file in (line.split("  ", 1) for line in lines)}
-        contents = {network.file: (pack / network.file).read_bytes() for network in wanted.networks}
+        contents = {file: (pack / file).read_bytes() for file in wanted.files}
     except (OSError, ValueError) as error:
         raise DamagedPack(f"The model pack in {pack} is incomplete; {repair}") from error
     for file, content in contents.items():

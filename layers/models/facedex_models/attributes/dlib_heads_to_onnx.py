@@ -3,12 +3,15 @@
 Input `chips`: (n, 64, 64, 3) uint8, RGB; n is variable. The published graphs' own input is
 (pixel - mean) / 256, of 64 x 64 pixels for the age and 32 x 32 for the gender. Both are computed in
 the converted graph, so that one chip of a face serves both networks.
-Output `probabilities`: (n, 81), of the ages 0 to 80, or (n, 2), of female and male.
+Outputs: `probabilities`, (n, 81), of the ages 0 to 80, or (n, 2), of female and male; for the
+gender also `features`, (n, 64, 8, 8): what its dense layers see, for other classifiers.
 
 Every affine (a Mul and an Add) is folded into the convolution before it.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import onnx
@@ -24,6 +27,8 @@ MEAN = np.array([122.782, 117.001, 104.298])
 SCALE = 256.0
 SIDE = 64  # of a chip, pixels
 AGES, GENDERS = 81, 2
+FEATURES = (64, 8, 8)
+_FEATURES = "layer_6_averagepool"  # their name in the published gender network
 
 Doubles = NDArray[np.float64]
 
@@ -34,7 +39,8 @@ def convert_age(data: bytes) -> bytes:
     Raises:
         UnreadableModel: if `data` is not this network.
     """
-    return _convert(data, "age", AGES)
+    writer = _written(data, "age", AGES)
+    return writer.graph.model("age", SIDE, {"probabilities": (writer.graph.latest, (AGES,))})
 
 
 def convert_gender(data: bytes) -> bytes:
@@ -43,10 +49,15 @@ def convert_gender(data: bytes) -> bytes:
     Raises:
         UnreadableModel: if `data` is not this network.
     """
-    return _convert(data, "gender", GENDERS)
+    writer = _written(data, "gender", GENDERS)
+    outputs: dict[str, tuple[str, Sequence[int]]] = {
+        "probabilities": (writer.graph.latest, (GENDERS,)),
+        "features": (writer.names[_FEATURES], FEATURES),
+    }
+    return writer.graph.model("gender", SIDE, outputs)
 
 
-def _convert(data: bytes, name: str, values: int) -> bytes:
+def _written(data: bytes, name: str, values: int) -> _Writer:
     try:
         published = onnx.load_model_from_string(data).graph
         found = published.output[0].type.tensor_type.shape.dim[1].dim_value
@@ -56,12 +67,16 @@ def _convert(data: bytes, name: str, values: int) -> bytes:
         raise UnreadableModel(f"The file is not dlib's {name} network: {error}.") from error
     if found != values:
         raise UnreadableModel(f"The file is not dlib's {name} network: it has {found} outputs.")
-    graph = writer.graph
-    return graph.model(name, SIDE, {"probabilities": (graph.latest, (values,))})
+    return writer
 
 
 class _Writer:
-    """Copies the nodes of the published graph into another one."""
+    """Copies the nodes of the published graph into another one.
+
+    Attributes:
+        graph: the other graph.
+        names: by the name of a tensor of the published graph, that of the same tensor.
+    """
 
     def __init__(self, published: onnx.GraphProto) -> None:
         self.graph = Graph()
@@ -76,8 +91,7 @@ class _Writer:
             self.graph.add("AveragePool", kernel_shape=[reduction] * 2, strides=[reduction] * 2)
         # Not folded into the first convolution: gender's has padding, of normalised pixels.
         entry = self.graph.add("Sub", self.graph.single("mean", MEAN[:, None, None]))
-        # By the name of a tensor of the published graph: that of the same tensor.
-        self._names = {published.input[0].name: entry}
+        self.names = {published.input[0].name: entry}
 
     def write(self) -> None:
         """Write all nodes."""
@@ -103,10 +117,10 @@ class _Writer:
         factors = self._constants[scale.input[1]].astype(np.float64).reshape(-1)
         offsets = self._constants[offset.input[1]].reshape(-1)
         name = node.output[0]
-        self._names[offset.output[0]] = self.graph.branch(
+        self.names[offset.output[0]] = self.graph.branch(
             "Conv",
             [
-                self._names[node.input[0]],
+                self.names[node.input[0]],
                 self.graph.single(
                     f"{name}_weights", weights * factors[:, None, None, None] / divisor
                 ),
@@ -120,9 +134,9 @@ class _Writer:
         for name in node.input:
             if name in self._constants:
                 self.graph.constant(name, self._constants[name])
-            inputs.append(self._names.get(name, name))
+            inputs.append(self.names.get(name, name))
         self.graph.latest = self.graph.branch(node.op_type, inputs, **_attributes(node))
-        self._names[node.output[0]] = self.graph.latest
+        self.names[node.output[0]] = self.graph.latest
 
 
 def _attributes(node: onnx.NodeProto) -> dict[str, object]:

@@ -6,7 +6,8 @@ names the layers, whose order and strides are those of that function.
 Input `chips`: (n, 64, 64, 3) uint8, RGB; n is variable. The network's own input is grey,
 (luma / 255 - 0.5) * 2. It is folded into the first convolution, which has no padding, together
 with the luma of ITU-R BT.601. Every batch normalisation is folded into the convolution before it.
-Output `probabilities`: (n, 7): angry, disgusted, afraid, happy, sad, surprised, calm.
+Outputs: `probabilities`, (n, 7): angry, disgusted, afraid, happy, sad, surprised, calm; `features`,
+(n, 128, 4, 4): the input of the last convolution, for other classifiers.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from facedex_models.onnx_graph import Graph
 
 SIDE = 64
 EMOTIONS = 7
+FEATURES = (128, 4, 4)
 
 _LUMA = np.array([0.299, 0.587, 0.114])  # of R, G, B
 _EPSILON = 1e-3  # of every batch normalisation
@@ -72,12 +74,17 @@ class _Writer:
         graph.add("Relu")
         for stage in _STAGES:
             self._stage(*stage)
+        features = graph.latest
         kernel = self._kernel("conv2d_7")
         self._convolve("conv2d_7", kernel, self._array("conv2d_7", "bias"), padding=1)
         graph.add("GlobalAveragePool")
         graph.add("Flatten", axis=1)
         graph.add("Softmax", axis=1)
-        return graph.model("emotions", SIDE, {"probabilities": (graph.latest, (EMOTIONS,))})
+        return graph.model(
+            "emotions",
+            SIDE,
+            {"probabilities": (graph.latest, (EMOTIONS,)), "features": (features, FEATURES)},
+        )
 
     def _stage(
         self, side: int, bypass: tuple[int, int], first: tuple[int, int], second: tuple[int, int]
