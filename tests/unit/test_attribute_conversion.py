@@ -15,8 +15,9 @@ from facedex_cli.evaluation import age_ranges
 from facedex_models import converting
 from facedex_models.attributes import dlib_heads_to_onnx, emotions_to_onnx
 from facedex_models.fetching import fetch_member
-from facedex_models.manifests import Network, attributes
+from facedex_models.manifests import attributes
 from facedex_models.model_errors import UnreadableModel
+from facedex_models.networks import Network
 
 NETWORKS = {network.kind: network for network in attributes().networks}
 Bytes = NDArray[np.uint8]

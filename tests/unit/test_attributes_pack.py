@@ -20,8 +20,9 @@ from facedex_cli.commands.models import models
 from facedex_local import required_packs
 from facedex_models import converting, fetching, installing, manifests
 from facedex_models.fetching import Progress, silent
-from facedex_models.manifests import ATTRIBUTES, PypiSource, attributes, parse_attributes
+from facedex_models.manifests import ATTRIBUTES, attributes, parse_attributes
 from facedex_models.model_errors import DamagedPack, ModelError, UnknownPack
+from facedex_models.networks import PypiSource
 from tests.unit.package_shelf import network, sha256, wheel
 
 

@@ -8,8 +8,8 @@ import pytest
 from facedex_models import downloading
 from facedex_models.downloading import Patience
 from facedex_models.fetching import fetch_member
-from facedex_models.manifests import UrlSource
 from facedex_models.model_errors import FetchFailed, WrongHash
+from facedex_models.networks import UrlSource
 from tests.unit.file_server import Answer, FileServer, serving
 from tests.unit.package_shelf import sha256
 

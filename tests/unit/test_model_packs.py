@@ -15,8 +15,9 @@ from facedex.vision import numbers
 from facedex_cli.commands.models import models
 from facedex_local.machine import Options
 from facedex_models import converting, installing
-from facedex_models.manifests import DEFAULT, PypiSource, manifest, packs
+from facedex_models.manifests import DEFAULT, manifest, packs
 from facedex_models.model_errors import DamagedPack, UnknownPack
+from facedex_models.networks import PypiSource
 
 
 @pytest.mark.parametrize("name", packs())

