@@ -11,7 +11,8 @@ import pytest
 import urllib3
 
 from facedex_local.postgres.cluster import Postgres
-from facedex_models.manifests import manifest
+from facedex_models import installing
+from facedex_models.manifests import attributes, manifest
 from tests.conftest import Server
 
 
@@ -54,6 +55,7 @@ def test_packs_of_existing_collections_are_installed_at_the_start(
     health = urllib3.request("GET", f"{server.url}/health").json()
     assert health["models"] == "2.1"
     assert health["packs"] == {"dlib": "1.2", "opencv-zoo": "2.1"}
+    assert installing.current(attributes(), directory=models)
     client = server.client("rekognition")
     (match,) = client.search_faces_by_image(CollectionId="staff", Image=grace)["FaceMatches"]
     assert match["Similarity"] > 99
@@ -78,7 +80,11 @@ def test_a_pack_that_cannot_be_downloaded_is_reported_and_the_rest_is_served(
     assert server.client("rekognition").list_collections()["CollectionIds"] == ["old-0"]
     assert server.stop() == 0
     lines = server.log.read_text().splitlines()
-    (note,) = [line for line in lines if "could not be installed" in line]
+    first, note = [line for line in lines if "could not be installed" in line]
+    assert first.startswith(
+        "note: requests for all attributes of faces need the model pack attributes, which could"
+        " not be installed: pip"
+    )
     assert note.startswith(
         "note: 1 collection needs the model pack dlib, which could not be installed: pip"
     )
@@ -91,7 +97,7 @@ def test_manifests_of_all_pulled_packs_are_brought_up_to_date_without_a_download
     text = manifest("dlib").text
     (pack / "pack.toml").write_text(text.replace("number = 1\n", ""), encoding="utf-8")
     offline = {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull}
-    arguments = ("--port=0", "--pack=opencv-zoo")
+    arguments = ("--port=0", "--pack=opencv-zoo", "--no-attributes")
     server = Server(tmp_path / "data", *arguments, FACEDEX_MODELS=str(models), **offline)
     made = server.client("rekognition").create_collection(
         CollectionId="staff", Tags={"facedex:pack": "dlib"}
