@@ -50,7 +50,7 @@ def test_the_manifest_names_known_networks_with_their_hashes_licences_and_traini
         assert isinstance(part.source, PypiSource)
         for digest in (part.source.sha256, part.source.archive_sha256):
             assert re.fullmatch("[0-9a-f]{64}", digest or "")
-    printed = CliRunner(env={"COLUMNS": "400"}).invoke(models, ["list"]).output
+    printed = CliRunner(env={"COLUMNS": "1000"}).invoke(models, ["list"]).output
     assert pack.licence in printed
     assert pack.data in printed
 
