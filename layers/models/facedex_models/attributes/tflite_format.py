@@ -55,6 +55,8 @@ class Operator:
     stride: tuple[int, int] = (1, 1)  # y, x
     window: tuple[int, int] = (1, 1)  # y, x; of a pool
     same: bool = True  # whether the image is padded so that only the stride makes it smaller
+    groups: int = 1  # of a convolution that is not depthwise
+    half: int = 0  # of the channels, taken by an operator HALF; no file has one
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 
 from facedex_models.attributes.tflite_format import Model, Operator, Tensor, parse
+from facedex_models.attributes.twins import join_twins
 from facedex_models.model_errors import UnreadableModel
 from facedex_models.onnx_graph import Graph
 
@@ -47,7 +48,7 @@ def convert_iris(data: bytes) -> bytes:
 
 
 def _convert(data: bytes, name: str, outputs: Mapping[str, int]) -> bytes:
-    model = parse(data)
+    model = join_twins(parse(data))
     if len(model.outputs) < len(outputs):
         raise UnreadableModel("The TFLite model has too few outputs.")
     chips = model.tensors[model.entry].shape
@@ -106,6 +107,10 @@ class _Writer:
                 name = self.graph.branch("Add", [given, self._names[operator.inputs[1]]])
             case "PAD":
                 name = self._pad(given, operator)
+            case "TWICE":
+                name = self.graph.branch("Concat", [given, given], axis=1)
+            case "HALF":
+                name = self._half(given, operator)
             case _:  # RESHAPE, of one pixel: the output's points are shaped in the end
                 name = given
         self._names[operator.output] = name
@@ -131,7 +136,7 @@ class _Writer:
         weights = self._values(kernel).astype(np.float64)
         channels = self._tensor(source).shape[3]
         if operator.kind == "CONV_2D":  # (out, rows, columns, in)
-            weights, groups = weights.transpose(0, 3, 1, 2), 1
+            weights, groups = weights.transpose(0, 3, 1, 2), operator.groups
         else:  # (1, rows, columns, channels)
             weights, groups = weights.transpose(3, 0, 1, 2), channels
         if source == self._model.entry:
@@ -172,6 +177,15 @@ class _Writer:
         begin, end = around[[0, 3, 1, 2]].T.astype(np.int64)
         name = self.graph.constant(f"pads_{operator.output}", np.concatenate([begin, end]))
         return self.graph.branch("Pad", [given, name])
+
+    def _half(self, given: str, operator: Operator) -> str:
+        channels = self._tensor(operator.output).shape[3]
+        start = operator.half * channels
+        ends = (
+            self.graph.constant(f"{name}_{operator.output}", np.array([value], np.int64))
+            for name, value in (("start", start), ("end", start + channels), ("axis", 1))
+        )
+        return self.graph.branch("Slice", [given, *ends])
 
     def _pads(self, operator: Operator, window: tuple[int, int]) -> list[int]:
         """Return the pixels added above, left, below and right."""
