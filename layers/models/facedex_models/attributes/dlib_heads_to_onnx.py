@@ -12,6 +12,7 @@ Every affine (a Mul and an Add) is folded into the convolution before it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import onnx
@@ -89,31 +90,36 @@ class _Writer:
         reduction = SIDE // published.input[0].type.tensor_type.shape.dim[2].dim_value
         if reduction > 1:
             self.graph.add("AveragePool", kernel_shape=[reduction] * 2, strides=[reduction] * 2)
-        # Not folded into the first convolution: gender's has padding, of normalised pixels.
-        entry = self.graph.add("Sub", self.graph.single("mean", MEAN[:, None, None]))
+        self._padded = any(_attributes(self._nodes[0]).get("pads", ()))
+        if self._padded:  # of normalised pixels, so the mean cannot be part of the convolution
+            self.graph.add("Sub", self.graph.single("mean", MEAN[:, None, None]))
+        entry = self.graph.latest
         self.names = {published.input[0].name: entry}
 
     def write(self) -> None:
         """Write all nodes."""
         place = 0
-        first = True
         while place < len(self._nodes):
             node = self._nodes[place]
             if node.op_type == "Conv":
                 scale, offset = self._nodes[place + 1 : place + 3]
-                self._convolve(node, scale, offset, divisor=SCALE if first else 1.0)
-                place, first = place + 2, False
+                self._convolve(node, scale, offset, first=not place)
+                place += 2
             else:
                 self._copy(node)
             place += 1
 
     def _convolve(
-        self, node: onnx.NodeProto, scale: onnx.NodeProto, offset: onnx.NodeProto, divisor: float
+        self, node: onnx.NodeProto, scale: onnx.NodeProto, offset: onnx.NodeProto, *, first: bool
     ) -> None:
         """Write a convolution with the affine after it."""
         if (scale.op_type, offset.op_type) != ("Mul", "Add"):
             raise UnreadableModel("The network has a convolution without an affine.")
         weights, biases = (self._constants[name].astype(np.float64) for name in node.input[1:])
+        if first:
+            weights = weights / SCALE
+            if not self._padded:
+                biases = biases - weights.sum(axis=(2, 3)) @ MEAN
         factors = self._constants[scale.input[1]].astype(np.float64).reshape(-1)
         offsets = self._constants[offset.input[1]].reshape(-1)
         name = node.output[0]
@@ -121,9 +127,7 @@ class _Writer:
             "Conv",
             [
                 self.names[node.input[0]],
-                self.graph.single(
-                    f"{name}_weights", weights * factors[:, None, None, None] / divisor
-                ),
+                self.graph.single(f"{name}_weights", weights * factors[:, None, None, None]),
                 self.graph.single(f"{name}_biases", biases * factors + offsets),
             ],
             **_attributes(node),
@@ -135,9 +139,13 @@ class _Writer:
             if name in self._constants:
                 self.graph.constant(name, self._constants[name])
             inputs.append(self.names.get(name, name))
-        self.graph.latest = self.graph.branch(node.op_type, inputs, **_attributes(node))
+        attributes = _attributes(node)
+        if node.op_type == "AveragePool":
+            # The others are defaults. Quantising replaces a plain average by a faster operator.
+            attributes = {name: attributes[name] for name in ("kernel_shape", "strides")}
+        self.graph.latest = self.graph.branch(node.op_type, inputs, **attributes)
         self.names[node.output[0]] = self.graph.latest
 
 
-def _attributes(node: onnx.NodeProto) -> dict[str, object]:
+def _attributes(node: onnx.NodeProto) -> dict[str, Any]:
     return {each.name: helper.get_attribute_value(each) for each in node.attribute}
