@@ -11,6 +11,7 @@ times as long as the convolutions between, so it is replaced by operators with f
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,24 +49,27 @@ def convert_iris(data: bytes) -> bytes:
 
 
 def _convert(data: bytes, name: str, outputs: Mapping[str, int]) -> bytes:
-    model = join_twins(parse(data))
-    if len(model.outputs) < len(outputs):
-        raise UnreadableModel("The TFLite model has too few outputs.")
+    model = parse(data)
     chips = model.tensors[model.entry].shape
     if len(chips) != 4 or chips[1] != chips[2] or chips[3] != 3:
         raise UnreadableModel("The TFLite model's input is not a square picture in colour.")
-    needed = _needed(model, model.outputs[: len(outputs)])
-    writer = _Writer(model)
-    for operator in model.operators:
-        if operator.output in needed:
+    if len(model.outputs) < len(outputs):
+        raise UnreadableModel("The TFLite model has too few outputs.")
+    wanted = model.outputs[: len(outputs)]
+    needed = _needed(model, wanted)
+    steps = [operator for operator in model.operators if operator.output in needed]
+    try:
+        joined = join_twins(replace(model, operators=steps))
+        writer = _Writer(joined)
+        for operator in joined.operators:
             writer.write(operator)
-    results = {
-        output: writer.points(index, count)
-        for (output, count), index in zip(
-            outputs.items(), model.outputs[: len(outputs)], strict=True
-        )
-    }
-    return writer.graph.model(name, chips[1], results)
+        points = [
+            writer.points(index, count)
+            for index, count in zip(wanted, outputs.values(), strict=True)
+        ]
+    except (KeyError, ValueError, IndexError) as error:
+        raise UnreadableModel(f"The TFLite model is not the network {name}: {error!r}.") from error
+    return writer.graph.model(name, chips[1], dict(zip(outputs, points, strict=True)))
 
 
 def _needed(model: Model, outputs: tuple[int, ...]) -> set[int]:
