@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from facedex.api.documents import MATCH_THRESHOLD, bounding_box, face_detail
+from facedex.api.documents import MATCH_THRESHOLD, bounding_box
 from facedex.api.errors import InvalidParameterException
+from facedex.api.face_details import face_detail
 from facedex.runtime.operation import Request, Response, operation
 from facedex.runtime.services import Services
 from facedex.vision.faces import Face

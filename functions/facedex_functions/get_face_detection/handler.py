@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from facedex.api.documents import numbered_face
+from facedex.api.face_details import numbered_face
 from facedex.runtime.operation import Request, Response, operation
 from facedex.runtime.services import Services
 from facedex.store import jobs, timelines

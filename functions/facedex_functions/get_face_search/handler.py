@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from facedex.api.documents import face_document, numbered_face
+from facedex.api.documents import face_document
+from facedex.api.face_details import numbered_face
 from facedex.runtime.operation import Request, Response, operation
 from facedex.runtime.services import Services
 from facedex.store import jobs, timelines

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from facedex.api.documents import face_detail, face_document
+from facedex.api.documents import face_document
+from facedex.api.face_details import face_detail
 from facedex.runtime.operation import Request, Response, operation
 from facedex.runtime.services import Services
 from facedex.workflows import indexing

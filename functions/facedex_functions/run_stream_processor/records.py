@@ -10,7 +10,8 @@ from typing import Any
 
 import orjson
 
-from facedex.api.documents import face_detail, face_document
+from facedex.api.documents import face_document
+from facedex.api.face_details import face_detail
 from facedex.api.writing import conform
 from facedex.media.decoding import Shot
 from facedex.media.watching import Seen

@@ -12,10 +12,10 @@ from facedex.api.documents import (
     MATCH_THRESHOLD,
     MOST_MATCHES,
     bounding_box,
-    face_detail,
     face_matches,
 )
 from facedex.api.errors import InvalidParameterException
+from facedex.api.face_details import face_detail
 from facedex.runtime.operation import Request, Response, operation
 from facedex.runtime.services import Services
 from facedex.store.collections import Collection, find_recent

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from facedex.api.documents import MATCH_THRESHOLD, MOST_USERS, face_detail, user_matches
+from facedex.api.documents import MATCH_THRESHOLD, MOST_USERS, user_matches
+from facedex.api.face_details import face_detail
 from facedex.runtime.operation import Request, Response, operation
 from facedex.runtime.services import Services
 from facedex.store.collections import find_recent, require_kept

@@ -34,6 +34,7 @@ from facedex.store.store_errors import CollectionNotFound, LeaseLost, ModelMisma
 from facedex.store.tasks import Task, TaskLease
 from facedex.vision.vision_errors import PackNotInstalled, Uncalibrated
 from facedex.workflows import stored_video
+from facedex.workflows.attributes import IN_VIDEO, measuring
 from facedex.workflows.heartbeat import VideoHeartbeat
 from facedex.workflows.matching import Matcher, match_tracks
 from facedex_functions.search_video_segment.persons import group_tracks
@@ -158,6 +159,7 @@ def _analyse_segment(job: Job, lease: TaskLease) -> None:
             rate=job.rate,
             heartbeat=heartbeat,
             damage=damage,
+            measure=measuring(IN_VIDEO) if job.order.attributes else None,
         )
         seen = match_tracks(tracks, matcher)
     with database.transaction() as connection:

@@ -12,58 +12,16 @@ if TYPE_CHECKING:
     from facedex.store.search import Match, UserMatch
     from facedex.store.users import User
     from facedex.vision.calibration import Calibration
-    from facedex.vision.faces import Face
 
 # Rekognition's default threshold and maximum numbers of results for a search.
 MATCH_THRESHOLD: Final = 80.0
 MOST_MATCHES: Final = 4096
 MOST_USERS: Final = 500
 
-_LANDMARKS: Final = ("eyeLeft", "eyeRight", "nose", "mouthLeft", "mouthRight")
-
 
 def bounding_box(left: float, top: float, width: float, height: float) -> dict[str, float]:
     """Return a ``BoundingBox``: ratios of the image's width and height."""
     return {"Width": width, "Height": height, "Left": left, "Top": top}
-
-
-def face_detail(face: Face) -> dict[str, Any]:
-    """Return a ``FaceDetail`` with the default attributes."""
-    return numbered_face(face_numbers(face))
-
-
-def face_numbers(face: Face) -> list[float]:
-    """Return a face as the 20 numbers that are stored for a sighting in a video.
-
-    Returns:
-        Box (4), confidence, landmarks (10), roll, yaw, pitch, brightness, sharpness.
-    """
-    return [
-        *face.box,
-        face.confidence,
-        *face.landmarks.ravel().tolist(),
-        face.pose.roll,
-        face.pose.yaw,
-        face.pose.pitch,
-        face.quality.brightness,
-        face.quality.sharpness,
-    ]
-
-
-def numbered_face(numbers: Sequence[float]) -> dict[str, Any]:
-    """Return a ``FaceDetail`` with the default attributes from :func:`face_numbers`' numbers."""
-    left, top, width, height, confidence, *places = numbers[:15]
-    roll, yaw, pitch, brightness, sharpness = numbers[15:]
-    return {
-        "BoundingBox": bounding_box(left, top, width, height),
-        "Confidence": confidence,
-        "Landmarks": [
-            {"Type": name, "X": x, "Y": y}
-            for name, x, y in zip(_LANDMARKS, places[::2], places[1::2], strict=True)
-        ],
-        "Pose": {"Roll": roll, "Yaw": yaw, "Pitch": pitch},
-        "Quality": {"Brightness": brightness, "Sharpness": sharpness},
-    }
 
 
 def face_document(face: StoredFace, model_version: str | None = None) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from facedex.media.segments import Grid, Segment
 from facedex.media.tracking import Track, Tracker
 
 if TYPE_CHECKING:
+    from facedex.vision.faces import Face
+    from facedex.vision.images import Image
     from facedex.vision.packs import Pack
 
 # The size at which faces are detected in a frame, in pixels of the longest side. A film shows a
@@ -31,6 +33,7 @@ def follow(
     longest_side: int = LONGEST_SIDE,
     heartbeat: Callable[[int], None] | None = None,
     damage: Damage | None = None,
+    measure: Callable[[Image, list[Face]], list[Face]] | None = None,
 ) -> list[Track]:
     """Return the tracks of one segment of a film, in the order of first appearance.
 
@@ -44,6 +47,7 @@ def follow(
         heartbeat: called for each analysed frame with its time in ms; an exception that it raises
             ends the work.
         damage: counts the frames that cannot be decoded.
+        measure: adds further attributes to the faces of an image; None to add none.
 
     Raises:
         FilmError: if the segment cannot be decoded.
@@ -55,6 +59,8 @@ def follow(
             heartbeat(timestamp)
         # Not thorough, to save time: a face that is turned here is upright in other frames.
         faces = pack.find(image, longest_side=longest_side, limit=MOST_FACES, thorough=False)
+        if measure:
+            faces = measure(image, faces)
         tracker.see(timestamp, image, faces)
         tracks += tracker.pop_ended()
     tracker.cut()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from facedex.runtime.rate import RateLimit
     from facedex.store.collections import Collection
     from facedex.store.keyring import KeyRing
+    from facedex.vision.attributes.networks import AttributePack
     from facedex.vision.packs import Pack
     from facedex.vision.shelf import Shelf
 
@@ -192,6 +193,23 @@ def shelf(current: Settings | None = None) -> Shelf:
         return _shelf(current.models, current.loaded_packs)
 
 
+def attributes() -> AttributePack | None:
+    """Return the pack that measures further attributes of faces, or None if it is not installed.
+
+    Raises:
+        PackMissing: if the pack is incomplete.
+    """
+    from facedex.vision.attributes.networks import NAME
+
+    directory = settings().models / NAME
+    try:
+        installed = (directory / "pack.toml").stat().st_mtime_ns
+    except OSError:
+        return None
+    with _making:
+        return _attributes(directory, _threads(), installed)
+
+
 def disk() -> Disk | None:
     """Return the disk of a database on this machine, or None if the database is elsewhere."""
     current = settings()
@@ -255,3 +273,11 @@ def _shelf(models: Path, limit: int) -> Shelf:
     from facedex.vision.shelf import Shelf
 
     return Shelf(models, limit=limit)
+
+
+# One for each number of threads, and the pack that was pulled again meanwhile.
+@lru_cache(maxsize=4)
+def _attributes(directory: Path, threads: int, _installed: int) -> AttributePack | None:
+    from facedex.vision.attributes import networks
+
+    return networks.load(directory, threads=threads)

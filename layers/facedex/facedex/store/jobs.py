@@ -58,6 +58,7 @@ class Order:
         gallery: the searched collection; None for a job that searches none.
         model_version: model version of the pack that analyses the film.
         topic_arn: the SNS topic for the notification of its end, if any.
+        attributes: whether all attributes of the faces are measured.
     """
 
     operation: str
@@ -66,6 +67,7 @@ class Order:
     model_version: str
     topic_arn: str | None
     job_tag: str | None
+    attributes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +159,8 @@ def start(
     row = connection.execute(
         "INSERT INTO video_jobs (job_id, region, operation, bucket, object_name, object_version,"
         " etag, size, collection_key, collection_id, threshold, model_version, topic_arn, job_tag,"
-        " request_token, request_digest, expires_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,"
+        " attributes, request_token, request_digest, expires_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,"
         " now() + make_interval(days => %s))"
         " ON CONFLICT (operation, request_token) WHERE request_token IS NOT NULL DO NOTHING"
         " RETURNING job_id",
@@ -177,6 +179,7 @@ def start(
             order.model_version,
             order.topic_arn,
             order.job_tag,
+            order.attributes,
             token and _token_of(connection, token),
             token and _digest(request),
             days,
@@ -302,7 +305,15 @@ def job_from_row(row: Any) -> Job:
         else Gallery(row.collection_key, row.collection_id, row.threshold)
     )
     video = VideoObject(row.bucket, row.object_name, row.object_version, row.etag, row.size)
-    order = Order(row.operation, video, gallery, row.model_version, row.topic_arn, row.job_tag)
+    order = Order(
+        row.operation,
+        video,
+        gallery,
+        row.model_version,
+        row.topic_arn,
+        row.job_tag,
+        row.attributes,
+    )
     return Job(
         row.job_id,
         order,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # not at run time, as functions that read stored results lack NumPy
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from facedex.vision.attributes.values import Details
 
 
 class Box(NamedTuple):
@@ -57,7 +60,12 @@ class DetectedFace:
 
 @dataclass(frozen=True, eq=False)
 class Face(DetectedFace):
-    """A detected face with its pose and quality."""
+    """A detected face with its pose and quality.
+
+    Attributes:
+        details: further attributes; None if none was requested.
+    """
 
     pose: Pose
     quality: Quality
+    details: Details | None = field(default=None, kw_only=True)

@@ -18,7 +18,7 @@ from facedex.store.collections import Collection, find_recent
 from facedex.store.database import Connection, Database
 from facedex.store.faces import Box, StoredFace
 from facedex.store.store_errors import ModelMismatch
-from facedex.workflows import pictures
+from facedex.workflows import attributes, pictures
 from facedex.workflows.current_collection import refreshing
 from facedex.workflows.pictures import Picture
 
@@ -66,8 +66,9 @@ def index(
     seen = find_recent(services.database, request["CollectionId"])
     pack = services.pack_of(seen)
     picture = pictures.read(services, request["Image"], pack, patience=patience)
+    faces = attributes.measure(picture.image, picture.faces, request.get("DetectionAttributes", ()))
     chosen, unindexed = _choose(
-        picture.faces, request.get("QualityFilter", "AUTO"), request.get("MaxFaces")
+        faces, request.get("QualityFilter", "AUTO"), request.get("MaxFaces")
     )
     vectors = pack.embed(picture.image, chosen)
     image = adding.NewImage(

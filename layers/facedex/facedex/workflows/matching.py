@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
-from facedex.api.documents import face_numbers
+from facedex.api.face_details import face_numbers
 from facedex.store.database import Database
 from facedex.store.jobs import Gallery
 from facedex.store.search import search

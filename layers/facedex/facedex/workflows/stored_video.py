@@ -17,6 +17,7 @@ from facedex.store import collections, job_cleanup, job_notifications, jobs, tas
 from facedex.store.database import Connection, Database
 from facedex.store.jobs import Gallery, Job, Order
 from facedex.store.store_errors import ModelMismatch
+from facedex.workflows.attributes import ALL
 from facedex.workflows.current_collection import find_kept
 
 _logger: Final = get_logger(__name__)
@@ -75,6 +76,7 @@ def begin(
                 pack.model_version,
                 topic,
                 request.get("JobTag"),
+                request.get("FaceAttributes") == ALL,
             ),
             token=token,
             request=request,

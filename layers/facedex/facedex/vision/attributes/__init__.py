@@ -1,0 +1,1 @@
+"""Attributes of faces: thirty landmarks, age, gender, expression, eyes, glasses and others."""
