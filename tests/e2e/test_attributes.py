@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from facedex.api.service_model import shape
 from tests.e2e.films import Studio, moving
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
     from mypy_boto3_rekognition import RekognitionClient
 
     from tests.conftest import Server
-    from tests.e2e.plain_http import Rest
 
 DEFAULT = {"BoundingBox", "Confidence", "Landmarks", "Pose", "Quality"}
 ALL = set(shape("FaceDetail")["members"])
@@ -82,17 +83,22 @@ def test_default_members_are_the_same_with_all_attributes(
         assert plain[member] == full[member]
 
 
-@pytest.mark.parametrize("operation", ["DetectFaces", "IndexFaces"])
+@pytest.mark.parametrize("attribute", ["AGE", "all", ""])
 def test_an_unknown_attribute_is_refused(
-    rest: Rest, collection: str, portraits: Portraits, operation: str
+    rekognition: RekognitionClient, collection: str, portraits: Portraits, attribute: str
 ) -> None:
-    member = {"DetectFaces": "Attributes", "IndexFaces": "DetectionAttributes"}[operation]
-    place = {} if operation == "DetectFaces" else {"CollectionId": collection}
-    answer = rest.call(
-        operation, Image={"Bytes": portraits["eileen"]}, **place, **{member: ["AGE"]}
-    )
-    assert (answer.status_code, answer.json()["__type"]) == (400, "ValidationException")
-    assert "AGE_RANGE" in answer.json()["Message"]
+    photo, names = {"Bytes": portraits["eileen"]}, ["GENDER", attribute]
+    for call in (
+        partial(rekognition.detect_faces, Attributes=names),  # type: ignore[arg-type]
+        partial(
+            rekognition.index_faces,
+            CollectionId=collection,
+            DetectionAttributes=names,  # type: ignore[arg-type]
+        ),
+    ):
+        with pytest.raises(ClientError, match="AGE_RANGE") as refused:
+            call(Image=photo)  # type: ignore[arg-type]
+        assert refused.value.response["Error"]["Code"] == "ValidationException"
 
 
 def test_index_faces_returns_the_attributes_and_stores_none(
@@ -148,9 +154,9 @@ def test_a_film_has_all_attributes_except_two_if_the_job_was_started_with_all(
         client.start_face_detection(Video=film, **choice)["JobId"]
         for choice in ({}, {"FaceAttributes": "DEFAULT"}, {"FaceAttributes": "ALL"})
     ]
-    plain, default, full = (
-        [entry["Face"] for entry in studio.wait(job, "get_face_detection")["Faces"]] for job in jobs
-    )
+    answers = [studio.wait(job, "get_face_detection") for job in jobs]
+    assert [answer["JobStatus"] for answer in answers] == 3 * ["SUCCEEDED"], answers
+    plain, default, full = ([entry["Face"] for entry in answer["Faces"]] for answer in answers)
     assert len(plain) == 10
     assert default == plain
     assert all(set(face) == DEFAULT for face in plain)

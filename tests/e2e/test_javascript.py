@@ -34,6 +34,7 @@ def installed() -> Path:
 @pytest.fixture(scope="module")
 def story(
     server: Server,
+    attributes_directory: Path,
     installed: Path,
     portraits: dict[str, bytes],
     tmp_path_factory: pytest.TempPathFactory,
@@ -70,7 +71,7 @@ def story(
 
 
 def test_the_test_calls_every_operation_of_the_catalog(story: dict[str, list[Any]]) -> None:
-    assert set(story) - {"CreationTimestamp"} == set(OPERATIONS)
+    assert set(story) - {"CreationTimestamp", "AttributesRead"} == set(OPERATIONS)
 
 
 def test_javascript_finds_who_is_in_a_film(story: dict[str, list[Any]]) -> None:
@@ -101,9 +102,20 @@ def test_javascript_reads_every_kind_of_value(story: dict[str, list[Any]]) -> No
     assert story["CreationTimestamp"] == [{"date": True}]
     face = story["IndexFaces"][0]["FaceRecords"][0]["FaceDetail"]
     assert 0 < face["BoundingBox"]["Width"] < 1
-    assert len(face["Landmarks"]) == 5
+    assert len(face["Landmarks"]) == 30  # it was requested with all attributes
+    assert len(story["DetectFaces"][0]["FaceDetails"][0]["Landmarks"]) == 5
     assert story["ListTagsForResource"][0]["Tags"] == {"site": "north"}
     assert story["DetectFaces"][0]["$metadata"]["requestId"]
+
+
+def test_javascript_reads_every_attribute_of_a_face(story: dict[str, list[Any]]) -> None:
+    ((face,),) = story["AttributesRead"]
+    assert face["low"] <= 35 <= face["high"]
+    assert (face["gender"], face["emotion"], face["landmarks"]) == ("Female", "HAPPY", 30)
+    assert face["values"] == [True, False, False, False, False, True, True, False]
+    assert all(50 <= confidence <= 100 for confidence in face["confidences"])
+    assert abs(face["roll"]) < 10
+    assert abs(face["gaze"]) < 15
 
 
 def test_javascript_paginators_go_through_every_page(story: dict[str, list[Any]]) -> None:

@@ -83,6 +83,7 @@ def test_stored_numbers_give_the_same_document() -> None:
     details = replace(DETAILS, gaze=None)
     face = replace(FACE, details=details)
     assert numbered_face(stored(face_numbers(face))) == face_detail(face)
+    assert {type(number) for number in face_numbers(face)} == {float}
 
 
 @pytest.mark.parametrize(

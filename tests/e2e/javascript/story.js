@@ -63,6 +63,40 @@ for (const [name, Image] of Object.entries({
   faces[name] = (await call("IndexFaces", input)).FaceRecords[0].Face.FaceId;
 }
 await call("DetectFaces", { Image: { Bytes: eileen } });
+const all = await call("DetectFaces", { Image: { Bytes: eileen }, Attributes: ["ALL"] });
+// What Amazon's documented example for Node.js reads of each face.
+tell("AttributesRead", {
+  output: all.FaceDetails.map((face) => ({
+    low: face.AgeRange.Low,
+    high: face.AgeRange.High,
+    gender: face.Gender.Value,
+    sure: face.Gender.Confidence,
+    values: [
+      face.Smile.Value,
+      face.Eyeglasses.Value,
+      face.Sunglasses.Value,
+      face.Beard.Value,
+      face.Mustache.Value,
+      face.EyesOpen.Value,
+      face.MouthOpen.Value,
+      face.FaceOccluded.Value,
+    ],
+    confidences: [
+      face.Smile.Confidence,
+      face.Eyeglasses.Confidence,
+      face.Sunglasses.Confidence,
+      face.Beard.Confidence,
+      face.Mustache.Confidence,
+      face.EyesOpen.Confidence,
+      face.MouthOpen.Confidence,
+      face.FaceOccluded.Confidence,
+    ],
+    emotion: face.Emotions[0].Type,
+    roll: face.Pose.Roll,
+    gaze: face.EyeDirection.Yaw,
+    landmarks: face.Landmarks.length,
+  })),
+});
 await pages("ListFaces", { CollectionId }, 1);
 await call("SearchFaces", { CollectionId, FaceId: faces.eileen, FaceMatchThreshold: 0 });
 await call("SearchFacesByImage", { CollectionId, Image: { Bytes: grace } });

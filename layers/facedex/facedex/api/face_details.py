@@ -78,7 +78,8 @@ def _further_numbers(details: Details) -> list[float]:
     points, age = details.landmarks, details.age_range
     return [
         *(_missing(_POINTS) if points is None else chain.from_iterable(points)),
-        *(_missing(2) if age is None else age),
+        # Postgres takes no array of integers and other numbers together.
+        *(_missing(2) if age is None else map(float, age)),
         *(_missing(1) if details.male is None else (details.male,)),
         *(_missing(len(EMOTIONS)) if details.emotions is None else details.emotions),
         *(details.answers.get(attribute, math.nan) for attribute in ANSWERS),

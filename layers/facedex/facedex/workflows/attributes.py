@@ -58,13 +58,14 @@ def _measure(attributes: frozenset[Attribute], image: Image, faces: list[Face]) 
         return faces
     pack = services.attributes()
     if pack is None:
-        _warn_once()
+        warn_once()
         return faces
     return pack.measure(image, faces, attributes)
 
 
 @cache
-def _warn_once() -> None:
+def warn_once() -> None:
+    """Log, once in this process, that requested attributes are not measured."""
     _logger.warning(
         "A request named attributes that are not measured, because the attributes pack is not"
         " installed; fetch it with `facedex models pull attributes`."
