@@ -27,6 +27,8 @@ _RAISED: Final = 0.02  # sides by which the chip's middle is above that of eyes 
 # The part of the face's chip that the small chip shows: what dlib's chip shows of an upright face
 # (its template with a padding of 0.2), and the emotion network's training crops.
 _PART: Final = 0.72
+# Pixels of the picture in one of a chip, below which the face is enlarged with a better filter.
+_ENLARGED: Final = 0.6
 _EYE: Final = 2.3  # sides of an eye's chip in the distance between its corners, as in MediaPipe
 
 # A square by its corners and its middle.
@@ -50,10 +52,41 @@ class Frame:
 
     def cut(self, pixels: Pixels, size: int) -> Pixels:
         """Return the square as a chip (size, size, 3); black outside the picture."""
-        points = self.middle + _SQUARE * self.across * self.side
-        places = np.stack([points.real, points.imag], axis=1)[None].astype(np.float32)
-        chip: Pixels = alignment.align(pixels, places, _PLACES * size, size)[0]
-        return chip
+        scale = self.side / size
+        if scale < _ENLARGED:
+            # The small face of a photo deserves the better and slower enlargement.
+            points = self.middle + _SQUARE * self.across * self.side
+            places = np.stack([points.real, points.imag], axis=1)[None].astype(np.float32)
+            chip: Pixels = alignment.align(pixels, places, _PLACES * size, size)[0]
+            return chip
+        # Imported here, so that functions without images do not load it.
+        from PIL import Image as pillow
+
+        reach = self.side * (abs(self.across.real) + abs(self.across.imag)) / 2 + 2 * scale
+        rows, columns = pixels.shape[:2]
+        left, right = (
+            int(np.clip(self.middle.real + edge, 0, columns)) for edge in (-reach, reach + 1)
+        )
+        top, bottom = (
+            int(np.clip(self.middle.imag + edge, 0, rows)) for edge in (-reach, reach + 1)
+        )
+        region = pixels[top:bottom, left:right]
+        if not region.size:
+            return np.zeros((size, size, 3), dtype=np.uint8)
+        picture = pillow.fromarray(region)
+        factor = max(1, int(scale))
+        if factor > 1:
+            picture = picture.reduce(factor)
+        corner = (
+            self.middle - self.side * self.across * (0.5 + 0.5j) - complex(left, top)
+        ) / factor
+        step = self.across * scale / factor
+        coefficients = (step.real, -step.imag, corner.real, step.imag, step.real, corner.imag)
+        return np.asarray(
+            picture.transform(
+                (size, size), pillow.Transform.AFFINE, coefficients, pillow.Resampling.BILINEAR
+            )
+        )
 
     def to_picture(self, points: Floats, size: int) -> Complex:
         """Return points (n, 2) of a chip of that size as points (n,) of the picture."""

@@ -66,7 +66,12 @@ class Heads:
         """
         with np.load(directory / FILE, allow_pickle=False) as file:
             weights = file["weights"].astype(np.float32) * file["steps"][:, None]
-            return cls(weights, file["scales"], file["means"], file["deviations"])
+            return cls(
+                weights,
+                file["scales"],
+                file["means"].astype(np.float32),
+                file["deviations"].astype(np.float32),
+            )
 
     def chances(
         self, features: Sequence[Floats], gap: float | None = None
