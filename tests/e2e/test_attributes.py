@@ -186,7 +186,7 @@ def test_a_program_that_reads_every_attribute_runs(
         )
         lines.append(f"Gender: {face['Gender']['Value']} {face['Gender']['Confidence']}")
         lines += [
-            f"{name}: {face[name]['Value']}, {face[name]['Confidence']}"  # type: ignore[literal-required]
+            f"{name}: {face[name]['Value']}, {face[name]['Confidence']}"
             for name in (
                 "Smile",
                 "Eyeglasses",

@@ -62,7 +62,7 @@ def points(details: Details, photo: bytes, degrees: float = 0) -> np.ndarray:
     assert details.landmarks is not None
     places = np.array(details.landmarks) * size - size / 2
     sine, cosine = np.sin(np.radians(degrees)), np.cos(np.radians(degrees))
-    return places @ np.array([[cosine, -sine], [sine, cosine]])
+    return np.asarray(places @ np.array([[cosine, -sine], [sine, cosine]]))
 
 
 def dark(picture: Image.Image) -> Image.Image:

@@ -26,7 +26,7 @@ from facedex.workflows.attributes import IN_VIDEO, requested
 FACE = Face(
     Box(0.25, 0.125, 0.5, 0.5),
     99.5,
-    np.arange(10, dtype=np.float32).reshape(5, 2) / 16,
+    np.arange(10, dtype=np.float32).reshape(5, 2) / np.float32(16),
     (100, 100),
     Pose(1.0, -2.0, 3.0),
     Quality(50.0, 75.0),

@@ -11,7 +11,7 @@ import numpy as np
 
 from facedex.vision.attributes import crops
 from facedex.vision.attributes.ages import age_range
-from facedex.vision.attributes.crops import CHIP, Floats, Frame, Pixels
+from facedex.vision.attributes.crops import CHIP, SMALL, Floats, Frame, Pixels
 from facedex.vision.attributes.expressions import emotions
 from facedex.vision.attributes.eyes import Eyes, find_eyes
 from facedex.vision.attributes.heads import FILE as HEADS
@@ -61,8 +61,9 @@ class AttributePack:
             return []
         size = np.array(image.pixels.shape[1::-1], dtype=np.float32)
         frames = [crops.face_frame(face.landmarks * size) for face in faces]
+        small = [crops.small_frame(frame).cut(image.pixels, SMALL) for frame in frames]
         chips = [frame.cut(image.pixels, CHIP) for frame in frames]
-        looks = self._look_at(np.stack([crops.small_chip(chip) for chip in chips]), attributes)
+        looks = self._look_at(np.stack(small), attributes)
         return [
             replace(face, details=self._details(_Seen(face, frame, chip, size), look, attributes))
             for face, frame, chip, look in zip(faces, frames, chips, looks, strict=True)
