@@ -13,10 +13,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from facedex.api.photo_results import Result
 from facedex.store import schema
 from facedex.store.database import Database
 from facedex_cli.importing.journal import Journal, Request
-from facedex_cli.importing.outcomes import Outcome, Result
+from facedex_cli.importing.outcomes import Outcome
 from facedex_cli.importing.photos import Photo
 from facedex_local import directory
 from facedex_local.postgres import log_file

@@ -10,7 +10,7 @@ from botocore.session import get_session
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facedex_cli.importing.naming import Naming, escape, external_image_id
+from facedex.api.naming import Naming, escape, external_image_id
 
 _SHAPE = get_session().get_service_model("rekognition").shape_for("ExternalImageId")
 _VALID = re.compile(_SHAPE.metadata["pattern"])

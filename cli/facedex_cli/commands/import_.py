@@ -12,14 +12,15 @@ from typing import Final
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
+from facedex.api.naming import Naming, external_image_id
+from facedex.api.photo_results import ACKNOWLEDGED, Result
 from facedex_cli.commands import where
 from facedex_cli.commands.interrupting import INTERRUPTED, interruption
 from facedex_cli.importing import connection, display
 from facedex_cli.importing.import_errors import ImportStopped
 from facedex_cli.importing.indexing import Indexer, Job, run_jobs
 from facedex_cli.importing.journal import Journal, Request
-from facedex_cli.importing.naming import Naming, external_image_id
-from facedex_cli.importing.outcomes import ACKNOWLEDGED, Outcome, Report, Result, Tally
+from facedex_cli.importing.outcomes import Outcome, Report, Tally
 from facedex_cli.importing.photos import Bucket, Folder, Photo, Source, Unreadable
 
 _S3: Final = "s3://"

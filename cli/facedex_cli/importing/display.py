@@ -16,8 +16,9 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from facedex.api.photo_results import FAILURES, Result
 from facedex.printing import printable
-from facedex_cli.importing.outcomes import FAILURES, Result, Tally
+from facedex_cli.importing.outcomes import Tally
 
 _COLUMNS = (
     TextColumn("{task.description}"),

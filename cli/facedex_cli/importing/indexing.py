@@ -16,22 +16,18 @@ from botocore.exceptions import (
     NoCredentialsError,
 )
 
+from facedex.api.photo_results import REFUSED, Result
 from facedex.vision.vision_errors import ImageTooLarge, InvalidImage
 from facedex_cli.importing import outcomes
 from facedex_cli.importing.import_errors import ImportStopped, NotAnImage, TooLarge
 from facedex_cli.importing.journal import Request
-from facedex_cli.importing.outcomes import Outcome, Result
+from facedex_cli.importing.outcomes import Outcome
 from facedex_cli.importing.photos import Photo, Source
 from facedex_cli.importing.raw import IndexFaces
 
 Piece = TypeVar("Piece")
 Done = TypeVar("Done")
 
-# Errors that concern the photo.
-_REFUSED: Final = {
-    "InvalidImageFormatException": Result.DAMAGED,
-    "ImageTooLargeException": Result.TOO_LARGE,
-}
 # Errors that every other photo would cause, too.
 _FATAL: Final = frozenset(
     {
@@ -118,11 +114,11 @@ class Indexer:
         message = error.response["Error"].get("Message") or str(error)
         if code in _FATAL:
             raise ImportStopped(f"The import cannot continue: {code}: {message}") from error
-        if code not in _REFUSED:
+        if code not in REFUSED:
             return Result.FAILED, f"{code}: {message}"
         if not self._looks_like_image(photo):
             return Result.NOT_AN_IMAGE, ""
-        return _REFUSED[code], message
+        return REFUSED[code], message
 
     def _looks_like_image(self, photo: Photo) -> bool:
         try:

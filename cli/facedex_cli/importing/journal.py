@@ -18,8 +18,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from facedex.api.photo_results import Result
 from facedex_cli.importing.import_errors import ImportStopped
-from facedex_cli.importing.outcomes import Outcome, Result
+from facedex_cli.importing.outcomes import Outcome
 from facedex_cli.importing.photos import Photo
 
 _SCHEMA: Final = """

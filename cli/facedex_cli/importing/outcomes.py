@@ -6,28 +6,12 @@ import csv
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from facedex.api.photo_results import FAILURES, Result, result_of
 
-class Result(StrEnum):
-    """The result of a photo."""
-
-    INDEXED = "indexed"
-    NO_FACE = "no face found"
-    UNFIT = "no face good enough"
-    NOT_AN_IMAGE = "not an image"
-    DAMAGED = "damaged"
-    TOO_LARGE = "too large"
-    FAILED = "failed"
-
-
-# IndexFaces has responded, so these photos need not be repeated.
-ACKNOWLEDGED: Final = frozenset({Result.INDEXED, Result.NO_FACE, Result.UNFIT})
-# These need the user's attention.
-FAILURES: Final = frozenset({Result.DAMAGED, Result.TOO_LARGE, Result.FAILED})
 _MAX_LISTED: Final = 10  # failures shown in the terminal; the CSV report has all
 
 
@@ -59,11 +43,8 @@ class Outcome:
 def of_answer(answer: Mapping[str, Any]) -> tuple[Result, int, dict[str, int]]:
     """Return the result, the number of faces and the reasons in a response of IndexFaces."""
     faces = len(answer["FaceRecords"])
-    unindexed = answer["UnindexedFaces"]
-    reasons = Counter(reason for each in unindexed for reason in each["Reasons"])
-    if faces:
-        return Result.INDEXED, faces, dict(reasons)
-    return (Result.UNFIT if unindexed else Result.NO_FACE), 0, dict(reasons)
+    result, reasons = result_of(faces, [each["Reasons"] for each in answer["UnindexedFaces"]])
+    return result, faces, reasons
 
 
 class Tally:

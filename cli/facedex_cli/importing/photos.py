@@ -6,9 +6,10 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from facedex.api.naming import is_excluded, is_excluded_path, relative_key, root_name
 from facedex.vision.images import FORMATS
 from facedex_cli.importing.import_errors import NotAnImage, TooLarge
 from facedex_cli.importing.reducing import is_accepted, reduce
@@ -19,24 +20,6 @@ if TYPE_CHECKING:
 
 _MAGIC: Final = max(map(len, FORMATS))
 _MAX_READ: Final = 200_000_000  # bytes of a file; a photo of 100 megapixels has fewer
-
-# Folders that operating systems and network storage (Synology, QNAP) create for thumbnails,
-# deleted files and snapshots, in lower case.
-_SYSTEM_FOLDERS: Final = frozenset(
-    {
-        "#recycle",
-        "#snapshot",
-        "$recycle.bin",
-        "@eadir",
-        "@recently-snapshot",
-        "@recycle",
-        "@tmp",
-        "@transcode",
-        "__macosx",
-        "lost+found",
-        "system volume information",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +146,7 @@ class Folder:
             yield Unreadable(str(failure.filename), failure.strerror or str(failure))
 
     def _includes(self, name: str, *, folder: bool = False) -> bool:
-        included = self._everything or not _is_excluded(name, folder=folder)
+        included = self._everything or not is_excluded(name, folder=folder)
         self.excluded += not included
         return included
 
@@ -223,7 +206,7 @@ class Bucket:
         self._everything = everything
         self._bucket = bucket
         self._prefix = prefix
-        self.name = PurePosixPath(prefix).name or bucket
+        self.name = root_name(bucket, prefix)
         self.excluded = 0
 
     def find(self) -> Iterator[Photo | Unreadable]:
@@ -235,14 +218,10 @@ class Bucket:
         for page in pages:
             for found in page.get("Contents", []):
                 key = found["Key"]
-                relative = self._relative(key)
+                relative = relative_key(key, self._prefix)
                 if key.endswith("/"):
                     continue
-                *folders, name = relative.split("/")
-                hidden = _is_excluded(name) or any(
-                    _is_excluded(each, folder=True) for each in folders
-                )
-                if hidden and not self._everything:
+                if is_excluded_path(relative) and not self._everything:
                     self.excluded += 1
                     continue
                 place = f"s3://{self._bucket}/{key}"
@@ -269,13 +248,6 @@ class Bucket:
         _require_image(photo, data)
         return data
 
-    def _relative(self, key: str) -> str:
-        """Return a key relative to the prefix, or to its last folder if it ends within a name."""
-        folder = f"{self._prefix}/"
-        if self._prefix and key.startswith(folder):
-            return key.removeprefix(folder)
-        return key[self._prefix.rfind("/") + 1 :]
-
     def _key(self, photo: Photo) -> str:
         return photo.place.removeprefix(f"s3://{self._bucket}/")
 
@@ -292,10 +264,6 @@ def _require_size(size: int) -> None:
 
 def _is_image(start: bytes) -> bool:
     return start.startswith(tuple(FORMATS))
-
-
-def _is_excluded(name: str, *, folder: bool = False) -> bool:
-    return name.startswith(".") or (folder and name.lower() in _SYSTEM_FOLDERS)
 
 
 def _first_time(folder: Path, seen: set[tuple[int, int]]) -> bool:

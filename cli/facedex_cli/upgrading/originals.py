@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 from uuid import UUID
 
+from facedex.api.naming import Naming, external_image_id
 from facedex.store.upgrades import StoredImage
-from facedex_cli.importing.naming import Naming, external_image_id
 from facedex_cli.importing.photos import Photo
 
 NO_ORIGINAL = "no original"

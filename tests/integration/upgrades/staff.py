@@ -7,8 +7,8 @@ from typing import Any
 
 from click.testing import CliRunner, Result
 
+from facedex.api.naming import escape
 from facedex.runtime import services
-from facedex_cli.importing.naming import escape
 from facedex_cli.program import main
 
 MODEL = "901.1"

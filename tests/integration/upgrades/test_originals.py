@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from PIL import Image
 
-from facedex_cli.importing.naming import escape
+from facedex.api.naming import escape
 from tests.integration.streaming import Stage
 from tests.integration.upgrades.staff import MODEL, Staff
 

@@ -1,4 +1,4 @@
-"""ExternalImageIds from the names of photos.
+"""ExternalImageIds from the names of photos, and files that are no photos by their names.
 
 An ExternalImageId has 1 to 255 characters out of ``a-z A-Z 0-9 _ . - :``. Names are escaped as in
 a URL, with ``:`` in place of ``%``: ``Zoë Lee`` becomes ``Zo:C3:AB:20Lee``. Different names
@@ -17,6 +17,24 @@ from urllib.parse import quote_from_bytes
 
 _MAX_LENGTH: Final = 255
 _HASH: Final = 32  # hexadecimal digits: 128 bits
+
+# Folders that operating systems and network storage (Synology, QNAP) create for thumbnails,
+# deleted files and snapshots, in lower case.
+_SYSTEM_FOLDERS: Final = frozenset(
+    {
+        "#recycle",
+        "#snapshot",
+        "$recycle.bin",
+        "@eadir",
+        "@recently-snapshot",
+        "@recycle",
+        "@tmp",
+        "@transcode",
+        "__macosx",
+        "lost+found",
+        "system volume information",
+    }
+)
 
 
 class Naming(StrEnum):
@@ -60,3 +78,31 @@ def escape(name: str) -> str:
     if len(escaped) <= _MAX_LENGTH:
         return escaped
     return f"{escaped[: _MAX_LENGTH - _HASH - 1]}-{sha256(encoded).hexdigest()[:_HASH]}"
+
+
+def is_excluded(name: str, *, folder: bool = False) -> bool:
+    """Return whether a file or a folder is hidden, or a folder that a system creates."""
+    return name.startswith(".") or (folder and name.lower() in _SYSTEM_FOLDERS)
+
+
+def is_excluded_path(relative: str) -> bool:
+    """Return whether a file, or one of its folders, is excluded.
+
+    Args:
+        relative: the file's path relative to the imported folder, with slashes.
+    """
+    *folders, name = relative.split("/")
+    return is_excluded(name) or any(is_excluded(each, folder=True) for each in folders)
+
+
+def relative_key(key: str, prefix: str) -> str:
+    """Return an S3 key relative to a prefix, or to its last folder if it ends within a name."""
+    folder = f"{prefix}/"
+    if prefix and key.startswith(folder):
+        return key.removeprefix(folder)
+    return key[prefix.rfind("/") + 1 :]
+
+
+def root_name(bucket: str, prefix: str) -> str:
+    """Return the name of the outermost folder of a prefix, or of its bucket."""
+    return PurePosixPath(prefix).name or bucket
