@@ -44,6 +44,8 @@ _VIDEO_STREAM: Final = r"arn:aws[a-z-]*:kinesisvideo:[a-z0-9-]+:\d{12}:stream/[\
 _A_VIDEO_STREAM: Final = "arn:aws:kinesisvideo:eu-central-1:111122223333:stream/door/1767268800000"
 _DATA_STREAM: Final = r"arn:aws[a-z-]*:kinesis:[a-z0-9-]+:\d{12}:stream/[\w.-]+"
 _A_DATA_STREAM: Final = "arn:aws:kinesis:eu-central-1:111122223333:stream/seen"
+_BUCKET: Final = r"[a-z0-9][a-z0-9.-]{1,61}"
+_FOLDER: Final = rf"{_BUCKET}(/[A-Za-z0-9_.-]+)*"
 # The periods that CloudWatch Logs accepts, up to two years.
 _LOG_DAYS: Final = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731)
 
@@ -84,6 +86,10 @@ class StackFields:
         versioning: keep deleted and replaced objects of the uploads bucket as versions.
         versions_days: days for which versioning keeps them.
         delete_faces: delete the faces of an uploaded object with the object.
+        bulk: create a state machine that indexes the photos of a bucket.
+        bulk_buckets: your buckets that its executions may index.
+        bulk_reports: bucket, and optionally a folder of it, for the results and the reports.
+        bulk_concurrency: most photos of one execution at once.
         video: create the queue and the workers for stored video.
         video_concurrency: most workers for stored video at once.
         streams: create the queue and the workers for streaming video.
@@ -139,13 +145,17 @@ class StackFields:
     versioning: Flag = False
     versions_days: Annotated[Whole, within(1, 36_500)] = 30
     delete_faces: Flag = False
+    bulk: Flag = False
+    bulk_buckets: Annotated[Texts, like(_BUCKET, "my-photos")] = ()
+    bulk_reports: Annotated[str, empty_or(_FOLDER, "like my-reports/facedex")] = ""
+    bulk_concurrency: Annotated[Whole, within(1, 1000)] = 10
     video: Flag = False
     video_concurrency: Annotated[Whole, within(2, 1000)] = 10
     streams: Flag = False
     streams_concurrency: Annotated[Whole, within(2, 1000)] = 10
     video_streams: Annotated[Texts, like(_VIDEO_STREAM, _A_VIDEO_STREAM)] = ()
     data_streams: Annotated[Texts, like(_DATA_STREAM, _A_DATA_STREAM)] = ()
-    image_buckets: Annotated[Texts, like(r"[a-z0-9][a-z0-9.-]{1,61}", "my-photos")] = ()
+    image_buckets: Annotated[Texts, like(_BUCKET, "my-photos")] = ()
     topics: Annotated[Texts, like(_TOPIC, "arn:aws:sns:eu-central-1:111122223333:done")] = ()
     rate: Annotated[Whole, within(1, 10_000)] = 100
     burst: Annotated[Whole, within(1, 10_000)] = 200

@@ -25,6 +25,7 @@ def deployed(settings: StackSettings) -> Iterator[Row]:
             yield operation
     absent = {
         Trigger.UPLOADS: not settings.uploads,
+        Trigger.BULK: not settings.bulk,
         Trigger.VIDEO: not settings.video,
         Trigger.STREAMS: not settings.streams,
         Trigger.OPERATOR: settings.auth is not Auth.KEYS,

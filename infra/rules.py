@@ -15,7 +15,7 @@ _Broken = Iterator[tuple[object, str]]
 
 def mistakes(settings: StackFields) -> Iterator[str]:
     """Yield a sentence for each rule that the settings break."""
-    for rules in (_packs, _database, _access, _video, _streams, _uploads, _operations):
+    for rules in (_packs, _database, _access, _video, _streams, _uploads, _bulk, _operations):
         for broken, sentence in rules(settings):
             if broken:
                 yield sentence
@@ -107,6 +107,23 @@ def _uploads(settings: StackFields) -> _Broken:
         (settings.delete_faces or settings.uploads_days or settings.versioning)
         and not settings.uploads,
         "delete_faces, uploads_days and versioning go with uploads=true alone.",
+    )
+
+
+def _bulk(settings: StackFields) -> _Broken:
+    yield (
+        (settings.bulk_buckets or settings.bulk_reports) and not settings.bulk,
+        "bulk_buckets and bulk_reports go with bulk=true alone.",
+    )
+    yield (
+        settings.bulk and not (settings.bulk_buckets and settings.bulk_reports),
+        "bulk=true needs bulk_buckets, the buckets whose photos may be indexed, and bulk_reports, a"
+        " bucket or a folder of a bucket for the reports.",
+    )
+    yield (
+        settings.bulk_reports.partition("/")[0] in settings.bulk_buckets,
+        "bulk_reports must be in a bucket that bulk_buckets does not name: a later execution would"
+        " read the reports as photos.",
     )
 
 

@@ -13,6 +13,7 @@ from aws_cdk.aws_secretsmanager import Secret, SecretStringGenerator
 from constructs import Construct
 
 from facedex.api.catalog import OTHER_FUNCTIONS, Need, OtherFunction, Trigger
+from infra.constructs import bulk
 from infra.constructs.api import Api
 from infra.constructs.database import Database
 from infra.constructs.encryption import encrypt
@@ -65,7 +66,7 @@ class Facedex(Stack):
         self.functions = Functions(self, "Functions", settings, self.network, self.database)
         self._add_schema()
         self._add_keys()
-        parts = [*self._add_uploads(), *self._add_video(), *self._add_streams()]
+        parts = [*self._add_uploads(), *self._add_bulk(), *self._add_video(), *self._add_streams()]
         self._allow_in_s3()
         self._add_schedule()
         self.api = Api(self, "Api", settings, self.functions)
@@ -142,6 +143,19 @@ class Facedex(Stack):
                     uploads.grant(self.functions.by_name[row.function], *_READING)
         return parts
 
+    def _add_bulk(self) -> list[Watched]:
+        self._bulk: bulk.Bulk | None = None
+        if not self._settings.bulk:
+            return []
+        self._bulk = bulk.Bulk(
+            self,
+            "Bulk",
+            self._settings,
+            index=self.functions.by_name["index_bulk"],
+            report=self.functions.by_name["report_bulk"],
+        )
+        return [self._bulk.watched]
+
     def _add_video(self) -> list[Watched]:
         parts = []
         for worker, function in self._workers(Trigger.VIDEO):
@@ -177,6 +191,9 @@ class Facedex(Stack):
             named.append(f"{self._uploads.arn_of_bucket}/*")
             self.network.allow_in_s3(self._uploads.actions, [f"{self._uploads.arn_of_bucket}/*"])
             self.network.allow_in_s3(OF_BUCKET, [self._uploads.arn_of_bucket])
+        if self._bulk:
+            self.network.allow_in_s3(bulk.READING, self._bulk.sources)
+            self.network.allow_in_s3(bulk.OF_BUCKETS, self._bulk.buckets)
         if named:
             self.network.allow_in_s3(_READING, named)
         region = Fn.join("", Fn.split("-", self.region))
@@ -222,6 +239,10 @@ class Facedex(Stack):
                 "UploadsBucket",
                 self._uploads.bucket.bucket_name,
                 "Put <CollectionId>/<ExternalImageId>.jpg here",
+            )
+        if self._bulk:
+            self._output(
+                "BulkStateMachine", self._bulk.arn, "Start an execution to index a bucket's photos"
             )
         if settings.dashboard:
             self._output(

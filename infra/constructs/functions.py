@@ -56,6 +56,7 @@ _WORKERS_PATIENCE: Final = 45
 _ELSEWHERE: Final = frozenset(
     {
         Need.S3,
+        Need.BULK,
         Need.VIDEO_QUEUE,
         Need.STREAM_QUEUE,
         Need.STREAMS,
@@ -190,7 +191,7 @@ class Functions(Construct):
         trigger = row.trigger if isinstance(row, OtherFunction) else None
         through = {
             "lambda": True,  # for its environment variables
-            "s3": Need.S3 in wanted or trigger is Trigger.UPLOADS,
+            "s3": Need.S3 in wanted or trigger in (Trigger.UPLOADS, Trigger.BULK),
             "secretsmanager": self._settings.auth is Auth.KEYS and uses_keys(row),
             "sqs": bool(wanted & {Need.VIDEO_QUEUE, Need.STREAM_QUEUE})
             or trigger in (Trigger.UPLOADS, Trigger.VIDEO, Trigger.STREAMS),

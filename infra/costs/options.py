@@ -18,6 +18,21 @@ def firewall(requests: int) -> float:
     )
 
 
+def bulk(photos: int) -> float:
+    """Return the dollars for photos of a bulk execution, besides their indexing.
+
+    Each is a workflow of the smallest billed memory, 64 MiB, which lasts as long as its function.
+    """
+    prices, measured = table("prices"), table("measured")
+    states, function = prices["step_functions"], measured["index_faces"]
+    milliseconds = function["milliseconds"] * measured["machine"]["lambda_factor"]
+    seconds = (milliseconds + measured["store"]["overhead_ms"]) / 1000
+    return float(
+        photos / MILLION * (states["million_requests"] + prices["s3"]["million_gets"])
+        + photos * seconds * 64 / 1024 * states["gib_second"]
+    )
+
+
 def rows(requests: int) -> list[tuple[str, str]]:
     """Return the settings and what they cost.
 
@@ -33,6 +48,11 @@ def rows(requests: int) -> list[tuple[str, str]]:
             f"{kms['key_month']:.2f} for a key of the stack's own, and"
             f" {kms['million_requests']:.2f} for a million uses of it: starts of functions,"
             " messages, uploads",
+        ),
+        (
+            "`bulk`",
+            f"{bulk(MILLION):.2f} for a million photos: workflows of Step Functions, reads of S3;"
+            " indexing costs as above, without the API Gateway",
         ),
         ("`flow_logs`", f"{logs:.2f} for each GiB of the log"),
         ("`database_logs`", f"{logs:.2f} for each GiB of the log"),

@@ -88,9 +88,16 @@ def local_names() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def stack(account: Account, local_names: None) -> Stack:
-    """Return the stack as docs/deploy.md deploys it, with films."""
+    """Return the stack as docs/deploy.md deploys it, with films and bulk executions."""
     topic = account.emulator.client("sns").create_topic(Name="done")["TopicArn"]
-    return account.deploy(environment="story", video="true", topics=topic)
+    return account.deploy(
+        environment="story",
+        video="true",
+        topics=topic,
+        bulk="true",
+        bulk_buckets="albums",
+        bulk_reports="reports/facedex",
+    )
 
 
 @pytest.fixture(scope="session")

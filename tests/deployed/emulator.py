@@ -88,6 +88,7 @@ class Emulator:
             "S3_DATA_DIR": str(folder / "s3"),
             "TMPDIR": str(folder / "tmp"),
             "NODE_PATH": str(modules),
+            "SFN_WAIT_SCALE": "0.01",  # pauses before repetitions of a step
             "IMDS_ENABLED": "0",
             "IOT_MTLS_ENABLED": "0",
             "DOCKER_HOST": "unix:///nonexistent",

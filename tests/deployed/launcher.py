@@ -6,6 +6,7 @@ changes the product. docs/deploy.md lists them for the reader, with what cannot 
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from collections.abc import Callable, Mapping
@@ -164,6 +165,11 @@ def main() -> None:
     add_firewall_resources()
     add_secret_arns()
     add_batch_permissions()
+    # Beside this file, which MiniStack's own Python runs without the tests' packages.
+    state_machines = importlib.import_module("state_machines")
+    state_machines.add_map_paths_and_results()
+    state_machines.add_ends_and_redrives()
+    state_machines.add_error_names()
     # Imported here, after the additions.
     from ministack.app import main as run
 

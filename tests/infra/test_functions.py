@@ -30,11 +30,14 @@ def test_a_deployment_has_only_the_functions_that_its_settings_ask_for(synthesis
     everything = {row.function for row in OPERATIONS.values()} | set(OTHER_FUNCTIONS)
     video = VIDEO | {"search_video_segment"}
     streams = STREAMS | {"run_stream_processor"}
+    bulk = {"index_bulk", "report_bulk"}
     assert len(streams) == 8
-    assert synthesis_of("default").function_names == everything - video - streams - {"access_keys"}
-    assert synthesis_of("keys").function_names == everything - video
+    assert synthesis_of("default").function_names == everything - video - streams - bulk - {
+        "access_keys"
+    }
+    assert synthesis_of("keys").function_names == everything - video - bulk
     assert synthesis_of("private").function_names == (
-        everything - video - streams - {"access_keys", "index_upload"}
+        everything - video - streams - bulk - {"access_keys", "index_upload"}
     )
 
 

@@ -122,6 +122,17 @@ def test_the_cdks_own_context_is_left_alone() -> None:
         ({"streams_concurrency": 1}, "streams_concurrency must be from 2 to 1000, not 1."),
         ({"uploads": False, "delete_faces": True}, "delete_faces, uploads_days and versioning go "),
         ({"uploads": False, "versioning": True}, "delete_faces, uploads_days and versioning go "),
+        ({"bulk": True}, "bulk=true needs bulk_buckets, the buckets whose photos may be indexed, "),
+        ({"bulk": True, "bulk_buckets": "albums"}, "bulk=true needs bulk_buckets, the buckets "),
+        ({"bulk_reports": "reports"}, "bulk_buckets and bulk_reports go with bulk=true alone."),
+        ({"bulk_buckets": "albums"}, "bulk_buckets and bulk_reports go with bulk=true alone."),
+        (
+            {"bulk": True, "bulk_buckets": "albums", "bulk_reports": "albums/reports"},
+            "bulk_reports must be in a bucket that bulk_buckets does not name: ",
+        ),
+        ({"bulk_buckets": "*"}, "bulk_buckets must be like my-photos, not '*'."),
+        ({"bulk_reports": "reports/*"}, "bulk_reports must be like my-reports/facedex, not "),
+        ({"bulk_concurrency": 0}, "bulk_concurrency must be from 1 to 1000, not 0."),
         ({"versions_days": 0}, "versions_days must be from 1 to 36500, not 0."),
         ({"kms_key": "mine"}, "kms_key must be create, or the ARN of a KMS key, not 'mine'."),
         (

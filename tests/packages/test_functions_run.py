@@ -110,6 +110,18 @@ def _upload_indexed(deployment: Deployment) -> None:
     assert names == [("ann",)]
 
 
+def _photo_of_a_bucket_indexed(deployment: Deployment) -> None:
+    run = deployment.prove("index_bulk", "friends")
+    assert (run.answer["Result"], run.answer["Faces"]) == ("indexed", 1), run.log
+    names = deployment.rows("index_bulk", "SELECT external_image_id FROM faces")
+    assert names == [("ann",)]
+
+
+def _summary_of_a_bulk_execution(deployment: Deployment) -> None:
+    run = deployment.prove("report_bulk", "nothing")
+    assert (run.answer["Status"], run.answer["Photos"]) == ("SUCCEEDED", 0), run.log
+
+
 PROOFS: Mapping[str, Proof] = {
     name: _answers(name, stage, shows)
     for name, stage, shows in (
@@ -153,6 +165,8 @@ PROOFS: Mapping[str, Proof] = {
     )
 } | {
     "access_keys": _list_of_access_keys,
+    "index_bulk": _photo_of_a_bucket_indexed,
+    "report_bulk": _summary_of_a_bulk_execution,
     "index_upload": _upload_indexed,
     "migrate": _answer_to_cloudformation,
     "run_stream_processor": _stream_searched,

@@ -76,6 +76,16 @@ def test_the_page_on_streams_contains_the_computed_prices() -> None:
     assert f"Rekognition asked {streams.rekognition(1, 0):,.0f} for the minutes" in said
 
 
+def test_the_page_on_imports_contains_the_computed_price() -> None:
+    prices = table("prices")
+    dollars = options.bulk(1_000_000)
+    requests = prices["step_functions"]["million_requests"] + prices["s3"]["million_gets"]
+    assert requests < dollars < 2 * requests
+    assert (
+        f"[{dollars:.2f} dollars for a million photos]" in PAGE.with_name("import.md").read_text()
+    )
+
+
 def test_the_firewall_costs_by_its_rules_and_by_the_request() -> None:
     prices, fixed = table("prices")["waf"], table("measured")["deployment"]
     idle = options.firewall(0)

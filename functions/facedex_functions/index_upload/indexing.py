@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
-from facedex.api.errors import InvalidImageFormatException
 from facedex.aws.uploads import Notice, Upload, index_request
-from facedex.runtime.model_change import with_current_model
 from facedex.runtime.services import Services
-from facedex.workflows.indexing import Indexed, index
+from facedex.workflows.indexing import Indexed
+from facedex.workflows.indexing_objects import index_object
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +35,4 @@ def index_upload(notice: Notice, upload: Upload, services: Services) -> IndexedU
         Exception: see ``facedex.runtime.faults`` for what each means.
     """
     request = index_request(notice, upload.metadata)
-    if not upload.data:
-        raise InvalidImageFormatException("The object has no bytes; upload a JPEG or PNG image.")
-    request |= {"Image": {"Bytes": upload.data}}
-    # No caller waits, and an object that had to be repeated too often would become a dead letter.
-    result = with_current_model(partial(index, request, services, patience=None))
-    return IndexedUpload(result, upload.tagged)
+    return IndexedUpload(index_object(request, upload, services), upload.tagged)

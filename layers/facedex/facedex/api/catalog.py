@@ -22,6 +22,8 @@ class Need(StrEnum):
     PACK = "pack"  # the pack's manifest only: version and calibration
     S3 = "s3"  # read access to the caller's images and videos
     UPLOADS = "uploads"  # the uploads bucket (read, list, tag) and its dead-letter queue (send)
+    BULK = "bulk"  # the buckets of bulk executions (read)
+    BULK_REPORTS = "bulk-reports"  # the bucket of their reports (read, list, write)
     VIDEO = "video"  # PyAV and lap, for functions that decode video
     VIDEO_QUEUE = "video-queue"  # sends work on stored video
     STREAM_QUEUE = "stream-queue"  # sends work on streaming video
@@ -39,6 +41,7 @@ class Trigger(StrEnum):
     STREAMS = "streams"  # SQS: stream processors that need a worker, one at a time
     DEPLOYMENT = "deployment"  # CloudFormation: a custom resource of the stack
     SCHEDULE = "schedule"  # EventBridge: every few hours
+    BULK = "bulk"  # Step Functions: steps of the bulk state machine
     OPERATOR = "operator"  # an operator: aws lambda invoke
 
 
@@ -215,6 +218,16 @@ OTHER_FUNCTIONS: Final[Mapping[str, OtherFunction]] = {
             _LARGE,
             60,
         ),
+        # The same for a photo of a bucket of the user's.
+        OtherFunction(
+            "index_bulk",
+            Trigger.BULK,
+            frozenset({Need.DATABASE, Need.MODELS, Need.BULK}),
+            _LARGE,
+            60,
+        ),
+        # A million lines take half a minute.
+        OtherFunction("report_bulk", Trigger.BULK, frozenset({Need.BULK_REPORTS}), 2 * _SMALL, 900),
         # A 30-second segment takes a few seconds; 4K video takes ten times as long.
         OtherFunction(
             "search_video_segment",

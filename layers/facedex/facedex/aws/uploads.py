@@ -143,11 +143,26 @@ def index_request(notice: Notice, metadata: Mapping[str, str]) -> dict[str, Any]
         request = read_request("IndexFaces", document)
     except ServiceError as error:
         raise InvalidUploadKey(f"The key {notice.key!r} cannot be used: {error}") from None
-    asked = {_METADATA[name]: value for name, value in metadata.items() if name in _METADATA}
+    return request | apply_metadata(document, metadata)
+
+
+def apply_metadata(document: dict[str, Any], metadata: Mapping[str, str]) -> dict[str, Any]:
+    """Return the checked request of IndexFaces with the members that an object's metadata set.
+
+    Args:
+        document: the request, in the service model's names.
+        metadata: the uploader's own, by lower-case name.
+
+    Raises:
+        InvalidUploadMetadata: if MaxFaces or QualityFilter cannot be used.
+    """
+    asked: dict[str, Any] = {
+        _METADATA[name]: value for name, value in metadata.items() if name in _METADATA
+    }
     if "MaxFaces" in asked and re.fullmatch("[0-9]{1,9}", asked["MaxFaces"]):
-        asked["MaxFaces"] = int(asked["MaxFaces"])  # type: ignore[assignment]
+        asked["MaxFaces"] = int(asked["MaxFaces"])
     try:
-        return request | read_request("IndexFaces", document | asked)
+        return read_request("IndexFaces", document | asked)
     except ServiceError as error:
         raise InvalidUploadMetadata(f"The object's metadata cannot be used: {error}") from None
 
@@ -186,6 +201,21 @@ def fetch(bucket: str, key: str, version: str | None = None) -> Upload | None:
         raise _unavailable(error) from error
     metadata = {name.lower(): value for name, value in found["Metadata"].items()}
     return Upload(data, metadata, found["ETag"], found.get("TagCount", 0) > 0)
+
+
+def read_beginning(bucket: str, key: str, length: int) -> bytes:
+    """Read the first bytes of an object, whatever its size.
+
+    Raises:
+        InternalServerError: if S3 does not return them now.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        found = client().get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{length - 1}")
+        return found["Body"].read()
+    except (ClientError, BotoCoreError) as error:
+        raise _unavailable(error) from error
 
 
 def etags(bucket: str, notice_key: str) -> dict[str, str]:

@@ -59,6 +59,18 @@ def image_id(collection: Collection, digest: bytes, external_image_id: str | Non
     return uuid5(_IMAGES, f"{collection.key}/{digest.hex()}/{external_image_id or ''}")
 
 
+def count_of_image(
+    connection: Connection, collection: Collection, digest: bytes, external_image_id: str | None
+) -> int:
+    """Return how many faces of a picture are stored; none if the collection has been deleted."""
+    (row,) = connection.execute(
+        "SELECT count(*) AS faces FROM faces JOIN collections USING (collection_key)"
+        " WHERE collection_key = %s AND image_id = %s AND deleted_at IS NULL",
+        (collection.key, image_id(collection, digest, external_image_id)),
+    )
+    return int(row.faces)
+
+
 def add_new(connection: Connection, collection: Collection, image: NewImage) -> list[StoredFace]:
     """Store the faces of an image that is new to the collection, in one round trip.
 
