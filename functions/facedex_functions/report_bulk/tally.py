@@ -80,7 +80,8 @@ def _line(result: ItemResult) -> Mapping[str, Any]:
     if result.output is not None:
         return result.output
     given = result.given
-    line = {"Photo": f"s3://{given['Order']['Bucket']}/{given['Key']}"}
+    # Step Functions may leave an input out.
+    line = {"Photo": f"s3://{given['Order']['Bucket']}/{given['Key']}" if given else ""}
     if result.kind == "PENDING":
         return {**line, "Result": Result.NOT_STARTED}
     message = ": ".join(part for part in (result.error, result.message) if part)

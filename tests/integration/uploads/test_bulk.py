@@ -189,7 +189,7 @@ def test_the_report_has_a_line_for_each_photo_and_counts_them(bucket: Bucket) ->
                 "Status": "TIMED_OUT",
             },
         ],
-        "PENDING": [{"Input": json.dumps({"Order": order, "Key": "zoe.jpg"})}],
+        "PENDING": [{"Input": json.dumps({"Order": order, "Key": "zoe.jpg"})}, {}],
     }
     folder = "reports/monday/11112222"
     listed: dict[str, list[dict[str, str]]] = {}
@@ -221,6 +221,7 @@ def test_the_report_has_a_line_for_each_photo_and_counts_them(bucket: Bucket) ->
         ],
         ["s3://album/slow.jpg", "failed", "0", "", "", "TIMED_OUT", ""],
         ["s3://album/zoe.jpg", "not started", "0", "", "", "", ""],
+        ["", "not started", "0", "", "", "", ""],
     ]
     assert json.loads(_read(bucket, "reports/monday/summary.json")) == summary
     assert summary == {
@@ -229,8 +230,8 @@ def test_the_report_has_a_line_for_each_photo_and_counts_them(bucket: Bucket) ->
         "Input": order,
         "Error": "States.ExceedToleratedFailureThreshold",
         "Report": f"s3://{bucket.name}/reports/monday/report.csv",
-        "Photos": 5,
-        "Results": {"indexed": 2, "failed": 2, "not started": 1},
+        "Photos": 6,
+        "Results": {"indexed": 2, "failed": 2, "not started": 2},
         "IndexedEarlier": 1,
         "FacesIndexedNow": 2,
         "FacesNotIndexed": {"LOW_SHARPNESS": 1},

@@ -226,7 +226,7 @@ OTHER_FUNCTIONS: Final[Mapping[str, OtherFunction]] = {
             _LARGE,
             60,
         ),
-        # A million lines take half a minute.
+        # A million lines take 14 s of a whole core, of which this memory has a third.
         OtherFunction("report_bulk", Trigger.BULK, frozenset({Need.BULK_REPORTS}), 2 * _SMALL, 900),
         # A 30-second segment takes a few seconds; 4K video takes ten times as long.
         OtherFunction(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _MANIFEST: Final = "/manifest.json"
 # The order in which results are read.
+_CHUNK: Final = 1 << 18  # bytes that are read at once
 _KINDS: Final = ("SUCCEEDED", "FAILED", "PENDING")
 
 
@@ -74,7 +75,7 @@ def read_results(bucket: str, manifest: str) -> Iterator[ItemResult]:
     listed = json.loads(client().get_object(Bucket=bucket, Key=manifest)["Body"].read())
     for kind in _KINDS:
         for file in listed["ResultFiles"].get(kind, ()):
-            lines = client().get_object(Bucket=bucket, Key=file["Key"])["Body"].iter_lines()
+            lines = client().get_object(Bucket=bucket, Key=file["Key"])["Body"].iter_lines(_CHUNK)
             for line in lines:
                 if line.strip():
                     yield _parse(kind, json.loads(line))
