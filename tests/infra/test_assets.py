@@ -36,6 +36,9 @@ def assembly(cdk: None, target: Target, tmp_path_factory: pytest.TempPathFactory
         {
             "architecture": target.architecture,
             "auth": "keys",
+            "bulk": "true",
+            "bulk_buckets": "my-albums",
+            "bulk_reports": "my-reports",
             "video": "true",
             "streams": "true",
             "video_streams": "arn:aws:kinesisvideo:eu-central-1:111122223333:stream/door/1",

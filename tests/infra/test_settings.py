@@ -130,6 +130,15 @@ def test_the_cdks_own_context_is_left_alone() -> None:
             {"bulk": True, "bulk_buckets": "albums", "bulk_reports": "albums/reports"},
             "bulk_reports must be in a bucket that bulk_buckets does not name: ",
         ),
+        (
+            {
+                "bulk": True,
+                "bulk_buckets": "albums",
+                "bulk_reports": "reports",
+                "bulk_concurrency": 401,
+            },
+            "bulk_concurrency (401) must not be above 400, 100 for each ACU of max_capacity: ",
+        ),
         ({"bulk_buckets": "*"}, "bulk_buckets must be like my-photos, not '*'."),
         ({"bulk_reports": "reports/*"}, "bulk_reports must be like my-reports/facedex, not "),
         ({"bulk_concurrency": 0}, "bulk_concurrency must be from 1 to 1000, not 0."),
