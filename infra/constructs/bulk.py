@@ -18,8 +18,8 @@ from aws_cdk.aws_lambda import Function
 from aws_cdk.aws_stepfunctions import CfnStateMachine
 from constructs import Construct, IConstruct
 
-from infra.constructs.bulk_definition import Place, definition, report_input
-from infra.constructs.encryption import allow_use
+from infra.constructs.bulk_definition import LABEL, Place, definition, report_input
+from infra.constructs.encryption import allow_use, encrypt_state_machine
 from infra.constructs.logs import log_group
 from infra.constructs.review import accept
 from infra.constructs.watching import PERIOD, Watch, Watched
@@ -228,6 +228,7 @@ class Bulk(Construct):
             ),
             tracing_configuration=CfnStateMachine.TracingConfigurationProperty(enabled=True),
         )
+        encrypt_state_machine(created, role, [self.arn, f"{self.arn}/{LABEL}"], settings)
         created.apply_removal_policy(RemovalPolicy.DESTROY)
         # Step Functions checks that it may write the log.
         created.node.add_dependency(role)

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+# Name of the map in the ARN of the state machine that its workflows run as.
+LABEL: Final = "Photos"
 _INVOKE: Final = "arn:aws:states:::lambda:invoke"
 
 # Errors that pass: the database pauses or fails over, S3 or Lambda is busy. With the 45 seconds
@@ -114,7 +116,7 @@ def definition(
             },
             "Index": {
                 "Type": "Map",
-                "Label": "Photos",
+                "Label": LABEL,
                 "ItemReader": {
                     "Resource": "arn:aws:states:::s3:listObjectsV2",
                     "Parameters": {"Bucket.$": "$.Bucket", "Prefix.$": "$.Prefix"},

@@ -6,7 +6,7 @@ construct library would allow more actions than are needed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from aws_cdk import Duration, Stack
@@ -19,6 +19,7 @@ from aws_cdk.aws_s3 import CfnBucket
 from aws_cdk.aws_secretsmanager import CfnSecret, Secret
 from aws_cdk.aws_sns import CfnTopic, Topic
 from aws_cdk.aws_sqs import CfnQueue, Queue
+from aws_cdk.aws_stepfunctions import CfnStateMachine
 from constructs import Construct
 
 from infra.constructs.removal import data_policy
@@ -117,7 +118,7 @@ def _create(stack: Stack, settings: StackSettings) -> Key:
         removal_policy=data_policy(settings),
     )
     ours = {"aws:SourceAccount": stack.account}
-    admitted = {
+    admitted: dict[str, Mapping[str, object]] = {
         # S3 sends the notifications of the uploads bucket to the encrypted queue.
         "s3.amazonaws.com": {"StringEquals": ours},
         # Alarms are sent to the encrypted topic.
@@ -129,16 +130,63 @@ def _create(stack: Stack, settings: StackSettings) -> Key:
             }
         },
     }
+    if settings.bulk:
+        # It writes the log of a state machine that the key encrypts.
+        admitted["delivery.logs.amazonaws.com"] = {
+            "StringEquals": {"kms:EncryptionContext:SourceArn": _every_log(stack)}
+        }
     for service, conditions in admitted.items():
         key.add_to_resource_policy(
             PolicyStatement(
                 principals=[ServicePrincipal(service)],
-                actions=list(_LOGGING if service.startswith("logs.") else _USE),
+                actions=_allowed(service),
                 resources=["*"],  # the key itself
                 conditions=conditions,
             )
         )
     return key
+
+
+def _allowed(service: str) -> list[str]:
+    if service.startswith("delivery."):
+        return ["kms:Decrypt"]
+    return list(_LOGGING if service.startswith("logs.") else _USE)
+
+
+def encrypt_state_machine(
+    machine: CfnStateMachine, role: Role, arns: Sequence[str], settings: StackSettings
+) -> None:
+    """Encrypt a state machine and its executions under the deployment's key, if there is one.
+
+    https://docs.aws.amazon.com/step-functions/latest/dg/encryption-at-rest.html
+
+    Args:
+        role: the state machine's.
+        arns: of the state machine, and of those that its Distributed Maps run as.
+    """
+    key = key_arn(role, settings)
+    if key is None:
+        return
+    machine.encryption_configuration = CfnStateMachine.EncryptionConfigurationProperty(
+        type="CUSTOMER_MANAGED_KMS_KEY", kms_key_id=key
+    )
+    for actions, context, values in (
+        (list(_USE), "aws:states:stateMachineArn", list(arns)),
+        (["kms:GenerateDataKey"], "SourceArn", [_every_log(role)]),  # for its log
+    ):
+        role.add_to_policy(
+            PolicyStatement(
+                actions=actions,
+                resources=[key],
+                conditions={"StringEquals": {f"kms:EncryptionContext:{context}": values}},
+            )
+        )
+
+
+def _every_log(scope: Construct) -> str:
+    """Return the encryption context of the service that delivers logs, which has this very star."""
+    stack = Stack.of(scope)
+    return f"arn:{stack.partition}:logs:{stack.region}:{stack.account}:*"
 
 
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html

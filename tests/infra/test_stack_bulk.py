@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
-from tests.infra.synthesis import Synthesis, listed
+from tests.infra.conftest import KEY
+from tests.infra.synthesis import Synthesis, listed, statements, synthesise
+
+PAGE = Path(__file__).parents[2] / "docs" / "deploy.md"
 
 _BUCKETS = ("my-albums", "my-scans")
 
@@ -137,8 +142,55 @@ def test_the_log_has_errors_without_names_and_the_deployments_key(synthesis_of: 
     properties = found.resources("AWS::Logs::LogGroup")[group]
     assert properties["LogGroupName"] == "/aws/vendedlogs/states/facedex-full-bulk"
     assert "KmsKeyId" in properties
-    through = json.dumps(_statements(found)["kms:GenerateDataKey"]["Condition"])
-    assert '"s3."' in through
+
+
+def test_executions_and_reports_are_encrypted_under_the_deployments_key(
+    synthesis_of: Any,
+) -> None:
+    found = synthesis_of("full")
+    assert _machine(found)["EncryptionConfiguration"] == {
+        "KmsKeyId": KEY,
+        "Type": "CUSTOMER_MANAGED_KMS_KEY",
+    }
+    role = _machine(found)["RoleArn"]["Fn::GetAtt"][0]
+    allowed = {
+        context: json.dumps(values)
+        for name, statement in statements(found.template)
+        if name.startswith(role.removesuffix(role[-8:]))
+        and "kms:GenerateDataKey" in listed(statement["Action"])
+        for context, values in statement["Condition"]["StringEquals"].items()
+    }
+    assert allowed.keys() == {
+        "kms:ViaService",
+        "kms:EncryptionContext:aws:states:stateMachineArn",
+        "kms:EncryptionContext:SourceArn",
+    }
+    assert '"s3."' in allowed["kms:ViaService"]
+    machines = allowed["kms:EncryptionContext:aws:states:stateMachineArn"]
+    assert ':stateMachine:facedex-full-bulk"' in machines
+    assert ':stateMachine:facedex-full-bulk/Photos"' in machines
+    written = _definition(found)["States"]["Index"]
+    assert written["Label"] == "Photos"
+
+
+def test_the_stacks_own_key_admits_the_delivery_of_the_log(cdk: None, tmp_path: Path) -> None:
+    settings = {"bulk": True, "bulk_buckets": "a-bucket", "bulk_reports": "reports"}
+    found = synthesise({**settings, "kms_key": "create"}, tmp_path / "keyed")
+    assert found.findings == []
+    ((_, key),) = found.resources("AWS::KMS::Key").items()
+    (statement,) = [
+        each
+        for each in key["KeyPolicy"]["Statement"]
+        if each["Principal"].get("Service") == "delivery.logs.amazonaws.com"
+    ]
+    assert statement["Action"] == "kms:Decrypt"
+    (context,) = statement["Condition"]["StringEquals"]
+    assert context == "kms:EncryptionContext:SourceArn"
+    (page,) = re.findall(r"With `bulk` also.*?```json\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    (shown,) = json.loads(page)
+    assert shown["Action"] == statement["Action"]
+    assert shown["Principal"] == statement["Principal"]
+    assert shown["Condition"]["StringEquals"].keys() == {context}
 
 
 def test_executions_that_do_not_succeed_are_reported_and_raise_an_alarm(
