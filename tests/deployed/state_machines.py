@@ -51,6 +51,7 @@ def add_map_paths_and_results() -> None:
 def add_ends_and_redrives() -> None:
     """Start no items of an execution that was stopped, and redrive an execution that failed."""
     run_states, handle_request = stepfunctions._run_sub_machine, stepfunctions.handle_request
+    fail_execution = stepfunctions._fail_execution
 
     def run(states: Any, first: str, given: Any, child: Any, context: Any) -> Any:
         map_run = stepfunctions._map_runs.get(child.get("mapRunArn"))
@@ -70,6 +71,12 @@ def add_ends_and_redrives() -> None:
             return _redrive(json.loads(body)["executionArn"])
         return await handle_request(method, path, headers, body, query)
 
+    def fail(execution: Any, error: str, cause: str) -> None:
+        # One that was stopped has ended already.
+        if execution["status"] == "RUNNING":
+            fail_execution(execution, error, cause)
+
+    stepfunctions._fail_execution = fail
     stepfunctions._run_sub_machine = run
     stepfunctions.handle_request = handle
 

@@ -14,6 +14,7 @@ from facedex.api.errors import InternalServerError, ServiceError
 from facedex.aws import objects
 from facedex.store import collections
 from facedex_functions.index_bulk.handler import lambda_handler
+from facedex_functions.report_bulk import handler
 from facedex_functions.report_bulk.handler import lambda_handler as report
 from tests.integration.uploads.bucket import Bucket
 
@@ -236,6 +237,24 @@ def test_the_report_has_a_line_for_each_photo_and_counts_them(bucket: Bucket) ->
         "FacesIndexedNow": 2,
         "FacesNotIndexed": {"LOW_SHARPNESS": 1},
     }
+
+
+def test_an_execution_whose_input_was_refused_has_a_summary(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handler, "_PATIENCE", 0.0)  # Step Functions writes no results here
+    ended = {
+        "executionArn": "arn:aws:states:us-east-1:123456789012:execution:facedex-dev-bulk:tuesday",
+        "status": "FAILED",
+        "input": "no JSON",
+        "error": "InvalidParameterException",
+        "cause": "Prefix must be text.",
+    }
+    report({"Execution": ended, "Bucket": bucket.name, "Prefix": ""}, _CONTEXT)
+    summary = json.loads(_read(bucket, "tuesday/summary.json"))
+    assert (summary["Error"], summary["Cause"]) == (ended["error"], ended["cause"])
+    assert (summary["Photos"], summary["Input"]) == (0, "no JSON")
+    assert "Report" not in summary
 
 
 def _read(bucket: Bucket, key: str) -> str:
