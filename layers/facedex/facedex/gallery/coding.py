@@ -35,6 +35,7 @@ _FINE_STEPS: Final = 250
 _ROOM: Final = 1.25
 # The error bounds may be exceeded by this factor before a vector counts as an outlier.
 _TOLERANCE: Final = 1.1
+_SAMPLE: Final = 8192  # vectors for the principal axes
 # The same for the numbers along the axes.
 _MARGIN: Final = 1.2
 # The offset of a byte in memory: FAISS's "8-bit direct signed" has unsigned bytes.
@@ -219,8 +220,9 @@ def _lengths(heads: NDArray[np.int8]) -> Vectors:
 
 def _basis(sample: Vectors, mean: Vectors) -> Vectors:
     """Return (d, d) orthonormal columns: the direction of the mean, then the principal axes."""
-    centred = sample.astype(np.float64) - mean
-    covariance = centred.T @ centred / len(sample)
+    some = sample[:: -(-len(sample) // _SAMPLE)]
+    centred = some.astype(np.float64) - mean
+    covariance = centred.T @ centred / len(some)
     direction = mean.astype(np.float64)
     length = float(np.linalg.norm(direction))
     if length < 1e-6:

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from facedex.gallery.coding import HEAD, Coder, Codes, Question, Vectors
 from facedex.gallery.scanning import SEGMENT, Ids, Nearest, Segment, scan
 
-# Rows that a first scan returns for each probe and segment; at most this many in a later one.
-_DEPTH: Final = 64
-_DEPTH_OF_MANY: Final = 256
-_FEW: Final = 16  # matches
+# Rows that the first scan returns for each probe, in all segments together, until it is known how
+# many are needed; at least and at most this many in each segment.
+_FIRST_DEPTH: Final = 1024
+_LEAST_DEPTH: Final = 16
 _MOST_DEPTH: Final = 8192
+# A quarter more than were needed before.
+_RESERVE: Final = 1.25
 _DEEPER: Final = 4
 # More outliers than this make every search slow.
 _MOST_OUTLIERS: Final = 256
@@ -62,6 +64,8 @@ class Resident:
         # Replaced, never changed, so that a search can use the one that it has read.
         self._segments: tuple[Segment, ...] = ()
         self.outliers: dict[tuple[int, int], None] = {}
+        # The depth that recent searches needed, by the order of magnitude of their limits.
+        self._depths: dict[int, float] = {}
 
     @property
     def nbytes(self) -> int:
@@ -138,13 +142,13 @@ class Resident:
             For each probe its candidates, or None if there are too many for a comparison.
         """
         questions = [self.coder.question(probe) for probe in probes]
-        segments, depth = self._segments, _DEPTH
-        if limit is None or limit > _FEW:
-            depth = _DEPTH_OF_MANY
+        segments = self._segments
         if not self.usable:
             return [None for _ in questions]
         if not segments:
             return [Candidates(self._outlier_ids(), min_score) for _ in questions]
+        known = self._depths.get((limit or 0).bit_length(), _FIRST_DEPTH / len(segments))
+        depth = min(max(_LEAST_DEPTH, int(_RESERVE * known)), _MOST_DEPTH)
         found = scan(segments, np.stack([question.head for question in questions]), depth)
         return [
             self._select(
@@ -180,10 +184,23 @@ class Resident:
             again = scan([segments[number] for number in deeper], question.head[None], depth)
             for number, nearest in zip(deeper, _of_probe(again, 0), strict=True):
                 found[number] = nearest
+        self._remember_depth(question, limit, floor, found)
         outliers = self._outlier_ids()
         if len(chosen) + len(outliers) > most:
             return None
         return Candidates(np.concatenate([chosen, outliers]), floor)
+
+    def _remember_depth(
+        self, question: Question, limit: int | None, floor: float, found: Sequence[Nearest]
+    ) -> None:
+        needed = max(
+            int((question.offset + question.step * products >= floor).sum())
+            for products, _ in found
+        )
+        magnitude = (limit or 0).bit_length()
+        known = self._depths.get(magnitude, 0.0)
+        # A single demanding search is forgotten slowly.
+        self._depths[magnitude] = max(needed, known + (needed - known) / 8)
 
     def _keep_outliers(self, ids: Ids) -> None:
         if self.usable:

@@ -9,6 +9,7 @@ numbers.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -27,12 +28,8 @@ if TYPE_CHECKING:
 MOST_CHANGES: Final = 20_000
 # Rows that are encoded together.
 _BATCH: Final = 65_536
-# Bytes of a row in Postgres's binary format, apart from the values: the number of columns, the
-# length of the id and of the vector; and the vector's own number of dimensions.
-_ROW: Final = 2 + 4 + 16 + 4
+# Bytes of the number of dimensions before a vector in Postgres's binary format.
 _DIMENSIONS: Final = 4
-_HEADER: Final = 19  # of the whole
-_TRAILER: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,34 +174,34 @@ def _read(
 def _batches(
     connection: Connection, kind: Kind, collection: Collection
 ) -> Iterator[tuple[Ids, NDArray[np.float32]]]:
-    query = (
-        f"COPY (SELECT {kind.key}, vector FROM {kind.table}"
-        f" WHERE collection_key = {collection.key:d} AND vector IS NOT NULL)"
-        " TO STDOUT (FORMAT binary)"
-    )
-    rows: list[bytes] = []
-    with connection.cursor() as cursor, cursor.copy(query) as copy:
-        skipped = _HEADER
-        for chunk in copy:
-            row = bytes(chunk)[skipped:]
-            skipped = 0
-            if len(row) <= _TRAILER:
-                continue
-            rows.append(row)
-            if len(rows) == _BATCH:
-                yield _parse(rows)
-                rows = []
-    if rows:
-        yield _parse(rows)
+    """Yield the ids and vectors of a gallery; the next ones are read while some are encoded."""
+    # Rows of a result cost a tenth of the processor time of rows of COPY, which libpq returns one
+    # by one.
+    with connection.cursor(binary=True) as cursor, ThreadPoolExecutor(1) as reader:
+        cursor.execute(
+            f"DECLARE gallery NO SCROLL CURSOR FOR"
+            f" SELECT uuid_send({kind.key}) || halfvec_send(vector) AS data FROM {kind.table}"
+            f" WHERE collection_key = {collection.key:d} AND vector IS NOT NULL"
+        )
+
+        def read() -> list[bytes]:
+            rows = cursor.execute(f"FETCH FORWARD {_BATCH} FROM gallery").fetchall()
+            return [bytes(row.data) for row in rows]
+
+        rows = read()
+        while rows:
+            following = reader.submit(read)
+            yield _parse(rows)
+            rows = following.result()
 
 
 def _parse(rows: list[bytes]) -> tuple[Ids, NDArray[np.float32]]:
-    """Return the ids and vectors of rows in Postgres's binary format."""
+    """Return the ids and vectors of rows with both in Postgres's binary format."""
     import numpy as np
 
     table = np.frombuffer(b"".join(rows), np.uint8).reshape(len(rows), -1)
-    ids = table[:, 2 + 4 : 2 + 4 + 16].copy().view(">u8").astype(np.uint64)
-    return ids, _vectors(table[:, _ROW + _DIMENSIONS :])
+    ids = np.ascontiguousarray(table[:, :16]).view(">u8").astype(np.uint64)
+    return ids, _vectors(table[:, 16 + _DIMENSIONS :])
 
 
 def _vectors(table: NDArray[np.uint8]) -> NDArray[np.float32]:
