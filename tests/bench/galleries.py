@@ -66,8 +66,9 @@ class People:
 
     @staticmethod
     def _unit(vectors: Vectors) -> Vectors:
-        unit: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-        return unit.astype(np.float16).astype(np.float32)
+        unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        rounded: Vectors = unit.astype(np.float16).astype(np.float32)
+        return rounded
 
 
 def fill(database_url: str, collection_id: str, faces: int, dimension: int) -> None:

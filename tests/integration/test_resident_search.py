@@ -2,71 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from typing import Any
-from uuid import UUID
-
 import numpy as np
 import pytest
 
-from facedex.gallery import resident as gallery_resident
-from facedex.store import associations, collections, copies, faces, users
-from facedex.store.collections import Collection
+from facedex.store import associations, collections, faces, users
 from facedex.store.database import Database
-from facedex.store.residents import Residents
-from facedex.store.search import Match, search, search_users
+from facedex.store.search import search, search_users
 from facedex.store.store_errors import CollectionNotFound, ModelMismatch
-from tests.integration.galleries import Vectors, index, make, unit_vectors
+from tests.integration.galleries import index, make, unit_vectors
+from tests.integration.residents import SIZE, answers, fill, find, near, warm
 
 pytest.importorskip("faiss")
-
-SIZE = 400
-
-
-@pytest.fixture
-def resident_database(database_url: str, database: Database) -> Iterator[Database]:
-    """Return a second process's view of the database: it has copies, the first has none."""
-    other = Database(database_url)
-    other.residents = Residents(other, 64 << 20, smallest=10)
-    yield other
-    other.close()
-
-
-def near(vectors: Vectors, seed: int = 7, spread: float = 0.02) -> Vectors:
-    noise = np.random.default_rng(seed).standard_normal(vectors.shape).astype(np.float32)
-    moved = vectors + spread * noise
-    unit: Vectors = moved / np.linalg.norm(moved, axis=1, keepdims=True)
-    return unit
-
-
-def fill(database: Database, name: str, vectors: Vectors, seed: str = "") -> list[UUID]:
-    found = []
-    for start in range(0, len(vectors), 100):
-        image = f"{seed}{start}".encode()
-        found += index(database, name, image, vectors[start : start + 100])
-    return [face.face_id for face in found]
-
-
-def find(
-    database: Database, collection: Collection, probes: Vectors, **options: Any
-) -> list[list[Match]]:
-    chosen = {"limit": 10, "min_score": 0.1} | options
-    with database.reading() as connection:
-        return search(connection, collection, list(probes), **chosen)
-
-
-def warm(database: Database, collection: Collection, probes: Vectors) -> None:
-    """Search until the copy is made."""
-    assert database.residents
-    find(database, collection, probes[:1])
-    assert database.residents.settle()
-    assert database.residents.resident_vectors
-
-
-def answers(database: Database) -> int:
-    assert database.residents
-    return database.residents.events["answers"]
 
 
 def test_memory_and_sql_give_the_same_answers(
@@ -221,143 +167,6 @@ def test_deleted_and_upgraded_collections_are_reported(
     collections.delete(database, "staff")
     with pytest.raises(CollectionNotFound):
         find(resident_database, collection, vectors[:1])
-
-
-def test_small_galleries_and_those_above_the_limit_are_searched_in_sql(
-    database: Database, database_url: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    collection = make(database)
-    vectors = unit_vectors(50)
-    fill(database, "staff", vectors)
-    for memory, smallest, large in ((64 << 20, 51, 0), (1000, 10, 1)):
-        other = Database(database_url)
-        other.residents = residents = Residents(other, memory, smallest=smallest)
-        for _ in range(3):
-            assert find(other, collection, vectors) == find(database, collection, vectors)
-            assert residents.settle()
-        assert residents.resident_bytes == residents.events["answers"] == 0
-        assert residents.events["too large"] == large
-        other.close()
-    assert caplog.text.count("does not fit into FACEDEX_GALLERY_MEMORY") == 1
-
-
-def test_the_least_recently_used_copy_leaves(database: Database, database_url: str) -> None:
-    vectors = unit_vectors(1000)
-    made = [make(database, name) for name in ("one", "two", "three")]
-    for each in made:
-        fill(database, each.collection_id, vectors)
-    other = Database(database_url)
-    memory = gallery_resident.memory_of(1100, 128) * 5 // 2
-    other.residents = residents = Residents(other, memory, smallest=10)
-    for each in (made[0], made[1], made[0], made[2]):
-        find(other, each, vectors[:1])
-        assert residents.settle()
-    assert residents.events["evictions"] == 1
-    before = answers(other)
-    find(other, made[0], vectors[:1])
-    find(other, made[2], vectors[:1])
-    assert answers(other) == before + 2
-    assert residents.resident_bytes <= memory
-    other.close()
-
-
-def test_a_reader_that_fell_behind_the_log_reads_the_gallery_again(
-    database: Database, resident_database: Database
-) -> None:
-    collection = make(database)
-    vectors = unit_vectors(SIZE)
-    ids = fill(database, "staff", vectors)
-    warm(resident_database, collection, vectors)
-    with database.transaction() as connection:
-        faces.delete(connection, collection, ids[:1])
-    for _ in range(2):
-        prune_now(database)
-    with database.reading() as connection:
-        assert connection.execute("SELECT FROM gallery_changes").rowcount == 0
-    residents = resident_database.residents
-    assert residents
-    for expected in (0, 0, 1):
-        before = answers(resident_database)
-        assert find(resident_database, collection, vectors[:1]) == find(
-            database, collection, vectors[:1]
-        )
-        assert residents.settle()
-        time.sleep(0.3)
-        assert answers(resident_database) - before == expected
-    assert residents.events["loads"] == 2
-    assert residents.events["fallbacks: the copy is not current"] == 1
-
-
-def prune_now(database: Database) -> None:
-    with database.transaction() as connection:
-        connection.execute("UPDATE gallery_log SET next_at = now()")
-    copies.prune(database)
-
-
-def test_the_log_is_pruned_only_when_it_is_due(database: Database) -> None:
-    make(database)
-    fill(database, "staff", unit_vectors(5))
-    prune_now(database)
-    copies.prune(database)
-    with database.reading() as connection:
-        assert connection.execute("SELECT FROM gallery_changes").rowcount == 5
-    prune_now(database)
-    with database.reading() as connection:
-        assert connection.execute("SELECT FROM gallery_changes").rowcount == 0
-
-
-def test_a_database_without_the_log_is_searched_in_sql(
-    database: Database, resident_database: Database, caplog: pytest.LogCaptureFixture
-) -> None:
-    collection = make(database)
-    vectors = unit_vectors(SIZE)
-    fill(database, "staff", vectors)
-    warm(resident_database, collection, vectors)
-    with database.transaction() as connection:
-        connection.execute("DROP TABLE gallery_log")
-    for _ in range(3):
-        assert find(resident_database, collection, vectors) == find(database, collection, vectors)
-    residents = resident_database.residents
-    assert residents
-    assert residents.resident_bytes == answers(resident_database) == 0
-    assert caplog.text.count("no log of changes") == 1
-
-
-@pytest.mark.parametrize("where", ["load", "search"])
-def test_without_memory_searches_are_answered_by_sql(
-    database: Database,
-    resident_database: Database,
-    where: str,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    collection = make(database)
-    vectors = unit_vectors(SIZE)
-    fill(database, "staff", vectors)
-    if where == "search":
-        warm(resident_database, collection, vectors)
-    fail = _raising(MemoryError())
-    monkeypatch.setattr(gallery_resident.Resident, where, fail)
-    residents = resident_database.residents
-    assert residents
-    for _ in range(3):
-        assert find(resident_database, collection, vectors) == find(database, collection, vectors)
-        assert residents.settle()
-    assert answers(resident_database) == 0
-    assert residents.events["fallbacks"] >= 1
-    assert caplog.text.count("MemoryError") == 1
-    monkeypatch.undo()
-    residents._refused.clear()
-    warm(resident_database, collection, vectors)
-    find(resident_database, collection, vectors)
-    assert answers(resident_database) == 1
-
-
-def _raising(error: Exception) -> Callable[..., Any]:
-    def fail(*_arguments: Any, **_options: Any) -> Any:
-        raise error
-
-    return fail
 
 
 def test_deleted_candidates_make_the_search_look_further(
