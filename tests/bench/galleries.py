@@ -57,12 +57,14 @@ class People:
 
     def draw(self, count: int) -> Vectors:
         noise = self._random.standard_normal((count, len(self._mean)), dtype=np.float32)
-        return self._unit(self._mean + noise @ self._axes)
+        moved: Vectors = self._mean + noise @ self._axes
+        return self._unit(moved)
 
     def other_photo(self, vector: Vectors) -> Vectors:
         """Return another vector of the same person."""
         (someone,) = self.draw(1)
-        return self._unit((0.65 * vector + 0.35 * someone)[None])[0]
+        (other,) = self._unit((0.65 * vector + 0.35 * someone)[None])
+        return np.asarray(other, np.float32)
 
     @staticmethod
     def _unit(vectors: Vectors) -> Vectors:

@@ -190,7 +190,7 @@ def test_several_probes_have_the_candidates_of_each_alone() -> None:
     vectors, ids = gallery("clusters", 5000, 128, 1), ids_of(5000)
     resident = Resident(vectors, 5000)
     resident.load(ids, vectors)
-    probes = [*list(gallery("random", 9, 128, 2)), vectors[7]]
+    probes = [*gallery("random", 4, 128, 2), vectors[7]]
     together = resident.search(probes, limit=10, min_score=0.1, most=MOST)
     for probe, found in zip(probes, together, strict=True):
         (alone,) = resident.search([probe], limit=10, min_score=0.1, most=MOST)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from facedex.gallery.batches import scan_above
+from facedex.gallery.choosing import choose
 from facedex.gallery.coding import HEAD, Coder, Codes, Question, Vectors
 from facedex.gallery.scanning import SEGMENT, Ids, Nearest, Segment, scan
 
@@ -17,6 +18,9 @@ from facedex.gallery.scanning import SEGMENT, Ids, Nearest, Segment, scan
 _FIRST_DEPTH: Final = 1024
 _LEAST_DEPTH: Final = 16
 _MOST_DEPTH: Final = 8192
+# Probes and matches with which a scan of all probes together is faster.
+_MANY: Final = 8
+_MOST_BATCHED: Final = 1000
 # A quarter more than were needed before.
 _RESERVE: Final = 1.25
 _DEEPER: Final = 4
@@ -147,6 +151,13 @@ class Resident:
             return [None for _ in questions]
         if not segments:
             return [Candidates(self._outlier_ids(), min_score) for _ in questions]
+        if len(questions) >= _MANY and limit is not None and limit <= _MOST_BATCHED:
+            batch = scan_above(segments, questions, limit, min_score)
+            if batch is not None:
+                return [
+                    self._select(question, limit, min_score, most, segments, nearest, None)
+                    for question, nearest in zip(questions, batch, strict=True)
+                ]
         known = self._depths.get((limit or 0).bit_length(), _FIRST_DEPTH / len(segments))
         depth = min(max(_LEAST_DEPTH, int(_RESERVE * known)), _MOST_DEPTH)
         found = scan(segments, np.stack([question.head for question in questions]), depth)
@@ -165,11 +176,17 @@ class Resident:
         most: int,
         segments: tuple[Segment, ...],
         found: list[Nearest],
-        depth: int,
+        depth: int | None,
     ) -> Candidates | None:
-        """Return the candidates of one probe, after deeper scans of segments that need them."""
+        """Return the candidates of one probe, after deeper scans of segments that need them.
+
+        Args:
+            depth: maximum number of rows that were found in a segment; None if all were found.
+        """
         while True:
-            floor, chosen = _choose(question, limit, min_score, segments, found)
+            floor, chosen = choose(question, limit, min_score, segments, found)
+            if depth is None:
+                break
             deeper = [
                 number
                 for number, (products, _) in enumerate(found)
@@ -184,7 +201,8 @@ class Resident:
             again = scan([segments[number] for number in deeper], question.head[None], depth)
             for number, nearest in zip(deeper, _of_probe(again, 0), strict=True):
                 found[number] = nearest
-        self._remember_depth(question, limit, floor, found)
+        if depth is not None:
+            self._remember_depth(question, limit, floor, found)
         outliers = self._outlier_ids()
         if len(chosen) + len(outliers) > most:
             return None
@@ -247,32 +265,3 @@ def segment_rows(expected: int) -> int:
 
 def _of_probe(found: Sequence[Nearest], number: int) -> list[Nearest]:
     return [(products[number], rows[number]) for products, rows in found]
-
-
-def _choose(
-    question: Question,
-    limit: int | None,
-    min_score: float,
-    segments: Sequence[Segment],
-    found: Sequence[Nearest],
-) -> tuple[float, Ids]:
-    """Return the score that the best vectors reach, and the ids of all that may reach it.
-
-    Args:
-        found: the rows of each segment with the best bounds.
-    """
-    estimates: list[NDArray[np.float64]] = []
-    ids: list[Ids] = []
-    for segment, (products, rows) in zip(segments, found, strict=True):
-        some = rows[question.offset + question.step * products.astype(np.float64) >= min_score]
-        some = some[segment.alive[some]]
-        ids.append(segment.ids[some])
-        estimates.append(segment.estimates(question, some))
-    estimate = np.concatenate(estimates)
-    floor = min_score
-    if limit is not None and len(estimate) >= limit:
-        # At least this many vectors have a higher score than the lowest of their lower bounds.
-        reached = np.partition(estimate, -limit)[-limit] - question.error_exact
-        floor = max(floor, float(reached))
-    chosen = estimate + question.error_exact >= floor
-    return floor, np.concatenate(ids)[chosen]

@@ -7,11 +7,11 @@ memory. It is imported on first use, because functions on Lambda do without it.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib.util import find_spec
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +22,28 @@ SEGMENT: Final = 65_536  # rows
 # Ids have 16 bytes, as two numbers.
 Ids = NDArray[np.uint64]  # (n, 2)
 # The nearest codes of each probe in one segment: products (p, k) and rows (p, k).
+Found = TypeVar("Found")
 Nearest = tuple[NDArray[np.float32], NDArray[np.int64]]
 
 
 def available() -> bool:
-    """Return whether the library that scans is installed."""
-    return find_spec("faiss") is not None
+    """Return whether the library that scans is installed, and exact on this processor."""
+    return find_spec("faiss") is not None and _is_exact()
+
+
+@cache
+def _is_exact() -> bool:
+    """Return whether FAISS computes the largest products of bytes exactly."""
+    import faiss
+
+    heads = np.array([[127, -128] * 64, [127] * 128, [-128] * 128], np.float32)
+    probes = np.array([[127] * 128, [-127] * 128, [127, -127] * 64], np.float32)
+    index = faiss.IndexScalarQuantizer(
+        128, faiss.ScalarQuantizer.QT_8bit_direct_signed, faiss.METRIC_INNER_PRODUCT
+    )
+    index.add(heads)
+    products, _ = index.search(probes, len(heads))
+    return bool((products == -np.sort(-(probes @ heads.T), axis=1)).all())
 
 
 class Segment:
@@ -68,6 +84,11 @@ class Segment:
         self.used = self.removed = 0
         self.ordered = False
         self._rows_by_id: dict[tuple[int, int], int] = {}
+
+    @property
+    def heads(self) -> NDArray[np.uint8]:
+        """The heads of the used rows, (n, h) uint8."""
+        return self._heads[: self.used]
 
     @property
     def room(self) -> int:
@@ -152,12 +173,17 @@ def scan(segments: Sequence[Segment], heads: NDArray[np.float32], count: int) ->
         heads: (p, h) float32, the heads of the questions.
         count: number of codes for each probe and segment.
     """
+    return run_on_all(segments, lambda segment: segment.nearest(heads, count))
+
+
+def run_on_all(segments: Sequence[Segment], work: Callable[[Segment], Found]) -> list[Found]:
+    """Return the results of a function for all segments, shared among all processors."""
     workers = min(_processors(), len(segments))
 
-    def scan_share(first: int) -> list[Nearest]:
-        return [segment.nearest(heads, count) for segment in segments[first::workers]]
+    def work_on_share(first: int) -> list[Found]:
+        return [work(segment) for segment in segments[first::workers]]
 
-    shares = list(_pool().map(scan_share, range(workers)))
+    shares = list(_pool().map(work_on_share, range(workers)))
     return [shares[number % workers][number // workers] for number in range(len(segments))]
 
 

@@ -1,0 +1,64 @@
+"""Searches for many probes at once have the candidates of single ones, from products of bytes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper
+
+from facedex.gallery import batches
+from facedex.gallery.resident import Candidates, Resident
+from tests.unit.test_gallery import KINDS, MOST, check, gallery, ids_of
+
+pytest.importorskip("faiss")
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_the_graphs_are_those_of_the_onnx_package(signed: bool) -> None:
+    right = TensorProto.INT8 if signed else TensorProto.UINT8
+    shapes = {"a": TensorProto.UINT8, "b": right, "c": TensorProto.INT32}
+    given = {
+        name: helper.make_tensor_value_info(name, t, [None, None]) for name, t in shapes.items()
+    }
+    graph = helper.make_graph(
+        [helper.make_node("MatMulInteger", ["a", "b", "y"] + ["y"] * (not signed), ["c"])],
+        "g",
+        [given["a"], given["b"]],
+        [given["c"]],
+        [helper.make_tensor("y", TensorProto.UINT8, [], [128])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    model.producer_name = ""
+    assert model.SerializeToString() == (batches.SIGNED if signed else batches.UNSIGNED)
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_products_are_exact(signed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if signed and not batches._signed_is_exact():
+        pytest.skip("this processor has no 8-bit dot products")
+    monkeypatch.setattr(batches, "_signed_is_exact", lambda: signed)
+    drawn = np.random.default_rng(1)
+    heads = drawn.integers(0, 256, (300, 128)).astype(np.uint8)
+    probes = drawn.integers(-127, 128, (128, 9)).astype(np.int8)
+    heads[0], probes[:, 0] = 255, 127
+    expected = (heads.astype(np.int32) - 128) @ probes.astype(np.int32)
+    assert np.array_equal(batches._products(heads, probes), expected)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("limit", "low"), [(10, 0.1), (1, -2.0), (900, -2.0)])
+def test_many_probes_have_the_candidates_of_each(kind: str, limit: int, low: float) -> None:
+    vectors, ids = gallery(kind, 3000, 128, 1), ids_of(3000)
+    resident = Resident(vectors, 3000)
+    resident.load(ids[:2500], vectors[:2500])
+    resident.add(ids[2500:], vectors[2500:])
+    resident.remove(ids[:40])
+    probes = [*gallery("random", 5, 128, 2), *vectors[:20], *vectors[-3:]]
+    together = resident.search(probes, limit=limit, min_score=low, most=MOST)
+    for probe, found in zip(probes, together, strict=True):
+        check(vectors[40:], ids[40:], probe, limit, low, found)
+        (alone,) = resident.search([probe], limit=limit, min_score=low, most=MOST)
+        assert isinstance(found, Candidates)
+        assert isinstance(alone, Candidates)
+        assert found.floor == pytest.approx(alone.floor, rel=1e-5, abs=1e-5)
+        assert len(found.ids) == pytest.approx(len(alone.ids), abs=20)
