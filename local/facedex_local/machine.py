@@ -53,6 +53,8 @@ _logger = logging.getLogger("facedex")
 
 _SWEEP: Final = 5.0  # seconds between searches for interrupted deletions and video tasks
 _REVIVE: Final = 1.0  # the same for streams, where a delay loses media
+_CHAIN: Final = 1.0  # seconds until a row of the audit log is chained, if no request does it
+_PRUNE: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +282,7 @@ def _sweeping() -> Iterator[None]:
     """Complete interrupted deletions and restart interrupted video work while the block runs."""
     from facedex.runtime import services
     from facedex.settings import settings
-    from facedex.store import collections, copies
+    from facedex.store import audit_upkeep, collections, copies
     from facedex.workflows import live_video, stored_video
 
     def sweep() -> None:
@@ -291,7 +293,18 @@ def _sweeping() -> Iterator[None]:
     def revive() -> None:
         live_video.sweep(services.database(), settings())
 
-    with _repeating("sweep", sweep, every=_SWEEP), _repeating("revive", revive, every=_REVIVE):
+    def chain() -> None:
+        audit_upkeep.chain_all(services.database())
+
+    def prune() -> None:
+        audit_upkeep.prune(services.database(), settings().audit_days)
+
+    with (
+        _repeating("sweep", sweep, every=_SWEEP),
+        _repeating("revive", revive, every=_REVIVE),
+        _repeating("chain", chain, every=_CHAIN),
+        _repeating("prune", prune, every=_PRUNE),
+    ):
         yield
 
 

@@ -16,9 +16,11 @@ from rich.table import Column, Table
 from facedex.settings import SettingError, read_keys_secret
 from facedex.store import access_keys
 from facedex.store.access_keys import Permission
+from facedex.store.audit import Trail
 from facedex.store.database import Connection
 from facedex.store.encryption import Cipher
 from facedex.store.store_errors import StoreError
+from facedex_cli.auditing.operator import by_operator
 from facedex_cli.commands import where
 from facedex_local import secret
 from facedex_local.postgres.database import opened
@@ -67,9 +69,11 @@ def create(read_only: bool, name: str, data_dir: Path, database_url: str | None)
     database alone does not reveal it.
     """
     permission = Permission.READ_ONLY if read_only else Permission.ALL
-    with _transaction(data_dir, database_url) as connection:
+    trail = by_operator("CreateAccessKey")
+    with _transaction(data_dir, database_url, trail) as connection:
         cipher = Cipher(read_keys_secret(secret.source(data_dir)))
         made = access_keys.create(connection, cipher, permission, name)
+        trail.touch(access_key=made.key.access_key_id)
     click.echo(f"export AWS_ACCESS_KEY_ID={made.key.access_key_id}")
     click.echo(f"export AWS_SECRET_ACCESS_KEY={made.secret}")
     click.echo("The secret is not shown again.", err=True)
@@ -98,7 +102,8 @@ def list_keys(data_dir: Path, database_url: str | None) -> None:
 @on_database
 def disable(access_key_id: str, data_dir: Path, database_url: str | None) -> None:
     """Disable the key ID until it is enabled again."""
-    with _transaction(data_dir, database_url) as connection:
+    trail = by_operator("DisableAccessKey", access_key=access_key_id)
+    with _transaction(data_dir, database_url, trail) as connection:
         access_keys.disable(connection, access_key_id)
 
 
@@ -107,7 +112,8 @@ def disable(access_key_id: str, data_dir: Path, database_url: str | None) -> Non
 @on_database
 def enable(access_key_id: str, data_dir: Path, database_url: str | None) -> None:
     """Enable the disabled key ID again."""
-    with _transaction(data_dir, database_url) as connection:
+    trail = by_operator("EnableAccessKey", access_key=access_key_id)
+    with _transaction(data_dir, database_url, trail) as connection:
         access_keys.enable(connection, access_key_id)
 
 
@@ -116,15 +122,21 @@ def enable(access_key_id: str, data_dir: Path, database_url: str | None) -> None
 @on_database
 def delete(access_key_id: str, data_dir: Path, database_url: str | None) -> None:
     """Delete the key ID permanently."""
-    with _transaction(data_dir, database_url) as connection:
+    trail = by_operator("DeleteAccessKey", access_key=access_key_id)
+    with _transaction(data_dir, database_url, trail) as connection:
         access_keys.delete(connection, access_key_id)
 
 
 @contextmanager
-def _transaction(data_dir: Path, database_url: str | None) -> Iterator[Connection]:
+def _transaction(
+    data_dir: Path, database_url: str | None, trail: Trail | None = None
+) -> Iterator[Connection]:
     """Open a transaction on the database; show expected errors as one sentence."""
     try:
-        with opened(data_dir, database_url) as database, database.transaction() as connection:
+        with (
+            opened(data_dir, database_url) as database,
+            database.recording(trail).transaction() as connection,
+        ):
             yield connection
     except (StartFailed, SettingError, StoreError) as error:
         raise click.ClickException(str(error)) from error

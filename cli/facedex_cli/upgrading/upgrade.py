@@ -11,6 +11,7 @@ from typing import Final
 from uuid import UUID
 
 from facedex.store import upgrades
+from facedex.store.audit import Names
 from facedex.store.collections import Collection
 from facedex.store.database import Database
 from facedex.store.faces import StoredFace
@@ -18,6 +19,7 @@ from facedex.store.upgrade_switch import switch
 from facedex.store.upgrades import StoredImage
 from facedex.vision.packs import Pack
 from facedex.workflows.tagging import PACK
+from facedex_cli.auditing.operator import by_operator
 from facedex_cli.importing.indexing import run_jobs
 from facedex_cli.importing.photos import Photo, Source, Unreadable
 from facedex_cli.upgrading.originals import NO_ORIGINAL, Originals
@@ -205,7 +207,10 @@ class Upgrade:
 
     def _switch(self, deletable: set[UUID]) -> list[StoredFace]:
         """Switch the collection unless faces lack a new vector; return those faces."""
-        with self._database.transaction() as connection:
+        names = Names(self._database.audit_secret)
+        name = names.collection(self._database.region, self._collection.collection_id)
+        trail = by_operator("UpgradeCollection", region=self._database.region, collection=name)
+        with self._database.recording(trail).transaction() as connection:
             lacking = upgrades.pending_faces(connection, self._collection)
             missing = switch(
                 connection,
@@ -214,6 +219,9 @@ class Upgrade:
                 pack=(PACK, self._pack.name),
                 without=list(deletable),
             )
+            # The faces that were deleted; without a switch, none was.
+            trail.touch(face.face_id for face in lacking)
+            trail.enabled = not missing
         self._outcome.missing = [Missing(face, self._reason(face)) for face in lacking]
         return missing
 

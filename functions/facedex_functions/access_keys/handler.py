@@ -17,9 +17,10 @@ from typing import Any, Final
 
 from facedex import invocation
 from facedex.runtime import services
-from facedex.settings import read_keys_secret, settings
+from facedex.settings import Audit, read_keys_secret, settings
 from facedex.store import access_keys
 from facedex.store.access_keys import AccessKey, Permission
+from facedex.store.audit import Trail, operator_trail
 from facedex.store.database import Connection
 from facedex.store.encryption import Cipher
 from facedex.store.store_errors import AccessKeyNotFound
@@ -49,17 +50,32 @@ def lambda_handler(event: Mapping[str, Any], context: object) -> Response:
     try:
         with (
             invocation.under(context),
-            services.database().transaction() as connection,
+            services.database()
+            .recording(_trail(action, event, context))
+            .transaction() as connection,
         ):
             return perform(connection, event)
     except AccessKeyNotFound as error:
         return {"Error": f"{error}."}
 
 
+def _trail(action: str, event: Mapping[str, Any], context: object) -> Trail | None:
+    """Return the audit log's row; CloudTrail has the caller of the invocation with this id."""
+    if action == "list" or settings().audit is Audit.OFF:
+        return None
+    return operator_trail(
+        f"{action.capitalize()}AccessKey",
+        getattr(context, "aws_request_id", ""),
+        access_key=event.get("AccessKeyId"),
+    )
+
+
 def _create(connection: Connection, event: Mapping[str, Any]) -> Response:
     permission = Permission.READ_ONLY if event.get("ReadOnly") else Permission.ALL
     cipher = Cipher(read_keys_secret(settings().keys_secret))
     created = access_keys.create(connection, cipher, permission, event.get("Name", ""))
+    if connection.trail:
+        connection.trail.touch(access_key=created.key.access_key_id)
     return {**_document(created.key), "SecretAccessKey": created.secret}
 
 

@@ -57,7 +57,9 @@ def associate_faces(request: Request, services: Services) -> Response:
             }
 
         token = request.get("ClientRequestToken")
-        return once(connection, collection, "AssociateFaces", token, request, associate)
+        response = once(connection, collection, "AssociateFaces", token, request, associate)
+        services.touch(face["FaceId"] for face in response["AssociatedFaces"])
+        return response
 
 
 def distinguish_faces(request: Request, services: Services) -> Response:

@@ -21,6 +21,7 @@ def delete_faces(request: Request, services: Services) -> Response:
         collection = collections.find(connection, request["CollectionId"], for_update=True)
         removed = faces.delete(connection, collection, wanted)
         users = faces.users_of(connection, collection, wanted)
+        services.touch(face_id for face_id in wanted if face_id in removed)
     return {
         "DeletedFaces": [face_id for face_id in wanted if face_id in removed],
         "UnsuccessfulFaceDeletions": [

@@ -29,7 +29,9 @@ def disassociate_faces(request: Request, services: Services) -> Response:
             }
 
         token = request.get("ClientRequestToken")
-        return once(connection, collection, "DisassociateFaces", token, request, disassociate)
+        response = once(connection, collection, "DisassociateFaces", token, request, disassociate)
+        services.touch(face["FaceId"] for face in response["DisassociatedFaces"])
+        return response
 
 
 lambda_handler = operation("DisassociateFaces", disassociate_faces)

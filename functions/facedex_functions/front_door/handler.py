@@ -21,18 +21,25 @@ from facedex.runtime.operation import Request
 def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     """Handle an API Gateway event of ``POST /``; Lambda's entry point."""
     with invocation.under(context):
-        return answer(event, JSON_1_1, _perform)
+        return answer(event, JSON_1_1, _perform, _operation(event.get("headers") or {}))
 
 
 def _perform(call: Call) -> bytes:
-    target = call.headers.get("x-amz-target", "")
-    service, _, name = target.partition(".")
-    if service != "RekognitionService" or name not in OPERATIONS:
+    name = _operation(call.headers)
+    if name not in OPERATIONS:
+        target = call.headers.get("x-amz-target", "")
         raise UnknownOperationException(
             f"X-Amz-Target {target[:80]!r} is not an operation of this service. Its operations are"
             f" {', '.join(OPERATIONS)}."
         )
     return endpoint(name).perform(call, _read)
+
+
+def _operation(headers: Mapping[str, str]) -> str:
+    """Return the operation that the target in a request's headers names, or an empty text."""
+    target = next((headers[name] for name in headers if name.lower() == "x-amz-target"), "")
+    service, _, name = target.partition(".")
+    return name if service == "RekognitionService" else ""
 
 
 def _read(call: Call) -> Request:

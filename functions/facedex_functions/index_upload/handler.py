@@ -19,6 +19,7 @@ from facedex.api.errors import ServiceError
 from facedex.aws import uploads
 from facedex.aws.dead_letters import plain_text, send_dead_letter
 from facedex.aws.uploads import MalformedNotification, Notice
+from facedex.runtime import audit
 from facedex.runtime.faults import is_foreseen, service_error
 from facedex.runtime.logs import get_logger
 from facedex.runtime.services import Services, owner
@@ -57,11 +58,14 @@ def _process_object(notified: NotifiedObject, record: SQSRecord, body: str) -> N
         record: the message.
         body: body of a message that names only this object.
     """
+    own = owner()
+    trail = audit.begin_upload(notified.notice.record, notified.message_id, own.region)
     try:
-        indexed = _update_collection(notified.notice)
+        indexed = _update_collection(notified.notice, Services(own, trail))
     except Exception as raised:
         error = service_error(raised)
         if error.status < 500:
+            audit.record_failure(trail, error, raised)
             _reject(notified, body, error)
             return
         if not is_foreseen(raised):
@@ -85,11 +89,9 @@ def _postpone(notified: NotifiedObject, record: SQSRecord, body: str, error: Ser
     return True
 
 
-def _update_collection(notice: Notice) -> IndexedUpload | None:
+def _update_collection(notice: Notice, services: Services) -> IndexedUpload | None:
     """Update the collection from the bucket; return None if there is nothing to index."""
-    current = settings()
-    services = Services(owner())
-    if current.uploads_delete_faces:
+    if services.settings.uploads_delete_faces:
         return mirror(notice, services)
     if notice.removed:
         return None

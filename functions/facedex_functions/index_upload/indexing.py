@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from facedex.aws.uploads import Notice, Upload, index_request
+from facedex.runtime import audit
 from facedex.runtime.services import Services
 from facedex.workflows.indexing import Indexed
 from facedex.workflows.indexing_objects import index_object
@@ -35,4 +36,7 @@ def index_upload(notice: Notice, upload: Upload, services: Services) -> IndexedU
         Exception: see ``facedex.runtime.faults`` for what each means.
     """
     request = index_request(notice, upload.metadata)
+    # An object that is replaced meanwhile is indexed several times, with a row for each.
+    audit.describe(services.trail, request, services.owner)
+    services = replace(services, trail=audit.follow(services.trail))
     return IndexedUpload(index_object(request, upload, services), upload.tagged)

@@ -9,12 +9,14 @@ the objects of that name.
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from hashlib import sha256
 from typing import Final
 
 from facedex.api.errors import ConflictException, InternalServerError, ServiceError
 from facedex.aws import uploads
 from facedex.aws.uploads import InvalidUploadKey, Notice, UnreadableUpload, Upload
+from facedex.runtime import audit
 from facedex.runtime.faults import service_error
 from facedex.runtime.services import Services
 from facedex.store import collections, faces
@@ -110,8 +112,14 @@ def _delete_replaced(
     collection_id: str, external_image_id: str, kept: list[bytes], services: Services
 ) -> int:
     """Delete the faces of other images; return the number kept because they belong to users."""
+    trail = audit.follow(services.trail, "DeleteUploadedFaces")
+    services = replace(services, trail=trail)
+    audit.describe(trail, {"CollectionId": collection_id}, services.owner)
     with suppress(CollectionNotFound), services.database.transaction() as connection:
         collection = collections.find(connection, collection_id, for_update=True)
-        _, users = faces.delete_replaced(connection, collection, external_image_id, kept=kept)
+        removed, users = faces.delete_replaced(connection, collection, external_image_id, kept=kept)
+        services.touch(removed)
+        if trail:
+            trail.enabled &= bool(removed)
         return users
     return 0

@@ -1,4 +1,4 @@
-"""Regular maintenance: remove deleted rows, and keep video jobs and streams going."""
+"""Regular maintenance: deleted rows, video jobs, streams and the audit log."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from facedex import invocation
 from facedex.runtime import services
 from facedex.runtime.metrics import record_metric
 from facedex.settings import settings
-from facedex.store import active_streams, collections, copies, stream_processors
+from facedex.store import active_streams, audit_upkeep, collections, copies, stream_processors
 from facedex.store.database import Database
 from facedex.workflows import live_video, stored_video
 
@@ -25,6 +25,8 @@ def lambda_handler(_event: Mapping[str, Any], context: Any) -> None:
             _report_streams(database)
         stored_video.sweep(database, settings())
         copies.prune(database)
+        audit_upkeep.chain_all(database)
+        audit_upkeep.prune(database, settings().audit_days)
         collections.sweep(database, seconds=max(0.0, invocation.remaining() - _SPARE))
 
 

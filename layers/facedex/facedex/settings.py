@@ -37,6 +37,18 @@ class Auth(StrEnum):
     IAM = "iam"
 
 
+class Audit(StrEnum):
+    """The requests that have a row in the audit log.
+
+    ``off``: none. ``changes``: those that may change data, and those that are denied. ``all``: also
+    those that read records.
+    """
+
+    OFF = "off"
+    CHANGES = "changes"
+    ALL = "all"
+
+
 class DatabaseAuth(StrEnum):
     """The authentication of a function to the database.
 
@@ -80,6 +92,8 @@ class Settings:
         disk: a directory on the database's disk if it is on this machine; empty otherwise.
         disk_reserve: mebibytes of free space on that disk below which writes are refused.
         auth: how callers are authenticated.
+        audit: the requests that have a row in the audit log.
+        audit_days: days after which a row of the audit log is removed.
         keys_secret: the key that encrypts the access keys' secrets: the text itself, ``file:PATH``,
             or ``secretsmanager:ARN``; empty without access keys.
         keys_cache: seconds for which an access key is cached.
@@ -125,6 +139,8 @@ class Settings:
     account: str
     region: str
     auth: Auth
+    audit: Audit = Audit.CHANGES
+    audit_days: int = 365
     keys_secret: str = field(default="", repr=False)
     keys_cache: int = 30
     own_key: str = field(default="", repr=False)
@@ -182,6 +198,8 @@ class Settings:
             account=read.text("FACEDEX_ACCOUNT", DEFAULT_ACCOUNT),
             region=read.text("AWS_REGION", DEFAULT_REGION),
             auth=read.auth("FACEDEX_AUTH"),
+            audit=read.audit("FACEDEX_AUDIT"),
+            audit_days=read.whole("FACEDEX_AUDIT_DAYS", 365, least=7),
             keys_secret=environment.get("FACEDEX_KEYS_SECRET", ""),
             keys_cache=read.whole("FACEDEX_KEYS_CACHE", 30),
             own_key=environment.get("FACEDEX_OWN_KEY", ""),
@@ -275,6 +293,9 @@ class _Reader:
     def auth(self, name: str) -> Auth:
         # No default: a deployment without this setting must not be open to every caller.
         return self._one_of(Auth, name, self.text(name))
+
+    def audit(self, name: str) -> Audit:
+        return self._one_of(Audit, name, self.text(name, Audit.CHANGES))
 
     def database_auth(self, name: str) -> DatabaseAuth:
         return self._one_of(DatabaseAuth, name, self.text(name, DatabaseAuth.PASSWORD))

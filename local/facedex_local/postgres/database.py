@@ -16,7 +16,9 @@ from facedex_local.start_errors import DatabaseFailed, DirectoryInUse
 
 
 @contextmanager
-def opened(directory: Path, url: str | None, *, connections: int = 1) -> Iterator[Database]:
+def opened(
+    directory: Path, url: str | None, *, connections: int = 1, migrates: bool = True
+) -> Iterator[Database]:
     """Connect to the database, with the configured region, and migrate it to this schema.
 
     Args:
@@ -24,6 +26,7 @@ def opened(directory: Path, url: str | None, *, connections: int = 1) -> Iterato
             does.
         url: the user's own Postgres, used instead.
         connections: maximum number of connections.
+        migrates: whether to migrate it.
 
     Raises:
         StartFailed: if there is no database and none can be started.
@@ -34,7 +37,8 @@ def opened(directory: Path, url: str | None, *, connections: int = 1) -> Iterato
         # What a release without regions stored belongs to the configured region.
         database = Database(place, connections=connections, region=environment.region())
         stack.callback(database.close)
-        migrate(database)
+        if migrates:
+            migrate(database)
         yield database
 
 

@@ -16,10 +16,11 @@ from facedex.access.authentication import Caller, authenticate
 from facedex.api import errors
 from facedex.api.arns import Owner, signed_region
 from facedex.api.writing import write_error
-from facedex.runtime import services
+from facedex.runtime import audit, services
 from facedex.runtime.faults import service_error
 from facedex.runtime.logs import get_logger, log_failure
 from facedex.runtime.refusals import count_refusal
+from facedex.store.audit import Trail
 
 _logger = get_logger(__name__)
 
@@ -35,6 +36,7 @@ class Call:
         path: the path parameters of the route.
         query: all values of each query parameter.
         body: text, or bytes if API Gateway encoded it in base64.
+        trail: the request's row of the audit log.
     """
 
     request_id: str
@@ -44,10 +46,11 @@ class Call:
     path: Mapping[str, str]
     query: Mapping[str, Sequence[str]]
     body: str | bytes
+    trail: Trail
 
 
 def answer(
-    event: Mapping[str, Any], content_type: str, act: Callable[[Call], bytes]
+    event: Mapping[str, Any], content_type: str, act: Callable[[Call], bytes], operation: str
 ) -> dict[str, Any]:
     """Return the response to an event: the result of ``act``, or the error that it raises.
 
@@ -55,14 +58,18 @@ def answer(
         event: a REST proxy event.
         content_type: of the response, errors included.
         act: returns the body of a successful response.
+        operation: the operation that the event names.
     """
     request_id = (event.get("requestContext") or {}).get("requestId") or str(uuid4())
+    trail: Trail | None = None
     try:
-        status, body = 200, act(_read_call(event, request_id))
+        trail = audit.begin(event, request_id, operation)
+        status, body = 200, act(_read_call(event, request_id, trail))
         headers = {}
     except Exception as raised:
         error = service_error(raised)
         count_refusal(error)
+        audit.record_failure(trail, error, raised)
         if isinstance(error, errors.InternalServerError):
             log_failure(_logger, "A request failed", raised, request_id=request_id)
         status, body = error.status, write_error(error.code, error.answer, request_id)
@@ -75,14 +82,16 @@ def answer(
     }
 
 
-def _read_call(event: Mapping[str, Any], request_id: str) -> Call:
+def _read_call(event: Mapping[str, Any], request_id: str, trail: Trail) -> Call:
     context = event.get("requestContext") or {}
     text = event.get("body") or ""
     body = b64decode(text) if event.get("isBase64Encoded") else text
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
     query = event.get("multiValueQueryStringParameters") or {}
     owner = services.owner(context.get("accountId"), signed_region(headers, query))
+    trail.touch(region=owner.region, **audit.claimed_caller(event))
     caller = authenticate(event, body, services.keyring)
+    audit.identify(trail, caller)
     # After the authentication, so that strangers cannot use up the callers' rate.
     if limit := services.rate_limit():
         limit.take()
@@ -94,4 +103,5 @@ def _read_call(event: Mapping[str, Any], request_id: str) -> Call:
         path=event.get("pathParameters") or {},
         query=query,
         body=body,
+        trail=trail,
     )

@@ -12,6 +12,7 @@ from facedex.api.media_types import JSON
 from facedex.api.reading import read_request
 from facedex.api.rest import choose_variant, read_members
 from facedex.api.writing import write_response
+from facedex.runtime import audit
 from facedex.runtime.gateway import Call, answer
 from facedex.runtime.model_change import with_current_model
 from facedex.runtime.services import Services
@@ -43,7 +44,7 @@ class Endpoint:
     def __call__(self, event: Mapping[str, Any], context: object) -> dict[str, Any]:
         """Handle an API Gateway event of the operation's REST route."""
         with invocation.under(context):
-            return answer(event, JSON, self._act)
+            return answer(event, JSON, self._act, self.name)
 
     def perform(
         self, call: Call, read: Callable[[Call], Request], variant: str | None = None
@@ -62,8 +63,11 @@ class Endpoint:
         name = variant or self.name
         with _parsing.hold(len(call.body)) if len(call.body) > _LARGE else nullcontext():
             request = read_request(name, read(call))
-        handle = partial(self._handlers[name], request, Services(call.owner))
-        return write_response(name, with_current_model(handle))
+        audit.describe(call.trail, request, call.owner)
+        services = Services(call.owner, call.trail)
+        response = with_current_model(partial(self._handlers[name], request, services))
+        audit.complete(call.trail, services, response)
+        return write_response(name, response)
 
     def _act(self, call: Call) -> bytes:
         return self.perform(call, self._read, choose_variant(self.name, call.query))

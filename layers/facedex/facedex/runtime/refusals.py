@@ -23,6 +23,11 @@ _REFUSALS: Final = (
 )
 
 
+def is_refusal(error: errors.ServiceError) -> bool:
+    """Return whether an error refuses the caller."""
+    return isinstance(error, _REFUSALS)
+
+
 def count_refusal(error: errors.ServiceError) -> None:
     """Count an error, if it refuses the caller and the process belongs to a deployment.
 
@@ -30,7 +35,7 @@ def count_refusal(error: errors.ServiceError) -> None:
         error: the response to a request. Its name is recorded; its message, which can contain the
             id of an access key, is not.
     """
-    if not isinstance(error, _REFUSALS) or not settings().deployment:
+    if not is_refusal(error) or not settings().deployment:
         return
     # Imported here, as most functions record no metric, and the import slows a cold start.
     from aws_lambda_powertools.metrics import MetricUnit, single_metric

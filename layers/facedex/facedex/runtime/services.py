@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from facedex.runtime.rate import RateLimit
+    from facedex.store.audit import Trail
     from facedex.store.collections import Collection
     from facedex.store.keyring import KeyRing
     from facedex.vision.attributes.networks import AttributePack
@@ -39,9 +40,11 @@ class Services:
 
     Attributes:
         owner: account and region of the request: no other region's collections are seen.
+        trail: the request's row of the audit log, which its first transaction writes.
     """
 
     owner: Owner
+    trail: Trail | None = None
 
     @property
     def settings(self) -> Settings:
@@ -51,7 +54,15 @@ class Services:
     @property
     def database(self) -> Database:
         """The database of this process, with the names of the request's region."""
-        return database().in_region(self.owner.region)
+        return database().in_region(self.owner.region).recording(self.trail)
+
+    def touch(self, faces: Iterable[object] | None = None, **members: str | None) -> None:
+        """Note in the audit log which faces and other records the request changes.
+
+        Call it in the transaction of the change. See :meth:`Trail.touch`.
+        """
+        if self.trail:
+            self.trail.touch(faces, **members)
 
     @property
     def pack(self) -> Pack:

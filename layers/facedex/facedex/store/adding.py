@@ -83,7 +83,12 @@ def add_new(connection: Connection, collection: Collection, image: NewImage) -> 
         model, is being upgraded or already has the image, nothing is stored and the list is empty;
         then call :func:`add`.
     """
-    return _insert(_ADD_NEW, connection, collection, image, image.faces, 0)
+    trail = connection.trail
+    if trail is None or not trail.is_due:
+        return _insert(_ADD_NEW, connection, collection, image, image.faces, 0)
+    added = _insert(_ADD_NEW_AND_RECORD, connection, collection, image, image.faces, 0)
+    trail.written = bool(added)
+    return added
 
 
 def add(connection: Connection, collection: Collection, image: NewImage) -> list[StoredFace]:
@@ -159,6 +164,11 @@ def _insert(
     first_number: int,
 ) -> list[StoredFace]:
     """Store these faces of an image, with numbers from ``first_number``."""
+    ids = [uuid4() for _ in faces]
+    entry = None
+    if query is _ADD_NEW_AND_RECORD and connection.trail:
+        connection.trail.touch(ids)
+        entry = connection.trail.text()
     rows = connection.execute(
         query,
         {
@@ -168,7 +178,7 @@ def _insert(
             "image": image_id(collection, image.digest, image.external_image_id),
             "digest": image.digest,
             "external": image.external_image_id,
-            "ids": [uuid4() for _ in faces],
+            "ids": ids,
             "numbers": list(range(first_number, first_number + len(faces))),
             "lefts": [face.box[0] for face in faces],
             "tops": [face.box[1] for face in faces],
@@ -176,13 +186,19 @@ def _insert(
             "heights": [face.box[3] for face in faces],
             "confidences": [face.confidence for face in faces],
             "vectors": [to_text(face.vector) for face in faces],
+            "entry": entry,
         },
     )
     return [stored_face(row) for row in rows]
 
 
-def _insertion(condition: str) -> str:
-    """Return the statement that stores faces if a condition holds."""
+def _insertion(condition: str, *, records: bool = False) -> str:
+    """Return the statement that stores faces if a condition holds.
+
+    Args:
+        condition: SQL.
+        records: whether it also writes the audit log's row, so that both are one transaction.
+    """
     return f"""
     WITH begun AS MATERIALIZED (
         SELECT {condition} AS may_store
@@ -199,10 +215,15 @@ def _insertion(condition: str) -> str:
         RETURNING {COLUMNS}, face_number
     ), changed AS (
         SELECT 1 AS faces, 0 AS users FROM added
-    ), counted AS ({COUNTED})
+    ), counted AS ({COUNTED}){_RECORDED if records else ""}
     SELECT {COLUMNS} FROM added ORDER BY face_number
     """
 
 
+_RECORDED: Final = """, recorded AS (
+        INSERT INTO audit_log (entry) SELECT %(entry)s FROM begun WHERE begun.may_store
+    )"""
+_BEGIN: Final = "begin_image(%(collection)s, %(image)s, %(model)s, %(upgrade)s)"
 _ADD: Final = _insertion("true")
-_ADD_NEW: Final = _insertion("begin_image(%(collection)s, %(image)s, %(model)s, %(upgrade)s)")
+_ADD_NEW: Final = _insertion(_BEGIN)
+_ADD_NEW_AND_RECORD: Final = _insertion(_BEGIN, records=True)

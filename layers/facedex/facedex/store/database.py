@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import copy
 from functools import cached_property
 from math import inf
@@ -19,6 +19,7 @@ from facedex.store.disk import Disk
 from facedex.store.store_errors import DatabaseFull, DatabaseUnavailable
 
 if TYPE_CHECKING:
+    from facedex.store.audit import Trail
     from facedex.store.residents import Residents
 
 
@@ -31,10 +32,12 @@ class Connection(psycopg.Connection[Any]):
     Attributes:
         region: the region, set whenever the connection is taken from the pool.
         residents: the copies of galleries in memory, set likewise; None if there are none.
+        trail: the audit log's row of the request, if it is to be written; set likewise.
     """
 
     region: str = ""
     residents: Residents | None = None
+    trail: Trail | None = None
 
 
 # The region of names if no other is given: the default of ``facedex.settings`` too.
@@ -98,6 +101,8 @@ class Database:
         self.region = region
         self.residents: Residents | None = None
         self._shared: Database | None = None
+        self._trail: Trail | None = None
+        self._pooled = pooled
         self._disk = disk
         self._statement_timeout = statement_timeout
         self._patience = patience if callable(patience) else lambda: patience
@@ -128,6 +133,16 @@ class Database:
         view.region, view._shared = region, self.whole
         return view
 
+    def recording(self, trail: Trail | None) -> Database:
+        """Return this database for a request: its first transaction writes the trail as well.
+
+        Args:
+            trail: the audit log's row of the request; None for transactions that write no row.
+        """
+        view = copy(self)
+        view._trail, view._shared = trail, self.whole
+        return view
+
     @contextmanager
     def transaction(self, *, frees: bool = False) -> Iterator[Connection]:
         """Yield a connection in a transaction: committed at the end, rolled back on any exception.
@@ -142,6 +157,8 @@ class Database:
         self.require_room(frees=frees)
         with self._connection() as connection:
             yield connection
+            if connection.trail and connection.trail.is_due:
+                self._commit(connection, connection.trail)
 
     @contextmanager
     def autocommit(self) -> Iterator[Connection]:
@@ -184,7 +201,7 @@ class Database:
     def _connection(self) -> Iterator[Connection]:
         try:
             connection = self._acquire()
-            connection.region = self.region
+            connection.region, connection.trail = self.region, self._trail
             connection.residents = self.whole.residents
             try:
                 with connection:
@@ -213,10 +230,24 @@ class Database:
         """The deployment's own random key, the same for every process on this database."""
         return self.whole._secret  # read once, not once for each view
 
+    @property
+    def audit_secret(self) -> bytes:
+        """The deployment's own key of the digests in the audit log."""
+        return self.whole._audit_secret
+
     @cached_property
     def _secret(self) -> bytes:
+        return self._read_secret("signing")
+
+    @cached_property
+    def _audit_secret(self) -> bytes:
+        return self._read_secret("audit")
+
+    def _read_secret(self, name: str) -> bytes:
         with self.reading() as connection:
-            row = connection.execute("SELECT value FROM secrets WHERE name = 'signing'").fetchone()
+            row = connection.execute(
+                "SELECT value FROM secrets WHERE name = %s", (name,)
+            ).fetchone()
         if row is None:
             raise DatabaseUnavailable("The database has no schema yet; run its migrations.")
         return bytes(row.value)
@@ -231,6 +262,16 @@ class Database:
         if self.whole.residents:
             self.whole.residents.close()
         self._pool.close()
+
+    def _commit(self, connection: Connection, trail: Trail) -> None:
+        """Write a trail and commit the transaction, in the round trip that the commit takes."""
+        from facedex.store.audit import write
+
+        # Not all proxies support pipelines.
+        with nullcontext() if self._pooled else connection.pipeline():
+            write(connection, trail.text())
+            connection.commit()
+        trail.written = True
 
     def _acquire(self) -> Connection:
         """Return a connection of the pool; wait while a database starts or resumes."""

@@ -80,7 +80,7 @@ def delete_replaced(
     external_image_id: str,
     *,
     kept: Sequence[bytes],
-) -> tuple[int, int]:
+) -> tuple[set[UUID], int]:
     """Remove the faces with an external id, except those of the kept images.
 
     Faces of users remain, as with :func:`delete`.
@@ -89,7 +89,8 @@ def delete_replaced(
         kept: the SHA-256 digests of the images whose faces remain.
 
     Returns:
-        The number of faces removed, and of those that remain because they belong to a user.
+        The ids of the faces that were removed, and the number of those that remain because they
+        belong to a user.
     """
     rows = connection.execute(
         "SELECT face_id FROM faces WHERE collection_key = %s AND external_image_id = %s"
@@ -98,7 +99,7 @@ def delete_replaced(
     )
     found = [row.face_id for row in rows]
     removed = delete(connection, collection, found) if found else set()
-    return len(removed), len(found) - len(removed)
+    return removed, len(found) - len(removed)
 
 
 def page(

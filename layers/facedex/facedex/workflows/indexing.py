@@ -15,7 +15,7 @@ from facedex.runtime.logs import get_logger
 from facedex.runtime.services import Services
 from facedex.store import adding, collections, upgrades
 from facedex.store.collections import Collection, find_recent
-from facedex.store.database import Connection, Database
+from facedex.store.database import Connection
 from facedex.store.faces import Box, StoredFace
 from facedex.store.store_errors import ModelMismatch
 from facedex.workflows import attributes, pictures
@@ -81,16 +81,17 @@ def index(
         ],
     )
     prepared = _prepare_upgrade(services, seen, picture) if seen.upgrading_to else None
-    collection, stored = _store(services.database, seen, image, prepared)
+    collection, stored = _store(services, seen, image, prepared)
     return Indexed(
         collection.model_version, list(zip(stored, chosen, strict=True)), list(unindexed)
     )
 
 
 def _store(
-    database: Database, seen: Collection, image: adding.NewImage, prepared: _Prepared | None
+    services: Services, seen: Collection, image: adding.NewImage, prepared: _Prepared | None
 ) -> tuple[Collection, Sequence[StoredFace]]:
     """Store the faces; return the collection that has the name now, and the faces' records."""
+    database = services.database
     if image.faces and not seen.upgrading_to:
         database.require_room()
         with database.autocommit() as connection:
@@ -107,6 +108,7 @@ def _store(
                 " meantime; try again."
             )
         stored = adding.add(connection, collection, image)
+        services.touch(face.face_id for face in stored)
         if prepared:
             prepared.store(connection, collection, stored)
         return collection, stored

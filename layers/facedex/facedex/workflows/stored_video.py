@@ -54,9 +54,10 @@ def begin(
         raise InvalidParameterException(
             f"This service may not publish to {topic}; its operator chooses the allowed topics."
         )
-    with services.database.transaction() as connection:
+    with services.database.reading() as connection:
         started = jobs.find_repeated(connection, operation, token, request)
     if started:
+        services.touch(job=started)
         return started
     if topic:
         require_topic(topic)
@@ -83,6 +84,7 @@ def begin(
             limit=settings.video_jobs,
             days=settings.video_expiry,
         )
+        services.touch(job=job_id)
     send(services.database, settings, job_id)
     return job_id
 
