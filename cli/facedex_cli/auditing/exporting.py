@@ -38,6 +38,9 @@ COLUMNS: Final = (
 _FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r")
 
 Advance = Callable[[int], None]
+# None if the row was removed, a text if it was replaced by one that is not an entry.
+Entry = dict[str, Any] | str | None
+_Write = Callable[[Link, bytes, Entry, str | None], None]
 
 
 def export(
@@ -79,8 +82,9 @@ def export(
     previous, written = start.hash, 0
     for read, link in enumerate(_until(database, start.position, head.position), 1):
         entry = _parse(link)
-        if entry is None or wanted.matches(entry):
-            name = names.get((entry or {}).get("collection", ""))
+        members = entry if isinstance(entry, dict) else {}
+        if not members or wanted.matches(members):
+            name = names.get(members.get("collection", ""))
             write(link, previous, entry, name)
             written += 1
         previous = link.hash
@@ -95,17 +99,17 @@ def _until(database: Database, after: int, last: int) -> Iterator[Link]:
         yield link
 
 
-def _parse(link: Link) -> dict[str, Any] | None:
-    """Return the entry, or None if the log was tampered with; ``verify`` says how."""
+def _parse(link: Link) -> Entry:
+    """Return the entry; one that was replaced by another text as that text."""
     try:
-        entry = json.loads(link.entry or "null")
-        return entry if isinstance(entry, dict) and "time" in entry else None
+        entry = None if link.entry is None else json.loads(link.entry)
+        return entry if entry is None or isinstance(entry, dict) else link.entry
     except ValueError:
-        return None
+        return link.entry
 
 
-def _write_json(output: TextIO) -> Callable[[Link, bytes, dict[str, Any] | None, str | None], None]:
-    def write(link: Link, previous: bytes, entry: dict[str, Any] | None, name: str | None) -> None:
+def _write_json(output: TextIO) -> _Write:
+    def write(link: Link, previous: bytes, entry: Entry, name: str | None) -> None:
         row = {
             "position": link.position,
             "id": link.id,
@@ -119,14 +123,14 @@ def _write_json(output: TextIO) -> Callable[[Link, bytes, dict[str, Any] | None,
     return write
 
 
-def _write_csv(output: TextIO) -> Callable[[Link, bytes, dict[str, Any] | None, str | None], None]:
+def _write_csv(output: TextIO) -> _Write:
     writer = csv.DictWriter(output, COLUMNS, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
 
-    def write(link: Link, _: bytes, entry: dict[str, Any] | None, name: str | None) -> None:
+    def write(link: Link, _: bytes, entry: Entry, name: str | None) -> None:
+        members = entry if isinstance(entry, dict) else {}
         own = {"position": link.position, "hash": link.hash.hex(), "collection_name": name}
-        faces = " ".join((entry or {}).get("faces", ()))
-        row = {**(entry or {}), "faces": faces, **own}
+        row = {**members, "faces": " ".join(members.get("faces", ())), **own}
         writer.writerow({column: _cell(value) for column, value in row.items()})
 
     return write

@@ -218,7 +218,7 @@ def _read_row(line: str, number: int) -> tuple[bytes, Link]:
 
     try:
         row = json.loads(line)
-        entry = None if row["entry"] is None else canonical(row["entry"])
+        entry = canonical(row["entry"]) if isinstance(row["entry"], dict) else row["entry"]
         link = Link(int(row["position"]), int(row["id"]), bytes.fromhex(row["hash"]), entry)
         return bytes.fromhex(row["previous"]), link
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -36,6 +36,7 @@ _RATE: Final = 10.0
 # The access key that a request names. A secret has other characters, so that one which a client
 # sends in its place is not written.
 _CLAIMED: Final = re.compile(r"Credential=([A-Z0-9]{16,32})/")
+_LONGEST: Final = 256  # characters of a text that a message contains
 _JOB: Final = re.compile(r"[0-9a-f]{64}")
 _RESOURCES: Final = {"collection": "collection", "streamprocessor": "processor"}
 
@@ -80,9 +81,9 @@ def begin_upload(record: Mapping[str, Any], message_id: str, region: str) -> Tra
         "request": message_id,
         "operation": "IndexUpload",
         "region": region,
-        "caller": (record.get("userIdentity") or {}).get("principalId"),
+        "caller": _text_in(record.get("userIdentity"), "principalId"),
         "caller_kind": CallerKind.S3,
-        "source": (record.get("requestParameters") or {}).get("sourceIPAddress"),
+        "source": _text_in(record.get("requestParameters"), "sourceIPAddress"),
     }
     return Trail(members, enabled=settings().audit is not Audit.OFF)
 
@@ -186,6 +187,12 @@ def claimed_caller(event: Mapping[str, Any]) -> dict[str, str]:
     text = headers.get("authorization") or f"Credential={query.get('X-Amz-Credential', '')}"
     found = _CLAIMED.search(text)
     return {"caller": found[1], "caller_kind": CallerKind.CLAIMED} if found else {}
+
+
+def _text_in(members: object, name: str) -> str | None:
+    """Return a text in a part of a message, which can have any form."""
+    value = members.get(name) if isinstance(members, Mapping) else None
+    return value[:_LONGEST] if isinstance(value, str) else None
 
 
 def _notes_denials(trail: Trail) -> bool:

@@ -79,10 +79,10 @@ class Filter:
 
     def matches(self, entry: dict[str, Any]) -> bool:
         """Return whether an entry is asked for."""
-        time = datetime.fromisoformat(entry["time"])
+        time = datetime.fromisoformat(entry["time"]) if "time" in entry else None
         return (
-            (self.since is None or time >= self.since)
-            and (self.until is None or time < self.until)
+            (self.since is None or time is None or time >= self.since)
+            and (self.until is None or time is None or time < self.until)
             and self.collection in (None, entry.get("collection"))
             and self.user in (None, entry.get("user"))
             and (self.face is None or self.face in entry.get("faces", ()))

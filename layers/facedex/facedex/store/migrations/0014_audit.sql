@@ -125,15 +125,17 @@ FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change();
 CREATE TRIGGER unchanged BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_anchors
 FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change();
 
--- An anchor has the hash of its row, which is at least a week old.
+-- An anchor has the hash of its row, and no row up to it is younger than a week.
 CREATE FUNCTION check_audit_anchor() RETURNS trigger
 LANGUAGE plpgsql
 AS $$
 BEGIN
     IF NOT EXISTS (
+        SELECT FROM audit_chain WHERE position = NEW.position AND hash = NEW.hash
+    ) OR EXISTS (
         SELECT FROM audit_chain JOIN audit_log USING (id)
-        WHERE position = NEW.position AND hash = NEW.hash
-            AND (entry::jsonb ->> 'time')::timestamptz < now() - interval '7 days'
+        WHERE position <= NEW.position
+            AND (entry::jsonb ->> 'time')::timestamptz >= now() - interval '7 days'
     ) THEN
         RAISE EXCEPTION 'The audit log is append-only: a row of the last 7 days is not removed.'
             USING ERRCODE = 'insufficient_privilege';
@@ -181,14 +183,15 @@ $$;
 CREATE TRIGGER kept AFTER DELETE ON audit_chain
 REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION check_link_removal();
 
--- Functions that run with their owner's rights find only the tables of this schema.
+-- These functions find only the tables of this schema, whoever calls them.
 DO $$
 DECLARE
     function text;
 BEGIN
     FOREACH function IN ARRAY ARRAY[
         'audit_digest(text, text)', 'chain_audit(integer)', 'queue_audit()',
-        'prune_audit(bigint, text)'
+        'prune_audit(bigint, text)', 'refuse_audit_change()', 'check_audit_anchor()',
+        'check_audit_removal()', 'check_link_removal()'
     ] LOOP
         EXECUTE format('ALTER FUNCTION %s SET search_path = %I, pg_temp', function, current_schema());
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', function);
