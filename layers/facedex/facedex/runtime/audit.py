@@ -118,7 +118,8 @@ def describe(trail: Trail | None, request: Mapping[str, Any], owner: Owner) -> N
     processor = request.get("Name")
     if arn := request.get("ResourceArn"):
         kind, _, name = arn.split(":", 5)[-1].partition("/")
-        members[_RESOURCES[kind]] = names.digest(_RESOURCES[kind], f"{region}/{name}")
+        if resource := _RESOURCES.get(kind):
+            members[resource] = names.digest(resource, f"{region}/{name}")
     if collection:
         members["collection"] = names.collection(region, collection)
         if user := request.get("UserId"):
