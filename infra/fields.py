@@ -7,11 +7,13 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, ConfigDict
 from pydantic.dataclasses import dataclass
 
+from facedex.settings import Audit
 from facedex_models import manifests
 from infra.packages import DEFAULT, DEPLOYABLE
 from infra.values import (
     Architecture,
     ArchitectureOption,
+    AuditOption,
     Auth,
     AuthOption,
     Choice,
@@ -65,6 +67,8 @@ class StackFields:
         python: Lambda's Python version.
         auth: how callers authenticate: iam, keys (the product's own access keys), or none (private
             only).
+        audit: requests with a row in the audit log: off, changes, or all.
+        audit_days: days for which these rows are kept.
         endpoint: regional (public, TLS), or private (through your own VPC endpoints).
         vpc_endpoints: ids of the execute-api interface endpoints that may call a private API.
         cidr: addresses of the stack's own network.
@@ -125,6 +129,8 @@ class StackFields:
     architecture: ArchitectureOption = Architecture.ARM64
     python: Annotated[str, AfterValidator(one_of(DEPLOYABLE))] = DEFAULT.python
     auth: AuthOption = Auth.IAM
+    audit: AuditOption = Audit.CHANGES
+    audit_days: Annotated[Whole, within(7, 36_500)] = 365
     endpoint: ReachOption = Reach.REGIONAL
     vpc_endpoints: Annotated[Texts, like(r"vpce-[0-9a-f]{8,}", "vpce-0a1b2c3d")] = ()
     cidr: Network = "10.60.0.0/22"

@@ -15,6 +15,8 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator
 
+from facedex.settings import Audit
+
 _Number = TypeVar("_Number", int, float)
 
 
@@ -177,6 +179,7 @@ Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
 AuthOption = Annotated[Auth, BeforeValidator(_member(Auth))]
 ReachOption = Annotated[Reach, BeforeValidator(_member(Reach))]
 RetentionOption = Annotated[Retention, BeforeValidator(_member(Retention))]
+AuditOption = Annotated[Audit, BeforeValidator(_member(Audit))]
 TrafficOption = Annotated[Traffic, BeforeValidator(_member(Traffic))]
 ChoiceOption = Annotated[Choice, BeforeValidator(_choice)]
 ArchitectureOption = Annotated[Architecture, BeforeValidator(_member(Architecture))]

@@ -93,6 +93,8 @@ class Functions(Construct):
         self._signing = code_signing(self, settings)
         self._environment = {
             "FACEDEX_ACCOUNT": Stack.of(self).account,
+            "FACEDEX_AUDIT": settings.audit.value,
+            "FACEDEX_AUDIT_DAYS": str(settings.audit_days),
             "FACEDEX_AUTH": settings.auth.value,
             "FACEDEX_CONNECTIONS": "2",  # a copy of a function answers one request at a time
             "FACEDEX_DATABASE_AUTH": "iam",

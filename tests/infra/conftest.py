@@ -47,6 +47,8 @@ VARIANTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "hardened": {
         "environment": "hard",
         "auth": "keys",
+        "audit": "all",
+        "audit_days": "400",
         "kms_key": "create",
         "flow_logs": "all",
         "database_logs": "true",

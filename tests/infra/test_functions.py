@@ -159,3 +159,11 @@ def _routes(found: Synthesis) -> dict[tuple[str, str], tuple[str, str]]:
         )
         for method in found.resources("AWS::ApiGateway::Method").values()
     }
+
+
+def test_functions_write_the_audit_log_that_the_setting_names(synthesis_of: Any) -> None:
+    for name, chosen in (("default", ("changes", "365")), ("hardened", ("all", "400"))):
+        found = synthesis_of(name)
+        for function in ("front_door", "delete_faces", "index_upload", "sweep"):
+            variables = found.function(function)["Environment"]["Variables"]
+            assert (variables["FACEDEX_AUDIT"], variables["FACEDEX_AUDIT_DAYS"]) == chosen

@@ -29,8 +29,6 @@ WHERE position < coalesce(
     (SELECT min(position) FROM oldest WHERE NOT is_old), (SELECT max(position) + 1 FROM oldest))
 ORDER BY position DESC LIMIT 1
 """
-# One process at a time; any constant.
-_LOCK: Final = 0x_A0D17
 
 
 def chain_all(database: Database) -> None:
@@ -65,9 +63,8 @@ def prune(database: Database, days: int) -> None:
 
 def _prune_some(connection: Connection, days: int) -> bool:
     """Remove some old rows; return whether there may be more."""
-    lock = connection.execute("SELECT pg_try_advisory_xact_lock(%s) AS taken", (_LOCK,)).fetchone()
-    assert lock is not None
-    last = connection.execute(_LAST, (days,)).fetchone() if lock.taken else None
+    connection.execute("SELECT lock_name('audit')")  # one process at a time
+    last = connection.execute(_LAST, (days,)).fetchone()
     if last is None:
         return False
     trail = operator_trail(

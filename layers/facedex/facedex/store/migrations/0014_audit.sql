@@ -92,6 +92,17 @@ $$;
 CREATE TRIGGER queued AFTER INSERT ON audit_log
 REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION queue_audit();
 
+-- Adds a row without waiting for the disk, for requests that change nothing. A function, because a
+-- statement that names a setting pins a connection of RDS Proxy.
+CREATE FUNCTION add_audit(entry text) RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT
+AS $$
+BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);
+    INSERT INTO audit_log (entry) VALUES (add_audit.entry);
+END
+$$;
+
 -- Removes the rows up to a position, whose hash remains as an anchor, and notes it in the log.
 CREATE FUNCTION prune_audit(through bigint, note text) RETURNS bigint
 LANGUAGE plpgsql VOLATILE STRICT SECURITY DEFINER
