@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 from aws_cdk import ArnFormat, CfnDeletionPolicy, Duration, RemovalPolicy, Stack
@@ -29,6 +30,7 @@ from aws_cdk.custom_resources import (
 )
 from constructs import Construct
 
+import facedex.store
 from infra.constructs.database_log import LOG, keep_log, parameters
 from infra.constructs.encryption import encrypt, key_arn, usage
 from infra.constructs.logs import log_group
@@ -45,6 +47,9 @@ CERTIFICATES: Final = "/opt/database-ca/bundle.pem"
 # The first with pgvector 0.8 is 17.4; Data API and pausing need 17.4 too.
 _VERSION: Final = AuroraPostgresEngineVersion.VER_17_7
 
+# Gives the tables of the audit log to a role of their own.
+_SEPARATION: Final = Path(str(facedex.store.__file__)).parent / "separate_audit.sql"
+
 # Seconds after which Postgres cancels a statement, and an idle transaction.
 _STATEMENT: Final = 20
 # Seconds after which Postgres ends an idle connection. Functions are frozen between two calls and
@@ -55,7 +60,8 @@ _IDLE: Final = 60
 def preparation(settings: StackSettings) -> str:
     """Return the SQL that prepares the database as its master user; safe to repeat.
 
-    It creates the role of the functions, which owns nothing but what it creates itself. The
+    It creates the role of the functions, which owns nothing but what it creates itself, and a
+    function with which the migration gives the tables of the audit log to another role. The
     timeouts are set on the role, not by the functions, because a proxy cannot share connections
     with settings of their own. It is one statement because the Data API accepts one at a time.
     """
@@ -63,12 +69,19 @@ def preparation(settings: StackSettings) -> str:
     return f"""\
 DO $$ BEGIN
 IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{NAME}') THEN CREATE ROLE {NAME} LOGIN; END IF;
+IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{NAME}_audit') THEN
+CREATE ROLE {NAME}_audit NOLOGIN; END IF;
 GRANT rds_iam TO {NAME};
 ALTER ROLE {NAME} SET statement_timeout = '{_STATEMENT}s';
 ALTER ROLE {NAME} SET idle_in_transaction_session_timeout = '{_STATEMENT}s';
 ALTER ROLE {NAME} SET idle_session_timeout = '{idle}s';
 GRANT USAGE, CREATE ON SCHEMA public TO {NAME};
 CREATE EXTENSION IF NOT EXISTS vector;
+CREATE OR REPLACE FUNCTION separate_audit() RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = public, pg_temp AS $separate$ BEGIN
+{_SEPARATION.read_text("utf-8")}END $separate$;
+REVOKE ALL ON FUNCTION separate_audit() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION separate_audit() TO {NAME};
 END $$"""
 
 

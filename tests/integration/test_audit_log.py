@@ -339,12 +339,13 @@ def test_writers_that_are_killed_leave_a_row_for_each_change_and_an_intact_chain
 def separated(database: Database, database_url: str) -> Iterator[str]:
     """Return the URL of a role that may only do what docs/audit.md grants to the service's role."""
     page = (Path(__file__).parents[2] / "docs" / "audit.md").read_text()
-    statements = page.split("```sql\n", 1)[1].split("```", 1)[0]
+    blocks = [part.split("```", 1)[0] for part in page.split("```sql\n")[1:]]
+    assert blocks[1] == Path(str(schema.__file__)).with_name("separate_audit.sql").read_text()
     with psycopg.connect(database_url, autocommit=True) as administrator:
         administrator.execute("CREATE ROLE facedex LOGIN")
         administrator.execute("GRANT USAGE, CREATE ON SCHEMA public TO facedex")
         administrator.execute("GRANT ALL ON ALL TABLES IN SCHEMA public TO facedex")
-        administrator.execute(statements)
+        administrator.execute("".join(blocks))
         yield psycopg.conninfo.make_conninfo(database_url, user="facedex")
         for role in ("facedex", "facedex_audit", "auditor"):
             administrator.execute(f"DROP OWNED BY {role} CASCADE")

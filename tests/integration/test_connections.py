@@ -81,7 +81,8 @@ def test_no_statement_pins_a_proxy_connection() -> None:
     Migrations run once, and erasures run on one machine only, never behind a proxy.
     """
     pinning = re.compile(
-        r"pg_(try_)?advisory|set_config\(|\bSET SESSION|\b(next|set)val\(|\bTEMP(ORARY)?\b|\b(LISTEN|DECLARE)\b"
+        r"pg_(try_)?advisory|set_config\(|\bSET SESSION|\b(next|set)val\("
+        r"|\bTEMP(ORARY)?\b|\b(LISTEN|DECLARE)\b"
     )
     folder = Path(str(schema.__file__)).parent
     found = {path.name for path in folder.glob("*.py") if pinning.search(path.read_text("utf-8"))}

@@ -14,9 +14,11 @@ import pytest
 
 from facedex import settings
 from facedex.runtime import services
-from facedex.store import access_keys, collections, schema
+from facedex.store import access_keys, audit_upkeep, collections, schema
+from facedex.store.audit import Trail, timestamp
 from facedex.store.database import Database
 from facedex.store.encryption import Cipher
+from facedex_cli.auditing.verifying import verify_table
 from facedex_functions.access_keys.handler import lambda_handler as manage_keys
 from facedex_functions.migrate.handler import lambda_handler as migrate
 from facedex_functions.sweep.handler import lambda_handler as sweep
@@ -195,8 +197,20 @@ def test_prepared_database_has_a_role_that_can_migrate(
             url = psycopg.conninfo.make_conninfo(database_url, user="facedex")
             database = Database(url)
             assert schema.migrate(database) == [name for name, _ in MIGRATIONS]
-            with database.transaction() as connection:
+            trail = Trail({"time": timestamp(), "operation": "CreateCollection"})
+            with database.recording(trail).transaction() as connection:
                 collections.create(connection, "staff", "dlib")
+            with database.reading() as connection:
+                for statement in (
+                    "UPDATE audit_log SET entry = ''",
+                    "DELETE FROM audit_log",
+                    "ALTER TABLE audit_log DISABLE TRIGGER ALL",
+                ):
+                    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                        connection.execute(statement)
+                connection.execute("SELECT separate_audit()")
+            audit_upkeep.chain_all(database)
+            assert verify_table(database, {}).rows == 1
             database.close()
             # The settings of a proxy's connections, which have none of their own.
             with psycopg.connect(url) as connected:
@@ -211,7 +225,8 @@ def test_prepared_database_has_a_role_that_can_migrate(
         finally:
             administrator.execute(f"ALTER DATABASE {name} OWNER TO CURRENT_USER")
             roles = administrator.execute(
-                "SELECT rolname FROM pg_roles WHERE rolname IN ('facedex', 'master', 'rds_iam')"
+                "SELECT rolname FROM pg_roles"
+                " WHERE rolname IN ('facedex', 'facedex_audit', 'master', 'rds_iam')"
             )
             for (role,) in roles.fetchall():
                 administrator.execute(f"DROP OWNED BY {role} CASCADE")

@@ -210,3 +210,15 @@ BEGIN
 END
 $$;
 REVOKE ALL ON audit_log, audit_chain, audit_queue, audit_anchors FROM PUBLIC;
+
+-- A deployment gives the tables to a role of their own, so that the role of the functions can only
+-- add rows; see docs/audit.md.
+DO $$
+BEGIN
+    IF to_regprocedure('separate_audit()') IS NOT NULL
+        AND has_function_privilege('separate_audit()', 'EXECUTE')
+    THEN
+        PERFORM separate_audit();
+    END IF;
+END
+$$;

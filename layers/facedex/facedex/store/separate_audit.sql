@@ -1,0 +1,18 @@
+GRANT facedex, facedex_audit TO CURRENT_USER;
+GRANT USAGE, CREATE ON SCHEMA public TO facedex_audit;
+ALTER TABLE audit_log OWNER TO facedex_audit;
+ALTER TABLE audit_chain OWNER TO facedex_audit;
+ALTER TABLE audit_queue OWNER TO facedex_audit;
+ALTER TABLE audit_anchors OWNER TO facedex_audit;
+ALTER FUNCTION chain_audit(integer) OWNER TO facedex_audit;
+ALTER FUNCTION queue_audit() OWNER TO facedex_audit;
+ALTER FUNCTION prune_audit(bigint, text) OWNER TO facedex_audit;
+ALTER FUNCTION refuse_audit_change() OWNER TO facedex_audit;
+ALTER FUNCTION check_audit_anchor() OWNER TO facedex_audit;
+ALTER FUNCTION check_audit_removal() OWNER TO facedex_audit;
+ALTER FUNCTION check_link_removal() OWNER TO facedex_audit;
+REVOKE CREATE ON SCHEMA public FROM facedex_audit;
+REVOKE ALL ON audit_log, audit_chain, audit_queue, audit_anchors FROM facedex;
+GRANT SELECT ON audit_log, audit_chain, audit_queue, audit_anchors TO facedex;
+GRANT INSERT ON audit_log TO facedex;
+GRANT EXECUTE ON FUNCTION chain_audit(integer), prune_audit(bigint, text) TO facedex;
