@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,6 +12,8 @@ import pytest
 from PIL import Image
 
 from facedex.api.naming import escape
+from facedex.runtime import services
+from facedex.store import audit_reading
 from tests.integration.streaming import Stage
 from tests.integration.upgrades.staff import MODEL, Staff
 
@@ -92,6 +95,10 @@ def test_faces_without_an_original_keep_the_collection_as_it_is_unless_they_may_
     result = staff.upgrade("--delete-missing")
     assert result.exit_code == 0, result.output
     assert "Faces deleted: 3." in result.output
+    *_, last = audit_reading.links(services.database(), 0)
+    row = json.loads(last.entry or "")
+    assert (row["operation"], row["caller_kind"]) == ("UpgradeCollection", "operator")
+    assert set(row["faces"]) == {faces[name]["FaceId"] for name in gone}
     left = {name: face["FaceId"] for name, face in faces.items() if name not in gone}
     assert {face["FaceId"] for face in staff.listed()} == set(left.values())
     assert staff.client.describe_collection(CollectionId="staff")["FaceCount"] == len(left)
