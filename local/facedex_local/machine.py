@@ -52,9 +52,7 @@ _S3_THREADS: Final = 16
 _logger = logging.getLogger("facedex")
 
 _SWEEP: Final = 5.0  # seconds between searches for interrupted deletions and video tasks
-_REVIVE: Final = 1.0  # the same for streams, where a delay loses media
-_CHAIN: Final = 1.0  # seconds until a row of the audit log is chained, if no request does it
-_PRUNE: Final = 600.0
+_REVIVE: Final = 1.0  # the same for streams, where a delay loses media, and for the audit log
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,22 +287,13 @@ def _sweeping() -> Iterator[None]:
         collections.sweep(services.database(), seconds=_SWEEP)
         copies.prune(services.database())
         stored_video.sweep(services.database(), settings())
-
-    def revive() -> None:
-        live_video.sweep(services.database(), settings())
-
-    def chain() -> None:
-        audit_upkeep.chain_all(services.database())
-
-    def prune() -> None:
         audit_upkeep.prune(services.database(), settings().audit_days)
 
-    with (
-        _repeating("sweep", sweep, every=_SWEEP),
-        _repeating("revive", revive, every=_REVIVE),
-        _repeating("chain", chain, every=_CHAIN),
-        _repeating("prune", prune, every=_PRUNE),
-    ):
+    def revive() -> None:
+        audit_upkeep.chain_all(services.database())
+        live_video.sweep(services.database(), settings())
+
+    with _repeating("sweep", sweep, every=_SWEEP), _repeating("revive", revive, every=_REVIVE):
         yield
 
 

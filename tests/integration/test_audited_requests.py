@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -97,6 +98,21 @@ def test_request_without_a_principal_is_denied_and_has_a_row(
     (row,) = rows(database)
     assert (row["outcome"], row["error"]) == ("denied", "MissingAuthenticationTokenException")
     assert "caller" not in row
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("AUDIT", "some", "must be one of off, changes, all, not 'some'"),
+        ("AUDIT_DAYS", "6", "must be a whole number of at least 7, not '6'"),
+    ],
+)
+def test_settings_of_the_log_are_checked(
+    start: Callable[..., Database], name: str, value: str, message: str
+) -> None:
+    start()
+    with pytest.raises(settings.SettingError, match=f"FACEDEX_{name} {message}"):
+        settings.Settings.from_environment({**os.environ, f"FACEDEX_{name}": value})
 
 
 def test_unknown_operations_and_failed_reads_have_no_row(start: Callable[..., Database]) -> None:
