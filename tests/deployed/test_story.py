@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.deployed.account import Stack
+from tests.deployed.account import Account, Stack
 
 
 @pytest.fixture
@@ -54,6 +55,23 @@ def test_the_story_of_a_collection(
         face
     ]
     assert rekognition.list_faces(CollectionId=collection)["Faces"] == []
+
+
+def test_a_change_is_in_the_audit_log_that_functions_cannot_change(
+    account: Account, stack: Stack, collection: str
+) -> None:
+    stack.caller().create_user(CollectionId=collection, UserId="ann")
+    function = stack.emulator.client("lambda").get_function_configuration(
+        FunctionName=stack.function("create_user")
+    )
+    host = urlsplit(function["Environment"]["Variables"]["FACEDEX_DATABASE_URL"]).hostname or ""
+    owner = "SELECT tableowner FROM pg_tables WHERE tablename = 'audit_log'"
+    assert account.databases.query(host, owner) == [("facedex_audit",)]
+    chained = "SELECT entry FROM audit_chain JOIN audit_log USING (id) ORDER BY position"
+    row = json.loads(account.databases.query(host, chained)[-1][0])
+    assert (row["operation"], row["outcome"]) == ("CreateUser", "allowed")
+    assert row["caller_kind"] == "iam"
+    assert row["caller"].startswith("arn:aws:")
 
 
 def test_a_modelled_error_keeps_its_type(stack: Stack) -> None:
