@@ -40,7 +40,7 @@ AS $$
     FROM secrets WHERE secrets.name = 'audit'
 $$;
 
--- Chains up to "most" rows, unless another transaction is doing so: nobody waits here. The lock is
+-- Chains up to "most" rows, unless another transaction is doing so: no writer waits. The lock is
 -- held until the commit, so that the next one sees these links.
 CREATE FUNCTION chain_audit(most integer) RETURNS integer
 LANGUAGE plpgsql VOLATILE STRICT SECURITY DEFINER
@@ -120,7 +120,7 @@ BEGIN
 END
 $$;
 
--- Nothing is changed, whoever asks, and only what an anchor replaces is removed.
+-- No row is changed, and only rows that an anchor replaces are removed.
 CREATE FUNCTION refuse_audit_change() RETURNS trigger
 LANGUAGE plpgsql
 AS $$
@@ -194,7 +194,7 @@ $$;
 CREATE TRIGGER kept AFTER DELETE ON audit_chain
 REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION check_link_removal();
 
--- These functions find only the tables of this schema, whoever calls them.
+-- These functions find only the tables of this schema, for every caller.
 DO $$
 DECLARE
     function text;
