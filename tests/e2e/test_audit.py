@@ -175,6 +175,23 @@ def test_rest_and_json_requests_have_the_same_rows(guarded: Server, key: Key, lo
     assert deleted == created | {"operation": "DeleteCollection"}
 
 
+def test_a_job_has_the_row_of_the_request_that_started_it(
+    guarded: Server, key: Key, log: Log
+) -> None:
+    s3 = client(guarded, key, "s3")
+    s3.create_bucket(Bucket="films")
+    s3.put_object(Bucket="films", Key="film.mp4", Body=b"not a film")
+    video = {"S3Object": {"Bucket": "films", "Name": "film.mp4"}}
+    rekognition = client(guarded, key)
+    (job,) = {
+        rekognition.start_face_detection(Video=video, ClientRequestToken="once")["JobId"]
+        for _ in range(2)
+    }
+    rows = log.rows()
+    assert [(row["operation"], row["job"]) for row in rows] == [("StartFaceDetection", job)] * 2
+    assert "film" not in json.dumps(rows)
+
+
 def test_all_requests_have_rows_if_the_setting_says_so(
     launch: Callable[..., Server], portraits: dict[str, bytes]
 ) -> None:

@@ -151,6 +151,7 @@ def test_writers_that_are_killed_leave_a_row_for_each_change_and_an_intact_chain
             [sys.executable, "-c", WRITER, database_url, f"writer-{number}"],
             stdout=subprocess.PIPE,
             text=True,
+            env={**os.environ, "PGAPPNAME": "killed"},
         )
         for number in range(4)
     ]
@@ -174,6 +175,11 @@ def test_writers_that_are_killed_leave_a_row_for_each_change_and_an_intact_chain
         reader.join()
         assert writer.stdout
         writer.stdout.close()
+    connected = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'killed'"
+    with database.reading() as connection:
+        # Postgres completes what it has received before it notices that a client is gone.
+        while connection.execute(connected).fetchone():
+            time.sleep(0.01)
     audit_upkeep.chain_all(database)
     with database.reading() as connection:
         made = {row.collection_id for row in collections.page(connection, after=0, limit=10**6)}
