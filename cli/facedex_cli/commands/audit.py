@@ -118,7 +118,10 @@ def export_(
                 digest(connection, "user", f"{place}/{collection}/{user}") if user else None,
                 str(face) if face else None,
             )
-        with _output(output) as file, _bar("exporting", head.position - start.position) as advance:
+        rows = head.position - start.position
+        # A bar would be mixed with rows on the same terminal.
+        shown = output is not None or not sys.stdout.isatty()
+        with _output(output) as file, _bar("exporting", rows, shown=shown) as advance:
             written = export(database, wanted, file, format_, advance)
     click.echo(f"{written} rows", err=True)
 
@@ -237,7 +240,7 @@ def _output(path: Path | None) -> Iterator[TextIO]:
 
 
 @contextmanager
-def _bar(doing: str, rows: int) -> Iterator[_Advance]:
+def _bar(doing: str, rows: int, *, shown: bool = True) -> Iterator[_Advance]:
     """Show a progress bar on standard error, if that is a terminal."""
     console = Console(stderr=True)
     bar = Progress(console=console, transient=True)
@@ -247,5 +250,5 @@ def _bar(doing: str, rows: int) -> Iterator[_Advance]:
         if done % 1000 == 0:
             bar.update(task, completed=done)
 
-    with bar if console.is_terminal else nullcontext():
+    with bar if shown and console.is_terminal else nullcontext():
         yield advance
