@@ -175,6 +175,16 @@ def test_rest_and_json_requests_have_the_same_rows(guarded: Server, key: Key, lo
     assert deleted == created | {"operation": "DeleteCollection"}
 
 
+def test_an_extension_of_an_operation_has_its_own_name(guarded: Server, key: Key, log: Log) -> None:
+    face = str(uuid4())
+    url = f"{guarded.url}/v1/collections/none/users/ann/faces?as=others"
+    body = json.dumps({"FaceIds": [face]}).encode()
+    assert ask(url, "POST", body, signed(url, key, "POST", body))[0] == 400
+    (row,) = log.rows()
+    assert (row["operation"], row["outcome"]) == ("DistinguishFaces", "failed")
+    assert row["faces"] == [face]
+
+
 def test_a_job_has_the_row_of_the_request_that_started_it(
     guarded: Server, key: Key, log: Log
 ) -> None:

@@ -15,7 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from facedex.api import errors
-from facedex.api.catalog import OPERATIONS, Need
+from facedex.api.catalog import OPERATIONS, VARIANTS, Need
 from facedex.runtime.logs import get_logger
 from facedex.runtime.refusals import is_refusal
 from facedex.settings import Audit, Auth, settings
@@ -199,7 +199,8 @@ def _text_in(members: object, name: str) -> str | None:
 def _notes_denials(trail: Trail) -> bool:
     """Return whether a denial can be written: functions without a need have no database."""
     current = settings()
-    needs = OPERATIONS[trail.members["operation"]].needs
+    name = trail.members["operation"]
+    needs = OPERATIONS[VARIANTS[name].operation if name in VARIANTS else name].needs
     return current.audit is not Audit.OFF and (Need.DATABASE in needs or current.auth is Auth.KEYS)
 
 

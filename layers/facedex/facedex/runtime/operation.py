@@ -63,6 +63,7 @@ class Endpoint:
         name = variant or self.name
         with _parsing.hold(len(call.body)) if len(call.body) > _LARGE else nullcontext():
             request = read_request(name, read(call))
+        call.trail.touch(operation=name)
         audit.describe(call.trail, request, call.owner)
         services = Services(call.owner, call.trail)
         response = with_current_model(partial(self._handlers[name], request, services))
