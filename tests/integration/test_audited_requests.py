@@ -18,6 +18,7 @@ from facedex.store.database import Database
 from facedex_cli.auditing.verifying import verify_table
 from facedex_functions.access_keys.handler import lambda_handler as manage_keys
 from facedex_functions.front_door.handler import lambda_handler as front_door
+from facedex_functions.index_bulk.handler import lambda_handler as index_bulk
 from facedex_functions.sweep.handler import lambda_handler as sweep
 from facedex_local.http.gateway import Context
 from tests.integration.uploads.bucket import Bucket
@@ -261,3 +262,21 @@ def test_a_notification_with_odd_identities_is_still_indexed(
     assert bucket.send(json.dumps({"Records": [record]})) == []
     (row,) = rows(bucket.database)
     assert (row["operation"], "caller" in row, "source" in row) == ("IndexUpload", False, False)
+
+
+def test_photos_of_a_bulk_execution_have_rows(
+    function: Callable[..., Bucket], portraits: dict[str, bytes]
+) -> None:
+    bucket = function()
+    bucket.put("ann.jpg", portraits["eileen"])
+    bucket.put("text.jpg", b"no photo")
+    asked = {"Bucket": bucket.name, "CollectionId": "staff"}
+    event = {"Action": "check", "Input": asked, "Buckets": [bucket.name], "MaxConcurrency": 10}
+    order = index_bulk(event, CONTEXT)
+    for key in ("ann.jpg", "text.jpg"):
+        index_bulk({"Action": "index", "Order": order, "Key": key}, CONTEXT)
+    done, failed = rows(bucket.database)
+    ((_, face),) = bucket.faces()
+    assert (done["operation"], done["outcome"], done["faces"]) == ("IndexBulk", "allowed", [face])
+    assert (failed["outcome"], failed["error"]) == ("failed", "InvalidImageFormatException")
+    assert done["request"] == CONTEXT.aws_request_id

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from facedex import invocation
 from facedex.api.errors import InvalidParameterException
 from facedex.aws.dead_letters import plain_text
+from facedex.runtime import audit
 from facedex.runtime.faults import is_foreseen, service_error
 from facedex.runtime.logs import get_logger, log_failure
 from facedex.runtime.services import Services, owner
@@ -39,6 +40,9 @@ def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
             if event["Action"] == "check":
                 return check(event, services)
             if event["Action"] == "index":
+                request_id = getattr(context, "aws_request_id", "")
+                trail = audit.begin_bulk(request_id, services.owner.region)
+                services = Services(services.owner, trail)
                 return index_photo(event["Order"], event["Key"], services)
         except Exception as raised:
             _fail(raised)

@@ -16,6 +16,7 @@ from facedex.api.naming import (
 from facedex.api.photo_results import REFUSED, Result, result_of
 from facedex.aws import uploads
 from facedex.aws.uploads import Upload
+from facedex.runtime import audit
 from facedex.runtime.faults import service_error
 from facedex.runtime.services import Services
 from facedex.store.store_errors import CollectionNotFound
@@ -58,6 +59,7 @@ def index_photo(order: Mapping[str, Any], key: str, services: Services) -> dict[
         temporary = error.status >= 500 or isinstance(error, ThrottlingException)
         if temporary or isinstance(raised, _FATAL):
             raise
+        audit.record_failure(services.trail, error, raised)
         return {**line, **_refusal(error, order["Bucket"], key, upload)}
 
 
@@ -71,6 +73,7 @@ def _index(
         present = count_indexed(order["CollectionId"], name, upload, services)
         if present:
             return {"Result": Result.INDEXED, "Faces": present, "Earlier": True}
+    audit.describe(services.trail, request, services.owner)
     indexed = index_object(request, upload, services)
     faces = len(indexed.records)
     result, reasons = result_of(faces, [each for _, each in indexed.unindexed])

@@ -88,6 +88,23 @@ def begin_upload(record: Mapping[str, Any], message_id: str, region: str) -> Tra
     return Trail(members, enabled=settings().audit is not Audit.OFF)
 
 
+def begin_bulk(request_id: str, region: str) -> Trail:
+    """Return the row of a photo of a bulk execution.
+
+    Args:
+        request_id: the id of the invocation.
+        region: the region of the collections.
+    """
+    members = {
+        "time": timestamp(),
+        "request": request_id,
+        "operation": "IndexBulk",
+        "region": region,
+        "caller_kind": CallerKind.OPERATOR,
+    }
+    return Trail(members, enabled=settings().audit is not Audit.OFF)
+
+
 def follow(trail: Trail | None, operation: str | None = None) -> Trail | None:
     """Return a further row for the same request.
 
@@ -200,8 +217,10 @@ def _notes_denials(trail: Trail) -> bool:
     """Return whether a denial can be written: functions without a need have no database."""
     current = settings()
     name = trail.members["operation"]
-    needs = OPERATIONS[VARIANTS[name].operation if name in VARIANTS else name].needs
-    return current.audit is not Audit.OFF and (Need.DATABASE in needs or current.auth is Auth.KEYS)
+    row = OPERATIONS.get(VARIANTS[name].operation if name in VARIANTS else name)
+    if current.audit is Audit.OFF or row is None:
+        return False
+    return Need.DATABASE in row.needs or current.auth is Auth.KEYS
 
 
 def _faces(response: object) -> Iterator[str]:
