@@ -7,7 +7,7 @@ from typing import Final
 OPTIONS: Final = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
-    "max_connections": "64",
+    "max_connections": "100",
     "shared_buffers": "256MB",
     "max_wal_size": "2GB",
     # Errors of statements reach the client. In the log, their messages, details and statements

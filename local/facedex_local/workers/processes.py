@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 _INTERVAL: Final = 0.5  # seconds between checks for work, and for workers that died
 _PATIENCE: Final = 5.0  # seconds that workers have to end, or a service to come back
+# Each worker gets a quarter of a server process's memory for galleries: there may be many workers.
+_MEMORY: Final = "FACEDEX_GALLERY_MEMORY"
+_SHARE: Final = 4
 
 _logger: Final = logging.getLogger("facedex")
 
@@ -136,7 +139,9 @@ class _Pool:
         ]
         own = {
             "FACEDEX_THREADS": "1",
-            "FACEDEX_CONNECTIONS": "2",
+            # One more than for the work and its heartbeat, to read a gallery into memory.
+            "FACEDEX_CONNECTIONS": "3",
+            "FACEDEX_GALLERY_MEMORY": str(int(os.environ.get(_MEMORY) or 0) // _SHARE),
             "FACEDEX_WORKER": str(worker),
         }
         return subprocess.Popen(
