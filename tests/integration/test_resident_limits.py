@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import psycopg
 import pytest
 
 from facedex.gallery import resident as gallery_resident
@@ -13,6 +14,8 @@ from facedex.store import copies, faces, schema, users
 from facedex.store.database import Connection, Database
 from facedex.store.residents import Residents
 from facedex.store.search import search_users
+from facedex.store.store_errors import DatabaseUnavailable
+from facedex_local.postgres.cluster import Postgres
 from tests.integration.galleries import Vectors, make, unit_vectors
 from tests.integration.residents import SIZE, answers, fill, find, warm
 
@@ -223,3 +226,48 @@ def write_as_the_last_release(connection: Connection, number: int, vector: Vecto
         " ON CONFLICT (collection_key, slot) DO UPDATE SET"
         " faces = collection_counts.faces + 1, users = collection_counts.users + 1"
     )
+
+
+def test_a_process_that_cannot_reach_the_database_drops_its_copies(
+    database: Database,
+    database_url: str,
+    postgres: Postgres,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("facedex.store.residents._REFRESH", 0.1)
+    monkeypatch.setattr("facedex.store.residents._ABANDON", 1.0)
+    collection = make(database)
+    vectors = unit_vectors(SIZE)
+    fill(database, "staff", vectors)
+    other = Database(database_url, patience=0.2)
+    other.residents = residents = Residents(other, 64 << 20, smallest=10)
+    warm(other, collection, vectors)
+    name = psycopg.conninfo.conninfo_to_dict(database_url)["dbname"]
+    with psycopg.connect(postgres.url, autocommit=True) as administrator:
+        administrator.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        administrator.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,)
+        )
+        eventually(lambda: residents.resident_bytes == 0)
+        administrator.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    eventually(lambda: reachable(other))
+    residents._refused.clear()
+    warm(other, collection, vectors)
+    find(other, collection, vectors[:1])
+    assert answers(other) == 1
+    other.close()
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def reachable(database: Database) -> bool:
+    try:
+        database.ping()
+    except DatabaseUnavailable:
+        return False
+    return True
