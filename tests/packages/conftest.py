@@ -21,6 +21,7 @@ from facedex_models.manifests import ATTRIBUTES
 from facedex_models.manifests import DEFAULT as PACK
 from infra.packages import PackageError, Target, layers
 from tests.packages import deployment as deployments
+from tests.packages import lambda_service
 from tests.packages.deployment import Deployment
 
 DATA_STREAM, VIDEO_STREAM = "seen-at-door", "door"
@@ -64,6 +65,8 @@ def deployment(
     )
     aws.start()
     film = _film(portraits["eileen"])
+    runtime = folder / "runtime"
+    lambda_service.copy_runtime(runtime)
     _fill_storage(aws.url, portraits, film)
     made = Deployment(
         target,
@@ -81,6 +84,8 @@ def deployment(
         },
         _make_streams(aws.url),
         film,
+        lambda_service.this_python(),
+        runtime,
     )
     pytestconfig.stash[_RUNS] = made
     yield made

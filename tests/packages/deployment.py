@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -80,6 +80,8 @@ class Deployment:
         settings: the functions' environment, except the database.
         names: the values of the sample events' names that are the same for all databases.
         film: two seconds of a portrait as an MP4.
+        python: the command that starts the functions' interpreter.
+        runtime: folder with AWS's runtime client for that interpreter.
         runs: for each function, the run that used the most memory.
     """
 
@@ -90,14 +92,10 @@ class Deployment:
     settings: Mapping[str, str]
     names: Mapping[str, str]
     film: bytes
+    python: Sequence[str]
+    runtime: Path
     runs: dict[str, Run] = field(default_factory=dict)
     stages: dict[tuple[str, ...], Stage] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.runtime = self.folder / "runtime"
-        lambda_service.copy_runtime(self.runtime)
-
-    runtime: Path = field(init=False)
 
     def prove(self, name: str, stage: str, **changes: Any) -> Run:
         """Run a function with its sample event on a copy of a stage."""
@@ -173,6 +171,7 @@ class Deployment:
             task=function(name),
             opt=opt,
             runtime=self.runtime,
+            python=self.python,
             memory=ROWS[name].memory,
             timeout=ROWS[name].timeout,
             settings={

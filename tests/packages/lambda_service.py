@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,6 +27,7 @@ from infra.packages import HANDLER
 
 _PATIENCE: Final = 120.0  # seconds for a response, on a busy machine
 _RUNTIME: Final = ("awslambdaric", "simplejson", "snapshot-restore-py")
+_REQUIREMENTS: Final = Path(__file__).parents[2] / "requirements" / "test.txt"
 _PREFIX: Final = "/2018-06-01/runtime/"
 
 
@@ -72,6 +73,17 @@ def copy_runtime(folder: Path) -> None:
                 shutil.copyfile(str(file.locate()), place)
 
 
+def runtime_pins() -> list[str]:
+    """Return the pins of the runtime client with hashes, as lines of a requirements file."""
+    lines = _REQUIREMENTS.read_text("utf-8").replace("\\\n", "").splitlines()
+    return [line for line in lines if line.partition("==")[0] in _RUNTIME]
+
+
+def this_python() -> tuple[str, ...]:
+    """Return the command of an interpreter that is not the virtual environment's."""
+    return (str(Path(sys.base_prefix, "bin", f"python3.{sys.version_info.minor}")),)
+
+
 def run(
     name: str,
     event: object,
@@ -79,6 +91,7 @@ def run(
     task: Path,
     opt: Path,
     runtime: Path,
+    python: Sequence[str],
     memory: int,
     timeout: int,
     settings: Mapping[str, str],
@@ -89,6 +102,7 @@ def run(
         task: its code, as in ``/var/task``.
         opt: its layers, as in ``/opt``.
         runtime: a folder with the runtime client.
+        python: the command that starts the interpreter.
         memory: its memory setting, MiB.
         timeout: its timeout setting, seconds.
         settings: its environment variables.
@@ -107,7 +121,7 @@ def run(
             "PYTHONPATH": os.pathsep.join(map(str, (task, opt / "python", runtime))),
             "LAMBDA_TASK_ROOT": str(task),
             "LAMBDA_RUNTIME_DIR": str(runtime),
-            "AWS_EXECUTION_ENV": f"AWS_Lambda_python3.{sys.version_info.minor}",
+            "AWS_EXECUTION_ENV": "AWS_Lambda_python",
             "AWS_LAMBDA_RUNTIME_API": api.address,
             "AWS_LAMBDA_FUNCTION_NAME": f"facedex-{name}",
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
@@ -118,13 +132,11 @@ def run(
             "_HANDLER": HANDLER.format(name=name),
             **settings,
         }
-        # Not the virtual environment's interpreter, and without its own site-packages.
-        interpreter = Path(sys.base_prefix, "bin", f"python3.{sys.version_info.minor}")
         begun = time.monotonic()
         process = subprocess.Popen(
             [
-                str(interpreter),
-                "-sS",
+                *python,
+                "-sS",  # without its own site-packages
                 "-X",
                 "faulthandler",
                 "-m",
