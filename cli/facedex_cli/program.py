@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from facedex_cli.commands.audit import audit
+from facedex_cli.commands.backup import backup, restore
 from facedex_cli.commands.collections import collections
 from facedex_cli.commands.demo import demo
 from facedex_cli.commands.import_ import import_
@@ -40,5 +41,7 @@ main.add_command(collections)
 main.add_command(people)
 main.add_command(scrub)
 main.add_command(audit)
+main.add_command(backup)
+main.add_command(restore)
 main.add_command(video)
 main.add_command(stream)

@@ -43,8 +43,8 @@ _PYTHON: Final = (
     "zlib1g",
 )
 _EMULATOR: Final = "./usr/bin/qemu-aarch64"
-# The core of Graviton2, which Lambda's arm64 functions run on. QEMU's default, "max", has the matrix
-# extension SME with vectors of another length than NumPy's OpenBLAS expects, and results are wrong.
+# The core of Graviton2, which Lambda's arm64 functions run on. QEMU's default, "max", has matrices
+# (SME) of another size than NumPy's OpenBLAS expects, and its products are wrong.
 _PROCESSOR: Final = "neoverse-n1"
 _PATIENCE: Final = 300.0  # seconds for a command of apt
 
@@ -87,11 +87,9 @@ def foreign_python(target: Target) -> ForeignPython:
 def _fill(folder: Path, target: Target) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         (qemu,) = _download(["qemu-user"], "amd64", Path(scratch, "amd64"))
-        packed = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", qemu], stdout=subprocess.PIPE)
-        taken = ["tar", "--extract", "--strip-components=3", f"--directory={folder}", _EMULATOR]
-        subprocess.run(taken, stdin=packed.stdout, check=False)
-        packed.communicate()
-        assert (folder / "qemu-aarch64").is_file(), f"{qemu.name} has no {_EMULATOR}"
+        tar = ["tar", "--extract", "--strip-components=3", f"--directory={folder}", _EMULATOR]
+        with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", qemu], stdout=subprocess.PIPE) as deb:
+            subprocess.run(tar, stdin=deb.stdout, check=True)
         system = folder / "system"
         (system / "usr" / "lib").mkdir(parents=True)
         (system / "lib").symlink_to("usr/lib")  # as on every Debian, where the loader is in /lib

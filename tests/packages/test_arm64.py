@@ -16,6 +16,8 @@ from infra.packages import DEFAULT, function, layers
 from tests.packages.deployment import ROWS, Deployment
 from tests.packages.emulation import ForeignPython, foreign_python
 
+pytestmark = pytest.mark.infra  # half a minute and a download: not for the README
+
 # Every module of ours, and every extension module of the distributions, found in the folders that
 # are the arguments; prints the machine, their names, and why one cannot be imported.
 _IMPORT_ALL = """

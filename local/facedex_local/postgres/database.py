@@ -33,7 +33,7 @@ def opened(
         StoreError: if the database cannot be migrated.
     """
     with ExitStack() as stack:
-        place = url or _embedded(stack, directory)
+        place = stack.enter_context(located(directory, url))
         # What a release without regions stored belongs to the configured region.
         database = Database(place, connections=connections, region=environment.region())
         stack.callback(database.close)
@@ -42,14 +42,31 @@ def opened(
         yield database
 
 
-def _embedded(stack: ExitStack, directory: Path) -> str:
-    try:
-        held = stack.enter_context(data_directory.hold(directory))
-    except DirectoryInUse as error:
-        return _of_running(directory.expanduser().absolute(), error)
-    postgres = Postgres(held)
-    stack.callback(postgres.stop)
-    return postgres.start()
+@contextmanager
+def located(directory: Path, url: str | None) -> Iterator[str]:
+    """Return the connection string of the database; nothing is changed in it.
+
+    Args:
+        directory: the data directory. If no process holds it, its Postgres runs while the block
+            does.
+        url: the user's own Postgres, used instead.
+
+    Raises:
+        StartFailed: if there is no database and none can be started.
+    """
+    if url:
+        yield url
+        return
+    with ExitStack() as stack:
+        try:
+            held = stack.enter_context(data_directory.hold(directory))
+        except DirectoryInUse as error:
+            place = _of_running(directory.expanduser().absolute(), error)
+        else:
+            postgres = Postgres(held)
+            stack.callback(postgres.stop)
+            place = postgres.start()
+        yield place
 
 
 def _of_running(directory: Path, in_use: DirectoryInUse) -> str:
