@@ -1,8 +1,46 @@
-"""What the settings for a security review add to a month."""
+"""What each setting of a deployment adds to a month."""
 
 from __future__ import annotations
 
-from infra.costs.model import MILLION, table
+from typing import Final
+
+from facedex.api.catalog import OPERATIONS, OTHER_FUNCTIONS
+from infra.costs.model import HOURS, MILLION, table
+
+_MONTH: Final = HOURS * 3600  # seconds
+# Settings that cost nothing themselves.
+FREE: Final = (
+    "environment",
+    "pack",
+    "packs",
+    "attributes",
+    "python",
+    "endpoint",
+    "vpc_endpoints",
+    "cidr",
+    "pause_after",
+    "database_ca",
+    "retention",
+    "uploads_days",
+    "uploads_concurrency",
+    "versions_days",
+    "delete_faces",
+    "video_concurrency",
+    "streams_concurrency",
+    "video_streams",
+    "data_streams",
+    "bulk_buckets",
+    "bulk_reports",
+    "bulk_concurrency",
+    "image_buckets",
+    "rate",
+    "burst",
+    "waf_rate",
+    "code_signing",
+    "gateway_log_role",
+)
+# Operations that a deployment has only with the settings video and streams.
+_OPTIONAL: Final = ("/v1/video/", "/v1/stream-processors")
 
 
 def firewall(requests: int) -> float:
@@ -33,29 +71,109 @@ def bulk(photos: int) -> float:
     )
 
 
-def rows(requests: int) -> list[tuple[str, str]]:
-    """Return the settings and what they cost.
+def snapshots() -> float:
+    """Return the dollars a month of the snapshots of the API's functions."""
+    kept = [row.memory for row in OPERATIONS.values() if not row.path.startswith(_OPTIONAL)] + [
+        OTHER_FUNCTIONS["front_door"].memory
+    ]
+    return float(sum(kept) / 1024 * _MONTH * table("prices")["lambda"]["snapstart_gib_second"])
+
+
+def provisioned() -> float:
+    """Return the dollars a month of one copy of the front door that is kept warm."""
+    gib = OTHER_FUNCTIONS["front_door"].memory / 1024
+    return float(gib * _MONTH * table("prices")["lambda"]["provisioned_gib_second_arm64"])
+
+
+def proxy() -> float:
+    """Return the dollars a month of an RDS Proxy in front of the smallest database."""
+    prices = table("prices")["proxy"]
+    return float(prices["least_acus"] * HOURS * prices["acu_hour"])
+
+
+def rows(requests: int) -> list[tuple[tuple[str, ...], str]]:
+    """Return the settings, in the order of docs/deploy.md, and what they cost.
 
     Args:
         requests: a month.
     """
-    prices = table("prices")
-    kms, logs = prices["kms"], prices["cloudwatch"]["log_gib"]
+    prices, fixed = table("prices"), table("measured")["deployment"]
+    functions, aurora, s3 = prices["lambda"], prices["aurora"], prices["s3"]["gib_month"]
+    logs, kms = prices["cloudwatch"]["log_gib"], prices["kms"]
+    kept, restored = prices["cloudwatch"]["kept_log_gib_month"], functions["snapstart_gib_restored"]
+    secret = prices["secrets_manager"]["secret_month"]
+    unit = HOURS * aurora["acu_hour"]
+    endpoint = HOURS * prices["endpoint"]["hour"]
+    logged = requests * fixed["log_bytes"] / 2**30
+    more = 100 * (functions["gib_second_x86_64"] / functions["gib_second_arm64"] - 1)
     return [
-        ("`waf` (on with `auth=keys`)", f"{firewall(requests):.2f}"),
+        (("architecture",), f"`x86_64`: {more:.0f} % more for the time of functions"),
         (
-            "`kms_key`",
+            ("auth",),
+            f"`keys`: {endpoint:.2f} for the endpoint of Secrets Manager, {secret:.2f} for a secret,"
+            " and `waf`",
+        ),
+        (("flow_logs", "database_logs"), f"{logs:.2f} for each GiB of the log"),
+        (
+            ("endpoint_zones",),
+            f"{endpoint:.2f} for each interface endpoint in the second zone (one with `uploads` or"
+            " `video`, three with `streams`, one more with `auth=keys` and with `topics`)",
+        ),
+        (
+            ("min_capacity",),
+            f"{unit:.2f} for each ACU; with 0, capacity costs nothing while the database is paused",
+        ),
+        (("max_capacity",), f"nothing itself; at most {unit:.2f} for each ACU, if used all month"),
+        (
+            ("readers",),
+            f"{fixed['minimum_acu'] * unit:.2f} for each that has {fixed['minimum_acu']} ACU all"
+            " month",
+        ),
+        (("proxy",), f"{proxy():.2f} or more, and the database never pauses"),
+        (
+            ("backup_days",),
+            f"{aurora['backup_gib_month']:.3f} for each GiB of changes that are kept, beyond the"
+            " size of the database",
+        ),
+        (("uploads",), f"{s3:.3f} for each GiB of photos, and {endpoint:.2f} for the endpoint"),
+        (("versioning",), f"{s3:.3f} for each GiB of old photos"),
+        (
+            ("video",),
+            f"{endpoint:.2f}, if there is no endpoint for `uploads`; the work by the second",
+        ),
+        (
+            ("bulk",),
+            f"{bulk(MILLION):.2f} for a million photos: workflows of Step Functions, reads of S3;"
+            " indexing costs as above, without the API Gateway",
+        ),
+        (("streams",), "see [below](#a-stream-that-is-searched-all-month)"),
+        (("topics",), f"{endpoint:.2f} for the endpoint"),
+        (("waf",), f"{firewall(requests):.2f} (on with `auth=keys`)"),
+        (
+            ("kms_key",),
             f"{kms['key_month']:.2f} for a key of the stack's own, and"
             f" {kms['million_requests']:.2f} for a million uses of it: starts of functions,"
             " messages, uploads",
         ),
         (
-            "`bulk`",
-            f"{bulk(MILLION):.2f} for a million photos: workflows of Step Functions, reads of S3;"
-            " indexing costs as above, without the API Gateway",
+            ("log_days",),
+            f"{kept:.2f} for each GiB that is kept; a month's log has {logged:.1f} GiB",
         ),
-        ("`flow_logs`", f"{logs:.2f} for each GiB of the log"),
-        ("`database_logs`", f"{logs:.2f} for each GiB of the log"),
-        ("`versioning`", f"{prices['s3']['gib_month']:.3f} for each GiB of old photos"),
-        ("`code_signing`", "nothing"),
+        (
+            ("alarm_email", "alarm_topic"),
+            f"nothing; the {fixed['alarms']} alarms cost"
+            f" {fixed['alarms'] * prices['cloudwatch']['alarm_month']:.2f} with or without",
+        ),
+        (("dashboard",), f"{prices['cloudwatch']['dashboard_month']:.2f}"),
+        (
+            ("sweep_minutes",),
+            "each sweep resumes a paused database for `pause_after` seconds; with 5 or less it"
+            f" never pauses: {fixed['minimum_acu'] * unit:.2f}",
+        ),
+        (
+            ("snapstart",),
+            f"{snapshots():.2f}, and {restored:.5f} for each GiB that a start restores",
+        ),
+        (("provisioned",), f"{provisioned():.2f} for each copy"),
+        (FREE, "nothing"),
     ]

@@ -65,12 +65,12 @@ The goal is a tenth of Rekognition's price at 1,000,000 images a month, everythi
 {parts}
 | **total** | **{total(busy):.2f}** |
 
-## Settings that add to it
+## What each setting costs
 
-For 1,000,000 requests a month:
+For {_MONTH:,} requests a month; the [settings](deploy.md#settings) of the stack.
 
-| setting | dollars |
-| --- | ---: |
+| setting | dollars a month |
+| --- | --- |
 {_options()}
 
 ## A stream that is searched all month
@@ -113,7 +113,10 @@ not counted. AWS charges for a worker by the second, also while no video arrives
 
 
 def _options() -> str:
-    return "\n".join(f"| {name} | {dollars} |" for name, dollars in options.rows(_MONTH))
+    return "\n".join(
+        f"| {', '.join(f'`{name}`' for name in names)} | {dollars} |"
+        for names, dollars in options.rows(_MONTH)
+    )
 
 
 _CAMERAS: Final = (1, 4, 10)

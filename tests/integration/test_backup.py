@@ -65,7 +65,7 @@ def faces(here: Services, portraits: dict[str, bytes]) -> dict[str, str]:
 
 def run(command: object, *arguments: object) -> Result:
     assert command in (backup, restore)
-    return CliRunner().invoke(command, [str(each) for each in arguments])  # type: ignore[arg-type]
+    return CliRunner().invoke(command, [str(each) for each in arguments])
 
 
 def test_a_restored_database_answers_as_the_one_that_was_backed_up(

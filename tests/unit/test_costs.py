@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from facedex.api.catalog import OTHER_FUNCTIONS
 from infra.costs import options, streams
 from infra.costs.model import Use, at_a_tenth, break_even, deployment, rekognition, table, total
 from infra.costs.report import report
@@ -91,3 +93,19 @@ def test_the_firewall_costs_by_its_rules_and_by_the_request() -> None:
     idle = options.firewall(0)
     assert idle == prices["acl_month"] + fixed["firewall_rules"] * prices["rule_month"]
     assert options.firewall(1_000_000) > idle + prices["million_requests"]
+
+
+def test_the_page_has_the_price_of_every_setting() -> None:
+    deploy = PAGE.with_name("deploy.md").read_text("utf-8")
+    section = deploy.partition("\n## Settings\n")[2].partition("\nNotes on some settings:")[0]
+    settings = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
+    priced = [name for names, _ in options.rows(1_000_000) for name in names]
+    assert sorted(priced) == sorted(settings)
+
+
+def test_snapshots_and_warm_copies_are_paid_for_by_memory_and_time() -> None:
+    prices, front_door = table("prices")["lambda"], OTHER_FUNCTIONS["front_door"].memory / 1024
+    month = front_door * 730 * 3600
+    assert options.provisioned() == pytest.approx(month * prices["provisioned_gib_second_arm64"])
+    assert options.snapshots() > 2 * month * prices["snapstart_gib_second"]
+    assert options.proxy() == pytest.approx(87.6)
