@@ -110,8 +110,8 @@ def rows(requests: int) -> list[tuple[tuple[str, ...], str]]:
         (("architecture",), f"`x86_64`: {more:.0f} % more for the time of functions"),
         (
             ("auth",),
-            f"`keys`: {endpoint:.2f} for the endpoint of Secrets Manager, {secret:.2f} for a secret,"
-            " and `waf`",
+            f"`keys`: {endpoint:.2f} for the endpoint of Secrets Manager, {secret:.2f} for its"
+            " secret, and `waf`",
         ),
         (("flow_logs", "database_logs"), f"{logs:.2f} for each GiB of the log"),
         (

@@ -1,0 +1,50 @@
+"""docs/runbook.md covers every alarm, and its commands use settings that exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.settings import StackSettings
+from tests.infra.conftest import VARIANTS
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "runbook.md").read_text("utf-8")
+_ALARM = re.compile(r"^Observability(\w+)[0-9A-F]{8}$")
+
+
+def _sections() -> dict[str, str]:
+    """Return the sections about alarms by title, without their first blank line."""
+    (part,) = re.findall(r"^## Alarms$(.*)", PAGE, re.MULTILINE | re.DOTALL)
+    texts = part.split("\n### ")[1:]
+    return {title: text.lstrip("\n") for title, _, text in (each.partition("\n") for each in texts)}
+
+
+def test_every_alarm_has_a_section_that_begins_with_its_description(synthesis_of: Any) -> None:
+    described = {}
+    for variant in VARIANTS:
+        alarms = synthesis_of(variant).resources("AWS::CloudWatch::Alarm")
+        for name, alarm in alarms.items():
+            found = _ALARM.match(name)
+            assert found, name
+            described[found[1]] = alarm["AlarmDescription"]
+    sections = _sections()
+    assert sections.keys() == described.keys()
+    for name, description in described.items():
+        first, _, rest = sections[name].partition("\n")
+        assert first == f"*{description}*"
+        assert len(rest.strip()) > 50, f"{name} does not say what to do"
+
+
+@pytest.mark.parametrize("page", ["runbook.md", "deploy.md"])
+def test_the_settings_in_the_commands_are_valid(page: str) -> None:
+    commands = re.findall(
+        r"aws-cdk(?:@2)? (?:deploy|diff|synth|destroy)(.*)", (DOCS / page).read_text("utf-8")
+    )
+    found = [dict(re.findall(r"-c (\w+)=([^\s…`]+)(?=[\s`]|$)", each)) for each in commands]
+    assert any(found)
+    for settings in found:
+        StackSettings.from_context(settings)
