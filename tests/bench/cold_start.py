@@ -38,7 +38,7 @@ import importlib, json, sys, time
 begun, module, needs = float(sys.argv[1]), sys.argv[2], sys.argv[3].split(",")
 event = json.load(sys.stdin)
 handler = importlib.import_module(module).lambda_handler
-from facedex import services
+from facedex.runtime import services
 if "pack" in needs or "models" in needs:
     pack = services.pack()
 if "models" in needs:

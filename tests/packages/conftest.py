@@ -146,11 +146,14 @@ def pytest_terminal_summary(
     if made is None or not made.runs:
         return
     terminalreporter.section("functions on their packages", sep="-")
-    terminalreporter.line(f"{'function':26} cold start  of which init  peak memory  memory")
+    terminalreporter.line(
+        f"{'function':26} cold start  of which init  processor  peak memory  memory"
+    )
     stream = f"a stream is had for {made.settings['FACEDEX_STREAM_SECONDS']} s"
     for name, run in sorted(made.runs.items()):
         terminalreporter.line(
-            f"{name:26} {run.answered:8.2f} s {run.started:10.2f} s {run.peak:8.0f} MiB"
+            f"{name:26} {run.answered:8.2f} s {run.started:10.2f} s {run.worked:9.2f} s"
+            f" {run.peak:8.0f} MiB"
             f" {deployments.ROWS[name].memory:7} MiB"
             f"{'  ' + stream if name == 'run_stream_processor' else ''}"
         )

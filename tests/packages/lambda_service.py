@@ -39,6 +39,7 @@ class Run:
         answer: the result of its handler.
         started: seconds from the start of the process until it requested an event.
         answered: seconds from the start of the process to its answer.
+        worked: seconds that processors worked for it until then.
         peak: peak memory, MiB.
         libraries: files mapped into its memory.
         log: its output.
@@ -47,6 +48,7 @@ class Run:
     answer: Any
     started: float
     answered: float
+    worked: float
     peak: float
     libraries: frozenset[str]
     log: str
@@ -157,6 +159,7 @@ def run(
         try:
             kind, body, answered = api.wait_for_answer(process)
             there = kind == "response"
+            worked = _processor_time(process.pid) if there else 0.0
             peak = _memory(process.pid) if there else 0.0
             libraries = _libraries(process.pid) if there else frozenset[str]()
         finally:
@@ -167,7 +170,13 @@ def run(
     if kind != "response":
         raise FunctionFailed(f"{name} failed: {body.decode()}\n{''.join(said)}")
     return Run(
-        json.loads(body), api.asked - begun, answered - begun, peak, libraries, "".join(said)
+        json.loads(body),
+        api.asked - begun,
+        answered - begun,
+        worked,
+        peak,
+        libraries,
+        "".join(said),
     )
 
 
@@ -297,6 +306,12 @@ def put_receiver() -> Iterator[Receiver]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def _processor_time(pid: int) -> float:
+    """Return the seconds that a process has used, in user mode and in the kernel."""
+    fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _memory(pid: int) -> float:
