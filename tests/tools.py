@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from hashlib import sha256
@@ -92,6 +93,28 @@ def python_environment(requirements: Path, python: Path) -> Path:
 
     content = requirements.read_bytes() + str(python).encode()
     return _installed(requirements.stem, content, fill) / "venv" / "bin" / "python"
+
+
+def python_packages(requirements: Path) -> Path:
+    """Return a folder with hashed requirements for this Python; install them on first use.
+
+    Args:
+        requirements: a file for ``pip install --require-hashes``. What they depend on is not added.
+    """
+
+    def fill(draft: Path) -> None:
+        options = ["-q", "--no-deps", "--require-hashes", f"--target={draft / 'packages'}"]
+        done = subprocess.run(
+            [sys.executable, "-m", "pip", "install", *options, "-r", requirements],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr
+
+    content = requirements.read_bytes() + sys.version.encode()
+    return _installed(requirements.parent.name, content, fill) / "packages"
 
 
 def _installed(title: str, content: bytes, fill: Callable[[Path], None]) -> Path:

@@ -22,7 +22,7 @@ from tests.tools import python_environment
 
 _ROOT = Path(__file__).parents[2]
 _PAGE = _ROOT / "docs" / "recipes.md"
-_FILE = re.compile(r'^```python title="(.+?)"\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+_FILE = re.compile(r'^```(?:python|js) title="(.+?)"\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 _PATIENCE = 60.0
 
 # A test that does not end.
