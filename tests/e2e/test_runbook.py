@@ -13,6 +13,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from facedex.settings import read_keys_secret
+from facedex.store import access_keys
+from facedex.store.database import Database
+from facedex.store.encryption import Cipher
+from facedex.store.store_errors import WrongKeysSecret
 from facedex_local.postgres.cluster import Postgres
 from tests.conftest import Server
 
@@ -98,6 +103,33 @@ def test_an_access_key_is_replaced(machine: Machine) -> None:
     remaining = run(listed, machine.home)
     assert second in remaining
     assert first not in remaining
+
+
+def test_the_secret_of_the_access_keys_is_replaced(machine: Machine) -> None:
+    created = run("facedex keys create", machine.home)
+    key, secret = (line.partition("=")[2] for line in created.splitlines())
+    file = machine.server.directory / "keys.secret"
+    old = file.read_text().strip()
+
+    def stored(text: str) -> str:
+        database = Database(Postgres(machine.server.directory).url)
+        try:
+            with database.reading() as connection:
+                return access_keys.read(connection, Cipher(text), key).secret
+        finally:
+            database.close()
+
+    run(block("new secret"), machine.home)
+    both = read_keys_secret(f"file:{file}")
+    assert both.endswith(f"\nprevious:{old}")
+    assert stored(both) == secret
+    run(block("forget secret"), machine.home)
+    new = file.read_text().strip()
+    assert "\n" not in new
+    assert stored(new) == secret
+    assert file.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(WrongKeysSecret):
+        stored(old)
 
 
 def test_the_query_that_proves_a_restore_counts_faces_and_users(machine: Machine) -> None:

@@ -81,6 +81,32 @@ def test_another_secret_reads_no_key(database: Database) -> None:
         access_keys.read(connection, other, made.key.access_key_id)
 
 
+def test_a_secret_is_replaced_without_an_interruption(database: Database) -> None:
+    old, new = "the old secret, 32 characters and more", "the new secret, 32 characters and more"
+    both = Cipher(f"{new}\nprevious:{old}\nprevious:an even older secret of 32 characters")
+    with database.transaction() as connection:
+        first = access_keys.create(connection, Cipher(old), Permission.ALL, "door")
+        # While both secrets are known, keys of either are read.
+        second = access_keys.create(connection, both, Permission.ALL, "gate")
+        made = [first, second]
+        assert [access_keys.read(connection, both, each.key.access_key_id) for each in made] == made
+        assert access_keys.encrypt_again(connection, both) == 2
+        after = Cipher(new)
+        assert [access_keys.read(connection, after, each.key.access_key_id) for each in made] == (
+            made
+        )
+        with pytest.raises(WrongKeysSecret):
+            access_keys.read(connection, Cipher(old), first.key.access_key_id)
+
+
+def test_a_secret_of_several_lines_is_one_secret(database: Database) -> None:
+    lines = "the first line of a secret\nand the second line of it"
+    with database.transaction() as connection:
+        made = access_keys.create(connection, Cipher(lines), Permission.ALL)
+        with pytest.raises(WrongKeysSecret):
+            access_keys.read(connection, Cipher(lines.split("\n")[0]), made.key.access_key_id)
+
+
 def test_a_secret_copied_to_another_keys_row_is_not_read(
     database: Database, database_url: str
 ) -> None:

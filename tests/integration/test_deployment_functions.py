@@ -27,6 +27,7 @@ from facedex_local.http.gateway import Context
 EVENTS = Path(__file__).parents[2] / "events"
 SECRET = "a secret of more than thirty-two characters"
 MIGRATIONS = schema._migrations()
+_ACTIONS = "Action must be one of create, list, reencrypt, enable, disable, delete."
 
 
 @pytest.fixture(autouse=True)
@@ -274,12 +275,34 @@ def test_keys_are_listed_without_secrets_disabled_enabled_and_deleted() -> None:
     assert listed() == []
 
 
+def test_keys_are_encrypted_again_under_a_new_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    schema.migrate(services.database())
+    made = manage_keys({"Action": "create"}, None)
+    new = SECRET[::-1]
+    monkeypatch.setenv("FACEDEX_KEYS_SECRET", new)
+    settings.settings.cache_clear()
+    refused = manage_keys({"Action": "reencrypt"}, None)
+    assert "encrypted under another value of FACEDEX_KEYS_SECRET" in refused["Error"]
+    monkeypatch.setenv("FACEDEX_KEYS_SECRET", f"{new}\nprevious:{SECRET}")
+    settings.settings.cache_clear()
+    assert manage_keys({"Action": "reencrypt"}, None) == {"Reencrypted": 1}
+    with services.database().transaction() as connection:
+        found = access_keys.read(connection, Cipher(new), made["AccessKeyId"])
+    assert found.secret == made["SecretAccessKey"]
+
+
 @pytest.mark.parametrize(
     ("event", "sentence"),
     [
-        ({}, "Action must be one of create, list, enable, disable, delete."),
-        ({"Action": "make"}, "Action must be one of create, list, enable, disable, delete."),
-        ({"Action": ["list"]}, "Action must be one of create, list, enable, disable, delete."),
+        ({}, _ACTIONS),
+        (
+            {"Action": "make"},
+            _ACTIONS,
+        ),
+        (
+            {"Action": ["list"]},
+            _ACTIONS,
+        ),
         ({"Action": "list", "Name": "x"}, "list takes nothing else, not Name."),
         ({"Action": "create", "Nam": "x"}, "create takes Name and ReadOnly, not Nam."),
         ({"Action": "create", "ReadOnly": "yes"}, "ReadOnly must be true or false."),

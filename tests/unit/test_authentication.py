@@ -119,5 +119,7 @@ def test_the_keys_secret_is_text_or_a_file(tmp_path: Path) -> None:
 def test_a_short_or_missing_keys_secret_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="at least 32 random characters"):
         read_keys_secret("short")
+    with pytest.raises(SettingError, match="at least 32 random characters"):
+        read_keys_secret(f"{'n' * 32}\nprevious:short")
     with pytest.raises(SettingError, match="cannot be read"):
         read_keys_secret(f"file:{tmp_path}/missing")

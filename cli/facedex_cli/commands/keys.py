@@ -127,6 +127,21 @@ def delete(access_key_id: str, data_dir: Path, database_url: str | None) -> None
         access_keys.delete(connection, access_key_id)
 
 
+@keys.command()
+@on_database
+def reencrypt(data_dir: Path, database_url: str | None) -> None:
+    """Encrypt all secrets again, after keys.secret has been replaced.
+
+    Before, write the new secret to the first line of keys.secret and the old one to the next line
+    as `previous:OLD`, and restart `facedex up`, which then knows both. Afterwards remove the
+    second line. The access keys do not change, and callers notice nothing.
+    """
+    with _transaction(data_dir, database_url) as connection:
+        cipher = Cipher(read_keys_secret(secret.source(data_dir)))
+        number = access_keys.encrypt_again(connection, cipher)
+    click.echo(f"encrypted again: {number}")
+
+
 @contextmanager
 def _transaction(
     data_dir: Path, database_url: str | None, trail: Trail | None = None

@@ -7,7 +7,7 @@ Operators invoke the function directly, because the database cannot be reached f
         --payload '{"Action": "create", "Name": "door", "ReadOnly": true}' key.json
 
 ``Action`` is create (with ``Name`` and ``ReadOnly``), list, enable, disable or delete (with
-``AccessKeyId``). Only the response to create contains the secret; protect the file.
+``AccessKeyId``), or reencrypt. Only the response to create contains the secret; protect the file.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from facedex.store.access_keys import AccessKey, Permission
 from facedex.store.audit import Trail, operator_trail
 from facedex.store.database import Connection
 from facedex.store.encryption import Cipher
-from facedex.store.store_errors import AccessKeyNotFound
+from facedex.store.store_errors import AccessKeyNotFound, WrongKeysSecret
 
 Response = dict[str, Any]
 
@@ -55,8 +55,8 @@ def lambda_handler(event: Mapping[str, Any], context: object) -> Response:
             .transaction() as connection,
         ):
             return perform(connection, event)
-    except AccessKeyNotFound as error:
-        return {"Error": f"{error}."}
+    except (AccessKeyNotFound, WrongKeysSecret) as error:
+        return {"Error": f"{str(error).rstrip('.')}."}
 
 
 def _trail(action: str, event: Mapping[str, Any], context: object) -> Trail | None:
@@ -79,6 +79,11 @@ def _create(connection: Connection, event: Mapping[str, Any]) -> Response:
     return {**_document(created.key), "SecretAccessKey": created.secret}
 
 
+def _reencrypt(connection: Connection, _event: Mapping[str, Any]) -> Response:
+    cipher = Cipher(read_keys_secret(settings().keys_secret))
+    return {"Reencrypted": access_keys.encrypt_again(connection, cipher)}
+
+
 def _list(connection: Connection, _event: Mapping[str, Any]) -> Response:
     return {"AccessKeys": [_document(key) for key in access_keys.list_all(connection)]}
 
@@ -97,6 +102,7 @@ _MEMBERS: Final[Mapping[str, type]] = {"ReadOnly": bool}
 _ACTIONS: Final[Mapping[str, tuple[Callable[..., Response], tuple[str, ...]]]] = {
     "create": (_create, ("Name", "ReadOnly")),
     "list": (_list, ()),
+    "reencrypt": (_reencrypt, ()),
     "enable": (_make_action(access_keys.enable), ("AccessKeyId",)),
     "disable": (_make_action(access_keys.disable), ("AccessKeyId",)),
     "delete": (_make_action(access_keys.delete), ("AccessKeyId",)),

@@ -321,7 +321,8 @@ def read_keys_secret(source: str) -> str:
 
     Args:
         source: the value of ``FACEDEX_KEYS_SECRET``: the text itself, ``file:PATH``, or
-            ``secretsmanager:ARN`` of a secret of AWS Secrets Manager.
+            ``secretsmanager:ARN`` of a secret of AWS Secrets Manager. Further lines of the text,
+            ``previous:OLD``, are keys that it replaces.
 
     Raises:
         SettingError: if the key is missing, cannot be read, or is too short.
@@ -337,7 +338,7 @@ def read_keys_secret(source: str) -> str:
             ) from None
     elif secret.startswith(_SECRETS_MANAGER):
         secret = _secret_of(secret.removeprefix(_SECRETS_MANAGER))
-    if len(secret) < _SHORTEST_SECRET:
+    if min(len(each.strip()) for each in secret.split("\nprevious:")) < _SHORTEST_SECRET:
         raise SettingError(
             f"FACEDEX_KEYS_SECRET must have at least {_SHORTEST_SECRET} random characters, such as"
             " those of: openssl rand -base64 32"

@@ -95,6 +95,24 @@ def read(connection: Connection, cipher: Cipher, access_key_id: str) -> Credenti
     return Credentials(_access_key(row), secret)
 
 
+def encrypt_again(connection: Connection, cipher: Cipher) -> int:
+    """Encrypt every key's secret under the cipher's newest secret; return the number of keys.
+
+    Raises:
+        WrongKeysSecret: if the cipher cannot decrypt one of them.
+    """
+    rows = connection.execute(
+        "SELECT access_key_id, encrypted_secret FROM access_keys ORDER BY access_key_id FOR UPDATE"
+    ).fetchall()
+    for row in rows:
+        secret = cipher.decrypt(bytes(row.encrypted_secret), bound_to=row.access_key_id)
+        connection.execute(
+            "UPDATE access_keys SET encrypted_secret = %s WHERE access_key_id = %s",
+            (cipher.encrypt(secret, bound_to=row.access_key_id), row.access_key_id),
+        )
+    return len(rows)
+
+
 def list_all(connection: Connection) -> list[AccessKey]:
     """Return all keys, the oldest first."""
     rows = connection.execute(
