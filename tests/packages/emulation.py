@@ -25,23 +25,8 @@ _MIRROR: Final = "http://deb.debian.org/debian"
 # The suite that has Python 3.14, the default of deployments, and QEMU as one static file.
 _SUITE: Final = "forky"
 _KEYS: Final = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-# Python's own dependencies, as Lambda's image has them, and the C++ library of the wheels.
-_PYTHON: Final = (
-    "libbz2-1.0",
-    "libc6",
-    "libexpat1",
-    "libffi8",
-    "libgcc-s1",
-    "liblzma5",
-    "libpython{version}-minimal",
-    "libpython{version}-stdlib",
-    "libssl3t64",
-    "libstdc++6",
-    "libuuid1",
-    "libzstd1",
-    "python{version}-minimal",
-    "zlib1g",
-)
+# apt adds what they depend on. The C++ library is for the wheels; Lambda's image has it too.
+_PYTHON: Final = ("python{version}-minimal", "libpython{version}-stdlib", "libstdc++6")
 _EMULATOR: Final = "./usr/bin/qemu-aarch64"
 # The core of Graviton2, which Lambda's arm64 functions run on. QEMU's default, "max", has matrices
 # (SME) of another size than NumPy's OpenBLAS expects, and its products are wrong.
@@ -86,7 +71,7 @@ def foreign_python(target: Target) -> ForeignPython:
 
 def _fill(folder: Path, target: Target) -> None:
     with tempfile.TemporaryDirectory() as scratch:
-        (qemu,) = _download(["qemu-user"], "amd64", Path(scratch, "amd64"))
+        (qemu,) = _download(["download", "qemu-user"], "amd64", Path(scratch, "amd64"))
         tar = ["tar", "--extract", "--strip-components=3", f"--directory={folder}", _EMULATOR]
         with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", qemu], stdout=subprocess.PIPE) as deb:
             subprocess.run(tar, stdin=deb.stdout, check=True)
@@ -94,15 +79,20 @@ def _fill(folder: Path, target: Target) -> None:
         (system / "usr" / "lib").mkdir(parents=True)
         (system / "lib").symlink_to("usr/lib")  # as on every Debian, where the loader is in /lib
         names = [name.format(version=target.python) for name in _PYTHON]
-        for package in _download(names, "arm64", Path(scratch, "arm64")):
+        only = ["install", "--download-only", "--yes", "--no-install-recommends"]
+        for package in _download([*only, *names], "arm64", Path(scratch, "arm64")):
             subprocess.run(["dpkg-deb", "--extract", package, system], check=True)
         wheels = Path(scratch, "wheels")
         wheels.mkdir()
         install(lambda_service.runtime_pins(), target, folder / "runtime", scratch=wheels)
 
 
-def _download(names: list[str], architecture: str, folder: Path) -> list[Path]:
-    """Download packages of the suite, with an apt that knows nothing of this machine's packages."""
+def _download(words: list[str], architecture: str, folder: Path) -> list[Path]:
+    """Download packages of the suite, with an apt that knows nothing of this machine's packages.
+
+    Args:
+        words: a command of apt-get.
+    """
     for part in ("state/lists/partial", "cache/archives/partial"):
         (folder / part).mkdir(parents=True)
     (folder / "state" / "status").touch()
@@ -118,13 +108,14 @@ def _download(names: list[str], architecture: str, folder: Path) -> list[Path]:
         "APT::Architecture": architecture,
         "APT::Architectures": architecture,
         "APT::Sandbox::User": "root",  # which may write to this folder
+        "Debug::NoLocking": 1,  # of this machine's packages, which only root may lock
         "Acquire::Languages": "none",
         "Acquire::Retries": 3,
     }
     options = [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
-    for words in (["update"], ["download", *names]):
+    for command in (["update"], words):
         done = subprocess.run(
-            ["apt-get", "-q", *options, *words],
+            ["apt-get", "-q", *options, *command],
             cwd=folder,
             capture_output=True,
             text=True,
@@ -136,4 +127,4 @@ def _download(names: list[str], architecture: str, folder: Path) -> list[Path]:
         if "Failed to fetch" in said or "Could not resolve" in said:
             pytest.skip(f"Debian's mirror cannot be reached: {said[-300:]}")
         assert done.returncode == 0, said
-    return sorted(folder.glob("*.deb"))
+    return sorted((*folder.glob("*.deb"), *(folder / "cache" / "archives").glob("*.deb")))
