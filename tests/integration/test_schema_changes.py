@@ -17,6 +17,16 @@ from facedex.store.database import Connection, Database
 
 # The newest migration of release 0.2.0.
 _RELEASED = "0013"
+# New rules for old tables that the release satisfies without knowing them, and why.
+_SATISFIED = {
+    "users_by_key": "the default of its column is random",
+    "note_replaced_vectors": "fills a column that the release does not know",
+    "log_added_faces": "writes a table of its own, and refuses nothing",
+    "log_removed_faces": "writes a table of its own, and refuses nothing",
+    "log_added_users": "writes a table of its own, and refuses nothing",
+    "log_changed_users": "writes a table of its own, and refuses nothing",
+    "log_removed_users": "writes a table of its own, and refuses nothing",
+}
 
 
 @dataclass(frozen=True)
@@ -25,12 +35,13 @@ class Shape:
 
     Attributes:
         columns: by table and name; their type, and whether an INSERT may leave them out.
-        rules: by table; what its rows must satisfy.
+        rules: by table; what its rows must satisfy: constraints, unique indexes and triggers, each
+            with its name.
         functions: signatures with results.
     """
 
     columns: dict[tuple[str, str], tuple[str, bool]]
-    rules: dict[str, frozenset[str]]
+    rules: dict[str, frozenset[tuple[str, str]]]
     functions: frozenset[str]
 
     @classmethod
@@ -46,20 +57,23 @@ class Shape:
                 " AND relnamespace = current_schema()::regnamespace"
             )
         }
-        rules: dict[str, set[str]] = {table: set() for table, _ in columns}
+        rules: dict[str, set[tuple[str, str]]] = {table: set() for table, _ in columns}
         for query in (
-            "SELECT conrelid::regclass::text AS table_name, pg_get_constraintdef(oid) AS rule"
+            "SELECT conrelid::regclass::text AS table_name, conname AS name,"
+            " pg_get_constraintdef(oid) AS rule"
             " FROM pg_constraint WHERE connamespace = current_schema()::regnamespace"
             " AND conrelid <> 0 AND contype <> 'n'",  # columns say whether they may be null
-            "SELECT indrelid::regclass::text AS table_name, pg_get_expr(indpred, indrelid) || ' '"
-            " || pg_get_indexdef(indexrelid) AS rule FROM pg_index"
+            "SELECT indrelid::regclass::text AS table_name,"
+            " indexrelid::regclass::text AS name,"
+            " pg_get_indexdef(indexrelid) AS rule FROM pg_index"
             " JOIN pg_class ON pg_class.oid = indrelid WHERE indisunique AND NOT indisprimary"
             " AND relnamespace = current_schema()::regnamespace",
-            "SELECT tgrelid::regclass::text AS table_name, pg_get_triggerdef(oid) AS rule"
+            "SELECT tgrelid::regclass::text AS table_name, tgname AS name,"
+            " pg_get_triggerdef(oid) AS rule"
             " FROM pg_trigger WHERE NOT tgisinternal",
         ):
             for row in connection.execute(query):
-                rules.setdefault(row.table_name, set()).add(str(row.rule))
+                rules.setdefault(row.table_name, set()).add((row.name, row.rule))
         functions = {
             row.signature
             for row in connection.execute(
@@ -92,8 +106,9 @@ def conflicts(release: Shape, newer: Shape) -> list[str]:
             found.append(f"{table}.{name} must be given")
     for table, rules in release.rules.items():
         found += [
-            f"{table} has the new rule {rule}"
-            for rule in sorted(newer.rules.get(table, frozenset()) - rules)
+            f"{table} has the new rule {name}: {rule}"
+            for name, rule in sorted(newer.rules.get(table, frozenset()) - rules)
+            if name not in _SATISFIED
         ]
     found += [f"{each} is gone" for each in sorted(release.functions - newer.functions)]
     return found
@@ -132,8 +147,11 @@ def test_the_release_runs_on_the_newest_schema(released: Database) -> None:
         ("ALTER TABLE faces ADD COLUMN eyes int NOT NULL", "faces.eyes must be given"),
         ("ALTER TABLE tags ALTER COLUMN tag_key TYPE varchar", "tags.tag_key is character varying"),
         ("ALTER TABLE faces ALTER COLUMN user_id SET NOT NULL", "faces.user_id must be given"),
-        ("ALTER TABLE faces ADD CHECK (face_number < 9)", "faces has the new rule CHECK"),
-        ("CREATE UNIQUE INDEX ON tags (tag_key)", "tags has the new rule"),
+        (
+            "ALTER TABLE faces ADD CHECK (face_number < 9)",
+            "faces has the new rule faces_face_number_check: CHECK",
+        ),
+        ("CREATE UNIQUE INDEX once ON tags (tag_key)", "tags has the new rule once: "),
         ("DROP FUNCTION lock_name", "lock_name(text) void is gone"),
     ],
 )
