@@ -87,10 +87,9 @@ def find_eyes(network: Network, chip: Pixels, mesh: Floats, frame: Frame) -> Eye
     points = mesh[:, 0] + 1j * mesh[:, 1]
     frames = [crops.eye_frame(*points[list(corners)]) for corners in (_LEFT, _RIGHT)]
     left, right = (each.cut(chip, SMALL) for each in frames)
-    # One after the other: the network's layers on two eyes do not fit a core's cache.
-    found = [network.run(eye[None]) for eye in (left, np.ascontiguousarray(right[:, ::-1]))]
-    contours = np.concatenate([each[0][..., :2] for each in found])
-    irises = np.concatenate([each[1][..., :2] for each in found])
+    contours, irises = (
+        found[..., :2].copy() for found in network.run(np.stack([left, right[:, ::-1]]))
+    )
     contours[1, :, 0], irises[1, :, 0] = SMALL - contours[1, :, 0], SMALL - irises[1, :, 0]
     widths = np.linalg.norm(contours[:, _CORNERS[0]] - contours[:, _CORNERS[1]], axis=1).clip(min=1)
     heights = contours[:, list(_LOWER), 1].mean(axis=1) - contours[:, list(_UPPER), 1].mean(axis=1)
