@@ -22,7 +22,7 @@ def test_a_photo_indexed_is_a_face_record_with_its_details(
         CollectionId=collection,
         Image={"Bytes": portraits["eileen"]},
         ExternalImageId="eileen",
-        DetectionAttributes=["ALL"],
+        DetectionAttributes=["DEFAULT"],
     )
     (record,) = answer["FaceRecords"]
     assert answer["UnindexedFaces"] == []

@@ -136,7 +136,7 @@ PROOFS: Mapping[str, Proof] = {
         ("delete_user", "member", lambda body: body == {}),
         ("describe_collection", "member", lambda body: body["FaceCount"] == 1),
         ("describe_stream_processor", "processor", lambda body: body["Status"] == "STOPPED"),
-        ("detect_faces", "schema", lambda body: len(body["FaceDetails"]) == 1),
+        ("detect_faces", "schema", lambda body: "AgeRange" in body["FaceDetails"][0]),
         ("disassociate_faces", "member", lambda body: len(body["DisassociatedFaces"]) == 1),
         ("front_door", "face", lambda body: body["CollectionIds"] == ["staff"]),
         ("get_face_detection", "looked through video", lambda body: len(body["Faces"]) > 0),
