@@ -43,6 +43,12 @@ FREE: Final = (
 _OPTIONAL: Final = ("/v1/video/", "/v1/stream-processors")
 
 
+def audit_rows(rows: int) -> float:
+    """Return the dollars a month of the storage of rows of the audit log."""
+    size = table("measured")["store"]["audit_row_bytes"]
+    return float(rows * size / 2**30 * table("prices")["aurora"]["gib_month"])
+
+
 def firewall(requests: int) -> float:
     """Return the dollars a month of the firewall, with its log."""
     prices, fixed = table("prices"), table("measured")["deployment"]
@@ -134,6 +140,11 @@ def rows(requests: int) -> list[tuple[tuple[str, ...], str]]:
             ("backup_days",),
             f"{aurora['backup_gib_month']:.3f} for each GiB of changes that are kept, beyond the"
             " size of the database",
+        ),
+        (
+            ("audit", "audit_days"),
+            f"{audit_rows(MILLION):.2f} for each million rows that are kept: one for each change, or"
+            " with `all` for each request",
         ),
         (("uploads",), f"{s3:.3f} for each GiB of photos, and {endpoint:.2f} for the endpoint"),
         (("versioning",), f"{s3:.3f} for each GiB of old photos"),
