@@ -143,8 +143,8 @@ def rows(requests: int) -> list[tuple[tuple[str, ...], str]]:
         ),
         (
             ("audit", "audit_days"),
-            f"{audit_rows(MILLION):.2f} for each million rows that are kept: one for each change, or"
-            " with `all` for each request",
+            f"{audit_rows(MILLION):.2f} for each million rows that are kept: one for each change,"
+            " or with `all` for each request",
         ),
         (("uploads",), f"{s3:.3f} for each GiB of photos, and {endpoint:.2f} for the endpoint"),
         (("versioning",), f"{s3:.3f} for each GiB of old photos"),
