@@ -11,7 +11,7 @@ from typing import Final
 from aws_cdk.aws_cloudwatch import MathExpression, Metric, Stats
 from aws_cdk.aws_logs import FilterPattern, MetricFilter
 
-from facedex.runtime.metrics import NAMESPACE
+from facedex.observability.definitions import NAMESPACE
 from facedex.runtime.refusals import DIMENSION, METRIC
 from infra.constructs.api import Api
 from infra.constructs.watching import PERIOD, Watch, Watched

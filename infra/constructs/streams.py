@@ -16,6 +16,7 @@ from aws_cdk.aws_iam import PolicyStatement
 from aws_cdk.aws_lambda import Function
 from constructs import Construct
 
+from facedex.observability import definitions, metrics
 from infra.constructs.queues import queue_with_dead_letters, work_off
 from infra.constructs.watching import PERIOD, Watch, Watched, waiting, watch_dead_letters
 from infra.settings import StackSettings
@@ -69,8 +70,8 @@ class StreamWork(Construct):
         working = self.queue.metric_approximate_number_of_messages_not_visible(
             period=PERIOD, statistic=Stats.MAXIMUM, label="in work"
         )
-        active = _reported_by("StreamProcessorsActive", sweep)
-        failed = _reported_by("StreamProcessorsFailed", sweep)
+        active = _reported_by(metrics.STREAMS_ACTIVE, sweep)
+        failed = _reported_by(metrics.STREAMS_FAILED, sweep)
         queued = waiting(self.queue, "waiting")
         dead = waiting(self.dead_letters, "dead letters")
         return Watched(
@@ -106,11 +107,11 @@ class StreamWork(Construct):
         )
 
 
-def _reported_by(name: str, sweep: Function) -> Metric:
+def _reported_by(reported: definitions.Metric, sweep: Function) -> Metric:
     return Metric(
-        namespace="Facedex",
-        metric_name=name,
-        dimensions_map={"FunctionName": sweep.function_name},
+        namespace=definitions.NAMESPACE,
+        metric_name=reported.cloudwatch,
+        dimensions_map={reported.dimension: sweep.function_name},
         period=PERIOD,
         statistic=Stats.MAXIMUM,
     )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from facedex.runtime import metrics, refusals
+from facedex.observability import metrics
+from facedex.observability.definitions import NAMESPACE
+from facedex.runtime import refusals
 from tests.infra.synthesis import Properties, Synthesis
 
 _REFUSED: Final = "signature or permission"
@@ -34,7 +36,7 @@ def test_refused_signatures_raise_an_alarm(synthesis: Synthesis) -> None:
     metric = _metrics(alarm)
     stack = synthesis.path.name.removesuffix(".template.json")
     assert metric["functions"] == {
-        "Namespace": metrics.NAMESPACE,
+        "Namespace": NAMESPACE,
         "MetricName": refusals.METRIC,
         "Dimensions": [{"Name": refusals.DIMENSION, "Value": stack}],
     }
@@ -113,3 +115,17 @@ def test_the_firewalls_refusals_raise_an_alarm(synthesis_of: Any) -> None:
 def test_every_alarm_reaches_the_topic(synthesis_of: Any) -> None:
     for alarm in synthesis_of("full").resources("AWS::CloudWatch::Alarm").values():
         assert len(alarm["AlarmActions"]) == 1
+
+
+def test_the_dashboard_shows_the_functions_own_metrics_with_the_setting(synthesis_of: Any) -> None:
+    def shown(name: str) -> str:
+        (board,) = synthesis_of(name).resources("AWS::CloudWatch::Dashboard").values()
+        return json.dumps(board)
+
+    for metric in (metrics.REQUESTS, metrics.REQUEST_DURATION, metrics.SEARCH_DURATION):
+        names = ",".join((NAMESPACE, metric.dimension, *metric.dimensions))
+        assert f"{{{names}}}" in shown("full")
+        assert f"{{{names}}}" not in shown("default")
+    for metric in (metrics.COLD_STARTS, metrics.MEMORY_USED):
+        assert metric.cloudwatch in shown("full")
+        assert metric.cloudwatch not in shown("default")

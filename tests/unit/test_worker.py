@@ -20,7 +20,9 @@ LOGGER = get_logger("facedex_functions.example.handler")
 def call(process: Any, *bodies: str) -> list[str]:
     """Process messages with these bodies; return the ids of those that failed."""
     records = [{"messageId": body, "eventSource": "aws:sqs", "body": body} for body in bodies]
-    answer = worker(process, LOGGER)({"Records": records}, Context("example", 30, 128, "request"))
+    answer = worker("example", process, LOGGER)(
+        {"Records": records}, Context("example", 30, 128, "request")
+    )
     return [each["itemIdentifier"] for each in answer["batchItemFailures"]]
 
 

@@ -15,8 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from facedex import invocation
-from facedex.runtime import services
+from facedex.runtime import reporting, services
 from facedex.settings import Audit, read_keys_secret, settings
 from facedex.store import access_keys
 from facedex.store.access_keys import AccessKey, Permission
@@ -49,7 +48,7 @@ def lambda_handler(event: Mapping[str, Any], context: object) -> Response:
         return {"Error": f"{wrong[0]} must be {kinds[_MEMBERS.get(wrong[0], str)]}."}
     try:
         with (
-            invocation.under(context),
+            reporting.under(context),
             services.database()
             .recording(_trail(action, event, context))
             .transaction() as connection,

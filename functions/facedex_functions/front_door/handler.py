@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from facedex import invocation
 from facedex.api.catalog import OPERATIONS
 from facedex.api.errors import UnknownOperationException
 from facedex.api.media_types import JSON_1_1
 from facedex.api.reading import parse_json
+from facedex.runtime import reporting
 from facedex.runtime.gateway import Call, answer
 from facedex.runtime.handlers import endpoint
 from facedex.runtime.operation import Request
@@ -20,7 +20,7 @@ from facedex.runtime.operation import Request
 
 def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     """Handle an API Gateway event of ``POST /``; Lambda's entry point."""
-    with invocation.under(context):
+    with reporting.under(context):
         return answer(event, JSON_1_1, _perform, _operation(event.get("headers") or {}))
 
 

@@ -11,10 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from facedex import invocation
 from facedex.api.errors import InvalidParameterException
 from facedex.aws.dead_letters import plain_text
-from facedex.runtime import audit
+from facedex.runtime import audit, reporting
 from facedex.runtime.faults import is_foreseen, service_error
 from facedex.runtime.logs import get_logger, log_failure
 from facedex.runtime.services import Services, owner
@@ -34,7 +33,7 @@ def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     Raises:
         ServiceError: the state machine repeats the step by the error's name.
     """
-    with invocation.under(context):
+    with reporting.under(context):
         try:
             services = Services(owner())
             if event["Action"] == "check":

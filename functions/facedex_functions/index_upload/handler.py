@@ -157,4 +157,4 @@ class NotifiedObject:
         return f"{subject.replace('%', '%%')} {text}"
 
 
-lambda_handler = worker(process_notification, _logger)
+lambda_handler = worker("index_upload", process_notification, _logger)

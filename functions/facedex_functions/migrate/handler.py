@@ -18,7 +18,7 @@ import orjson
 import urllib3
 
 from facedex import invocation
-from facedex.runtime import services
+from facedex.runtime import reporting, services
 from facedex.runtime.logs import get_logger, log_failure
 from facedex.store import schema
 from facedex.store.store_errors import DatabaseUnavailable
@@ -36,7 +36,7 @@ _logger: Final = get_logger(__name__)
 
 def lambda_handler(event: Mapping[str, Any], context: object) -> None:
     """Handle a request of CloudFormation, and send the response to the URL in it."""
-    with invocation.under(context):
+    with reporting.under(context):
         _respond(event, _handle(event))
 
 

@@ -173,4 +173,4 @@ def _kinesis_client(stream_arn: str) -> Any:
     return boto3.session.Session().client("kinesis", region_name=region, config=config)
 
 
-lambda_handler = worker(process_stream, _logger)
+lambda_handler = worker("run_stream_processor", process_stream, _logger)

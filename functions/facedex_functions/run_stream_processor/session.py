@@ -7,8 +7,6 @@ from functools import partial
 from time import monotonic, sleep, time
 from typing import Final
 
-from aws_lambda_powertools.metrics import MetricUnit
-
 from facedex.aws.live_sources import (
     LiveSource,
     Position,
@@ -21,6 +19,7 @@ from facedex.media.matroska.live import Coded, Ending, Event, Opening
 from facedex.media.orientation import to_image
 from facedex.media.pacing import Pace
 from facedex.media.watching import Watcher
+from facedex.observability import metrics, recording
 from facedex.runtime.logs import get_logger
 from facedex.runtime.metrics import record_metric
 from facedex.settings import Settings
@@ -115,7 +114,8 @@ class Session:
             ModelMismatch: if the collection has another model by now, which the next worker uses.
         """
         try:
-            self._read_connections()
+            with recording.untraced():
+                self._read_connections()
         except (LeaseLost, WritingFailed):
             raise
         except Exception:
@@ -284,7 +284,7 @@ class Session:
             return False
         name = self._definition.name
         _logger.warning("%s was %.1f s behind and skips to live.", name, behind)
-        record_metric("StreamSkippedSeconds", behind, MetricUnit.Seconds, StreamProcessor=name)
+        record_metric(metrics.STREAM_SKIPPED, behind, name)
         self._skip_to_live()
         return True
 

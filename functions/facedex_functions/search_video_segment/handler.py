@@ -213,4 +213,4 @@ def _open_video(job: Job) -> BinaryIO:
     return cast("BinaryIO", io.BufferedReader(RangedFile(video.size, ranges(video))))
 
 
-lambda_handler = worker(process_task, _logger)
+lambda_handler = worker("search_video_segment", process_task, _logger)

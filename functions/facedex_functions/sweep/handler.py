@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from facedex import invocation
-from facedex.runtime import services
+from facedex.observability import metrics
+from facedex.runtime import reporting, services
 from facedex.runtime.metrics import record_metric
 from facedex.settings import settings
 from facedex.store import active_streams, audit_upkeep, collections, copies, stream_processors
@@ -18,7 +19,7 @@ _SPARE: Final = 60.0  # seconds of the invocation reserved for the last batch
 
 def lambda_handler(_event: Mapping[str, Any], context: Any) -> None:
     """Handle a scheduled event; if the time expires, the next one continues."""
-    with invocation.under(context):
+    with reporting.under(context):
         database = services.database()
         live_video.sweep(database, settings())
         if settings().stream_queue:
@@ -35,5 +36,5 @@ def _report_streams(database: Database) -> None:
     with database.transaction() as connection:
         active = active_streams.count_active(connection)
         failed = stream_processors.count_failed(connection)
-    record_metric("StreamProcessorsActive", active)
-    record_metric("StreamProcessorsFailed", failed)
+    record_metric(metrics.STREAMS_ACTIVE, active)
+    record_metric(metrics.STREAMS_FAILED, failed)

@@ -102,6 +102,7 @@ class Settings:
         database_auth: how connections to the database are authenticated.
         deployment: name of the deployment on Lambda, for its metrics; empty on one machine.
         log_names: whether the log may contain names of buckets, objects and collections.
+        metrics: whether a deployment writes all metrics, besides those of its alarms.
         topics: ARNs of the SNS topics that callers may use for notifications; None for any.
         uploads_queue: URL of the queue of uploads. An upload that has to wait is sent to it again;
             if empty, the queue redelivers the message itself.
@@ -153,6 +154,7 @@ class Settings:
     disk: str = ""
     disk_reserve: int = 64
     log_names: bool = False
+    metrics: bool = False
     topics: frozenset[str] | None = None
     loaded_packs: int = 2
     uploads_queue: str = ""
@@ -211,6 +213,7 @@ class Settings:
             disk=environment.get("FACEDEX_DISK", ""),
             disk_reserve=read.whole("FACEDEX_DISK_RESERVE", 64),
             log_names=read.flag("FACEDEX_LOG_NAMES"),
+            metrics=read.flag("FACEDEX_METRICS"),
             topics=read.topics("FACEDEX_TOPICS"),
             uploads_queue=environment.get("FACEDEX_UPLOADS_QUEUE", ""),
             uploads_dead_letters=environment.get("FACEDEX_UPLOADS_DEAD_LETTERS", ""),

@@ -10,9 +10,12 @@ import orjson
 
 from facedex.api.errors import InvalidParameterException
 from facedex.aws import clients
+from facedex.observability import recording
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
 
     from facedex.store.jobs import Job
 
@@ -39,17 +42,28 @@ def send_messages(queue: str, messages: Iterable[Mapping[str, Any]]) -> None:
         NotSent: if the queue did not accept all of them.
     """
     bodies = [orjson.dumps(message).decode() for message in messages]
+    trace = recording.carrier()
     try:
         for first in range(0, len(bodies), _BATCH):
             batch = enumerate(bodies[first : first + _BATCH])
             sent = clients.queues().send_message_batch(
                 QueueUrl=queue,
-                Entries=[{"Id": str(number), "MessageBody": body} for number, body in batch],
+                Entries=[_entry(number, body, trace) for number, body in batch],
             )
             if sent.get("Failed"):
                 raise NotSent(f"The queue refused {len(sent['Failed'])} messages.")
     except _failures() as error:
         raise NotSent(f"The queue cannot be reached ({type(error).__name__}).") from error
+
+
+def _entry(number: int, body: str, trace: Mapping[str, str]) -> SendMessageBatchRequestEntryTypeDef:
+    """Return a message of a batch; its receiver continues the trace, if there is one."""
+    entry: SendMessageBatchRequestEntryTypeDef = {"Id": str(number), "MessageBody": body}
+    if trace:
+        entry["MessageAttributes"] = {
+            name: {"DataType": "String", "StringValue": text} for name, text in trace.items()
+        }
+    return entry
 
 
 def completion(job: Job) -> str:

@@ -11,6 +11,8 @@ from facedex.media.ranges import Source
 from facedex.media.recordings import Recording
 from facedex.media.segments import Grid, Segment
 from facedex.media.tracking import Track, Tracker
+from facedex.observability import metrics
+from facedex.observability.recording import record, untraced
 
 if TYPE_CHECKING:
     from facedex.vision.faces import Face
@@ -58,10 +60,12 @@ def follow(
         if heartbeat:
             heartbeat(timestamp)
         # Not thorough, to save time: a face that is turned here is upright in other frames.
-        faces = pack.find(image, longest_side=longest_side, limit=MOST_FACES, thorough=False)
-        if measure:
-            faces = measure(image, faces)
-        tracker.see(timestamp, image, faces)
+        with untraced():
+            faces = pack.find(image, longest_side=longest_side, limit=MOST_FACES, thorough=False)
+            if measure:
+                faces = measure(image, faces)
+            tracker.see(timestamp, image, faces)
+        record(metrics.FRAMES, 1, "stored")
         tracks += tracker.pop_ended()
     tracker.cut()
     tracks += tracker.pop_ended()

@@ -10,6 +10,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from facedex.observability import metrics
+from facedex.observability.recording import timed
 from facedex.vision import screening
 from facedex.vision.embedding import Chips
 from facedex.vision.faces import Face
@@ -135,7 +137,8 @@ def embed(pack: Pack, views: list[View]) -> Floats:
     if not views:
         return np.empty((0, pack.dimension), dtype=np.float32)
     networks = zip(*(view.chips for view in views), strict=True)
-    return pack.embedder.embed(tuple(np.concatenate(faces) for faces in networks))
+    with timed(metrics.STAGE_DURATION, "embedding"):
+        return pack.embedder.embed(tuple(np.concatenate(faces) for faces in networks))
 
 
 def embed_new(pack: Pack, tracks: Iterable[Views]) -> None:

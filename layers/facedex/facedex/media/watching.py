@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from facedex.media.following import LONGEST_SIDE, MOST_FACES
 from facedex.media.tracking import Probe, Tracker
+from facedex.observability import metrics
+from facedex.observability.recording import record
 
 if TYPE_CHECKING:
     from facedex.media.pacing import Moment
@@ -55,6 +57,7 @@ class Watcher:
             image, longest_side=self._longest_side, limit=MOST_FACES, thorough=False
         )
         numbers = self._tracker.see(moment.timestamp, image, faces)
+        record(metrics.FRAMES, 1, "live")
         return [
             Seen(face, number, probe)
             for face, number, probe in zip(

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from time import perf_counter
+from typing import Any, Final
 from uuid import uuid4
 
 from pybase64 import b64decode
@@ -15,7 +16,9 @@ from pybase64 import b64decode
 from facedex.access.authentication import Caller, authenticate
 from facedex.api import errors
 from facedex.api.arns import Owner, signed_region
+from facedex.api.catalog import OPERATIONS
 from facedex.api.writing import write_error
+from facedex.observability import metrics, recording
 from facedex.runtime import audit, services
 from facedex.runtime.faults import service_error
 from facedex.runtime.logs import get_logger, log_failure
@@ -23,6 +26,11 @@ from facedex.runtime.refusals import count_refusal
 from facedex.store.audit import Trail
 
 _logger = get_logger(__name__)
+
+# The error code of a request that succeeds, in metrics.
+_SUCCESS: Final = "OK"
+# W3C's headers of a trace.
+_TRACE: Final = ("traceparent", "tracestate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +66,30 @@ def answer(
         event: a REST proxy event.
         content_type: of the response, errors included.
         act: returns the body of a successful response.
-        operation: the operation that the event names.
+        operation: the operation that the event names; it may be none of the catalog's.
     """
+    name = operation if operation in OPERATIONS else metrics.UNKNOWN
+    started = perf_counter()
+    trace = _trace(event) if recording.tracing() else {}
+    with recording.entry(name, trace):
+        response, code = _answer(event, content_type, act, operation)
+        status = response["statusCode"]
+        recording.annotate(**{"http.response.status_code": status, "facedex.code": code})
+    recording.record(metrics.REQUESTS, 1, name, str(status), code)
+    recording.record(metrics.REQUEST_DURATION, perf_counter() - started, name)
+    return response
+
+
+def _answer(
+    event: Mapping[str, Any], content_type: str, act: Callable[[Call], bytes], operation: str
+) -> tuple[dict[str, Any], str]:
+    """Return the response to an event, and the code of its error."""
     request_id = (event.get("requestContext") or {}).get("requestId") or str(uuid4())
     trail: Trail | None = None
     try:
         trail = audit.begin(event, request_id, operation)
         status, body = 200, act(_read_call(event, request_id, trail))
-        headers = {}
+        headers, code = {}, _SUCCESS
     except Exception as raised:
         error = service_error(raised)
         count_refusal(error)
@@ -73,13 +97,20 @@ def answer(
         if isinstance(error, errors.InternalServerError):
             log_failure(_logger, "A request failed", raised, request_id=request_id)
         status, body = error.status, write_error(error.code, error.answer, request_id)
-        headers = {"x-amzn-ErrorType": error.code}
-    return {
+        code = error.code
+        headers = {"x-amzn-ErrorType": code}
+    response = {
         "statusCode": status,
         "headers": {"Content-Type": content_type, "x-amzn-RequestId": request_id, **headers},
         "body": body.decode(),
         "isBase64Encoded": False,
     }
+    return response, code
+
+
+def _trace(event: Mapping[str, Any]) -> Mapping[str, str]:
+    headers = event.get("headers") or {}
+    return {name.lower(): text for name, text in headers.items() if name.lower() in _TRACE}
 
 
 def _read_call(event: Mapping[str, Any], request_id: str, trail: Trail) -> Call:
@@ -90,7 +121,8 @@ def _read_call(event: Mapping[str, Any], request_id: str, trail: Trail) -> Call:
     query = event.get("multiValueQueryStringParameters") or {}
     owner = services.owner(context.get("accountId"), signed_region(headers, query))
     trail.touch(region=owner.region, **audit.claimed_caller(event))
-    caller = authenticate(event, body, services.keyring)
+    with recording.span("authentication"):
+        caller = authenticate(event, body, services.keyring)
     audit.identify(trail, caller)
     # After the authentication, so that strangers cannot use up the callers' rate.
     if limit := services.rate_limit():

@@ -7,12 +7,11 @@ from contextlib import nullcontext
 from functools import partial
 from typing import Any, Final
 
-from facedex import invocation
 from facedex.api.media_types import JSON
 from facedex.api.reading import read_request
 from facedex.api.rest import choose_variant, read_members
 from facedex.api.writing import write_response
-from facedex.runtime import audit
+from facedex.runtime import audit, reporting
 from facedex.runtime.gateway import Call, answer
 from facedex.runtime.model_change import with_current_model
 from facedex.runtime.services import Services
@@ -43,7 +42,7 @@ class Endpoint:
 
     def __call__(self, event: Mapping[str, Any], context: object) -> dict[str, Any]:
         """Handle an API Gateway event of the operation's REST route."""
-        with invocation.under(context):
+        with reporting.under(context):
             return answer(event, JSON, self._act, self.name)
 
     def perform(

@@ -9,10 +9,12 @@ from __future__ import annotations
 from typing import Final
 
 from facedex.api import errors
+from facedex.observability import metrics
+from facedex.observability.definitions import NAMESPACE
 from facedex.settings import settings
 
-METRIC: Final = "RequestsRefused"
-DIMENSION: Final = "Deployment"
+METRIC: Final = metrics.REQUESTS_REFUSED.cloudwatch
+DIMENSION: Final = metrics.REQUESTS_REFUSED.dimension
 
 _REFUSALS: Final = (
     errors.AccessDeniedException,
@@ -39,8 +41,6 @@ def count_refusal(error: errors.ServiceError) -> None:
         return
     # Imported here, as most functions record no metric, and the import slows a cold start.
     from aws_lambda_powertools.metrics import MetricUnit, single_metric
-
-    from facedex.runtime.metrics import NAMESPACE
 
     with single_metric(METRIC, MetricUnit.Count, 1, namespace=NAMESPACE) as metric:
         metric.add_dimension(DIMENSION, settings().deployment)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import copy
+from dataclasses import dataclass
 from functools import cached_property
 from math import inf
 from time import monotonic, time
@@ -12,10 +13,14 @@ from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 import psycopg
+from psycopg.abc import Params
 from psycopg.rows import namedtuple_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from facedex.observability import metrics
+from facedex.observability.recording import span, timing, tracing
 from facedex.store.disk import Disk
+from facedex.store.statements import summarise
 from facedex.store.store_errors import DatabaseFull, DatabaseUnavailable
 
 if TYPE_CHECKING:
@@ -38,6 +43,22 @@ class Connection(psycopg.Connection[Any]):
     region: str = ""
     residents: Residents | None = None
     trail: Trail | None = None
+
+    def execute(
+        self,
+        query: Any,  # psycopg overloads this method
+        params: Params | None = None,
+        *,
+        prepare: bool | None = None,
+        binary: bool = False,
+    ) -> psycopg.Cursor[Any]:
+        """Run a statement. Its span has the verb and the table only, no values."""
+        if not tracing():
+            return super().execute(query, params, prepare=prepare, binary=binary)
+        verb, table = summarise(query if isinstance(query, str) else "")
+        name = f"{verb} {table}".strip()
+        with span(name, remote=True, **{"db.system.name": "postgresql", "db.operation.name": verb}):
+            return super().execute(query, params, prepare=prepare, binary=binary)
 
 
 # The region of names if no other is given: the default of ``facedex.settings`` too.
@@ -63,6 +84,16 @@ _TRUSTED: Final = 0.25
 
 # Seconds allowed for taking an idle connection, even if there is no time to wait.
 _SHORTEST: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """The connections of a pool: used, idle, waited for, and their largest number."""
+
+    used: int
+    idle: int
+    waiting: int
+    most: int
 
 
 class Database:
@@ -257,6 +288,13 @@ class Database:
         """Whether :meth:`close` was called."""
         return self._pool.closed
 
+    @property
+    def use(self) -> Use:
+        """The use of the pool now."""
+        stats = self.whole._pool.get_stats()
+        size, idle = stats.get("pool_size", 0), stats.get("pool_available", 0)
+        return Use(size - idle, idle, stats.get("requests_waiting", 0), self.whole._pool.max_size)
+
     def close(self) -> None:
         """Close every connection, and drop the copies of galleries."""
         if self.whole.residents:
@@ -273,6 +311,7 @@ class Database:
             connection.commit()
         trail.written = True
 
+    @timing(metrics.DATABASE_WAIT)
     def _acquire(self) -> Connection:
         """Return a connection of the pool; wait while a database starts or resumes."""
         end = monotonic() + self._patience()

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
+from facedex.observability import metrics
+from facedex.observability.recording import timing
 from facedex.store import resident_search
 from facedex.store.collections import Collection, require_kept
 from facedex.store.copies import FACES, USERS, Kind
@@ -48,6 +50,7 @@ class UserMatch:
     score: float
 
 
+@timing(metrics.SEARCH_DURATION, "faces")
 def search(
     connection: Connection,
     collection: Collection,
@@ -82,6 +85,7 @@ def search(
     return found
 
 
+@timing(metrics.SEARCH_DURATION, "users")
 def search_users(
     connection: Connection,
     collection: Collection,

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as pillow
 
+from facedex.observability import metrics
+from facedex.observability.recording import record, timing
 from facedex.turns import Turns
 from facedex.vision import allocator, jpeg, png
 from facedex.vision.jpeg import Jpeg
@@ -66,6 +68,7 @@ class Image:
     height: int
 
 
+@timing(metrics.STAGE_DURATION, "decoding")
 def decode(
     data: bytes,
     *,
@@ -215,6 +218,7 @@ def _decode_jpeg(file: Jpeg, longest_side: int, patience: float | None) -> Image
         if file.orientation in UPRIGHT:
             picture = picture.transpose(UPRIGHT[file.orientation])
         pixels = np.asarray(picture)
+    record(metrics.DECODED_PIXELS, pixels.size // 3)
     if file.orientation in TURNED:
         width, height = height, width
     return Image(pixels=pixels, width=width, height=height)
@@ -247,6 +251,7 @@ def _decode_png(file: Png, longest_side: int, patience: float | None) -> Image:
                 raise
             picture = _load_png(file.repacked().data, reduction)
         pixels = np.asarray(picture)
+    record(metrics.DECODED_PIXELS, pixels.size // 3)
     return Image(pixels=pixels, width=file.width, height=file.height)
 
 

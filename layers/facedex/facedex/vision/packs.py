@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from facedex.observability import metrics
+from facedex.observability.recording import timing
 from facedex.vision import alignment, numbers, pose, quality, upright
 from facedex.vision.alignment import View
 from facedex.vision.calibration import Calibration
@@ -113,6 +115,7 @@ class Pack:
             image, self.detect(image, longest_side=longest_side, limit=limit, thorough=thorough)
         )
 
+    @timing(metrics.STAGE_DURATION, "detection")
     def detect(
         self,
         image: Image,
@@ -151,6 +154,7 @@ class Pack:
             )
         ]
 
+    @timing(metrics.STAGE_DURATION, "description")
     def describe(self, image: Image, faces: Sequence[DetectedFace]) -> list[Face]:
         """Measure the poses and qualities of faces that were detected in this image."""
         landmarks = _landmarks(image, faces)
@@ -170,6 +174,7 @@ class Pack:
             )
         ]
 
+    @timing(metrics.STAGE_DURATION, "embedding")
     def embed(self, image: Image, faces: Sequence[DetectedFace]) -> Floats:
         """Return unit vectors (n, dimension) of faces that were detected in this image."""
         return self.embedder.embed(self.embedder.cut(image.pixels, _landmarks(image, faces)))

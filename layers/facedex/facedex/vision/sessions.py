@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from facedex.observability import metrics
+from facedex.observability.recording import timed
 from facedex.turns import Turns
 from facedex.vision.allocator import trimmer
 from facedex.vision.vision_errors import PackMissing
@@ -42,6 +44,7 @@ class Network:
     def __init__(self, path: Path, *, threads: int) -> None:
         self.threads = threads
         self._path = path
+        self._labels = (path.parent.name, path.stem)  # the pack's name and the network's
         self._lock = threading.Lock()
         self._session: InferenceSession | None = None
         self._smallest: NDArray[Any] | None = None
@@ -68,7 +71,7 @@ class Network:
 
     def _run(self, batch: NDArray[Any], options: RunOptions | None = None) -> list[NDArray[Any]]:
         session, entry = self._opened
-        with running.hold(1):
+        with running.hold(1), timed(metrics.INFERENCE_DURATION, *self._labels):
             outputs: list[NDArray[Any]] = session.run(None, {entry: batch}, options)
         return outputs
 

@@ -82,6 +82,11 @@ class Shelf:
         """Return the names of the installed packs with a FaceModelVersion."""
         return [name for name, version in self.installed().items() if version == model_version]
 
+    @property
+    def loaded(self) -> int:
+        """The number of loaded packs."""
+        return len(self._loaded)
+
     def installed(self) -> Mapping[str, str]:
         """Return the FaceModelVersion of each installed pack, by name.
 
