@@ -29,6 +29,7 @@ from facedex_local.http.forwarding import Forwarded
 from facedex_local.http.listener import Listener
 from facedex_local.http.origins import Fence, Origins
 from facedex_local.http.server import Server
+from facedex_local.metrics.starting import start_metrics
 from facedex_local.replica import Orders
 from facedex_local.replicas import Replicas
 from facedex_local.start_errors import StartFailed
@@ -76,6 +77,7 @@ class Options:
         rate: maximum number of requests per second to the face API; None for no limit.
         console: whether the server has the console, pages in the browser.
         attributes: whether the attributes pack is fetched if it is missing.
+        metrics: whether ``GET /metrics`` is answered.
     """
 
     directory: Path
@@ -94,6 +96,7 @@ class Options:
     rate: float | None = None
     console: bool = True
     attributes: bool = False
+    metrics: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +148,8 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
         for_users = Guard(services, find_key) if guarded else services
         # Functions read S3 through a separate port. On the public port, requests could use every
         # thread while each waits for S3, a deadlock.
-        private = Private(services, Forwarded(Fence(for_users, origins), token), token)
+        scraped = start_metrics(options.metrics, directory, guarded=guarded)
+        private = Private(services, Forwarded(Fence(scraped(for_users), origins), token), token)
         threads = _S3_THREADS + options.threads * (options.processes - 1)
         s3 = Listener(private, host="127.0.0.1", port=0, threads=threads)
         stack.callback(s3.release)
@@ -157,7 +161,7 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
         gate = Gate(for_users)
         public = Listener(
             Server(
-                elsewhere=gate,
+                elsewhere=scraped(gate),
                 health=health,
                 log=options.log,
                 origins=origins,
@@ -187,6 +191,7 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
         queues.STREAMS.configure()
         arrivals = Uploads(s3.url, log=options.log) if options.uploads else None
         _start_parts(stack, options, directory, health)
+        scraped.count()
         required_packs.pull_missing(downloads)
         if options.database_url is None:
             earlier_run.release_leases()

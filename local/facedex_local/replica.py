@@ -61,6 +61,7 @@ def main() -> None:
     from facedex_local.http.listener import Listener
     from facedex_local.http.origins import Origins
     from facedex_local.http.server import Server
+    from facedex_local.metrics import recorder
     from facedex_local.starting import Health, close_database, load_code
 
     terminal.escape_output()
@@ -68,6 +69,7 @@ def main() -> None:
     health = Health()
     health.model_version = load_code()
     console = Console(auth=Auth(orders.auth), region=environment.region())
+    recorder.start_worker()
     listener = Listener(
         Server(
             elsewhere=Forwarder(orders.elsewhere, orders.token),

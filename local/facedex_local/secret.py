@@ -19,27 +19,41 @@ _FILE: Final = "keys.secret"
 def source(directory: Path, environment: Mapping[str, str] = os.environ) -> str:
     """Return the value of FACEDEX_KEYS_SECRET: the user's, or the data directory's own file.
 
-    A missing file is created atomically, and only its owner can read it.
-
     Raises:
         DirectoryUnusable: if the file cannot be written.
     """
     if chosen := environment.get(SETTING):
         return chosen
-    path = directory.expanduser().absolute() / _FILE
+    return f"file:{file(directory, _FILE, setting=SETTING)}"
+
+
+def file(directory: Path, name: str, *, setting: str) -> Path:
+    """Return a file of the data directory with a random secret.
+
+    A missing file is created atomically, and only its owner can read it.
+
+    Args:
+        directory: the data directory.
+        name: name of the file.
+        setting: the setting that takes the place of the file, for the error's message.
+
+    Raises:
+        DirectoryUnusable: if the file cannot be written.
+    """
+    path = directory.expanduser().absolute() / name
     try:
         if not path.exists():
             _create(path)
     except OSError as error:
         raise DirectoryUnusable(
-            f"{path} cannot be written ({error.strerror or error}); set {SETTING} instead."
+            f"{path} cannot be written ({error.strerror or error}); set {setting} instead."
         ) from None
-    return f"file:{path}"
+    return path
 
 
 def _create(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f"{_FILE}.")  # mode 0600
+    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")  # mode 0600
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(f"{secrets.token_urlsafe(32)}\n")

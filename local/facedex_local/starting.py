@@ -125,9 +125,10 @@ def load_code() -> str:
 
 
 def close_database() -> None:
-    """Close this process's connections to the database."""
-    from facedex.runtime import services
+    """Close this process's connections to the database, and send its last spans."""
+    from facedex.runtime import reporting, services
 
+    shutdown.run("sending traces", reporting.stop)
     shutdown.run("closing the database", services.database().close)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import psycopg
@@ -20,6 +20,9 @@ from facedex_local.postgres.cluster import Postgres
 from facedex_local.workers.queues import STREAMS
 from tests.e2e.streaming import Scene
 from tests.integration.streaming import Configure, Stage, end
+
+if TYPE_CHECKING:
+    from tests.integration.observing import Observed
 
 
 @pytest.fixture(scope="session")
@@ -118,3 +121,28 @@ def scene(stage: Stage, service: None) -> Iterator[Scene]:
     made.start()
     yield made
     end(made)
+
+
+@pytest.fixture(scope="session")
+def observed(tmp_path_factory: pytest.TempPathFactory, pack_directory: Path) -> Iterator[Observed]:
+    """Return a server with two processes and access keys, whose traces are received."""
+    # Imported here, as the other tests of this folder need neither parsers nor a receiver.
+    from tests.conftest import Server
+    from tests.e2e.keys import create_key
+    from tests.integration.observing import Observed, Receiver, token_file
+
+    directory = tmp_path_factory.mktemp("observed") / "data"
+    key = create_key(directory)
+    receiver = Receiver()
+    server = Server(
+        directory,
+        "--port=0",
+        "--auth=keys",
+        "--processes=2",
+        FACEDEX_MODELS=str(pack_directory.parent),
+        OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url,
+        OTEL_BSP_SCHEDULE_DELAY="200",
+    )
+    yield Observed(server, key, receiver, token_file(server).read_text().strip())
+    assert server.stop() == 0
+    receiver.close()

@@ -104,6 +104,13 @@ def _read_endpoints(
     help="Fetch the model pack for attributes of faces (age, emotions, ...) if it is missing."
     " Requests for the default attributes do not need it.",
 )
+@click.option(
+    "--metrics/--no-metrics",
+    envvar="FACEDEX_METRICS",
+    default=True,
+    show_default=True,
+    help="Answer GET /metrics in Prometheus' format.",
+)
 def up(
     options: Options,
     auth: str,
@@ -114,6 +121,7 @@ def up(
     rate: float | None,
     console: bool,
     attributes: bool,
+    metrics: bool,
 ) -> None:
     """Start the API, its database and S3 on one port, until Ctrl-C.
 
@@ -150,6 +158,7 @@ def up(
         rate=rate,
         console=console,
         attributes=attributes,
+        metrics=metrics,
     )
     with session(chosen) as machine:
         announce(machine)

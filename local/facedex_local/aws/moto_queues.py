@@ -1,4 +1,4 @@
-"""A change to moto's SQS queues that makes them safe for several threads.
+"""A change to moto's SQS queues that makes them safe for several threads, and a look at them.
 
 Unchanged, moto deletes a message by replacing the list of messages with a copy, which loses
 messages that another thread adds meanwhile. Two threads that receive at the same time can get the
@@ -8,8 +8,42 @@ processed. The change uses moto's own lock of the queue, which moto acquires onl
 
 from __future__ import annotations
 
+import sys
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any
+
+from facedex.settings import DEFAULT_ACCOUNT
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message in a queue.
+
+    Attributes:
+        state: "waiting", "delayed", or "in_work" if a receiver has it.
+        sent: the time at which it was sent, in seconds since 1970.
+    """
+
+    state: str
+    sent: float
+
+
+def list_messages(queue_name: str, region: str) -> list[Message] | None:
+    """Return the messages of a queue in this process, or None if there is no such queue."""
+    models: Any = sys.modules.get("moto.sqs.models")  # loaded with the first request for moto
+    queues: Any = models.sqs_backends[DEFAULT_ACCOUNT][region].queues if models else {}
+    queue = queues.get(queue_name)
+    if queue is None:
+        return None
+    with queue._messages_lock:
+        return [
+            Message(
+                "delayed" if each.delayed else "waiting" if each.visible else "in_work",
+                float(each.sent_timestamp) / 1000,
+            )
+            for each in queue._messages
+        ]
 
 
 def lock_queues() -> None:

@@ -12,11 +12,13 @@ from http import HTTPStatus
 from typing import Final, Protocol
 
 from facedex.api.media_types import JSON
+from facedex.observability import metrics
+from facedex.observability.recording import record
 from facedex.printing import printable
 from facedex_local.http import gateway, pages, routes
 from facedex_local.http.console import Console
 from facedex_local.http.exchange import Exchange
-from facedex_local.http.gateway import Answer, Environ
+from facedex_local.http.gateway import Answer, Environ, raw_path
 from facedex_local.http.listener import Application
 from facedex_local.http.origins import Origins
 from facedex_local.http.refusals import refuse
@@ -26,8 +28,13 @@ _logger = logging.getLogger("facedex")
 # The largest valid request is CompareFaces with two images of 5 MB, 14 MB of base64 in JSON.
 BODY_LIMIT: Final = 15 * 1024 * 1024
 
-# Requests that clients repeat several times a second; successful ones are not logged.
+# Requests that clients repeat all the time; successful ones are not logged.
 _POLLS: Final = ("Kinesis_20131202.GetRecords",)
+_POLLED: Final = ("/metrics",)
+# The services that metrics distinguish: a client may name any.
+_SERVICES: Final = frozenset(
+    {"rekognition", "s3", "sqs", "sns", "kinesis", "kinesisvideo", "sts", "iam"}
+)
 
 
 class Health(Protocol):
@@ -73,6 +80,8 @@ class Server:
             await self._delegate(exchange, started)
             return
         taken = time.perf_counter() - started
+        service = "rekognition" if routes.is_ours(exchange.environ) else "server"
+        record(metrics.HTTP_REQUESTS, 1, service, str(answer.status))
         try:
             await exchange.answer(answer)
         finally:
@@ -105,8 +114,12 @@ class Server:
         environ = exchange.environ
 
         def log(status: int) -> None:
-            if not (status == 200 and environ.get("HTTP_X_AMZ_TARGET") in _POLLS):
-                service = routes.signed_for(environ) or "-"
+            service = routes.signed_for(environ) or "-"
+            polled = raw_path(environ) in _POLLED
+            counted = service if service in _SERVICES else "server" if polled else "other"
+            record(metrics.HTTP_REQUESTS, 1, counted, str(status))
+            polls = polled or environ.get("HTTP_X_AMZ_TARGET") in _POLLS
+            if not (status == 200 and polls):
                 self._log_request(environ, service, status, time.perf_counter() - started)
 
         exchange.on_start = log
@@ -126,7 +139,7 @@ class Server:
             (
                 time.strftime("%H:%M:%S"),
                 environ["REQUEST_METHOD"],
-                gateway.raw_path(environ),
+                raw_path(environ),
                 name,
                 str(status),
                 f"{taken * 1000:.0f} ms",
@@ -172,7 +185,7 @@ def _invoke(route: routes.Route, environ: Environ, body: bytes) -> Answer:
 
 def _refuse_unknown(environ: Environ) -> Answer:
     # API Gateway answers both cases with 403 "Missing Authentication Token", which is misleading.
-    requested = f"{environ['REQUEST_METHOD']} {gateway.raw_path(environ)}"
+    requested = f"{environ['REQUEST_METHOD']} {raw_path(environ)}"
     allowed = ", ".join(routes.methods(environ))
     if allowed:
         answer = refuse(
@@ -193,6 +206,6 @@ def _refuse_unknown(environ: Environ) -> Answer:
 def _asks_for_health(environ: Environ) -> bool:
     return (
         environ["REQUEST_METHOD"] in ("GET", "HEAD")
-        and gateway.raw_path(environ) == "/health"
+        and raw_path(environ) == "/health"
         and routes.signed_for(environ) is None
     )

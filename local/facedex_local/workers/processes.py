@@ -178,11 +178,13 @@ def work(function: str, nice: int, queue: str) -> None:
 
     Nothing is lost then: the lease on unfinished work expires, and another worker claims it.
     """
+    from facedex_local.metrics import recorder
     from facedex_local.workers.event_source import EventSource
 
     process_token.install()
     terminal.escape_output()
     os.nice(nice)
+    recorder.start_worker()
     row = OTHER_FUNCTIONS[function]
     # With boto3's own timeouts, one request to a queue that hangs could take five minutes.
     client: Any = boto3.client("sqs", config=bounded())

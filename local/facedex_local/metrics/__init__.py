@@ -1,0 +1,1 @@
+"""Metrics of the server's processes in Prometheus' text format."""
