@@ -116,6 +116,8 @@ class StackFields:
         alarm_email: address that alarms are sent to.
         alarm_topic: ARN of your SNS topic that alarms are sent to.
         dashboard: create a CloudWatch dashboard.
+        metrics: write all metrics of the functions to CloudWatch, by operation, stage and network.
+        tracing: trace requests with X-Ray.
         sweep_minutes: minutes between two sweeps, which finish deletions and revive stalled work;
             one with streams.
         snapstart: start the API's functions from snapshots.
@@ -174,6 +176,8 @@ class StackFields:
     alarm_email: Annotated[str, empty_or(r"[^@\s]+@[^@\s]+", "an e-mail address")] = ""
     alarm_topic: Annotated[str, empty_or(_TOPIC, "the ARN of an SNS topic")] = ""
     dashboard: Flag = True
+    metrics: Flag = False
+    tracing: Flag = True
     sweep_minutes: Annotated[Whole, within(1, 1440)] = 60
     snapstart: Flag = False
     provisioned: Annotated[Whole, within(0, 1000)] = 0

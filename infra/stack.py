@@ -79,7 +79,10 @@ class Facedex(Stack):
             for name in OTHER_FUNCTIONS
             if name in self.functions.by_name
         ]
-        Observability(self, "Observability", settings, self.api, self.database, workers, parts)
+        callers = [self.functions.by_name["front_door"]]
+        Observability(
+            self, "Observability", settings, self.api, self.database, workers, parts, callers
+        )
         self._accept_findings_of_the_library()
         self._add_outputs()
 

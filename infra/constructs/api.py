@@ -100,7 +100,7 @@ class Api(Construct):
                 logging_level=MethodLoggingLevel.OFF,
                 data_trace_enabled=False,
                 metrics_enabled=True,
-                tracing_enabled=True,
+                tracing_enabled=settings.tracing,
                 throttling_rate_limit=settings.rate,
                 throttling_burst_limit=settings.burst,
             ),

@@ -101,6 +101,7 @@ class Functions(Construct):
             "FACEDEX_DATABASE_POOLED": str(settings.proxy).lower(),
             "FACEDEX_DATABASE_URL": database.url,
             "FACEDEX_DEPLOYMENT": settings.stack,
+            "FACEDEX_METRICS": str(settings.metrics).lower(),
             "FACEDEX_MODELS": "/opt/models",
             "FACEDEX_PACK": settings.pack,
         }
@@ -159,7 +160,7 @@ class Functions(Construct):
             },
             role=self._role(row, wanted, log),
             log_group=log,
-            tracing=Tracing.ACTIVE,
+            tracing=Tracing.ACTIVE if settings.tracing else Tracing.DISABLED,
             recursive_loop=(
                 RecursiveLoop.ALLOW
                 if isinstance(row, OtherFunction) and row.trigger in _CALL_THEMSELVES

@@ -13,6 +13,7 @@ from aws_cdk.aws_cloudwatch import (
     GraphWidget,
     IMetric,
     MathExpression,
+    Metric,
     Stats,
     TreatMissingData,
 )
@@ -24,6 +25,7 @@ from aws_cdk.aws_sns import ITopic, Topic
 from aws_cdk.aws_sns_subscriptions import EmailSubscription
 from constructs import Construct
 
+from facedex.observability import definitions, metrics
 from infra.constructs.api import Api
 from infra.constructs.database import Database
 from infra.constructs.encryption import encrypt
@@ -40,6 +42,7 @@ class Observability(Construct):
     Args:
         functions: functions whose faults no caller of the API sees, ten at most.
         parts: parts of the stack with figures and alarms of their own.
+        entries: functions that answer callers of the API.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class Observability(Construct):
         database: Database,
         functions: Sequence[Function],
         parts: Sequence[Watched],
+        entries: Sequence[Function],
     ) -> None:
         super().__init__(scope, name)
         self._functions = functions
@@ -90,6 +94,7 @@ class Observability(Construct):
                 ("Database, % of max_capacity", [capacity]),
                 ("Database connections", [connections]),
                 *(row for part in parts for row in part.figures.items()),
+                *(_of_functions(settings, [*entries, *functions]) if settings.metrics else ()),
             ]
             Dashboard(
                 self,
@@ -170,3 +175,39 @@ class Observability(Construct):
             )
         )
         return key
+
+
+def _of_functions(
+    settings: StackSettings, functions: Sequence[Function]
+) -> list[tuple[str, list[IMetric]]]:
+    """Return the figures that the functions report themselves, with the setting ``metrics``."""
+
+    def found(metric: definitions.Metric, statistic: str) -> list[IMetric]:
+        """Find all series of this deployment, whatever their other dimensions are."""
+        names = ",".join((definitions.NAMESPACE, metric.dimension, *metric.dimensions))
+        terms = f'MetricName="{metric.cloudwatch}" {metric.dimension}="{settings.stack}"'
+        search = f"SEARCH('{{{names}}} {terms}', '{statistic}')"
+        return [MathExpression(expression=search, label="", period=PERIOD)]
+
+    def by_function(metric: definitions.Metric, statistic: str) -> list[IMetric]:
+        return [
+            Metric(
+                namespace=definitions.NAMESPACE,
+                metric_name=metric.cloudwatch,
+                dimensions_map={metric.dimension: function.function_name},
+                period=PERIOD,
+                statistic=statistic,
+                label=function.node.id,
+            )
+            for function in functions
+        ]
+
+    return [
+        ("Requests by operation and code", found(metrics.REQUESTS, Stats.SUM)),
+        ("Requests answered in, seconds (p99)", found(metrics.REQUEST_DURATION, "p99")),
+        ("Stages of an image, seconds (p99)", found(metrics.STAGE_DURATION, "p99")),
+        ("Networks, seconds (p99)", found(metrics.INFERENCE_DURATION, "p99")),
+        ("Searches, seconds (p99)", found(metrics.SEARCH_DURATION, "p99")),
+        ("Cold starts", by_function(metrics.COLD_STARTS, Stats.SUM)),
+        ("Memory used, bytes", by_function(metrics.MEMORY_USED, Stats.MAXIMUM)),
+    ]

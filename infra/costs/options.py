@@ -77,6 +77,13 @@ def bulk(photos: int) -> float:
     )
 
 
+def metrics(requests: int) -> float:
+    """Return the dollars a month of the functions' own metrics, with their lines in the log."""
+    prices, fixed = table("prices")["cloudwatch"], table("measured")["deployment"]
+    lines = requests * fixed["metric_log_bytes"] / 2**30
+    return float(fixed["metric_series"] * prices["metric_month"] + lines * prices["log_gib"])
+
+
 def snapshots() -> float:
     """Return the dollars a month of the snapshots of the API's functions."""
     kept = [row.memory for row in OPERATIONS.values() if not row.path.startswith(_OPTIONAL)] + [
@@ -176,6 +183,15 @@ def rows(requests: int) -> list[tuple[tuple[str, ...], str]]:
             f" {fixed['alarms'] * prices['cloudwatch']['alarm_month']:.2f} with or without",
         ),
         (("dashboard",), f"{prices['cloudwatch']['dashboard_month']:.2f}"),
+        (
+            ("metrics",),
+            f"{metrics(requests):.2f}: {prices['cloudwatch']['metric_month']:.2f} for each metric"
+            " and combination of its dimensions that occurs, and the lines in the log",
+        ),
+        (
+            ("tracing",),
+            f"`false`: {requests / MILLION * prices['xray']['million_traces']:.2f} less",
+        ),
         (
             ("sweep_minutes",),
             "each sweep resumes a paused database for `pause_after` seconds; with 5 or less it"

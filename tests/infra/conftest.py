@@ -42,6 +42,7 @@ VARIANTS: Final[Mapping[str, Mapping[str, Any]]] = {
         "readers": 1,
         "retention": "snapshot",
         "dashboard": False,
+        "tracing": False,
         "alarm_topic": _TOPIC,
     },
     "hardened": {
@@ -81,6 +82,7 @@ VARIANTS: Final[Mapping[str, Mapping[str, Any]]] = {
         "kms_key": KEY,
         "flow_logs": "rejected",
         "delete_faces": True,
+        "metrics": True,
         "endpoint_zones": 2,
         "gateway_log_role": False,
     },

@@ -47,9 +47,25 @@ def test_functions_match_the_catalog(synthesis: Synthesis) -> None:
         function, row = synthesis.function(name), rows[name]
         assert (function["MemorySize"], function["Timeout"]) == (row.memory, row.timeout)
         assert function["Handler"] == f"facedex_functions.{name}.handler.lambda_handler"
-        assert function["TracingConfig"] == {"Mode": "Active"}
         assert 1 <= len(function["Layers"]) <= 5
         assert function["Environment"]["Variables"]["FACEDEX_MODELS"] == "/opt/models"
+
+
+def test_requests_are_traced_unless_the_setting_says_otherwise(synthesis_of: Any) -> None:
+    for name, traced in {"default": True, "private": False}.items():
+        found = synthesis_of(name)
+        modes = {
+            each.get("TracingConfig", {"Mode": "None"})["Mode"] for each in found.functions.values()
+        }
+        assert modes == {"Active" if traced else "None"}
+        (stage,) = found.resources("AWS::ApiGateway::Stage").values()
+        assert stage["TracingEnabled"] is traced
+
+
+def test_functions_write_all_metrics_only_with_the_setting(synthesis_of: Any) -> None:
+    for name, written in {"default": "false", "full": "true"}.items():
+        for function in synthesis_of(name).functions.values():
+            assert function["Environment"]["Variables"]["FACEDEX_METRICS"] == written
 
 
 def test_routes_and_functions_use_the_same_authentication_mode(synthesis_of: Any) -> None:

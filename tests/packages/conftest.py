@@ -77,6 +77,8 @@ def deployment(
             **_AWS,
             "AWS_ENDPOINT_URL": aws.url,
             "FACEDEX_AUTH": "iam",
+            "FACEDEX_DEPLOYMENT": "facedex-test",
+            "FACEDEX_METRICS": "true",
             "FACEDEX_PACK": PACK,
             "FACEDEX_VIDEO_QUEUE": _make_queue(aws.url, "facedex-video"),
             "FACEDEX_STREAM_QUEUE": _make_queue(aws.url, "facedex-streams"),

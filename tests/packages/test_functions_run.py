@@ -200,6 +200,30 @@ def test_the_front_door_reaches_every_operation_that_it_is_packaged_with(
     assert _finds_eileen(json.loads(answer["body"]))
 
 
+def test_a_function_writes_its_metrics_for_cloudwatch(deployment: Deployment) -> None:
+    run = deployment.prove("search_faces_by_image", "face")
+    lines = [json.loads(line) for line in run.log.splitlines() if line.startswith('{"_aws"')]
+    names = {
+        metric["Name"]
+        for line in lines
+        for described in line["_aws"]["CloudWatchMetrics"]
+        for metric in described["Metrics"]
+    }
+    assert names >= {
+        "ColdStart",
+        "DatabaseWait",
+        "DecodedPixels",
+        "ImageStageDuration",
+        "InferenceDuration",
+        "MemoryUsed",
+        "RequestDuration",
+        "Requests",
+        "SearchDuration",
+    }
+    (requests,) = [line for line in lines if "Requests" in line]
+    assert (requests["Operation"], requests["Status"]) == ("SearchFacesByImage", "200")
+
+
 def test_functions_import_only_their_packages(deployment: Deployment) -> None:
     run = deployment.prove("search_faces_by_image", "face")
     ours = {path for path in run.libraries if "site-packages" in path or path.startswith(str(ROOT))}
