@@ -15,7 +15,7 @@ from facedex.vision.attributes.crops import CHIP, SMALL, Floats, Frame, Pixels
 from facedex.vision.attributes.expressions import emotions
 from facedex.vision.attributes.eyes import Eyes, find_eyes
 from facedex.vision.attributes.heads import FILE as HEADS
-from facedex.vision.attributes.heads import Heads, halve, lip_gap
+from facedex.vision.attributes.heads import Heads, eye_shade, halve, lip_gap
 from facedex.vision.attributes.landmarks import thirty
 from facedex.vision.attributes.values import ANSWERS, Attribute, Details
 from facedex.vision.faces import Face
@@ -79,6 +79,7 @@ class AttributePack:
         for face in range(count):
             pair = [face, count + face]
             yield _Look(
+                chip=chips[face],
                 ages=None if ages is None else ages[face],
                 genders=None if genders is None else genders[0][pair].mean(axis=0),
                 emotions=None if expressions is None else expressions[0][pair].mean(axis=0),
@@ -96,7 +97,7 @@ class AttributePack:
         answers: dict[Attribute, float] = {}
         if look.features is not None:
             gap = None if mesh is None else lip_gap(mesh[:, :2])
-            answers.update(self.heads.chances(look.features, gap))
+            answers.update(self.heads.chances(look.features, eye_shade(look.chip), gap))
         if eyes is not None:
             answers[Attribute.EYES_OPEN] = eyes.open_chance
         landmarks = None
@@ -138,8 +139,9 @@ class _Seen:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Look:
-    """The results of the networks on a face's small chip; None for those that were not run."""
+    """A face's small chip, and the results of the networks on it; None if they were not run."""
 
+    chip: Pixels
     ages: Floats | None
     genders: Floats | None
     emotions: Floats | None
