@@ -194,7 +194,7 @@ def _opposite(name: str) -> str:
     return name
 
 
-def test_the_portraits_have_the_attributes_that_anybody_sees(
+def test_the_portraits_have_their_visible_attributes(
     pack: Pack, attributes: AttributePack, portraits: Portraits
 ) -> None:
     eileen, grace = (seen(pack, attributes, portraits[name]) for name in ("eileen", "grace"))
