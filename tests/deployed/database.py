@@ -42,6 +42,7 @@ class Databases:
         self.prepared_with = ""
         self._folder = folder
         self._clusters: dict[str, Postgres] = {}
+        self._adopted: dict[str, Postgres] = {}
         self._starting = threading.Lock()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="database-tls")
@@ -70,6 +71,10 @@ class Databases:
         for cluster in self._clusters.values():
             cluster.stop()
 
+    def adopt(self, host: str, cluster: Postgres) -> None:
+        """Let a host name select a cluster that exists already."""
+        self._adopted[host] = cluster
+
     def query(self, host: str, statement: str) -> list[tuple[Any, ...]]:
         """Return the rows of a statement in a cluster's database, as its master user."""
         with psycopg.connect(self._cluster(host).url, autocommit=True) as connection:
@@ -78,6 +83,8 @@ class Databases:
 
     def _cluster(self, host: str) -> Postgres:
         """Return the Postgres of a cluster's host name; start it if the name is new."""
+        if host in self._adopted:
+            return self._adopted[host]
         with self._starting:
             if host not in self._clusters:
                 folder = self._folder / f"cluster{len(self._clusters)}"

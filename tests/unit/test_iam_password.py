@@ -11,7 +11,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from facedex.settings import DatabaseAuth, SettingError, Settings, read_keys_secret
-from facedex.store.iam import iam_password
+from facedex.store.iam import IamTokens
 
 URL = "postgresql://facedex@db.example:5432/facedex?sslmode=require"
 
@@ -35,31 +35,33 @@ def test_the_token_equals_that_of_the_aws_client(
 ) -> None:
     now = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     monkeypatch.setattr("botocore.auth.get_current_datetime", lambda *_, **__: now)
-    token = iam_password(URL.replace("5432", port), region="eu-central-1")()
+    token = IamTokens(URL.replace("5432", port), region="eu-central-1").current()
     client = boto3.client("rds", region_name="eu-central-1")
     assert token == client.generate_db_auth_token("db.example", int(port), "facedex")
     assert "20260102T030405Z" in token
 
 
 def test_every_connection_gets_a_token_of_the_moment(monkeypatch: pytest.MonkeyPatch) -> None:
-    password = iam_password(URL, region="eu-central-1")
+    tokens = IamTokens(URL, region="eu-central-1")
     monkeypatch.setattr(
         "botocore.auth.get_current_datetime",
         lambda *_, **__: datetime(2026, 1, 1, tzinfo=UTC),
     )
-    first = password()
+    first = tokens.current()
     monkeypatch.setattr(
         "botocore.auth.get_current_datetime",
         lambda *_, **__: datetime(2026, 1, 2, tzinfo=UTC),
     )
-    dates = [parse_qs(urlsplit(f"//{token}").query)["X-Amz-Date"] for token in (first, password())]
+    dates = [
+        parse_qs(urlsplit(f"//{token}").query)["X-Amz-Date"] for token in (first, tokens.current())
+    ]
     assert dates == [["20260101T000000Z"], ["20260102T000000Z"]]
 
 
 @pytest.mark.parametrize("url", ["postgresql://db.example/facedex", "user=facedex"])
 def test_a_token_needs_a_host_and_a_user(url: str) -> None:
     with pytest.raises(ValueError, match="must name a host and a user"):
-        iam_password(url, region="eu-central-1")
+        IamTokens(url, region="eu-central-1")
 
 
 def test_database_authentication_is_by_password_or_iam() -> None:

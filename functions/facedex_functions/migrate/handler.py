@@ -15,13 +15,15 @@ from math import isfinite
 from typing import Any, Final
 
 import orjson
+import psycopg
 import urllib3
 
 from facedex import invocation
 from facedex.runtime import reporting, services
 from facedex.runtime.logs import get_logger, log_failure
 from facedex.store import schema
-from facedex.store.store_errors import DatabaseUnavailable
+from facedex.store.connecting import lasting_reason, reason
+from facedex.store.store_errors import DatabaseUnavailable, StoreError
 
 _LONGEST_REASON: Final = 1000  # characters; a response may have 4,096 bytes
 # Seconds to wait for the database. A paused one resumes after about 15; a new one takes longer.
@@ -61,10 +63,23 @@ def _migrate(until: float) -> list[str]:
             seconds = invocation.remaining() - _SPARE
             limit = seconds if isfinite(seconds) else None
             return schema.migrate(services.database(), seconds=limit)
-        except DatabaseUnavailable:
-            if time.monotonic() > until:
-                raise
+        except DatabaseUnavailable as error:
+            _explain(error, patient=time.monotonic() < until)
             time.sleep(_PAUSE)
+
+
+def _explain(unavailable: DatabaseUnavailable, *, patient: bool) -> None:
+    """Raise the reason why the database is unavailable, unless another attempt may succeed."""
+    try:
+        services.database().attempt()
+    except psycopg.OperationalError as error:
+        if refused := lasting_reason(error):
+            raise StoreError(refused) from error
+        if not patient:
+            raise DatabaseUnavailable(f"The database does not answer. ({reason(error)})") from error
+    else:
+        if not patient:
+            raise unavailable
 
 
 def _respond(event: Mapping[str, Any], outcome: Mapping[str, Any]) -> None:

@@ -52,8 +52,9 @@ class Audit(StrEnum):
 class DatabaseAuth(StrEnum):
     """The authentication of a function to the database.
 
-    ``password``: with the connection string's password. ``iam``: with an RDS token for every new
-    connection, signed with the function's own credentials.
+    ``password``: with the password in a secret of Secrets Manager if the settings name one, and
+    otherwise with the connection string's. ``iam``: with an RDS token for every new connection,
+    signed with the function's own credentials.
     """
 
     PASSWORD = "password"  # noqa: S105 - a way, not a password
@@ -100,6 +101,8 @@ class Settings:
         own_key: a further access key that is not stored, as ``ID:SECRET``: that of the machine on
             which ``facedex up`` runs; empty elsewhere.
         database_auth: how connections to the database are authenticated.
+        database_secret: ARN of the secret of Secrets Manager that contains the database's password;
+            empty if the connection string is complete.
         deployment: name of the deployment on Lambda, for its metrics; empty on one machine.
         log_names: whether the log may contain names of buckets, objects and collections.
         metrics: whether a deployment writes all metrics, besides those of its alarms.
@@ -146,6 +149,7 @@ class Settings:
     keys_cache: int = 30
     own_key: str = field(default="", repr=False)
     database_auth: DatabaseAuth = DatabaseAuth.PASSWORD
+    database_secret: str = ""
     database_patience: int = 3
     database_pooled: bool = False
     gallery_memory: int = 0
@@ -206,6 +210,7 @@ class Settings:
             keys_cache=read.whole("FACEDEX_KEYS_CACHE", 30),
             own_key=environment.get("FACEDEX_OWN_KEY", ""),
             database_auth=read.database_auth("FACEDEX_DATABASE_AUTH"),
+            database_secret=environment.get("FACEDEX_DATABASE_SECRET", ""),
             database_patience=read.whole("FACEDEX_DATABASE_PATIENCE", 3),
             database_pooled=read.flag("FACEDEX_DATABASE_POOLED"),
             deployment=environment.get("FACEDEX_DEPLOYMENT", ""),
@@ -340,7 +345,7 @@ def read_keys_secret(source: str) -> str:
                 f"FACEDEX_KEYS_SECRET is the file {path}, which cannot be read."
             ) from None
     elif secret.startswith(_SECRETS_MANAGER):
-        secret = _secret_of(secret.removeprefix(_SECRETS_MANAGER))
+        secret = read_secret(secret.removeprefix(_SECRETS_MANAGER), "FACEDEX_KEYS_SECRET")
     if min(len(each.strip()) for each in secret.split("\nprevious:")) < _SHORTEST_SECRET:
         raise SettingError(
             f"FACEDEX_KEYS_SECRET must have at least {_SHORTEST_SECRET} random characters, such as"
@@ -349,19 +354,31 @@ def read_keys_secret(source: str) -> str:
     return secret
 
 
-def _secret_of(arn: str) -> str:
+def read_secret(arn: str, setting: str) -> str:
+    """Read the text of a secret of AWS Secrets Manager.
+
+    Args:
+        arn: ARN of the secret.
+        setting: the setting that names it, for the message.
+
+    Raises:
+        SettingError: if the secret cannot be read.
+    """
     import boto3
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
     # With botocore's defaults, a call hangs for minutes if Secrets Manager cannot be reached.
     config = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 3})
+    region = dict(enumerate(arn.split(":"))).get(3)
     try:
-        client = boto3.client("secretsmanager", config=config)
+        # A session of its own: boto3's default session is not thread-safe.
+        session = boto3.session.Session(region_name=region)
+        client = session.client("secretsmanager", config=config)
         secret: str = client.get_secret_value(SecretId=arn).get("SecretString", "")
     except (BotoCoreError, ClientError) as error:
         raise SettingError(
-            f"FACEDEX_KEYS_SECRET names the secret {arn}, which cannot be read: {error}"
+            f"{setting} names the secret {arn}, which cannot be read: {error}"
         ) from error
     return secret.strip()
 

@@ -14,9 +14,9 @@ from facedex.api.arns import Owner
 from facedex.api.errors import InvalidParameterException, InvalidSignatureException
 from facedex.api.pages import Page, PageTokens, largest_page
 from facedex.settings import DatabaseAuth, Settings, read_keys_secret, settings
-from facedex.store.database import Database
+from facedex.store.database import Database, Passwords
 from facedex.store.disk import Disk
-from facedex.store.iam import iam_password
+from facedex.store.iam import IamTokens
 from facedex.store.residents import Residents
 
 if TYPE_CHECKING:
@@ -239,10 +239,9 @@ def _threads() -> int:
 @cache
 def _database() -> Database:
     current = settings()
-    by_token = current.database_auth is DatabaseAuth.IAM
     made = Database(
         current.database_url,
-        password=iam_password(current.database_url, region=current.region) if by_token else None,
+        passwords=_passwords(current),
         connections=current.connections,
         statement_timeout=current.statement_timeout,
         patience=lambda: min(current.database_patience, invocation.remaining() - _SPARE),
@@ -253,6 +252,20 @@ def _database() -> Database:
     if current.gallery_memory:
         made.residents = Residents(made, current.gallery_memory << 20)
     return made
+
+
+def _passwords(current: Settings) -> Passwords | None:
+    url = current.database_url
+    if current.database_auth is DatabaseAuth.IAM:
+        return IamTokens(url, region=current.region)
+    if not current.database_secret:
+        return None
+    # Imported here, as most functions connect with tokens.
+    from psycopg.conninfo import conninfo_to_dict
+
+    from facedex.aws.database_secret import DatabaseSecret
+
+    return DatabaseSecret(current.database_secret, str(conninfo_to_dict(url).get("user") or ""))
 
 
 @cache

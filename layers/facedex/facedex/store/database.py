@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import inf
 from time import monotonic, time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from weakref import WeakKeyDictionary
 
 import psycopg
@@ -44,6 +44,29 @@ class Connection(psycopg.Connection[Any]):
     residents: Residents | None = None
     trail: Trail | None = None
 
+    @classmethod
+    def connect(cls, conninfo: str = "", **options: Any) -> Connection:
+        """Connect, and once more with another password if the server refuses the first.
+
+        Args:
+            conninfo: libpq connection string.
+            options: options of psycopg, and ``passwords``: where the password comes from, if the
+                string has none.
+        """
+        passwords: Passwords | None = options.pop("passwords", None)
+        if passwords is None:
+            return super().connect(conninfo, **options)
+        password = passwords.current()
+        try:
+            return super().connect(conninfo, password=password, **options)
+        except psycopg.OperationalError as error:
+            # libpq gives no code of the error, only whether the server had asked for a password.
+            asked = error.pgconn is not None and error.pgconn.used_password
+            renewed = passwords.renewed(password) if asked else None
+            if renewed is None:
+                raise
+            return super().connect(conninfo, password=renewed, **options)
+
     def execute(
         self,
         query: Any,  # psycopg overloads this method
@@ -59,6 +82,16 @@ class Connection(psycopg.Connection[Any]):
         name = f"{verb} {table}".strip()
         with span(name, remote=True, **{"db.system.name": "postgresql", "db.operation.name": verb}):
             return super().execute(query, params, prepare=prepare, binary=binary)
+
+
+class Passwords(Protocol):
+    """The passwords of a role, which may change while the process runs."""
+
+    def current(self) -> str:
+        """Return the password for the next connection."""
+
+    def renewed(self, refused: str) -> str | None:
+        """Return another password after the server has refused one; None if there is none."""
 
 
 # The region of names if no other is given: the default of ``facedex.settings`` too.
@@ -101,7 +134,7 @@ class Database:
 
     Args:
         url: libpq connection string.
-        password: returns the password of each new connection, if the string has none.
+        passwords: where the password of each new connection comes from, if the string has none.
         connections: maximum number of connections of this process.
         statement_timeout: seconds after which Postgres cancels a statement.
         patience: seconds to wait for a connection, or a function that returns them.
@@ -121,7 +154,7 @@ class Database:
         self,
         url: str,
         *,
-        password: Callable[[], str] | None = None,
+        passwords: Passwords | None = None,
         connections: int = 8,
         statement_timeout: float = 20.0,
         patience: float | Callable[[], float] = _PATIENCE,
@@ -137,7 +170,12 @@ class Database:
         self._disk = disk
         self._statement_timeout = statement_timeout
         self._patience = patience if callable(patience) else lambda: patience
-        own = {"prepare_threshold": None} if pooled else {}
+        self._url = url
+        self._options = {
+            **_OPTIONS,
+            "passwords": passwords,
+            **({"prepare_threshold": None} if pooled else {}),
+        }
         self._used: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             url,
@@ -145,7 +183,7 @@ class Database:
             min_size=0,
             max_size=connections,
             reconnect_timeout=_RECONNECT,
-            kwargs=lambda: _OPTIONS | own | ({"password": password()} if password else {}),
+            kwargs=self._options,
             configure=None if pooled else self._configure,
             check=self._check,
             open=True,
@@ -255,6 +293,14 @@ class Database:
         """
         with self.reading() as connection:
             connection.execute("SELECT 1")
+
+    def attempt(self) -> None:
+        """Open a connection outside the pool, whose own errors do not say why it has none.
+
+        Raises:
+            psycopg.OperationalError: if the connection fails.
+        """
+        Connection.connect(self._url, **self._options).close()
 
     @property
     def signing_secret(self) -> bytes:

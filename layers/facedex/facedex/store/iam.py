@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/UsingWithRDS.IAMDBA
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from psycopg.conninfo import conninfo_to_dict
@@ -17,8 +16,8 @@ if TYPE_CHECKING:
 _SECONDS: Final = 900  # for which RDS accepts a token
 
 
-def iam_password(url: str, *, region: str) -> Callable[[], str]:
-    """Return a function that makes a password: a token signed with the process's credentials.
+class IamTokens:
+    """Passwords that are tokens, each signed for one connection with the process's credentials.
 
     Args:
         url: libpq connection string with host and user.
@@ -27,15 +26,25 @@ def iam_password(url: str, *, region: str) -> Callable[[], str]:
     Raises:
         ValueError: if the connection string lacks a host or a user.
     """
-    place = conninfo_to_dict(url)
-    host, user = place.get("host"), place.get("user")
-    if not host or not user:
-        raise ValueError(
-            "FACEDEX_DATABASE_URL must name a host and a user if FACEDEX_DATABASE_AUTH is iam,"
-            " such as postgresql://facedex@database.example:5432/facedex"
-        )
-    address = f"{host}:{place.get('port') or 5432}"
-    return lambda: _token(address, str(user), region)
+
+    def __init__(self, url: str, *, region: str) -> None:
+        place = conninfo_to_dict(url)
+        host, user = place.get("host"), place.get("user")
+        if not host or not user:
+            raise ValueError(
+                "FACEDEX_DATABASE_URL must name a host and a user if FACEDEX_DATABASE_AUTH is iam,"
+                " such as postgresql://facedex@database.example:5432/facedex"
+            )
+        self._address = f"{host}:{place.get('port') or 5432}"
+        self._user = str(user)
+        self._region = region
+
+    def current(self) -> str:
+        """Return a new token."""
+        return _token(self._address, self._user, self._region)
+
+    def renewed(self, refused: str) -> None:
+        """Return None: another token would be refused too."""
 
 
 def _token(address: str, user: str, region: str) -> str:

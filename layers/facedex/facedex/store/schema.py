@@ -9,6 +9,7 @@ from typing import Final
 import psycopg
 
 from facedex.store.database import Connection, Database
+from facedex.store.prerequisites import require_prerequisites
 from facedex.store.store_errors import StoreError
 
 # Seconds that a migration with a time limit waits for the lock of a table: all later requests for
@@ -32,11 +33,14 @@ def migrate(database: Database, *, seconds: float | None = None) -> list[str]:
         Names of the files that were applied.
 
     Raises:
-        StoreError: if a migration failed or exceeded the time limit, and was rolled back.
+        StoreError: if the database lacks something, or if a migration failed or exceeded the time
+            limit, and was rolled back.
         DatabaseUnavailable: if the database does not answer, or a table is in use for too long.
     """
     end = None if seconds is None else monotonic() + seconds
     applied: list[str] = []
+    with database.reading() as connection:
+        require_prerequisites(connection)
     for name, statements in _migrations():
         with database.transaction() as connection:
             try:
