@@ -9,6 +9,7 @@ from pydantic.dataclasses import dataclass
 
 from facedex.settings import Audit
 from facedex_models import manifests
+from infra.database_urls import DatabaseUrl
 from infra.packages import DEFAULT, DEPLOYABLE
 from infra.values import (
     Architecture,
@@ -18,6 +19,8 @@ from infra.values import (
     AuthOption,
     Choice,
     ChoiceOption,
+    DatabaseAuth,
+    DatabaseAuthOption,
     EnvironmentName,
     Flag,
     Network,
@@ -38,9 +41,13 @@ from infra.values import (
 
 # The value of kms_key with which the stack creates a key of its own.
 CREATE: Final = "create"
-_KEY: Final = rf"{CREATE}|arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{{12}}:key/[\w-]+"
 _SIGNER: Final = r"arn:aws[a-z-]*:signer:[a-z0-9-]+:\d{12}:/signing-profiles/\w+/\w+"
 _A_SIGNER: Final = "arn:aws:signer:eu-central-1:111122223333:/signing-profiles/facedex/AbCdEf1234"
+_OF_SECRETS_MANAGER: Final = r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@-]+"
+_KEY_ARN: Final = r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[\w-]+"
+_KEY: Final = rf"{CREATE}|{_KEY_ARN}"
+_RESOURCE: Final = r"(db|cluster|prx)-[A-Za-z0-9]+"
+_A_RESOURCE: Final = "db-ABCDEFGHIJKLMNOPQRSTUVWXYZ, cluster-… or prx-…"
 _TOPIC: Final = r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w.-]+"
 _VIDEO_STREAM: Final = r"arn:aws[a-z-]*:kinesisvideo:[a-z0-9-]+:\d{12}:stream/[\w.-]+/\d+"
 _A_VIDEO_STREAM: Final = "arn:aws:kinesisvideo:eu-central-1:111122223333:stream/door/1767268800000"
@@ -79,8 +86,17 @@ class StackFields:
         pause_after: seconds without a connection after which the database pauses.
         readers: standby instances of the database, in other zones.
         proxy: put an RDS Proxy in front of the database.
-        database_ca: path of RDS's certificate bundle; with it, connections check the database's
-            certificate and name.
+        database_ca: path of RDS's certificate bundle, or of the authority of your own database;
+            with it, connections check the database's certificate and name.
+        database_url: your own Postgres instead of Aurora, without a password.
+        database_auth: how functions authenticate to it: iam (tokens of RDS), or password (in a
+            secret).
+        database_resource: resource id of the RDS instance, cluster or proxy, for iam.
+        database_secret: ARN of the secret with the password, for password.
+        database_secret_key: ARN of the KMS key of that secret, if it is a key of your own.
+        database_pooled: whether its address is that of a pooler, such as PgBouncer or RDS Proxy.
+        subnet_ids: your subnets in which functions connect to it; none for a public address.
+        security_group_ids: your security groups of the functions there.
         backup_days: days for which the database can be restored to any moment.
         database_logs: keep the database's log in CloudWatch.
         retention: what happens to data when the stack is destroyed: destroy, snapshot, retain.
@@ -144,6 +160,14 @@ class StackFields:
     readers: Annotated[Whole, within(0, 15)] = 0
     proxy: Flag = False
     database_ca: str = ""
+    database_url: DatabaseUrl = ""
+    database_auth: DatabaseAuthOption = DatabaseAuth.IAM
+    database_resource: Annotated[str, empty_or(_RESOURCE, f"like {_A_RESOURCE}")] = ""
+    database_secret: Annotated[str, empty_or(_OF_SECRETS_MANAGER, "the ARN of a secret")] = ""
+    database_secret_key: Annotated[str, empty_or(_KEY_ARN, "the ARN of a KMS key")] = ""
+    database_pooled: Flag = False
+    subnet_ids: Annotated[Texts, like(r"subnet-[0-9a-f]{8,}", "subnet-0a1b2c3d")] = ()
+    security_group_ids: Annotated[Texts, like(r"sg-[0-9a-f]{8,}", "sg-0a1b2c3d")] = ()
     backup_days: Annotated[Whole, within(1, 35)] = 7
     database_logs: Flag = False
     retention: RetentionOption = Retention.DESTROY

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
+from typing import Final
 
 from facedex_models import manifests
+from infra.database_urls import parts_of
 from infra.fields import StackFields
-from infra.values import Auth, Reach
+from infra.values import Auth, DatabaseAuth, Reach, Retention
 
 # Each function yields pairs: whether a rule is broken, and the sentence that says so.
 _Broken = Iterator[tuple[object, str]]
@@ -15,7 +18,17 @@ _Broken = Iterator[tuple[object, str]]
 
 def mistakes(settings: StackFields) -> Iterator[str]:
     """Yield a sentence for each rule that the settings break."""
-    for rules in (_packs, _database, _access, _video, _streams, _uploads, _bulk, _operations):
+    for rules in (
+        _packs,
+        _existing_database,
+        _database,
+        _access,
+        _video,
+        _streams,
+        _uploads,
+        _bulk,
+        _operations,
+    ):
         for broken, sentence in rules(settings):
             if broken:
                 yield sentence
@@ -33,6 +46,80 @@ def _packs(settings: StackFields) -> _Broken:
             name not in available,
             f"There is no model pack {name!r}; packs must be some of {listed}.",
         )
+
+
+# Settings of what the stack creates only without database_url.
+_OF_OWN_DATABASE: Final = (
+    "min_capacity",
+    "max_capacity",
+    "pause_after",
+    "readers",
+    "proxy",
+    "backup_days",
+    "database_logs",
+    "cidr",
+    "flow_logs",
+    "endpoint_zones",
+)
+_OF_EXISTING_DATABASE: Final = (
+    "database_auth",
+    "database_resource",
+    "database_secret",
+    "database_secret_key",
+    "database_pooled",
+    "subnet_ids",
+    "security_group_ids",
+)
+_RDS: Final = (".rds.amazonaws.com", ".rds.amazonaws.com.cn")
+
+
+def _existing_database(settings: StackFields) -> _Broken:
+    changed = {
+        field.name for field in fields(settings) if getattr(settings, field.name) != field.default
+    }
+    if not settings.database_url:
+        for name in _OF_EXISTING_DATABASE:
+            yield name in changed, f"{name} goes with database_url alone."
+        return
+    for name in _OF_OWN_DATABASE:
+        yield (
+            name in changed,
+            f"{name} does not go with database_url: the stack then creates no database and no"
+            " network.",
+        )
+    yield (
+        settings.retention is Retention.SNAPSHOT,
+        "retention=snapshot does not go with database_url: the stack then has no database of which"
+        " a snapshot could be taken; use retain, which keeps the uploads and the keys' secret.",
+    )
+    yield (
+        bool(settings.subnet_ids) != bool(settings.security_group_ids),
+        "subnet_ids and security_group_ids go together.",
+    )
+    by_iam = settings.database_auth is DatabaseAuth.IAM
+    yield (
+        by_iam and not parts_of(settings.database_url)["host"].endswith(_RDS),
+        "database_auth=iam needs a host of RDS in database_url (…rds.amazonaws.com), since a token"
+        " is for that name alone; use database_auth=password.",
+    )
+    yield (
+        by_iam and not settings.database_resource,
+        "database_auth=iam needs database_resource, the id that `aws rds describe-db-instances`"
+        " calls DbiResourceId, or `describe-db-clusters` DbClusterResourceId.",
+    )
+    yield (
+        by_iam and (settings.database_secret or settings.database_secret_key),
+        "database_secret and database_secret_key go with database_auth=password alone.",
+    )
+    yield (
+        not by_iam and not settings.database_secret,
+        "database_auth=password needs database_secret, the ARN of a secret with the role's"
+        " password.",
+    )
+    yield (
+        not by_iam and settings.database_resource,
+        "database_resource goes with database_auth=iam alone.",
+    )
 
 
 def _database(settings: StackFields) -> _Broken:

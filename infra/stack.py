@@ -17,11 +17,13 @@ from infra.constructs import bulk
 from infra.constructs.api import Api
 from infra.constructs.database import Database
 from infra.constructs.encryption import encrypt
+from infra.constructs.existing import ExistingDatabase, ExistingNetwork
 from infra.constructs.firewall import Firewall
 from infra.constructs.functions import Functions
 from infra.constructs.logs import log_group
 from infra.constructs.network import Network
 from infra.constructs.observability import Observability
+from infra.constructs.placing import DatabaseAccess, Placement
 from infra.constructs.refusals import watch_refusals
 from infra.constructs.removal import data_policy
 from infra.constructs.review import accept
@@ -58,11 +60,7 @@ class Facedex(Stack):
             settings.environment,
             exclude_resource_types=["AWS::RDS::DBProxyTargetGroup"],  # it takes none
         )
-        self.network = Network(self, "Network", settings)
-        preparation_log = log_group(
-            self, "PreparationLog", f"/facedex/{settings.stack}/preparation", settings
-        )
-        self.database = Database(self, "Database", settings, self.network, preparation_log)
+        self.network, self.database = self._add_database()
         self.functions = Functions(self, "Functions", settings, self.network, self.database)
         self._add_schema()
         self._add_keys()
@@ -79,12 +77,19 @@ class Facedex(Stack):
             for name in OTHER_FUNCTIONS
             if name in self.functions.by_name
         ]
+        parts.insert(0, self.database.watched)
         callers = [self.functions.by_name["front_door"]]
-        Observability(
-            self, "Observability", settings, self.api, self.database, workers, parts, callers
-        )
+        Observability(self, "Observability", settings, self.api, workers, parts, callers)
         self._accept_findings_of_the_library()
         self._add_outputs()
+
+    def _add_database(self) -> tuple[Placement, DatabaseAccess]:
+        settings = self._settings
+        if settings.database_url:
+            return ExistingNetwork(settings), ExistingDatabase(self, settings)
+        network = Network(self, "Network", settings)
+        log = log_group(self, "PreparationLog", f"/facedex/{settings.stack}/preparation", settings)
+        return network, Database(self, "Database", settings, network, log)
 
     def _add_schema(self) -> None:
         for worker in OTHER_FUNCTIONS.values():

@@ -28,6 +28,13 @@ class Auth(StrEnum):
     NONE = "none"
 
 
+class DatabaseAuth(StrEnum):
+    """How functions authenticate to a user's own database."""
+
+    IAM = "iam"
+    PASSWORD = "password"  # noqa: S105 - a way, not a password
+
+
 class Reach(StrEnum):
     """Networks from which the API can be called."""
 
@@ -177,6 +184,7 @@ Number = Annotated[float, BeforeValidator(_decimal)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
 
 AuthOption = Annotated[Auth, BeforeValidator(_member(Auth))]
+DatabaseAuthOption = Annotated[DatabaseAuth, BeforeValidator(_member(DatabaseAuth))]
 ReachOption = Annotated[Reach, BeforeValidator(_member(Reach))]
 RetentionOption = Annotated[Retention, BeforeValidator(_member(Retention))]
 AuditOption = Annotated[Audit, BeforeValidator(_member(Audit))]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from aws_cdk import ArnFormat, CfnDeletionPolicy, Duration, RemovalPolicy, Stack
+from aws_cdk.aws_cloudwatch import Stats
 from aws_cdk.aws_ec2 import Port, SecurityGroup, SubnetSelection, SubnetType
 from aws_cdk.aws_iam import PolicyStatement, Role, ServicePrincipal
 from aws_cdk.aws_logs import LogGroup
@@ -28,7 +30,7 @@ from aws_cdk.custom_resources import (
     AwsSdkCall,
     PhysicalResourceId,
 )
-from constructs import Construct
+from constructs import Construct, IDependable
 
 import facedex.store
 from infra.constructs.database_log import LOG, keep_log, parameters
@@ -37,6 +39,7 @@ from infra.constructs.logs import log_group
 from infra.constructs.network import POSTGRES, Network
 from infra.constructs.removal import database_policy
 from infra.constructs.review import accept
+from infra.constructs.watching import PERIOD, Watch, Watched
 from infra.settings import StackSettings
 from infra.values import Retention
 
@@ -55,6 +58,7 @@ _STATEMENT: Final = 20
 # Seconds after which Postgres ends an idle connection. Functions are frozen between two calls and
 # cannot close their connections, and a database with a connection does not pause.
 _IDLE: Final = 60
+_FULL: Final = 90.0  # percent of the largest capacity, for the alarm
 
 
 def preparation(settings: StackSettings) -> str:
@@ -98,7 +102,7 @@ class Database(Construct):
     Attributes:
         cluster: the cluster.
         url: connection string of the functions; without a password, as they use IAM tokens.
-        ready: resource that must exist before the schema is created.
+        ready: resources that must exist before the schema is created.
     """
 
     def __init__(
@@ -114,13 +118,35 @@ class Database(Construct):
         if self.proxy is None:
             group.add_ingress_rule(network.clients, Port.tcp(POSTGRES), "Functions")
             network.clients.add_egress_rule(group, Port.tcp(POSTGRES), "Database")
-        self.ready = self._prepare(settings, log)
+        self.ready: Sequence[IDependable] = (self._prepare(settings, log),)
         if settings.database_logs:
             keep_log(self, settings, self.cluster, log)
         self.url = self._url(settings)
 
     @property
-    def permission(self) -> PolicyStatement:
+    def environment(self) -> Mapping[str, str]:
+        """The functions' environment variables for it."""
+        return {
+            "FACEDEX_DATABASE_AUTH": "iam",
+            "FACEDEX_DATABASE_POOLED": str(self.proxy is not None).lower(),
+            "FACEDEX_DATABASE_URL": self.url,
+        }
+
+    @property
+    def watched(self) -> Watched:
+        """Its alarm and its figures."""
+        capacity = self.cluster.metric_acu_utilization(period=PERIOD, statistic=Stats.AVERAGE)
+        connections = self.cluster.metric_database_connections(
+            period=PERIOD, statistic=Stats.MAXIMUM
+        )
+        meaning = "The database is at its max_capacity."
+        return Watched(
+            (Watch("Capacity", capacity, _FULL, meaning, periods=3),),
+            {"Database, % of max_capacity": [capacity], "Database connections": [connections]},
+        )
+
+    @property
+    def permissions(self) -> list[PolicyStatement]:
         """The permission to connect as the functions' role, and as no other."""
         stack = Stack.of(self)
         # A proxy's own id is the last part of its ARN.
@@ -131,17 +157,13 @@ class Database(Construct):
                 self.proxy.db_proxy_arn, ArnFormat.COLON_RESOURCE_NAME
             ).resource_name
         )
-        return PolicyStatement(
-            actions=["rds-db:connect"],
-            resources=[
-                stack.format_arn(
-                    service="rds-db",
-                    resource="dbuser",
-                    resource_name=f"{resource}/{NAME}",
-                    arn_format=ArnFormat.COLON_RESOURCE_NAME,
-                )
-            ],
+        user = stack.format_arn(
+            service="rds-db",
+            resource="dbuser",
+            resource_name=f"{resource}/{NAME}",
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
+        return [PolicyStatement(actions=["rds-db:connect"], resources=[user])]
 
     def _cluster(
         self, settings: StackSettings, network: Network, group: SecurityGroup

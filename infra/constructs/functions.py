@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from aws_cdk import Duration, Stack
-from aws_cdk.aws_ec2 import SecurityGroup, SubnetSelection, SubnetType
 from aws_cdk.aws_iam import (
     Effect,
     PolicyDocument,
@@ -27,11 +26,10 @@ from constructs import Construct
 
 from facedex.api.catalog import Need, Operation, OtherFunction, Trigger
 from infra import packages
-from infra.constructs.database import Database
 from infra.constructs.encryption import allow_use, encrypt
 from infra.constructs.layers import CERTIFICATES_LAYER, architecture, layer_versions, runtime
 from infra.constructs.logs import log_group
-from infra.constructs.network import Network
+from infra.constructs.placing import DatabaseAccess, Placement
 from infra.constructs.review import accept
 from infra.constructs.signing import code_signing, require_signature
 from infra.rows import Row, answers_requests, deployed, needs, uses_keys
@@ -82,8 +80,8 @@ class Functions(Construct):
         scope: Construct,
         name: str,
         settings: StackSettings,
-        network: Network,
-        database: Database,
+        network: Placement,
+        database: DatabaseAccess,
     ) -> None:
         super().__init__(scope, name)
         self._settings = settings
@@ -97,9 +95,7 @@ class Functions(Construct):
             "FACEDEX_AUDIT_DAYS": str(settings.audit_days),
             "FACEDEX_AUTH": settings.auth.value,
             "FACEDEX_CONNECTIONS": "2",  # a copy of a function answers one request at a time
-            "FACEDEX_DATABASE_AUTH": "iam",
-            "FACEDEX_DATABASE_POOLED": str(settings.proxy).lower(),
-            "FACEDEX_DATABASE_URL": database.url,
+            **database.environment,
             "FACEDEX_DEPLOYMENT": settings.stack,
             "FACEDEX_METRICS": str(settings.metrics).lower(),
             "FACEDEX_MODELS": "/opt/models",
@@ -133,9 +129,9 @@ class Functions(Construct):
     def _function(self, row: Row) -> Function:
         settings = self._settings
         wanted = needs(row, settings)
-        in_network = Need.DATABASE in wanted
+        connects = Need.DATABASE in wanted
         layers = [*packages.layers_of(wanted)]
-        if in_network and settings.database_ca:
+        if connects and settings.database_ca:
             layers.append(CERTIFICATES_LAYER)
         name = f"{settings.stack}-{row.function}"
         log = log_group(self, f"{row.function}_log", f"/aws/lambda/{name}", settings)
@@ -171,12 +167,10 @@ class Functions(Construct):
                 if settings.snapstart and answers_requests(row)
                 else None
             ),
-            vpc=self._network.vpc if in_network else None,
-            vpc_subnets=(
-                SubnetSelection(subnet_type=SubnetType.PRIVATE_ISOLATED) if in_network else None
-            ),
-            security_groups=self._groups(row, wanted) if in_network else None,
+            **(self._network.options(calls=self._calls(row, wanted)) if connects else {}),
         )
+        if connects:
+            self._network.place(function)
         encrypt(function, settings)
         if self._signing:
             require_signature(function, self._signing)
@@ -201,15 +195,15 @@ class Functions(Construct):
         }
         return [service for service, needed in through.items() if needed]
 
-    def _groups(self, row: Row, wanted: frozenset[Need]) -> list[SecurityGroup]:
+    def _calls(self, row: Row, wanted: frozenset[Need]) -> bool:
+        """Return whether a function calls other services of AWS."""
         calls = bool(wanted & _ELSEWHERE)
         # A custom resource sends its response to S3; access keys are encrypted under a secret.
         calls |= isinstance(row, OtherFunction) and row.trigger in (
             Trigger.DEPLOYMENT,
             Trigger.UPLOADS,
         )
-        calls |= self._settings.auth is Auth.KEYS and uses_keys(row)
-        return [self._network.clients, *([self._network.callers] if calls else [])]
+        return calls or (self._settings.auth is Auth.KEYS and uses_keys(row))
 
     def _role(self, row: Row, wanted: frozenset[Need], log: LogGroup) -> Role:
         settings = self._settings
@@ -237,7 +231,9 @@ class Functions(Construct):
             " are not resources that a policy could name.",
         }
         if Need.DATABASE in wanted:
-            role.add_to_policy(self._database.permission)
+            for statement in self._database.permissions:
+                role.add_to_policy(statement)
+        if Need.DATABASE in wanted and self._network.in_vpc:
             for statement in _network_interfaces(self, f"{settings.stack}-{row.function}"):
                 role.add_to_policy(statement)
         if Need.S3 in wanted:

@@ -6,9 +6,9 @@ through a gateway, which is free; others, which cost by the hour, where a settin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from aws_cdk import CfnResource, Stack
 from aws_cdk.aws_ec2 import (
@@ -26,7 +26,8 @@ from aws_cdk.aws_ec2 import (
     Vpc,
 )
 from aws_cdk.aws_iam import AnyPrincipal, PolicyStatement
-from constructs import Construct
+from aws_cdk.aws_lambda import Function
+from constructs import Construct, IDependable
 
 from infra.constructs.logs import log_group
 from infra.constructs.removal import database_policy
@@ -43,6 +44,7 @@ class Network(Construct):
     """A VPC of isolated subnets.
 
     Attributes:
+        in_vpc: True.
         clients: security group of functions that connect to the database.
         callers: security group of functions that call other services too.
         s3: gateway endpoint.
@@ -71,6 +73,24 @@ class Network(Construct):
         self.callers.add_egress_rule(Peer.any_ipv4(), Port.tcp(HTTPS), "S3, interface endpoints")
         self.s3 = self.vpc.add_gateway_endpoint("S3", service=GatewayVpcEndpointAwsService.S3)
         self._add_interface_endpoints(settings)
+        self.in_vpc = True
+        # The route for the answer of a custom resource must exist until after it.
+        self.ready: Sequence[IDependable] = (self.vpc, self.callers, self.clients)
+
+    def options(self, *, calls: bool) -> Mapping[str, Any]:
+        """Return the options of a function's construct that place it in the network.
+
+        Args:
+            calls: whether the function calls other services of AWS.
+        """
+        return {
+            "vpc": self.vpc,
+            "vpc_subnets": SubnetSelection(subnet_type=SubnetType.PRIVATE_ISOLATED),
+            "security_groups": [self.clients, *([self.callers] if calls else [])],
+        }
+
+    def place(self, function: Function) -> None:
+        """Change nothing: the options have placed the function."""
 
     def allow_in_s3(self, actions: Sequence[str], resources: Sequence[str]) -> None:
         """Allow functions some actions in S3 through the gateway, which denies all others."""

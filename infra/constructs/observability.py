@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk.aws_cloudwatch import (
@@ -27,13 +26,11 @@ from constructs import Construct
 
 from facedex.observability import definitions, metrics
 from infra.constructs.api import Api
-from infra.constructs.database import Database
 from infra.constructs.encryption import encrypt
 from infra.constructs.watching import PERIOD, Watched
 from infra.settings import StackSettings
 
 _WIDTH, _ACROSS = 8, 3  # a dashboard has 24 columns
-_FULL: Final = 90.0  # percent of the largest capacity
 
 
 class Observability(Construct):
@@ -51,7 +48,6 @@ class Observability(Construct):
         name: str,
         settings: StackSettings,
         api: Api,
-        database: Database,
         functions: Sequence[Function],
         parts: Sequence[Watched],
         entries: Sequence[Function],
@@ -59,16 +55,13 @@ class Observability(Construct):
         super().__init__(scope, name)
         self._functions = functions
         self._topic = self._make_topic(settings)
-        rest, cluster = api.rest, database.cluster
+        rest = api.rest
         server_errors = rest.metric_server_error(period=PERIOD, statistic=Stats.SUM)
         errors = self._total("Errors")
         throttles = self._total("Throttles")
-        capacity = cluster.metric_acu_utilization(period=PERIOD, statistic=Stats.AVERAGE)
-        connections = cluster.metric_database_connections(period=PERIOD, statistic=Stats.MAXIMUM)
         self._alarm("ServerErrors", server_errors, 5, "The API answers with errors of its own.")
         self._alarm("FunctionErrors", errors, 5, "Functions end with an exception or a timeout.")
         self._alarm("Throttles", throttles, 1, "Lambda has no copies of functions to spare.")
-        self._alarm("Capacity", capacity, _FULL, "The database is at its max_capacity.", periods=3)
         for watch in (each for part in parts for each in part.alarms):
             self._alarm(
                 watch.name, watch.metric, watch.threshold, watch.meaning, periods=watch.periods
@@ -91,8 +84,6 @@ class Observability(Construct):
                     ],
                 ),
                 ("Functions", [errors, throttles]),
-                ("Database, % of max_capacity", [capacity]),
-                ("Database connections", [connections]),
                 *(row for part in parts for row in part.figures.items()),
                 *(_of_functions(settings, [*entries, *functions]) if settings.metrics else ()),
             ]

@@ -11,8 +11,7 @@ from aws_cdk.aws_lambda import Function
 from constructs import Construct
 
 import facedex.store
-from infra.constructs.database import Database
-from infra.constructs.network import Network
+from infra.constructs.placing import DatabaseAccess, Placement
 
 _MIGRATIONS: Final = Path(str(facedex.store.__file__)).parent / "migrations"
 _SPARE: Final = 60  # seconds that CloudFormation waits for an answer beyond the function's own time
@@ -22,7 +21,12 @@ class Schema(Construct):
     """A custom resource that everything which needs the schema depends on."""
 
     def __init__(
-        self, scope: Construct, name: str, database: Database, network: Network, migrate: Function
+        self,
+        scope: Construct,
+        name: str,
+        database: DatabaseAccess,
+        network: Placement,
+        migrate: Function,
     ) -> None:
         super().__init__(scope, name)
         assert migrate.timeout is not None
@@ -36,7 +40,7 @@ class Schema(Construct):
             service_timeout=Duration.seconds(migrate.timeout.to_seconds() + _SPARE),
         )
         # The database must exist before the migration, and the route for its answer until after it.
-        resource.node.add_dependency(database.ready, network.vpc, network.callers, network.clients)
+        resource.node.add_dependency(*database.ready, *network.ready)
 
 
 def _digest() -> str:

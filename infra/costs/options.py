@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from facedex.api.catalog import OPERATIONS, OTHER_FUNCTIONS
-from infra.costs.model import HOURS, MILLION, table
+from infra.costs.model import HOURS, MILLION, Use, deployment, table
 
 _MONTH: Final = HOURS * 3600  # seconds
 # Settings that cost nothing themselves.
@@ -20,6 +20,13 @@ FREE: Final = (
     "cidr",
     "pause_after",
     "database_ca",
+    "database_auth",
+    "database_resource",
+    "database_secret",
+    "database_secret_key",
+    "database_pooled",
+    "subnet_ids",
+    "security_group_ids",
     "retention",
     "uploads_days",
     "uploads_concurrency",
@@ -84,6 +91,17 @@ def metrics(requests: int) -> float:
     return float(fixed["metric_series"] * prices["metric_month"] + lines * prices["log_gib"])
 
 
+def own_database(requests: int) -> float:
+    """Return what a database of the user's own adds, which is less than nothing.
+
+    The stack then has no Aurora, no interface endpoints and no alarm on the database.
+    """
+    parts = deployment(Use("search_faces_by_image", requests, 100_000))
+    absent = ("Aurora, capacity", "Aurora, storage and I/O", "interface endpoints")
+    alarm = table("prices")["cloudwatch"]["alarm_month"]
+    return -sum(parts[name] for name in absent) - float(alarm)
+
+
 def snapshots() -> float:
     """Return the dollars a month of the snapshots of the API's functions."""
     kept = [row.memory for row in OPERATIONS.values() if not row.path.startswith(_OPTIONAL)] + [
@@ -143,6 +161,11 @@ def rows(requests: int) -> list[tuple[tuple[str, ...], str]]:
             " month",
         ),
         (("proxy",), f"{proxy():.2f} or more, and the database never pauses"),
+        (
+            ("database_url",),
+            f"{own_database(requests):.2f}: no Aurora and no endpoints of the stack; your database"
+            " costs what it costs today",
+        ),
         (
             ("backup_days",),
             f"{aurora['backup_gib_month']:.3f} for each GiB of changes that are kept, beyond the"

@@ -16,6 +16,7 @@ _YARD: Final = "arn:aws:kinesisvideo:eu-central-1:111122223333:stream/yard/17672
 _SEEN: Final = "arn:aws:kinesis:eu-central-1:111122223333:stream/seen"
 
 PROFILE: Final = "arn:aws:signer:eu-central-1:111122223333:/signing-profiles/facedex/AbCdEf1234"
+SECRET: Final = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:faces/db-AbCdEf"
 KEY: Final = "arn:aws:kms:eu-central-1:111122223333:key/0f3e6f4a-5a0b-4a8e-9d0e-2f6d8d1c7b11"
 
 VARIANTS: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -59,6 +60,18 @@ VARIANTS: Final[Mapping[str, Mapping[str, Any]]] = {
         "video": "true",
         "retention": "snapshot",
         "alarm_email": "somebody@example.com",
+    },
+    "existing": {
+        "environment": "existing",
+        "auth": "keys",
+        "database_url": "postgresql://faces_app@db.example.com/faces",
+        "database_auth": "password",
+        "database_secret": SECRET,
+        "database_secret_key": KEY,
+        "subnet_ids": "subnet-0a1b2c3d,subnet-0a1b2c3e",
+        "security_group_ids": "sg-0a1b2c3d",
+        "video": "true",
+        "retention": "retain",
     },
     "full": {
         "environment": "full",

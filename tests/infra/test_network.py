@@ -13,11 +13,12 @@ from tests.infra.synthesis import Synthesis, listed
 def test_only_functions_that_use_the_database_are_in_its_vpc(synthesis: Synthesis) -> None:
     variables = synthesis.function("front_door")["Environment"]["Variables"]
     by_keys = variables["FACEDEX_AUTH"] == "keys"
+    by_token = variables["FACEDEX_DATABASE_AUTH"] == "iam"
     rows = {row.function: row for row in OPERATIONS.values()} | dict(OTHER_FUNCTIONS)
     for name in synthesis.function_names:
         needed = Need.DATABASE in rows[name].needs or (by_keys and name in _ROUTED)
         assert ("VpcConfig" in synthesis.function(name)) is needed, name
-        assert ("rds-db:connect" in synthesis.allowed(name)) is needed, name
+        assert ("rds-db:connect" in synthesis.allowed(name)) is (needed and by_token), name
 
 
 _ROUTED = {row.function for row in OPERATIONS.values()} | {"front_door"}

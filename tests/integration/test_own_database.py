@@ -13,7 +13,9 @@ import pytest
 from moto.server import ThreadedMotoServer
 from psycopg.conninfo import make_conninfo
 
+from facedex import settings
 from facedex.aws.database_secret import DatabaseSecret
+from facedex.runtime import services
 from facedex.settings import SettingError
 from facedex.store import schema
 from facedex.store.database import Database
@@ -173,10 +175,10 @@ class Migrate:
         return str(outcome.get("Reason", ""))
 
     def close(self) -> None:
-        for cached in (handler.services._database, handler.services.settings):
-            if cached is handler.services._database and cached.cache_info().currsize:
-                cached().close()
-            cached.cache_clear()
+        if services._database.cache_info().currsize:
+            services._database().close()
+        services._database.cache_clear()
+        settings.settings.cache_clear()
 
 
 def test_a_refused_password_is_reported_and_not_logged(
