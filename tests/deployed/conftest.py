@@ -56,7 +56,7 @@ def account(
         folder,
         python=python,
         modules=modules,
-        layers=_merge(target, folder / "opt"),
+        layers=_merge(target, certificate, folder / "opt"),
         database=databases.address,
         certificate=certificate,
     )
@@ -124,10 +124,19 @@ def _interpreter(version: str) -> Path | None:
     return None
 
 
-def _merge(target: Target, folder: Path) -> Path:
-    """Return a directory with the files of all layers, as Lambda merges a function's layers."""
+def _merge(target: Target, certificate: Certificate, folder: Path) -> Path:
+    """Return a directory with the files of all layers, as Lambda merges a function's layers.
+
+    The layer of the setting ``database_ca`` has the emulator's certificate.
+    """
+    # Imported here, as it needs the CDK.
+    from infra.constructs.database import CERTIFICATES
+
     for layer in layers(target, packs=(PACK,)).values():
         shutil.copytree(layer, folder, dirs_exist_ok=True)
+    authorities = folder / Path(CERTIFICATES).relative_to("/opt")
+    authorities.parent.mkdir()
+    shutil.copyfile(certificate.chain, authorities)
     return folder
 
 
