@@ -30,15 +30,6 @@ VIDEO_STREAM = "arn:aws:kinesisvideo:us-east-1:123456789012:stream/door/17672688
 # The sample event of a task of a video job, and that of the preceding task.
 _FIRST_SEGMENT, _PLAN = '\\"Task\\": 0', '\\"Task\\": -1'
 
-# The caller, as described by API Gateway's IAM authorizer.
-_LET_IN: Final = {
-    "accountId": "123456789012",
-    "accessKey": "AKIAIOSFODNN7EXAMPLE",
-    "caller": "AIDACKCEVSQ6C2EXAMPLE",
-    "user": "AIDACKCEVSQ6C2EXAMPLE",
-    "userArn": "arn:aws:iam::123456789012:user/eileen",
-}
-
 _FACE: Final = ("migrate", "create_collection", "index_faces")
 _MEMBER: Final = (*_FACE, "create_user", "associate_faces")
 _SEGMENTS: Final = ("plan", "search_video_segment")
@@ -120,8 +111,6 @@ class Deployment:
         for sample, real in {**self.names, **names}.items():
             text = text.replace(sample, real)
         event: dict[str, Any] = json.loads(text)
-        if "requestContext" in event:
-            event["requestContext"]["identity"] |= _LET_IN
         return event
 
     def _stage(self, steps: tuple[str, ...]) -> Stage:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import functools
+import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import click
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from facedex.settings import SettingError, read_keys_secret
+from facedex.settings import DEFAULT_REGION, SettingError, read_keys_secret
 from facedex.store import access_keys
 from facedex.store.access_keys import Permission
 from facedex.store.audit import Trail
@@ -140,6 +142,38 @@ def reencrypt(data_dir: Path, database_url: str | None) -> None:
         cipher = Cipher(read_keys_secret(secret.source(data_dir)))
         number = access_keys.encrypt_again(connection, cipher)
     click.echo(f"encrypted again: {number}")
+
+
+@keys.command()
+@click.argument("event", type=click.File())
+@click.option(
+    "--region",
+    envvar=["AWS_REGION", "AWS_DEFAULT_REGION"],
+    default=DEFAULT_REGION,
+    show_default=True,
+    help="Region of the deployment.",
+)
+def sign(event: TextIO, region: str) -> None:
+    """Print the sample EVENT of a request with a signature, for direct invocations.
+
+    A function with `auth=keys` accepts no request without a signature, also from `sam local invoke`
+    and `aws lambda invoke`. The key is that of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; the
+    signature is valid for five minutes.
+    """
+    # Imported here, as most commands do not need botocore.
+    from facedex_cli.event_signing import sign_event
+
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    identifier, key = (os.environ.get(name, "") for name in names)
+    if not (identifier and key):
+        raise click.ClickException(f"Set {' and '.join(names)} to a key of `facedex keys create`.")
+    try:
+        signed = sign_event(json.load(event), identifier, key, region)
+    except ValueError as error:
+        invalid = isinstance(error, json.JSONDecodeError)
+        message = f"{event.name} is not a JSON document." if invalid else str(error)
+        raise click.ClickException(message) from error
+    click.echo(json.dumps(signed, indent=2))
 
 
 @contextmanager
