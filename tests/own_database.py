@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,8 @@ import psycopg
 from psycopg import sql
 
 from facedex_local.postgres.cluster import Postgres
+
+_PAGE = Path(__file__).parents[1] / "docs" / "own-database.md"
 
 
 @dataclass
@@ -27,15 +30,21 @@ class OwnDatabase:
     password: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
     def prepare(self, *, extension: bool = True, rights: bool = True) -> None:
-        """Do what docs/deploy.md asks of an administrator, or a part of it."""
-        self.run(f"CREATE ROLE {self.role} LOGIN", in_own=False)
-        self.run(f"CREATE DATABASE {self.role}", in_own=False)
+        """Do what docs/own-database.md asks of an administrator.
+
+        Args:
+            extension: whether to create the extension.
+            rights: whether to grant the rights.
+        """
+        left_out = {"CREATE EXTENSION": not extension, "GRANT": not rights}
+        before, _, after = _statements().partition("\\connect faces")
+        for text, in_own in ((before, False), (after, True)):
+            for statement in filter(None, map(str.strip, text.split(";"))):
+                if not any(statement.startswith(kind) for kind, skip in left_out.items() if skip):
+                    named = re.sub(r"\b(facedex|faces)\b", self.role, statement)
+                    self.run(named, in_own=in_own)
         self.change_password(self.password)
         self._require_password()
-        if extension:
-            self.run("CREATE EXTENSION vector")
-        if rights:
-            self.run(f"GRANT USAGE, CREATE ON SCHEMA public TO {self.role}")
 
     def change_password(self, password: str) -> None:
         """Give the role another password, and end its connections, as a restart would."""
@@ -69,3 +78,10 @@ class OwnDatabase:
         rules = Path(str(path))
         rules.write_text(f"local all {self.role} scram-sha-256\n{rules.read_text()}")
         self.run("SELECT pg_reload_conf()", in_own=False)
+
+
+def _statements() -> str:
+    """Return the statements that the page shows."""
+    found = re.search(r"```sql\n(.*?)```", _PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert found
+    return found[1]

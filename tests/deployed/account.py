@@ -6,8 +6,9 @@ import json
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from ssl import create_default_context
 from typing import Any, TypeVar
 
@@ -20,6 +21,8 @@ from tests.deployed.database import Databases
 from tests.deployed.emulator import REGION, Emulator
 
 Found = TypeVar("Found")
+
+EVENTS = Path(__file__).parents[2] / "events"
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,14 @@ class Stack:
             with refusal:
                 return refusal.code, json.loads(refusal.read())
         raise AssertionError(f"{url} answered an unsigned request")
+
+    def invoke(self, name: str, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the answer of a function that is invoked without API Gateway."""
+        functions = self.emulator.client("lambda")
+        called = functions.invoke(FunctionName=self.function(name), Payload=json.dumps(event))
+        answer: dict[str, Any] = json.loads(called["Payload"].read())
+        assert "FunctionError" not in called, answer
+        return answer
 
     def resources(self) -> list[dict[str, Any]]:
         """Return what CloudFormation says of the stack's resources."""

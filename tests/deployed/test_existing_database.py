@@ -17,7 +17,7 @@ _HOST = "faces.localhost"
 
 @pytest.fixture(scope="module")
 def own(account: Account, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnDatabase]:
-    """Return a database that an administrator has prepared as docs/deploy.md says."""
+    """Return a database that an administrator has prepared as docs/own-database.md says."""
     cluster = Postgres(tmp_path_factory.mktemp("own"))
     cluster.start()
     made = OwnDatabase(cluster, "faces_app")

@@ -7,7 +7,9 @@ import json
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.deployed.account import Stack
+from facedex_cli.event_signing import sign_event
+from tests.deployed.account import EVENTS, Stack
+from tests.deployed.emulator import REGION
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +35,16 @@ def test_an_unmodified_client_calls_with_a_key(
     )["FaceMatches"]
     assert match["Similarity"] > 99
     rekognition.delete_collection(CollectionId="staff")
+
+
+def test_a_signed_sample_event_works_without_the_gateway(
+    keyed: Stack, key: tuple[str, str]
+) -> None:
+    event = json.loads((EVENTS / "list_collections.json").read_text("utf-8"))
+    unsigned = keyed.invoke("list_collections", event)
+    assert json.loads(unsigned["body"])["__type"] == "MissingAuthenticationTokenException"
+    answer = keyed.invoke("list_collections", sign_event(event, *key, REGION))
+    assert (answer["statusCode"], json.loads(answer["body"])["CollectionIds"]) == (200, [])
 
 
 def test_other_keys_and_unsigned_requests_are_refused(keyed: Stack, key: tuple[str, str]) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.deployed.account import Account, Stack
+from tests.deployed.account import EVENTS, Account, Stack
 
 
 @pytest.fixture
@@ -101,6 +101,13 @@ def test_images_come_from_the_buckets_of_the_settings_only(
     for bucket in (stack.uploads, "elsewhere"):
         s3.delete_object(Bucket=bucket, Key="ignored")
     s3.delete_bucket(Bucket="elsewhere")
+
+
+def test_a_sample_event_works_without_the_gateway(stack: Stack) -> None:
+    event = json.loads((EVENTS / "list_collections.json").read_text("utf-8"))
+    answer = stack.invoke("list_collections", event)
+    assert answer["statusCode"] == 200, answer["body"]
+    assert "CollectionIds" in json.loads(answer["body"])
 
 
 def test_unsigned_requests_are_refused(stack: Stack) -> None:

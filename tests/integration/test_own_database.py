@@ -288,9 +288,9 @@ def test_a_migration_says_what_the_database_lacks(
 
 def test_an_outdated_pgvector_is_refused(own: OwnDatabase) -> None:
     own.prepare()
-    own.run("UPDATE pg_extension SET extversion = '0.7.4' WHERE extname = 'vector'")
+    own.run("UPDATE pg_extension SET extversion = '0.6.2' WHERE extname = 'vector'")
     database = Database(_inside(own))
-    with pytest.raises(StoreError, match=r"has pgvector 0\.7\.4; Facedex needs 0\.8 or newer"):
+    with pytest.raises(StoreError, match=r"has pgvector 0\.6\.2; Facedex needs 0\.7 or newer"):
         schema.migrate(database)
     database.close()
 

@@ -14,8 +14,8 @@ from typing import Any, Final
 from facedex.store.database import Connection
 from facedex.store.store_errors import StoreError
 
-# From this version, pgvector has vectors of half precision and their sums.
-_PGVECTOR: Final = (0, 8)
+# The first version with vectors of half precision.
+_PGVECTOR: Final = (0, 7)
 
 _STATE: Final = """
 SELECT current_user AS role,

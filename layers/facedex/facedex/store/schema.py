@@ -40,7 +40,8 @@ def migrate(database: Database, *, seconds: float | None = None) -> list[str]:
     end = None if seconds is None else monotonic() + seconds
     applied: list[str] = []
     with database.reading() as connection:
-        require_prerequisites(connection)
+        if not _is_current(connection):
+            require_prerequisites(connection)
     for name, statements in _migrations():
         with database.transaction() as connection:
             try:
@@ -75,6 +76,18 @@ def _apply(connection: Connection, name: str, statements: str, end: float | None
     connection.execute(statements)
     connection.execute("INSERT INTO schema_migrations (name) VALUES (%s)", (name,))
     return True
+
+
+def _is_current(connection: Connection) -> bool:
+    """Return whether the database has every migration, so that it lacks nothing."""
+    row = connection.execute(
+        "SELECT CASE WHEN to_regclass('schema_migrations') IS NULL THEN false"
+        " ELSE has_table_privilege('schema_migrations', 'SELECT') END AS readable"
+    ).fetchone()
+    if row is None or not row.readable:
+        return False
+    applied = {row.name for row in connection.execute("SELECT name FROM schema_migrations")}
+    return applied.issuperset(name for name, _ in _migrations())
 
 
 def _migrations() -> list[tuple[str, str]]:
