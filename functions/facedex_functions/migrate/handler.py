@@ -76,7 +76,9 @@ def _explain(unavailable: DatabaseUnavailable, *, patient: bool) -> None:
         if refused := lasting_reason(error):
             raise StoreError(refused) from error
         if not patient:
-            raise DatabaseUnavailable(f"The database does not answer. ({reason(error)})") from error
+            raise DatabaseUnavailable(
+                f"No connection to the database was possible. ({reason(error)})"
+            ) from error
     else:
         if not patient:
             raise unavailable
