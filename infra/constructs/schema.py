@@ -35,8 +35,12 @@ class Schema(Construct):
             "Resource",
             resource_type="Custom::FacedexSchema",
             service_token=migrate.function_arn,
-            # A changed digest makes CloudFormation request a migration.
-            properties={"Migrations": _digest()},
+            # A change makes CloudFormation request a migration: of new files, or of a database
+            # that has replaced another.
+            properties={
+                "Migrations": _digest(),
+                "Database": database.environment["FACEDEX_DATABASE_URL"],
+            },
             service_timeout=Duration.seconds(migrate.timeout.to_seconds() + _SPARE),
         )
         # The database must exist before the migration, and the route for its answer until after it.

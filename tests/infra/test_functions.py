@@ -87,6 +87,12 @@ def test_new_code_waits_for_its_schema(synthesis: Synthesis) -> None:
     assert resources[schema]["Properties"]["ServiceTimeout"] == "960"
 
 
+def test_another_database_is_migrated(synthesis: Synthesis) -> None:
+    (schema,) = synthesis.resources("Custom::FacedexSchema").values()
+    variables = synthesis.function("migrate")["Environment"]["Variables"]
+    assert schema["Database"] == variables["FACEDEX_DATABASE_URL"]
+
+
 def test_uploads_go_through_a_queue_that_poison_cannot_block(default: Synthesis) -> None:
     (bucket,) = default.resources("AWS::S3::Bucket").values()
     events = bucket["NotificationConfiguration"]["QueueConfigurations"]
