@@ -29,12 +29,20 @@ def own(account: Account, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture(scope="module")
 def secret(account: Account, own: OwnDatabase) -> str:
-    secrets = account.emulator.client("secretsmanager")
-    return str(secrets.create_secret(Name="faces/database", SecretString=_of(own))["ARN"])
+    return _create_secret(account, own)
 
 
 @pytest.fixture(scope="module")
 def existing(account: Account, local_names: None, own: OwnDatabase, secret: str) -> Stack:
+    return _deploy_on(account, own, secret)
+
+
+def _create_secret(account: Account, own: OwnDatabase) -> str:
+    secrets = account.emulator.client("secretsmanager")
+    return str(secrets.create_secret(Name=f"{own.role}/database", SecretString=_of(own))["ARN"])
+
+
+def _deploy_on(account: Account, own: OwnDatabase, secret: str) -> Stack:
     return account.deploy(
         environment="existing",
         database_url=f"postgresql://{own.role}@{_HOST}/{own.role}?sslmode=verify-full",
@@ -91,6 +99,16 @@ def test_it_stands_beside_a_stack_with_its_own_database(existing: Stack, stack: 
     assert existing.caller().list_collections()["CollectionIds"] == ["staff"]
     assert "staff" not in stack.caller().list_collections()["CollectionIds"]
     stack.caller().delete_collection(CollectionId="beside")
+
+
+def test_another_database_is_migrated_before_functions_use_it(
+    account: Account, existing: Stack, own: OwnDatabase
+) -> None:
+    other = OwnDatabase(own.cluster, "faces_moved")
+    other.prepare()
+    moved = _deploy_on(account, other, _create_secret(account, other))
+    assert moved.outputs["Endpoint"] == existing.outputs["Endpoint"]
+    assert moved.caller().list_collections()["CollectionIds"] == []
 
 
 def test_its_removal_leaves_the_users_data_and_the_other_stack(

@@ -9,6 +9,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import boto3
+import botocore
 import pytest
 from moto.server import ThreadedMotoServer
 from psycopg.conninfo import make_conninfo
@@ -209,10 +210,11 @@ def test_a_certificate_of_another_authority_is_refused(
 ) -> None:
     own.prepare()
     _write(secret, _of(own))
-    reason = migrate_with(
-        url.replace(str(certificate.chain), str(Certificate.create(tmp_path).chain)), secret
-    )
-    assert "Its certificate is not signed by a trusted authority." in reason
+    # The second is the list of public authorities that functions trust by default.
+    public = Path(botocore.__file__).with_name("cacert.pem")
+    for other in (Certificate.create(tmp_path).chain, public):
+        reason = migrate_with(url.replace(str(certificate.chain), str(other)), secret)
+        assert "Its certificate is not signed by a trusted authority." in reason
 
 
 def test_a_certificate_for_another_host_is_refused(
