@@ -212,11 +212,14 @@ def _bulk(settings: StackFields) -> _Broken:
         "bulk_reports must be in a bucket that bulk_buckets does not name: a later execution would"
         " read the reports as photos.",
     )
+    # How many a user's own database has is not known here.
     # Aurora has about 200 connections for each ACU of the highest capacity; half remain for others.
     # https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-serverless-v2.setting-capacity.html
     most = int(settings.max_capacity * 100)
     yield (
-        settings.bulk and settings.bulk_concurrency > most and not settings.proxy,
+        settings.bulk
+        and settings.bulk_concurrency > most
+        and not (settings.proxy or settings.database_url),
         f"bulk_concurrency ({settings.bulk_concurrency}) must not be above {most}, 100 for each ACU"
         " of max_capacity: each photo in progress has a connection to the database; raise"
         " max_capacity, or set proxy=true.",
