@@ -14,7 +14,7 @@ from facedex.api.arns import Owner
 from facedex.api.errors import InvalidParameterException, InvalidSignatureException
 from facedex.api.pages import Page, PageTokens, largest_page
 from facedex.settings import DatabaseAuth, Settings, read_keys_secret, settings
-from facedex.store.database import Database, Passwords
+from facedex.store.database import Database
 from facedex.store.disk import Disk
 from facedex.store.iam import IamTokens
 from facedex.store.residents import Residents
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from facedex.store.audit import Trail
     from facedex.store.collections import Collection
     from facedex.store.keyring import KeyRing
+    from facedex.store.passwords import Passwords
     from facedex.vision.attributes.networks import AttributePack
     from facedex.vision.packs import Pack
     from facedex.vision.shelf import Shelf

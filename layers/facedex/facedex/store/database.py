@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import inf
 from time import monotonic, time
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 import psycopg
@@ -25,6 +25,7 @@ from facedex.store.store_errors import DatabaseFull, DatabaseUnavailable
 
 if TYPE_CHECKING:
     from facedex.store.audit import Trail
+    from facedex.store.passwords import Passwords
     from facedex.store.residents import Residents
 
 
@@ -82,16 +83,6 @@ class Connection(psycopg.Connection[Any]):
         name = f"{verb} {table}".strip()
         with span(name, remote=True, **{"db.system.name": "postgresql", "db.operation.name": verb}):
             return super().execute(query, params, prepare=prepare, binary=binary)
-
-
-class Passwords(Protocol):
-    """The passwords of a role, which may change while the process runs."""
-
-    def current(self) -> str:
-        """Return the password for the next connection."""
-
-    def renewed(self, refused: str) -> str | None:
-        """Return another password after the server has refused one; None if there is none."""
 
 
 # The region of names if no other is given: the default of ``facedex.settings`` too.
