@@ -9,6 +9,9 @@ from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import AfterValidator
 
+# Mozilla's list of public authorities in the functions, which the layer contains with botocore.
+PUBLIC_AUTHORITIES: Final = "/opt/python/botocore/cacert.pem"
+
 _PARTS: Final = {
     "user": r"[A-Za-z_][\w.-]{0,62}",
     "host": r"[A-Za-z0-9.:-]{1,255}",

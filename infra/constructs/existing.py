@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from aws_cdk import ArnFormat, Stack
 from aws_cdk.aws_iam import PolicyStatement
@@ -12,12 +12,9 @@ from constructs import Construct, IDependable
 
 from infra.constructs.database import CERTIFICATES
 from infra.constructs.watching import Watched
-from infra.database_urls import parts_of
+from infra.database_urls import PUBLIC_AUTHORITIES, parts_of
 from infra.settings import StackSettings
 from infra.values import DatabaseAuth
-
-# Mozilla's list of public authorities, which the layer contains as a part of botocore.
-PUBLIC_AUTHORITIES: Final = "/opt/python/botocore/cacert.pem"
 
 
 class ExistingDatabase:

@@ -11,7 +11,7 @@ import pytest
 
 from facedex.api.catalog import OPERATIONS, OTHER_FUNCTIONS, Need
 from facedex.settings import DatabaseAuth, Settings
-from infra.constructs.existing import PUBLIC_AUTHORITIES
+from infra.database_urls import PUBLIC_AUTHORITIES
 from infra.packages import Target, layers
 from infra.settings import SettingsError, StackSettings
 from tests.infra.conftest import KEY, SECRET
