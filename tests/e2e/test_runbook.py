@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from facedex.settings import read_keys_secret
+from facedex.secret_sources import read_keys_secret
 from facedex.store import access_keys
 from facedex.store.database import Database
 from facedex.store.encryption import Cipher

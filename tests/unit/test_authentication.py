@@ -13,7 +13,8 @@ from facedex.access.authentication import Caller
 from facedex.api.catalog import OPERATIONS
 from facedex.api.errors import AccessDeniedException
 from facedex.runtime import services
-from facedex.settings import SettingError, read_keys_secret, settings
+from facedex.secret_sources import read_keys_secret
+from facedex.settings import SettingError, settings
 from facedex_functions.front_door.handler import lambda_handler
 
 _ARN = "arn:aws:iam::123456789012:user/ann"

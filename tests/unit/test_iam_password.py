@@ -10,7 +10,8 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from facedex.settings import DatabaseAuth, SettingError, Settings, read_keys_secret
+from facedex.secret_sources import read_keys_secret
+from facedex.settings import DatabaseAuth, SettingError, Settings
 from facedex.store.iam import IamTokens
 
 URL = "postgresql://facedex@db.example:5432/facedex?sslmode=require"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from facedex.settings import read_keys_secret
+from facedex.secret_sources import read_keys_secret
 from facedex_cli.program import main
 from facedex_local import directory, secret
 from facedex_local.environment import configure

@@ -15,7 +15,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from facedex.settings import DEFAULT_REGION, SettingError, read_keys_secret
+from facedex.secret_sources import read_keys_secret
+from facedex.settings import DEFAULT_REGION, SettingError
 from facedex.store import access_keys
 from facedex.store.access_keys import Permission
 from facedex.store.audit import Trail

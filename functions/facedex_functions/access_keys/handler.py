@@ -16,7 +16,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from facedex.runtime import reporting, services
-from facedex.settings import Audit, read_keys_secret, settings
+from facedex.secret_sources import read_keys_secret
+from facedex.settings import Audit, settings
 from facedex.store import access_keys
 from facedex.store.access_keys import AccessKey, Permission
 from facedex.store.audit import Trail, operator_trail

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from threading import Lock
 
-from facedex.settings import SettingError, read_secret
+from facedex.secret_sources import read_secret
+from facedex.settings import SettingError
 
 SETTING = "FACEDEX_DATABASE_SECRET"
 

@@ -13,7 +13,8 @@ from facedex import invocation
 from facedex.api.arns import Owner
 from facedex.api.errors import InvalidParameterException, InvalidSignatureException
 from facedex.api.pages import Page, PageTokens, largest_page
-from facedex.settings import DatabaseAuth, Settings, read_keys_secret, settings
+from facedex.secret_sources import read_keys_secret
+from facedex.settings import DatabaseAuth, Settings, settings
 from facedex.store.database import Database
 from facedex.store.disk import Disk
 from facedex.store.iam import IamTokens
