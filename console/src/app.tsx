@@ -100,7 +100,14 @@ function Pages() {
   );
 }
 
-const decode = (part: string): string => decodeURIComponent(part);
+/** Return a name in an address. A link that was cut off may end within a character. */
+function decode(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
 
 function Header() {
   const [path] = useLocation();

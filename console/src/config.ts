@@ -8,6 +8,8 @@ export interface Config {
   endpoint?: string;
   /** Whether this server also has the parts of one machine: health, metrics and S3. */
   machine: boolean;
+  /** The licences of the model packs, by the packs' names. */
+  packs?: Record<string, string>;
 }
 
 let loaded: Config | undefined;

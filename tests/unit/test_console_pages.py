@@ -50,6 +50,12 @@ def test_the_configuration_says_whether_a_key_is_needed() -> None:
     assert (config["auth"], config["region"]) == ("keys", "eu-west-1")
 
 
+def test_the_configuration_has_the_licence_of_every_model_pack() -> None:
+    licences = json.loads(ask("/console/config.json").body)["packs"]
+    assert {"sface-dlib", "attributes"} <= set(licences)
+    assert all(licences.values())
+
+
 def test_the_address_without_a_slash_leads_to_the_page() -> None:
     answer = ask("/console")
     assert (answer.status, dict(answer.headers)["Location"]) == (308, "/console/")

@@ -3,11 +3,19 @@ import { t } from "../i18n";
 /** Return an error as a sentence for people: what happened, and what to do where that is known. */
 export function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  switch (error.name) {
+  const { message, name } = error;
+  switch (name) {
+    case "AccessDenied":
     case "AccessDeniedException":
+      return message.includes("read-only") ? t("error.readOnly") : message;
+    case "IncompleteSignatureException":
+    case "InvalidAccessKeyId":
     case "UnrecognizedClientException":
+      return t("error.key");
     case "InvalidSignatureException":
-      return `${t("error.key")} ${error.message}`;
+    case "SignatureDoesNotMatch":
+      // A clock that is wrong is said in the message, which else quotes the whole request.
+      return /expired|current|clock/i.test(message) ? message : t("error.key");
     case "ThrottlingException":
     case "ProvisionedThroughputExceededException":
       return t("error.busy");
@@ -19,6 +27,6 @@ export function explain(error: unknown): string {
       // What fetch raises if no server answers.
       return t("error.unreachable");
     default:
-      return error.message || error.name;
+      return message || name;
   }
 }

@@ -31,6 +31,7 @@ import {
 } from "@aws-sdk/client-rekognition";
 import { rekognition } from "./session";
 import { note } from "./calls";
+import { failed } from "./errors";
 
 /** The operations that the console calls. Bundling a command costs a few hundred bytes. */
 const commands = {
@@ -90,7 +91,8 @@ export async function call<Name extends Operation>(
   // TypeScript cannot relate the members of two unions by the same name.
   const command = new (commands[name] as unknown as new (input: Input<Name>) => never)(input);
   const options = signal ? { abortSignal: signal } : {};
-  return (await rekognition.value.send(command, options)) as Output<Name>;
+  const sent = rekognition.value.send(command, options) as Promise<Output<Name>>;
+  return sent.catch((error: unknown) => failed(name, error));
 }
 
 /** Yield the pages of a list. */

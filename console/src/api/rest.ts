@@ -1,18 +1,35 @@
 import { SignatureV4 } from "@smithy/signature-v4";
 import { config, endpoint } from "../config";
+import { failed } from "./errors";
 import { credentials, rekognition } from "./session";
+
+interface Body {
+  type: string;
+  content: Uint8Array | string;
+}
 
 /**
  * Call a REST route of the API, for the extensions that Amazon's SDK does not know.
  *
  * Raises the API's errors with their code as the error's name, as the SDK does.
  */
-export async function rest<Answer>(
+export function rest<Answer>(
   method: string,
   path: string,
   query: Record<string, string>,
-  body?: { type: string; content: Uint8Array | string },
+  body?: Body,
   signal?: AbortSignal,
+): Promise<Answer> {
+  const sent = send<Answer>(method, path, query, body, signal);
+  return sent.catch((error: unknown) => failed(`${method} ${path}`, error));
+}
+
+async function send<Answer>(
+  method: string,
+  path: string,
+  query: Record<string, string>,
+  body: Body | undefined,
+  signal: AbortSignal | undefined,
 ): Promise<Answer> {
   const url = new URL(path, endpoint());
   for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);

@@ -1,5 +1,5 @@
 import { computed, signal } from "@preact/signals";
-import { RekognitionClient } from "@aws-sdk/client-rekognition";
+import { ListCollectionsCommand, RekognitionClient } from "@aws-sdk/client-rekognition";
 import { config, endpoint } from "../config";
 
 export interface Key {
@@ -16,13 +16,18 @@ export const signedIn = computed(() => config().auth === "none" || key.value !==
 export const credentials = (): Key =>
   key.value ?? { accessKeyId: "console", secretAccessKey: "console" };
 
-/** The client of the face collections, made anew for another key. */
-export const rekognition = computed(
-  () =>
-    new RekognitionClient({
-      endpoint: endpoint(),
-      region: config().region,
-      credentials: credentials(),
-      maxAttempts: 3,
-    }),
-);
+const clientFor = (signer: Key): RekognitionClient =>
+  new RekognitionClient({
+    endpoint: endpoint(),
+    region: config().region,
+    credentials: signer,
+    maxAttempts: 3,
+  });
+
+/** The client of the face collections, made again for another key. */
+export const rekognition = computed(() => clientFor(credentials()));
+
+/** Sign a harmless request with a key; raise the API's error if the key is refused. */
+export async function trial(signer: Key): Promise<void> {
+  await clientFor(signer).send(new ListCollectionsCommand({ MaxResults: 1 }));
+}

@@ -17,6 +17,13 @@ interface Props {
   onSelect?: (index: number) => void;
 }
 
+/** Return where a label is, so that it stays in the picture: below the box, or else inside it. */
+function placement({ Left = 0, Top = 0, Width = 0, Height = 0 }: BoundingBox): string {
+  const low = Top + Height > 0.93;
+  const right = Left + Width / 2 > 0.6;
+  return `${low ? "inside" : ""} ${right ? "to-left" : ""}`;
+}
+
 const percent = (value = 0): string => `${value * 100}%`;
 
 /** A photo with its faces boxed, and their landmarks as dots. */
@@ -39,7 +46,7 @@ export function Picture({ source, alternative, marks, selected, onSelect }: Prop
             height: percent(box.Height),
           }}
         >
-          <span>{label}</span>
+          <span class={placement(box)}>{label}</span>
         </button>
       ))}
       <svg viewBox="0 0 1 1" preserveAspectRatio="none" aria-hidden="true">

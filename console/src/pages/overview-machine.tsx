@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
 import { read, type Moment } from "../api/metrics";
+import { config } from "../config";
 import { number, t } from "../i18n";
 import { Chart } from "../ui/chart";
 import { useFetched } from "../ui/fetched";
@@ -24,26 +25,38 @@ export default function Machine() {
       <h2>{t("machine.title")}</h2>
       <Problem error={error} />
       <dl class="facts">
-        {Object.entries(value ?? {}).map(([part, state]) => (
-          <Fact key={part} name={part} text={state} />
-        ))}
+        {Object.entries(value ?? {}).map(
+          ([part, state]) => typeof state !== "object" && <Fact name={part} text={String(state)} />,
+        )}
         <Numbers moments={moments} />
       </dl>
+      {value?.packs && <Licences packs={value.packs} />}
       {moments.length > 2 && <Charts moments={moments} />}
     </section>
   );
 }
 
+/** The states of the parts, and the versions of the model packs. */
+type Health = Record<string, unknown> & { packs?: Record<string, string> };
+
 /** The parts' states, as GET /health reports them. */
-async function health(signal: AbortSignal): Promise<Record<string, string>> {
+async function health(signal: AbortSignal): Promise<Health> {
   // 503 has a body too: it says which part is down.
   const answer = await fetch("/health", { signal });
-  const report = (await answer.json()) as Record<string, unknown>;
-  return Object.fromEntries(
-    Object.entries(report).map(([part, state]) => [
-      part,
-      typeof state === "object" && state ? Object.keys(state).join(", ") : String(state),
-    ]),
+  return (await answer.json()) as Health;
+}
+
+/** The model packs that are installed, and their licences. */
+function Licences({ packs }: { packs: Record<string, string> }) {
+  return (
+    <details>
+      <summary>{t("machine.licences")}</summary>
+      <dl class="facts">
+        {Object.entries(packs).map(([name, version]) => (
+          <Fact key={name} name={`${name} ${version}`} text={config().packs?.[name] ?? "–"} />
+        ))}
+      </dl>
+    </details>
   );
 }
 

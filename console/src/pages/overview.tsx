@@ -1,5 +1,7 @@
 import { useState } from "preact/hooks";
 import { Link } from "wouter-preact";
+import { failures } from "../api/errors";
+import { explain } from "../api/explain";
 import { call, pages } from "../api/operations";
 import { config } from "../config";
 import { number, t, time } from "../i18n";
@@ -35,6 +37,7 @@ export function Overview() {
       <Problem error={error} />
       {rows ? <Collections rows={rows} /> : !error && <p aria-busy="true" />}
       {config().machine && <Machine />}
+      <Failures />
       {creating && (
         <Create
           onClose={(created) => {
@@ -44,6 +47,28 @@ export function Overview() {
         />
       )}
     </>
+  );
+}
+
+/** The requests of this tab that were refused, on any page. */
+function Failures() {
+  if (!failures.value.length) return null;
+  return (
+    <section>
+      <h2>{t("errors.title")}</h2>
+      <ul class="results">
+        {failures.value.map(({ time: when, operation, error }, n) => (
+          <li key={failures.value.length - n} class="bad">
+            <div>
+              <strong>{explain(error)}</strong>
+              <small>
+                {operation} · {time(when)}
+              </small>
+            </div>
+          </li>
+        ))}
+      </ul>
+    </section>
   );
 }
 

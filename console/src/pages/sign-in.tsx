@@ -1,6 +1,5 @@
 import { useState } from "preact/hooks";
-import { call } from "../api/operations";
-import { key } from "../api/session";
+import { key, trial } from "../api/session";
 import { t } from "../i18n";
 import { Problem } from "../ui/problem";
 
@@ -13,16 +12,16 @@ export function SignIn() {
     const form = new FormData(event.currentTarget as HTMLFormElement);
     setBusy(true);
     fail(undefined);
-    key.value = {
+    const given = {
       accessKeyId: String(form.get("id")).trim(),
       secretAccessKey: String(form.get("secret")).trim(),
     };
     try {
-      await call("ListCollections", { MaxResults: 1 }, { quiet: true });
+      await trial(given);
+      // The pages are shown from now on, and this one is not.
+      key.value = given;
     } catch (problem) {
-      key.value = null;
       fail(problem);
-    } finally {
       setBusy(false);
     }
   };
@@ -35,7 +34,7 @@ export function SignIn() {
       </pre>
       <label>
         {t("signIn.id")}
-        <input name="id" required autocomplete="off" spellcheck={false} />
+        <input name="id" required pattern="\w+" autocomplete="off" spellcheck={false} autofocus />
       </label>
       <label>
         {t("signIn.secret")}

@@ -81,7 +81,7 @@ export default function Who() {
             alternative={t("who.photo")}
             marks={found ? marksOf(found, threshold, details) : []}
             selected={selected}
-            onSelect={select}
+            onSelect={(n) => n < (found?.SearchedFaces.length ?? 0) && select(n)}
           />
           <div aria-live="polite">
             {!found && !error && <p aria-busy="true">{t("who.searching")}</p>}
@@ -98,7 +98,7 @@ export default function Who() {
             {found?.UnsearchedFaces.map(({ Reasons }, n) => (
               <p key={n}>
                 {t("who.unsearched", {
-                  why: Reasons.map((each) => reason(each as never)).join(", "),
+                  why: reasons(Reasons),
                 })}
               </p>
             ))}
@@ -109,12 +109,18 @@ export default function Who() {
   );
 }
 
+const reasons = (codes: readonly string[]): string => codes.map(reason).join(", ");
+
 function marksOf(
   found: SearchedFaces,
   threshold: number,
   details: readonly FaceDetail[] | undefined,
 ): Marked[] {
-  return found.SearchedFaces.map(({ SearchedFaceBoundingBox, FaceMatches: [best] }, n) => {
+  const searched = found.SearchedFaces.map((face, n): Marked => {
+    const {
+      SearchedFaceBoundingBox,
+      FaceMatches: [best],
+    } = face;
     const passes = best !== undefined && (best.Similarity ?? 0) >= threshold;
     return {
       box: SearchedFaceBoundingBox,
@@ -123,6 +129,14 @@ function marksOf(
       landmarks: detailOf(SearchedFaceBoundingBox, details)?.Landmarks,
     };
   });
+  const others = found.UnsearchedFaces.map(
+    ({ FaceDetails: { BoundingBox = {} }, Reasons }): Marked => ({
+      box: BoundingBox,
+      label: reasons(Reasons),
+      kind: "plain",
+    }),
+  );
+  return [...searched, ...others];
 }
 
 /** Return what DetectFaces says about the face at a box. */

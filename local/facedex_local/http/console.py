@@ -15,6 +15,7 @@ from facedex.settings import Auth
 from facedex_local import console as files
 from facedex_local.http.gateway import Answer, Environ, raw_path
 from facedex_local.http.routes import signed_for
+from facedex_models.manifests import ATTRIBUTES, described, packs
 
 _PATH: Final = "/console"
 _FOLDER: Final = Path(files.__file__).parent
@@ -54,7 +55,13 @@ class Console:
             region: the region of a request that names none.
         """
         self._config = orjson.dumps(
-            {"auth": auth.value, "region": region, "version": __version__, "machine": True}
+            {
+                "auth": auth.value,
+                "region": region,
+                "version": __version__,
+                "machine": True,
+                "packs": {name: described(name).terms for name in (*packs(), ATTRIBUTES)},
+            }
         )
 
     def find(self, environ: Environ) -> Answer | None:

@@ -96,19 +96,25 @@ async function index(collection: string, file: File, externalId: string): Promis
     });
     result.faces = answer.FaceRecords ?? [];
     result.left = answer.UnindexedFaces ?? [];
-    const photo = await createImageBitmap(file);
-    await keep(
-      photo,
-      result.faces.map(({ Face }) => ({
-        FaceId: Face?.FaceId ?? "",
-        BoundingBox: Face?.BoundingBox ?? {},
-      })),
-    );
-    photo.close();
   } catch (error) {
     result.error = error;
+    return result;
   }
+  // The faces are added even if this browser cannot draw the photo.
+  await picture(file, result.faces).catch(() => undefined);
   return result;
+}
+
+async function picture(file: File, faces: readonly FaceRecord[]): Promise<void> {
+  const photo = await createImageBitmap(file);
+  await keep(
+    photo,
+    faces.map(({ Face }) => ({
+      FaceId: Face?.FaceId ?? "",
+      BoundingBox: Face?.BoundingBox ?? {},
+    })),
+  );
+  photo.close();
 }
 
 function outcome({ faces, left, error }: Result): string {

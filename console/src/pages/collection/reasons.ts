@@ -1,4 +1,3 @@
-import type { Reason } from "@aws-sdk/client-rekognition";
 import { t, type Message } from "../../i18n";
 
 const REASONS: Partial<Record<string, Message>> = {
@@ -12,7 +11,7 @@ const REASONS: Partial<Record<string, Message>> = {
 };
 
 /** Return a reason for which a face was left out, in words. */
-export function reason(code: Reason): string {
+export function reason(code: string): string {
   const key = REASONS[code];
   return key ? t(key) : code;
 }

@@ -8,6 +8,8 @@ import { Problem } from "../../ui/problem";
 import { give, release } from "../collection/associate";
 import { Outline } from "../collection/outline";
 
+const MOST_LETTERS = 128; // in a UserId
+
 interface Props {
   collection: string;
   group: Group;
@@ -151,6 +153,20 @@ async function part(collection: string, user: string, faces: readonly Face[]): P
   );
 }
 
+/** Create a user for one face, with its name, or its FaceId if another user has the name. */
+async function own(CollectionId: string, face: Face, quiet: boolean): Promise<string> {
+  const { FaceId = "", ExternalImageId: name = "" } = face;
+  for (const UserId of name && name.length <= MOST_LETTERS ? [name, FaceId] : [FaceId]) {
+    try {
+      await call("CreateUser", { CollectionId, UserId }, { quiet });
+      return UserId;
+    } catch (error) {
+      if ((error as Error).name !== "ConflictException" || UserId === FaceId) throw error;
+    }
+  }
+  return FaceId;
+}
+
 /** Remember that no two of these faces are one person, except faces of one user. */
 async function separate(
   CollectionId: string,
@@ -160,13 +176,12 @@ async function separate(
   const known = new Map(users.map((user) => [user, faces.filter((face) => face.UserId === user)]));
   for (const face of faces.filter((each) => !each.UserId)) {
     // A face without a user becomes the only one of a user of its own.
-    const user = face.FaceId!;
-    await call("CreateUser", { CollectionId, UserId: user }, { quiet: known.size > 0 });
+    const user = await own(CollectionId, face, known.size > 0);
     await give(CollectionId, user, [face]);
     known.set(user, [face]);
   }
-  for (const [user, own] of known) {
-    const others = faces.filter((face) => !own.includes(face)).map((face) => face.FaceId!);
+  for (const [user, owned] of known) {
+    const others = faces.filter((face) => !owned.includes(face)).map((face) => face.FaceId!);
     for (let start = 0; start < others.length; start += 100) {
       await distinguish(CollectionId, user, others.slice(start, start + 100));
     }

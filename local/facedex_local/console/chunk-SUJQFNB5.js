@@ -1,1 +1,0 @@
-import{d as s}from"./chunk-544CWDBY.js";var n={EXCEEDS_MAX_FACES:"reason.exceedsMaxFaces",EXTREME_POSE:"reason.extremePose",LOW_BRIGHTNESS:"reason.lowBrightness",LOW_SHARPNESS:"reason.lowSharpness",LOW_CONFIDENCE:"reason.lowConfidence",SMALL_BOUNDING_BOX:"reason.smallBoundingBox",LOW_FACE_QUALITY:"reason.lowFaceQuality"};function a(e){let o=n[e];return o?s(o):e}export{a};
