@@ -13,6 +13,7 @@ interface Props {
 /** The collection that was picked last in this tab, on any page. */
 let last = "";
 export const lastCollection = (): string => last;
+export const remember = (collection: string): void => void (last = collection);
 
 /** A choice among the collections. The first is chosen if none is. */
 export function PickCollection({ value, onChange }: Props) {
@@ -24,7 +25,7 @@ export function PickCollection({ value, onChange }: Props) {
     return found;
   });
   const pick = (id: string) => {
-    last = id;
+    remember(id);
     onChange(id);
   };
   useEffect(() => {

@@ -26,6 +26,7 @@ _SHOTS = os.environ.get("FACEDEX_SCREENSHOTS")
 _HARMLESS = (
     "Autofocus processing was blocked",
     "Failed to load resource: the server responded with a status of 400",
+    "Failed to load resource: the server responded with a status of 403",
     # DescribeStream of a Kinesis video stream that is then created.
     "Failed to load resource: the server responded with a status of 404",
 )

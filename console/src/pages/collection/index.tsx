@@ -1,7 +1,8 @@
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { call } from "../../api/operations";
 import { number, t, type Message } from "../../i18n";
 import { useFetched } from "../../ui/fetched";
+import { remember } from "../../ui/pick-collection";
 import { Problem } from "../../ui/problem";
 import { Enrol } from "./enrol";
 import { Faces } from "./faces";
@@ -23,6 +24,8 @@ export default function Collection({ id }: { id: string }) {
   const { value, error, refresh } = useFetched((signal, first) =>
     call("DescribeCollection", { CollectionId: id }, { signal, quiet: !first }),
   );
+  // The pages that search begin with the collection that was looked at last.
+  useEffect(() => remember(id), [id]);
   const showFacesOf = (userId: string | undefined) => {
     setUser(userId);
     show("faces");
