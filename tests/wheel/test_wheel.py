@@ -8,6 +8,7 @@ from __future__ import annotations
 import configparser
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -112,6 +113,14 @@ def test_every_file_of_the_packages_is_in_the_wheel(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         packed = {name for name in archive.namelist() if ".dist-info/" not in name}
     assert packed == files
+
+
+def test_the_installed_server_has_the_console(url: str) -> None:
+    with urllib.request.urlopen(f"{url}/console/", timeout=30) as answer:
+        page = answer.read().decode()
+    (script,) = re.findall(r'src="(main-\w+\.js)"', page)
+    with urllib.request.urlopen(f"{url}/console/{script}", timeout=30) as answer:
+        assert answer.headers["Content-Type"].startswith("text/javascript")
 
 
 def test_pytest_finds_the_plugin(wheel: Path) -> None:

@@ -144,7 +144,7 @@ function detailOf(
   box: BoundingBox,
   details: readonly FaceDetail[] | undefined,
 ): FaceDetail | undefined {
-  const near = (a = 0, b = 0) => Math.abs(a - b) < 0.01;
+  const near = (a = 0, b = 0) => Math.abs(a - b) < 0.02;
   return details?.find(
     ({ BoundingBox: found }) => near(found?.Left, box.Left) && near(found?.Top, box.Top),
   );

@@ -33,13 +33,16 @@ _HARMLESS = (
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory, pack_directory: Path) -> Iterator[Server]:
+def server(
+    tmp_path_factory: pytest.TempPathFactory, pack_directory: Path, attributes_directory: Path
+) -> Iterator[Server]:
     """Return a server without authentication that all stories share."""
     running = Server(
         tmp_path_factory.mktemp("console") / "data",
         "--port=0",
         FACEDEX_MODELS=str(pack_directory.parent),
     )
+    assert attributes_directory.parent == pack_directory.parent
     yield running
     assert running.stop() == 0
     assert "Traceback" not in running.log.read_text()

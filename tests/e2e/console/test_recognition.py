@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from PIL import Image
+
 from tests.conftest import Server
 
 if TYPE_CHECKING:
@@ -29,6 +31,9 @@ def test_a_photo_is_recognised_and_the_slider_says_who_passes(
     page.get_by_role("button", name=name).wait_for()
     page.get_by_text("Attributes and landmarks").click()
     page.get_by_text("Certainty that it is a face").wait_for()
+    page.locator("dt", has_text="Smile").wait_for()
+    # Of one face.
+    assert page.locator(".picture path").count() == 30
     page.get_by_text("The same call in aws").click()
     assert "aws rekognition detect-faces" in page.locator("pre").inner_text()
     page.evaluate("document.querySelector('h1').scrollIntoView()")
@@ -97,3 +102,58 @@ def test_a_film_is_searched_and_its_people_are_on_a_timeline(
     assert findings(page) == []
     s3 = server.client("s3")
     assert s3.list_objects_v2(Bucket="console-films").get("KeyCount") == 0
+
+
+def test_the_door_fits_a_phone(
+    page: Page,
+    server: Server,
+    crew: str,
+    findings: Callable[[Page], list[str]],
+    shoot: Callable[[str], None],
+) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto(f"{server.url}/console/#/door")
+    page.get_by_label("Collection").select_option(crew)
+    page.get_by_text("Welcome,").wait_for()
+    assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    for upright in (True, False):
+        if not upright:
+            page.set_viewport_size({"width": 740, "height": 360})
+        page.get_by_role("button", name="Full screen").click()
+        stage = page.locator(".stage")
+        stage.and_(page.locator(":fullscreen")).wait_for()
+        for part in (stage.locator("video"), stage.locator(".verdict")):
+            part.wait_for()
+            box = part.bounding_box()
+            size = page.evaluate("[innerWidth, innerHeight]")
+            assert box
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= size[0]
+            assert box["y"] + box["height"] <= size[1]
+        shoot(f"door-phone-{'upright' if upright else 'across'}")
+        page.get_by_role("button", name="Full screen").click()
+        page.locator(":fullscreen").wait_for(state="detached")
+    assert findings(page) == []
+
+
+def test_labels_of_faces_at_the_edges_stay_in_the_picture(
+    page: Page, server: Server, crew: str, photos: dict[str, Path], tmp_path: Path
+) -> None:
+    photo = min(photos.values())
+    box = server.client("rekognition").detect_faces(Image={"Bytes": photo.read_bytes()})
+    found = box["FaceDetails"][0]["BoundingBox"]
+    corner = tmp_path / "corner.jpg"
+    with Image.open(photo) as picture:
+        right = round((found["Left"] + found["Width"]) * picture.width)
+        low = round((found["Top"] + found["Height"]) * picture.height)
+        picture.crop((0, 0, right + 2, low + 2)).save(corner)
+    page.goto(f"{server.url}/console/#/who")
+    page.get_by_label("Collection").select_option(crew)
+    page.set_input_files("input[type=file]", corner)
+    page.locator(".mark").wait_for()
+    picture_box = page.locator(".picture img").bounding_box()
+    label = page.locator(".mark span").bounding_box()
+    assert picture_box
+    assert label
+    assert label["y"] + label["height"] <= picture_box["y"] + picture_box["height"] + 6
+    assert label["x"] + label["width"] <= picture_box["x"] + picture_box["width"] + 6

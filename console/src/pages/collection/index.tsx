@@ -26,6 +26,7 @@ export default function Collection({ id }: { id: string }) {
   );
   // The pages that search begin with the collection that was looked at last.
   useEffect(() => remember(id), [id]);
+  const missing = (error as Error | undefined)?.name === "ResourceNotFoundException";
   const showFacesOf = (userId: string | undefined) => {
     setUser(userId);
     show("faces");
@@ -60,7 +61,7 @@ export default function Collection({ id }: { id: string }) {
         ))}
       </div>
       <div role="tabpanel" id="panel" aria-labelledby={`tab-${tab}`}>
-        {tab === "faces" && (
+        {tab === "faces" && !missing && (
           <Faces
             key={user}
             id={id}

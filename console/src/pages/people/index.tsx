@@ -13,6 +13,7 @@ export default function People() {
   const [found, setFound] = useState<Grouping>();
   const [error, fail] = useState<unknown>();
   const [round, setRound] = useState(0);
+  useEffect(() => setFound(undefined), [collection]);
   useEffect(() => {
     if (!collection) return;
     const left = new AbortController();
@@ -27,13 +28,7 @@ export default function People() {
       <h1>{t("people.title")}</h1>
       <p>{t("people.how")}</p>
       <div class="row">
-        <PickCollection
-          value={collection}
-          onChange={(id) => {
-            setFound(undefined);
-            pick(id);
-          }}
-        />
+        <PickCollection value={collection} onChange={pick} />
         <Threshold value={similarity} onChange={setSimilarity} />
       </div>
       <Problem error={error} />
