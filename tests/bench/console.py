@@ -44,6 +44,12 @@ _SCROLL = """([list, seconds, pixels]) => new Promise((resolve) => {
     };
     requestAnimationFrame(step);
 })"""
+_SHIFT = """() => new Promise((resolve) => {
+    let sum = 0;
+    const add = (list) => { for (const each of list.getEntries()) sum += each.value };
+    new PerformanceObserver(add).observe({type: "layout-shift", buffered: true});
+    setTimeout(() => resolve(sum), 100);
+})"""
 # The moment at which the first page has its heading and its button, in milliseconds after the
 # start of the navigation. The script waits for it from before the page's own scripts.
 _INTERACTIVE = """
@@ -71,8 +77,22 @@ def main(faces: int) -> None:
             f"--use-file-for-fake-video-capture={film}",
         ) as browser:
             _first_page(browser, product)
+            _shifts(browser, product)
             _list(browser.new_page(), product, faces)
             _door(browser.new_page(), product)
+
+
+def _shifts(browser: BrowserContext, product: Product) -> None:
+    """Report how far what is drawn moves while pages load: Chromium's layout shift, 0 for none."""
+    shifts = {}
+    for path in ("", f"collections/{_DOOR}", "who", "door", "people", "cameras", "settings"):
+        page = browser.new_page()
+        page.goto(f"{product.server.url}/console/#/{path}")
+        page.locator("h1").wait_for()
+        page.wait_for_timeout(1500)
+        shifts[path or "overview"] = page.evaluate(_SHIFT)
+        page.close()
+    report("layout shift", *(f"{name}: {shift:.3f}" for name, shift in shifts.items()))
 
 
 def _size() -> None:

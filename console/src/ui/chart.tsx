@@ -23,7 +23,10 @@ export function Chart({ label, options, data, height = 260 }: Props) {
       ticks: { stroke: colour },
       ...axis,
     }));
-    const drawn = new uPlot({ ...options, axes, width: place.clientWidth, height }, data, place);
+    // Room for half of the last label of the x axis.
+    const padding: uPlot.Padding = [null, 28, null, null];
+    const size = { width: place.clientWidth, height };
+    const drawn = new uPlot({ padding, ...options, axes, ...size }, data, place);
     chart.current = drawn;
     const watcher = new ResizeObserver(() => drawn.setSize({ width: place.clientWidth, height }));
     watcher.observe(place);
