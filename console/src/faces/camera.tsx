@@ -10,6 +10,7 @@ interface Props {
 /** A live picture of the camera. The browser asks for permission; it stays in this tab. */
 export function Camera({ onReady }: Props) {
   const video = useRef<HTMLVideoElement>(null);
+  const [ready, setReady] = useState(false);
   const [error, fail] = useState<unknown>();
   useEffect(() => {
     let stream: MediaStream | undefined;
@@ -23,6 +24,7 @@ export function Camera({ onReady }: Props) {
         const element = video.current!;
         element.srcObject = stream;
         await element.play();
+        setReady(true);
         onReady?.(element);
       } catch (problem) {
         if (!left)
@@ -40,7 +42,14 @@ export function Camera({ onReady }: Props) {
   return (
     <>
       <Problem error={error} />
-      <video ref={video} class="camera" muted playsInline aria-label={t("camera.label")} />
+      <video
+        ref={video}
+        // Until its size is known, it takes the place of a picture of the usual shape.
+        class={ready ? "camera" : "camera starting"}
+        muted
+        playsInline
+        aria-label={t("camera.label")}
+      />
     </>
   );
 }

@@ -1,4 +1,4 @@
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 import { Link } from "wouter-preact";
 import { pages } from "../api/operations";
 import { t } from "../i18n";
@@ -28,7 +28,8 @@ export function PickCollection({ value, onChange }: Props) {
     remember(id);
     onChange(id);
   };
-  useEffect(() => {
+  // Before the reader can choose another.
+  useLayoutEffect(() => {
     const [first] = ids ?? [];
     if (first && !ids?.includes(value)) pick(first);
   }, [ids]);
