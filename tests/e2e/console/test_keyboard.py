@@ -65,6 +65,7 @@ def test_photos_are_added_and_searched_by_keyboard(
     page.keyboard.press("Escape")
     page.get_by_role("dialog").wait_for(state="detached")
     page.keyboard.press("Enter")
+    page.get_by_role("dialog").wait_for()
     page.keyboard.type("by-keyboard")
     page.keyboard.press("Enter")
     page.get_by_role("link", name="by-keyboard").wait_for()
