@@ -47,7 +47,7 @@ def reach(page: Page, name: str, key: str = "Tab") -> None:
 def choose(page: Page, name: str, photo: Path) -> None:
     reach(page, name)
     with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Enter")
+        page.keyboard.press("Space")
     chooser.value.set_files(photo)
 
 
@@ -73,8 +73,10 @@ def test_photos_are_added_and_searched_by_keyboard(
     page.keyboard.press("Enter")
     page.get_by_role("tab").first.wait_for()
     reach(page, "Faces")
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("ArrowRight")
+    for name_of_tab in ("Users", "Add photos"):
+        page.keyboard.press("ArrowRight")
+        page.get_by_role("tab", name=name_of_tab, selected=True).wait_for()
+    page.get_by_text("ExternalImageId of all photos").wait_for()
     choose(page, "Photos to add", photo)
     page.get_by_text("1 of 1 photos").wait_for()
     reach(page, "Who is this?", "Shift+Tab")
