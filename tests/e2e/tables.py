@@ -26,8 +26,8 @@ class Tables:
     def digests(self) -> dict[str, str | None]:
         """Return a digest of all rows of each table, by the table's name.
 
-        Work on video changes its tables at any time, erasures and copies of galleries their own, and
-        a refused request has a row in the audit log. These tables are left out, except for the
+        Work on video changes its tables at any time, erasures and copies of galleries their own,
+        and a refused request has a row in the audit log. These tables are left out, except for the
         number of video jobs and the columns of stream processors that users set.
         """
         names = [
