@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Final
 
 from aws_cdk import ArnFormat, CfnDeletionPolicy, Duration, RemovalPolicy, Stack
@@ -24,17 +23,11 @@ from aws_cdk.aws_rds import (
     ParameterGroup,
     ProxyTarget,
 )
-from aws_cdk.custom_resources import (
-    AwsCustomResource,
-    AwsCustomResourcePolicy,
-    AwsSdkCall,
-    PhysicalResourceId,
-)
 from constructs import Construct, IDependable
 
-import facedex.store
 from infra.constructs.database_log import LOG, keep_log, parameters
-from infra.constructs.encryption import encrypt, key_arn, usage
+from infra.constructs.database_preparation import NAME, prepare
+from infra.constructs.encryption import encrypt
 from infra.constructs.logs import log_group
 from infra.constructs.network import POSTGRES, Network
 from infra.constructs.removal import database_policy
@@ -43,51 +36,13 @@ from infra.constructs.watching import PERIOD, Watch, Watched
 from infra.settings import StackSettings
 from infra.values import Retention
 
-NAME: Final = "facedex"  # of the database, and of the role that the functions are
 _MASTER: Final = "postgres"
 CERTIFICATES: Final = "/opt/database-ca/bundle.pem"
 
 # The first with pgvector 0.8 is 17.4; Data API and pausing need 17.4 too.
 _VERSION: Final = AuroraPostgresEngineVersion.VER_17_7
 
-# Gives the tables of the audit log to a role of their own.
-_SEPARATION: Final = Path(str(facedex.store.__file__)).parent / "separate_audit.sql"
-
-# Seconds after which Postgres cancels a statement, and an idle transaction.
-_STATEMENT: Final = 20
-# Seconds after which Postgres ends an idle connection. Functions are frozen between two calls and
-# cannot close their connections, and a database with a connection does not pause.
-_IDLE: Final = 60
 _FULL: Final = 90.0  # percent of the largest capacity, for the alarm
-
-
-def preparation(settings: StackSettings) -> str:
-    """Return the SQL that prepares the database as its master user; safe to repeat.
-
-    It creates the role of the functions, which owns nothing but what it creates itself, and a
-    function with which the migration gives the tables of the audit log to another role. The
-    timeouts are set on the role, not by the functions, because a proxy cannot share connections
-    with settings of their own. It is one statement because the Data API accepts one at a time.
-    """
-    idle = _IDLE if settings.min_capacity == 0 else 0
-    return f"""\
-DO $$ BEGIN
-IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{NAME}') THEN CREATE ROLE {NAME} LOGIN; END IF;
-IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{NAME}_audit') THEN
-CREATE ROLE {NAME}_audit NOLOGIN; END IF;
-GRANT rds_iam TO {NAME};
-ALTER ROLE {NAME} SET statement_timeout = '{_STATEMENT}s';
-ALTER ROLE {NAME} SET idle_in_transaction_session_timeout = '{_STATEMENT}s';
-ALTER ROLE {NAME} SET idle_session_timeout = '{idle}s';
-GRANT USAGE, CREATE ON SCHEMA public TO {NAME};
-CREATE EXTENSION IF NOT EXISTS vector;
-CREATE OR REPLACE FUNCTION separate_audit() RETURNS void LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = public, pg_temp AS $separate$ BEGIN
-{_SEPARATION.read_text("utf-8")}END $separate$;
-REVOKE ALL ON FUNCTION separate_audit() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION separate_audit() TO {NAME};
-END $$"""
-
 
 _REMOVAL: Final = {
     Retention.DESTROY: RemovalPolicy.DESTROY,
@@ -118,7 +73,7 @@ class Database(Construct):
         if self.proxy is None:
             group.add_ingress_rule(network.clients, Port.tcp(POSTGRES), "Functions")
             network.clients.add_egress_rule(group, Port.tcp(POSTGRES), "Database")
-        self.ready: Sequence[IDependable] = (self._prepare(settings, log),)
+        self.ready: Sequence[IDependable] = (prepare(self, settings, self.cluster, log),)
         if settings.database_logs:
             keep_log(self, settings, self.cluster, log)
         self.url = self._url(settings)
@@ -259,44 +214,6 @@ class Database(Construct):
         )
         proxy.node.add_dependency(log)
         return proxy
-
-    def _prepare(self, settings: StackSettings, log: LogGroup) -> AwsCustomResource:
-        resource = self.cluster.node.default_child
-        assert isinstance(resource, CfnDBCluster)
-        secret = resource.attr_master_user_secret_secret_arn
-        key = key_arn(self, settings)
-        call = AwsSdkCall(
-            service="rds-data",
-            action="executeStatement",
-            parameters={
-                "resourceArn": self.cluster.cluster_arn,
-                "secretArn": secret,
-                "database": NAME,
-                "sql": preparation(settings),
-            },
-            physical_resource_id=PhysicalResourceId.of("preparation"),
-        )
-        prepared = AwsCustomResource(
-            self,
-            "Preparation",
-            on_create=call,
-            on_update=call,
-            install_latest_aws_sdk=False,
-            timeout=Duration.minutes(2),
-            log_group=log,
-            policy=AwsCustomResourcePolicy.from_statements(
-                [
-                    PolicyStatement(
-                        actions=["rds-data:ExecuteStatement"], resources=[self.cluster.cluster_arn]
-                    ),
-                    PolicyStatement(actions=["secretsmanager:GetSecretValue"], resources=[secret]),
-                    *([usage(self, key, ["secretsmanager"])] if key else []),
-                ]
-            ),
-        )
-        # A cluster without an instance cannot answer.
-        prepared.node.add_dependency(self.cluster)
-        return prepared
 
     def _url(self, settings: StackSettings) -> str:
         host = self.proxy.endpoint if self.proxy else self.cluster.cluster_endpoint.hostname

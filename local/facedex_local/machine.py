@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from concurrent.futures import wait as wait_for
@@ -43,17 +41,13 @@ from facedex_local.starting import (
     prepare_database,
     pull_pack,
 )
+from facedex_local.sweeping import sweeping
 from facedex_local.workers import earlier_run, queues, stream_workforce, video_workforce
 from facedex_local.workers.uploads import Gate, Uploads
 
 # Threads of the private S3 listener. Its clients are functions on this machine and pollers of
 # queues, which wait up to a second per poll. More threads are added for other processes' requests.
 _S3_THREADS: Final = 16
-
-_logger = logging.getLogger("facedex")
-
-_SWEEP: Final = 5.0  # seconds between searches for interrupted deletions and video tasks
-_REVIVE: Final = 1.0  # the same for streams, where a delay loses media, and for the audit log
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +194,7 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
         stack.callback(s3.stop)
         stream_workforce.restore_streams(s3.url)
         # Entered after S3 has started, so that it stops before: it sends messages to queues there.
-        stack.enter_context(_sweeping())
+        stack.enter_context(sweeping())
         if arrivals:
             stack.enter_context(arrivals.indexing(gate))
         else:
@@ -278,51 +272,3 @@ def _start_parts(stack: ExitStack, options: Options, directory: Path, health: He
         part.result()
     health.model_version = code.result()
     stack.callback(close_database)
-
-
-@contextmanager
-def _sweeping() -> Iterator[None]:
-    """Complete interrupted deletions and restart interrupted video work while the block runs."""
-    from facedex.runtime import services
-    from facedex.settings import settings
-    from facedex.store import audit_upkeep, collections, copies
-    from facedex.workflows import live_video, stored_video
-
-    def sweep() -> None:
-        collections.sweep(services.database(), seconds=_SWEEP)
-        copies.prune(services.database())
-        stored_video.sweep(services.database(), settings())
-        audit_upkeep.prune(services.database(), settings().audit_days)
-
-    def revive() -> None:
-        audit_upkeep.chain_all(services.database())
-        live_video.sweep(services.database(), settings())
-
-    with _repeating("sweep", sweep, every=_SWEEP), _repeating("revive", revive, every=_REVIVE):
-        yield
-
-
-@contextmanager
-def _repeating(name: str, act: Callable[[], None], *, every: float) -> Iterator[None]:
-    """Call ``act`` every few seconds, in a thread, while the block runs."""
-    from facedex.store.store_errors import DatabaseUnavailable
-
-    ended = threading.Event()
-
-    def repeat() -> None:
-        while not ended.wait(every):
-            try:
-                act()
-            except DatabaseUnavailable:
-                continue
-            except Exception:
-                # The next call may succeed; without it, interrupted work would never be resumed.
-                _logger.exception("The background task %r failed; it will be repeated.", name)
-
-    thread = threading.Thread(target=repeat, name=name, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        shutdown.join(thread)

@@ -177,7 +177,7 @@ def test_address_of_the_response_is_not_logged(
 def test_prepared_database_has_a_role_that_can_migrate(
     cdk: None, postgres: Any, database_url: str
 ) -> None:
-    from infra.constructs.database import preparation
+    from infra.constructs.database_preparation import preparation
     from infra.settings import StackSettings
 
     parameters = psycopg.conninfo.conninfo_to_dict(database_url)
