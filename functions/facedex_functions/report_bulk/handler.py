@@ -40,7 +40,7 @@ def lambda_handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]
     ended, bucket = event["Execution"], event["Bucket"]
     name = ended["executionArn"].split(":")[-1]
     folder = "/".join(part for part in (event["Prefix"], name) if part)
-    manifest = _wait_for_manifest(bucket, folder, ended["status"])
+    manifest = _wait_for_manifest(bucket, folder, ended)
     tally = Tally()
     summary: dict[str, Any] = {
         "Execution": ended["executionArn"],
@@ -64,13 +64,17 @@ def lambda_handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]
     return summary
 
 
-def _wait_for_manifest(bucket: str, folder: str, status: str) -> str | None:
+def _wait_for_manifest(bucket: str, folder: str, ended: Mapping[str, Any]) -> str | None:
     """Return the key of the results' manifest, or None if the execution has no results."""
-    deadline = time.monotonic() + (0 if status == _SUCCEEDED else _PATIENCE)
+    deadline = time.monotonic() + (0 if ended["status"] == _SUCCEEDED else _PATIENCE)
+    # A redriven execution has the manifest of its first failure until the next one is written.
+    redriven = (ended.get("redriveDate") or 0) / 1000
     while True:
-        manifest = map_results.find_manifest(bucket, folder)
-        if manifest or time.monotonic() >= deadline:
+        manifest = map_results.find_manifest(bucket, folder, redriven)
+        if manifest:
             return manifest
+        if time.monotonic() >= deadline:
+            return map_results.find_manifest(bucket, folder)
         time.sleep(_STEP)
 
 

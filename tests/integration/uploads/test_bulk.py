@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import socket
+import threading
+import time
 from typing import Any
 
 import pytest
@@ -255,6 +257,36 @@ def test_an_execution_whose_input_was_refused_has_a_summary(
     assert (summary["Error"], summary["Cause"]) == (ended["error"], ended["cause"])
     assert (summary["Photos"], summary["Input"]) == (0, "no JSON")
     assert "Report" not in summary
+
+
+def test_the_report_of_a_redriven_execution_waits_for_its_new_results(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handler, "_STEP", 0.1)
+    _write_results(bucket, 1)
+    time.sleep(1.1)  # S3's times are whole seconds
+    ended = {
+        "executionArn": "arn:aws:states:us-east-1:123456789012:execution:facedex-dev-bulk:friday",
+        "status": "FAILED",
+        "redriveDate": int(time.time() * 1000),
+    }
+    event = {"Execution": ended, "Bucket": bucket.name, "Prefix": ""}
+    writing = threading.Timer(0.5, _write_results, (bucket, 2))
+    writing.start()
+    assert report(event, _CONTEXT)["Photos"] == 2
+    writing.join()
+
+    # It failed again before the first photo, so Step Functions writes no results.
+    monkeypatch.setattr(handler, "_PATIENCE", 0.0)
+    ended["redriveDate"] = int(time.time() * 1000) + 5000
+    assert report(event, _CONTEXT)["Photos"] == 2
+
+
+def _write_results(bucket: Bucket, photos: int) -> None:
+    folder = "friday/11112222"
+    bucket.put(f"{folder}/PENDING_0.jsonl", b"{}\n" * photos)
+    files = {"PENDING": [{"Key": f"{folder}/PENDING_0.jsonl"}]}
+    bucket.put(f"{folder}/manifest.json", json.dumps({"ResultFiles": files}).encode())
 
 
 def _read(bucket: Bucket, key: str) -> str:

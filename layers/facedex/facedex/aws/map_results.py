@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 _MANIFEST: Final = "/manifest.json"
-# The order in which results are read.
 _CHUNK: Final = 1 << 18  # bytes that are read at once
+# The order in which results are read.
 _KINDS: Final = ("SUCCEEDED", "FAILED", "PENDING")
 
 
@@ -50,14 +50,24 @@ class ItemResult:
         return str(described.get("errorMessage", "")) if isinstance(described, dict) else self.cause
 
 
-def find_manifest(bucket: str, folder: str) -> str | None:
+def find_manifest(bucket: str, folder: str, since: float = 0.0) -> str | None:
     """Return the key of the newest manifest below a folder, or None if there is none.
+
+    Args:
+        bucket: the bucket of the results.
+        folder: the execution's.
+        since: earliest time at which the manifest was written, in seconds since 1970.
 
     Raises:
         ClientError, BotoCoreError: if S3 does not list the folder.
     """
     found = client().list_objects_v2(Bucket=bucket, Prefix=f"{folder}/").get("Contents", [])
-    manifests = [each for each in found if each["Key"].endswith(_MANIFEST)]
+    manifests = [
+        each
+        for each in found
+        # S3 rounds the time down to a second.
+        if each["Key"].endswith(_MANIFEST) and each["LastModified"].timestamp() >= int(since)
+    ]
     newest = max(manifests, key=lambda each: each["LastModified"], default=None)
     return newest["Key"] if newest else None
 
