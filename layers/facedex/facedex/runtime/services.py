@@ -21,8 +21,6 @@ from facedex.store.iam import IamTokens
 from facedex.store.residents import Residents
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from facedex.runtime.rate import RateLimit
     from facedex.store.audit import Trail
     from facedex.store.collections import Collection
