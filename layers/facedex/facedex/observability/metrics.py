@@ -192,7 +192,7 @@ VIDEO_TASKS: Final = Metric(
 VIDEO_STALLED: Final = Metric(
     "video_stalled_seconds",
     Kind.GAUGE,
-    "Longest time for which a video job in progress has made none; 0 without such a job.",
+    "Longest time without progress of a running video job; 0 if none runs.",
     place=Place.MACHINE,
 )
 FRAMES: Final = Metric(
