@@ -12,7 +12,7 @@ import pytest
 from facedex import settings
 from facedex.runtime import audit as rows_of_requests
 from facedex.runtime import services
-from facedex.store import audit, audit_reading, schema
+from facedex.store import audit, audit_reading, audit_upkeep, schema
 from facedex.store.audit import Trail
 from facedex.store.database import Database
 from facedex_cli.auditing.verifying import verify_table
@@ -248,20 +248,29 @@ def test_uploads_have_rows_with_the_uploader_that_s3_names(
     assert "eileen" not in json.dumps(found)
 
 
+@pytest.mark.parametrize(
+    ("identity", "address", "written"),
+    [(["ann-smith"], 7, (None, None)), ({"principalId": "a\0nn\ud800"}, "\n", ("ann", None))],
+)
 def test_a_notification_with_odd_identities_is_still_indexed(
-    function: Callable[..., Bucket], portraits: dict[str, bytes]
+    function: Callable[..., Bucket],
+    portraits: dict[str, bytes],
+    identity: object,
+    address: object,
+    written: tuple[str | None, str | None],
 ) -> None:
     bucket = function()
     bucket.put("staff/eileen.jpg", portraits["eileen"])
     record = {
         "eventName": "ObjectCreated:Put",
-        "userIdentity": ["ann-smith"],
-        "requestParameters": {"sourceIPAddress": 7},
+        "userIdentity": identity,
+        "requestParameters": {"sourceIPAddress": address},
         "s3": {"bucket": {"name": bucket.name}, "object": {"key": "staff/eileen.jpg"}},
     }
     assert bucket.send(json.dumps({"Records": [record]})) == []
     (row,) = rows(bucket.database)
-    assert (row["operation"], "caller" in row, "source" in row) == ("IndexUpload", False, False)
+    assert (row["operation"], (row.get("caller"), row.get("source"))) == ("IndexUpload", written)
+    audit_upkeep.prune(bucket.database, 7)  # reads the rows as jsonb
 
 
 def test_photos_of_a_bulk_execution_have_rows(

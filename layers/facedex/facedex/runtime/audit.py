@@ -208,9 +208,10 @@ def claimed_caller(event: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _text_in(members: object, name: str) -> str | None:
-    """Return a text in a part of a message, which can have any form."""
+    """Return the printable part of a text in a part of a message, which can have any form."""
     value = members.get(name) if isinstance(members, Mapping) else None
-    return value[:_LONGEST] if isinstance(value, str) else None
+    # Postgres reads no JSON with the character 0, and UTF-8 has no single surrogates.
+    return "".join(filter(str.isprintable, value[:_LONGEST])) if isinstance(value, str) else None
 
 
 def _notes_denials(trail: Trail) -> bool:
