@@ -93,10 +93,10 @@ class Observability(Construct):
                 dashboard_name=settings.stack,
                 widgets=[
                     [
-                        GraphWidget(title=title, left=metrics, width=8)
-                        for title, metrics in rows[i : i + 3]
+                        GraphWidget(title=title, left=metrics, width=_WIDTH)
+                        for title, metrics in rows[i : i + _ACROSS]
                     ]
-                    for i in range(0, len(rows), 3)
+                    for i in range(0, len(rows), _ACROSS)
                 ],
             )
 
