@@ -32,7 +32,8 @@ class Emulator:
 
     Attributes:
         url: endpoint of every service.
-        environment: variables with which a program uses this account as its root user.
+        variables: with which a program uses this account as its root user.
+        environment: this process's own variables with them.
     """
 
     def __init__(
@@ -63,8 +64,7 @@ class Emulator:
         self.certificate = certificate
         chain = str(certificate.chain)
         trust = dict.fromkeys(("AWS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"), chain)
-        self.environment = {
-            **_inherited(),
+        self.variables = {
             **trust,
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ENDPOINT_URL_S3": self.url,
@@ -74,6 +74,7 @@ class Emulator:
             "AWS_DEFAULT_REGION": REGION,
             "AWS_EC2_METADATA_DISABLED": "true",
         }
+        self.environment = {**_inherited(), **self.variables}
         self._own = {
             **_inherited(),
             **trust,
