@@ -33,7 +33,7 @@ def main() -> None:
         ):
             stack = account.deploy(**settings)
             script = Path(folder) / "account.sh"
-            script.write_text(_exports(stack.emulator.variables | _own_variables(account, stack)))
+            script.write_text(_exports(_variables(account, stack)))
             print(_instructions(account, stack, script), flush=True)
             signal.pause()
     except KeyboardInterrupt:
@@ -82,8 +82,12 @@ def _resolves(host: str) -> bool:
     return True
 
 
-def _own_variables(account: Account, stack: Stack) -> dict[str, str]:
-    return {
+def _variables(account: Account, stack: Stack) -> Mapping[str, str]:
+    # SSL_CERT_FILE would replace the authorities that other programs of that shell trust.
+    given = {
+        name: value for name, value in account.emulator.variables.items() if name != "SSL_CERT_FILE"
+    }
+    return given | {
         "CDK_DEFAULT_ACCOUNT": ACCOUNT,
         "CDK_DEFAULT_REGION": REGION,
         "AWS_ENDPOINT_URL_REKOGNITION": _address(account, stack),
