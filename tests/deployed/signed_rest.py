@@ -25,7 +25,8 @@ class SignedRest(Rest):
 
     def __init__(self, url: str, authorities: str) -> None:
         self._url = url.removesuffix("/")
-        self._session = URLLib3Session(verify=authorities, timeout=60)
+        # botocore-stubs knows no path here.
+        self._session = URLLib3Session(verify=authorities, timeout=60)  # type: ignore[arg-type]
         own = Credentials(ROOT["aws_access_key_id"], ROOT["aws_secret_access_key"])
         self._signer = SigV4Auth(own, "execute-api", REGION)
 
