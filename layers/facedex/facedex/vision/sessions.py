@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -51,10 +52,15 @@ class Network:
 
     def run(self, batch: NDArray[Any]) -> list[NDArray[Any]]:
         """Return every output for the input `batch`."""
-        outputs = self._run(batch)
-        if self._smallest is None or batch.size < self._smallest.size:
-            self._smallest = np.zeros_like(batch)
-        if batch.size > _LARGE:
+        return self.run_each([batch])[0]
+
+    def run_each(self, batches: Sequence[NDArray[Any]]) -> list[list[NDArray[Any]]]:
+        """Return every output for each of several inputs, which are run one after the other."""
+        outputs = self._run(batches)
+        for batch in batches:
+            if self._smallest is None or batch.size < self._smallest.size:
+                self._smallest = np.zeros_like(batch)
+        if any(batch.size > _LARGE for batch in batches):
             trimmer.trim_later(self)
         return outputs
 
@@ -67,12 +73,17 @@ class Network:
 
         options = onnxruntime.RunOptions()
         options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
-        self._run(self._smallest, options)
+        self._run([self._smallest], options)
 
-    def _run(self, batch: NDArray[Any], options: RunOptions | None = None) -> list[NDArray[Any]]:
+    def _run(
+        self, batches: Sequence[NDArray[Any]], options: RunOptions | None = None
+    ) -> list[list[NDArray[Any]]]:
         session, entry = self._opened
-        with running.hold(1), timed(metrics.INFERENCE_DURATION, *self._labels):
-            outputs: list[NDArray[Any]] = session.run(None, {entry: batch}, options)
+        outputs: list[list[NDArray[Any]]] = []
+        with running.hold(1):
+            for batch in batches:
+                with timed(metrics.INFERENCE_DURATION, *self._labels):
+                    outputs.append(session.run(None, {entry: batch}, options))
         return outputs
 
     @cached_property

@@ -160,12 +160,15 @@ class _Writer:
         )
 
     def _prelu(self, given: str, operator: Operator) -> str:
-        """Add slope * x + (1 - slope) * max(x, 0), which is a PReLU of any slope."""
-        name = f"slopes_{operator.inputs[1]}"
+        """Add x + (1 - slope) * max(-x, 0), which is a PReLU of any slope.
+
+        ONNX Runtime joins the four operators to two: it passes over the values twice.
+        """
         slopes = self._values(operator.inputs[1]).astype(np.float64)
-        positive = self.graph.branch("Relu", [given])
-        rest = self._multiply(positive, f"{name}_rest", 1 - slopes)
-        return self.graph.branch("Add", [self._multiply(given, name, slopes), rest])
+        name = f"slopes_{operator.inputs[1]}"
+        negated = self._multiply(given, f"negation_{slopes.size}", -np.ones(slopes.size))
+        negative = self.graph.branch("Relu", [negated])
+        return self.graph.branch("Add", [self._multiply(negative, name, 1 - slopes), given])
 
     def _multiply(self, given: str, name: str, factors: NDArray[np.float64]) -> str:
         """Add the product of each channel and its factor.
@@ -177,10 +180,18 @@ class _Writer:
         return self.graph.branch("Conv", [given, weights], kernel_shape=[1, 1], group=factors.size)
 
     def _pad(self, given: str, operator: Operator) -> str:
+        """Add channels of zeros after those given.
+
+        As a convolution with the unit matrix, which stays in the layout of the others and is joined
+        with the addition that follows.
+        """
         around = self._values(operator.inputs[1])  # (axes, 2), the channels last
-        begin, end = around[[0, 3, 1, 2]].T.astype(np.int64)
-        name = self.graph.constant(f"pads_{operator.output}", np.concatenate([begin, end]))
-        return self.graph.branch("Pad", [given, name])
+        if around[:3].any() or around[3, 0]:
+            raise UnreadableModel("The TFLite model pads more than the end of its channels.")
+        channels = self._tensor(operator.inputs[0]).shape[3]
+        unit = np.eye(channels + int(around[3, 1]), channels)
+        weights = self.graph.single(f"unit_{operator.output}", unit[:, :, None, None])
+        return self.graph.branch("Conv", [given, weights], kernel_shape=[1, 1])
 
     def _half(self, given: str, operator: Operator) -> str:
         channels = self._tensor(operator.output).shape[3]

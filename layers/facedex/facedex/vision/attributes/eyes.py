@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from facedex.vision.attributes import crops
-from facedex.vision.attributes.crops import SMALL, Complex, Floats, Frame, Pixels
+from facedex.vision.attributes.crops import CHIP, SMALL, Complex, Frame, Pixels
 from facedex.vision.attributes.values import Gaze
 from facedex.vision.sessions import Network
 
@@ -16,6 +18,7 @@ from facedex.vision.sessions import Network
 _LEFT: Final = (33, 133)
 _RIGHT: Final = (362, 263)
 
+LIDS: Final = 16  # the first points of a contour, which lie on the lids
 # Points of a contour: the corners, and the middles of the lower and of the upper lid.
 _CORNERS: Final = (0, 8)
 _LOWER: Final = (3, 4, 5)
@@ -40,14 +43,14 @@ class Eyes:
     """Both eyes of a face, the left one in the picture first.
 
     Attributes:
-        contours: (71,) points x + iy of each in the picture.
+        lids: (2, LIDS) points x + iy of the contours that lie on the lids, in the picture.
         pupils: (2,) points x + iy in the picture.
         opening: height of the opening in widths, mean of both.
         shifts: (2,) pupils from the middle between the corners, x to the right and y up, in widths.
         width: of the wider eye, pixels of the picture.
     """
 
-    contours: tuple[Complex, Complex]
+    lids: Complex
     pupils: Complex
     opening: float
     shifts: Complex
@@ -56,7 +59,7 @@ class Eyes:
     @property
     def open_chance(self) -> float:
         """Probability in percent that the eyes are open."""
-        return float(100 / (1 + np.exp(-(_OPEN_SLOPE * self.opening + _OPEN_START))))
+        return 100 / (1 + math.exp(-(_OPEN_SLOPE * self.opening + _OPEN_START)))
 
     def gaze(self, head_yaw: float) -> Gaze:
         """Return the direction in which both look, relative to the head.
@@ -65,47 +68,58 @@ class Eyes:
             head_yaw: the head's yaw in degrees: a turned head moves the corners of the eyes, which
                 are in front of the eyeball's middle, to the same side as the pupils.
         """
-        mean, head = self.shifts.mean(), np.radians(head_yaw)
-        side = (mean.real * np.cos(head) + _PLANE * np.sin(head)) / _PUPIL
-        yaw = np.arcsin(np.clip(side, -1, 1)) - head
-        pitch = np.arcsin(np.clip((mean.imag - _RESTING) / _PUPIL, -1, 1))
-        agreement = 1 / (1 + (abs(self.shifts[0] - self.shifts[1]) / _APART) ** 2)
+        left, right = self.shifts.tolist()
+        mean, head = (left + right) / 2, math.radians(head_yaw)
+        side = (mean.real * math.cos(head) + _PLANE * math.sin(head)) / _PUPIL
+        yaw = math.asin(max(-1, min(side, 1))) - head
+        pitch = math.asin(max(-1, min((mean.imag - _RESTING) / _PUPIL, 1)))
+        agreement = 1 / (1 + (abs(left - right) / _APART) ** 2)
         seen = self.width**2 / (self.width**2 + _FEWEST_PIXELS**2)
         confidence = self.open_chance * agreement * seen
-        return Gaze(float(np.degrees(yaw)), float(np.degrees(pitch)), float(confidence))
+        return Gaze(math.degrees(yaw), math.degrees(pitch), confidence)
 
 
-def find_eyes(network: Network, chip: Pixels, mesh: Floats, frame: Frame) -> Eyes:
-    """Return the eyes of a face.
+def find_eyes(
+    network: Network, chips: Sequence[Pixels], meshes: Complex, frames: Sequence[Frame]
+) -> list[Eyes]:
+    """Return the eyes of each face.
 
     Args:
         network: the iris network.
-        chip: (CHIP, CHIP, 3) the face.
-        mesh: (468, 2) points of the mesh in the chip.
-        frame: the chip's square in the picture.
+        chips: (CHIP, CHIP, 3) each face.
+        meshes: (n, 468) points x + iy of the meshes in the chips.
+        frames: the chips' squares in the picture.
     """
-    points = mesh[:, 0] + 1j * mesh[:, 1]
-    frames = [crops.eye_frame(*points[list(corners)]) for corners in (_LEFT, _RIGHT)]
-    left, right = (each.cut(chip, SMALL) for each in frames)
-    contours, irises = (
-        found[..., :2].copy() for found in network.run(np.stack([left, right[:, ::-1]]))
+    corners = meshes[:, [*_LEFT, *_RIGHT]].tolist()
+    squares = [(crops.eye_frame(*face[:2]), crops.eye_frame(*face[2:])) for face in corners]
+    pairs = [
+        np.stack([left.cut(chip, SMALL), right.cut(chip, SMALL)[:, ::-1]])
+        for chip, (left, right) in zip(chips, squares, strict=True)
+    ]
+    # The network is as fast one face at a time as in larger batches.
+    found = network.run_each(pairs)
+    # Of each face and eye: the lids and the middle of the iris.
+    points = np.stack(
+        [np.concatenate([lids[:, :LIDS, :2], irises[:, :1, :2]], axis=1) for lids, irises in found]
     )
-    contours[1, :, 0], irises[1, :, 0] = SMALL - contours[1, :, 0], SMALL - irises[1, :, 0]
-    widths = np.linalg.norm(contours[:, _CORNERS[0]] - contours[:, _CORNERS[1]], axis=1).clip(min=1)
-    heights = contours[:, list(_LOWER), 1].mean(axis=1) - contours[:, list(_UPPER), 1].mean(axis=1)
-    shifts = (irises[:, 0] - contours[:, list(_CORNERS)].mean(axis=1)) / widths[:, None]
-
-    def to_picture(eye: Frame, points: Floats) -> Complex:
-        inside = eye.to_picture(points, SMALL)
-        return frame.to_picture(np.stack([inside.real, inside.imag], axis=1), chip.shape[0])
-
-    sizes = widths / SMALL * [each.side for each in frames]
-    return Eyes(
-        contours=(to_picture(frames[0], contours[0]), to_picture(frames[1], contours[1])),
-        pupils=np.concatenate(
-            [to_picture(eye, iris[:1]) for eye, iris in zip(frames, irises, strict=True)]
-        ),
-        opening=float((heights / widths).mean()),
-        shifts=shifts[:, 0] - 1j * shifts[:, 1],
-        width=float(sizes.max() / chip.shape[0] * frame.side),
+    points[:, 1, :, 0] = SMALL - points[:, 1, :, 0]
+    places = points[..., 0] + 1j * points[..., 1]
+    lids, pupils = places[..., :LIDS], places[..., LIDS]
+    across = lids[..., list(_CORNERS)]
+    widths = abs(across[..., 0] - across[..., 1]).clip(min=1)
+    heights = (lids[..., list(_LOWER)] - lids[..., list(_UPPER)]).imag.mean(axis=-1)
+    shifts = ((pupils - across.mean(axis=-1)) / widths).conj()
+    openings = (heights / widths).mean(axis=-1).tolist()
+    sides = np.array([[eye.side for eye in pair] for pair in squares])
+    sizes = (widths / SMALL * sides).max(axis=-1) / CHIP * [frame.side for frame in frames]
+    in_chips = crops.to_picture(
+        [eye for pair in squares for eye in pair], places.reshape(-1, LIDS + 1), SMALL
     )
+    in_picture = crops.to_picture(frames, in_chips.reshape(len(frames), -1), CHIP)
+    in_picture = in_picture.reshape(places.shape)
+    return [
+        Eyes(eyes[:, :LIDS], eyes[:, LIDS], opening, shift, width)
+        for eyes, opening, shift, width in zip(
+            in_picture, openings, shifts, sizes.tolist(), strict=True
+        )
+    ]

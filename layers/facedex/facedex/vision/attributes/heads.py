@@ -1,19 +1,19 @@
 """Linear classifiers on the inner features of the emotion and the gender network.
 
 They were fitted to faces of Labeled Faces in the Wild that were labelled by eye; see
-docs/attributes.md. Each face is seen twice, also mirrored.
+docs/attributes.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from facedex.vision.attributes.crops import Floats, Pixels
+from facedex.vision.attributes.crops import Complex, Floats, Pixels
 from facedex.vision.attributes.values import Attribute
 from facedex.vision.quality import LUMA
 
@@ -83,50 +83,61 @@ class Heads:
             )
 
     def chances(
-        self, features: Sequence[Floats], shade: float, gap: float | None = None
-    ) -> Mapping[Attribute, float]:
-        """Return the probability in percent of each attribute of a face.
+        self, features: Sequence[Floats], chips: Pixels, gaps: Floats | None = None
+    ) -> list[dict[Attribute, float]]:
+        """Return the probability in percent of each attribute of each face.
 
         Args:
-            features: (2, c, h, w) of each network: of the face, and of its mirror image.
-            shade: see :func:`eye_shade`.
-            gap: see :func:`lip_gap`; None to leave out MOUTH_OPEN.
+            features: (n, c, h, w) of each network.
+            chips: (n, SMALL, SMALL, 3) the faces.
+            gaps: see :func:`lip_gaps`; None to leave out MOUTH_OPEN.
         """
-        rows = np.concatenate([each.reshape(2, -1) for each in features], axis=1)
-        rows = ((rows - self.means) / self.deviations).clip(-_FARTHEST, _FARTHEST)
-        sums = (rows @ self.weights.T).mean(axis=0)
-        odds = self.scales @ np.array([0, 0, 1]) + self.scales[:, 0] * sums
-        if gap is not None:
-            odds = odds + self.scales[:, 1] * gap
-        odds[NAMES.index(Attribute.SUNGLASSES)] += _DARKER * (_SHADE - shade)
-        by_name = dict(zip(NAMES, (1 / (1 + np.exp(-odds))).tolist(), strict=True))
-        glasses = by_name.pop(GLASSES)
-        if gap is None:
-            del by_name[Attribute.MOUTH_OPEN]
-        dark = by_name[Attribute.SUNGLASSES] = min(by_name[Attribute.SUNGLASSES], glasses)
-        by_name[Attribute.EYEGLASSES] = glasses - dark
+        rows = np.concatenate([each.reshape(len(chips), -1) for each in features], axis=1)
+        rows -= self.means
+        rows /= self.deviations
+        np.clip(rows, -_FARTHEST, _FARTHEST, out=rows)
+        odds = rows @ self.weights.T * self.scales[:, 0] + self.scales[:, 2]
+        if gaps is not None:
+            odds += gaps[:, None] * self.scales[:, 1]
+        odds[:, NAMES.index(Attribute.SUNGLASSES)] += _DARKER * (_SHADE - eye_shades(chips))
+        chances = (100 / (1 + np.exp(-odds))).tolist()
+        return [_by_attribute(each, mouth=gaps is not None) for each in chances]
+
+
+def _by_attribute(chances: Sequence[float], *, mouth: bool) -> dict[Attribute, float]:
+    """Return the classifiers' probabilities in percent as those of the attributes."""
+    glasses, sunglasses, beard, mustache, smile, mouth_open = chances
+    dark = min(sunglasses, glasses)
+    return {
+        Attribute.SMILE: smile,
+        Attribute.EYEGLASSES: glasses - dark,
+        Attribute.SUNGLASSES: dark,
+        Attribute.BEARD: beard,
+        Attribute.MUSTACHE: mustache,
+        **({Attribute.MOUTH_OPEN: mouth_open} if mouth else {}),
         # Sunglasses are the only occlusion that is found.
-        by_name[Attribute.FACE_OCCLUDED] = dark + (1 - dark) * _OTHERWISE_OCCLUDED
-        return {Attribute(name): 100 * chance for name, chance in by_name.items()}
+        Attribute.FACE_OCCLUDED: dark + (100 - dark) * _OTHERWISE_OCCLUDED,
+    }
 
 
 def halve(features: Floats) -> Floats:
     """Return features (n, c, h, w) at half their resolution."""
-    n, c, h, w = features.shape
-    return np.asarray(features.reshape(n, c, h // 2, 2, w // 2, 2).mean(axis=(3, 5)))
+    rows = features[:, :, ::2] + features[:, :, 1::2]
+    return np.asarray((rows[..., ::2] + rows[..., 1::2]) / 4)
 
 
-def eye_shade(chip: Pixels) -> float:
-    """Return the brightness of the eyes in that of the cheeks, in a face's small chip."""
+def eye_shades(chips: Pixels) -> Floats:
+    """Return the brightness of the eyes in that of the cheeks, in faces' small chips."""
     eyes, cheeks = (
-        sum(float((chip[rows, each] @ LUMA).mean()) for each in columns)
+        sum((chips[:, rows, each].mean(axis=(1, 2)) @ LUMA) for each in columns)
         for rows, columns in (_EYES, _CHEEKS)
     )
-    return eyes / max(cheeks, 1.0)
+    return np.asarray(eyes / np.maximum(cheeks, 1))
 
 
-def lip_gap(mesh: Floats) -> float:
-    """Return the mean distance between the lips of a mesh (468, 2), in tenths of the mouth."""
-    gap = np.mean([np.linalg.norm(mesh[upper] - mesh[lower]) for upper, lower in _LIPS])
-    width = np.linalg.norm(mesh[_CORNERS[0]] - mesh[_CORNERS[1]])
-    return float(10 * gap / max(width, 1))
+def lip_gaps(meshes: Complex) -> Floats:
+    """Return the mean distance between the lips of meshes (n, 468), in tenths of the mouth."""
+    upper, lower = (meshes[:, list(lips)] for lips in zip(*_LIPS, strict=True))
+    gaps = abs(upper - lower).mean(axis=1)
+    widths = abs(meshes[:, _CORNERS[0]] - meshes[:, _CORNERS[1]])
+    return np.asarray(10 * gaps / np.maximum(widths, 1))

@@ -11,7 +11,9 @@ from typing import Final
 
 import numpy as np
 
-from facedex.vision.attributes.crops import Complex
+from facedex.vision.attributes import crops
+from facedex.vision.attributes.crops import CHIP, Complex, Frame
+from facedex.vision.attributes.eyes import Eyes
 
 # Points of the mesh.
 _NOSE_TIP: Final = 4
@@ -25,30 +27,30 @@ _JAW: Final = (234, 172, 152, 397, 454)
 # eyes, so the right eye's contour is mirrored and begins with its right corner.
 _LEFT_EYE: Final = (0, 8, 12, 4)
 _RIGHT_EYE: Final = (8, 0, 12, 4)
-_LIDS: Final = 16  # points of the contour that lie on the lids
+
+_MESH: Final = (_NOSE_TIP, *_MOUTH_CORNERS, *_BROWS, *_NOSTRILS, *_LIPS, *_JAW)
+# Before these points of the mesh, in their order, are those of the eyes.
+_ORDER: Final = (0, 1, *range(12, 21), *range(2, 10), *range(21, 25), 10, 11, *range(25, 30))
 
 
-def thirty(mesh: Complex, contours: Sequence[Complex], pupils: Complex) -> Complex:
-    """Return the thirty landmarks (30,) in the order of the service model.
+def thirty(meshes: Complex, frames: Sequence[Frame], eyes: Sequence[Eyes]) -> Complex:
+    """Return the thirty landmarks (n, 30) of each face in the order of the service model.
 
-    All points are x + iy in the picture.
+    All points are x + iy; the landmarks are in the picture.
 
     Args:
-        mesh: (468,) points of the mesh.
-        contours: (71,) of the left and of the right eye.
-        pupils: (2,) of the left and of the right eye.
+        meshes: (n, 468) points of each mesh in the chip.
+        frames: the chips' squares in the picture.
+        eyes: those of each face.
     """
-    left, right = contours
+    lids, pupils = np.stack([each.lids for each in eyes]), np.stack([each.pupils for each in eyes])
     return np.concatenate(
         [
-            [left[:_LIDS].mean(), right[:_LIDS].mean(), mesh[_NOSE_TIP]],
-            mesh[list(_MOUTH_CORNERS)],
-            mesh[list(_BROWS)],
-            left[list(_LEFT_EYE)],
-            right[list(_RIGHT_EYE)],
-            mesh[list(_NOSTRILS)],
-            mesh[list(_LIPS)],
+            lids.mean(axis=2),
+            lids[:, 0, list(_LEFT_EYE)],
+            lids[:, 1, list(_RIGHT_EYE)],
             pupils,
-            mesh[list(_JAW)],
-        ]
-    )
+            crops.to_picture(frames, meshes[:, list(_MESH)], CHIP),
+        ],
+        axis=1,
+    )[:, list(_ORDER)]

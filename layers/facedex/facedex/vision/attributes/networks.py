@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -11,11 +11,11 @@ import numpy as np
 
 from facedex.vision.attributes import crops
 from facedex.vision.attributes.ages import age_range
-from facedex.vision.attributes.crops import CHIP, SMALL, Floats, Frame, Pixels
+from facedex.vision.attributes.crops import CHIP, SMALL, Complex, Floats, Frame, Pixels
 from facedex.vision.attributes.expressions import emotions
 from facedex.vision.attributes.eyes import Eyes, find_eyes
 from facedex.vision.attributes.heads import FILE as HEADS
-from facedex.vision.attributes.heads import Heads, eye_shade, halve, lip_gap
+from facedex.vision.attributes.heads import Heads, halve, lip_gaps
 from facedex.vision.attributes.landmarks import thirty
 from facedex.vision.attributes.values import ANSWERS, Attribute, Details
 from facedex.vision.faces import Face
@@ -61,91 +61,95 @@ class AttributePack:
             return []
         size = np.array(image.pixels.shape[1::-1], dtype=np.float32)
         frames = [crops.face_frame(face.landmarks * size) for face in faces]
-        small = [crops.small_frame(frame).cut(image.pixels, SMALL) for frame in frames]
-        chips = [frame.cut(image.pixels, CHIP) for frame in frames]
-        looks = self._look_at(np.stack(small), attributes)
+        looks = self._look_at(image.pixels, frames, attributes)
+        shapes = self._shape_of(image.pixels, frames, attributes)
+        answers = self._answers(looks, shapes, attributes)
+        landmarks: list[list[list[float]]] | None = None
+        if Attribute.THIRTY_LANDMARKS in attributes and shapes and shapes.eyes:
+            points = thirty(shapes.meshes, frames, shapes.eyes)
+            landmarks = (np.stack([points.real, points.imag], axis=2) / size).tolist()
         return [
-            replace(face, details=self._details(_Seen(face, frame, chip, size), look, attributes))
-            for face, frame, chip, look in zip(faces, frames, chips, looks, strict=True)
+            replace(
+                face,
+                details=Details(
+                    landmarks=landmarks[number] if landmarks else None,
+                    age_range=None if looks.ages is None else age_range(looks.ages[number]),
+                    male=float(100 * looks.genders[number, 1])
+                    if looks.genders is not None and Attribute.GENDER in attributes
+                    else None,
+                    emotions=emotions(looks.emotions[number])
+                    if looks.emotions is not None and Attribute.EMOTIONS in attributes
+                    else None,
+                    gaze=shapes.eyes[number].gaze(face.pose.yaw)
+                    if shapes and shapes.eyes and Attribute.EYE_DIRECTION in attributes
+                    else None,
+                    answers=answers[number],
+                ),
+            )
+            for number, face in enumerate(faces)
         ]
 
-    def _look_at(self, chips: Pixels, attributes: frozenset[Attribute]) -> Iterator[_Look]:
-        """Yield what the networks see in each small chip (n, SMALL, SMALL, 3), in batches."""
-        count = len(chips)
-        both = np.concatenate([chips, chips[:, :, ::-1]])
+    def _look_at(
+        self, pixels: Pixels, frames: Sequence[Frame], attributes: frozenset[Attribute]
+    ) -> _Looks:
+        """Return what the networks for age, gender and emotions see in the faces."""
+        if not attributes & (_OF_GENDER | _OF_EMOTIONS | {Attribute.AGE_RANGE}):
+            return _Looks()
+        chips = np.stack([crops.small_frame(frame).cut(pixels, SMALL, 1) for frame in frames])
         ages = self.age.run(chips)[0] if Attribute.AGE_RANGE in attributes else None
-        genders = self.gender.run(both) if attributes & _OF_GENDER else None
-        expressions = self.emotions.run(both) if attributes & _OF_EMOTIONS else None
-        for face in range(count):
-            pair = [face, count + face]
-            yield _Look(
-                chip=chips[face],
-                ages=None if ages is None else ages[face],
-                genders=None if genders is None else genders[0][pair].mean(axis=0),
-                emotions=None if expressions is None else expressions[0][pair].mean(axis=0),
-                features=(expressions[1][pair], halve(genders[1][pair]))
-                if genders is not None and expressions is not None
-                else None,
-            )
-
-    def _details(self, seen: _Seen, look: _Look, attributes: frozenset[Attribute]) -> Details:
-        # The mesh and the iris network are as fast one face at a time as in batches.
-        mesh = self.mesh.run(seen.chip[None])[0][0] if attributes & _OF_MESH else None
-        eyes = None
-        if mesh is not None and attributes & _OF_EYES:
-            eyes = find_eyes(self.iris, seen.chip, mesh[:, :2], seen.frame)
-        answers: dict[Attribute, float] = {}
-        if look.features is not None:
-            gap = None if mesh is None else lip_gap(mesh[:, :2])
-            answers.update(self.heads.chances(look.features, eye_shade(look.chip), gap))
-        if eyes is not None:
-            answers[Attribute.EYES_OPEN] = eyes.open_chance
-        landmarks = None
-        if mesh is not None and eyes is not None and Attribute.THIRTY_LANDMARKS in attributes:
-            landmarks = seen.landmarks(mesh, eyes)
-        return Details(
-            landmarks=landmarks,
-            age_range=None if look.ages is None else age_range(look.ages),
-            male=float(100 * look.genders[1])
-            if look.genders is not None and Attribute.GENDER in attributes
-            else None,
-            emotions=emotions(look.emotions)
-            if look.emotions is not None and Attribute.EMOTIONS in attributes
-            else None,
-            gaze=eyes.gaze(seen.face.pose.yaw)
-            if eyes and Attribute.EYE_DIRECTION in attributes
-            else None,
-            answers={name: answers[name] for name in ANSWERS if name in attributes},
+        genders, further = self.gender.run(chips) if attributes & _OF_GENDER else (None, None)
+        expressions, features = (
+            self.emotions.run(chips) if attributes & _OF_EMOTIONS else (None, None)
         )
+        return _Looks(chips, ages, genders, expressions, features, further)
+
+    def _shape_of(
+        self, pixels: Pixels, frames: Sequence[Frame], attributes: frozenset[Attribute]
+    ) -> _Shapes | None:
+        """Return the meshes and the eyes of the faces."""
+        if not attributes & _OF_MESH:
+            return None
+        chips = [frame.cut(pixels, CHIP) for frame in frames]
+        # The network is as fast one face at a time as in batches.
+        found = np.concatenate([mesh for (mesh,) in self.mesh.run_each([c[None] for c in chips])])
+        meshes = found[..., 0] + 1j * found[..., 1]
+        eyes = find_eyes(self.iris, chips, meshes, frames) if attributes & _OF_EYES else None
+        return _Shapes(meshes, eyes)
+
+    def _answers(
+        self, looks: _Looks, shapes: _Shapes | None, attributes: frozenset[Attribute]
+    ) -> list[dict[Attribute, float]]:
+        """Return the probability in percent of each attribute that is true or false."""
+        count = len(shapes.meshes) if shapes else 0 if looks.chips is None else len(looks.chips)
+        found: list[dict[Attribute, float]] = [{} for _ in range(count)]
+        if looks.chips is not None and looks.features is not None and looks.further is not None:
+            gaps = None if shapes is None else lip_gaps(shapes.meshes)
+            found = self.heads.chances((looks.features, halve(looks.further)), looks.chips, gaps)
+        if shapes and shapes.eyes:
+            for answers, eyes in zip(found, shapes.eyes, strict=True):
+                answers[Attribute.EYES_OPEN] = eyes.open_chance
+        wanted = [name for name in ANSWERS if name in attributes]
+        return [{name: answers[name] for name in wanted} for answers in found]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Seen:
-    """A face, its frame in the image, the chip that it shows, and the image's size."""
+class _Looks:
+    """The small chips of faces, and the results of the networks on them; None if not needed."""
 
-    face: Face
-    frame: Frame
-    chip: Pixels
-    size: Floats
-
-    def landmarks(self, mesh: Floats, eyes: Eyes) -> list[list[float]]:
-        """Return the thirty landmarks as ratios of the image."""
-        points = thirty(self.frame.to_picture(mesh[:, :2], CHIP), eyes.contours, eyes.pupils)
-        places: list[list[float]] = (
-            np.stack([points.real, points.imag], axis=1) / self.size
-        ).tolist()
-        return places
+    chips: Pixels | None = None
+    ages: Floats | None = None
+    genders: Floats | None = None
+    emotions: Floats | None = None
+    features: Floats | None = None  # of the emotion network
+    further: Floats | None = None  # of the gender network
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Look:
-    """A face's small chip, and the results of the networks on it; None if they were not run."""
+class _Shapes:
+    """Of faces: the points (n, 468) of their meshes in the chips, and their eyes if needed."""
 
-    chip: Pixels
-    ages: Floats | None
-    genders: Floats | None
-    emotions: Floats | None
-    features: tuple[Floats, Floats] | None
+    meshes: Complex
+    eyes: Sequence[Eyes] | None
 
 
 def load(directory: Path, *, threads: int = 1) -> AttributePack | None:
