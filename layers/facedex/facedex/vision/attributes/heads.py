@@ -1,7 +1,7 @@
 """Linear classifiers on the inner features of the emotion and the gender network.
 
 They were fitted to faces of Labeled Faces in the Wild that were labelled by eye; see
-docs/attributes.md.
+docs/attributes.md. The emotion network sees each face also mirrored, which finds more glasses.
 """
 
 from __future__ import annotations
@@ -88,14 +88,18 @@ class Heads:
         """Return the probability in percent of each attribute of each face.
 
         Args:
-            features: (n, c, h, w) of each network.
+            features: (views * n, c, h, w) of each network: of the faces, and then of other views.
             chips: (n, SMALL, SMALL, 3) the faces.
             gaps: see :func:`lip_gaps`; None to leave out MOUTH_OPEN.
         """
-        rows = np.concatenate([each.reshape(len(chips), -1) for each in features], axis=1)
-        rows -= self.means
-        rows /= self.deviations
-        np.clip(rows, -_FARTHEST, _FARTHEST, out=rows)
+        parts, start = [], 0
+        for each in features:
+            rows = each.reshape(len(each), -1)
+            columns = slice(start, start := start + rows.shape[1])
+            rows = (rows - self.means[columns]) / self.deviations[columns]
+            rows = rows.clip(-_FARTHEST, _FARTHEST)
+            parts.append(rows.reshape(-1, len(chips), rows.shape[1]).mean(axis=0))
+        rows = np.concatenate(parts, axis=1)
         odds = rows @ self.weights.T * self.scales[:, 0] + self.scales[:, 2]
         if gaps is not None:
             odds += gaps[:, None] * self.scales[:, 1]

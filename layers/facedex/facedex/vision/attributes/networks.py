@@ -98,9 +98,10 @@ class AttributePack:
         chips = np.stack([crops.small_frame(frame).cut(pixels, SMALL, 1) for frame in frames])
         ages = self.age.run(chips)[0] if Attribute.AGE_RANGE in attributes else None
         genders, further = self.gender.run(chips) if attributes & _OF_GENDER else (None, None)
-        expressions, features = (
-            self.emotions.run(chips) if attributes & _OF_EMOTIONS else (None, None)
-        )
+        expressions, features = None, None
+        if attributes & _OF_EMOTIONS:
+            expressions, features = self.emotions.run(np.concatenate([chips, chips[:, :, ::-1]]))
+            expressions = expressions.reshape(2, len(chips), -1).mean(axis=0)
         return _Looks(chips, ages, genders, expressions, features, further)
 
     def _shape_of(
@@ -140,7 +141,7 @@ class _Looks:
     ages: Floats | None = None
     genders: Floats | None = None
     emotions: Floats | None = None
-    features: Floats | None = None  # of the emotion network
+    features: Floats | None = None  # of the emotion network, also those of the mirror images
     further: Floats | None = None  # of the gender network
 
 
