@@ -148,9 +148,11 @@ def test_a_page_of_another_site_cannot_frame_the_console(
             })""",
             f"{server.url}/console/",
         )
-        assert len(page.frames) == 2
+        frame = page.frames[1]
+        while not frame.url:  # until Playwright has heard of it too
+            page.wait_for_timeout(50)
         # Chromium's own page, which says that the server refused.
-        assert page.frames[1].url.startswith("chrome-error:")
+        assert frame.url.startswith("chrome-error:")
         # Nor does a window that it opens give it anything.
         with page.expect_popup() as opened:
             page.evaluate("(url) => { window.mine = open(url) }", f"{server.url}/console/")
