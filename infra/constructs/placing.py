@@ -1,4 +1,4 @@
-"""What the functions need to know of their database and network, whoever created them."""
+"""Where functions run and connect: the stack's own database and network, or the user's."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ import { reason } from "./collection/reasons";
 
 const MATCHES = 10; // shown for each face
 
-/** Who is this? Every face of a photo, and whom each resembles. */
+/** Who is this? Every face of a photo, with the people it resembles. */
 export default function Who() {
   const [collection, pick] = useState(lastCollection());
   const [photo, setPhoto] = useState<Uint8Array>();

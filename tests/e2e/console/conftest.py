@@ -77,7 +77,7 @@ def crew(server: Server, photos: dict[str, Path]) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def webcam(photos: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a film for Chromium's fake webcam: one of the portraits, then nobody, and again."""
+    """Return a film for Chromium's fake webcam: a portrait, an empty scene, and again."""
     film = tmp_path_factory.mktemp("webcam") / "film.y4m"
     width, height = 640, 480
     empty = Image.new("RGB", (width, height), (90, 110, 90))

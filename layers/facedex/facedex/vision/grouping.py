@@ -40,7 +40,7 @@ def group(
         vectors: (n, d) unit vectors.
         bar: the inner product that two faces of one person reach on average.
         together: (n,) numbers of known people: faces with the same number are one person whatever
-            they look like. A negative number is nobody's.
+            they look like. A negative number stands for no known person.
         apart: pairs of faces, by their index, that are not one person whatever they look like.
         on_progress: receives the share of the work that is done, from 0 to 1.
 
