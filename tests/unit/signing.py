@@ -18,7 +18,7 @@ from facedex.store.access_keys import AccessKey, Credentials, Permission
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 KEY_ID = "FDXABCDEFGHIJKLMNOPQ"
-SECRET = "a secret of the tests alone"
+SECRET = "a secret that nobody else has"
 KEY = Credentials(AccessKey(KEY_ID, "door", Permission.ALL, NOW, None), SECRET)
 HOST = "api.example.com"
 TARGET = "RekognitionService.ListCollections"
