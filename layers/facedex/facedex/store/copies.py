@@ -16,6 +16,7 @@ from uuid import UUID
 
 from facedex.store.collections import Collection
 from facedex.store.database import Connection, Database
+from facedex.store.vectors import from_binary, from_table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 MOST_CHANGES: Final = 20_000
 # Rows that are encoded together.
 _BATCH: Final = 65_536
-# Bytes of the number of dimensions before a vector in Postgres's binary format.
-_DIMENSIONS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,15 +200,7 @@ def _parse(rows: list[bytes]) -> tuple[Ids, NDArray[np.float32]]:
 
     table = np.frombuffer(b"".join(rows), np.uint8).reshape(len(rows), -1)
     ids = np.ascontiguousarray(table[:, :16]).view(">u8").astype(np.uint64)
-    return ids, _vectors(table[:, 16 + _DIMENSIONS :])
-
-
-def _vectors(table: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return vectors of halves, given as their bytes in network order."""
-    import numpy as np
-
-    swapped = np.ascontiguousarray(table).view(">u2").astype(np.uint16)
-    return swapped.view(np.float16).astype(np.float32)
+    return ids, from_table(table[:, 16:])
 
 
 def refresh(database: Database, kind: Kind, collection: Collection, copy: Copy) -> bool:
@@ -247,16 +238,13 @@ def refresh(database: Database, kind: Kind, collection: Collection, copy: Copy) 
 
 
 def _apply(resident: Resident, rows: list[Any]) -> None:
-    import numpy as np
-
     if not rows:
         return
     resident.remove(to_ids([row.item for row in rows]))
     present = [row for row in rows if row.vector is not None]
     if present:
-        data = b"".join(bytes(row.vector) for row in present)
-        table = np.frombuffer(data, np.uint8).reshape(len(present), -1)
-        resident.add(to_ids([row.item for row in present]), _vectors(table[:, _DIMENSIONS:]))
+        vectors = from_binary([row.vector for row in present])
+        resident.add(to_ids([row.item for row in present]), vectors)
 
 
 def to_ids(items: list[UUID]) -> Ids:

@@ -22,15 +22,21 @@ def to_text(vector: NDArray[np.float32]) -> str:
 
 
 def from_binary(sent: Sequence[bytes]) -> NDArray[np.float32]:
-    """Return (n, d) vectors in Postgres's binary format, as ``halfvec_send`` writes them.
+    """Return (n, d) vectors in Postgres's binary format, as ``halfvec_send`` writes them."""
+    import numpy as np
+
+    if not sent:
+        return np.empty((0, 0), np.float32)
+    return from_table(np.frombuffer(b"".join(sent), np.uint8).reshape(len(sent), -1))
+
+
+def from_table(table: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return (n, d) vectors, given as the rows of bytes that ``halfvec_send`` writes.
 
     Each has its dimension and an unused number, of two bytes each, and then its halves, all in
     network byte order.
     """
     import numpy as np
 
-    if not sent:
-        return np.empty((0, 0), np.float32)
-    table = np.frombuffer(b"".join(sent), np.uint8).reshape(len(sent), -1)
     swapped = np.ascontiguousarray(table[:, 4:]).view(">u2").astype(np.uint16)
     return swapped.view(np.float16).astype(np.float32)
