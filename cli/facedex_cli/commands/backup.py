@@ -73,7 +73,7 @@ def backup(folder: Path, data_dir: Path, database_url: str | None) -> None:
         try:
             with located(data_dir, database_url) as url, _connected(url) as database:
                 migrate(database)
-                with database.transaction() as connection:
+                with database.reading() as connection, connection.snapshot():
                     made = _write(connection, url, folder)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)  # it is incomplete
@@ -82,7 +82,7 @@ def backup(folder: Path, data_dir: Path, database_url: str | None) -> None:
 
 
 def _write(connection: Connection, url: str, folder: Path) -> _Backup:
-    snapshot = figures.begin(connection)
+    snapshot = figures.export(connection)
     made = datetime.now(UTC).isoformat(timespec="seconds")
     (folder / _DUMP).touch(mode=0o600)
     dumping.dump(url, folder / _DUMP, snapshot=snapshot)

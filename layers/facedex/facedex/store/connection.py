@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -54,6 +56,19 @@ class Connection(psycopg.Connection[Any]):
             if renewed is None:
                 raise
             return super().connect(conninfo, password=renewed, **options)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let the statements of a block see one state of the database, and change nothing.
+
+        Only between transactions, as in :meth:`Database.reading`.
+        """
+        self.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        try:
+            yield
+        finally:
+            if not self.closed:
+                self.execute("ROLLBACK")
 
     def execute(
         self,

@@ -133,23 +133,17 @@ def load(database: Database, kind: Kind, collection: Collection, expected: int) 
     Raises:
         DatabaseUnavailable: if the database does not answer.
     """
-    with database.reading() as connection:
-        # One snapshot for all statements.
-        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        try:
-            connection.execute("SET LOCAL statement_timeout = 0")
-            state = connection.execute(
-                f"SELECT pg_current_snapshot()::text AS snapshot, {SERVER} AS server"
-                " FROM collections, gallery_log"
-                " WHERE collection_key = %s AND deleted_at IS NULL AND model_version = %s",
-                (collection.key, collection.model_version),
-            ).fetchone()
-            if state is None:
-                return None
-            resident = _read(connection, kind, collection, expected)
-        finally:
-            if not connection.closed:
-                connection.execute("ROLLBACK")
+    with database.reading() as connection, connection.snapshot():
+        connection.execute("SET LOCAL statement_timeout = 0")
+        state = connection.execute(
+            f"SELECT pg_current_snapshot()::text AS snapshot, {SERVER} AS server"
+            " FROM collections, gallery_log"
+            " WHERE collection_key = %s AND deleted_at IS NULL AND model_version = %s",
+            (collection.key, collection.model_version),
+        ).fetchone()
+        if state is None:
+            return None
+        resident = _read(connection, kind, collection, expected)
     if resident is None:
         return None
     return Copy(resident, Version(state.snapshot, state.server), collection.model_version)

@@ -76,24 +76,18 @@ def read(database: Database, collection: Collection) -> Gallery:
     Raises:
         CollectionNotFound: if the collection was deleted.
     """
-    with database.reading() as connection:
-        # One snapshot for all statements.
-        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        try:
-            require_kept(connection, collection)
-            with connection.cursor(binary=True) as cursor:
-                rows = cursor.execute(
-                    f"SELECT {COLUMNS}, halfvec_send(vector) AS vector FROM faces"
-                    " WHERE collection_key = %s ORDER BY face_id",
-                    (collection.key,),
-                ).fetchall()
-            apart = connection.execute(
-                "SELECT face_id, user_id FROM distinctions WHERE collection_key = %s",
+    with database.reading() as connection, connection.snapshot():
+        require_kept(connection, collection)
+        with connection.cursor(binary=True) as cursor:
+            rows = cursor.execute(
+                f"SELECT {COLUMNS}, halfvec_send(vector) AS vector FROM faces"
+                " WHERE collection_key = %s ORDER BY face_id",
                 (collection.key,),
             ).fetchall()
-        finally:
-            if not connection.closed:
-                connection.execute("ROLLBACK")
+        apart = connection.execute(
+            "SELECT face_id, user_id FROM distinctions WHERE collection_key = %s",
+            (collection.key,),
+        ).fetchall()
     return Gallery(
         [stored_face(row) for row in rows],
         from_binary([row.vector for row in rows]),

@@ -51,12 +51,11 @@ class Found:
     matches: tuple[tuple[str, float], ...]
 
 
-def begin(connection: Connection) -> str:
-    """Make a new transaction see one state of the database; return the name of that state.
+def export(connection: Connection) -> str:
+    """Return a name of the state that a transaction sees, and allow the transaction any time.
 
     Other programs can read the same state by its name until the transaction ends.
     """
-    connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
     without_limits(connection)
     row = connection.execute("SELECT pg_export_snapshot() AS name").fetchone()
     assert row is not None
