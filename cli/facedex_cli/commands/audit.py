@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -14,19 +13,15 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from facedex.settings import SettingError
 from facedex.store import audit_reading
 from facedex.store.audit_reading import Filter, Place
 from facedex.store.database import Database
-from facedex.store.store_errors import StoreError
 from facedex_cli.auditing.exporting import export
 from facedex_cli.auditing.verifying import Broken, Verified, read_place, verify_file, verify_table
 from facedex_cli.commands import where
 from facedex_cli.commands.keys import on_database
-from facedex_local.directory import announced_region
-from facedex_local.postgres.cluster import Postgres
+from facedex_cli.commands.stored import in_region, plain_errors, require_database
 from facedex_local.postgres.database import opened
-from facedex_local.start_errors import StartFailed
 
 _Advance = Callable[[int], None]
 
@@ -107,7 +102,7 @@ def export_(
         raise click.UsageError("--user needs --collection.")
     with _opened(data_dir, database_url) as database:
         audit_reading.try_to_chain(database)
-        place = _region(region, data_dir, database)
+        place = in_region(database, region, data_dir).region
         with database.reading() as connection:
             start, head = audit_reading.start(connection), audit_reading.head(connection)
             digest = audit_reading.digest
@@ -208,22 +203,10 @@ def _show(found: Verified) -> None:
 @contextmanager
 def _opened(data_dir: Path, database_url: str | None) -> Iterator[Database]:
     """Open the database; a new, empty one would be reported as intact."""
-    data_dir = data_dir.expanduser()
-    if not database_url and not Postgres(data_dir).cluster.exists():
-        raise click.ClickException(
-            f"There is no database in {data_dir}; name the server's --data-dir."
-        )
-    try:
-        # The role of an auditor may not migrate a database.
-        with opened(data_dir, database_url, migrates=not database_url) as database:
-            yield database
-    except (StartFailed, SettingError, StoreError) as error:
-        raise click.ClickException(str(error)) from error
-
-
-def _region(region: str | None, data_dir: Path, database: Database) -> str:
-    configured = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    return region or configured or announced_region(data_dir) or database.region
+    data_dir = require_database(data_dir, database_url)
+    # The role of an auditor may not migrate a database.
+    with plain_errors(), opened(data_dir, database_url, migrates=not database_url) as database:
+        yield database
 
 
 @contextmanager

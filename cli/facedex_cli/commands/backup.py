@@ -19,9 +19,9 @@ from facedex.store.figures import Contents, Found
 from facedex.store.schema import migrate
 from facedex.store.store_errors import StoreError
 from facedex_cli.commands.keys import on_database
+from facedex_cli.commands.stored import require_database
 from facedex_local import environment
 from facedex_local.postgres import dumping
-from facedex_local.postgres.cluster import Postgres
 from facedex_local.postgres.database import located
 from facedex_local.start_errors import StartFailed
 
@@ -63,11 +63,7 @@ def backup(folder: Path, data_dir: Path, database_url: str | None) -> None:
     Secrets of access keys are encrypted in it. The key for them, keys.secret in the data directory,
     is not: keep a copy of it in another place.
     """
-    data_dir = data_dir.expanduser()
-    if not database_url and not Postgres(data_dir).cluster.exists():
-        raise click.ClickException(
-            f"There is no database in {data_dir}; name the server's --data-dir."
-        )
+    data_dir = require_database(data_dir, database_url)
     with _plain_errors(folder):
         folder.mkdir(mode=0o700, parents=True)
         try:

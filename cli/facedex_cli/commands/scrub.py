@@ -13,7 +13,7 @@ from facedex.store.disk import Disk
 from facedex.store.erasing import Erasure
 from facedex.store.store_errors import StoreError
 from facedex_cli.commands import where
-from facedex_local.postgres.cluster import Postgres
+from facedex_cli.commands.stored import require_database
 from facedex_local.postgres.database import opened
 from facedex_local.start_errors import StartFailed
 
@@ -50,12 +50,8 @@ def scrub(data_dir: Path, database_url: str | None) -> None:
     write-ahead log; the command says what remains. It cannot reach backups, standbys, archives of
     the log, snapshots of the disk, and blocks that the file system has freed and not yet reused.
     """
-    data_dir = data_dir.expanduser()
     # A new, empty database would be reported as free of deleted faces.
-    if not database_url and not Postgres(data_dir).cluster.exists():
-        raise click.ClickException(
-            f"There is no database in {data_dir}; name the server's --data-dir."
-        )
+    data_dir = require_database(data_dir, database_url)
     try:
         with opened(data_dir, database_url) as database:
             disk = None if database_url else Disk(data_dir, 0)

@@ -16,6 +16,7 @@ from facedex.store.database import Database
 from facedex.store.store_errors import CollectionNotFound, StoreError
 from facedex.vision.vision_errors import PackMissing
 from facedex_local.directory import announced_region
+from facedex_local.postgres.cluster import Postgres
 from facedex_local.start_errors import StartFailed
 from facedex_models.model_errors import ModelError
 
@@ -25,6 +26,20 @@ def in_region(database: Database, region: str | None, data_dir: Path) -> Databas
     configured = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     announced = announced_region(data_dir)
     return database.in_region(region or configured or announced or database.region)
+
+
+def require_database(data_dir: Path, database_url: str | None) -> Path:
+    """Return the data directory in full, for commands to which a new, empty database is no use.
+
+    Raises:
+        click.ClickException: if there is no database in it, and no other is named.
+    """
+    data_dir = data_dir.expanduser()
+    if not database_url and not Postgres(data_dir).cluster.exists():
+        raise click.ClickException(
+            f"There is no database in {data_dir}; name the server's --data-dir."
+        )
+    return data_dir
 
 
 def find_collection(database: Database, collection_id: str) -> store.Collection:
