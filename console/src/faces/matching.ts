@@ -43,6 +43,14 @@ export async function searchAll(
   );
 }
 
+/** Return whether a match is as similar as wanted. */
+export const passes = (match: FaceMatch | undefined, threshold: number): match is FaceMatch =>
+  match !== undefined && (match.Similarity ?? 0) >= threshold;
+
+/** Return the name of who a face resembles: its user, or else the face. */
+export const nameOf = ({ Face }: FaceMatch): string =>
+  Face?.UserId ?? Face?.ExternalImageId ?? Face?.FaceId ?? "";
+
 /**
  * Say what a similarity means: 100 - Similarity is the expected number of false matches in 10,000
  * comparisons of different people (docs/accuracy.md).

@@ -24,7 +24,15 @@ function placement({ Left = 0, Top = 0, Width = 0, Height = 0 }: BoundingBox): s
   return `${low ? "inside" : ""} ${right ? "to-left" : ""}`;
 }
 
-const percent = (value = 0): string => `${value * 100}%`;
+export const percent = (value = 0): string => `${value * 100}%`;
+
+/** Return the style of a box on a picture. */
+export const edges = ({ Left, Top, Width, Height }: BoundingBox) => ({
+  left: percent(Left),
+  top: percent(Top),
+  width: percent(Width),
+  height: percent(Height),
+});
 
 /** A photo with its faces boxed, and their landmarks as dots. */
 export function Picture({ source, alternative, marks, selected, onSelect }: Props) {
@@ -39,12 +47,7 @@ export function Picture({ source, alternative, marks, selected, onSelect }: Prop
           aria-pressed={index === selected}
           disabled={!onSelect}
           onClick={() => onSelect?.(index)}
-          style={{
-            left: percent(box.Left),
-            top: percent(box.Top),
-            width: percent(box.Width),
-            height: percent(box.Height),
-          }}
+          style={edges(box)}
         >
           <span class={placement(box)}>{label}</span>
         </button>

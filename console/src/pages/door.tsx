@@ -1,8 +1,8 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Camera } from "../faces/camera";
-import { meaning, searchAll, type Searched } from "../faces/matching";
+import { meaning, nameOf, passes, searchAll, type Searched } from "../faces/matching";
 import { jpegOf } from "../faces/photo";
-import type { Marked } from "../faces/picture";
+import { edges, percent, type Marked } from "../faces/picture";
 import { number, t } from "../i18n";
 import { lastCollection, PickCollection } from "../ui/pick-collection";
 import { Problem } from "../ui/problem";
@@ -55,11 +55,9 @@ export default function Door() {
                 key={n}
                 class={`mark ${kind}`}
                 style={{
+                  ...edges(box),
                   // The picture is shown as a mirror shows it.
-                  left: `${(1 - (box.Left ?? 0) - (box.Width ?? 0)) * 100}%`,
-                  top: `${(box.Top ?? 0) * 100}%`,
-                  width: `${(box.Width ?? 0) * 100}%`,
-                  height: `${(box.Height ?? 0) * 100}%`,
+                  left: percent(1 - (box.Left ?? 0) - (box.Width ?? 0)),
                 }}
               >
                 <span>{label}</span>
@@ -96,17 +94,12 @@ async function fill(element: HTMLElement | null): Promise<void> {
   else await element?.requestFullscreen();
 }
 
-const nameOf = ({ FaceMatches: [best] }: Searched): string =>
-  best?.Face?.UserId ?? best?.Face?.ExternalImageId ?? best?.Face?.FaceId ?? "";
-
-const passesAt = ({ FaceMatches: [best] }: Searched, threshold: number): boolean =>
-  best !== undefined && (best.Similarity ?? 0) >= threshold;
-
 function mark(face: Searched, threshold: number): Marked {
-  const known = passesAt(face, threshold);
+  const [best] = face.FaceMatches;
+  const known = passes(best, threshold);
   return {
     box: face.SearchedFaceBoundingBox,
-    label: known ? nameOf(face) : t("door.stranger"),
+    label: known ? nameOf(best) : t("door.stranger"),
     kind: known ? "known" : "unknown",
   };
 }
@@ -119,12 +112,8 @@ function withNew(
   now: Date,
 ): readonly Pass[] {
   const fresh = seen
-    .filter((face) => passesAt(face, threshold))
-    .map((face) => ({
-      when: now,
-      name: nameOf(face),
-      similarity: face.FaceMatches[0]?.Similarity ?? 0,
-    }))
+    .flatMap(({ FaceMatches: [best] }) => (passes(best, threshold) ? best : []))
+    .map((best) => ({ when: now, name: nameOf(best), similarity: best.Similarity ?? 0 }))
     .filter(
       ({ name }) =>
         !before.some((pass) => pass.name === name && now.getTime() - pass.when.getTime() < AGAIN),

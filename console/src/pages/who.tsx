@@ -3,7 +3,14 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { call } from "../api/operations";
 import { Camera } from "../faces/camera";
 import { Details } from "../faces/details";
-import { meaning, searchAll, type Searched, type SearchedFaces } from "../faces/matching";
+import {
+  meaning,
+  nameOf,
+  passes,
+  searchAll,
+  type Searched,
+  type SearchedFaces,
+} from "../faces/matching";
 import { bytesOf, jpegOf, PHOTO_TYPES } from "../faces/photo";
 import { useObjectUrl } from "../faces/object-url";
 import { Picture, type Marked } from "../faces/picture";
@@ -121,11 +128,11 @@ function marksOf(
       SearchedFaceBoundingBox,
       FaceMatches: [best],
     } = face;
-    const passes = best !== undefined && (best.Similarity ?? 0) >= threshold;
+    const known = passes(best, threshold);
     return {
       box: SearchedFaceBoundingBox,
-      label: passes ? nameOf(best) : String(n + 1),
-      kind: passes ? "known" : "unknown",
+      label: known ? nameOf(best) : String(n + 1),
+      kind: known ? "known" : "unknown",
       landmarks: detailOf(SearchedFaceBoundingBox, details)?.Landmarks,
     };
   });
@@ -150,11 +157,8 @@ function detailOf(
   );
 }
 
-const nameOf = (match: Searched["FaceMatches"][number]): string =>
-  match.Face?.UserId ?? match.Face?.ExternalImageId ?? match.Face?.FaceId ?? "";
-
 function Matches({ face, threshold }: { face: Searched; threshold: number }) {
-  const passing = face.FaceMatches.filter((each) => (each.Similarity ?? 0) >= threshold).length;
+  const passing = face.FaceMatches.filter((each) => passes(each, threshold)).length;
   return (
     <section>
       <h2>{t("who.matches")}</h2>
@@ -164,7 +168,7 @@ function Matches({ face, threshold }: { face: Searched; threshold: number }) {
           const similarity = match.Similarity ?? 0;
           const picture = thumbnail(match.Face?.FaceId ?? "");
           return (
-            <li key={match.Face?.FaceId} class={similarity >= threshold ? "good" : "faint"}>
+            <li key={match.Face?.FaceId} class={passes(match, threshold) ? "good" : "faint"}>
               {picture && <img src={picture} alt="" width={48} height={48} />}
               <div>
                 <strong>

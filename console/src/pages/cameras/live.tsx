@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { FrameRecord } from "../../api/streams";
+import { edges } from "../../faces/picture";
 import { t } from "../../i18n";
 
 interface Props {
@@ -40,16 +41,7 @@ export function Live({ streamArn, latest }: Props) {
       {playing &&
         latest?.FaceSearchResponse.map(
           ({ DetectedFace: { BoundingBox }, MatchedFaces: [best] }, n) => (
-            <div
-              key={n}
-              class={`mark ${best ? "known" : "unknown"}`}
-              style={{
-                left: `${(BoundingBox.Left ?? 0) * 100}%`,
-                top: `${(BoundingBox.Top ?? 0) * 100}%`,
-                width: `${(BoundingBox.Width ?? 0) * 100}%`,
-                height: `${(BoundingBox.Height ?? 0) * 100}%`,
-              }}
-            >
+            <div key={n} class={`mark ${best ? "known" : "unknown"}`} style={edges(BoundingBox)}>
               <span>
                 {best ? (best.Face.ExternalImageId ?? best.Face.FaceId) : t("door.stranger")}
               </span>

@@ -44,6 +44,14 @@ export function Faces({ id, user, onUser, onChange, onEnrol }: Props) {
     if (!next.delete(faceId)) next.add(faceId);
     setSelected(next);
   };
+  const chosen = doing ? faces.filter((face) => selected.has(face.FaceId!)) : [];
+  const close = (changed: boolean) => {
+    setDoing(undefined);
+    if (!changed) return;
+    setSelected(new Set());
+    forget();
+    onChange();
+  };
   if (ended && !faces.length) {
     return (
       <section class="empty">
@@ -102,32 +110,8 @@ export function Faces({ id, user, onUser, onChange, onEnrol }: Props) {
           />
         )}
       />
-      {doing === "associate" && (
-        <Associate
-          id={id}
-          faces={faces.filter((face) => selected.has(face.FaceId!))}
-          onClose={(changed) => {
-            setDoing(undefined);
-            if (!changed) return;
-            setSelected(new Set());
-            forget();
-            onChange();
-          }}
-        />
-      )}
-      {doing === "delete" && (
-        <Delete
-          id={id}
-          faces={faces.filter((face) => selected.has(face.FaceId!))}
-          onClose={(changed) => {
-            setDoing(undefined);
-            if (!changed) return;
-            setSelected(new Set());
-            forget();
-            onChange();
-          }}
-        />
-      )}
+      {doing === "associate" && <Associate id={id} faces={chosen} onClose={close} />}
+      {doing === "delete" && <Delete id={id} faces={chosen} onClose={close} />}
     </>
   );
 }
