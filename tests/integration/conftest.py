@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-import psycopg
 import pytest
 
 from facedex import settings
@@ -19,6 +18,7 @@ from facedex.store.residents import Residents
 from facedex_local.postgres.cluster import Postgres
 from facedex_local.workers.queues import STREAMS
 from tests.e2e.streaming import Scene
+from tests.integration.databases import new_database
 from tests.integration.streaming import Configure, Stage, end
 
 if TYPE_CHECKING:
@@ -35,12 +35,8 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
 
 @pytest.fixture
 def database_url(postgres: Postgres) -> Iterator[str]:
-    name = f"test_{uuid4().hex}"
-    with psycopg.connect(postgres.url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    yield psycopg.conninfo.make_conninfo(postgres.url, dbname=name)
-    with psycopg.connect(postgres.url, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with new_database(postgres) as url:
+        yield url
 
 
 @pytest.fixture

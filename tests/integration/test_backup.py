@@ -6,7 +6,6 @@ import json
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import psycopg
 import pytest
@@ -24,6 +23,7 @@ from facedex_functions.delete_collection.handler import delete_collection
 from facedex_functions.index_faces.handler import index_faces
 from facedex_functions.search_users_by_image.handler import search_users_by_image
 from facedex_local.postgres.cluster import Postgres
+from tests.integration.databases import new_database
 from tests.integration.streaming import Configure
 
 
@@ -41,12 +41,8 @@ def here(
 
 @pytest.fixture
 def empty_url(postgres: Postgres) -> Iterator[str]:
-    name = f"restored_{uuid4().hex}"
-    with psycopg.connect(postgres.url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    yield psycopg.conninfo.make_conninfo(postgres.url, dbname=name)
-    with psycopg.connect(postgres.url, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with new_database(postgres) as url:
+        yield url
 
 
 @pytest.fixture
