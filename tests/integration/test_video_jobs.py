@@ -1,88 +1,16 @@
-"""Guarantees for video jobs, whatever workers do: each task is done once, each job ends once."""
+"""Guarantees for video jobs, whatever workers do: each ends once, with the best of its results."""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
-from uuid import UUID, uuid4
 
-import numpy as np
 import pytest
 
 from facedex.store import job_cleanup, job_notifications, jobs, tasks, timelines
 from facedex.store.database import Database
-from facedex.store.faces import StoredFace
-from facedex.store.jobs import PLANNING, Gallery, Order, VideoObject
 from facedex.store.store_errors import JobNotFound, LeaseLost, RequestMismatch, TooManyJobs
 from facedex.store.tasks import Task
-from facedex.store.timelines import SeenTrack, SimilarFace
-from facedex.workflows import heartbeat
-from tests.e2e.streaming import until
-
-VIDEO = VideoObject("videos", "film.mp4", None, '"etag"', 1000)
-TOPIC = "arn:aws:sns:us-east-1:123456789012:AmazonRekognitionDone"
-
-
-def order(**changes: Any) -> Order:
-    values: dict[str, Any] = {
-        "operation": "StartFaceSearch",
-        "video": VIDEO,
-        "gallery": Gallery(7, "staff", 80.0),
-        "model_version": "1.2",
-        "topic_arn": TOPIC,
-        "job_tag": "lobby",
-    }
-    return Order(**{**values, **changes})
-
-
-def start(database: Database, token: str | None = None, limit: int = 100, **request: Any) -> str:
-    with database.transaction() as connection:
-        return jobs.start(connection, order(), token=token, request=request, limit=limit, days=7)
-
-
-def planned(database: Database, count: int) -> str:
-    """Start and plan a job with ``count`` segments of one second."""
-    job_id = start(database)
-    with database.transaction() as connection:
-        lease = tasks.claim_lease(connection, Task(job_id, PLANNING))
-        assert lease is not None
-        assert jobs.lock(connection, job_id)
-        tasks.add_segments(
-            connection, job_id, ((n, 1000 * n, 1000 * n + 1000) for n in range(count))
-        )
-        assert not tasks.complete_task(connection, lease)
-    return job_id
-
-
-def claim(database: Database, job_id: str, number: int) -> tasks.TaskLease | None:
-    with database.transaction() as connection:
-        return tasks.claim_lease(connection, Task(job_id, number))
-
-
-def expire_leases(database: Database, job_id: str) -> None:
-    with database.transaction() as connection:
-        connection.execute(
-            "UPDATE video_tasks SET leased_until = now() - interval '1 second',"
-            " send_after = now() WHERE job_id = %s AND lease IS NOT NULL",
-            (job_id,),
-        )
-
-
-def status(database: Database, job_id: str) -> tuple[str, str | None]:
-    with database.transaction() as connection:
-        job = jobs.find(connection, job_id)
-    return job.status, job.status_message
-
-
-def track(*moments: int, matches: list[SimilarFace] | None = None, left: float = 0.5) -> SeenTrack:
-    vector = np.zeros(4, np.float32).tobytes()
-    faces = [[left, *map(float, range(1, 20))] for _ in moments]
-    return SeenTrack(moments, faces, vector, 3, True, matches or [])
-
-
-def face(number: int, similarity: float) -> SimilarFace:
-    stored = StoredFace(UUID(int=number), uuid4(), f"face{number}", (0, 0, 1, 1), 99.0, None)
-    return SimilarFace(stored, similarity)
+from tests.integration.video_store import claim, face, planned, start, status, track
 
 
 def test_repeated_token_returns_the_same_job(database: Database) -> None:
@@ -109,130 +37,6 @@ def test_jobs_beyond_the_limit_are_refused_until_one_ends(database: Database) ->
     with database.transaction() as connection:
         jobs.end(connection, first, failure="for the test")
     start(database, limit=2)
-
-
-def test_task_delivered_many_times_at_once_has_one_worker(database: Database) -> None:
-    job_id = planned(database, 1)
-    with ThreadPoolExecutor(8) as pool:
-        leases = list(pool.map(lambda _: claim(database, job_id, 0), range(16)))
-    assert sum(lease is not None for lease in leases) == 1
-
-
-def test_tasks_of_dead_workers_can_be_claimed_at_once(database: Database) -> None:
-    job_id = planned(database, 2)
-    dead, alive = uuid4(), uuid4()
-    with database.transaction() as connection:
-        tasks.claim_messages(connection)
-        lost = tasks.claim_lease(connection, Task(job_id, 0), worker=dead)
-        kept = tasks.claim_lease(connection, Task(job_id, 1), worker=alive)
-    assert lost is not None
-    assert kept is not None
-    with database.transaction() as connection:
-        tasks.release_leases_of(connection, [dead, uuid4()])
-        assert tasks.claim_messages(connection) == [Task(job_id, 0)]
-        tasks.extend_lease(connection, kept)
-    successor = claim(database, job_id, 0)
-    assert successor is not None
-    assert successor.attempts == 2
-    with pytest.raises(LeaseLost), database.transaction() as connection:
-        tasks.extend_lease(connection, lost)
-
-
-def test_worker_whose_lease_expired_cannot_complete_its_task(database: Database) -> None:
-    job_id = planned(database, 1)
-    dead = claim(database, job_id, 0)
-    assert dead is not None
-    expire_leases(database, job_id)
-    with database.transaction() as connection:
-        assert tasks.claim_messages(connection) == [Task(job_id, 0)]
-    alive = claim(database, job_id, 0)
-    assert alive is not None
-    assert alive.attempts == 2
-    with pytest.raises(LeaseLost), database.transaction() as connection:
-        tasks.extend_lease(connection, dead)
-
-    def finish(lease: tasks.TaskLease) -> bool:
-        with database.transaction() as connection:
-            jobs.lock(connection, job_id)
-            timelines.add_tracks(connection, job_id, 0, [track(0)])
-            return tasks.complete_task(connection, lease)
-
-    with pytest.raises(LeaseLost):
-        finish(dead)
-    assert finish(alive)
-    with database.transaction() as connection:
-        assert len(timelines.track_ends(connection, job_id)) == 1
-
-
-def test_task_allows_more_vanished_workers_than_errors(database: Database) -> None:
-    job_id = planned(database, 2)
-    deaths = errors = 0
-    while (lease := claim(database, job_id, 0)) and lease.attempts <= tasks.MAX_ATTEMPTS:
-        deaths += 1
-        expire_leases(database, job_id)
-    while (lease := claim(database, job_id, 1)) and lease.attempts <= tasks.MAX_ATTEMPTS:
-        errors += 1
-        with database.transaction() as connection:
-            tasks.release_lease(connection, lease)
-    assert (deaths, errors) == (15, 5)
-
-
-def test_heartbeat_extends_the_lease_of_a_task_and_reports_its_loss(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(heartbeat, "_VIDEO_INTERVAL", 0.05)
-    job_id = planned(database, 1)
-    lease = claim(database, job_id, 0)
-    assert lease is not None
-    expire_leases(database, job_id)
-
-    def is_extended() -> bool:
-        with database.reading() as connection:
-            row = connection.execute(
-                "SELECT leased_until > now() AS extended FROM video_tasks WHERE lease = %s",
-                (lease.holder,),
-            ).fetchone()
-        return row is not None and bool(row.extended)
-
-    def is_lost() -> bool:
-        try:
-            beat(0)
-        except LeaseLost:
-            return True
-        return False
-
-    assert not is_extended()
-    with heartbeat.VideoHeartbeat(database, lease) as beat:
-        until(is_extended)
-        assert not is_lost()
-        with database.transaction() as connection:
-            connection.execute("UPDATE video_tasks SET lease = NULL")
-        until(is_lost)
-
-
-def test_exactly_one_of_many_workers_completes_the_last_task(database: Database) -> None:
-    job_id = planned(database, 12)
-
-    def work(number: int) -> bool:
-        lease = claim(database, job_id, number)
-        assert lease is not None
-        with database.transaction() as connection:
-            jobs.lock(connection, job_id)
-            return tasks.complete_task(connection, lease)
-
-    with ThreadPoolExecutor(8) as pool:
-        assert sum(pool.map(work, range(12))) == 1
-
-
-def test_task_with_a_worker_is_not_sent_again(database: Database) -> None:
-    job_id = planned(database, 2)
-    with database.transaction() as connection:
-        assert tasks.claim_messages(connection) == [Task(job_id, 0), Task(job_id, 1)]
-        assert tasks.claim_messages(connection) == []
-    assert claim(database, job_id, 0)
-    with database.transaction() as connection:
-        tasks.resend_messages(connection)
-        assert tasks.claim_messages(connection) == [Task(job_id, 1)]
 
 
 def test_job_is_restarted_by_one_of_its_workers_and_every_lease_is_lost(database: Database) -> None:

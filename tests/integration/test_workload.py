@@ -12,7 +12,7 @@ from facedex.store.stream_runs import Checkpoint
 from facedex.store.workload import Workload
 from tests.integration import stream_store
 from tests.integration.stream_store import LEASE, MODEL
-from tests.integration.test_video_jobs import claim, planned, start
+from tests.integration.video_store import claim, planned, start
 
 
 def read(database: Database) -> Workload:
