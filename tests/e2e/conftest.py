@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 
 from tests.conftest import Server
+from tests.e2e.films import Studio, moving
 from tests.e2e.keys import CACHE, Key, create_key
 from tests.e2e.photos import Portraits
 from tests.e2e.plain_http import Rest
@@ -56,6 +57,26 @@ def tables(server: Server) -> Iterator[Tables]:
     opened = Tables(server)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def studio(server: Server, portraits: dict[str, bytes]) -> Studio:
+    return Studio(server, portraits)
+
+
+@pytest.fixture(scope="session")
+def both(portraits: dict[str, bytes]) -> bytes:
+    """Return a video of three seconds with both people."""
+    return moving(portraits, *portraits)
+
+
+@pytest.fixture(scope="session")
+def found(studio: Studio, both: bytes) -> str:
+    """Return a completed search of the video."""
+    job_id = studio.start(studio.put("both.mp4", both), JobTag="lobby")
+    answer = studio.wait(job_id)
+    assert answer["JobStatus"] == "SUCCEEDED", answer
+    return job_id
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tests.conftest import Server
 
 PATIENCE = 480.0  # seconds; a loaded machine is slow
+ROLE = "arn:aws:iam::123456789012:role/AmazonRekognition"
 
 
 def moving(

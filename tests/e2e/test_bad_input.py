@@ -1,56 +1,26 @@
-"""Every kind of bad input gets a modelled error and a sentence, through a real boto3 client.
-
-boto3's own parameter checks are disabled, so that the server's checks are tested.
-"""
+"""Every kind of bad input gets a modelled error and a sentence, through a real boto3 client."""
 
 from __future__ import annotations
 
 import http.client
-import io
 import json
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
-from botocore.config import Config
-from botocore.exceptions import ClientError
-from PIL import Image
+
+from tests.e2e.unchecked import UNCHECKED, refused
 
 if TYPE_CHECKING:
     from tests.conftest import Server
 
-UNCHECKED = Config(parameter_validation=False, retries={"total_max_attempts": 1})
 FACE = "11111111-2222-3333-4444-555555555555"
 
 
 @pytest.fixture
 def rekognition(server: Server) -> Any:
     return server.client("rekognition", config=UNCHECKED)
-
-
-@pytest.fixture
-def collection(rekognition: Any) -> Iterator[str]:
-    name = f"bad-{uuid4().hex}"
-    rekognition.create_collection(CollectionId=name)
-    yield name
-    rekognition.delete_collection(CollectionId=name)
-
-
-def refused(client: Any, operation: str, **members: Any) -> tuple[str, str, int]:
-    with pytest.raises(ClientError) as caught:
-        getattr(client, operation)(**members)
-    response: dict[str, Any] = {**caught.value.response}
-    error, metadata = response["Error"], response["ResponseMetadata"]
-    assert metadata["RequestId"]
-    return error["Code"], error["Message"], metadata["HTTPStatusCode"]
-
-
-def encoded(picture: Image.Image, kind: str = "JPEG") -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, kind)
-    return buffer.getvalue()
 
 
 def post(server: Server, body: bytes, **headers: str) -> tuple[int, dict[str, Any]]:
@@ -161,133 +131,11 @@ def test_a_member_that_breaks_a_constraint(
     assert f"'{place}'" in message
 
 
-@pytest.mark.parametrize(
-    "data",
-    [b"not an image", b"GIF89a" + b"\0" * 200, b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n" + b"\0" * 99],
-)
-def test_bytes_that_are_not_an_image_are_refused(rekognition: Any, data: bytes) -> None:
-    code, message, _ = refused(rekognition, "detect_faces", Image={"Bytes": data})
-    assert code == "InvalidImageFormatException"
-    assert message
-
-
-@pytest.mark.parametrize("name", ["eileen", "grace"])
-@pytest.mark.parametrize("share", [0.3, 0.9])
-def test_an_image_that_is_cut_off(
-    rekognition: Any, portraits: dict[str, bytes], name: str, share: float
-) -> None:
-    photo = portraits[name]
-    code, message, _ = refused(
-        rekognition, "detect_faces", Image={"Bytes": photo[: int(len(photo) * share)]}
-    )
-    assert code == "InvalidImageFormatException"
-    assert "truncated" in message
-
-
-def test_an_image_too_small_to_hold_a_face(rekognition: Any) -> None:
-    photo = encoded(Image.new("RGB", (1, 1)), "PNG")
-    code, message, _ = refused(rekognition, "detect_faces", Image={"Bytes": photo})
-    assert code == "InvalidParameterException"
-    assert "1 x 1 pixels" in message
-
-
-def test_an_image_of_a_hundred_megapixels(rekognition: Any) -> None:
-    photo = encoded(Image.new("1", (10_000, 10_000)), "PNG")
-    assert len(photo) < 100_000
-    code, message, _ = refused(rekognition, "detect_faces", Image={"Bytes": photo})
-    assert code == "ImageTooLargeException"
-    assert "10000 x 10000" in message
-
-
-@pytest.mark.parametrize("kind", ["PNG", "progressive JPEG", "PNG of 1 x 64,000,000"])
-def test_images_that_would_exhaust_the_server_are_refused_with_the_limit(
-    rekognition: Any, kind: str
-) -> None:
-    size = (1, 64_000_000) if "1 x" in kind else (8000, 8000)
-    buffer = io.BytesIO()
-    Image.new("L", size).save(
-        buffer, kind.split()[-1] if "JPEG" in kind else "PNG", progressive=True
-    )
-    code, message, _ = refused(rekognition, "detect_faces", Image={"Bytes": buffer.getvalue()})
-    assert code == "ImageTooLargeException"
-    assert f"{size[0]} x {size[1]} pixels; send at most 25000000 pixels." in message
-
-
-def test_both_images_of_a_comparison_are_limited(
-    rekognition: Any, portraits: dict[str, bytes]
-) -> None:
-    bomb, face = {"Bytes": encoded(Image.new("1", (8000, 8000)), "PNG")}, portraits["grace"]
-    for source, target in ((bomb, {"Bytes": face}), ({"Bytes": face}, bomb)):
-        code, _, _ = refused(rekognition, "compare_faces", SourceImage=source, TargetImage=target)
-        assert code == "ImageTooLargeException"
-
-
 def test_nine_hundred_thousand_face_ids_are_refused_by_their_number(server: Server) -> None:
     body = json.dumps({"CollectionId": "a", "FaceIds": ["bad id"] * 900_000}).encode()
     status, error = post(server, body, **{"X-Amz-Target": "RekognitionService.DeleteFaces"})
     assert (status, error["__type"]) == (400, "ValidationException")
     assert "Value of 900000 members at 'faceIds' failed to satisfy constraint" in error["Message"]
-
-
-def test_a_photo_without_its_last_bytes_is_searched_and_one_without_its_last_rows_is_not(
-    rekognition: Any, portraits: dict[str, bytes]
-) -> None:
-    with Image.open(io.BytesIO(portraits["grace"])) as portrait:
-        photo = encoded(portrait.convert("RGB"))
-    faces = rekognition.detect_faces(Image={"Bytes": photo})["FaceDetails"]
-    assert len(faces) == 1
-    for cut in (photo[:-2], photo[:-2] + b"\0\0", photo[:-1], photo + b"trailing"):
-        assert rekognition.detect_faces(Image={"Bytes": cut})["FaceDetails"] == faces
-    for cut in (photo[:-500], photo[:-500] + b"\xff\xd9"):
-        code, message, _ = refused(rekognition, "detect_faces", Image={"Bytes": cut})
-        assert code == "InvalidImageFormatException"
-        assert "truncated" in message
-
-
-def test_an_image_without_a_face(rekognition: Any, collection: str) -> None:
-    blank = {"Bytes": encoded(Image.new("RGB", (300, 300), "steelblue"))}
-    assert rekognition.detect_faces(Image=blank)["FaceDetails"] == []
-    indexed = rekognition.index_faces(CollectionId=collection, Image=blank)
-    assert indexed["FaceRecords"] == indexed["UnindexedFaces"] == []
-    code, message, _ = refused(
-        rekognition, "search_faces_by_image", CollectionId=collection, Image=blank
-    )
-    assert code == "InvalidParameterException"
-    assert "no faces in the image" in message
-
-
-@pytest.mark.parametrize(
-    "image", [{}, {"Bytes": b"x", "S3Object": {"Bucket": "photos", "Name": "a.jpg"}}]
-)
-def test_an_image_given_twice_or_not_at_all(rekognition: Any, image: dict[str, Any]) -> None:
-    code, message, _ = refused(rekognition, "detect_faces", Image=image)
-    assert code == "InvalidParameterException"
-    assert "either Bytes or S3Object" in message
-
-
-def test_an_s3_object_that_cannot_be_read_is_refused(server: Server, rekognition: Any) -> None:
-    bucket = f"bad-{uuid4().hex}"
-    server.client("s3").create_bucket(Bucket=bucket)
-    for place in (
-        {"Bucket": bucket, "Name": "missing.jpg"},
-        {"Bucket": "there-is-no-such-bucket", "Name": "a.jpg"},
-        {"Bucket": bucket},
-        {},
-    ):
-        code, message, status = refused(rekognition, "detect_faces", Image={"S3Object": place})
-        assert (code, status) == ("InvalidS3ObjectException", 400)
-        assert "Bucket" in message or "bucket" in message or "Name" in message
-
-
-def test_an_s3_object_over_fifteen_megabytes(server: Server, rekognition: Any) -> None:
-    bucket = f"bad-{uuid4().hex}"
-    s3 = server.client("s3")
-    s3.create_bucket(Bucket=bucket)
-    s3.put_object(Bucket=bucket, Key="big.jpg", Body=b"\xff\xd8\xff" + b"\0" * 15_728_640)
-    place = {"Bucket": bucket, "Name": "big.jpg"}
-    code, message, _ = refused(rekognition, "detect_faces", Image={"S3Object": place})
-    assert code == "ImageTooLargeException"
-    assert "15728643 bytes" in message
 
 
 @pytest.mark.parametrize(

@@ -1,52 +1,16 @@
-"""Faces in stored video, through boto3, the AWS CLI and plain HTTP."""
+"""Faces in stored video: jobs are started, announced, and answered page by page."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from tests.conftest import Server
-from tests.e2e.films import PATIENCE, Studio, moving, names
-from tests.media.making import film, prolong, rename_entry, sound_only, steady
+from tests.e2e.films import ROLE, Studio, moving, names
 
-if TYPE_CHECKING:
-    from tests.e2e.plain_http import Rest
-
-ROLE = "arn:aws:iam::123456789012:role/AmazonRekognition"
 MISSING_TOPIC = "arn:aws:sns:us-east-1:123456789012:AmazonRekognition-nowhere"
-CREDENTIALS = {
-    **os.environ,
-    "AWS_ACCESS_KEY_ID": "testing",
-    "AWS_SECRET_ACCESS_KEY": "testing",
-    "AWS_DEFAULT_REGION": "us-east-1",
-}
-
-
-@pytest.fixture(scope="module")
-def studio(server: Server, portraits: dict[str, bytes]) -> Studio:
-    return Studio(server, portraits)
-
-
-@pytest.fixture(scope="module")
-def both(portraits: dict[str, bytes]) -> bytes:
-    """Return a video of three seconds with both people."""
-    return moving(portraits, *portraits)
-
-
-@pytest.fixture(scope="module")
-def found(studio: Studio, both: bytes) -> str:
-    """Return a completed search of the video."""
-    job_id = studio.start(studio.put("both.mp4", both), JobTag="lobby")
-    answer = studio.wait(job_id)
-    assert answer["JobStatus"] == "SUCCEEDED", answer
-    return job_id
 
 
 def test_both_people_are_found_as_one_person_each(
@@ -178,28 +142,6 @@ def test_a_repeated_start_returns_the_job_even_if_its_topic_was_deleted(
     assert studio.wait(job_id)["JobStatus"] == "SUCCEEDED"
 
 
-def test_amazons_python_example_runs_with_only_another_endpoint(
-    studio: Studio, both: bytes
-) -> None:
-    studio.put("guide.mp4", both)
-    program = Path(__file__).with_name("sns_and_sqs.py")
-    done = subprocess.run(
-        [sys.executable, "-I", str(program), studio.name, "guide.mp4", studio.name, ROLE],
-        env={**CREDENTIALS, "AWS_ENDPOINT_URL": studio.server.url},
-        capture_output=True,
-        check=False,
-        text=True,
-        timeout=PATIENCE,
-    )
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    assert lines[0].startswith("h264 3000 ")
-    assert sum(line.startswith("Person ") for line in lines) == 30
-    faces = {line.split()[1] for line in lines if line.startswith("Face ")}
-    listed = studio.rekognition.list_faces(CollectionId=studio.name)["Faces"]
-    assert faces == {face["FaceId"] for face in listed}
-
-
 def test_a_repeated_token_starts_nothing_new(studio: Studio, both: bytes) -> None:
     client = studio.rekognition
     video = studio.put("token.mp4", both)
@@ -225,84 +167,6 @@ def test_an_invalid_start_is_refused_immediately(studio: Studio, both: bytes) ->
         client.get_face_search(JobId="0" * 64)
 
 
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (b"", "empty"),
-        (b"this is a letter and no film" * 50, ""),
-        (sound_only(), "video"),
-        (rename_entry(film(steady(5)), b"avc1", b"encv"), "encrypted"),
-        (prolong(film(steady(50)), 7 * 3_600_000), "hours"),
-        (None, ""),
-    ],
-    ids=["empty", "text", "sound", "encrypted", "seven hours", "cut off"],
-)
-def test_a_film_that_cannot_be_analysed_fails_with_a_reason(
-    studio: Studio, both: bytes, content: bytes | None, said: str
-) -> None:
-    data = both[: len(both) // 2] if content is None else content
-    answer = studio.wait(studio.start(studio.put("bad.mp4", data)))
-    assert answer["JobStatus"] == "FAILED"
-    assert said in answer["StatusMessage"].lower()
-    assert answer["StatusMessage"].endswith(".")
-    assert answer["Persons"] == []
-
-
-def test_a_film_that_was_cut_off_is_searched_as_far_as_it_goes(
-    studio: Studio, portraits: dict[str, bytes]
-) -> None:
-    name = next(iter(portraits))
-    whole = moving(
-        portraits,
-        name,
-        seconds=6,
-        codec_options={"g": "10"},
-        container_options={"movflags": "faststart"},
-    )
-    cut_off = studio.put("cut off.mp4", whole[: len(whole) * 3 // 5])
-    answer = studio.wait(studio.start(cut_off))
-    assert answer["JobStatus"] == "SUCCEEDED"
-    message = answer["StatusMessage"]
-    assert message.startswith(f"The video is cut off: only 60 % of the {len(whole)} bytes")
-    searched = answer["VideoMetadata"]["DurationMillis"]
-    assert 2000 < searched < 5500
-    assert names(answer["Persons"]) == {0: {name}}
-    assert searched - 400 <= answer["Persons"][-1]["Timestamp"] < searched
-    detected = studio.rekognition.start_face_detection(Video=cut_off)["JobId"]
-    assert studio.wait(detected, "get_face_detection")["StatusMessage"] == message
-
-
-@pytest.mark.parametrize("container", ["mp4", "mpegts", "matroska"])
-def test_everyone_in_a_file_of_several_recordings_is_found(
-    studio: Studio, portraits: dict[str, bytes], container: str
-) -> None:
-    first, second, *_ = portraits
-    films = [
-        moving(portraits, name, seconds=2, container=container) for name in (first, second, first)
-    ]
-    answer = studio.wait(studio.start(studio.put("joined", b"".join(films))))
-    assert (answer["JobStatus"], answer.get("StatusMessage")) == ("SUCCEEDED", None)
-    assert abs(answer["VideoMetadata"]["DurationMillis"] - 6000) <= 200
-    seen = [
-        ({match["Face"]["ExternalImageId"] for match in each["FaceMatches"]}, each["Timestamp"])
-        for each in answer["Persons"]
-    ]
-    for start, name in ((0, first), (2000, second), (4000, first)):
-        moments = [at for found, at in seen if found == {name} and start <= at < start + 2000]
-        assert len(moments) >= 9, (name, start, seen)
-
-
-def test_damaged_frames_are_reported(studio: Studio, portraits: dict[str, bytes]) -> None:
-    name = next(iter(portraits))
-    data = bytearray(moving(portraits, name, seconds=3, codec_options={"g": "10", "bf": "0"}))
-    middle, length = len(data) // 2, len(data) // 4
-    data[middle : middle + length] = bytes(length)
-    answer = studio.wait(studio.start(studio.put("damaged.mp4", bytes(data))))
-    assert answer["JobStatus"] == "SUCCEEDED"
-    assert answer["StatusMessage"].startswith("Damaged frames of the video that could not be")
-    assert names(answer["Persons"]) == {0: {name}}
-
-
 def test_forty_concurrent_jobs_all_succeed(studio: Studio, portraits: dict[str, bytes]) -> None:
     name = next(iter(portraits))
     video = studio.put("short.mp4", moving(portraits, name, seconds=1))
@@ -314,79 +178,3 @@ def test_forty_concurrent_jobs_all_succeed(studio: Studio, portraits: dict[str, 
         assert answer["JobStatus"] == "SUCCEEDED"
         assert names(answer["Persons"]) == {0: {name}}
         assert len(answer["Persons"]) == 5
-
-
-def test_rest_routes_return_the_same(rest: Rest, studio: Studio, both: bytes) -> None:
-    video = studio.put("rest.mp4", both)
-    job_id = rest.good("StartFaceSearch", Video=video, CollectionId=studio.name)["JobId"]
-    whole = studio.wait(job_id)
-    answer = rest.good("GetFaceSearch", JobId=job_id)
-    assert answer["JobStatus"] == "SUCCEEDED"
-    assert len(answer["Persons"]) == len(whole["Persons"])
-
-
-def test_the_aws_cli_gets_the_results(studio: Studio, found: str) -> None:
-    command = [str(Path(sys.executable).with_name("aws")), "rekognition", "get-face-search"]
-    done = subprocess.run(
-        [*command, "--job-id", found, "--endpoint-url", studio.server.url],
-        env=CREDENTIALS,
-        capture_output=True,
-        check=True,
-    )
-    assert json.loads(done.stdout)["JobStatus"] == "SUCCEEDED"
-
-
-def test_the_command_searches_a_file_and_writes_a_page(
-    studio: Studio, both: bytes, tmp_path: Path, portraits: dict[str, bytes]
-) -> None:
-    path, page = tmp_path / "my <film>.mp4", tmp_path / "report.html"
-    path.write_bytes(both)
-    command = [str(Path(sys.executable).with_name("facedex")), "video"]
-    arguments = ["search", str(path), "--collection", studio.name, "--out", str(page)]
-    done = subprocess.run(
-        [*command, *arguments, "--url", studio.server.url],
-        capture_output=True,
-        check=False,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    for name in portraits:
-        assert name in done.stdout
-    html = page.read_text("utf-8")
-    assert html.count("data:image/jpeg;base64,") == 2
-    assert "my &lt;film&gt;.mp4" in html
-    assert "http" not in html.replace("http://www.w3.org", "")
-    job_id = done.stdout.split("job ")[1].split()[0]
-    again = ["report", job_id, "--out", str(page), "--url", studio.server.url]
-    subprocess.run([*command, *again], check=True, capture_output=True)
-    assert "data:image" not in page.read_text("utf-8")
-    kept = studio.s3.list_objects_v2(Bucket="facedex-video-search")
-    assert kept["KeyCount"] == 0
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["--collection", "nobody-here"], "There is no collection nobody-here; fill one with"),
-        (["--collection", "x", "--url", "http://127.0.0.1:9"], "No server answers at http://127"),
-        (
-            ["--collection", "x", "--out", "not-there/page.html"],
-            "The folder not-there for the page does not exist",
-        ),
-    ],
-)
-def test_errors_are_reported_before_the_film_is_uploaded(
-    studio: Studio, tmp_path: Path, arguments: list[str], said: str
-) -> None:
-    path = tmp_path / "film.mp4"
-    path.write_bytes(b"not looked at")
-    command = [str(Path(sys.executable).with_name("facedex")), "video", "search", str(path)]
-    done = subprocess.run(
-        [*command, "--url", studio.server.url, *arguments],
-        capture_output=True,
-        check=False,
-        text=True,
-    )
-    assert done.returncode == 1
-    assert done.stderr.startswith(f"Error: {said}")
-    assert "Traceback" not in done.stderr
