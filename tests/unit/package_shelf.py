@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import tarfile
 import threading
 import zipfile
@@ -12,6 +13,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import numpy as np
+import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from facedex_models.manifests import Manifest, parse
@@ -94,6 +96,14 @@ class Shelf:
     def left_over(self) -> set[str]:
         """Return the contents of the models directory, without locks."""
         return {path.name for path in self.directory.iterdir() if path.suffix != ".lock"}
+
+
+def pull_from(folder: Path, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make pulls see only the index in ``folder``, and install into ``directory``."""
+    monkeypatch.setenv("FACEDEX_MODELS", str(directory))
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
 
 
 def stock(root: Path) -> Shelf:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ from facedex_models.fetching import Progress, silent
 from facedex_models.manifests import ATTRIBUTES, attributes, parse_attributes
 from facedex_models.model_errors import DamagedPack, ModelError, UnknownPack
 from facedex_models.networks import PypiSource
-from tests.unit.package_shelf import network, sha256, wheel
+from tests.unit.package_shelf import network, pull_from, sha256, wheel
 
 
 @contextmanager
@@ -111,10 +110,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the folder of an empty package index."""
     folder = tmp_path / "index"
     folder.mkdir()
-    monkeypatch.setenv("FACEDEX_MODELS", str(tmp_path / "models"))
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    pull_from(folder, tmp_path / "models", monkeypatch)
     return folder
 
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ from facedex_cli.commands.models import models
 from facedex_models import installing, manifests
 from facedex_models.manifests import manifest, parse
 from facedex_models.model_errors import FetchFailed, LicenceNotAccepted
-from tests.unit.package_shelf import Shelf, stock
+from tests.unit.package_shelf import Shelf, pull_from, stock
 
 RESTRICTED = 'licence_url = "https://example.org/terms"\n        commercial_use = false'
 PACKS = ("antelopev2", "buffalo_l", "buffalo_sc")
@@ -19,10 +18,7 @@ PACKS = ("antelopev2", "buffalo_l", "buffalo_sc")
 @pytest.fixture
 def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
     stocked = stock(tmp_path)
-    monkeypatch.setenv("FACEDEX_MODELS", str(stocked.directory))
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(stocked.folder))
+    pull_from(stocked.folder, stocked.directory, monkeypatch)
     return stocked
 
 

