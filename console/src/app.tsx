@@ -4,11 +4,12 @@ import { useHashLocation } from "wouter-preact/use-hash-location";
 import { forget } from "./api/calls";
 import { signedIn } from "./api/session";
 import { config } from "./config";
-import { choose, language, LANGUAGES, t, type Language, type Message } from "./i18n";
+import { t, type Message } from "./i18n";
 import { SignIn } from "./pages/sign-in";
 import { Overview } from "./pages/overview";
 import { Calls } from "./ui/calls";
 import { later } from "./ui/later";
+import { PickLanguage } from "./ui/pick-language";
 
 const Camera = later(() => import("./pages/cameras/camera"));
 const Cameras = later(() => import("./pages/cameras"));
@@ -146,19 +147,7 @@ function Footer() {
       <small>
         Facedex {config().version} · <a href="licences.txt">{t("footer.licences")}</a>
       </small>
-      <label>
-        <span class="hidden">{t("footer.language")}</span>
-        <select
-          value={language.value}
-          onChange={(event) => choose(event.currentTarget.value as Language)}
-        >
-          {Object.entries(LANGUAGES).map(([code, name]) => (
-            <option key={code} value={code}>
-              {name}
-            </option>
-          ))}
-        </select>
-      </label>
+      <PickLanguage />
     </footer>
   );
 }

@@ -1,7 +1,8 @@
 import { jobs } from "../api/jobs";
 import { key } from "../api/session";
 import { config, endpoint } from "../config";
-import { choose, language, LANGUAGES, t, type Language } from "../i18n";
+import { t } from "../i18n";
+import { PickLanguage } from "../ui/pick-language";
 
 /** The access key of this tab, the jobs that it has started, the language and the server. */
 export default function Settings() {
@@ -46,17 +47,7 @@ facedex keys delete ACCESS_KEY_ID`}</code>
       </section>
       <section>
         <h2>{t("footer.language")}</h2>
-        <select
-          aria-label={t("footer.language")}
-          value={language.value}
-          onChange={(event) => choose(event.currentTarget.value as Language)}
-        >
-          {Object.entries(LANGUAGES).map(([code, name]) => (
-            <option key={code} value={code}>
-              {name}
-            </option>
-          ))}
-        </select>
+        <PickLanguage />
       </section>
       <section>
         <h2>{t("server.title")}</h2>
