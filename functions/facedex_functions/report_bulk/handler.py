@@ -2,7 +2,7 @@
 
 The state machine invokes the function as its last step, and EventBridge when an execution ends in
 another way. The results of the photos are in S3, where Step Functions writes them. Beside them the
-function writes ``report.csv``, with the columns of ``facedex import --report``, and
+function writes ``report.csv``, with the columns of ``facedex import --report`` that apply, and
 ``summary.json``.
 """
 
