@@ -125,6 +125,17 @@ def page(browser: BrowserContext) -> Iterator[Page]:
     assert troubles == []
 
 
+@pytest.fixture
+def visit(page: Page, server: Server, crew: str) -> Callable[[str], None]:
+    """Return a function that opens a page of the console and chooses the collection there."""
+
+    def visit(path: str) -> None:
+        page.goto(f"{server.url}/console/#/{path}")
+        page.get_by_label("Collection").select_option(crew)
+
+    return visit
+
+
 @pytest.fixture(scope="session")
 def findings() -> Callable[[Page], list[str]]:
     """Return a function that checks a page's accessibility by axe-core and returns its findings."""

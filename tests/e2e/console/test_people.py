@@ -19,6 +19,7 @@ def test_a_collection_gets_clean(
     page: Page,
     server: Server,
     crew: str,
+    visit: Callable[[str], None],
     photos: dict[str, Path],
     findings: Callable[[Page], list[str]],
     shoot: Callable[[str], None],
@@ -29,8 +30,7 @@ def test_a_collection_gets_clean(
         rekognition.index_faces(
             CollectionId=crew, Image={"Bytes": view}, ExternalImageId=f"{name}-again"
         )
-    page.goto(f"{server.url}/console/#/people")
-    page.get_by_label("Collection").select_option(crew)
+    visit("people")
     page.get_by_text("Groups: 2 ·").wait_for()
     shoot("people")
     assert findings(page) == []

@@ -18,15 +18,13 @@ if TYPE_CHECKING:
 
 def test_a_photo_is_recognised_and_the_slider_says_who_passes(
     page: Page,
-    server: Server,
-    crew: str,
+    visit: Callable[[str], None],
     photos: dict[str, Path],
     findings: Callable[[Page], list[str]],
     shoot: Callable[[str], None],
 ) -> None:
     name, photo = next(iter(photos.items()))
-    page.goto(f"{server.url}/console/#/who")
-    page.get_by_label("Collection").select_option(crew)
+    visit("who")
     page.set_input_files("input[type=file]", photo)
     page.get_by_role("button", name=name).wait_for()
     page.get_by_text("Attributes and landmarks").click()
@@ -63,15 +61,13 @@ def test_two_photos_of_a_person_are_compared(
 
 def test_the_door_greets_who_is_in_the_collection_and_logs_the_pass(
     page: Page,
-    server: Server,
-    crew: str,
+    visit: Callable[[str], None],
     photos: dict[str, Path],
     findings: Callable[[Page], list[str]],
     shoot: Callable[[str], None],
 ) -> None:
     name = sorted(photos)[0]
-    page.goto(f"{server.url}/console/#/door")
-    page.get_by_label("Collection").select_option(crew)
+    visit("door")
     page.get_by_text(f"Welcome, {name}").wait_for()
     shoot("door")
     page.get_by_text("Please look into the camera.").wait_for()
@@ -86,14 +82,13 @@ def test_the_door_greets_who_is_in_the_collection_and_logs_the_pass(
 def test_a_film_is_searched_and_its_people_are_on_a_timeline(
     page: Page,
     server: Server,
-    crew: str,
+    visit: Callable[[str], None],
     data: Path,
     findings: Callable[[Page], list[str]],
     shoot: Callable[[str], None],
 ) -> None:
     film = next((data / "video").glob("*.mp4"))
-    page.goto(f"{server.url}/console/#/films")
-    page.get_by_label("Collection").select_option(crew)
+    visit("films")
     page.set_input_files("input[type=file]", film)
     page.get_by_text("People in the film").wait_for(timeout=120_000)
     page.get_by_role("button", name="Show Person 1 at").first.click()
@@ -106,14 +101,12 @@ def test_a_film_is_searched_and_its_people_are_on_a_timeline(
 
 def test_the_door_fits_a_phone(
     page: Page,
-    server: Server,
-    crew: str,
+    visit: Callable[[str], None],
     findings: Callable[[Page], list[str]],
     shoot: Callable[[str], None],
 ) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
-    page.goto(f"{server.url}/console/#/door")
-    page.get_by_label("Collection").select_option(crew)
+    visit("door")
     page.get_by_text("Welcome,").wait_for()
     assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
     for upright in (True, False):
@@ -137,7 +130,11 @@ def test_the_door_fits_a_phone(
 
 
 def test_labels_of_faces_at_the_edges_stay_in_the_picture(
-    page: Page, server: Server, crew: str, photos: dict[str, Path], tmp_path: Path
+    page: Page,
+    server: Server,
+    visit: Callable[[str], None],
+    photos: dict[str, Path],
+    tmp_path: Path,
 ) -> None:
     photo = min(photos.values())
     box = server.client("rekognition").detect_faces(Image={"Bytes": photo.read_bytes()})
@@ -147,8 +144,7 @@ def test_labels_of_faces_at_the_edges_stay_in_the_picture(
         right = round((found["Left"] + found["Width"]) * picture.width)
         low = round((found["Top"] + found["Height"]) * picture.height)
         picture.crop((0, 0, right + 2, low + 2)).save(corner)
-    page.goto(f"{server.url}/console/#/who")
-    page.get_by_label("Collection").select_option(crew)
+    visit("who")
     page.set_input_files("input[type=file]", corner)
     page.locator(".mark").wait_for()
     picture_box = page.locator(".picture img").bounding_box()
