@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from facedex.api import errors
 from facedex.api.catalog import OPERATIONS, VARIANTS, Need
-from facedex.runtime.logs import get_logger
+from facedex.runtime.logs import get_logger, log_failure
 from facedex.runtime.refusals import is_refusal
 from facedex.settings import Audit, Auth, settings
 from facedex.store import audit
@@ -190,12 +190,9 @@ def record_failure(trail: Trail | None, error: errors.ServiceError, raised: Exce
         from facedex.runtime.services import database
 
         audit.write_quickly(database(), trail.text(outcome, error.code))
-    except Exception as failure:
-        _logger.warning(
-            "A request that %s has no row in the audit log: %s",
-            "was denied" if outcome is Outcome.DENIED else "failed",
-            type(failure).__name__,
-        )
+    except Exception as failure:  # whatever the reason, the caller receives the error that is due
+        ended = "was denied" if outcome is Outcome.DENIED else "failed"
+        log_failure(_logger, f"A request that {ended} has no row in the audit log", failure)
 
 
 def claimed_caller(event: Mapping[str, Any]) -> dict[str, str]:

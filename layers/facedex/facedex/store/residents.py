@@ -14,6 +14,8 @@ from time import monotonic
 from typing import Final
 from weakref import ref
 
+import psycopg
+
 from facedex.store import copies
 from facedex.store.collections import Collection
 from facedex.store.copies import Copy, Kind
@@ -120,7 +122,13 @@ class Residents:
             self._entries.pop(_key(collection, kind), None)
 
     def fall_back(self, reason: str, error: Exception | None = None) -> None:
-        """Count an answer from SQL although there is a copy; log the reason the first time."""
+        """Count an answer from SQL although there is a copy; log the reason the first time.
+
+        Args:
+            reason: the beginning of the log's line.
+            error: the error that caused it. Its traceback is logged, unless the database raised it:
+                those are known by their names, and their texts may contain vectors.
+        """
         self.events["fallbacks"] += 1
         self.events[f"fallbacks: {reason}"] += 1
         if reason not in self._logged:
@@ -131,6 +139,7 @@ class Residents:
                 " are counted and not logged.",
                 reason,
                 name,
+                exc_info=None if isinstance(error, psycopg.Error) else error,
             )
 
     def turn_off(self) -> None:
