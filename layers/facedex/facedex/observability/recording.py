@@ -51,22 +51,26 @@ class Tracer(Protocol):
         ...
 
 
-_recorders: tuple[Recorder, ...] = ()
-_tracer: Tracer | None = None
+class _Installed:
+    """The recorders and the tracer of this process."""
+
+    recorders: tuple[Recorder, ...] = ()
+    tracer: Tracer | None = None
+
+
+_here: Final = _Installed()
 _samples: Final[dict[tuple[Metric, tuple[str, ...]], Callable[[], float]]] = {}
 
 
 def install(*recorders: Recorder, tracer: Tracer | None = None) -> None:
     """Add recorders, and a tracer if there is one."""
-    global _recorders, _tracer  # noqa: PLW0603 - one process has one set of them
-    _recorders = (*_recorders, *recorders)
-    _tracer = tracer or _tracer
+    _here.recorders = (*_here.recorders, *recorders)
+    _here.tracer = tracer or _here.tracer
 
 
 def uninstall() -> None:
     """Remove all recorders, the tracer and the gauges."""
-    global _recorders, _tracer
-    _recorders, _tracer = (), None
+    _here.recorders, _here.tracer = (), None
     _samples.clear()
 
 
@@ -78,7 +82,7 @@ def record(metric: Metric, value: float = 1.0, *labels: str) -> None:
         value: in the metric's unit.
         labels: values of its labels, in their order.
     """
-    for recorder in _recorders:
+    for recorder in _here.recorders:
         recorder(metric, value, labels)
 
 
@@ -89,7 +93,7 @@ def timed(metric: Metric, *labels: str) -> Block:
         metric: a histogram of seconds.
         labels: values of its labels, in their order.
     """
-    return _Timed(metric, labels) if _recorders or _tracer else _OFF
+    return _Timed(metric, labels) if _here.recorders or _here.tracer else _OFF
 
 
 def timing(
@@ -110,7 +114,7 @@ def timing(
 
 def tracing() -> bool:
     """Return whether there is a tracer."""
-    return _tracer is not None
+    return _here.tracer is not None
 
 
 def span(name: str, *, remote: bool = False, **attributes: Attribute) -> Block:
@@ -121,7 +125,7 @@ def span(name: str, *, remote: bool = False, **attributes: Attribute) -> Block:
         remote: whether the step waits for another server.
         attributes: facts about the step; no biometrics, bodies, credentials or ids.
     """
-    return _tracer.span(name, attributes, remote=remote) if _tracer else _OFF
+    return _here.tracer.span(name, attributes, remote=remote) if _here.tracer else _OFF
 
 
 def entry(name: str, carrier: Mapping[str, str], *, message: bool = False) -> Block:
@@ -132,23 +136,23 @@ def entry(name: str, carrier: Mapping[str, str], *, message: bool = False) -> Bl
         carrier: headers or attributes, by lower-case name; ``traceparent`` names the trace.
         message: whether it is a message of a queue.
     """
-    return _tracer.entry(name, carrier, message=message) if _tracer else _OFF
+    return _here.tracer.entry(name, carrier, message=message) if _here.tracer else _OFF
 
 
 def annotate(**attributes: Attribute) -> None:
     """Add facts to the current span."""
-    if _tracer:
-        _tracer.annotate(attributes)
+    if _here.tracer:
+        _here.tracer.annotate(attributes)
 
 
 def untraced() -> Block:
     """Return a block without spans, for steps that are repeated for each frame of a video."""
-    return _tracer.pause() if _tracer else _OFF
+    return _here.tracer.pause() if _here.tracer else _OFF
 
 
 def carrier() -> Mapping[str, str]:
     """Return the headers by which another process continues the current trace."""
-    return _tracer.carrier() if _tracer else {}
+    return _here.tracer.carrier() if _here.tracer else {}
 
 
 def sample(metric: Metric, read: Callable[[], float], *labels: str) -> None:
@@ -176,9 +180,9 @@ class _Timed:
     def __init__(self, metric: Metric, labels: tuple[str, ...]) -> None:
         self._metric, self._labels = metric, labels
         self._span: Block = _OFF
-        if metric.span and _tracer:
+        if metric.span and _here.tracer:
             facts = dict(zip(metric.labels, labels, strict=True))
-            self._span = _tracer.span(metric.span.format(**facts), facts)
+            self._span = _here.tracer.span(metric.span.format(**facts), facts)
 
     def __enter__(self) -> None:
         self._span.__enter__()

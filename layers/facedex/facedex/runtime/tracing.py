@@ -21,6 +21,7 @@ from facedex.runtime.logs import SERVICE, get_logger
 
 try:
     from opentelemetry import propagate, trace
+    from opentelemetry.context import Context
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -163,11 +164,11 @@ class OpenTelemetry:
         *,
         kind: SpanKind,
         attributes: Mapping[str, Attribute] | None = None,
-        context: object = None,
+        context: Context | None = None,
     ) -> Iterator[None]:
         opened: AbstractContextManager[trace.Span] = self._tracer.start_as_current_span(
             name,
-            context=context,  # type: ignore[arg-type]
+            context=context,
             kind=kind,
             attributes=attributes,
             record_exception=False,
