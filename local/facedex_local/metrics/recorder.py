@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -102,11 +103,16 @@ def start_worker() -> None:
         return
 
     def repeat() -> None:
+        failed: type[Exception] | None = None
         while True:
             try:
                 recorder.look()
-            except Exception:
-                _logger.exception("The gauges of this process could not be read.")
-            threading.Event().wait(_INTERVAL)
+            except Exception as error:  # the next look may succeed
+                if failed is not type(error):
+                    _logger.exception("The gauges of this process could not be read.")
+                failed = type(error)
+            else:
+                failed = None
+            time.sleep(_INTERVAL)
 
     threading.Thread(target=repeat, name="gauges", daemon=True).start()
