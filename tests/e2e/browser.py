@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.tools import do_without
+
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext
 
@@ -40,7 +42,7 @@ def opened(*arguments: str) -> Iterator[BrowserContext]:
     if program is None:
         pytest.skip("Chromium is not installed; Debian's package is chromium")
     if find_spec("playwright") is None:
-        pytest.skip("Playwright, which controls Chromium, is not installed")
+        do_without("Playwright, which controls Chromium, is not installed")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

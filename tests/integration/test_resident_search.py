@@ -12,8 +12,6 @@ from facedex.store.store_errors import CollectionNotFound, ModelMismatch
 from tests.integration.galleries import index, make, unit_vectors
 from tests.integration.residents import SIZE, answers, fill, find, near, warm
 
-pytest.importorskip("faiss")
-
 
 def test_memory_and_sql_give_the_same_answers(
     database: Database, resident_database: Database

@@ -15,7 +15,6 @@ from threading import Thread
 from typing import Any
 
 import numpy as np
-import pytest
 
 from facedex.store import collections, search
 from facedex.store.collections import Collection
@@ -24,8 +23,6 @@ from facedex.store.residents import Residents
 from tests.integration import storm_writer
 from tests.integration.galleries import Vectors, make
 from tests.integration.storm_writer import PEOPLE, photo, unit_vectors
-
-pytest.importorskip("faiss")
 
 SECONDS = 8.0
 

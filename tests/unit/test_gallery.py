@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -13,8 +12,6 @@ from numpy.typing import NDArray
 from facedex.gallery.coding import Coder, Codes
 from facedex.gallery.resident import Candidates, Resident, memory_of
 from facedex.gallery.scanning import SEGMENT, Ids
-
-pytest.importorskip("faiss")
 
 Vectors = NDArray[np.float32]
 MOST = 10**6

@@ -10,8 +10,6 @@ from facedex.gallery import batches
 from facedex.gallery.resident import Candidates, Resident
 from tests.unit.test_gallery import KINDS, MOST, check, gallery, ids_of
 
-pytest.importorskip("faiss")
-
 
 @pytest.mark.parametrize("signed", [True, False])
 def test_the_graphs_are_those_of_the_onnx_package(signed: bool) -> None:
