@@ -128,20 +128,20 @@ class Observed:
         """Return a client, each with connections of its own."""
         return client(self.server, self.key, service)
 
-    def text(self, **headers: str) -> str:
+    def text(self, *, patience: float = PATIENCE, **headers: str) -> str:
         """Return the metrics as text."""
         # On a connection of its own: another process may answer each scrape.
         answer = requests.get(
             f"{self.server.url}/metrics",
             headers={"Authorization": f"Bearer {self.token}", **headers},
-            timeout=PATIENCE,
+            timeout=patience,
         )
         assert answer.status_code == 200, answer.text
         return answer.text
 
-    def scrape(self) -> Scrape:
+    def scrape(self, *, patience: float = PATIENCE) -> Scrape:
         """Return the metrics."""
-        return parse(self.text())
+        return parse(self.text(patience=patience))
 
 
 @contextmanager
