@@ -207,6 +207,7 @@ def test_both_formats_have_every_metric_once_and_no_others(observed: Observed) -
 
 def test_a_locked_database_does_not_fail_a_scrape(observed: Observed) -> None:
     url = Postgres(observed.server.directory).url
+    observed.client().list_collections()
     with psycopg.connect(url) as connection:
         connection.execute("LOCK TABLE video_jobs IN ACCESS EXCLUSIVE MODE")
         found = observed.scrape(patience=10)  # as long as Prometheus waits
