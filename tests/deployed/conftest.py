@@ -12,6 +12,19 @@ from infra.packages import Target
 from tests.deployed.account import Account, Stack
 from tests.deployed.starting import newest_target, started
 
+# The lines of the summary about the memory of functions.
+MEASURED = pytest.StashKey[list[str]]()
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Print the memory and the first invocations of the functions that ran in the emulator."""
+    if lines := config.stash.get(MEASURED, None):
+        terminalreporter.section("functions in the emulator")
+        for line in lines:
+            terminalreporter.line(line)
+
 
 @pytest.fixture(scope="session")
 def target() -> Target:

@@ -126,6 +126,12 @@ class Emulator:
         self.stop()
         raise AssertionError(f"MiniStack did not start: {self.log()}")
 
+    @property
+    def pid(self) -> int:
+        """The id of the process whose descendants run the functions."""
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self) -> None:
         """End the emulator and everything that it started."""
         if self._process is not None:
