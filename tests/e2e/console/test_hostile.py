@@ -149,7 +149,9 @@ def test_a_page_of_another_site_cannot_frame_the_console(
             f"{server.url}/console/",
         )
         frame = page.frames[1]
-        while not frame.url:  # until Playwright has heard of it too
+        for _ in range(400):  # until Playwright has heard of it too
+            if frame.url:
+                break
             page.wait_for_timeout(50)
         # Chromium's own page, which says that the server refused.
         assert frame.url.startswith("chrome-error:")
