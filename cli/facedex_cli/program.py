@@ -27,8 +27,8 @@ def main() -> None:
     facedex demo    index two portraits and find them in altered copies
     facedex up      start the server for any AWS SDK or the AWS CLI
 
-    The first start downloads the default model pack, which takes about 8 MB on disk. Nothing is
-    uploaded, and no image is ever stored.
+    The first start downloads the default model pack and the attributes pack, which take about
+    26 MB on disk. Nothing is uploaded, and no image is ever stored.
     """
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import requests
 from PIL import Image
+
+from tests.conftest import client_of
 
 
 def run(directory: Path, output: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -70,6 +74,37 @@ def test_the_demo_finds_every_person_and_can_be_repeated(
             assert picture.format == "PNG"
             assert min(picture.size) > 1000
         output.unlink()
+
+
+def test_the_server_of_the_demo_measures_attributes_and_counts(
+    tmp_path: Path,
+    pack_directory: Path,
+    attributes_directory: Path,
+    portraits: dict[str, bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert pack_directory.parent == attributes_directory.parent
+    monkeypatch.setenv("FACEDEX_MODELS", str(pack_directory.parent))
+    command = ["demo", "--port=0", f"--data-dir={tmp_path / 'data'}"]
+    with subprocess.Popen(
+        [Path(sys.executable).with_name("facedex"), *command, f"--output={tmp_path / 'out.png'}"],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as demo:
+        assert demo.stdout is not None
+        try:
+            lines = (re.match(r"ready (http://\S+)", line) for line in demo.stdout)
+            url = next(found[1] for found in lines if found)
+            answer = client_of(url, "rekognition").detect_faces(
+                Image={"Bytes": portraits["eileen"]}, Attributes=["ALL"]
+            )
+            (face,) = answer["FaceDetails"]
+            assert len(face["Landmarks"]) == 30
+            assert face["Gender"]["Value"] == "Female"
+            assert "facedex_requests_total" in requests.get(f"{url}/metrics", timeout=10).text
+        finally:
+            demo.send_signal(signal.SIGINT)
+    assert demo.returncode == 0
 
 
 def test_a_file_that_is_not_an_image_is_named(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import boto3
@@ -47,6 +48,8 @@ def demo(options: Options, image: Path | None, output: Path, leave: bool) -> Non
     go through boto3 and HTTP, as yours will. The server keeps running afterwards.
     """
     photo = _read_photo(image) if image else None
+    # The server that stays answers what the one of ``facedex up`` does.
+    options = replace(options, attributes=not leave, metrics=not leave)
     with session(options) as machine:
         with progress_bar() as report:
             pictures = portraits.fetch(report)
