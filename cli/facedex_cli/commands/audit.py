@@ -194,8 +194,8 @@ def _show(found: Verified) -> None:
         click.echo(f"{found.waiting} newer rows are not chained yet", err=True)
     if found.gaps:
         click.echo(
-            f"The file is a selection: it lacks rows in {found.gaps} places, which cannot be"
-            " verified.",
+            f"The file is a selection: it lacks rows in {found.gaps}"
+            f" {'place' if found.gaps == 1 else 'places'}, which cannot be verified.",
             err=True,
         )
 

@@ -18,7 +18,12 @@ from facedex_cli.commands import where
 from facedex_cli.commands.interrupting import INTERRUPTED, interruption
 from facedex_cli.commands.keys import on_database
 from facedex_cli.commands.models import progress_bar
-from facedex_cli.commands.stored import find_collection, in_region, plain_errors
+from facedex_cli.commands.stored import (
+    find_collection,
+    in_region,
+    plain_errors,
+    require_database,
+)
 from facedex_cli.importing.display import progress
 from facedex_cli.importing.photos import Source
 from facedex_cli.upgrading import display
@@ -63,6 +68,7 @@ def list_collections(
 
     A collection is outdated if its pack, or the version of its pack, is not the default one.
     """
+    data_dir = require_database(data_dir, database_url)
     with plain_errors():
         default = pack, model_version(pack)
         with (
@@ -137,6 +143,7 @@ def upgrade(
     --delete-missing, such faces are deleted instead, but none while a photo or a folder cannot be
     read.
     """
+    data_dir = require_database(data_dir, database_url)
     with plain_errors(), interruption() as interrupted:
         photos = open_source(source)
         loaded = load(pack, progress_bar)
@@ -180,6 +187,7 @@ def abandon(
     The collection keeps its current pack. While an upgrade is unfinished, newly indexed photos are
     processed with both packs.
     """
+    data_dir = require_database(data_dir, database_url)
     with plain_errors(), opened(data_dir, database_url) as whole:
         database = in_region(whole, region, data_dir)
         collection = find_collection(database, collection_id)

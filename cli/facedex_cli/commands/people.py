@@ -18,7 +18,12 @@ from facedex.store.faces import StoredFace
 from facedex.workflows.people import Group, Grouping, group_faces
 from facedex_cli.commands import where
 from facedex_cli.commands.keys import on_database
-from facedex_cli.commands.stored import find_collection, in_region, plain_errors
+from facedex_cli.commands.stored import (
+    find_collection,
+    in_region,
+    plain_errors,
+    require_database,
+)
 from facedex_cli.upgrading.new_pack import shelf
 from facedex_local.postgres.database import opened
 
@@ -76,6 +81,7 @@ def group(
     Every face is compared with every other, which takes seconds for ten thousand faces and about a
     minute for a hundred thousand.
     """
+    data_dir = require_database(data_dir, database_url)
     with plain_errors(), opened(data_dir, database_url) as whole:
         database = in_region(whole, region, data_dir)
         collection = find_collection(database, collection_id)
@@ -130,7 +136,8 @@ def _print(found: Grouping, most: int) -> None:
     rest = len(found.groups) - most
     if rest > 0:
         print(f"and {rest:,} further groups; --most shows more.", file=sys.stderr)
-    print(f"{len(found.groups):,} groups among {found.compared:,} faces")
+    word = "group" if len(found.groups) == 1 else "groups"
+    print(f"{len(found.groups):,} {word} among {found.compared:,} faces")
 
 
 def _name(face: StoredFace) -> str:
