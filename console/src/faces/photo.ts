@@ -1,3 +1,5 @@
+import { t } from "../i18n";
+
 /** The largest image in a request, in bytes. */
 const LIMIT = 5 * 1024 * 1024;
 /** The longer side of a photo that was too large, in pixels. More adds little to a face. */
@@ -13,7 +15,9 @@ export async function bytesOf(file: Blob): Promise<Uint8Array> {
   if (file.size <= LIMIT && ["image/jpeg", "image/png"].includes(file.type)) {
     return new Uint8Array(await file.arrayBuffer());
   }
-  const picture = await createImageBitmap(file);
+  const picture = await createImageBitmap(file).catch(() => {
+    throw new Error(t("error.imageFormat")); // the browser's own words name no remedy
+  });
   try {
     const scale = Math.min(1, SIDE / Math.max(picture.width, picture.height));
     return await jpegOf(picture, picture.width * scale, picture.height * scale);

@@ -30,10 +30,12 @@ def test_a_collection_from_its_first_photo_to_its_end(
     page.get_by_role("tab", name="Add photos").click()
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"not a picture")
-    page.set_input_files("input[type=file]", [*photos.values(), broken])
-    page.get_by_text(f"{len(photos) + 1} of {len(photos) + 1} photos").wait_for()
+    notes = tmp_path / "notes.txt"  # the browser itself refuses this one, the server the other
+    notes.write_text("not a picture either")
+    page.set_input_files("input[type=file]", [*photos.values(), broken, notes])
+    page.get_by_text(f"{len(photos) + 2} of {len(photos) + 2} photos").wait_for()
     shoot("photos-added")
-    assert page.get_by_text("This browser cannot read the file").count() == 1
+    assert page.get_by_text("This browser cannot read the file").count() == 2
     records = rekognition.list_faces(CollectionId="crew")["Faces"]
     assert {each["ExternalImageId"] for each in records} == set(photos)
 
