@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from facedex.gallery.coding import Coder, Codes
+from facedex.gallery.coding import NORM, Coder, Codes
 from facedex.gallery.resident import Candidates, Resident, memory_of
 from facedex.gallery.scanning import SEGMENT, Ids
 
@@ -146,6 +146,7 @@ def test_bounds_hold_for_probes_in_the_direction_of_the_error(
     coder = Coder(vectors)
     codes = coder.encode(vectors)
     assert not codes.outliers.any()
+    none = np.zeros(200, np.int64)
     error = vectors - decoded(coder, codes)
     heads = codes.heads.astype(np.float64) - 128
     # The error of the whole code, of the head alone, and a probe like a face with some of it.
@@ -156,12 +157,14 @@ def test_bounds_hold_for_probes_in_the_direction_of_the_error(
         length = np.linalg.norm(direction)
         probe = share * vectors[-1] + sign * (1 - share) * direction / max(float(length), 1e-9)
         probe = halves(probe)
-        question = coder.question(probe)
+        asked = coder.questions(probe[None])
         scores = vectors.astype(np.float64) @ probe.astype(np.float64)
-        assert (question.offset + question.step * (heads @ question.head) >= scores).all()
-        estimates = question.base_exact + heads @ question.head_exact
-        estimates += codes.tails.astype(np.float64) @ question.tail
-        assert (np.abs(estimates - scores) <= question.error_exact).all()
+        bounds = asked.offset + asked.step * (heads @ asked.heads)[:, 0]
+        assert (bounds >= scores).all()
+        closer = asked.closer_bounds(none, bounds, codes.heads[:, NORM], codes.tails)
+        assert (closer >= scores).all()
+        estimates = asked.estimates(none, codes.heads, codes.tails)
+        assert (np.abs(estimates - scores) <= asked.error).all()
 
 
 @settings(max_examples=25)
@@ -193,8 +196,9 @@ def test_several_probes_have_the_candidates_of_each_alone() -> None:
         (alone,) = resident.search([probe], limit=10, min_score=0.1, most=MOST)
         assert found is not None
         assert alone is not None
-        assert found.floor == alone.floor
-        assert np.array_equal(found.ids, alone.ids)
+        # Sums of single precision differ with their order.
+        assert abs(found.floor - alone.floor) < 1e-6
+        assert {*map(tuple, found.ids.tolist())} == {*map(tuple, alone.ids.tolist())}
 
 
 def test_more_candidates_than_allowed_are_none() -> None:

@@ -1,68 +1,157 @@
-"""The choice of candidates among the rows that a scan has found."""
+"""The candidates of a gallery: the vectors that may be among the best of each question."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facedex.gallery.coding import Question
-from facedex.gallery.scanning import Ids, Nearest, Segment
+from facedex.gallery.coding import Questions
+from facedex.gallery.scanning import Ids, Segment, run_on_all, scan
+from facedex.gallery.selecting import (
+    FIRST,
+    Chosen,
+    Floats,
+    Pairs,
+    estimate,
+    first_floors,
+    reached,
+    refine,
+    select,
+)
 
-# The best rows of a scan give a first floor if there are many more than these.
+# Rows that FAISS returns of each segment: some, and more for each match that is wanted.
+_DEPTH: Final = 64
+_DEPTH_PER_MATCH: Final = 16
+# The best rows by their bounds, for each match that is wanted and besides, give a first floor.
 _SPARE: Final = 16
-_ENOUGH: Final = 16
+# With more pairs than this for each candidate allowed, reading further segments is of no use.
+_HOPELESS: Final = 20
 
 
-def choose(
-    question: Question,
-    limit: int | None,
-    min_score: float,
-    segments: Sequence[Segment],
-    found: Sequence[Nearest],
-) -> tuple[float, Ids]:
-    """Return the score that the best vectors reach, and the ids of all that may reach it.
+class Choice:
+    """The best pairs so far, and the floor of each question: vectors below it cannot be wanted.
 
     Args:
-        found: the rows of each segment with the best bounds.
+        limit: number of best vectors wanted; None for all.
+        min_score: minimum score of a vector.
+        most: maximum number of candidates of a question.
+
+    Attributes:
+        floors: (p,) scores; infinite for a question with too many candidates.
     """
-    floor = min_score
-    bounds = [
-        question.offset + question.step * products.astype(np.float64) for products, _ in found
-    ]
-    if limit is not None and sum(map(len, bounds)) > _ENOUGH * (limit + _SPARE):
-        # A first floor from those with the best bounds saves estimates of most of the others.
-        best = np.partition(np.concatenate(bounds), -2 * (limit + _SPARE))[-2 * (limit + _SPARE)]
-        some = _estimate(question, segments, found, bounds, best)
-        floor = max(floor, _reached(question, limit, np.concatenate([each for each, _ in some])))
-    pairs = _estimate(question, segments, found, bounds, floor)
-    estimate = np.concatenate([each for each, _ in pairs])
-    if limit is not None:
-        floor = max(floor, _reached(question, limit, estimate))
-    chosen = estimate + question.error_exact >= floor
-    return floor, np.concatenate([ids for _, ids in pairs])[chosen]
+
+    def __init__(
+        self, questions: Questions, limit: int | None, min_score: float, most: int
+    ) -> None:
+        self._questions, self._limit, self._most = questions, limit, most
+        self.floors: Floats = np.full(len(questions.offset), min_score)
+        self._numbers: NDArray[np.int64] = np.zeros(0, np.int64)
+        self._estimates: Floats = np.zeros(0)
+        self._ids: Ids = np.zeros((0, 2), np.uint64)
+
+    def raise_floors(self, floors: Floats) -> None:
+        """Raise floors to scores that enough vectors are known to reach."""
+        self.floors = np.maximum(self.floors, floors)
+
+    def add(self, found: Sequence[Chosen]) -> None:
+        """Add pairs of further segments, and leave out those that a higher floor excludes."""
+        if not all(each.complete for each in found):
+            self.floors = np.full_like(self.floors, np.inf)
+        numbers = np.concatenate([self._numbers, *(each.numbers for each in found)])
+        estimates = np.concatenate([self._estimates, *(each.estimates for each in found)])
+        ids = np.concatenate([self._ids, *(each.ids for each in found)])
+        order = np.lexsort((-estimates, numbers))
+        numbers, estimates, ids = numbers[order], estimates[order], ids[order]
+        starts = np.searchsorted(numbers, np.arange(len(self.floors) + 1))
+        counts = np.diff(starts)
+        if self._limit is not None:
+            enough = counts >= self._limit
+            worst = estimates[starts[:-1][enough] + self._limit - 1]
+            self.floors[enough] = np.maximum(
+                self.floors[enough], worst - self._questions.error[enough]
+            )
+        allowed = self._most if self._limit is None else _HOPELESS * self._most
+        self.floors[counts > allowed] = np.inf
+        keep = estimates + self._questions.error[numbers] >= self.floors[numbers]
+        self._numbers, self._estimates, self._ids = numbers[keep], estimates[keep], ids[keep]
+
+    def results(self) -> list[tuple[float, Ids] | None]:
+        """Return the floor and the candidates of each question; None if there are too many."""
+        ends = np.searchsorted(self._numbers, np.arange(1, len(self.floors)))
+        return [
+            None if (np.isinf(floor) and floor > 0) or len(ids) > self._most else (floor, ids)
+            for floor, ids in zip(self.floors.tolist(), np.split(self._ids, ends), strict=True)
+        ]
 
 
-def _estimate(
-    question: Question,
+def depth(limit: int) -> int:
+    """Return the number of rows that FAISS returns of each segment."""
+    return _DEPTH + _DEPTH_PER_MATCH * limit
+
+
+def choose_in_waves(
     segments: Sequence[Segment],
-    found: Sequence[Nearest],
-    bounds: Sequence[NDArray[np.float64]],
-    floor: float,
-) -> list[tuple[NDArray[np.float64], Ids]]:
-    """Return the estimates and ids of the rows of each segment whose bound is high enough."""
-    pairs = []
-    for segment, (_, rows), bound in zip(segments, found, bounds, strict=True):
-        some = rows[bound >= floor]
-        some = some[segment.alive[some]]
-        pairs.append((segment.estimates(question, some), segment.ids[some]))
-    return pairs
+    questions: Questions,
+    limit: int | None,
+    min_score: float,
+    most: int,
+) -> Choice:
+    """Choose by matrix products, for many questions or many matches.
+
+    What is found in some segments raises the floors for the next, of which there are twice as many.
+    """
+    choice = Choice(questions, limit, min_score, most)
+    one, rest = segments[0], segments[1:]
+    if limit is not None:
+        choice.raise_floors(first_floors(one, questions, limit, min_score))
+    first, last = 0, FIRST
+    while first < one.used:
+        choice.add([select(one, questions, choice.floors, first, last)])
+        first, last = last, 2 * last
+    size = 1
+    while rest:
+        choice.add(
+            run_on_all(rest[:size], partial(select, questions=questions, floors=choice.floors))
+        )
+        rest, size = rest[size:], 2 * size
+    return choice
 
 
-def _reached(question: Question, limit: int, estimate: NDArray[np.float64]) -> float:
-    """Return a score that ``limit`` vectors reach: the lowest of their lower bounds."""
-    if len(estimate) < limit:
-        return -np.inf
-    return float(np.partition(estimate, -limit)[-limit]) - question.error_exact
+def choose_nearest(
+    segments: Sequence[Segment], questions: Questions, limit: int, min_score: float, most: int
+) -> Choice:
+    """Choose by FAISS, which is the fastest for one question and few matches.
+
+    It returns the best rows of each segment. Where all of these may be wanted, there may be more,
+    and the segment is searched by a matrix product.
+    """
+    choice = Choice(questions, limit, min_score, most)
+    nearest = scan(segments, questions.heads.T.astype(np.float32), depth(limit))
+    found = np.concatenate([products[0] for products, _ in nearest])
+    pairs = Pairs(
+        segments,
+        np.cumsum([rows.shape[1] for _, rows in nearest]).tolist(),
+        np.zeros(len(found), np.int64),
+        np.concatenate([rows[0] for _, rows in nearest]),
+    )
+    bounds = questions.bounds(pairs.numbers, found)
+    some = 2 * (limit + _SPARE)
+    if len(found) > 2 * some:
+        # A first floor from the best bounds leaves fewer codes to be read.
+        best = pairs.where(bounds >= np.partition(bounds, -some)[-some])
+        estimates = estimate(best, questions)
+        estimates[~best.read(lambda each, rows: each.alive[rows])] = -np.inf
+        choice.raise_floors(reached(estimates[None], limit) - questions.error)
+    counts = np.array([rows.shape[1] for _, rows in nearest])
+    worst = bounds[np.cumsum(counts) - 1]
+    more = (counts < [segment.used for segment in segments]) & (worst >= choice.floors[0])
+    whole = np.repeat(~more, counts)
+    choice.add([refine(pairs.where(whole), questions, choice.floors, found[whole])])
+    if more.any():
+        full = [segments[number] for number in np.flatnonzero(more).tolist()]
+        choice.add(run_on_all(full, partial(select, questions=questions, floors=choice.floors)))
+    return choice

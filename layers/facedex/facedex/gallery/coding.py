@@ -26,7 +26,7 @@ _LARGEST: Final = 127
 _ALIGNMENT: Final = 16
 # Bytes of a head: the coordinate along the mean in three bytes, of which two are added and one is
 # finer, the norm of the tail, and one byte for each further axis.
-_COARSE, _COARSE_TOO, _FINE, _NORM, _FIRST = range(5)
+_COARSE, _COARSE_TOO, _FINE, NORM, _FIRST = range(5)
 HEAD: Final = 128  # at most
 _NORM_ZERO: Final = -126  # the byte of norm 0; -127 marks a removed row
 _NORM_STEPS: Final = _LARGEST - _NORM_ZERO
@@ -58,28 +58,81 @@ class Codes:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """A probe, prepared for comparison with codes.
+class Questions:
+    """Probes, prepared for comparison with codes.
 
     The upper bound of a score is ``offset + step * (head · code)``, with the signed bytes of the
     code.
 
     Attributes:
-        head: (h,) float32 whole numbers, from -127 to 127. FAISS uses 8-bit instructions where the
-            processor has them, and would truncate other numbers there.
-        step, offset: of the upper bound.
-        head_exact, tail: (h,) and (t,) float32, of the estimate that uses head and tail.
-        base_exact: of the estimate.
-        error_exact: the largest difference between the estimate and the true score.
+        heads: (h, p) int8, from -127 to 127.
+        step, offset: (p,) of the upper bounds.
+        norm_step, norm_base: (p,) what the norm of the tail adds to the upper bound:
+            ``norm_step * byte + norm_base``.
+        heads_exact, tails: (p, h) and (p, t) float32, of the estimates that use head and tail.
+        base: (p,) of the estimates.
+        error: (p,) the largest differences between an estimate and the true score.
+        tail_error: (p,) the part of it that is due to the tail.
     """
 
-    head: Vectors
-    step: float
-    offset: float
-    head_exact: Vectors
-    tail: Vectors
-    base_exact: float
-    error_exact: float
+    heads: NDArray[np.int8]
+    step: NDArray[np.float64]
+    offset: NDArray[np.float64]
+    norm_step: NDArray[np.float64]
+    norm_base: NDArray[np.float64]
+    heads_exact: Vectors
+    tails: Vectors
+    base: NDArray[np.float64]
+    error: NDArray[np.float64]
+    tail_error: NDArray[np.float64]
+
+    def bounds(
+        self, numbers: NDArray[np.int64], products: NDArray[np.int32] | Vectors
+    ) -> NDArray[np.float64]:
+        """Return upper bounds of scores, (n,).
+
+        Args:
+            numbers: (n,) numbers of questions.
+            products: (n,) products of their heads with those of codes.
+        """
+        bounds: NDArray[np.float64] = self.offset[numbers] + self.step[numbers] * products
+        return bounds
+
+    def closer_bounds(
+        self,
+        numbers: NDArray[np.int64],
+        bounds: NDArray[np.float64],
+        norms: NDArray[np.uint8],
+        tails: NDArray[np.int8],
+    ) -> NDArray[np.float64]:
+        """Return upper bounds of scores that know the tails, (n,).
+
+        Args:
+            numbers: (n,) numbers of questions.
+            bounds: (n,) upper bounds that know the norms of the tails.
+            norms: (n,) these norms, as in the heads.
+            tails: (n, t).
+        """
+        steps = norms.astype(np.float64) - OFFSET
+        exact = _inner(tails.astype(np.float32), self.tails, numbers) + self.tail_error[numbers]
+        known = self.norm_base[numbers] + self.norm_step[numbers] * steps
+        closer: NDArray[np.float64] = bounds - known + exact
+        return closer
+
+    def estimates(
+        self, numbers: NDArray[np.int64], heads: NDArray[np.uint8], tails: NDArray[np.int8]
+    ) -> NDArray[np.float64]:
+        """Return estimates of scores, (n,).
+
+        Args:
+            numbers: (n,) numbers of questions.
+            heads, tails: (n, h) and (n, t), the codes.
+        """
+        signed = heads.astype(np.float32) - np.float32(OFFSET)
+        near = _inner(signed, self.heads_exact, numbers)
+        near += _inner(tails.astype(np.float32), self.tails, numbers)
+        estimates: NDArray[np.float64] = self.base[numbers] + near
+        return estimates
 
 
 class Coder:
@@ -135,42 +188,45 @@ class Coder:
     def removed(self) -> NDArray[np.uint8]:
         """Return the head of a row without a vector: its bound is far below that of a face."""
         head = np.full(self.head, OFFSET, np.uint8)
-        head[[_COARSE, _COARSE_TOO, _NORM]] = OFFSET - _LARGEST
+        head[[_COARSE, _COARSE_TOO, NORM]] = OFFSET - _LARGEST
         return head
 
-    def question(self, probe: Vectors) -> Question:
-        """Return a (d,) probe, rounded to half precision as Postgres reads it, for comparison."""
-        q = probe.astype(np.float16).astype(np.float64)
-        g = q @ self._basis.astype(np.float64)
-        base = float(q @ self._mean.astype(np.float64))
-        beyond = float(np.linalg.norm(g[self._axes :]))
-        head = np.zeros(self.head)
-        head[_COARSE] = head[_COARSE_TOO] = g[0] * self._scales[0]
-        head[_FINE] = head[_COARSE] / _FINE_STEPS
+    def questions(self, probes: Vectors) -> Questions:
+        """Return (p, d) probes, rounded to half precision as Postgres reads them."""
+        q = probes.astype(np.float16).astype(np.float64)
+        g = np.einsum("pi,ij->pj", q, self._basis.astype(np.float64))
+        base = q @ self._mean.astype(np.float64)
+        beyond = np.linalg.norm(g[:, self._axes :], axis=1)
+        heads = np.zeros((len(q), self.head))
+        heads[:, _COARSE] = heads[:, _COARSE_TOO] = g[:, 0] * self._scales[0]
+        heads[:, _FINE] = heads[:, _COARSE] / _FINE_STEPS
         inner = slice(_FIRST, _FIRST + self._axes - 1)
-        head[inner] = g[1 : self._axes] * self._scales[1 : self._axes]
-        bounded = head.copy()
-        bounded[_NORM] = beyond * self._norm_scale
+        heads[:, inner] = g[:, 1 : self._axes] * self._scales[1 : self._axes]
+        bounded = heads.copy()
+        bounded[:, NORM] = beyond * self._norm_scale
         # What adding in single precision may lose, here, in the scan and in Postgres: half a unit
         # in the last place for each term, and as much again.
         rounding = (self.dimension + self.head) * 2.0**-22
-        slack = rounding * float(np.linalg.norm(q)) * self._longest
         error = (
-            abs(float(g[0])) * self._along
-            + float(np.linalg.norm(g[1 : self._axes])) * self._across
-            + slack
+            np.abs(g[:, 0]) * self._along
+            + np.linalg.norm(g[:, 1 : self._axes], axis=1) * self._across
+            + rounding * np.linalg.norm(q, axis=1) * self._longest
         )
-        step = max(float(np.abs(bounded).max()), 1e-30) / _LARGEST
-        whole = np.rint(bounded / step)
-        lost = float(np.linalg.norm(bounded - step * whole)) * self._largest_head
-        return Question(
-            head=whole.astype(np.float32),
+        step = np.maximum(np.abs(bounded).max(axis=1), 1e-30) / _LARGEST
+        whole = np.rint(bounded / step[:, None])
+        lost = np.linalg.norm(bounded - step[:, None] * whole, axis=1) * self._largest_head
+        norm_base = -bounded[:, NORM] * _NORM_ZERO
+        return Questions(
+            heads=np.ascontiguousarray(whole.astype(np.int8).T),
             step=step,
-            offset=base - float(bounded[_NORM]) * _NORM_ZERO + error + lost,
-            head_exact=head.astype(np.float32),
-            tail=(g[self._axes :] * self._scales[self._axes :]).astype(np.float32),
-            base_exact=base,
-            error_exact=error + beyond * self._behind,
+            offset=base + norm_base + error + lost,
+            norm_step=step * whole[:, NORM],
+            norm_base=norm_base,
+            heads_exact=heads.astype(np.float32),
+            tails=(g[:, self._axes :] * self._scales[self._axes :]).astype(np.float32),
+            base=base,
+            error=error + beyond * self._behind,
+            tail_error=beyond * self._behind,
         )
 
     def _rotate(self, vectors: Vectors) -> Vectors:
@@ -190,7 +246,7 @@ class Coder:
         rest = (z[:, 0] - steps[:, 0] * self._scales[0]) * (_FINE_STEPS / self._scales[0])
         heads[:, _FINE] = np.clip(np.rint(rest), -_LARGEST, _LARGEST)
         rounded_up = np.ceil(norms * np.float32(1 + 1e-5) / self._norm_scale) + _NORM_ZERO
-        heads[:, _NORM] = np.minimum(rounded_up, _LARGEST)
+        heads[:, NORM] = np.minimum(rounded_up, _LARGEST)
         heads[:, _FIRST : _FIRST + self._axes - 1] = steps[:, 1 : self._axes]
         tails: NDArray[np.int8] = steps[:, self._axes :].astype(np.int8)
         return heads, tails, norms
@@ -210,6 +266,17 @@ class Coder:
         behind = np.linalg.norm(z[:, self._axes :] - tails * scales[self._axes :], axis=1)
         beyond = norms * np.float32(1 + 1e-5) > self._norm_scale * _NORM_STEPS
         return along, across, behind, beyond
+
+
+def _inner(codes: Vectors, vectors: Vectors, numbers: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the inner product of each code with the vector of its number, (n,)."""
+    # einsum has no threads: those of a BLAS wait for a further product at the cost of a processor.
+    if len(vectors) == 1:
+        found = np.einsum("ij,j->i", codes, vectors[0])
+    else:
+        found = np.einsum("ij,ij->i", codes, vectors[numbers])
+    exact: NDArray[np.float64] = found.astype(np.float64)
+    return exact
 
 
 def _lengths(heads: NDArray[np.int8]) -> Vectors:

@@ -8,22 +8,14 @@ from typing import Final
 
 import numpy as np
 
-from facedex.gallery.batches import scan_above
-from facedex.gallery.choosing import choose
-from facedex.gallery.coding import HEAD, Coder, Codes, Question, Vectors
-from facedex.gallery.scanning import SEGMENT, Ids, Nearest, Segment, scan
+from facedex.gallery.choosing import choose_in_waves, choose_nearest
+from facedex.gallery.coding import HEAD, Coder, Codes, Vectors
+from facedex.gallery.scanning import SEGMENT, Ids, Segment
 
-# Rows that the first scan returns for each probe, in all segments together, until it is known how
-# many are needed; at least and at most this many in each segment.
-_FIRST_DEPTH: Final = 1024
-_LEAST_DEPTH: Final = 16
-_MOST_DEPTH: Final = 8192
-# Probes and matches with which a scan of all probes together is faster.
-_MANY: Final = 8
-_MOST_BATCHED: Final = 1000
-# A quarter more than were needed before.
-_RESERVE: Final = 1.25
-_DEEPER: Final = 4
+# FAISS is faster for at most this many probes and matches, and in at most so many segments.
+_MOST_PROBES: Final = 3
+_MOST_MATCHES: Final = 100
+_MOST_SEGMENTS: Final = 64
 # More outliers than this make every search slow.
 _MOST_OUTLIERS: Final = 256
 _SMALLEST: Final = 1024  # rows of a segment
@@ -68,8 +60,6 @@ class Resident:
         # Replaced, never changed, so that a search can use the one that it has read.
         self._segments: tuple[Segment, ...] = ()
         self.outliers: dict[tuple[int, int], None] = {}
-        # The depth that recent searches needed, by the order of magnitude of their limits.
-        self._depths: dict[int, float] = {}
 
     @property
     def nbytes(self) -> int:
@@ -145,80 +135,33 @@ class Resident:
         Returns:
             For each probe its candidates, or None if there are too many for a comparison.
         """
-        questions = [self.coder.question(probe) for probe in probes]
         segments = self._segments
         if not self.usable:
-            return [None for _ in questions]
+            return [None for _ in probes]
         if not segments:
-            return [Candidates(self._outlier_ids(), min_score) for _ in questions]
-        if len(questions) >= _MANY and limit is not None and limit <= _MOST_BATCHED:
-            batch = scan_above(segments, questions, limit, min_score)
-            if batch is not None:
-                return [
-                    self._select(question, limit, min_score, most, segments, nearest, None)
-                    for question, nearest in zip(questions, batch, strict=True)
-                ]
-        known = self._depths.get((limit or 0).bit_length(), _FIRST_DEPTH / len(segments))
-        depth = min(max(_LEAST_DEPTH, int(_RESERVE * known)), _MOST_DEPTH)
-        found = scan(segments, np.stack([question.head for question in questions]), depth)
-        return [
-            self._select(
-                question, limit, min_score, most, segments, _of_probe(found, number), depth
-            )
-            for number, question in enumerate(questions)
-        ]
-
-    def _select(
-        self,
-        question: Question,
-        limit: int | None,
-        min_score: float,
-        most: int,
-        segments: tuple[Segment, ...],
-        found: list[Nearest],
-        depth: int | None,
-    ) -> Candidates | None:
-        """Return the candidates of one probe, after deeper scans of segments that need them.
-
-        Args:
-            depth: maximum number of rows that were found in a segment; None if all were found.
-        """
-        while True:
-            floor, chosen = choose(question, limit, min_score, segments, found)
-            if depth is None:
-                break
-            deeper = [
-                number
-                for number, (products, _) in enumerate(found)
-                if len(products) < segments[number].used
-                and question.offset + question.step * float(products[-1]) >= floor
+            return [Candidates(self._outlier_ids(), min_score) for _ in probes]
+        asked = np.stack(probes)
+        if (
+            limit is None
+            or limit > _MOST_MATCHES
+            or len(probes) > _MOST_PROBES
+            or len(segments) > _MOST_SEGMENTS
+        ):
+            together = self.coder.questions(asked)
+            choices = [choose_in_waves(segments, together, limit, min_score, most)]
+        else:
+            choices = [
+                choose_nearest(segments, self.coder.questions(one), limit, min_score, most)
+                for one in asked[:, None]
             ]
-            if not deeper:
-                break
-            if depth >= _MOST_DEPTH:
-                return None
-            depth *= _DEEPER
-            again = scan([segments[number] for number in deeper], question.head[None], depth)
-            for number, nearest in zip(deeper, _of_probe(again, 0), strict=True):
-                found[number] = nearest
-        if depth is not None:
-            self._remember_depth(question, limit, floor, found)
         outliers = self._outlier_ids()
-        if len(chosen) + len(outliers) > most:
-            return None
-        return Candidates(np.concatenate([chosen, outliers]), floor)
-
-    def _remember_depth(
-        self, question: Question, limit: int | None, floor: float, found: Sequence[Nearest]
-    ) -> None:
-        needed = max(
-            int((question.offset + question.step * products >= floor).sum())
-            for products, _ in found
-        )
-        magnitude = (limit or 0).bit_length()
-        known = self._depths.get(magnitude, 0.0)
-        # A single demanding search is forgotten slowly.
-        self._depths[magnitude] = max(needed, known + (needed - known) / 8)
+        return [
+            None
+            if found is None or len(found[1]) + len(outliers) > most
+            else Candidates(np.concatenate([found[1], outliers]), found[0])
+            for choice in choices
+            for found in choice.results()
+        ]
 
     def _keep_outliers(self, ids: Ids) -> None:
         if self.usable:
@@ -261,7 +204,3 @@ def memory_of(vectors: int, dimension: int) -> int:
 def segment_rows(expected: int) -> int:
     """Return the number of rows in each segment of a gallery of that size."""
     return min(SEGMENT, max(_SMALLEST, expected))
-
-
-def _of_probe(found: Sequence[Nearest], number: int) -> list[Nearest]:
-    return [(products[number], rows[number]) for products, rows in found]

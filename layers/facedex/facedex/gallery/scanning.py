@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from facedex.gallery.coding import OFFSET, Coder, Codes, Question
+from facedex.gallery.coding import Coder, Codes
 
 SEGMENT: Final = 65_536  # rows
 # Ids have 16 bytes, as two numbers.
@@ -142,14 +142,6 @@ class Segment:
         """Return the products with the ``count`` best codes for each of (p, h) probes, in order."""
         found: Nearest = self._index.search(heads, min(count, max(1, self.used)))
         return found
-
-    def estimates(self, question: Question, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return estimates of the scores of rows, from head and tail."""
-        heads = self._heads[rows].astype(np.float32) - np.float32(OFFSET)
-        near = heads @ question.head_exact
-        near += self.tails[rows].astype(np.float32) @ question.tail
-        estimates: NDArray[np.float64] = question.base_exact + near.astype(np.float64)
-        return estimates
 
     def _find(self, ids: Ids) -> Iterable[int]:
         if not self.ordered:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from facedex.gallery import batches
+from facedex.gallery import products
 from facedex.gallery.resident import Candidates, Resident
 from tests.unit.test_gallery import KINDS, MOST, check, gallery, ids_of
 
@@ -27,20 +27,20 @@ def test_the_graphs_are_those_of_the_onnx_package(signed: bool) -> None:
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     model.producer_name = ""
-    assert model.SerializeToString() == (batches.SIGNED if signed else batches.UNSIGNED)
+    assert model.SerializeToString() == (products.SIGNED if signed else products.UNSIGNED)
 
 
 @pytest.mark.parametrize("signed", [True, False])
 def test_products_are_exact(signed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    if signed and not batches._signed_is_exact():
+    if signed and not products._signed_is_exact():
         pytest.skip("this processor has no 8-bit dot products")
-    monkeypatch.setattr(batches, "_signed_is_exact", lambda: signed)
+    monkeypatch.setattr(products, "_signed_is_exact", lambda: signed)
     drawn = np.random.default_rng(1)
     heads = drawn.integers(0, 256, (300, 128)).astype(np.uint8)
     probes = drawn.integers(-127, 128, (128, 9)).astype(np.int8)
     heads[0], probes[:, 0] = 255, 127
     expected = (heads.astype(np.int32) - 128) @ probes.astype(np.int32)
-    assert np.array_equal(batches._products(heads, probes), expected)
+    assert np.array_equal(products.products(heads, probes), expected)
 
 
 @pytest.mark.parametrize("kind", KINDS)
