@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from facedex.gallery import products
+from facedex.gallery import products, selecting
 from facedex.gallery.resident import Candidates, Resident
 from tests.unit.test_gallery import KINDS, MOST, check, gallery, ids_of
 
@@ -60,3 +60,32 @@ def test_many_probes_have_the_candidates_of_each(kind: str, limit: int, low: flo
         assert isinstance(alone, Candidates)
         assert found.floor == pytest.approx(alone.floor, rel=1e-5, abs=1e-5)
         assert len(found.ids) == pytest.approx(len(alone.ids), abs=20)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("limit", [1, 10, 300, None])
+def test_probes_have_their_candidates_in_all_segments(kind: str, limit: int | None) -> None:
+    vectors, ids = gallery(kind, 9000, 64, 1), ids_of(9000)
+    resident = Resident(vectors, 1000)
+    resident.load(ids[:1000], vectors[:1000])
+    for start in range(1000, 9000, 800):
+        resident.add(ids[start : start + 800], vectors[start : start + 800])
+    resident.remove(ids[500:600])
+    left, left_ids = (
+        np.delete(vectors, slice(500, 600), axis=0),
+        np.delete(ids, slice(500, 600), axis=0),
+    )
+    probes = [*gallery("random", 5, 64, 2), *vectors[-3:]]
+    for asked in (probes, probes[:1]):
+        found = resident.search(asked, limit=limit, min_score=0.3, most=MOST)
+        for probe, candidates in zip(asked, found, strict=True):
+            check(left, left_ids, probe, limit or len(left), 0.3, candidates)
+
+
+def test_a_gallery_that_matches_whole_is_left_to_postgres(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selecting, "_MOST", 20_000)
+    vectors, ids = gallery("one face", 5000, 64, 1), ids_of(5000)
+    resident = Resident(vectors, 5000)
+    resident.load(ids, vectors)
+    found = resident.search([*vectors[:9]], limit=None, min_score=0.3, most=MOST)
+    assert found == [None] * 9

@@ -37,7 +37,7 @@ _ROOM: Final = 1.25
 _TOLERANCE: Final = 1.1
 _SAMPLE: Final = 8192  # vectors for the principal axes
 # The same for the numbers along the axes.
-_MARGIN: Final = 1.2
+_MARGIN: Final = 1.4
 # The offset of a byte in memory: FAISS's "8-bit direct signed" has unsigned bytes.
 OFFSET: Final = 128
 
