@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
+from uuid import UUID, uuid4
 
 import platformdirs
 from filelock import FileLock, Timeout
@@ -19,10 +20,11 @@ from facedex_local.start_errors import DirectoryInUse, DirectoryUnusable
 
 _LOCK: Final = "lock"
 _HOLDER: Final = "running.json"
+_ID: Final = "server.id"
 # Files and folders of a data directory.
 _OURS: Final = frozenset(
     (
-        *(_LOCK, _HOLDER, f"{_HOLDER}.new", "keys.secret"),
+        *(_LOCK, _HOLDER, f"{_HOLDER}.new", "keys.secret", _ID, f"{_ID}.new"),
         *("postgres", "postgres.new", "postgres.log", "postgres.log.old"),
         *("imports.sqlite", "imports.sqlite-wal", "imports.sqlite-shm"),
     )
@@ -93,6 +95,27 @@ def announce(directory: Path, *, url: str | None, region: str | None = None) -> 
     holder = {"pid": os.getpid(), "url": url, "region": region}
     draft.write_text(json.dumps(holder), encoding="utf-8")
     draft.replace(directory / _HOLDER)
+
+
+def identify(directory: Path) -> str:
+    """Return the random id of the server on ``directory``, which every start finds again.
+
+    Args:
+        directory: a directory that this process holds.
+
+    Raises:
+        DirectoryUnusable: if the id cannot be stored.
+    """
+    file, draft = directory / _ID, directory / f"{_ID}.new"
+    try:
+        if not file.exists():
+            draft.write_text(f"{uuid4().hex}\n", encoding="ascii")
+            draft.replace(file)
+        return str(UUID(file.read_text(encoding="ascii").strip()).hex)
+    except (OSError, ValueError) as error:
+        raise DirectoryUnusable(
+            f"{file} cannot be used ({error}); remove it, and the next start makes another id."
+        ) from None
 
 
 def announced(directory: Path) -> str | None:

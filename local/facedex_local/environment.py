@@ -14,6 +14,8 @@ REGION: Final = DEFAULT_REGION  # if the environment names none
 # The stand-ins accept any credentials; these are the ones in moto's documentation.
 CREDENTIALS: Final = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
 
+# The services whose endpoint functions need.
+_SERVICES: Final = ("S3", "SQS", "SNS", "KINESIS", "KINESIS_VIDEO")
 # Mebibytes in each process: enough for 1.8 million faces of the default pack.
 _GALLERY_MEMORY: Final = "512"
 
@@ -42,6 +44,7 @@ def configure(
     s3_url: str,
     auth: str = "none",
     keys_secret: str = "",
+    server: str = "",
     environment: MutableMapping[str, str] = os.environ,
 ) -> None:
     """Set the variables that functions read, except those that the user has set.
@@ -56,6 +59,7 @@ def configure(
             others.
         auth: the authentication mode.
         keys_secret: the location of the access keys' secret, if access keys are required.
+        server: id of this server if other servers may use its database; otherwise empty.
         environment: the variables to change.
     """
     environment["FACEDEX_MODELS"] = str(models)
@@ -67,9 +71,12 @@ def configure(
     # not chosen another S3.
     configured = environment.get("AWS_ENDPOINT_URL") or own_url
     elsewhere = _parse_address(configured) != _parse_address(own_url)
-    for service in ("S3", "SQS", "SNS", "KINESIS", "KINESIS_VIDEO"):
+    for service in _SERVICES:
         if not elsewhere and f"AWS_ENDPOINT_URL_{service}" not in environment:
             environment[f"AWS_ENDPOINT_URL_{service}"] = s3_url
+    own = [each for each in _SERVICES if environment.get(f"AWS_ENDPOINT_URL_{each}") == s3_url]
+    environment["FACEDEX_SERVER"] = server
+    environment["FACEDEX_OWN_SERVICES"] = ",".join(own) if server else ""
     if "AWS_PROFILE" not in environment and "AWS_ACCESS_KEY_ID" not in environment:
         environment.update(CREDENTIALS)
     configured = region(environment)

@@ -40,6 +40,7 @@ from facedex_local.starting import (
     load_code,
     prepare_database,
     pull_pack,
+    require_keys_secret,
 )
 from facedex_local.sweeping import sweeping
 from facedex_local.workers import earlier_run, queues, stream_workforce, video_workforce
@@ -177,6 +178,7 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
             s3_url=s3.url,
             auth=options.auth,
             keys_secret=secret.source(directory) if guarded else "",
+            server=data_directory.identify(directory) if options.database_url else "",
         )
         environment.limit_rate(options.rate, directory, os.environ)
         if options.processes > 1:
@@ -185,6 +187,8 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
         queues.STREAMS.configure()
         arrivals = Uploads(s3.url, log=options.log) if options.uploads else None
         _start_parts(stack, options, directory, health)
+        if guarded and options.database_url:
+            require_keys_secret()
         scraped.count()
         required_packs.pull_missing(downloads)
         if options.database_url is None:

@@ -98,6 +98,24 @@ def prepare_database(start: Callable[[], str]) -> None:
         database.close()
 
 
+def require_keys_secret() -> None:
+    """Check that this server can decrypt the access keys that other servers have created.
+
+    Raises:
+        SettingError: if there is no secret.
+        WrongKeysSecret: if the keys were encrypted under another secret.
+    """
+    from facedex.runtime import services
+    from facedex.secret_sources import read_keys_secret
+    from facedex.settings import settings
+    from facedex.store import access_keys
+    from facedex.store.encryption import Cipher
+
+    cipher = Cipher(read_keys_secret(settings().keys_secret))
+    with services.database().reading() as connection:
+        access_keys.require_readable(connection, cipher)
+
+
 def find_key(access_key_id: str) -> Credentials | None:
     """Return the active access key of that id, or None."""
     from facedex.runtime import services

@@ -75,6 +75,8 @@ def create(read_only: bool, name: str, data_dir: Path, database_url: str | None)
     trail = by_operator("CreateAccessKey")
     with _transaction(data_dir, database_url, trail) as connection:
         cipher = Cipher(read_keys_secret(secret.source(data_dir)))
+        if database_url:  # other servers, each with a data directory of its own, may use it too
+            access_keys.require_readable(connection, cipher)
         made = access_keys.create(connection, cipher, permission, name)
         trail.touch(access_key=made.key.access_key_id)
     click.echo(f"export AWS_ACCESS_KEY_ID={made.key.access_key_id}")

@@ -90,7 +90,7 @@ def process_task(record: SQSRecord) -> None:
         with database.transaction() as connection:
             tasks.release_lease(connection, lease)
         raise
-    stored_video.publish_notification(database, task.job_id)
+    stored_video.publish_notification(database, settings(), task.job_id)
 
 
 def _fail_job(job: Job, reason: str) -> None:

@@ -107,6 +107,9 @@ class Settings:
         log_names: whether the log may contain names of buckets, objects and collections.
         metrics: whether a deployment writes all metrics, besides those of its alarms.
         topics: ARNs of the SNS topics that callers may use for notifications; None for any.
+        server: id of this server if other servers may use the database: work that needs a service
+            in this server's memory is left to its own workers. Empty elsewhere.
+        own_services: the AWS services that are in this server's memory.
         uploads_queue: URL of the queue of uploads. An upload that has to wait is sent to it again;
             if empty, the queue redelivers the message itself.
         uploads_dead_letters: URL of the queue for uploads that can never be indexed; empty without
@@ -161,6 +164,8 @@ class Settings:
     metrics: bool = False
     topics: frozenset[str] | None = None
     loaded_packs: int = 2
+    server: str = ""
+    own_services: frozenset[str] = frozenset()
     uploads_queue: str = ""
     uploads_dead_letters: str = ""
     uploads_delete_faces: bool = False
@@ -220,6 +225,8 @@ class Settings:
             log_names=read.flag("FACEDEX_LOG_NAMES"),
             metrics=read.flag("FACEDEX_METRICS"),
             topics=read.topics("FACEDEX_TOPICS"),
+            server=environment.get("FACEDEX_SERVER", ""),
+            own_services=frozenset(read.several("FACEDEX_OWN_SERVICES")),
             uploads_queue=environment.get("FACEDEX_UPLOADS_QUEUE", ""),
             uploads_dead_letters=environment.get("FACEDEX_UPLOADS_DEAD_LETTERS", ""),
             uploads_delete_faces=read.flag("FACEDEX_UPLOADS_DELETE_FACES"),

@@ -28,9 +28,10 @@ def workforce() -> Workforce:
     from facedex.store import active_streams, stream_runs
 
     most = int(os.environ.get("FACEDEX_STREAM_WORKERS") or _MOST)
+    server = os.environ.get("FACEDEX_SERVER", "")
 
     def wanted(connection: Connection) -> int:
-        return min(most, active_streams.count_active(connection))
+        return min(most, active_streams.count_active(connection, server=server))
 
     # Live comes before stored video, and after requests.
     return Workforce("run_stream_processor", STREAMS, 5, wanted, stream_runs.resend_messages)
@@ -49,9 +50,10 @@ def restore_streams(own_url: str) -> None:
     from facedex.store import active_streams
     from facedex.store.store_errors import DatabaseUnavailable
 
+    server = os.environ.get("FACEDEX_SERVER", "")
     try:
         with services.database().reading() as connection:
-            processors = active_streams.list_active(connection)
+            processors = active_streams.list_active(connection, server=server)
         for processor in processors:
             definition = processor.definition
             if os.environ.get("AWS_ENDPOINT_URL_KINESIS") == own_url:

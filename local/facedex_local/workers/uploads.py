@@ -209,7 +209,14 @@ class Uploads:
         except ClientError:
             region = s3.meta.region_name
             elsewhere = {"CreateBucketConfiguration": {"LocationConstraint": region}}
-            s3.create_bucket(Bucket=self._bucket, **({} if region == "us-east-1" else elsewhere))
+            try:
+                s3.create_bucket(
+                    Bucket=self._bucket, **({} if region == "us-east-1" else elsewhere)
+                )
+            except ClientError as error:
+                # Another server that started at the same moment has created it.
+                if error.response["Error"].get("Code") != "BucketAlreadyOwnedByYou":
+                    raise
         found = s3.get_bucket_notification_configuration(Bucket=self._bucket)
         others = [each for each in found.get("QueueConfigurations", ()) if each["Id"] != QUEUE]
         events = ["s3:ObjectCreated:*", *(["s3:ObjectRemoved:*"] if self._deletes else [])]

@@ -17,11 +17,12 @@ def workforce() -> Workforce:
     from facedex.store import tasks
 
     most = int(os.environ.get("FACEDEX_VIDEO_WORKERS") or os.cpu_count() or 1)
+    server = os.environ.get("FACEDEX_SERVER", "")
     started = False
 
     def wanted(connection: Connection) -> int:
         nonlocal started
-        started = started or tasks.any_unfinished(connection)
+        started = started or tasks.any_unfinished(connection, server=server)
         return most if started else 0
 
     return Workforce(

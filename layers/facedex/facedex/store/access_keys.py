@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from facedex.store.database import Connection
 from facedex.store.encryption import Cipher
-from facedex.store.store_errors import AccessKeyNotFound
+from facedex.store.store_errors import AccessKeyNotFound, WrongKeysSecret
 
 # Makes ids as long as AWS's, whose length SDKs and policies check, but easy to distinguish.
 _PREFIX: Final = "FDX"
@@ -111,6 +111,29 @@ def encrypt_again(connection: Connection, cipher: Cipher) -> int:
             (cipher.encrypt(secret, bound_to=row.access_key_id), row.access_key_id),
         )
     return len(rows)
+
+
+def require_readable(connection: Connection, cipher: Cipher) -> None:
+    """Check that the cipher can decrypt the secret of every enabled key.
+
+    Raises:
+        WrongKeysSecret: if it cannot.
+    """
+    rows = connection.execute(
+        "SELECT access_key_id, encrypted_secret FROM access_keys WHERE disabled_at IS NULL"
+    ).fetchall()
+    unreadable = 0
+    for row in rows:
+        try:
+            cipher.decrypt(bytes(row.encrypted_secret), bound_to=row.access_key_id)
+        except WrongKeysSecret:
+            unreadable += 1
+    if unreadable:
+        raise WrongKeysSecret(
+            f"{unreadable} of {len(rows)} enabled access keys in the database were encrypted under"
+            " another keys.secret: copy that file from the data directory of the server that"
+            " created them, or delete these keys."
+        )
 
 
 def list_all(connection: Connection) -> list[AccessKey]:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from facedex.store import leases
 from facedex.store.database import Connection
-from facedex.store.leases import UNLEASED
+from facedex.store.leases import REACHABLE, UNLEASED
 from facedex.store.stream_processors import COLUMNS, StreamProcessor, from_row, remove_deleted
 
 # SQL: the assignments that end a lease; the condition that the collection of the processor in the
@@ -63,20 +63,23 @@ def end_impossible_runs(connection: Connection, key: int | None = None) -> list[
     return [from_row(row) for row in rows]
 
 
-def list_active(connection: Connection) -> list[StreamProcessor]:
-    """Return the processors that need or have a worker."""
+def list_active(connection: Connection, *, server: str = "") -> list[StreamProcessor]:
+    """Return the processors that need or have a worker of the server of that id."""
     rows = connection.execute(
         f"SELECT {COLUMNS} FROM stream_processors"
-        " WHERE status IN ('STARTING', 'RUNNING', 'STOPPING') ORDER BY processor_key"
+        f" WHERE status IN ('STARTING', 'RUNNING', 'STOPPING') AND {REACHABLE}"
+        " ORDER BY processor_key",
+        {"server": server},
     )
     return [from_row(row) for row in rows]
 
 
-def count_active(connection: Connection) -> int:
-    """Return the number of processors that need or have a worker."""
+def count_active(connection: Connection, *, server: str = "") -> int:
+    """Return the number of processors that need or have a worker of the server of that id."""
     row = connection.execute(
         "SELECT count(*) AS number FROM stream_processors"
-        " WHERE status IN ('STARTING', 'RUNNING', 'STOPPING')"
+        f" WHERE status IN ('STARTING', 'RUNNING', 'STOPPING') AND {REACHABLE}",
+        {"server": server},
     ).fetchone()
     assert row is not None
     number: int = row.number

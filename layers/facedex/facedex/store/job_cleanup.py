@@ -15,7 +15,7 @@ def fail_stalled(connection: Connection, *, seconds: int) -> list[str]:
     """End the jobs without progress for a number of seconds, and return their ids.
 
     A job that waits while the workers are busy with other jobs is not stalled, unless it has waited
-    24 times as long.
+    24 times as long. Jobs of a server that does not run any more wait for no other job.
     """
     rows = connection.execute(
         """
@@ -27,6 +27,7 @@ def fail_stalled(connection: Connection, *, seconds: int) -> list[str]:
                 OR NOT EXISTS (
                     SELECT FROM video_jobs AS other
                     WHERE other.status = 'IN_PROGRESS'
+                        AND other.server IS NOT DISTINCT FROM job.server
                         AND other.progressed_at > other.created_at
                         AND other.progressed_at >= now() - make_interval(secs => %(seconds)s)
                 )

@@ -6,6 +6,7 @@ from typing import Final
 
 from facedex.store.database import Connection
 from facedex.store.jobs import Job, job_from_row
+from facedex.store.leases import REACHABLE
 
 # Seconds for which one process has exclusive use of a notification, and the number of tries. The
 # waits between tries double, so that the last try is after about half a day.
@@ -13,7 +14,9 @@ _FIRST_WAIT: Final = 60
 _MAX_TRIES: Final = 10
 
 
-def claim_notification(connection: Connection, job_id: str | None = None) -> Job | None:
+def claim_notification(
+    connection: Connection, job_id: str | None = None, *, server: str = ""
+) -> Job | None:
     """Claim a due notification of a finished job, for this process to publish.
 
     If the process dies, the notification is due again a minute later.
@@ -21,12 +24,13 @@ def claim_notification(connection: Connection, job_id: str | None = None) -> Job
     Args:
         connection: in a transaction.
         job_id: if given, only the notification of this job.
+        server: id of this server; notifications of other servers' jobs are ignored.
 
     Returns:
         The job, or None if no notification is due.
     """
     row = connection.execute(
-        """
+        f"""
         UPDATE video_jobs SET
             notify_tries = notify_tries + 1,
             notify_after = now() + %(wait)s * power(2, notify_tries) * interval '1 second'
@@ -34,12 +38,12 @@ def claim_notification(connection: Connection, job_id: str | None = None) -> Job
             SELECT job_id FROM video_jobs
             WHERE finished_at IS NOT NULL AND notified_at IS NULL AND topic_arn IS NOT NULL
                 AND notify_after <= now() AND notify_tries < %(most)s
-                AND job_id = coalesce(%(job)s, job_id)
+                AND job_id = coalesce(%(job)s, job_id) AND {REACHABLE}
             ORDER BY notify_after LIMIT 1 FOR UPDATE SKIP LOCKED
         )
         RETURNING *
         """,
-        {"wait": _FIRST_WAIT, "most": _MAX_TRIES, "job": job_id},
+        {"wait": _FIRST_WAIT, "most": _MAX_TRIES, "job": job_id, "server": server},
     ).fetchone()
     return job_from_row(row) if row else None
 

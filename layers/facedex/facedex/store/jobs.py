@@ -130,6 +130,7 @@ def start(
     request: Mapping[str, Any],
     limit: int,
     days: int,
+    server: str | None = None,
 ) -> str:
     """Store a new job of the connection's region with its planning task, and return its id.
 
@@ -142,6 +143,7 @@ def start(
         request: the parameters, which must be the same if the token is.
         limit: maximum number of running jobs in all regions, including this one.
         days: number of days for which the job and its results are kept.
+        server: id of the server whose workers must do the job; None if all can do it.
 
     Raises:
         TooManyJobs: if that many jobs are running already.
@@ -159,8 +161,8 @@ def start(
     row = connection.execute(
         "INSERT INTO video_jobs (job_id, region, operation, bucket, object_name, object_version,"
         " etag, size, collection_key, collection_id, threshold, model_version, topic_arn, job_tag,"
-        " attributes, request_token, request_digest, expires_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,"
+        " attributes, request_token, request_digest, server, expires_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,"
         " now() + make_interval(days => %s))"
         " ON CONFLICT (operation, request_token) WHERE request_token IS NOT NULL DO NOTHING"
         " RETURNING job_id",
@@ -182,6 +184,7 @@ def start(
             order.attributes,
             token and _token_of(connection, token),
             token and _digest(request),
+            server,
             days,
         ),
     ).fetchone()

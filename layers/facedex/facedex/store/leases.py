@@ -19,6 +19,9 @@ from facedex.store.store_errors import LeaseLost
 UNLEASED: Final = "(leased_until IS NULL OR leased_until <= now())"
 FREE: Final = "lease = NULL, leased_until = NULL"
 
+# SQL: the condition that this server's workers can do the work, which needs films or streams.
+REACHABLE: Final = "(server IS NULL OR server = %(server)s)"
+
 _MAX_SENDS: Final = 12  # highest value of the counter
 _MAX_MESSAGES: Final = 1000  # claimed in one call
 

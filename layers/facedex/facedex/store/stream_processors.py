@@ -150,13 +150,20 @@ def page(connection: Connection, *, after: int, limit: int) -> list[StreamProces
     return [from_row(row) for row in rows]
 
 
-def start(connection: Connection, processor: StreamProcessor, collection: Collection) -> UUID:
+def start(
+    connection: Connection,
+    processor: StreamProcessor,
+    collection: Collection,
+    *,
+    server: str | None = None,
+) -> UUID:
     """Start a run: set the status to STARTING and make its message due.
 
     Args:
         processor: locked by this transaction.
         collection: the collection that has the processor's collection id now. The run searches this
             one, even if another collection has the name later.
+        server: id of the server whose workers must do it; None if all can do it.
 
     Returns:
         The run's id.
@@ -176,10 +183,10 @@ def start(connection: Connection, processor: StreamProcessor, collection: Collec
     run = uuid4()
     connection.execute(
         "UPDATE stream_processors SET status = 'STARTING', status_message = NULL, run = %s,"
-        " collection_key = %s, started_at = now(), updated_at = now(), checkpoint = NULL,"
-        " lease = NULL, leased_at = NULL, leased_until = NULL, failures = 0, sends = 0,"
-        " send_after = now() WHERE processor_key = %s",
-        (run, collection.key, processor.key),
+        " collection_key = %s, server = %s, started_at = now(), updated_at = now(),"
+        " checkpoint = NULL, lease = NULL, leased_at = NULL, leased_until = NULL, failures = 0,"
+        " sends = 0, send_after = now() WHERE processor_key = %s",
+        (run, collection.key, server, processor.key),
     )
     return run
 

@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb
 
 from facedex.store.active_streams import FREE, SEARCHABLE, end_impossible_runs
 from facedex.store.database import Connection
-from facedex.store.leases import Lease, LeasedTable
+from facedex.store.leases import REACHABLE, Lease, LeasedTable
 from facedex.store.store_errors import LeaseLost
 from facedex.store.stream_processors import COLUMNS, StreamProcessor, from_row, remove_deleted
 
@@ -250,20 +250,23 @@ def fail_run(connection: Connection, lease: RunLease, reason: str) -> None:
     remove_deleted(connection, lease.processor.key)
 
 
-def claim_messages(connection: Connection, key: int | None = None) -> list[int]:
+def claim_messages(
+    connection: Connection, key: int | None = None, *, server: str = ""
+) -> list[int]:
     """Claim the due messages of processors, for this process to send.
 
     Args:
         connection: in a transaction.
         key: if given, only the message of this processor.
+        server: id of this server; processors that others must run are ignored.
 
     Returns:
         The processors' keys.
     """
     rows = _TABLE.claim_messages(
         connection,
-        condition="processor_key = coalesce(%(key)s, processor_key)",
-        values={"key": key},
+        condition=f"processor_key = coalesce(%(key)s, processor_key) AND {REACHABLE}",
+        values={"key": key, "server": server},
     )
     return sorted(row.processor_key for row in rows)
 

@@ -8,7 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from facedex.store.database import Connection
-from facedex.store.leases import FREE, Lease, LeasedTable
+from facedex.store.leases import FREE, REACHABLE, Lease, LeasedTable
 from facedex.store.store_errors import LeaseLost
 
 LEASE_SECONDS: Final = 60.0  # until a worker's lease expires without an extension
@@ -19,6 +19,10 @@ ERROR_ATTEMPTS: Final = 3
 
 _TABLE: Final = LeasedTable(
     "video_tasks", ("job_id", "task"), "done_at IS NULL", resend_seconds=300, doublings=8
+)
+
+_REACHABLE: Final = (
+    f"EXISTS (SELECT FROM video_jobs WHERE video_jobs.job_id = video_tasks.job_id AND {REACHABLE})"
 )
 
 
@@ -172,17 +176,20 @@ def restart_segments(connection: Connection, job_id: str) -> None:
     )
 
 
-def claim_messages(connection: Connection, job_id: str | None = None) -> list[Task]:
+def claim_messages(
+    connection: Connection, job_id: str | None = None, *, server: str = ""
+) -> list[Task]:
     """Claim the due messages of tasks, for this process to send.
 
     Args:
         connection: in a transaction.
         job_id: if given, only the tasks of this job.
+        server: id of this server; tasks of jobs that others must do are ignored.
     """
     rows = _TABLE.claim_messages(
         connection,
-        condition="job_id = coalesce(%(job)s, job_id)",
-        values={"job": job_id},
+        condition=f"job_id = coalesce(%(job)s, job_id) AND {_REACHABLE}",
+        values={"job": job_id, "server": server},
     )
     return sorted((Task(row.job_id, row.task) for row in rows), key=lambda task: task.number)
 
@@ -214,7 +221,10 @@ def count_damaged(connection: Connection, job_id: str) -> int:
     return frames
 
 
-def any_unfinished(connection: Connection) -> bool:
-    """Return whether any task is unfinished."""
-    row = connection.execute("SELECT 1 FROM video_tasks WHERE done_at IS NULL LIMIT 1").fetchone()
+def any_unfinished(connection: Connection, *, server: str = "") -> bool:
+    """Return whether any task is unfinished that the server of that id can do."""
+    row = connection.execute(
+        f"SELECT 1 FROM video_tasks WHERE done_at IS NULL AND {_REACHABLE} LIMIT 1",
+        {"server": server},
+    ).fetchone()
     return row is not None

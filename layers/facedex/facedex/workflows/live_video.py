@@ -41,7 +41,8 @@ def send(database: Database, settings: Settings, key: int | None = None) -> None
     """
 
     def claim(connection: Connection) -> list[dict[str, Any]]:
-        return [{"StreamProcessor": due} for due in stream_runs.claim_messages(connection, key)]
+        due = stream_runs.claim_messages(connection, key, server=settings.server)
+        return [{"StreamProcessor": each} for each in due]
 
     resend = partial(stream_runs.resend_messages, seconds=RETRY)
     send_due(database, settings.stream_queue, claim, resend)
