@@ -1,0 +1,150 @@
+"""Several servers on one Postgres are one service, while they are killed at random.
+
+``FACEDEX_TEST_KILLS_SECONDS`` says for how long; CI takes less.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+
+from facedex.vision import packs
+from tests.e2e import machines
+from tests.e2e.films import moving
+from tests.e2e.machines import GALLERY, THRESHOLD, Fleet, Ledger, Searcher, Writer
+
+SECONDS = float(os.environ.get("FACEDEX_TEST_KILLS_SECONDS", "12"))
+SHORTEST, LONGEST = 1.0, 3.0  # seconds between kills
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory, pack_directory: Path) -> Iterator[Fleet]:
+    with machines.fleet(tmp_path_factory.mktemp("fleet"), pack_directory) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def ledgers(fleet: Fleet, portraits: dict[str, bytes]) -> list[Ledger]:
+    """Return an empty record of each person; the collection has a face of each, and others."""
+    client = fleet.machines[0].client("rekognition")
+    client.create_collection(CollectionId=GALLERY)
+    seeds = [
+        client.index_faces(CollectionId=GALLERY, Image={"Bytes": photo}, ExternalImageId=name)
+        for name, photo in portraits.items()
+    ]
+    found = [Ledger(each["FaceRecords"][0]["Face"]["FaceId"]) for each in seeds]
+    machines.fill(fleet, found[0].seed)
+    return found
+
+
+def test_every_answer_has_what_was_acknowledged_while_servers_are_killed(
+    fleet: Fleet, ledgers: list[Ledger], portraits: dict[str, bytes]
+) -> None:
+    people = zip(ledgers, portraits.values(), strict=True)
+    writers = [
+        Writer(fleet, seed, ledger, machines.versions(photo, seed))
+        for seed, (ledger, photo) in enumerate(people)
+    ]
+    searchers = [Searcher(fleet, number, ledgers) for number in range(len(fleet.machines))]
+    killed: Counter[int] = Counter()
+    machines.together([*writers, *searchers], lambda: kill_some(fleet, killed))
+    done = sum((each.done for each in (*writers, *searchers)), Counter[str]())
+    print(f"killed {sorted(killed.values())}; {dict(done)}")
+    assert len(killed) == len(fleet.machines), killed
+    assert [wrong for each in searchers for wrong in each.wrongs] == []
+    assert all(each.done["search_faces"] for each in searchers), done
+    assert done["delete_faces"], done
+    assert "Traceback" not in fleet.logs()
+    compare_with_stored_vectors(fleet, ledgers)
+
+
+def kill_some(fleet: Fleet, killed: Counter[int]) -> None:
+    """Kill and restart each server at least once; one of them always runs."""
+    chance, end = Random(int(SECONDS)), time.monotonic() + SECONDS
+    numbers = range(len(fleet.machines))
+    restarts: dict[int, Future[None]] = {}
+    with ThreadPoolExecutor(len(fleet.machines)) as pool:
+        while time.monotonic() < end or len(killed) < len(numbers):
+            time.sleep(chance.uniform(SHORTEST, LONGEST))
+            running = [n for n in numbers if n not in restarts or restarts[n].done()]
+            if len(running) > 1:
+                number = min(running, key=lambda n: (killed[n], chance.random()))
+                killed[number] += 1
+                restarts[number] = pool.submit(fleet.machines[number].kill)
+    for each in restarts.values():
+        each.result()
+
+
+def compare_with_stored_vectors(fleet: Fleet, ledgers: list[Ledger]) -> None:
+    """Check that each server gives the answers that follow from the stored vectors."""
+    calibration = packs.load(Path(os.environ["FACEDEX_MODELS"]) / "sface-dlib").calibration
+    ids, vectors = machines.stored(fleet, "faces", "face_id")
+    users, means = machines.stored(fleet, "users", "user_id")
+    for ledger in ledgers:
+        kept = {each for each, life in ledger.faces.items() if life.removed == np.inf}
+        assert kept <= set(ids)
+        assert not {each for each in ledger.faces if each not in kept} & set(ids)
+    probes = [ledger.seed for ledger in ledgers] + Random(1).sample(ids, 8)
+    for each in fleet.machines:
+        client = each.client("rekognition")
+        for probe in probes:
+            vector = vectors[ids.index(probe)]
+            answer = client.search_faces(
+                CollectionId=GALLERY, FaceId=probe, FaceMatchThreshold=THRESHOLD, MaxFaces=4096
+            )
+            expected = dict(zip(ids, calibration.similarities(vectors @ vector), strict=True))
+            del expected[probe]
+            require_matches(answer["FaceMatches"], expected, ("Face", "FaceId"))
+            answer = client.search_users(
+                CollectionId=GALLERY, FaceId=probe, UserMatchThreshold=THRESHOLD, MaxUsers=500
+            )
+            expected = dict(zip(users, calibration.similarities(means @ vector), strict=True))
+            require_matches(answer["UserMatches"], expected, ("User", "UserId"))
+
+
+def require_matches(matches: Any, expected: dict[str, float], key: tuple[str, str]) -> None:
+    """Check an answer; scores that differ from the threshold by a rounding may be in it or not."""
+    found = {match[key[0]][key[1]]: match["Similarity"] for match in matches}
+    for name, similarity in found.items():
+        assert similarity == pytest.approx(expected[name], abs=0.05)
+    assert list(found.values()) == sorted(found.values(), reverse=True)
+    missing = {name for name, each in expected.items() if each > THRESHOLD + 0.05} - found.keys()
+    assert not missing
+
+
+def test_a_film_in_one_servers_s3_is_searched_by_this_server(
+    fleet: Fleet, ledgers: list[Ledger], portraits: dict[str, bytes]
+) -> None:
+    first, second, third = fleet.machines
+    assert ledgers
+    s3 = second.client("s3")
+    s3.create_bucket(Bucket="films")
+    s3.put_object(Bucket="films", Key="door.mp4", Body=moving(portraits, *portraits, seconds=1))
+    video = {"S3Object": {"Bucket": "films", "Name": "door.mp4"}}
+    rekognition = second.client("rekognition")
+    job_id = rekognition.start_face_search(Video=video, CollectionId=GALLERY)["JobId"]
+    # Any server reports the job, whoever does it.
+    asked = third.client("rekognition")
+    answer = asked.get_face_search(JobId=job_id)
+    end = time.monotonic() + 120
+    while answer["JobStatus"] == "IN_PROGRESS" and time.monotonic() < end:
+        time.sleep(0.1)
+        answer = asked.get_face_search(JobId=job_id)
+    assert answer["JobStatus"] == "SUCCEEDED", answer.get("StatusMessage")
+    found = {
+        match["Face"].get("ExternalImageId")
+        for person in answer["Persons"]
+        for match in person.get("FaceMatches", ())
+    }
+    assert found >= set(portraits)
+    for idle in (first, third):
+        assert idle.children("search_video_segment") == []
