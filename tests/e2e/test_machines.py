@@ -18,9 +18,12 @@ import numpy as np
 import pytest
 
 from facedex.vision import packs
+from tests.conftest import start
 from tests.e2e import machines
 from tests.e2e.films import moving
+from tests.e2e.keys import create_key, facedex
 from tests.e2e.machines import GALLERY, THRESHOLD, Fleet, Ledger, Searcher, Writer
+from tests.e2e.restarting import Machine
 
 SECONDS = float(os.environ.get("FACEDEX_TEST_KILLS_SECONDS", "12"))
 SHORTEST, LONGEST = 1.0, 3.0  # seconds between kills
@@ -132,13 +135,8 @@ def test_a_film_in_one_servers_s3_is_searched_by_this_server(
     video = {"S3Object": {"Bucket": "films", "Name": "door.mp4"}}
     rekognition = second.client("rekognition")
     job_id = rekognition.start_face_search(Video=video, CollectionId=GALLERY)["JobId"]
-    # Any server reports the job, whoever does it.
-    asked = third.client("rekognition")
-    answer = asked.get_face_search(JobId=job_id)
-    end = time.monotonic() + 120
-    while answer["JobStatus"] == "IN_PROGRESS" and time.monotonic() < end:
-        time.sleep(0.1)
-        answer = asked.get_face_search(JobId=job_id)
+    # Any server reports the job.
+    answer = finished(third.client("rekognition"), job_id)
     assert answer["JobStatus"] == "SUCCEEDED", answer.get("StatusMessage")
     found = {
         match["Face"].get("ExternalImageId")
@@ -148,3 +146,75 @@ def test_a_film_in_one_servers_s3_is_searched_by_this_server(
     assert found >= set(portraits)
     for idle in (first, third):
         assert idle.children("search_video_segment") == []
+
+
+def finished(rekognition: Any, job_id: str) -> Any:
+    """Return a server's answer about a job when it has ended."""
+    end = time.monotonic() + 120
+    answer = rekognition.get_face_search(JobId=job_id)
+    while answer["JobStatus"] == "IN_PROGRESS" and time.monotonic() < end:
+        time.sleep(0.1)
+        answer = rekognition.get_face_search(JobId=job_id)
+    return answer
+
+
+def test_servers_with_one_s3_do_each_others_work(
+    fleet: Fleet,
+    ledgers: list[Ledger],
+    portraits: dict[str, bytes],
+    tmp_path: Path,
+    pack_directory: Path,
+) -> None:
+    first = fleet.machines[0]
+    s3, sqs = first.client("s3"), first.client("sqs")
+    s3.create_bucket(Bucket="shared")
+    s3.put_object(Bucket="shared", Key="door.mp4", Body=moving(portraits, "grace", seconds=1))
+    video = {"S3Object": {"Bucket": "shared", "Name": "door.mp4"}}
+    # The first server is the S3, SQS, SNS and Kinesis of this one.
+    machine = Machine(
+        tmp_path / "fourth",
+        pack_directory,
+        f"--database-url={fleet.database_url}",
+        AWS_ENDPOINT_URL=first.url,
+    )
+    try:
+        rekognition = machine.client("rekognition")
+        job_id = rekognition.start_face_search(Video=video, CollectionId=GALLERY)["JobId"]
+        assert finished(rekognition, job_id)["JobStatus"] == "SUCCEEDED"
+        key = f"{GALLERY}/grace-by-upload.jpg"
+        s3.put_object(
+            Bucket="uploads", Key=key, Body=next(machines.versions(portraits["grace"], 99))
+        )
+        end = time.monotonic() + 60
+        while not (
+            found := fleet.rows(
+                "SELECT 1 FROM faces WHERE external_image_id LIKE %s", "%grace-by-upload%"
+            )
+        ):
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        assert len(found) == 1
+    finally:
+        assert machine.server.stop() == 0
+    assert ledgers
+    assert len(sqs.list_queues()["QueueUrls"]) >= 4
+
+
+def test_a_server_with_another_keys_secret_is_refused(
+    fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pack_directory: Path
+) -> None:
+    monkeypatch.setenv("FACEDEX_MODELS", str(pack_directory.parent))
+    url = f"--database-url={fleet.database_url}"
+    create_key(tmp_path / "one", url)
+    other, log = tmp_path / "two", tmp_path / "log"
+    with start(other, "--port=0", "--auth=keys", url, log=log) as process:
+        assert process.wait(60) == 1
+    sentence = (
+        "Error: 1 of 1 enabled access keys in the database were encrypted under another"
+        " keys.secret: copy that file from the data directory of the server that created them,"
+        " or delete these keys.\n"
+    )
+    assert log.read_text() == sentence
+    assert facedex("keys", "create", f"--data-dir={other}", url).stderr == sentence
+    (other / "keys.secret").write_bytes((tmp_path / "one" / "keys.secret").read_bytes())
+    create_key(other, url)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from facedex.settings import Settings
 from facedex.store import (
     access_keys,
     active_streams,
@@ -27,10 +28,10 @@ from facedex.store.tasks import Task
 from facedex_local import directory
 from tests.integration.video_store import order
 
-FIRST, SECOND = "first", "second"
+FIRST, SECOND, SHARED = "first", "second", ""
 
 
-def start(database: Database, server: str | None) -> str:
+def start(database: Database, server: str) -> str:
     with database.transaction() as connection:
         return jobs.start(
             connection, order(), token=None, request={}, limit=9, days=1, server=server
@@ -38,24 +39,54 @@ def start(database: Database, server: str | None) -> str:
 
 
 def test_the_film_of_a_servers_own_s3_is_left_to_its_workers(database: Database) -> None:
-    own, everybodys = start(database, FIRST), start(database, None)
+    own, shared = start(database, FIRST), start(database, SHARED)
     with database.transaction() as connection:
-        assert tasks.any_unfinished(connection, server=SECOND)
-        assert tasks.claim_messages(connection, server=SECOND) == [Task(everybodys, PLANNING)]
-        assert tasks.claim_messages(connection, server=SECOND) == []
-        assert tasks.claim_messages(connection, server=FIRST) == [Task(own, PLANNING)]
-        assert jobs.end(connection, everybodys, failure="It was a test.")
-        assert not tasks.any_unfinished(connection, server=SECOND)
+        # A server that has an S3 of its own cannot read the films of the shared one.
+        assert tasks.claim_messages(connection, servers=[SECOND]) == []
+        assert not tasks.any_unfinished(connection, servers=[SECOND])
+        assert tasks.any_unfinished(connection)
+        assert tasks.claim_messages(connection, servers=[SHARED, SECOND]) == [
+            Task(shared, PLANNING)
+        ]
+        assert tasks.claim_messages(connection, servers=[SHARED, SECOND]) == []
+        assert tasks.claim_messages(connection, servers=[FIRST]) == [Task(own, PLANNING)]
+        assert jobs.end(connection, shared, failure="It was a test.")
         assert not tasks.any_unfinished(connection)
-        assert tasks.any_unfinished(connection, server=FIRST)
+        assert tasks.any_unfinished(connection, servers=[FIRST])
+
+
+def test_a_job_of_an_earlier_release_is_done_by_any_server(database: Database) -> None:
+    job_id = start(database, SHARED)
+    with database.transaction() as connection:
+        connection.execute("UPDATE video_jobs SET server = NULL")
+        assert tasks.claim_messages(connection, servers=[FIRST]) == [Task(job_id, PLANNING)]
+
+
+@pytest.mark.parametrize(
+    ("own", "needed", "server", "servers"),
+    [
+        ("", ["S3"], "", ("", "me")),
+        ("S3,SQS,SNS", ["S3"], "me", ("me",)),
+        ("SQS,SNS", ["S3"], "", ("", "me")),
+        ("SQS,SNS", ["S3", "SNS"], "me", ("me",)),
+    ],
+)
+def test_work_belongs_to_a_server_if_this_has_one_of_the_services(
+    own: str, needed: list[str], server: str, servers: tuple[str, ...]
+) -> None:
+    required = dict.fromkeys(("FACEDEX_DATABASE_URL", "FACEDEX_MODELS"), "set")
+    chosen = {"FACEDEX_AUTH": "none", "FACEDEX_SERVER": "me", "FACEDEX_OWN_SERVICES": own}
+    settings = Settings.from_environment({**required, **chosen})
+    assert settings.server_of(*needed) == server
+    assert settings.servers(*needed) == servers
 
 
 def test_a_job_is_announced_by_the_server_that_has_its_topic(database: Database) -> None:
     job_id = start(database, FIRST)
     with database.transaction() as connection:
         jobs.end(connection, job_id, failure="It was a test.")
-        assert job_notifications.claim_notification(connection, server=SECOND) is None
-        found = job_notifications.claim_notification(connection, server=FIRST)
+        assert job_notifications.claim_notification(connection, servers=[SECOND]) is None
+        found = job_notifications.claim_notification(connection, servers=[FIRST])
         assert found is not None
         assert found.job_id == job_id
 
@@ -88,18 +119,18 @@ def test_a_stream_in_a_servers_memory_is_left_to_its_workers(database: Database)
         )
         door = stream_processors.create(connection, definition, limit=9)
         stream_processors.start(connection, door, collection, server=FIRST)
-        assert stream_runs.claim_messages(connection, server=SECOND) == []
-        assert active_streams.count_active(connection, server=SECOND) == 0
-        assert active_streams.list_active(connection, server=SECOND) == []
-        assert active_streams.count_active(connection, server=FIRST) == 1
-        assert stream_runs.claim_messages(connection, server=FIRST) == [door.key]
+        assert stream_runs.claim_messages(connection, servers=[SECOND]) == []
+        assert active_streams.count_active(connection, servers=[SECOND]) == 0
+        assert active_streams.list_active(connection, servers=[SECOND]) == []
+        assert active_streams.count_active(connection, servers=[FIRST]) == 1
+        assert stream_runs.claim_messages(connection, servers=[FIRST]) == [door.key]
         # Started again elsewhere, the processor belongs to the other server.
         door = stream_processors.find(connection, "door", for_update=True)
         stream_processors.stop(connection, door)
         door = stream_processors.find(connection, "door", for_update=True)
         stream_processors.start(connection, door, collection, server=SECOND)
-        assert stream_runs.claim_messages(connection, server=FIRST) == []
-        assert stream_runs.claim_messages(connection, server=SECOND) == [door.key]
+        assert stream_runs.claim_messages(connection, servers=[FIRST]) == []
+        assert stream_runs.claim_messages(connection, servers=[SECOND]) == [door.key]
 
 
 def test_a_server_with_another_secret_learns_that_it_cannot_read_the_keys(

@@ -9,12 +9,13 @@ import pytest
 from facedex_local.environment import configure
 
 
-def settled(**environment: str) -> dict[str, str]:
+def settled(*, server: str = "", **environment: str) -> dict[str, str]:
     configure(
         models=Path("/models"),
         pack="dlib",
         own_url="http://127.0.0.1:9000",
         s3_url="http://127.0.0.1:40000",
+        server=server,
         environment=environment,
     )
     return environment
@@ -47,3 +48,12 @@ def test_credentials_and_region_that_the_user_chose_stay() -> None:
     assert "AWS_SECRET_ACCESS_KEY" not in own
     assert own["AWS_REGION"] == "eu-west-1"
     assert "AWS_ACCESS_KEY_ID" not in settled(AWS_PROFILE="work")
+
+
+def test_functions_know_the_services_in_this_servers_memory_if_other_servers_may_exist() -> None:
+    own = settled(server="me", AWS_ENDPOINT_URL_S3="http://minio:9000")
+    assert own["FACEDEX_SERVER"] == "me"
+    assert own["FACEDEX_OWN_SERVICES"] == "SQS,SNS,KINESIS,KINESIS_VIDEO"
+    assert settled(server="me", AWS_ENDPOINT_URL="http://aws:4566")["FACEDEX_OWN_SERVICES"] == ""
+    alone = settled(FACEDEX_SERVER="of an earlier start", FACEDEX_OWN_SERVICES="S3")
+    assert alone["FACEDEX_SERVER"] == alone["FACEDEX_OWN_SERVICES"] == ""

@@ -21,8 +21,7 @@ def start_stream_processor(request: Request, services: Services) -> Response:
             )
         collection = collections.find(connection, processor.definition.collection_id)
         services.pack_of(collection)  # report a missing pack now, not in the run
-        own = settings.own_services & {"KINESIS", "KINESIS_VIDEO"}
-        server = settings.server if own else None
+        server = settings.server_of(*live_video.STREAMS)
         run = stream_processors.start(connection, processor, collection, server=server)
     live_video.send(services.database, settings, processor.key)
     return {"SessionId": str(run)}

@@ -186,6 +186,22 @@ class Settings:
     rtsp_hosts: tuple[str, ...] = ()
     rtsp_credentials: tuple[str, ...] = field(default=(), repr=False)
 
+    def server_of(self, *services: str) -> str:
+        """Return the server whose workers must do work that needs some services.
+
+        Returns:
+            The id of this server if one of the services is in its memory. An empty text if other
+            servers reach all of them.
+        """
+        return self.server if self.own_services.intersection(services) else ""
+
+    def servers(self, *services: str) -> tuple[str, ...]:
+        """Return the servers whose work can be done here, as :meth:`server_of` names them.
+
+        A server with services of its own does not reach those that others share.
+        """
+        return (self.server,) if self.server_of(*services) else ("", self.server)
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
         """Read the settings from ``FACEDEX_*`` and ``AWS_REGION``.

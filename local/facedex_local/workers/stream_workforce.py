@@ -25,13 +25,15 @@ _logger: Final = logging.getLogger("facedex")
 
 def workforce() -> Workforce:
     """As many workers as there are active stream processors, up to a limit."""
+    from facedex.settings import settings
     from facedex.store import active_streams, stream_runs
+    from facedex.workflows import live_video
 
     most = int(os.environ.get("FACEDEX_STREAM_WORKERS") or _MOST)
-    server = os.environ.get("FACEDEX_SERVER", "")
+    servers = settings().servers(*live_video.STREAMS)
 
     def wanted(connection: Connection) -> int:
-        return min(most, active_streams.count_active(connection, server=server))
+        return min(most, active_streams.count_active(connection, servers=servers))
 
     # Live comes before stored video, and after requests.
     return Workforce("run_stream_processor", STREAMS, 5, wanted, stream_runs.resend_messages)
@@ -47,13 +49,15 @@ def restore_streams(own_url: str) -> None:
         own_url: where moto answers functions.
     """
     from facedex.runtime import services
+    from facedex.settings import settings
     from facedex.store import active_streams
     from facedex.store.store_errors import DatabaseUnavailable
+    from facedex.workflows import live_video
 
-    server = os.environ.get("FACEDEX_SERVER", "")
+    servers = settings().servers(*live_video.STREAMS)
     try:
         with services.database().reading() as connection:
-            processors = active_streams.list_active(connection, server=server)
+            processors = active_streams.list_active(connection, servers=servers)
         for processor in processors:
             definition = processor.definition
             if os.environ.get("AWS_ENDPOINT_URL_KINESIS") == own_url:

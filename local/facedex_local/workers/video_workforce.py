@@ -14,15 +14,16 @@ if TYPE_CHECKING:
 
 def workforce() -> Workforce:
     """As many workers as cores, from the first job on."""
+    from facedex.settings import settings
     from facedex.store import tasks
 
     most = int(os.environ.get("FACEDEX_VIDEO_WORKERS") or os.cpu_count() or 1)
-    server = os.environ.get("FACEDEX_SERVER", "")
+    servers = settings().servers("S3")
     started = False
 
     def wanted(connection: Connection) -> int:
         nonlocal started
-        started = started or tasks.any_unfinished(connection, server=server)
+        started = started or tasks.any_unfinished(connection, servers=servers)
         return most if started else 0
 
     return Workforce(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from facedex.store import leases
 from facedex.store.database import Connection
-from facedex.store.leases import REACHABLE, UNLEASED
+from facedex.store.leases import EVERYWHERE, REACHABLE, UNLEASED
 from facedex.store.stream_processors import COLUMNS, StreamProcessor, from_row, remove_deleted
 
 # SQL: the assignments that end a lease; the condition that the collection of the processor in the
@@ -63,23 +63,25 @@ def end_impossible_runs(connection: Connection, key: int | None = None) -> list[
     return [from_row(row) for row in rows]
 
 
-def list_active(connection: Connection, *, server: str = "") -> list[StreamProcessor]:
-    """Return the processors that need or have a worker of the server of that id."""
+def list_active(
+    connection: Connection, *, servers: Sequence[str] = EVERYWHERE
+) -> list[StreamProcessor]:
+    """Return the processors of these servers that need or have a worker."""
     rows = connection.execute(
         f"SELECT {COLUMNS} FROM stream_processors"
         f" WHERE status IN ('STARTING', 'RUNNING', 'STOPPING') AND {REACHABLE}"
         " ORDER BY processor_key",
-        {"server": server},
+        {"servers": list(servers)},
     )
     return [from_row(row) for row in rows]
 
 
-def count_active(connection: Connection, *, server: str = "") -> int:
-    """Return the number of processors that need or have a worker of the server of that id."""
+def count_active(connection: Connection, *, servers: Sequence[str] = EVERYWHERE) -> int:
+    """Return the number of processors of these servers that need or have a worker."""
     row = connection.execute(
         "SELECT count(*) AS number FROM stream_processors"
         f" WHERE status IN ('STARTING', 'RUNNING', 'STOPPING') AND {REACHABLE}",
-        {"server": server},
+        {"servers": list(servers)},
     ).fetchone()
     assert row is not None
     number: int = row.number

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from facedex.store.database import Connection
 from facedex.store.jobs import Job, job_from_row
-from facedex.store.leases import REACHABLE
+from facedex.store.leases import EVERYWHERE, REACHABLE
 
 # Seconds for which one process has exclusive use of a notification, and the number of tries. The
 # waits between tries double, so that the last try is after about half a day.
@@ -15,7 +16,7 @@ _MAX_TRIES: Final = 10
 
 
 def claim_notification(
-    connection: Connection, job_id: str | None = None, *, server: str = ""
+    connection: Connection, job_id: str | None = None, *, servers: Sequence[str] = EVERYWHERE
 ) -> Job | None:
     """Claim a due notification of a finished job, for this process to publish.
 
@@ -24,7 +25,7 @@ def claim_notification(
     Args:
         connection: in a transaction.
         job_id: if given, only the notification of this job.
-        server: id of this server; notifications of other servers' jobs are ignored.
+        servers: only of jobs of these servers, see ``Settings.servers``.
 
     Returns:
         The job, or None if no notification is due.
@@ -43,7 +44,7 @@ def claim_notification(
         )
         RETURNING *
         """,
-        {"wait": _FIRST_WAIT, "most": _MAX_TRIES, "job": job_id, "server": server},
+        {"wait": _FIRST_WAIT, "most": _MAX_TRIES, "job": job_id, "servers": list(servers)},
     ).fetchone()
     return job_from_row(row) if row else None
 

@@ -130,7 +130,7 @@ def start(
     request: Mapping[str, Any],
     limit: int,
     days: int,
-    server: str | None = None,
+    server: str = "",
 ) -> str:
     """Store a new job of the connection's region with its planning task, and return its id.
 
@@ -143,7 +143,7 @@ def start(
         request: the parameters, which must be the same if the token is.
         limit: maximum number of running jobs in all regions, including this one.
         days: number of days for which the job and its results are kept.
-        server: id of the server whose workers must do the job; None if all can do it.
+        server: see ``Settings.server_of``.
 
     Raises:
         TooManyJobs: if that many jobs are running already.

@@ -19,8 +19,10 @@ from facedex.store.store_errors import LeaseLost
 UNLEASED: Final = "(leased_until IS NULL OR leased_until <= now())"
 FREE: Final = "lease = NULL, leased_until = NULL"
 
-# SQL: the condition that this server's workers can do the work, which needs films or streams.
-REACHABLE: Final = "(server IS NULL OR server = %(server)s)"
+# SQL: the condition that workers can do the work, because they reach the films or streams that it
+# needs. The server is unknown in rows of earlier releases.
+REACHABLE: Final = "(server IS NULL OR server = ANY(%(servers)s))"
+EVERYWHERE: Final = ("",)  # the servers of workers without a server's own memory
 
 _MAX_SENDS: Final = 12  # highest value of the counter
 _MAX_MESSAGES: Final = 1000  # claimed in one call

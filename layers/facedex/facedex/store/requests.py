@@ -18,8 +18,9 @@ _KEPT: Final = "1 day"
 
 # Removes some expired tokens, except those that another request is removing.
 _FORGET: Final = f"""
-DELETE FROM client_requests WHERE (collection_key, operation, token) IN (
-    SELECT collection_key, operation, token FROM client_requests
+DELETE FROM client_requests
+WHERE collection_key = %(collection)s AND (operation, token) IN (
+    SELECT operation, token FROM client_requests
     WHERE collection_key = %(collection)s AND created_at < now() - interval '{_KEPT}'
     ORDER BY created_at LIMIT 100 FOR UPDATE SKIP LOCKED
 )

@@ -155,7 +155,7 @@ def start(
     processor: StreamProcessor,
     collection: Collection,
     *,
-    server: str | None = None,
+    server: str = "",
 ) -> UUID:
     """Start a run: set the status to STARTING and make its message due.
 
@@ -163,7 +163,7 @@ def start(
         processor: locked by this transaction.
         collection: the collection that has the processor's collection id now. The run searches this
             one, even if another collection has the name later.
-        server: id of the server whose workers must do it; None if all can do it.
+        server: see ``Settings.server_of``.
 
     Returns:
         The run's id.

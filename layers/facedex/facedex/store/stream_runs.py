@@ -6,6 +6,7 @@ stores a checkpoint with each extension. When a worker dies, its successor conti
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Final
@@ -16,7 +17,7 @@ from psycopg.types.json import Jsonb
 
 from facedex.store.active_streams import FREE, SEARCHABLE, end_impossible_runs
 from facedex.store.database import Connection
-from facedex.store.leases import REACHABLE, Lease, LeasedTable
+from facedex.store.leases import EVERYWHERE, REACHABLE, Lease, LeasedTable
 from facedex.store.store_errors import LeaseLost
 from facedex.store.stream_processors import COLUMNS, StreamProcessor, from_row, remove_deleted
 
@@ -251,14 +252,14 @@ def fail_run(connection: Connection, lease: RunLease, reason: str) -> None:
 
 
 def claim_messages(
-    connection: Connection, key: int | None = None, *, server: str = ""
+    connection: Connection, key: int | None = None, *, servers: Sequence[str] = EVERYWHERE
 ) -> list[int]:
     """Claim the due messages of processors, for this process to send.
 
     Args:
         connection: in a transaction.
         key: if given, only the message of this processor.
-        server: id of this server; processors that others must run are ignored.
+        servers: only of processors of these servers, see ``Settings.servers``.
 
     Returns:
         The processors' keys.
@@ -266,7 +267,7 @@ def claim_messages(
     rows = _TABLE.claim_messages(
         connection,
         condition=f"processor_key = coalesce(%(key)s, processor_key) AND {REACHABLE}",
-        values={"key": key, "server": server},
+        values={"key": key, "servers": list(servers)},
     )
     return sorted(row.processor_key for row in rows)
 

@@ -8,7 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from facedex.store.database import Connection
-from facedex.store.leases import FREE, REACHABLE, Lease, LeasedTable
+from facedex.store.leases import EVERYWHERE, FREE, REACHABLE, Lease, LeasedTable
 from facedex.store.store_errors import LeaseLost
 
 LEASE_SECONDS: Final = 60.0  # until a worker's lease expires without an extension
@@ -177,19 +177,19 @@ def restart_segments(connection: Connection, job_id: str) -> None:
 
 
 def claim_messages(
-    connection: Connection, job_id: str | None = None, *, server: str = ""
+    connection: Connection, job_id: str | None = None, *, servers: Sequence[str] = EVERYWHERE
 ) -> list[Task]:
     """Claim the due messages of tasks, for this process to send.
 
     Args:
         connection: in a transaction.
         job_id: if given, only the tasks of this job.
-        server: id of this server; tasks of jobs that others must do are ignored.
+        servers: only of jobs of these servers, see ``Settings.servers``.
     """
     rows = _TABLE.claim_messages(
         connection,
         condition=f"job_id = coalesce(%(job)s, job_id) AND {_REACHABLE}",
-        values={"job": job_id, "server": server},
+        values={"job": job_id, "servers": list(servers)},
     )
     return sorted((Task(row.job_id, row.task) for row in rows), key=lambda task: task.number)
 
@@ -221,10 +221,10 @@ def count_damaged(connection: Connection, job_id: str) -> int:
     return frames
 
 
-def any_unfinished(connection: Connection, *, server: str = "") -> bool:
-    """Return whether any task is unfinished that the server of that id can do."""
+def any_unfinished(connection: Connection, *, servers: Sequence[str] = EVERYWHERE) -> bool:
+    """Return whether any task of a job of these servers is unfinished."""
     row = connection.execute(
         f"SELECT 1 FROM video_tasks WHERE done_at IS NULL AND {_REACHABLE} LIMIT 1",
-        {"server": server},
+        {"servers": list(servers)},
     ).fetchone()
     return row is not None

@@ -15,6 +15,8 @@ from facedex.store.database import Connection, Database
 
 _logger: Final = get_logger(__name__)
 
+STREAMS: Final = ("KINESIS", "KINESIS_VIDEO")  # the services that a processor needs
+
 
 def refuse_label_detection(request: Mapping[str, Any], *members: str) -> None:
     """Reject a request that has members for label detection.
@@ -41,7 +43,7 @@ def send(database: Database, settings: Settings, key: int | None = None) -> None
     """
 
     def claim(connection: Connection) -> list[dict[str, Any]]:
-        due = stream_runs.claim_messages(connection, key, server=settings.server)
+        due = stream_runs.claim_messages(connection, key, servers=settings.servers(*STREAMS))
         return [{"StreamProcessor": each} for each in due]
 
     resend = partial(stream_runs.resend_messages, seconds=RETRY)

@@ -83,7 +83,7 @@ def begin(
             request=request,
             limit=settings.video_jobs,
             days=settings.video_expiry,
-            server=_server_of(settings, topic),
+            server=settings.server_of("S3", *(["SNS"] if topic else [])),
         )
         services.touch(job=job_id)
     send(services.database, settings, job_id)
@@ -124,7 +124,7 @@ def send(database: Database, settings: Settings, job_id: str | None = None) -> N
     """
 
     def claim(connection: Connection) -> list[dict[str, Any]]:
-        due = tasks.claim_messages(connection, job_id, server=settings.server)
+        due = tasks.claim_messages(connection, job_id, servers=settings.servers("S3"))
         return [{"JobId": task.job_id, "Task": task.number} for task in due]
 
     send_due(database, settings.video_queue, claim, partial(tasks.resend_messages, seconds=RETRY))
@@ -170,12 +170,6 @@ def restart_with_current_model(database: Database, job: Job) -> bool:
     return True
 
 
-def _server_of(settings: Settings, topic: str | None) -> str | None:
-    """Return the server whose workers must do a job: only they reach its film, or its topic."""
-    needed = {"S3", "SNS"} if topic else {"S3"}
-    return settings.server if needed & settings.own_services else None
-
-
 def publish_notification(database: Database, settings: Settings, job_id: str | None = None) -> bool:
     """Publish the due notification of one finished job: the named one, or any.
 
@@ -183,7 +177,9 @@ def publish_notification(database: Database, settings: Settings, job_id: str | N
         True if one was due.
     """
     with database.transaction() as connection:
-        job = job_notifications.claim_notification(connection, job_id, server=settings.server)
+        job = job_notifications.claim_notification(
+            connection, job_id, servers=settings.servers("S3", "SNS")
+        )
     if job is None or job.order.topic_arn is None:
         return False
     try:
