@@ -6,6 +6,10 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
+import socket
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -18,13 +22,14 @@ import numpy as np
 import pytest
 
 from facedex.vision import packs
-from tests.conftest import start
+from tests.conftest import client_of, start
 from tests.e2e import machines
 from tests.e2e.films import moving
 from tests.e2e.keys import create_key, facedex
 from tests.e2e.machines import GALLERY, THRESHOLD, Fleet, Ledger, Searcher, Writer
 from tests.e2e.restarting import Machine
 
+PAGE = Path(__file__).parents[2] / "docs" / "scale.md"
 SECONDS = float(os.environ.get("FACEDEX_TEST_KILLS_SECONDS", "12"))
 SHORTEST, LONGEST = 1.0, 3.0  # seconds between kills
 
@@ -218,3 +223,46 @@ def test_a_server_with_another_keys_secret_is_refused(
     assert facedex("keys", "create", f"--data-dir={other}", url).stderr == sentence
     (other / "keys.secret").write_bytes((tmp_path / "one" / "keys.secret").read_bytes())
     create_key(other, url)
+
+
+def listens(port: int) -> bool:
+    """Return whether a program accepts connections on a port."""
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_the_pages_load_balancer_sends_requests_to_servers_that_run(
+    fleet: Fleet, ledgers: list[Ledger], tmp_path: Path
+) -> None:
+    haproxy = shutil.which("haproxy")
+    if haproxy is None:
+        pytest.skip("haproxy is not installed")
+    (configuration,) = re.findall(r"```haproxy\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    for number, each in enumerate(fleet.machines):
+        address = each.url.removeprefix("http://")
+        configuration = configuration.replace(f"10.0.0.{11 + number}:9000", address)
+    assert "10.0.0." not in configuration
+    file = tmp_path / "haproxy.cfg"
+    file.write_text(configuration.replace("bind :9000", f"bind 127.0.0.1:{port}"))
+    subprocess.run([haproxy, "-c", "-f", file], check=True, capture_output=True)
+    balancer = subprocess.Popen([haproxy, "-f", file], stdin=subprocess.DEVNULL)
+    try:
+        end = time.monotonic() + 30
+        while not listens(port):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        client = client_of(f"http://127.0.0.1:{port}", "rekognition")
+        probe = {"CollectionId": GALLERY, "FaceId": ledgers[0].seed, "MaxFaces": 3}
+        expected = client.search_faces(**probe)["FaceMatches"]
+        with ThreadPoolExecutor(1) as pool:
+            restart = pool.submit(fleet.machines[1].kill)
+            answers = 0
+            while not restart.done() or answers < 20:
+                assert client.search_faces(**probe)["FaceMatches"] == expected
+                answers += 1
+            restart.result()
+    finally:
+        balancer.terminate()
+        balancer.wait(10)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from facedex.settings import Settings
@@ -154,3 +155,18 @@ def test_a_data_directory_keeps_the_id_of_its_server(tmp_path: Path) -> None:
         assert directory.identify(held) == first
     with directory.hold(tmp_path / "two") as held:
         assert directory.identify(held) != first
+
+
+def test_a_second_host_answers_if_the_first_does_not(database: Database, database_url: str) -> None:
+    known = psycopg.conninfo.conninfo_to_dict(database_url)
+    several = psycopg.conninfo.make_conninfo(
+        database_url,
+        host=f"127.0.0.1,{known['host']}",
+        port=f"1,{known.get('port', 5432)}",
+        target_session_attrs="read-write",
+    )
+    other = Database(several)
+    try:
+        other.ping()
+    finally:
+        other.close()
