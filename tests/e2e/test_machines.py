@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shutil
@@ -127,6 +128,23 @@ def require_matches(matches: Any, expected: dict[str, float], key: tuple[str, st
     assert list(found.values()) == sorted(found.values(), reverse=True)
     missing = {name for name, each in expected.items() if each > THRESHOLD + 0.05} - found.keys()
     assert not missing
+
+
+def test_a_page_token_of_one_server_continues_on_the_next(
+    fleet: Fleet, ledgers: list[Ledger]
+) -> None:
+    assert ledgers
+    found: list[str] = []
+    more: dict[str, str] = {}
+    for machine in itertools.cycle(fleet.machines):
+        client = machine.client("rekognition")
+        page = client.list_faces(CollectionId=GALLERY, MaxResults=1500, **more)
+        found += (face["FaceId"] for face in page["Faces"])
+        if "NextToken" not in page:
+            break
+        more = {"NextToken": page["NextToken"]}
+    ids, _ = machines.stored(fleet, "faces", "face_id")
+    assert found == sorted(ids)
 
 
 def test_a_film_in_one_servers_s3_is_searched_by_this_server(
