@@ -90,7 +90,8 @@ def servers(rate: int, faces: int) -> int:
         rate: requests a second.
         faces: number of faces in the collection that is searched.
     """
-    busy = 1 / table("measured")["server"]["photos_per_second"] + search("memory", faces) / 1000
+    photos: float = table("measured")["server"]["photos_per_second"]
+    busy = 1 / photos + search("memory", faces) / 1000
     return ceil(rate * busy / TIME_SHARE)
 
 

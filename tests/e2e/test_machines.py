@@ -22,6 +22,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from facedex.store import access_keys
+from facedex.store.access_keys import Permission
+from facedex.store.database import Database
+from facedex.store.encryption import Cipher
 from facedex.vision import packs
 from tests.conftest import client_of, start
 from tests.e2e import machines
@@ -228,8 +232,12 @@ def test_a_server_with_another_keys_secret_is_refused(
 ) -> None:
     monkeypatch.setenv("FACEDEX_MODELS", str(pack_directory.parent))
     url = f"--database-url={fleet.database_url}"
-    create_key(tmp_path / "one", url)
     other, log = tmp_path / "two", tmp_path / "log"
+    database = Database(fleet.database_url)
+    with database.transaction() as connection:
+        made = access_keys.create(
+            connection, Cipher("32 characters of another secret"), Permission.ALL
+        )
     with start(other, "--port=0", "--auth=keys", url, log=log) as process:
         assert process.wait(60) == 1
     sentence = (
@@ -239,7 +247,9 @@ def test_a_server_with_another_keys_secret_is_refused(
     )
     assert log.read_text() == sentence
     assert facedex("keys", "create", f"--data-dir={other}", url).stderr == sentence
-    (other / "keys.secret").write_bytes((tmp_path / "one" / "keys.secret").read_bytes())
+    with database.transaction() as connection:
+        access_keys.delete(connection, made.key.access_key_id)
+    database.close()
     create_key(other, url)
 
 

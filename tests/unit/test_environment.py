@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from facedex_local.environment import configure
+from facedex_local.workers.queues import STREAMS, VIDEO
 
 
 def settled(*, server: str = "", **environment: str) -> dict[str, str]:
@@ -57,3 +58,22 @@ def test_functions_know_the_services_in_this_servers_memory_if_other_servers_may
     assert settled(server="me", AWS_ENDPOINT_URL="http://aws:4566")["FACEDEX_OWN_SERVICES"] == ""
     alone = settled(FACEDEX_SERVER="of an earlier start", FACEDEX_OWN_SERVICES="S3")
     assert alone["FACEDEX_SERVER"] == alone["FACEDEX_OWN_SERVICES"] == ""
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "video", "streams"),
+    [
+        ("SQS", "sqs:9324/123456789012/facedex-video-me", "facedex-streams-me"),
+        ("SQS S3", "sqs:9324/123456789012/facedex-video", "facedex-streams-me"),
+        ("S3", "127.0.0.1:40000/123456789012/facedex-video", "facedex-streams"),
+    ],
+)
+def test_work_for_one_servers_memory_has_a_queue_of_its_own(
+    elsewhere: str, video: str, streams: str
+) -> None:
+    chosen = {f"AWS_ENDPOINT_URL_{service}": "http://sqs:9324" for service in elsewhere.split()}
+    environment = settled(server="me", **chosen)
+    VIDEO.configure(environment)
+    STREAMS.configure(environment)
+    assert environment["FACEDEX_VIDEO_QUEUE"].endswith(f"//{video}")
+    assert environment["FACEDEX_STREAM_QUEUE"].endswith(f"/{streams}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,11 +20,13 @@ class WorkQueue:
         setting: the environment variable with the queue's URL.
         name: name of the queue.
         visibility: visibility timeout in seconds.
+        needs: the AWS services that the work needs.
     """
 
     setting: str
     name: str
     visibility: int
+    needs: tuple[str, ...]
 
     def configure(self, environment: MutableMapping[str, str] = os.environ) -> None:
         """Set the environment variable to this machine's queue, unless it is already set.
@@ -36,17 +38,31 @@ class WorkQueue:
                 "AWS_ENDPOINT_URL"
             )
             if endpoint:
-                environment[self.setting] = f"{endpoint}/{DEFAULT_ACCOUNT}/{self.name}"
+                name = self._name_for(environment)
+                environment[self.setting] = f"{endpoint}/{DEFAULT_ACCOUNT}/{name}"
 
     def make(self) -> None:
         """Create this machine's queue; one that the user has configured must exist already."""
-        if os.environ.get(self.setting, "").endswith(f"/{self.name}"):
+        name = self._name_for(os.environ)
+        if os.environ.get(self.setting, "").endswith(f"/{name}"):
             client: Any = boto3.client("sqs")
             client.create_queue(
-                QueueName=self.name, Attributes={"VisibilityTimeout": str(self.visibility)}
+                QueueName=name, Attributes={"VisibilityTimeout": str(self.visibility)}
             )
+
+    def _name_for(self, environment: Mapping[str, str]) -> str:
+        """Return the queue's name, which is the server's own if only its workers can do the work.
+
+        If SQS is in this server's memory, the queue is its own anyway.
+        """
+        server = environment.get("FACEDEX_SERVER")
+        own = set(environment.get("FACEDEX_OWN_SERVICES", "").split(","))
+        alone = server and own.intersection(self.needs) and "SQS" not in own
+        return f"{self.name}-{server}" if alone else self.name
 
 
 # Visibility timeouts are a minute longer than the functions' timeouts.
-VIDEO: Final = WorkQueue("FACEDEX_VIDEO_QUEUE", "facedex-video", 360)
-STREAMS: Final = WorkQueue("FACEDEX_STREAM_QUEUE", "facedex-streams", 960)
+VIDEO: Final = WorkQueue("FACEDEX_VIDEO_QUEUE", "facedex-video", 360, ("S3",))
+STREAMS: Final = WorkQueue(
+    "FACEDEX_STREAM_QUEUE", "facedex-streams", 960, ("KINESIS", "KINESIS_VIDEO")
+)
