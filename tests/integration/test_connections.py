@@ -76,10 +76,9 @@ def test_connections_through_a_proxy_keep_no_session_state(database_url: str) ->
 
 
 def test_no_statement_pins_a_proxy_connection() -> None:
-    """Statements for which RDS Proxy pins a connection; only three modules may use them.
+    """Statements for which RDS Proxy pins a connection; only two modules may use them.
 
-    Migrations run once. Erasures and copies of galleries in memory are on one machine only, never
-    behind a proxy.
+    Migrations run once. Erasures are on one machine only, never behind a proxy.
     """
     pinning = re.compile(
         r"pg_(try_)?advisory|set_config\(|\bSET SESSION|\b(next|set)val\("
@@ -87,7 +86,7 @@ def test_no_statement_pins_a_proxy_connection() -> None:
     )
     folder = Path(str(schema.__file__)).parent
     found = {path.name for path in folder.glob("*.py") if pinning.search(path.read_text("utf-8"))}
-    assert found == {"schema.py", "erasing.py", "copies.py"}
+    assert found == {"schema.py", "erasing.py"}
 
 
 def test_a_migration_that_takes_too_long_is_undone_in_time(

@@ -123,7 +123,7 @@ def test_a_database_without_the_log_is_searched_in_sql(
     assert caplog.text.count("no log of changes") == 1
 
 
-@pytest.mark.parametrize("where", ["load", "search"])
+@pytest.mark.parametrize("where", ["loader", "search"])
 def test_without_memory_searches_are_answered_by_sql(
     database: Database,
     resident_database: Database,

@@ -14,10 +14,12 @@ code like the others, so that one inner product of bytes is an upper bound for i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from facedex.gallery.rotation import rotate, to_single
 
 Vectors = NDArray[np.float32]  # (n, d)
 
@@ -170,8 +172,9 @@ class Coder:
         self._across = _TOLERANCE * float(across.max()) + tiny
         self._behind = _TOLERANCE * float(behind.max(initial=0.0)) + tiny
 
-    def encode(self, vectors: Vectors) -> Codes:
-        """Return the codes of (n, d) vectors."""
+    def encode(self, vectors: NDArray[np.floating[Any]]) -> Codes:
+        """Return the codes of (n, d) vectors, in half or single precision."""
+        vectors = to_single(vectors)
         z = self._rotate(vectors)
         heads, tails, norms = self._quantise(z)
         along, across, behind, beyond = self._errors(z, heads, tails, norms)
@@ -230,8 +233,7 @@ class Coder:
         )
 
     def _rotate(self, vectors: Vectors) -> Vectors:
-        rotated: Vectors = (vectors - self._mean) @ self._basis
-        return rotated
+        return rotate(vectors - self._mean, self._basis)
 
     def _quantise(self, z: Vectors) -> tuple[NDArray[np.int8], NDArray[np.int8], Vectors]:
         """Return the signed heads and tails, and the norms of the tails."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import Final
 
 import numpy as np
 
 from facedex.gallery.choosing import choose_in_waves, choose_nearest
 from facedex.gallery.coding import HEAD, Coder, Codes, Vectors
+from facedex.gallery.loading import Loader
 from facedex.gallery.scanning import SEGMENT, Ids, Segment
 
 # FAISS is faster for at most this many probes and matches, and in at most so many segments.
@@ -19,8 +21,7 @@ _MOST_SEGMENTS: Final = 64
 # More outliers than this make every search slow.
 _MOST_OUTLIERS: Final = 256
 _SMALLEST: Final = 1024  # rows of a segment
-# Vectors that are encoded together, and those that the code is fitted to, to save memory.
-_ENCODED: Final = 8192
+# Vectors that the code is fitted to, to save memory.
 _SAMPLE: Final = 32_768
 # Bytes of a row apart from those of its dimensions: its id, its marks and the special bytes.
 _BYTES_OF_ROW: Final = 24
@@ -59,6 +60,7 @@ class Resident:
         self._rows = segment_rows(expected)
         # Replaced, never changed, so that a search can use the one that it has read.
         self._segments: tuple[Segment, ...] = ()
+        self._taking = Lock()
         self.outliers: dict[tuple[int, int], None] = {}
 
     @property
@@ -77,24 +79,15 @@ class Resident:
         """Whether the code suits the gallery: few vectors are outliers."""
         return len(self.outliers) <= _MOST_OUTLIERS
 
+    def loader(self) -> Loader:
+        """Return a loader for a thread; it makes segments of vectors that are not there yet."""
+        return Loader(self.coder, self._rows, self._take, self._keep_outliers)
+
     def load(self, ids: Ids, vectors: Vectors) -> None:
-        """Add vectors of a gallery that is being loaded."""
-        if not len(ids):
-            return
-        codes = [
-            self.coder.encode(vectors[start : start + _ENCODED])
-            for start in range(0, len(vectors), _ENCODED)
-        ]
-        outliers = np.concatenate([each.outliers for each in codes])
-        self._keep_outliers(ids[outliers])
-        ids = ids[~outliers]
-        heads = np.concatenate([each.heads for each in codes])[~outliers]
-        tails = np.concatenate([each.tails for each in codes])[~outliers]
-        for start in range(0, len(ids), self._rows):
-            rows = slice(start, start + self._rows)
-            segment = Segment(self.coder, len(ids[rows]))
-            segment.fill(ids[rows], heads[rows], tails[rows])
-            self._segments += (segment,)
+        """Add the vectors of a gallery."""
+        loader = self.loader()
+        loader.add(ids, vectors)
+        loader.finish()
 
     def add(self, ids: Ids, vectors: Vectors) -> None:
         """Add vectors; those that are there already must be removed before."""
@@ -162,6 +155,10 @@ class Resident:
             for choice in choices
             for found in choice.results()
         ]
+
+    def _take(self, segment: Segment) -> None:
+        with self._taking:
+            self._segments += (segment,)
 
     def _keep_outliers(self, ids: Ids) -> None:
         if self.usable:

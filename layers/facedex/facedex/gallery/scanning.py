@@ -118,7 +118,7 @@ class Segment:
 
     def fill(self, ids: Ids, heads: NDArray[np.uint8], tails: NDArray[np.int8]) -> None:
         """Set the rows of an empty segment, in the order of their ids."""
-        order = np.argsort(ids[:, 0], kind="stable")
+        order = np.argsort(ids[:, 0])
         self.ordered = True
         none = np.zeros(len(ids), np.bool_)
         self.append(ids[order], Codes(heads[order], tails[order], none))

@@ -9,26 +9,22 @@ numbers.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from facedex.store.collections import Collection
 from facedex.store.database import Connection, Database
-from facedex.store.vectors import from_binary, from_table
+from facedex.store.gallery_reading import Reading
+from facedex.store.vectors import from_binary
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from facedex.gallery.resident import Resident
     from facedex.gallery.scanning import Ids
+    from facedex.store.gallery_reading import Batch
 
 # More changes than this are not added one by one: the gallery is read again.
 MOST_CHANGES: Final = 20_000
-# Rows that are encoded together.
-_BATCH: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +130,6 @@ def load(database: Database, kind: Kind, collection: Collection, expected: int) 
         DatabaseUnavailable: if the database does not answer.
     """
     with database.reading() as connection, connection.snapshot():
-        connection.execute("SET LOCAL statement_timeout = 0")
         state = connection.execute(
             f"SELECT pg_current_snapshot()::text AS snapshot, {SERVER} AS server"
             " FROM collections, gallery_log"
@@ -143,58 +138,40 @@ def load(database: Database, kind: Kind, collection: Collection, expected: int) 
         ).fetchone()
         if state is None:
             return None
-        resident = _read(connection, kind, collection, expected)
+        resident = _read(database, connection, kind, collection, expected)
     if resident is None:
         return None
     return Copy(resident, Version(state.snapshot, state.server), collection.model_version)
 
 
 def _read(
-    connection: Connection, kind: Kind, collection: Collection, expected: int
+    database: Database, connection: Connection, kind: Kind, collection: Collection, expected: int
 ) -> Resident | None:
     from facedex.gallery.resident import Resident
 
-    resident: Resident | None = None
-    for ids, vectors in _batches(connection, kind, collection):
-        if resident is None:
-            resident = Resident(vectors, max(expected, len(vectors)))
-        if vectors.shape[1] != resident.coder.dimension or not resident.usable:
-            return None
-        resident.load(ids, vectors)
+    reading = Reading(database, connection, kind.table, kind.key, collection.key, expected)
+    sample = reading.sample()
+    if sample is None:
+        return None
+    resident = Resident(sample.astype("float32"), max(expected, len(sample)))
+
+    def take(batches: Iterator[Batch]) -> None:
+        loader = resident.loader()
+        for ids, vectors in batches:
+            loader.add(ids, vectors)
+            if not resident.usable:
+                raise _Unsuitable
+        loader.finish()
+
+    try:
+        reading.run(take)
+    except _Unsuitable:
+        return None
     return resident
 
 
-def _batches(
-    connection: Connection, kind: Kind, collection: Collection
-) -> Iterator[tuple[Ids, NDArray[np.float32]]]:
-    """Yield the ids and vectors of a gallery; the next ones are read while some are encoded."""
-    # Rows of a result cost a tenth of the processor time of rows of COPY, which libpq returns one
-    # by one.
-    with connection.cursor(binary=True) as cursor, ThreadPoolExecutor(1) as reader:
-        cursor.execute(
-            f"DECLARE gallery NO SCROLL CURSOR FOR"
-            f" SELECT uuid_send({kind.key}) || halfvec_send(vector) AS data FROM {kind.table}"
-            f" WHERE collection_key = {collection.key:d} AND vector IS NOT NULL"
-        )
-
-        def read() -> list[bytes]:
-            rows = cursor.execute(f"FETCH FORWARD {_BATCH} FROM gallery").fetchall()
-            return [bytes(row.data) for row in rows]
-
-        rows = read()
-        while rows:
-            following = reader.submit(read)
-            yield _parse(rows)
-            rows = following.result()
-
-
-def _parse(rows: list[bytes]) -> tuple[Ids, NDArray[np.float32]]:
-    """Return the ids and vectors of rows with both in Postgres's binary format."""
-    import numpy as np
-
-    table = np.frombuffer(b"".join(rows), np.uint8).reshape(len(rows), -1)
-    ids = np.ascontiguousarray(table[:, :16]).view(">u8").astype(np.uint64)
-    return ids, from_table(table[:, 16:])
+class _Unsuitable(Exception):
+    """The code does not suit the gallery."""
 
 
 def refresh(database: Database, kind: Kind, collection: Collection, copy: Copy) -> bool:

@@ -31,12 +31,25 @@ def from_binary(sent: Sequence[bytes]) -> NDArray[np.float32]:
 
 
 def from_table(table: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return (n, d) vectors, given as the rows of bytes that ``halfvec_send`` writes."""
+    import numpy as np
+
+    return halves_from_table(table).astype(np.float32)
+
+
+def halves_from_table(table: NDArray[np.uint8]) -> NDArray[np.float16]:
     """Return (n, d) vectors, given as the rows of bytes that ``halfvec_send`` writes.
 
     Each has its dimension and an unused number, of two bytes each, and then its halves, all in
     network byte order.
+
+    Raises:
+        ValueError: if the vectors have different dimensions.
     """
     import numpy as np
 
-    swapped = np.ascontiguousarray(table[:, 4:]).view(">u2").astype(np.uint16)
-    return swapped.view(np.float16).astype(np.float32)
+    numbers = np.ascontiguousarray(table[:, 4:]).view(">u2").astype(np.uint16)
+    dimensions = table[:, :2].copy().view(">u2")
+    if (dimensions != numbers.shape[1]).any():
+        raise ValueError("The vectors have different dimensions.")
+    return numbers.view(np.float16)

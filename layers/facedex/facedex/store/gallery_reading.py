@@ -1,0 +1,201 @@
+"""Reading of a whole gallery at one snapshot, over several connections.
+
+Postgres packs the rows of each range of the table into two values: it would take a client as long
+to receive the rows one by one as it takes Postgres to read them. Other connections share the
+snapshot of the first.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
+
+import psycopg
+
+from facedex.store.database import Connection, Database
+from facedex.store.store_errors import DatabaseUnavailable
+from facedex.store.vectors import halves_from_table
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from facedex.gallery.scanning import Ids
+
+    Batch = tuple[Ids, NDArray[np.float16]]
+
+# Rows of a range, and ranges that one statement reads. The values have about 100 KiB, for which
+# Postgres needs no new pages of memory, and the answers some MiB.
+_ROWS: Final = 192
+_RANGES: Final = 64
+# With fewer rows of the gallery in each block of the table, rows are found by their keys.
+_DENSE: Final = 0.25
+# Vectors that show what those of the gallery are like, if there are as many.
+_SAMPLE: Final = 32_768
+_MOST_CONNECTIONS: Final = 4
+
+
+class Reading:
+    """The reading of a gallery.
+
+    Args:
+        database: from which other connections are taken, at most half of them.
+        connection: in a transaction with a snapshot.
+        table: the table.
+        key: its column with random ids of 16 bytes.
+        collection_key: which rows are read.
+        expected: about how many there are.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        connection: Connection,
+        table: str,
+        key: str,
+        collection_key: int,
+        expected: int,
+    ) -> None:
+        self._database, self._connection, self._table = database, connection, table
+        _prepare(connection, table)
+        row = connection.execute(
+            "SELECT pg_relation_size(%s) / current_setting('block_size')::int AS blocks", (table,)
+        ).fetchone()
+        assert row is not None
+        # A distributed table has no blocks here.
+        dense = row.blocks > 0 and expected >= _DENSE * row.blocks
+        self._blocks = max(1, round(_ROWS * row.blocks / max(1, expected))) if dense else 0
+        self._count = -(-row.blocks // self._blocks) if dense else max(1, expected // _ROWS)
+        column, kind = ("ctid", "tid") if dense else (key, "uuid")
+        self._statement = f"""
+            SELECT packed.ids, packed.vectors
+            FROM unnest(%s::{kind}[], %s::{kind}[]) AS range (first, last)
+            CROSS JOIN LATERAL (
+                SELECT string_agg(uuid_send({key}), ''::bytea) AS ids,
+                    string_agg(halfvec_send(vector), ''::bytea) AS vectors
+                FROM {table}
+                WHERE collection_key = {collection_key:d} AND vector IS NOT NULL
+                    AND {column} BETWEEN range.first AND range.last
+            ) AS packed
+            WHERE packed.ids IS NOT NULL
+        """
+        # The numbers of the ranges that each statement reads. Those of the first ones are spread
+        # over the table, in which similar faces may be next to each other.
+        stride = max(1, self._count * _ROWS // _SAMPLE)
+        spread = range(0, self._count, stride)
+        others = [number for number in range(self._count) if number % stride]
+        self._units: deque[Sequence[int]] = deque(
+            some[start : start + _RANGES]
+            for some in (spread, others)
+            for start in range(0, len(some), _RANGES)
+        )
+        self._read: deque[Batch] = deque()
+
+    def sample(self) -> NDArray[np.float16] | None:
+        """Return some of the vectors, (n, d); None if there are none."""
+        import numpy as np
+
+        size = 0
+        while size < _SAMPLE and self._units:
+            self._read += self._ask(self._connection, self._units.popleft())
+            size = sum(len(ids) for ids, _ in self._read)
+        if not self._read:
+            return None
+        return np.concatenate([vectors for _, vectors in self._read])[:_SAMPLE]
+
+    def run(self, take: Callable[[Iterator[Batch]], None]) -> None:
+        """Read all rows; call ``take`` in several threads, each with some of the batches.
+
+        Raises:
+            DatabaseUnavailable: if the database does not answer.
+        """
+        others = min(_MOST_CONNECTIONS, _processors() + 1, self._database.use.most // 2) - 1
+        others = max(0, min(others, len(self._units) // 2))
+        snapshot = self._export() if others else ""
+        with ThreadPoolExecutor(max(1, others), "galleries") as pool:
+            started = [pool.submit(self._help, snapshot, take) for _ in range(others)]
+            try:
+                take(self._batches(self._connection))
+            except BaseException:
+                self._units.clear()  # so that the others end, too
+                raise
+            for each in started:
+                each.result()
+
+    def _export(self) -> str:
+        """Return a name of the snapshot for other connections."""
+        row = self._connection.execute("SELECT pg_export_snapshot() AS name").fetchone()
+        assert row is not None
+        name: str = row.name
+        return name
+
+    def _help(self, snapshot: str, take: Callable[[Iterator[Batch]], None]) -> None:
+        """Read a part of the rows over another connection, if there is one in time."""
+        begun = False
+        try:
+            with self._database.reading() as connection, connection.snapshot():
+                connection.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
+                # A table that waits for being rewritten waits for the first connection as well.
+                connection.execute("SET LOCAL lock_timeout = '100ms'")
+                _prepare(connection, self._table)
+                begun = True
+                take(self._batches(connection))
+        except (DatabaseUnavailable, psycopg.Error):
+            if begun:
+                self._units.clear()
+                raise
+        except BaseException:
+            self._units.clear()
+            raise
+
+    def _batches(self, connection: Connection) -> Iterator[Batch]:
+        """Yield batches that are read by no other thread."""
+        with suppress(IndexError):  # there are no more
+            while True:
+                yield self._read.popleft()
+        with suppress(IndexError):
+            while True:
+                yield from self._ask(connection, self._units.popleft())
+
+    def _ask(self, connection: Connection, numbers: Sequence[int]) -> list[Batch]:
+        """Return the rows of these ranges: one batch, or none if they are empty."""
+        bounds = [self._bounds(number) for number in numbers]
+        with connection.cursor(binary=True) as cursor:
+            rows = cursor.execute(
+                self._statement, ([first for first, _ in bounds], [last for _, last in bounds])
+            ).fetchall()
+        return [_parse([row.ids for row in rows], [row.vectors for row in rows])] if rows else []
+
+    def _bounds(self, number: int) -> tuple[object, object]:
+        """Return the first and the last place or key of a range."""
+        if self._blocks:
+            start = number * self._blocks
+            return f"({start},0)", f"({start + self._blocks - 1},65535)"
+        start, end = ((each << 128) // self._count for each in (number, number + 1))
+        return UUID(int=start), UUID(int=end - 1)
+
+
+def _prepare(connection: Connection, table: str) -> None:
+    # The costs that Postgres expects would make it compile the statement again and again.
+    connection.execute("SET LOCAL jit = off")
+    connection.execute("SET LOCAL statement_timeout = 0")
+    # A table that is rewritten meanwhile would have its rows in other blocks.
+    connection.execute(f"LOCK TABLE {table} IN ACCESS SHARE MODE")
+
+
+def _parse(ids: list[bytes], vectors: list[bytes]) -> Batch:
+    """Return the ids and vectors of rows in Postgres's binary format."""
+    import numpy as np
+
+    keys = np.frombuffer(b"".join(ids), ">u8").reshape(-1, 2).astype(np.uint64)
+    table = np.frombuffer(b"".join(vectors), np.uint8).reshape(len(keys), -1)
+    return keys, halves_from_table(table)
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
