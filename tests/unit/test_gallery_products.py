@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from facedex.gallery import products, selecting
+from facedex.gallery import products, scanning, selecting
+from facedex.gallery import resident as resident_module
 from facedex.gallery.resident import Candidates, Resident
 from tests.unit.test_gallery import KINDS, MOST, check, gallery, ids_of
 
@@ -30,17 +31,38 @@ def test_the_graphs_are_those_of_the_onnx_package(signed: bool) -> None:
     assert model.SerializeToString() == (products.SIGNED if signed else products.UNSIGNED)
 
 
-@pytest.mark.parametrize("signed", [True, False])
-def test_products_are_exact(signed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("library", ["signed bytes", "unsigned bytes", "single precision"])
+def test_products_are_exact(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    signed = library == "signed bytes"
     if signed and not products._signed_is_exact():
         pytest.skip("this processor has no 8-bit dot products")
     monkeypatch.setattr(products, "_signed_is_exact", lambda: signed)
+    monkeypatch.setattr(products, "_has_runtime", lambda: library != "single precision")
     drawn = np.random.default_rng(1)
-    heads = drawn.integers(0, 256, (300, 128)).astype(np.uint8)
+    heads = drawn.integers(0, 256, (3000, 128)).astype(np.uint8)
     probes = drawn.integers(-127, 128, (128, 9)).astype(np.int8)
-    heads[0], probes[:, 0] = 255, 127
+    heads[:2], probes[:, 0], probes[:, 1] = np.array([[255], [0]]), 127, -127
     expected = (heads.astype(np.int32) - 128) @ probes.astype(np.int32)
     assert np.array_equal(products.products(heads, probes), expected)
+
+
+@pytest.mark.parametrize("runtime", [True, False])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_gallery_is_searched_without_faiss_and_without_onnx_runtime(
+    kind: str, runtime: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (scanning, resident_module):
+        monkeypatch.setattr(module, "available", lambda: False)
+    monkeypatch.setattr(products, "_has_runtime", lambda: runtime)
+    vectors, ids = gallery(kind, 3000, 128, 3), ids_of(3000)
+    resident = Resident(vectors, 3000)
+    resident.load(ids[:2500], vectors[:2500])
+    resident.add(ids[2500:], vectors[2500:])
+    resident.remove(ids[:40])
+    for probe in (*gallery("random", 2, 128, 4), vectors[7]):
+        for limit, low in ((10, 0.1), (1, -2.0), (None, 0.5)):
+            (found,) = resident.search([probe], limit=limit, min_score=low, most=MOST)
+            check(vectors[40:], ids[40:], probe, limit or len(vectors), low, found)
 
 
 @pytest.mark.parametrize("kind", KINDS)

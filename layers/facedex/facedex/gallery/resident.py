@@ -12,7 +12,7 @@ import numpy as np
 from facedex.gallery.choosing import choose_in_waves, choose_nearest
 from facedex.gallery.coding import HEAD, Coder, Codes, Vectors
 from facedex.gallery.loading import Loader
-from facedex.gallery.scanning import SEGMENT, Ids, Segment
+from facedex.gallery.scanning import SEGMENT, Ids, Segment, available
 
 # FAISS is faster for at most this many probes and matches, and in at most so many segments.
 _MOST_PROBES: Final = 3
@@ -135,7 +135,8 @@ class Resident:
             return [Candidates(self._outlier_ids(), min_score) for _ in probes]
         asked = np.stack(probes)
         if (
-            limit is None
+            not available()
+            or limit is None
             or limit > _MOST_MATCHES
             or len(probes) > _MOST_PROBES
             or len(segments) > _MOST_SEGMENTS

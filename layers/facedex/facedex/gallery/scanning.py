@@ -1,7 +1,8 @@
 """The scan of codes: segments of a fixed size, which the threads of a pool share.
 
 FAISS computes the inner products of a probe with the bytes of a segment, at the speed of the
-memory. It is imported on first use, because functions on Lambda do without it.
+memory. It is imported on first use. Functions on Lambda do without it: there, products of matrices
+name the candidates.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ Found = TypeVar("Found")
 Nearest = tuple[NDArray[np.float32], NDArray[np.int64]]
 
 
+@cache
 def available() -> bool:
-    """Return whether the library that scans is installed, and exact on this processor."""
+    """Return whether FAISS is installed, and exact on this processor."""
     return find_spec("faiss") is not None and _is_exact()
 
 
@@ -66,17 +68,7 @@ class Segment:
     """
 
     def __init__(self, coder: Coder, rows: int) -> None:
-        import faiss
-
-        self._index = faiss.IndexScalarQuantizer(
-            coder.head,
-            faiss.ScalarQuantizer.QT_8bit_direct_signed,
-            faiss.METRIC_INNER_PRODUCT,
-        )
-        self._index.codes.resize(rows * coder.head)
-        self._heads: NDArray[np.uint8] = faiss.rev_swig_ptr(
-            self._index.codes.data(), rows * coder.head
-        ).reshape(rows, coder.head)
+        self._index, self._heads = _index(coder.head, rows)
         self._empty = coder.removed()
         self.ids: Ids = np.zeros((rows, 2), np.uint64)
         self.tails: NDArray[np.int8] = np.zeros((rows, coder.tail), np.int8)
@@ -114,7 +106,8 @@ class Segment:
             self._rows_by_id.update(zip(new, range(self.used, end), strict=True))
         # Last, so that a scan meets only rows that are complete.
         self.used = end
-        self._index.ntotal = end
+        if self._index is not None:
+            self._index.ntotal = end
 
     def fill(self, ids: Ids, heads: NDArray[np.uint8], tails: NDArray[np.int8]) -> None:
         """Set the rows of an empty segment, in the order of their ids."""
@@ -158,6 +151,19 @@ class Segment:
         ]
 
 
+def _index(width: int, rows: int) -> tuple[Any, NDArray[np.uint8]]:
+    """Return FAISS's index of that many rows, None without FAISS, and the bytes of the codes."""
+    if not available():
+        return None, np.zeros((rows, width), np.uint8)
+    import faiss
+
+    index = faiss.IndexScalarQuantizer(
+        width, faiss.ScalarQuantizer.QT_8bit_direct_signed, faiss.METRIC_INNER_PRODUCT
+    )
+    index.codes.resize(rows * width)
+    return index, faiss.rev_swig_ptr(index.codes.data(), rows * width).reshape(rows, width)
+
+
 def scan(segments: Sequence[Segment], heads: NDArray[np.float32], count: int) -> list[Nearest]:
     """Return the nearest codes of each segment, scanned by all processors.
 
@@ -190,5 +196,6 @@ def _pool() -> ThreadPoolExecutor:
 
 def _use_one_thread() -> None:
     # FAISS would start threads of its own for the probes of one call.
-    faiss: Any = __import__("faiss")
-    faiss.omp_set_num_threads(1)
+    if available():
+        faiss: Any = __import__("faiss")
+        faiss.omp_set_num_threads(1)
