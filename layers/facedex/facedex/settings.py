@@ -78,7 +78,7 @@ class Settings:
         max_whole_pixels: the same for PNG and progressive JPEG, which take more time and memory.
         connections: maximum number of database connections of one process.
         gallery_memory: mebibytes for copies of galleries in the memory of each process, which are
-            searched faster than in SQL; 0 for none. They need the package faiss-cpu.
+            searched faster than in SQL; 0 for none.
         statement_timeout: seconds after which Postgres cancels a statement.
         database_patience: maximum seconds to wait for a database connection, also limited by the
             invocation's remaining time. A paused database takes 15 s to resume.

@@ -18,6 +18,7 @@ from facedex.settings import DatabaseAuth, Settings, settings
 from facedex.store.database import Database
 from facedex.store.disk import Disk
 from facedex.store.iam import IamTokens
+from facedex.store.intermittent import IntermittentResidents
 from facedex.store.residents import Residents
 
 if TYPE_CHECKING:
@@ -250,7 +251,9 @@ def _database() -> Database:
         disk=disk(),
     )
     if current.gallery_memory:
-        made.residents = Residents(made, current.gallery_memory << 20)
+        # A function on Lambda is frozen between requests.
+        kind = IntermittentResidents if current.deployment else Residents
+        made.residents = kind(made, current.gallery_memory << 20)
     return made
 
 

@@ -16,9 +16,12 @@ from uuid import UUID
 from facedex.store.collections import Collection
 from facedex.store.database import Connection, Database
 from facedex.store.gallery_reading import Reading
-from facedex.store.vectors import from_binary
+from facedex.store.vectors import from_binary, from_table
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from facedex.gallery.resident import Resident
     from facedex.gallery.scanning import Ids
     from facedex.store.gallery_reading import Batch
@@ -130,18 +133,24 @@ def load(database: Database, kind: Kind, collection: Collection, expected: int) 
         DatabaseUnavailable: if the database does not answer.
     """
     with database.reading() as connection, connection.snapshot():
-        state = connection.execute(
-            f"SELECT pg_current_snapshot()::text AS snapshot, {SERVER} AS server"
-            " FROM collections, gallery_log"
-            " WHERE collection_key = %s AND deleted_at IS NULL AND model_version = %s",
-            (collection.key, collection.model_version),
-        ).fetchone()
-        if state is None:
+        version = current_version(connection, collection)
+        if version is None:
             return None
         resident = _read(database, connection, kind, collection, expected)
     if resident is None:
         return None
-    return Copy(resident, Version(state.snapshot, state.server), collection.model_version)
+    return Copy(resident, version, collection.model_version)
+
+
+def current_version(connection: Connection, collection: Collection) -> Version | None:
+    """Return the state of the database now; None if the collection is gone or was changed."""
+    state = connection.execute(
+        f"SELECT pg_current_snapshot()::text AS snapshot, {SERVER} AS server"
+        " FROM collections, gallery_log"
+        " WHERE collection_key = %s AND deleted_at IS NULL AND model_version = %s",
+        (collection.key, collection.model_version),
+    ).fetchone()
+    return Version(state.snapshot, state.server) if state else None
 
 
 def _read(
@@ -174,13 +183,30 @@ class _Unsuitable(Exception):
     """The code does not suit the gallery."""
 
 
+def parse(rows: list[bytes]) -> tuple[Ids, NDArray[np.float32]]:
+    """Return the ids and vectors of rows with both in Postgres's binary format."""
+    import numpy as np
+
+    table = np.frombuffer(b"".join(rows), np.uint8).reshape(len(rows), -1)
+    ids = np.ascontiguousarray(table[:, :16]).view(">u8").astype(np.uint64)
+    return ids, from_table(table[:, 16:])
+
+
 def refresh(database: Database, kind: Kind, collection: Collection, copy: Copy) -> bool:
     """Bring a copy up to date; return False if it has to be read again.
 
     Raises:
         DatabaseUnavailable: if the database does not answer.
     """
-    with database.reading() as connection, connection.cursor(binary=True) as cursor:
+    with database.reading() as connection:
+        return bring_up_to_date(connection, kind, collection, copy)
+
+
+def bring_up_to_date(
+    connection: Connection, kind: Kind, collection: Collection, copy: Copy
+) -> bool:
+    """Do the same on a connection."""
+    with connection.cursor(binary=True) as cursor:
         rows = cursor.execute(
             f"""
             WITH changed AS MATERIALIZED (

@@ -19,7 +19,7 @@ import psycopg
 from facedex.store import copies
 from facedex.store.collections import Collection
 from facedex.store.copies import Copy, Kind
-from facedex.store.database import Database
+from facedex.store.database import Connection, Database
 from facedex.store.store_errors import DatabaseUnavailable
 
 # With fewer vectors, SQL takes half a millisecond longer at most (1.0 and 0.5 ms for 5,000).
@@ -93,6 +93,14 @@ class Residents:
         """The number of vectors in all copies."""
         with self._changed:
             return sum(entry.copy.resident.size for entry in self._entries.values())
+
+    def work(self, connection: Connection, seconds: float) -> None:
+        """Use the time after a search for the copies; here, a thread keeps them current.
+
+        Args:
+            connection: that of the search.
+            seconds: how long SQL took; 0 if a copy answered.
+        """
 
     def find(self, collection: Collection, kind: Kind) -> Copy | None:
         """Return the copy of a gallery; if there is none, begin to make one unless it is small."""
@@ -222,6 +230,9 @@ class Residents:
         except Exception as error:  # a copy in doubt is dropped, whatever the reason
             self.fall_back("the copy could not be brought up to date", error)
             kept = False
+        self._note_refresh(key, entry, kept=kept)
+
+    def _note_refresh(self, key: _Key, entry: _Entry, *, kept: bool) -> None:
         with self._changed:
             self._due.discard(key)
             self.events["refreshes"] += 1
@@ -238,6 +249,10 @@ class Residents:
             pass
         except Exception as error:  # SQL answers, whatever the reason
             self.fall_back("the copy could not be made", error)
+        self._keep(key, collection, kind, copy)
+
+    def _keep(self, key: _Key, collection: Collection, kind: Kind, copy: Copy | None) -> None:
+        """Let searches use a new copy, or make none for a while."""
         now = monotonic()
         with self._changed:
             self._wanted.pop(key, None)
@@ -249,30 +264,32 @@ class Residents:
                 self._refused = {k: end for k, end in self._refused.items() if end > now}
 
     def _load(self, database: Database, collection: Collection, kind: Kind) -> Copy | None:
-        from facedex.gallery.resident import memory_of
-        from facedex.gallery.scanning import available
-
         with database.reading() as connection:
-            expected = copies.count(connection, kind, collection.key)
-            if expected < self._smallest or not available():
-                return None
-            row = connection.execute(
-                f"SELECT vector_dims(vector) AS dimension FROM {kind.table}"
-                " WHERE collection_key = %s AND vector IS NOT NULL LIMIT 1",
-                (collection.key,),
-            ).fetchone()
+            expected = self._make_room(connection, collection, kind)
+        copy = copies.load(database, kind, collection, expected) if expected else None
+        return copy if copy and copy.resident.usable else None
+
+    def _make_room(self, connection: Connection, collection: Collection, kind: Kind) -> int:
+        """Return the number of vectors that a copy will have; 0 if the gallery gets none."""
+        from facedex.gallery.resident import memory_of
+
+        expected = copies.count(connection, kind, collection.key)
+        if expected < self._smallest:
+            return 0
+        row = connection.execute(
+            f"SELECT vector_dims(vector) AS dimension FROM {kind.table}"
+            " WHERE collection_key = %s AND vector IS NOT NULL LIMIT 1",
+            (collection.key,),
+        ).fetchone()
         if row is None:
-            return None
+            return 0
         needed = memory_of(int(expected * _GROWTH), row.dimension)
         if needed > self._memory:
             self.events["too large"] += 1
             self.fall_back("the gallery does not fit into FACEDEX_GALLERY_MEMORY")
-            return None
+            return 0
         self._evict(self._memory - needed)
-        copy = copies.load(database, kind, collection, expected)
-        if copy and copy.resident.usable:
-            return copy
-        return None
+        return expected
 
     def _evict(self, room: int) -> None:
         """Drop the least recently used copies until the others have at most that many bytes."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -134,8 +135,10 @@ def _run(
             exclude=exclude,
         )
         if resident_rows is not None:
+            connection.residents.work(connection, 0.0)
             return _require_rows(connection, collection, resident_rows)
     names = [f"probe_{number}" for number in range(len(probes))]
+    begun = perf_counter()
     rows = connection.execute(
         _nearest(gallery, collection, names, exclude is not None),
         {
@@ -146,6 +149,8 @@ def _run(
             **{name: to_text(probe) for name, probe in zip(names, probes, strict=True)},
         },
     ).fetchall()
+    if connection.residents:
+        connection.residents.work(connection, perf_counter() - begun)
     return _require_rows(connection, collection, rows)
 
 
