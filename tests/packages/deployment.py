@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +16,7 @@ from facedex.store import schema
 from facedex.store.database import Database
 from infra.packages import Target, function, layers_of
 from tests.packages import lambda_service
-from tests.packages.lambda_service import Run
+from tests.packages.lambda_service import Container, Run
 
 EVENTS = Path(__file__).parents[2] / "events"
 ROWS: Mapping[str, Operation | OtherFunction] = {
@@ -150,29 +151,46 @@ class Deployment:
             names[JOB] = body["JobId"]
         return Stage(database, names)
 
+    @contextmanager
+    def container(self, name: str, database: str, **settings: str) -> Iterator[Container]:
+        """Start a function that answers several events; end it after the block.
+
+        Args:
+            settings: further environment variables.
+        """
+        with lambda_service.container(name, **self._options(name, database, settings)) as started:
+            yield started
+
     def _invoke(self, name: str, stage: Stage, changes: Mapping[str, Any]) -> Run:
+        event = {**self.event(name, stage.names), **changes}
+        return lambda_service.run(name, event, **self._options(name, stage.database, {}))
+
+    def _options(self, name: str, database: str, settings: Mapping[str, str]) -> dict[str, Any]:
         opt = self.folder / "opt" / "-".join(layers_of(ROWS[name].needs))
         if not opt.is_dir():
             lambda_service.lay_out([self.layers[each] for each in layers_of(ROWS[name].needs)], opt)
-        return lambda_service.run(
-            name,
-            {**self.event(name, stage.names), **changes},
-            task=function(name),
-            opt=opt,
-            runtime=self.runtime,
-            python=self.python,
-            memory=ROWS[name].memory,
-            timeout=ROWS[name].timeout,
-            settings={
+        return {
+            "task": function(name),
+            "opt": opt,
+            "runtime": self.runtime,
+            "python": self.python,
+            "memory": ROWS[name].memory,
+            "timeout": ROWS[name].timeout,
+            "settings": {
                 "FACEDEX_MODELS": str(opt / "models"),
-                "FACEDEX_DATABASE_URL": self.url(stage.database),
+                "FACEDEX_DATABASE_URL": self.url(database),
                 **self.settings,
+                **settings,
             },
-        )
+        }
 
     def url(self, database: str) -> str:
         """Return the connection string of a database."""
         return psycopg.conninfo.make_conninfo(self.postgres, dbname=database)
+
+    def copy(self, stage: str, name: str) -> str:
+        """Return a database of its own, a copy of a stage."""
+        return self._copy(self.reach(stage).database, name)
 
     def _copy(self, database: str, name: str) -> str:
         copied = name if name.startswith("stage_") else f"proof_{name}"

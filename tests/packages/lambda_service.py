@@ -1,14 +1,11 @@
-"""A simulation of Lambda: its file system, its environment, its Runtime API.
-
-https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
-"""
+"""A simulation of Lambda: its file system, its environment, and its processes."""
 
 from __future__ import annotations
 
 import json
 import os
-import queue
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -19,16 +16,13 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import files
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final
-from uuid import uuid4
 
 from infra.packages import HANDLER
+from tests.packages.runtime_api import RuntimeApi
 
-_PATIENCE: Final = 120.0  # seconds for a response, on a busy machine
 _RUNTIME: Final = ("awslambdaric", "simplejson", "snapshot-restore-py")
 _REQUIREMENTS: Final = Path(__file__).parents[2] / "requirements" / "test.txt"
-_PREFIX: Final = "/2018-06-01/runtime/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +80,22 @@ def this_python() -> tuple[str, ...]:
     return (str(Path(sys.base_prefix, "bin", f"python3.{sys.version_info.minor}")),)
 
 
-def run(
+def run(name: str, event: object, **options: Any) -> Run:
+    """Start a function as Lambda does, from its packages only, and send it one event.
+
+    Args:
+        options: as of :func:`container`.
+
+    Raises:
+        FunctionFailed: if the function fails; the message contains its output.
+    """
+    with container(name, **options) as started:
+        return started.invoke(event)
+
+
+@contextmanager
+def container(
     name: str,
-    event: object,
     *,
     task: Path,
     opt: Path,
@@ -97,8 +104,8 @@ def run(
     memory: int,
     timeout: int,
     settings: Mapping[str, str],
-) -> Run:
-    """Start a function as Lambda does, from its packages only, and send it one event.
+) -> Iterator[Container]:
+    """Start a function as Lambda does, from its packages only, and end it after the block.
 
     Args:
         task: its code, as in ``/var/task``.
@@ -108,11 +115,8 @@ def run(
         memory: its memory setting, MiB.
         timeout: its timeout setting, seconds.
         settings: its environment variables.
-
-    Raises:
-        FunctionFailed: if the function fails; the message contains its output.
     """
-    with _RuntimeApi(event, timeout) as api:
+    with RuntimeApi(timeout) as api:
         environment = {
             "PATH": os.defpath,
             "LANG": "en_US.UTF-8",
@@ -157,119 +161,57 @@ def run(
         reader = threading.Thread(target=said.extend, args=[process.stdout])
         reader.start()
         try:
-            kind, body, answered = api.wait_for_answer(process)
-            there = kind == "response"
-            worked = _processor_time(process.pid) if there else 0.0
-            peak = _memory(process.pid) if there else 0.0
-            libraries = _libraries(process.pid) if there else frozenset[str]()
+            yield Container(name, process, api, begun, said, reader)
         finally:
             process.kill()
             process.wait()
             reader.join()
             process.stdout.close()
-    if kind != "response":
-        raise FunctionFailed(f"{name} failed: {body.decode()}\n{''.join(said)}")
-    return Run(
-        json.loads(body),
-        api.asked - begun,
-        answered - begun,
-        worked,
-        peak,
-        libraries,
-        "".join(said),
-    )
 
 
-class _Server(ThreadingHTTPServer):
-    """A server that prints nothing about a function that was ended during a request."""
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A process of a function, which answers one event after the other."""
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exc_info()[1], ConnectionError):
-            super().handle_error(request, client_address)
+    name: str
+    process: subprocess.Popen[str]
+    api: RuntimeApi
+    begun: float
+    said: list[str]
+    reader: threading.Thread
 
+    def invoke(self, event: object) -> Run:
+        """Send an event and return the response.
 
-class _RuntimeApi:
-    """The Runtime API of one function, which receives one event."""
+        Raises:
+            FunctionFailed: if the function fails; the message contains its output.
+        """
+        self.api.give(event)
+        kind, body, answered = self.api.wait_for_answer(self.process)
+        if kind != "response":
+            self.process.kill()
+            self.reader.join()
+            raise FunctionFailed(f"{self.name} failed: {body.decode()}\n{''.join(self.said)}")
+        pid = self.process.pid
+        return Run(
+            json.loads(body),
+            self.api.asked - self.begun,
+            answered - self.begun,
+            _processor_time(pid),
+            _memory(pid),
+            _libraries(pid),
+            "".join(self.said),
+        )
 
-    def __init__(self, event: object, timeout: int) -> None:
-        self._event = json.dumps(event).encode()
-        self._answers: queue.Queue[tuple[str, bytes, float]] = queue.Queue()
-        self._ended = threading.Event()
-        self.asked = 0.0
-        service = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                assert self.path == f"{_PREFIX}invocation/next"
-                if service.asked:
-                    service._ended.wait()
-                    self.close_connection = True
-                    return
-                service.asked = time.monotonic()
-                self._send(
-                    200,
-                    service._event,
-                    {
-                        "Content-Type": "application/json",
-                        "Lambda-Runtime-Aws-Request-Id": str(uuid4()),
-                        "Lambda-Runtime-Deadline-Ms": str(int((time.time() + timeout) * 1000)),
-                        "Lambda-Runtime-Invoked-Function-Arn": (
-                            "arn:aws:lambda:us-east-1:123456789012:function:facedex"
-                        ),
-                        "Lambda-Runtime-Trace-Id": "Root=1-00000000-000000000000000000000000",
-                    },
-                )
-
-            def do_POST(self) -> None:
-                answered = time.monotonic()
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                # invocation/ID/response, invocation/ID/error or init/error
-                *where, kind = self.path.removeprefix(_PREFIX).split("/")
-                service._answers.put(("init" if where == ["init"] else kind, body, answered))
-                self._send(202, b"", {})
-
-            def _send(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-                pass
-
-        self._server = _Server(("127.0.0.1", 0), Handler)
-        self.address = f"127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=[0.05])
-
-    def wait_for_answer(self, process: subprocess.Popen[str]) -> tuple[str, bytes, float]:
-        """What the function posted: its kind, its body, and when."""
-        deadline = time.monotonic() + _PATIENCE
-        while time.monotonic() < deadline:
-            try:
-                return self._answers.get(timeout=0.1)
-            except queue.Empty:
-                if process.poll() is not None and self._answers.empty():
-                    return "exit", f"it ended with {process.returncode}".encode(), 0.0
-        return "timeout", f"no answer in {_PATIENCE:.0f} s".encode(), 0.0
-
-    def __enter__(self) -> _RuntimeApi:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._ended.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop the process during the block, as Lambda does between two events."""
+        self.api.wait_until_idle()
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
 
 class Receiver:

@@ -39,6 +39,25 @@ for name in sorted(names):
         failures[name] = repr(error)
 print(json.dumps([platform.machine(), sorted(names), failures]))
 """
+# The products of codes, as galleries in memory are scanned: by ONNX Runtime, and by NumPy in
+# functions that do not have it.
+_MULTIPLY = """
+import json, sys
+sys.path[1:1] = sys.argv[1:]
+import numpy as np
+from facedex.gallery import products
+drawn = np.random.default_rng(1)
+heads = drawn.integers(0, 256, (3000, 128)).astype(np.uint8)
+probes = drawn.integers(-127, 128, (128, 9)).astype(np.int8)
+heads[:2], probes[:, 0], probes[:, 1] = np.array([[255], [0]]), 127, -127
+expected = (heads.astype(np.int32) - 128) @ probes.astype(np.int32)
+exact = [
+    bool((made(heads, right) == expected[:, : right.shape[1]]).all())
+    for made in (products.products, products._in_single_precision)
+    for right in (probes, np.ascontiguousarray(probes[:, :1]))
+]
+print(json.dumps([products._has_runtime(), exact]))
+"""
 # Python's own windows, which Pillow has an extension for; Lambda has none.
 _NEEDS_TKINTER = {"PIL._imagingtk"}
 
@@ -100,3 +119,18 @@ def test_a_face_has_almost_the_vector_that_it_has_on_x86_64(
     cosine = one @ other / np.linalg.norm(one) / np.linalg.norm(other)
     print(f"cosine of the vectors on x86_64 and arm64: {cosine:.5f}")
     assert cosine > 0.998  # 8-bit networks round differently; the first match is above 0.96
+
+
+def test_galleries_are_scanned_exactly(python: ForeignPython) -> None:
+    """Graviton2 has UDOT, by which ONNX Runtime multiplies bytes."""
+    layers_of_arm64 = layers(DEFAULT, packs=(PACK,))
+    folders = [str(layers_of_arm64[name] / "python") for name in ("code", "vision")]
+    done = subprocess.run(
+        [*python.command, "-sS", "-c", _MULTIPLY, *folders],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PYTHONDONTWRITEBYTECODE": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [True, [True] * 4]
