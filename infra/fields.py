@@ -81,6 +81,8 @@ class StackFields:
         cidr: addresses of the stack's own network.
         flow_logs: traffic of that network that is logged: off, rejected, or all.
         endpoint_zones: number of zones with interface endpoints; each costs by the hour.
+        gallery_memory: MiB for copies of large collections in the memory of each function that
+            searches; 0 for none.
         min_capacity: lowest capacity of the database, in ACU; 0 lets it pause.
         max_capacity: highest capacity of the database, in ACU.
         pause_after: seconds without a connection after which the database pauses.
@@ -154,6 +156,7 @@ class StackFields:
     cidr: Network = "10.60.0.0/22"
     flow_logs: TrafficOption = Traffic.OFF
     endpoint_zones: Annotated[Whole, within(1, 2)] = 1
+    gallery_memory: Annotated[Whole, within(0, 9000)] = 512
     min_capacity: Annotated[Number, within(0, 256)] = 0.0
     max_capacity: Annotated[Number, within(1, 256)] = 4.0
     pause_after: Annotated[Whole, within(300, 86_400)] = 300

@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from facedex.api.catalog import OPERATIONS, OTHER_FUNCTIONS, Need, Operation, OtherFunction, Trigger
-from infra.settings import StackSettings
+from facedex.api.catalog import (
+    LARGE,
+    OPERATIONS,
+    OTHER_FUNCTIONS,
+    Need,
+    Operation,
+    OtherFunction,
+    Trigger,
+)
+from infra.fields import StackFields
 from infra.values import Auth
 
 Row = Operation | OtherFunction
@@ -14,9 +22,12 @@ Row = Operation | OtherFunction
 # Operations that a deployment has only with a setting, by the prefixes of their routes.
 _VIDEO_ROUTES: Final = "/v1/video/"
 _STREAM_ROUTES: Final = "/v1/stream-processors"
+# MiB of a function that processes images that copies of galleries may have. It uses about 200, and
+# several hundred for a huge photo.
+SPARE: Final = 1024
 
 
-def deployed(settings: StackSettings) -> Iterator[Row]:
+def deployed(settings: StackFields) -> Iterator[Row]:
     """Yield the rows of the catalog that a deployment with these settings has."""
     routes = {_VIDEO_ROUTES: settings.video, _STREAM_ROUTES: settings.streams}
     left_out = tuple(route for route, wanted in routes.items() if not wanted)
@@ -40,7 +51,7 @@ def answers_requests(row: Row) -> bool:
     return isinstance(row, Operation) or row.trigger is Trigger.GATEWAY
 
 
-def needs(row: Row, settings: StackSettings) -> frozenset[Need]:
+def needs(row: Row, settings: StackFields) -> frozenset[Need]:
     """Return what a row needs in a deployment with these settings."""
     wanted = row.needs
     if settings.auth is Auth.KEYS and answers_requests(row):
@@ -52,6 +63,23 @@ def needs(row: Row, settings: StackSettings) -> frozenset[Need]:
         Need.TOPIC_CHECK: not settings.topics,
     }
     return wanted - {need for need, none in absent.items() if none}
+
+
+def has_copies(row: Row, settings: StackFields) -> bool:
+    """Return whether a row searches copies of galleries in its memory."""
+    return Need.GALLERY in row.needs and settings.gallery_memory > 0
+
+
+def memory(row: Row, settings: StackFields) -> int:
+    """Return the MiB of a row's function; a whole processor if it searches copies of galleries."""
+    if not has_copies(row, settings):
+        return row.memory
+    return max(row.memory, LARGE) + room_for_copies(settings.gallery_memory)
+
+
+def room_for_copies(gallery_memory: int) -> int:
+    """Return the MiB that copies need besides those of a function that processes images."""
+    return max(0, gallery_memory - SPARE)
 
 
 def uses_keys(row: Row) -> bool:

@@ -32,7 +32,7 @@ from infra.constructs.logs import log_group
 from infra.constructs.placing import DatabaseAccess, Placement
 from infra.constructs.review import accept
 from infra.constructs.signing import code_signing, require_signature
-from infra.rows import Row, answers_requests, deployed, needs, uses_keys
+from infra.rows import Row, answers_requests, deployed, has_copies, memory, needs, uses_keys
 from infra.settings import StackSettings
 from infra.values import Auth
 
@@ -145,14 +145,19 @@ class Functions(Construct):
             handler=packages.HANDLER.format(name=row.function),
             code=Code.from_asset(str(packages.function(row.function))),
             layers=[self._layers[each] for each in layers],
-            memory_size=row.memory,
+            memory_size=memory(row, settings),
             timeout=Duration.seconds(row.timeout),
             environment={
                 **self._environment,
                 "FACEDEX_DATABASE_PATIENCE": str(
                     _CALLERS_PATIENCE if answers_requests(row) else _WORKERS_PATIENCE
                 ),
-                "FACEDEX_THREADS": str(max(1, row.memory // _CORE)),
+                "FACEDEX_THREADS": str(max(1, memory(row, settings) // _CORE)),
+                **(
+                    {"FACEDEX_GALLERY_MEMORY": str(settings.gallery_memory)}
+                    if has_copies(row, settings)
+                    else {}
+                ),
             },
             role=self._role(row, wanted, log),
             log_group=log,

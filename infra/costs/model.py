@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from typing import Any, Final
+from typing import Final
 
-HOURS: Final = 730  # of a month, as AWS counts
-MILLION: Final = 1_000_000
+from infra.costs import copies
+from infra.costs.tables import HOURS, MILLION, table
+from infra.fields import StackFields
+from infra.rows import room_for_copies
+
 _STEP: Final = 10_000
 
 
@@ -24,18 +23,14 @@ class Use:
         faces: faces stored, all in the collection that is searched.
         slower: how many times as long as measured a function takes, if not as ``measured.toml``
             assumes.
+        gallery_memory: the setting of the stack.
     """
 
     operation: str
     images: int
     faces: int
     slower: float | None = None
-
-
-@cache
-def table(name: str) -> Mapping[str, Any]:
-    """Return the content of a TOML file of this folder."""
-    return tomllib.loads(files(__package__).joinpath(f"{name}.toml").read_text("utf-8"))
+    gallery_memory: int = StackFields().gallery_memory
 
 
 def deployment(use: Use) -> dict[str, float]:
@@ -44,19 +39,18 @@ def deployment(use: Use) -> dict[str, float]:
     function, store, fixed = measured[use.operation], measured["store"], measured["deployment"]
     millions = use.images / MILLION
     slower = measured["machine"]["lambda_factor"] if use.slower is None else use.slower
-    scanned = use.faces if function["searches"] else 0
-    in_store = store["overhead_ms"] + store["scan_ms_per_million"] * scanned / MILLION
+    memory, waiting, working, database = function["memory_mib"], store["overhead_ms"], 0.0, 0.0
+    if function["searches"]:
+        memory += room_for_copies(use.gallery_memory)
+        found = copies.searches(use)
+        waiting, working, database = found.waiting, found.working, found.database
     # A function also costs money while it waits for the database.
-    seconds = (function["milliseconds"] * slower + in_store) / 1000
-    busy = use.images * in_store
+    seconds = ((function["milliseconds"] + working) * slower + waiting) / 1000
+    busy = use.images * max(database, store["overhead_ms"])
     acu_hours = HOURS * fixed["minimum_acu"] + busy / 3_600_000 * store["acus_per_core"]
     size = use.faces * store["bytes_per_face"] / 2**30
     return {
-        "Lambda": use.images
-        * seconds
-        * function["memory_mib"]
-        / 1024
-        * prices["lambda"]["gib_second_arm64"]
+        "Lambda": use.images * seconds * memory / 1024 * prices["lambda"]["gib_second_arm64"]
         + millions * prices["lambda"]["million_requests"],
         "API Gateway": millions * prices["api_gateway"]["million_requests"],
         "Aurora, capacity": acu_hours * prices["aurora"]["acu_hour"],

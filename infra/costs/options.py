@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from facedex.api.catalog import OPERATIONS, OTHER_FUNCTIONS
-from infra.costs.model import HOURS, MILLION, Use, deployment, table
+from infra.costs.model import Use, deployment
+from infra.costs.tables import HOURS, MILLION, table
+from infra.fields import StackFields
+from infra.rows import SPARE, memory
 
 _MONTH: Final = HOURS * 3600  # seconds
 # Settings that cost nothing themselves.
@@ -104,9 +107,11 @@ def own_database(requests: int) -> float:
 
 def snapshots() -> float:
     """Return the dollars a month of the snapshots of the API's functions."""
-    kept = [row.memory for row in OPERATIONS.values() if not row.path.startswith(_OPTIONAL)] + [
-        OTHER_FUNCTIONS["front_door"].memory
+    settings = StackFields()
+    kept = [
+        memory(row, settings) for row in OPERATIONS.values() if not row.path.startswith(_OPTIONAL)
     ]
+    kept.append(memory(OTHER_FUNCTIONS["front_door"], settings))
     return float(sum(kept) / 1024 * _MONTH * table("prices")["lambda"]["snapstart_gib_second"])
 
 
@@ -114,6 +119,15 @@ def provisioned() -> float:
     """Return the dollars a month of one copy of the front door that is kept warm."""
     gib = OTHER_FUNCTIONS["front_door"].memory / 1024
     return float(gib * _MONTH * table("prices")["lambda"]["provisioned_gib_second_arm64"])
+
+
+def more_memory(requests: int) -> float:
+    """Return the dollars a month of searches with one GiB more memory, for larger copies."""
+    larger, smaller = (
+        deployment(Use("search_faces_by_image", requests, 100_000, gallery_memory=each))["Lambda"]
+        for each in (SPARE + 1024, SPARE)
+    )
+    return larger - smaller
 
 
 def proxy() -> float:
@@ -149,6 +163,11 @@ def rows(requests: int) -> list[tuple[tuple[str, ...], str]]:
             ("endpoint_zones",),
             f"{endpoint:.2f} for each interface endpoint in the second zone (one with `uploads` or"
             " `video`, three with `streams`, one more with `auth=keys` and with `topics`)",
+        ),
+        (
+            ("gallery_memory",),
+            f"nothing up to {SPARE:,}; {more_memory(requests):.2f} for each further"
+            f" 1,024; what it saves is [below](#searches-in-a-copy-of-the-gallery)",
         ),
         (
             ("min_capacity",),

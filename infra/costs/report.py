@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from infra.costs import options, streams
-from infra.costs.model import Use, at_a_tenth, break_even, deployment, rekognition, table, total
+from infra.costs import copies, options, streams
+from infra.costs.model import Use, at_a_tenth, break_even, deployment, rekognition, total
+from infra.costs.tables import table
+from infra.fields import StackFields
+from infra.rows import room_for_copies
 
 _VOLUMES: Final = (10_000, 100_000, 1_000_000, 10_000_000)
 _OPERATIONS: Final = {"index_faces": "IndexFaces", "search_faces_by_image": "SearchFacesByImage"}
@@ -73,6 +76,17 @@ For {_MONTH:,} requests a month; the [settings](deploy.md#settings) of the stack
 | --- | --- |
 {_options()}
 
+## Searches in a copy of the gallery
+
+A function keeps a copy of a large collection in its memory (`gallery_memory`), so that the database reads a few
+vectors instead of all. {_MONTH:,} SearchFacesByImage a month, everything included:
+
+| faces | `gallery_memory` | memory of a function, MiB | a search in SQL | in a copy | a month in SQL | in copies |
+| ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+{_copies()}
+
+{_copies_explained()}
+
 ## A stream that is searched all month
 
 A deployment with `streams` that does nothing else, {_FACES:,} faces in the collection:
@@ -107,8 +121,9 @@ not counted. AWS charges for a worker by the second, also while no video arrives
   Proxy.
 - A stream has {measured["streams"]["megabits"]:.0f} megabits a second, which the endpoint's price includes, and {measured["streams"]["searches_a_minute"]:.0f} searches a minute. Whether one core of Lambda keeps up
   with 5 frames a second has not been measured there; `python -m tests.bench.streaming` measures it here.
-- A search reads the whole collection: over 1,000,000 faces it takes a quarter of a second of one core,
-  and 1,000,000 such searches a month cost {_large():.0f} dollars in total.
+- A function lives {measured["copies"]["container_hours"]:g} hour and {measured["copies"]["containers"]} are warm, and each answers its first
+  {measured["copies"]["searches_before"]} searches of a collection in SQL before its copy is complete (`python -m tests.bench.intermittent`).
+  The searches of streams are counted as if SQL answered them all.
 """
 
 
@@ -173,11 +188,18 @@ def _exceptions_to_the_goal() -> str:
         if max(each) > 0.1
     ]
     few = at_a_tenth(_SEARCH, _FACES)[0]
+    nor = f", nor at {_MONTH:,} images a month over {', '.join(beyond)}" if beyond else ""
     return (
-        f"The goal is not met below {few:,} images a month over {_FACES:,} faces, nor at {_MONTH:,}\n"
-        f"images a month over {', '.join(beyond)}. With `proxy`, `waf`, `readers` or\n"
-        "`provisioned`, each of which costs by the hour or the request, it may not be met either."
+        f"The goal is not met below {few:,} images a month over {_FACES:,} faces{nor}.\n"
+        "With `proxy`, `waf`, `readers` or `provisioned`, each of which costs by the hour or the request, it may not be\n"
+        "met either. Without copies (`gallery_memory` 0) it is not met over 1,000,000 faces"
+        f" ({_share_in_sql(1_000_000):.3f})."
     )
+
+
+def _share_in_sql(faces: int) -> float:
+    use = Use(_SEARCH, _MONTH, faces, gallery_memory=0)
+    return total(use) / rekognition(use)
 
 
 def _comparison() -> str:
@@ -222,5 +244,41 @@ def _rekognition_stored() -> float:
     return rekognition(Use("index_faces", 0, 1_000_000))
 
 
-def _large() -> float:
-    return total(Use("search_faces_by_image", 1_000_000, 1_000_000))
+_GALLERIES: Final = (10_000, _FACES, 1_000_000, 10_000_000)
+
+
+def _copies() -> str:
+    rows = []
+    default, store = StackFields().gallery_memory, table("measured")["store"]
+    slower = table("measured")["machine"]["lambda_factor"]
+    for faces in _GALLERIES:
+        memory = max(default, copies.needed(faces))
+        use = Use(_SEARCH, _MONTH, faces, gallery_memory=memory)
+        none = Use(_SEARCH, _MONTH, faces, gallery_memory=0)
+        sql = store["overhead_ms"] + store["scan_ms_per_million"] * faces / 1e6
+        copied = copies.from_copy(faces, slower) if copies.fits(use) else None
+        rows.append(
+            f"| {faces:,} | {memory:,} | {1769 + room_for_copies(memory):,} | {sql:,.0f} ms"
+            f" | {f'{copied:,.0f} ms' if copied else 'too small for one'}"
+            f" | {total(none):,.0f} | {total(use):,.0f} |"
+        )
+    return "\n".join(rows)
+
+
+def _copies_explained() -> str:
+    use = Use(_SEARCH, _MONTH, 1_000_000)
+    few = next(
+        images
+        for images in range(_STEP, _MONTH, _STEP)
+        if total(Use(_SEARCH, images, 1_000_000))
+        < total(Use(_SEARCH, images, 1_000_000, gallery_memory=0))
+    )
+    return (
+        f"With the default, galleries of {table('measured')['copies']['smallest']:,} to"
+        f" {copies.largest(use.gallery_memory):,} faces have copies. Over 1,000,000 faces they save\n"
+        f"money from about {few:,} searches a month on; below, a function ends before its copy has"
+        " been used enough."
+    )
+
+
+_STEP: Final = 5_000

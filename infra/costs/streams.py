@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from facedex.api.catalog import OTHER_FUNCTIONS
-from infra.costs.model import HOURS, MILLION, table
+from infra.costs.tables import HOURS, MILLION, table
 
 _SECONDS: Final = HOURS * 3600
 _MINUTES: Final = HOURS * 60

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from facedex.api.catalog import OPERATIONS, OTHER_FUNCTIONS, Trigger
 from tests.infra.synthesis import Synthesis, listed
 
@@ -45,10 +47,31 @@ def test_functions_match_the_catalog(synthesis: Synthesis) -> None:
     rows = {row.function: row for row in OPERATIONS.values()} | dict(OTHER_FUNCTIONS)
     for name in synthesis.function_names:
         function, row = synthesis.function(name), rows[name]
-        assert (function["MemorySize"], function["Timeout"]) == (row.memory, row.timeout)
+        assert function["Timeout"] == row.timeout
         assert function["Handler"] == f"facedex_functions.{name}.handler.lambda_handler"
         assert 1 <= len(function["Layers"]) <= 5
         assert function["Environment"]["Variables"]["FACEDEX_MODELS"] == "/opt/models"
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "memory"),
+    [("default", "512", 1769), ("private", None, None), ("keys", "3000", 3745)],
+)
+def test_functions_that_search_have_memory_for_copies(
+    synthesis_of: Any, name: str, given: str | None, memory: int | None
+) -> None:
+    """They have a whole processor, and more memory if the copies need it."""
+    rows = {row.function: row for row in OPERATIONS.values()} | dict(OTHER_FUNCTIONS)
+    searching = {"search_faces", "search_faces_by_image", "search_users", "search_users_by_image"}
+    searching |= {"front_door", "search_video_segment", "run_stream_processor"}
+    found = synthesis_of(name)
+    for each in found.function_names:
+        function, row = found.function(each), rows[each]
+        variables = function["Environment"]["Variables"]
+        with_copies = given is not None and each in searching
+        assert variables.get("FACEDEX_GALLERY_MEMORY") == (given if with_copies else None), each
+        assert function["MemorySize"] == (memory if with_copies else row.memory)
+        assert int(variables["FACEDEX_THREADS"]) == max(1, function["MemorySize"] // 1769)
 
 
 def test_requests_are_traced_unless_the_setting_says_otherwise(synthesis_of: Any) -> None:

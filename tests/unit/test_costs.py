@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from facedex.api.catalog import OTHER_FUNCTIONS
-from infra.costs import options, streams
-from infra.costs.model import Use, at_a_tenth, break_even, deployment, rekognition, table, total
+from infra.costs import copies, options, streams
+from infra.costs.model import Use, at_a_tenth, break_even, deployment, rekognition, total
 from infra.costs.report import report
+from infra.costs.tables import table
 
 PAGE = Path(__file__).parents[2] / "docs" / "cost.md"
 
@@ -49,6 +51,24 @@ def test_the_goal_is_met_where_the_page_says() -> None:
     assert 1_000_000 in at_a_tenth(use.operation, use.faces)
     assert break_even(use.operation, use.faces) < 100_000
     assert "The goal is not met below" in report()
+
+
+def test_copies_save_money_where_a_function_lives_long_enough_to_use_them() -> None:
+    def saved(images: int, faces: int, memory: int = 512) -> float:
+        use = Use("search_faces_by_image", images, faces, gallery_memory=memory)
+        return total(replace(use, gallery_memory=0)) - total(use)
+
+    assert saved(1_000_000, 10_000) == saved(10_000, 1_000_000) == 0  # too small, too rare
+    assert saved(1_000_000, 100_000) > 0
+    assert saved(1_000_000, 1_000_000) > 10 * saved(1_000_000, 100_000)
+    assert saved(1_000_000, 10_000_000) == 0  # does not fit
+    assert saved(1_000_000, 10_000_000, copies.needed(10_000_000)) > 300
+    assert saved(1_000_000, 10_000, 3000) < 0  # memory that is not used
+
+
+def test_the_goal_is_met_over_a_million_faces_with_copies_only() -> None:
+    use = Use("search_faces_by_image", 1_000_000, 1_000_000)
+    assert 10 * total(use) <= rekognition(use) < 10 * total(replace(use, gallery_memory=0))
 
 
 def test_waiting_for_a_search_is_paid_for_and_indexing_searches_nothing() -> None:

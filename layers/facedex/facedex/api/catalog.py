@@ -29,6 +29,7 @@ class Need(StrEnum):
     STREAM_QUEUE = "stream-queue"  # sends work on streaming video
     STREAMS = "streams"  # reads the callers' video streams, writes to their data streams
     TOPICS = "topics"  # publishes to the caller's SNS topics
+    GALLERY = "gallery"  # searches, in a copy in its memory if the gallery is large
     TOPIC_CHECK = "topic-check"  # looks up whether the caller's SNS topics exist
 
 
@@ -110,13 +111,14 @@ _RECORDS = frozenset({Need.DATABASE})
 _SEARCH = frozenset({Need.DATABASE, Need.PACK})
 _PIXELS = frozenset({Need.MODELS, Need.S3})
 _FACES = _RECORDS | _PIXELS
+_GALLERY = frozenset({Need.GALLERY})
 _VIDEO = frozenset({Need.DATABASE, Need.PACK, Need.S3, Need.VIDEO_QUEUE})
 _START = _VIDEO | {Need.TOPIC_CHECK}
 _STREAM = frozenset({Need.DATABASE, Need.PACK, Need.STREAM_QUEUE})
 
 # Lambda allocates one full core at 1,769 MiB.
 _SMALL: Final = 256
-_LARGE: Final = 1769
+LARGE: Final = 1769
 
 # Seconds after which API Gateway times out. A request that has to wait for a paused database needs
 # most of them, whatever the operation.
@@ -155,20 +157,25 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
         _row("ListCollections", f"GET {_COLLECTIONS}", _RECORDS),
         _row("DescribeCollection", f"GET {_COLLECTION}", _RECORDS),
         _row("DeleteCollection", f"DELETE {_COLLECTION}", _RECORDS),
-        _row("IndexFaces", f"POST {_COLLECTION}/faces", _FACES, _LARGE),
+        _row("IndexFaces", f"POST {_COLLECTION}/faces", _FACES, LARGE),
         _row("ListFaces", f"GET {_COLLECTION}/faces", _SEARCH),
         _row("DeleteFaces", f"POST {_COLLECTION}/faces/delete", _RECORDS),
-        _row("SearchFaces", f"GET {_COLLECTION}/faces/{{FaceId}}/matches", _SEARCH),
-        _row("SearchFacesByImage", f"POST {_COLLECTION}/search", _FACES, _LARGE),
+        _row("SearchFaces", f"GET {_COLLECTION}/faces/{{FaceId}}/matches", _SEARCH | _GALLERY),
+        _row("SearchFacesByImage", f"POST {_COLLECTION}/search", _FACES | _GALLERY, LARGE),
         _row("CreateUser", f"POST {_COLLECTION}/users", _RECORDS),
         _row("ListUsers", f"GET {_COLLECTION}/users", _RECORDS),
         _row("DeleteUser", f"DELETE {_USER}", _RECORDS),
         _row("AssociateFaces", f"POST {_USER}/faces", _SEARCH),
         _row("DisassociateFaces", f"POST {_USER}/faces/delete", _RECORDS),
-        _row("SearchUsers", f"POST {_COLLECTION}/search/users", _SEARCH),
-        _row("SearchUsersByImage", f"POST {_COLLECTION}/search/users-by-image", _FACES, _LARGE),
-        _row("DetectFaces", "POST /v1/faces/detect", _PIXELS, _LARGE),
-        _row("CompareFaces", "POST /v1/faces/compare", _PIXELS, _LARGE),
+        _row("SearchUsers", f"POST {_COLLECTION}/search/users", _SEARCH | _GALLERY),
+        _row(
+            "SearchUsersByImage",
+            f"POST {_COLLECTION}/search/users-by-image",
+            _FACES | _GALLERY,
+            LARGE,
+        ),
+        _row("DetectFaces", "POST /v1/faces/detect", _PIXELS, LARGE),
+        _row("CompareFaces", "POST /v1/faces/compare", _PIXELS, LARGE),
         _row("StartFaceSearch", f"POST {_FACE_SEARCH}", _START),
         _row("GetFaceSearch", f"GET {_FACE_SEARCH}/{{JobId}}", _RECORDS),
         _row("StartFaceDetection", f"POST {_FACE_DETECTION}", _START),
@@ -209,13 +216,15 @@ OTHER_FUNCTIONS: Final[Mapping[str, OtherFunction]] = {
         ),
         OtherFunction("access_keys", Trigger.OPERATOR, _RECORDS, _SMALL, 60),
         # The front door runs every operation, so it needs all that any of them needs.
-        OtherFunction("front_door", Trigger.GATEWAY, _FACES | _START | _STREAM, _LARGE, _GATEWAY),
+        OtherFunction(
+            "front_door", Trigger.GATEWAY, _FACES | _GALLERY | _START | _STREAM, LARGE, _GATEWAY
+        ),
         # A photo takes less than a second; the rest allows for a paused database to resume.
         OtherFunction(
             "index_upload",
             Trigger.UPLOADS,
             frozenset({Need.DATABASE, Need.MODELS, Need.UPLOADS}),
-            _LARGE,
+            LARGE,
             60,
         ),
         # The same for a photo of a bucket of the user's.
@@ -223,7 +232,7 @@ OTHER_FUNCTIONS: Final[Mapping[str, OtherFunction]] = {
             "index_bulk",
             Trigger.BULK,
             frozenset({Need.DATABASE, Need.MODELS, Need.BULK}),
-            _LARGE,
+            LARGE,
             60,
         ),
         # A million lines take 14 s of a whole core, of which this memory has a third.
@@ -232,16 +241,16 @@ OTHER_FUNCTIONS: Final[Mapping[str, OtherFunction]] = {
         OtherFunction(
             "search_video_segment",
             Trigger.VIDEO,
-            _FACES | _VIDEO | {Need.VIDEO, Need.TOPICS},
-            _LARGE,
+            _FACES | _GALLERY | _VIDEO | {Need.VIDEO, Need.TOPICS},
+            LARGE,
             300,
         ),
         # Lambda's maximum: at each handover to another worker, some frames are processed twice.
         OtherFunction(
             "run_stream_processor",
             Trigger.STREAMS,
-            _STREAM | {Need.MODELS, Need.VIDEO, Need.STREAMS},
-            _LARGE,
+            _STREAM | _GALLERY | {Need.MODELS, Need.VIDEO, Need.STREAMS},
+            LARGE,
             900,
         ),
     )
