@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from infra.costs import model as costs
+from infra.costs import tables as costs
 from infra.scaling import model
 from infra.scaling.model import table
 

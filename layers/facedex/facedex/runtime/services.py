@@ -18,8 +18,6 @@ from facedex.settings import DatabaseAuth, Settings, settings
 from facedex.store.database import Database
 from facedex.store.disk import Disk
 from facedex.store.iam import IamTokens
-from facedex.store.intermittent import IntermittentResidents
-from facedex.store.residents import Residents
 
 if TYPE_CHECKING:
     from facedex.runtime.rate import RateLimit
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
     from facedex.store.collections import Collection
     from facedex.store.keyring import KeyRing
     from facedex.store.passwords import Passwords
+    from facedex.store.residents import Residents
     from facedex.vision.attributes.networks import AttributePack
     from facedex.vision.packs import Pack
     from facedex.vision.shelf import Shelf
@@ -251,10 +250,20 @@ def _database() -> Database:
         disk=disk(),
     )
     if current.gallery_memory:
-        # A function on Lambda is frozen between requests.
-        kind = IntermittentResidents if current.deployment else Residents
-        made.residents = kind(made, current.gallery_memory << 20)
+        made.residents = _residents(made, current)
     return made
+
+
+def _residents(database: Database, current: Settings) -> Residents:
+    """Return the copies of galleries; a function on Lambda is frozen between requests."""
+    # Imported here, as some functions and processes have no copies.
+    if current.deployment:
+        from facedex.store.intermittent import IntermittentResidents
+
+        return IntermittentResidents(database, current.gallery_memory << 20)
+    from facedex.store.residents import Residents
+
+    return Residents(database, current.gallery_memory << 20)
 
 
 def _passwords(current: Settings) -> Passwords | None:

@@ -147,7 +147,9 @@ class IntermittentResidents(Residents):
     def _read_pages(self, connection: Connection, end: float) -> None:
         """Read at least one page of the copy that is being made, or of the next one."""
         if self._draft is None:
-            for key, (collection, kind) in self._wanted.items():
+            with self._changed:
+                wanted = list(self._wanted.items())
+            for key, (collection, kind) in wanted:
                 if self._asked[collection.key, kind] >= _WARM:
                     self._begin(connection, key, collection, kind)
                     break
