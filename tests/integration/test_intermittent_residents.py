@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import partial
 from itertools import cycle
 
@@ -11,12 +12,12 @@ import numpy as np
 import psycopg
 import pytest
 
-from facedex.store import associations, collections, faces, intermittent, users
+from facedex.store import adding, associations, collections, faces, intermittent, users
 from facedex.store.database import Database
 from facedex.store.intermittent import IntermittentResidents
 from facedex.store.search import search, search_users
 from facedex_local.postgres.cluster import Postgres
-from tests.integration.galleries import Vectors, index, make, unit_vectors
+from tests.integration.galleries import Vectors, index, make, place, unit_vectors
 from tests.integration.residents import SIZE, answers, fill, find
 from tests.integration.test_resident_limits import prune_now
 
@@ -93,6 +94,44 @@ def test_what_is_written_between_pages_is_found_and_what_is_deleted_is_not(
         assert found[0][0].face.face_id == face.face_id
         assert ids[7 * number] not in [match.face.face_id for match in found[1]]
     assert answers(function) >= 5
+    assert function.residents
+    assert function.residents.resident_vectors == SIZE
+
+
+@pytest.mark.parametrize("commits_at", [4, _MANY])
+def test_a_transaction_that_began_before_the_first_page_is_seen_when_it_commits(
+    database: Database, function: Database, commits_at: int
+) -> None:
+    collection = make(database)
+    vectors = drawn(40)
+    ids = fill(database, "staff", vectors[:SIZE])
+    with ExitStack() as writing:
+        connection = writing.enter_context(database.transaction())
+        new = adding.add(
+            connection,
+            collections.find(connection, "staff", for_update=True),
+            adding.NewImage(
+                model_version=collection.model_version,
+                digest=bytes(32),
+                external_image_id=None,
+                faces=[
+                    adding.NewFace(place(number), 99.5, vector)
+                    for number, vector in enumerate(vectors[SIZE:])
+                ],
+            ),
+        )
+        faces.delete(connection, collection, ids[:40])
+        for number in range(2 * _MANY):
+            if number == commits_at:
+                writing.close()
+            for start in (0, SIZE):
+                probes = vectors[start : start + 5]
+                found = find(function, collection, probes)
+                assert found == find(database, collection, probes)
+                first = {matches[0].face.face_id for matches in found if matches}
+                written = {face.face_id for face in new} if start else set(ids[:40])
+                assert bool(first & written) is ((start > 0) == (number >= commits_at))
+    assert answers(function) >= 10
     assert function.residents
     assert function.residents.resident_vectors == SIZE
 
