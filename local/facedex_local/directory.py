@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ import platformdirs
 from filelock import FileLock, Timeout
 
 from facedex_local import room
+from facedex_local.environment import GALLERIES
 from facedex_local.room import NO_ROOM
 from facedex_local.start_errors import DirectoryInUse, DirectoryUnusable
 
@@ -26,6 +28,7 @@ _OURS: Final = frozenset(
     (
         *(_LOCK, _HOLDER, f"{_HOLDER}.new", "keys.secret", _ID, f"{_ID}.new"),
         *("postgres", "postgres.new", "postgres.log", "postgres.log.old"),
+        GALLERIES,
         *("imports.sqlite", "imports.sqlite-wal", "imports.sqlite-shm"),
     )
 )
@@ -59,6 +62,8 @@ def hold(directory: Path) -> Iterator[Path]:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         _close_to_others(directory)
         lock.acquire()
+        # Copies of galleries that a killed server left.
+        shutil.rmtree(directory / GALLERIES, ignore_errors=True)
         announce(directory, url=None)
     except Timeout:
         raise DirectoryInUse(_describe_holder(directory)) from None
@@ -73,6 +78,7 @@ def hold(directory: Path) -> Iterator[Path]:
     try:
         yield directory
     finally:
+        shutil.rmtree(directory / GALLERIES, ignore_errors=True)
         (directory / _HOLDER).unlink(missing_ok=True)
         lock.release()
 

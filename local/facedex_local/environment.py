@@ -16,6 +16,8 @@ CREDENTIALS: Final = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "
 
 # The services whose endpoint functions need.
 _SERVICES: Final = ("S3", "SQS", "SNS", "KINESIS", "KINESIS_VIDEO")
+# The folder with copies of galleries in the data directory, while a server runs.
+GALLERIES: Final = "galleries"
 # Mebibytes in each process: enough for 1.8 million faces of the default pack.
 _GALLERY_MEMORY: Final = "512"
 
@@ -90,6 +92,12 @@ def configure(
     environment.setdefault("POWERTOOLS_LOG_LEVEL", "WARNING")
     environment.setdefault("POWERTOOLS_METRICS_DISABLED", "true")
     environment.setdefault("POWERTOOLS_TRACE_DISABLED", "true")
+
+
+def share_galleries(directory: Path, environment: MutableMapping[str, str]) -> None:
+    """Let all processes share copies of galleries in memory, as files in the data directory."""
+    if os.name == "posix":
+        environment["FACEDEX_GALLERY_DIRECTORY"] = str(directory / GALLERIES)
 
 
 def limit_rate(rate: float | None, directory: Path, environment: MutableMapping[str, str]) -> None:

@@ -180,6 +180,7 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
             keys_secret=secret.source(directory) if guarded else "",
             server=data_directory.identify(directory) if options.database_url else "",
         )
+        environment.share_galleries(directory, os.environ)
         environment.limit_rate(options.rate, directory, os.environ)
         if options.processes > 1:
             replicas.share_machine(options.processes)

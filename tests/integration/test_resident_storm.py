@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import signal
 import subprocess
@@ -12,16 +13,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
-from typing import Any
 
 import numpy as np
 
-from facedex.store import collections, search
 from facedex.store.collections import Collection
 from facedex.store.database import Database
 from facedex.store.residents import Residents
-from tests.integration import storm_writer
-from tests.integration.galleries import Vectors, make
+from tests.integration import shared_searcher, storm_writer
+from tests.integration.comparing import compare
+from tests.integration.galleries import make
 from tests.integration.storm_writer import PEOPLE, photo, unit_vectors
 
 SECONDS = 8.0
@@ -61,11 +61,9 @@ def storm(database_url: str) -> Iterator[None]:
             each.wait()
 
 
-def test_every_answer_in_a_storm_is_that_of_sql_at_the_same_snapshot(
-    database: Database, database_url: str
-) -> None:
-    collection = make(database)
-    people, random = unit_vectors(), np.random.default_rng(99)
+def fill_gallery(database: Database, collection: Collection) -> None:
+    """Add faces and users of the people of the storm."""
+    people, random = unit_vectors(), np.random.default_rng(98)
     with database.transaction() as connection:
         connection.cursor().executemany(
             "INSERT INTO faces (collection_key, face_id, image_id, image_digest, face_number,"
@@ -82,6 +80,14 @@ def test_every_answer_in_a_storm_is_that_of_sql_at_the_same_snapshot(
             " VALUES (%s, 99, 1500, 300)",
             (collection.key,),
         )
+
+
+def test_every_answer_in_a_storm_is_that_of_sql_at_the_same_snapshot(
+    database: Database, database_url: str
+) -> None:
+    collection = make(database)
+    people, random = unit_vectors(), np.random.default_rng(99)
+    fill_gallery(database, collection)
     readers = [Database(database_url) for _ in range(2)]
     for each in readers:
         each.residents = Residents(each, 64 << 20, smallest=10)
@@ -106,15 +112,45 @@ def test_every_answer_in_a_storm_is_that_of_sql_at_the_same_snapshot(
     assert events["answers"] > compared, (compared, events)
 
 
-def compare(database: Database, collection: Collection, probe: Vectors, *, limit: int) -> None:
-    """Compare both searches, of faces and users, with SQL's own at one snapshot."""
-    options: dict[str, Any] = {"limit": limit, "min_score": 0.3}
-    with database.transaction() as connection:
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        assert collections.find(connection, "staff") == collection
-        found = search.search(connection, collection, [probe, -probe], **options)
-        users = search.search_users(connection, collection, probe, **options)
-        residents, connection.residents = connection.residents, None
-        assert found == search.search(connection, collection, [probe, -probe], **options)
-        assert users == search.search_users(connection, collection, probe, **options)
-        connection.residents = residents
+def test_every_answer_of_processes_that_share_a_copy_is_that_of_sql(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    """Each process, and so the owner of the copies, is killed once."""
+    collection = make(database)
+    fill_gallery(database, collection)
+    program, folder = str(Path(shared_searcher.__file__)), tmp_path / "galleries"
+
+    def start(seed: int) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, program, database_url, str(folder), str(seed)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+
+    running = [start(seed) for seed in range(3)]
+    events: Counter[str] = Counter()
+    try:
+        with storm(database_url):
+            for seed in range(3, 6):
+                time.sleep(4.0)
+                victim = running.pop(0)
+                assert victim.poll() is None
+                victim.kill()
+                victim.communicate()
+                running.append(start(seed))
+            time.sleep(4.0)
+            for each in running:
+                written, _ = each.communicate("")
+                assert each.returncode == 0
+                events += Counter(ast.literal_eval(written))
+    finally:
+        for each in running:
+            each.kill()
+            each.wait()
+    assert events["answers"] > 20, events
+    assert not events["fallbacks: the copy could not be searched"], events
+    assert not events["fallbacks: the copy could not be brought up to date"], events
+    assert not events["fallbacks: a file of a copy is damaged"], events
+    assert list(folder.iterdir()) == []

@@ -79,6 +79,8 @@ class Settings:
         connections: maximum number of database connections of one process.
         gallery_memory: mebibytes for copies of galleries in the memory of each process, which are
             searched faster than in SQL; 0 for none.
+        gallery_directory: where the processes of one machine share these copies; none if each has
+            its own.
         statement_timeout: seconds after which Postgres cancels a statement.
         database_patience: maximum seconds to wait for a database connection, also limited by the
             invocation's remaining time. A paused database takes 15 s to resume.
@@ -156,6 +158,7 @@ class Settings:
     database_patience: int = 3
     database_pooled: bool = False
     gallery_memory: int = 0
+    gallery_directory: Path | None = None
     deployment: str = ""
     all_regions: bool = False
     disk: str = ""
@@ -221,6 +224,7 @@ class Settings:
             max_whole_pixels=read.whole("FACEDEX_MAX_WHOLE_PIXELS", 25_000_000),
             connections=read.whole("FACEDEX_CONNECTIONS", 8),
             gallery_memory=read.whole("FACEDEX_GALLERY_MEMORY", 0, least=0),
+            gallery_directory=read.path("FACEDEX_GALLERY_DIRECTORY"),
             statement_timeout=read.whole("FACEDEX_STATEMENT_TIMEOUT", 20),
             account=read.text("FACEDEX_ACCOUNT", DEFAULT_ACCOUNT),
             region=read.text("AWS_REGION", DEFAULT_REGION),

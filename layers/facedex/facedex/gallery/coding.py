@@ -13,6 +13,7 @@ code like the others, so that one inner product of bytes is an upper bound for i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -171,6 +172,22 @@ class Coder:
         self._along = _TOLERANCE * float(along.max()) + tiny
         self._across = _TOLERANCE * float(across.max()) + tiny
         self._behind = _TOLERANCE * float(behind.max(initial=0.0)) + tiny
+
+    @property
+    def parameters(self) -> dict[str, NDArray[Any]]:
+        """What :meth:`restored` needs."""
+        return {name: np.asarray(value) for name, value in vars(self).items()}
+
+    @classmethod
+    def restored(cls, parameters: Mapping[str, NDArray[Any]]) -> Coder:
+        """Return the coder with these parameters."""
+        coder = cls.__new__(cls)
+        for name, value in parameters.items():
+            setattr(coder, name, value if value.ndim else value[()])
+        coder.dimension, coder.head, coder.tail = (
+            int(each) for each in (coder.dimension, coder.head, coder.tail)
+        )
+        return coder
 
     def encode(self, vectors: NDArray[np.floating[Any]]) -> Codes:
         """Return the codes of (n, d) vectors, in half or single precision."""

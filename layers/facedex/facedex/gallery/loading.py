@@ -19,20 +19,22 @@ class Loader:
     """The part of a gallery that one thread loads.
 
     Args:
-        coder: the code of the gallery.
         rows: number of rows of a segment.
+        coder: the code of the gallery.
+        segment: returns a new segment with this number of rows.
         take: receives each complete segment.
         take_outliers: receives the ids of vectors without a code.
     """
 
     def __init__(
         self,
-        coder: Coder,
         rows: int,
+        coder: Coder,
+        segment: Callable[[int], Segment],
         take: Callable[[Segment], None],
         take_outliers: Callable[[Ids], None],
     ) -> None:
-        self._coder, self._rows = coder, rows
+        self._rows, self._coder, self._segment = rows, coder, segment
         self._take, self._take_outliers = take, take_outliers
         self._parts: list[tuple[NDArray[Any], ...]] = []  # ids, heads and tails
         self._size = 0
@@ -62,7 +64,7 @@ class Loader:
         end = len(ids) if all_rows else len(ids) // self._rows * self._rows
         for start in range(0, end, self._rows):
             some = slice(start, min(start + self._rows, end))
-            segment = Segment(self._coder, len(ids[some]))
+            segment = self._segment(len(ids[some]))
             segment.fill(ids[some], *(each[some] for each in codes))
             self._take(segment)
         # Copies, so that the codes of the segments can leave memory.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Final
 
 import numpy as np
 
+from facedex.gallery.blocks import Block
 from facedex.gallery.choosing import choose_in_waves, choose_nearest
 from facedex.gallery.coding import HEAD, Coder, Codes, Vectors
 from facedex.gallery.loading import Loader
@@ -49,19 +50,46 @@ class Resident:
     Args:
         sample: (n, d) vectors of the gallery, to which the code is fitted.
         expected: number of vectors that the gallery will have at first.
+        allocate: returns the memory of each segment; None for private memory.
 
     Attributes:
         coder: the code.
         outliers: ids of vectors without a code. They are always candidates.
     """
 
-    def __init__(self, sample: Vectors, expected: int) -> None:
-        self.coder = Coder(sample[:: -(-len(sample) // _SAMPLE)])
-        self._rows = segment_rows(expected)
+    def __init__(
+        self,
+        sample: Vectors,
+        expected: int,
+        allocate: Callable[[int], Block] | None = None,
+    ) -> None:
+        self._begin(Coder(sample[:: -(-len(sample) // _SAMPLE)]), segment_rows(expected), allocate)
+
+    def _begin(self, coder: Coder, rows: int, allocate: Callable[[int], Block] | None) -> None:
+        self.coder, self._rows, self._allocate = coder, rows, allocate
         # Replaced, never changed, so that a search can use the one that it has read.
         self._segments: tuple[Segment, ...] = ()
         self._taking = Lock()
         self.outliers: dict[tuple[int, int], None] = {}
+
+    @classmethod
+    def shared(cls, coder: Coder, segments: Iterable[Segment], outliers: Ids) -> Resident:
+        """Return a gallery that another process writes."""
+        resident = cls.__new__(cls)
+        resident._begin(coder, SEGMENT, None)
+        resident._segments = tuple(segments)
+        resident.outliers = dict.fromkeys(map(tuple, outliers.tolist()))
+        return resident
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """The segments."""
+        return self._segments
+
+    @property
+    def outlier_ids(self) -> Ids:
+        """The ids of the outliers, (n, 2)."""
+        return np.array(list(self.outliers), np.uint64).reshape(-1, 2)
 
     @property
     def nbytes(self) -> int:
@@ -81,7 +109,7 @@ class Resident:
 
     def loader(self) -> Loader:
         """Return a loader for a thread; it makes segments of vectors that are not there yet."""
-        return Loader(self.coder, self._rows, self._take, self._keep_outliers)
+        return Loader(self._rows, self.coder, self._segment, self._take, self._keep_outliers)
 
     def load(self, ids: Ids, vectors: Vectors) -> None:
         """Add the vectors of a gallery."""
@@ -132,7 +160,7 @@ class Resident:
         if not self.usable:
             return [None for _ in probes]
         if not segments:
-            return [Candidates(self._outlier_ids(), min_score) for _ in probes]
+            return [Candidates(self.outlier_ids, min_score) for _ in probes]
         asked = np.stack(probes)
         if (
             not available()
@@ -148,7 +176,7 @@ class Resident:
                 choose_nearest(segments, self.coder.questions(one), limit, min_score, most)
                 for one in asked[:, None]
             ]
-        outliers = self._outlier_ids()
+        outliers = self.outlier_ids
         return [
             None
             if found is None or len(found[1]) + len(outliers) > most
@@ -157,6 +185,11 @@ class Resident:
             for found in choice.results()
         ]
 
+    def _segment(self, rows: int) -> Segment:
+        if self._allocate is None:
+            return Segment(self.coder, rows)
+        return Segment(self.coder, rows, self._allocate(Segment.bytes_of(self.coder, rows)))
+
     def _take(self, segment: Segment) -> None:
         with self._taking:
             self._segments += (segment,)
@@ -164,9 +197,6 @@ class Resident:
     def _keep_outliers(self, ids: Ids) -> None:
         if self.usable:
             self.outliers.update(dict.fromkeys(map(tuple, ids.tolist())))
-
-    def _outlier_ids(self) -> Ids:
-        return np.array(list(self.outliers), np.uint64).reshape(-1, 2)
 
     def _open_segment(self) -> Segment:
         """Return a segment with room for further rows; a full one is put in order first."""
@@ -177,7 +207,7 @@ class Resident:
         if last is not None and not last.ordered:
             rebuilt = self._rebuild(last, always=True)
             segments = segments[:-1] + (() if rebuilt is None else (rebuilt,))
-        new = Segment(self.coder, min(self._rows, max(_SMALLEST, self.size // 8)))
+        new = self._segment(min(self._rows, max(_SMALLEST, self.size // 8)))
         self._segments = (*segments, new)
         return new
 
@@ -188,7 +218,7 @@ class Resident:
         ids, heads, tails = segment.living()
         if not len(ids):
             return None
-        rebuilt = Segment(self.coder, len(ids))
+        rebuilt = self._segment(len(ids))
         rebuilt.fill(ids, heads, tails)
         return rebuilt
 

@@ -17,9 +17,11 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from facedex.gallery.blocks import Block, Damaged
 from facedex.gallery.coding import Coder, Codes
 
 SEGMENT: Final = 65_536  # rows
+_WRAP: Final = 2**64
 # Ids have 16 bytes, as two numbers.
 Ids = NDArray[np.uint64]  # (n, 2)
 # The nearest codes of each probe in one segment: products (p, k) and rows (p, k).
@@ -51,12 +53,13 @@ def _is_exact() -> bool:
 class Segment:
     """Codes in a block of memory that never moves.
 
-    One thread at a time may write. Others may scan meanwhile: a row that is being written may then
-    have any score.
+    One thread of one process may write. Others may scan meanwhile: a row that is being written may
+    then have any score.
 
     Args:
         coder: the code of the gallery.
         rows: capacity.
+        block: its memory, of :meth:`bytes_of`; private memory if there is none.
 
     Attributes:
         ids: (rows, 2) ids.
@@ -65,21 +68,41 @@ class Segment:
         used: number of rows that were ever used.
         removed: number of rows that were removed.
         ordered: whether the ids of the used rows are sorted by their first number.
+        total: a sum of the used rows, by which damage is found.
     """
 
-    def __init__(self, coder: Coder, rows: int) -> None:
-        self._index, self._heads = _index(coder.head, rows)
+    def __init__(self, coder: Coder, rows: int, block: Block | None = None) -> None:
+        self.block = block or Block.private(self.bytes_of(coder, rows))
+        data = np.frombuffer(self.block.data, np.uint8)
+        ids, heads, tails, alive = np.split(data, np.cumsum(_sizes(coder, rows))[:-1])
+        self.ids: Ids = ids.view(np.uint64).reshape(rows, 2)
+        self._heads: NDArray[np.uint8] = heads.reshape(rows, coder.head)
+        self.tails: NDArray[np.int8] = tails.view(np.int8).reshape(rows, coder.tail)
+        self.alive: NDArray[np.bool_] = alive.view(np.bool_)
+        self._index = _index(self._heads) if available() else None
         self._empty = coder.removed()
-        self.ids: Ids = np.zeros((rows, 2), np.uint64)
-        self.tails: NDArray[np.int8] = np.zeros((rows, coder.tail), np.int8)
-        self.alive: NDArray[np.bool_] = np.zeros(rows, np.bool_)
-        self.used = self.removed = 0
+        self.used = self.removed = self.total = 0
         self.ordered = False
         self._rows_by_id: dict[tuple[int, int], int] = {}
+
+    @classmethod
+    def bytes_of(cls, coder: Coder, rows: int) -> int:
+        """Return the memory of a segment, in bytes."""
+        return sum(_sizes(coder, rows))
+
+    @classmethod
+    def shared(cls, coder: Coder, rows: int, block: Block, used: int, removed: int) -> Segment:
+        """Return a segment that another process writes."""
+        segment = cls(coder, rows, block)
+        segment.removed, segment.used = removed, used
+        if segment._index is not None:
+            segment._index.ntotal = used
+        return segment
 
     @property
     def heads(self) -> NDArray[np.uint8]:
         """The heads of the used rows, (n, h) uint8."""
+        self.block.require_whole()
         return self._heads[: self.used]
 
     @property
@@ -90,8 +113,31 @@ class Segment:
     @property
     def nbytes(self) -> int:
         """The memory of the segment, in bytes."""
-        arrays = (self._heads, self.ids, self.tails, self.alive)
-        return sum(array.nbytes for array in arrays)
+        return len(self.block.data)
+
+    def sum_of(self, rows: slice | list[int]) -> int:
+        """Return the sum of rows, which changes with each bit."""
+        arrays = (self.ids, self._heads, self.tails, self.alive[:, None])
+        total = 0
+        for number, array in enumerate(arrays):
+            some = np.ascontiguousarray(array[rows])
+            wide = some.view(np.uint64) if some.shape[1] % 8 == 0 else some.view(np.uint8)
+            columns = np.add.reduce(wide, axis=0, dtype=np.uint64)
+            weights = np.arange(
+                1 + 1000 * number, 1 + 1000 * number + len(columns), dtype=np.uint64
+            )
+            total += int(np.add.reduce(columns * (2 * weights + np.uint64(1))))
+        return total % _WRAP
+
+    def require_undamaged(self) -> None:
+        """Check the memory of a file that this process writes.
+
+        Raises:
+            Damaged: if somebody else has changed it.
+        """
+        self.block.require_whole()
+        if self.block.path and self.sum_of(slice(0, self.used)) != self.total:
+            raise Damaged("A file of a gallery was changed by another program.")
 
     def append(self, ids: Ids, codes: Codes) -> None:
         """Add rows, at most :attr:`room`."""
@@ -104,6 +150,7 @@ class Segment:
         if not self.ordered:
             new = zip(*ids.T.tolist(), strict=True) if len(ids) else ()
             self._rows_by_id.update(zip(new, range(self.used, end), strict=True))
+        self.total = (self.total + self.sum_of(rows)) % _WRAP
         # Last, so that a scan meets only rows that are complete.
         self.used = end
         if self._index is not None:
@@ -119,10 +166,12 @@ class Segment:
     def remove(self, ids: Ids) -> int:
         """Remove the rows with these ids, and return how many there were."""
         rows = [row for row in self._find(ids) if self.alive[row]]
+        before = self.sum_of(rows)
         for row in rows:
             self._heads[row] = self._empty
             self.tails[row] = 0
             self.alive[row] = False
+        self.total = (self.total - before + self.sum_of(rows)) % _WRAP
         self.removed += len(rows)
         return len(rows)
 
@@ -133,6 +182,7 @@ class Segment:
 
     def nearest(self, heads: NDArray[np.float32], count: int) -> Nearest:
         """Return the products with the ``count`` best codes for each of (p, h) probes, in order."""
+        self.block.require_whole()
         found: Nearest = self._index.search(heads, min(count, max(1, self.used)))
         return found
 
@@ -151,17 +201,21 @@ class Segment:
         ]
 
 
-def _index(width: int, rows: int) -> tuple[Any, NDArray[np.uint8]]:
-    """Return FAISS's index of that many rows, None without FAISS, and the bytes of the codes."""
-    if not available():
-        return None, np.zeros((rows, width), np.uint8)
+def _index(heads: NDArray[np.uint8]) -> Any:
+    """Return FAISS's index of codes in memory that is not its own, with no rows yet."""
     import faiss
 
     index = faiss.IndexScalarQuantizer(
-        width, faiss.ScalarQuantizer.QT_8bit_direct_signed, faiss.METRIC_INNER_PRODUCT
+        heads.shape[1], faiss.ScalarQuantizer.QT_8bit_direct_signed, faiss.METRIC_INNER_PRODUCT
     )
-    index.codes.resize(rows * width)
-    return index, faiss.rev_swig_ptr(index.codes.data(), rows * width).reshape(rows, width)
+    codes = index.codes
+    index.codes = codes.create_view(faiss.swig_ptr(heads.ravel()), heads.size, codes.owner)
+    return index
+
+
+def _sizes(coder: Coder, rows: int) -> list[int]:
+    """Return the bytes of ids, heads, tails and marks."""
+    return [rows * each for each in (16, coder.head, coder.tail, 1)]
 
 
 def scan(segments: Sequence[Segment], heads: NDArray[np.float32], count: int) -> list[Nearest]:

@@ -263,7 +263,7 @@ def _residents(database: Database, current: Settings) -> Residents:
         return IntermittentResidents(database, current.gallery_memory << 20)
     from facedex.store.residents import Residents
 
-    return Residents(database, current.gallery_memory << 20)
+    return Residents(database, current.gallery_memory << 20, directory=current.gallery_directory)
 
 
 def _passwords(current: Settings) -> Passwords | None:

@@ -8,7 +8,7 @@ numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from facedex.gallery.blocks import Block
     from facedex.gallery.resident import Resident
     from facedex.gallery.scanning import Ids
     from facedex.store.gallery_reading import Batch
@@ -126,8 +127,18 @@ def count(connection: Connection, kind: Kind, key: int) -> int:
     return int(row.number)
 
 
-def load(database: Database, kind: Kind, collection: Collection, expected: int) -> Copy | None:
+def load(
+    database: Database,
+    kind: Kind,
+    collection: Collection,
+    expected: int,
+    allocate: Callable[[int], Block] | None = None,
+) -> Copy | None:
     """Return a new copy, or None if the collection changed or has no vectors.
+
+    Args:
+        expected: about how many vectors there are.
+        allocate: returns memory for codes; None for memory of this process alone.
 
     Raises:
         DatabaseUnavailable: if the database does not answer.
@@ -136,7 +147,7 @@ def load(database: Database, kind: Kind, collection: Collection, expected: int) 
         version = current_version(connection, collection)
         if version is None:
             return None
-        resident = _read(database, connection, kind, collection, expected)
+        resident = _read(database, connection, kind, collection, expected, allocate)
     if resident is None:
         return None
     return Copy(resident, version, collection.model_version)
@@ -154,7 +165,12 @@ def current_version(connection: Connection, collection: Collection) -> Version |
 
 
 def _read(
-    database: Database, connection: Connection, kind: Kind, collection: Collection, expected: int
+    database: Database,
+    connection: Connection,
+    kind: Kind,
+    collection: Collection,
+    expected: int,
+    allocate: Callable[[int], Block] | None,
 ) -> Resident | None:
     from facedex.gallery.resident import Resident
 
@@ -162,7 +178,7 @@ def _read(
     sample = reading.sample()
     if sample is None:
         return None
-    resident = Resident(sample.astype("float32"), max(expected, len(sample)))
+    resident = Resident(sample.astype("float32"), max(expected, len(sample)), allocate)
 
     def take(batches: Iterator[Batch]) -> None:
         loader = resident.loader()
@@ -229,6 +245,8 @@ def bring_up_to_date(
         ).fetchall()
     if not rows or not rows[0].current or len(rows) > MOST_CHANGES:
         return False
+    for segment in copy.resident.segments:
+        segment.block.require_whole()
     _apply(copy.resident, [row for row in rows if row.item is not None])
     copy.version = Version(rows[0].snapshot, copy.version.server)
     return copy.resident.usable

@@ -164,7 +164,7 @@ class IntermittentResidents(Residents):
         kind: Kind,
     ) -> None:
         self._keep(key, collection, kind, None)  # if it fails, not again at once
-        expected = self._make_room(connection, collection, kind)
+        expected = self._source.expected(connection, collection, kind)
         version = copies.current_version(connection, collection) if expected else None
         if version:
             pages = -(-expected // _PAGE)
@@ -190,6 +190,7 @@ class IntermittentResidents(Residents):
             copy = Copy(draft.resident, draft.version, draft.collection.model_version)
             if not copies.bring_up_to_date(connection, draft.kind, draft.collection, copy):
                 copy = None
+        self.events["loads"] += copy is not None
         self._draft = None
         del self._asked[draft.collection.key, draft.kind]
         self._keep(draft.key, draft.collection, draft.kind, copy)

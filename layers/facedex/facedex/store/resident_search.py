@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 
+from facedex.gallery.blocks import Damaged
 from facedex.store import copies
 from facedex.store.collections import Collection
 from facedex.store.copies import CURRENT, Copy, Kind, Version, changes
@@ -80,7 +81,7 @@ def search(
     except psycopg.Error:
         raise
     except Exception as error:  # SQL answers, whatever the reason
-        residents.drop(collection, kind)
+        residents.drop(collection, kind, damaged=isinstance(error, Damaged))
         residents.fall_back("the copy could not be searched", error)
     return None
 

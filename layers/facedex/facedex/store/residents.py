@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Condition, Thread
 from time import monotonic
 from typing import Final
@@ -16,10 +17,13 @@ from weakref import ref
 
 import psycopg
 
+from facedex.gallery.blocks import Damaged
 from facedex.store import copies
 from facedex.store.collections import Collection
 from facedex.store.copies import Copy, Kind
 from facedex.store.database import Connection, Database
+from facedex.store.obtaining import DAMAGED, Source
+from facedex.store.shared_copies import SharedCopy
 from facedex.store.store_errors import DatabaseUnavailable
 
 # With fewer vectors, SQL takes half a millisecond longer at most (1.0 and 0.5 ms for 5,000).
@@ -30,10 +34,14 @@ _RETRY: Final = 30.0
 _REFRESH: Final = 30.0
 # Seconds between refreshes of a copy that searches use while its gallery changes.
 _BETWEEN: Final = 0.25
+# Seconds between looks at the state of a copy that another process keeps.
+_LOOK: Final = 1.0
+# Seconds after which such a copy is given up if no search uses it.
+_UNUSED: Final = 600.0
+# Seconds after which a copy that another process is making is looked for.
+_SOON: Final = 0.25
 # Seconds without a refresh, because the database does not answer, after which a copy is dropped.
 _ABANDON: Final = 120.0
-# Memory is reserved for a tenth more vectors than a gallery has.
-_GROWTH: Final = 1.1
 # Seconds after which the thread ends if there is no copy; the next search starts it again.
 _IDLE: Final = 60.0
 
@@ -49,6 +57,8 @@ class _Entry:
     copy: Copy
     used: float
     refreshed: float
+    shared: SharedCopy | None = None
+    owned: bool = True  # whether this process made the copy and keeps it current
 
 
 _Key = tuple[int, bool, str]
@@ -61,6 +71,8 @@ class Residents:
         database: where the galleries are.
         memory: maximum memory of all copies, in bytes.
         smallest: number of vectors from which a gallery has a copy.
+        directory: where the processes of this machine share copies; None for copies of this
+            process alone.
 
     Attributes:
         events: numbers of events: "answers" from memory, "widenings" of their candidates,
@@ -68,9 +80,16 @@ class Residents:
             that were "too large".
     """
 
-    def __init__(self, database: Database, memory: int, *, smallest: int = _SMALLEST) -> None:
+    def __init__(
+        self,
+        database: Database,
+        memory: int,
+        *,
+        smallest: int = _SMALLEST,
+        directory: Path | None = None,
+    ) -> None:
         self._database = ref(database.whole)
-        self._memory, self._smallest = memory, smallest
+        self._memory = memory
         self.events: Counter[str] = Counter()
         self._logged: set[str] = set()
         self._changed = Condition()
@@ -81,18 +100,19 @@ class Residents:
         self._off_until = 0.0
         self._thread: Thread | None = None
         self._closed = False
+        self._source = Source(memory, smallest, directory, self._evict, self.fall_back, self.events)
 
     @property
     def resident_bytes(self) -> int:
-        """The memory of all copies, in bytes."""
+        """The memory of the copies that this process made, in bytes."""
         with self._changed:
-            return sum(entry.copy.resident.nbytes for entry in self._entries.values())
+            return self._bytes()
 
     @property
     def resident_vectors(self) -> int:
-        """The number of vectors in all copies."""
+        """The number of vectors in the copies that this process made."""
         with self._changed:
-            return sum(entry.copy.resident.size for entry in self._entries.values())
+            return sum(each.copy.resident.size for each in self._entries.values() if each.owned)
 
     def work(self, connection: Connection, seconds: float) -> None:
         """Use the time after a search for the copies; here, a thread keeps them current.
@@ -124,10 +144,17 @@ class Residents:
             self._due.add(_key(collection, kind))
             self._wake()
 
-    def drop(self, collection: Collection, kind: Kind) -> None:
-        """Drop a copy that cannot be used any more; the next search begins to make a new one."""
+    def drop(self, collection: Collection, kind: Kind, *, damaged: bool = False) -> None:
+        """Drop a copy that cannot be used any more; the next search begins to make a new one.
+
+        Args:
+            damaged: whether its files are, so that other processes must not use them either.
+        """
         with self._changed:
-            self._entries.pop(_key(collection, kind), None)
+            entry = self._entries.get(_key(collection, kind))
+            if entry and entry.shared and damaged:
+                entry.shared.condemn()
+            self._remove(_key(collection, kind))
 
     def fall_back(self, reason: str, error: Exception | None = None) -> None:
         """Count an answer from SQL although there is a copy; log the reason the first time.
@@ -154,14 +181,14 @@ class Residents:
         """Use no copies for a while, because the database or the library does not support them."""
         with self._changed:
             self._off_until = monotonic() + 2 * _RETRY
-            self._entries.clear()
+            self._clear()
             self._wanted.clear()
 
     def close(self) -> None:
         """Drop all copies and end the thread."""
         with self._changed:
             self._closed = True
-            self._entries.clear()
+            self._clear()
             self._changed.notify_all()
             thread = self._thread
         if thread:
@@ -218,15 +245,31 @@ class Residents:
         return [each for each in self._entries.items() if self._due_at(*each) <= now]
 
     def _due_at(self, key: _Key, entry: _Entry) -> float:
-        return entry.refreshed + (_BETWEEN if key in self._due else _REFRESH)
+        if entry.owned and entry.shared and entry.shared.asked():
+            self._due.add(key)
+            entry.used = monotonic()
+        if key in self._due:
+            return entry.refreshed + _BETWEEN
+        return entry.refreshed + (_REFRESH if entry.owned else _LOOK)
 
     def _refresh(self, database: Database, key: _Key, entry: _Entry) -> None:
+        if not entry.owned:
+            self._look(database, key, entry)
+            return
         try:
+            if key not in self._due:
+                for segment in entry.copy.resident.segments:
+                    segment.require_undamaged()
             kept = copies.refresh(database, entry.kind, entry.collection, entry.copy)
+            if kept and entry.shared:
+                kept = entry.shared.publish(entry.copy)
         except DatabaseUnavailable:
             kept = monotonic() - entry.refreshed < _ABANDON
             if kept:
                 return
+        except Damaged as error:
+            self.fall_back(DAMAGED, error)
+            kept = False
         except Exception as error:  # a copy in doubt is dropped, whatever the reason
             self.fall_back("the copy could not be brought up to date", error)
             kept = False
@@ -238,68 +281,92 @@ class Residents:
             self.events["refreshes"] += 1
             entry.refreshed = monotonic()
             if not kept and self._entries.get(key) is entry:
-                del self._entries[key]
+                self._remove(key)
         self._evict(self._memory)  # it may have grown
 
-    def _make(self, database: Database, key: _Key, collection: Collection, kind: Kind) -> None:
+    def _look(self, database: Database, key: _Key, entry: _Entry) -> None:
+        """Use the present state of a copy of another process; make the copy if that has ended."""
+        assert entry.shared
+        now, copy = monotonic(), None
+        try:
+            if now - entry.used < _UNUSED:
+                if entry.shared.claim():
+                    self._make(database, key, entry.collection, entry.kind, entry.shared)
+                    return
+                copy = self._source.attach(entry.shared, entry.copy)
+        except Exception as error:  # a copy in doubt is dropped, whatever the reason
+            self.fall_back("the copy could not be brought up to date", error)
+        with self._changed:
+            if key in self._due:
+                entry.shared.ask()
+            self._due.discard(key)
+            entry.refreshed = now
+            if self._entries.get(key) is not entry:
+                return
+            if copy:
+                entry.copy = copy
+            else:
+                self._remove(key)
+
+    def _make(
+        self,
+        database: Database,
+        key: _Key,
+        collection: Collection,
+        kind: Kind,
+        shared: SharedCopy | None = None,
+    ) -> None:
         copy = None
         try:
-            copy = self._load(database, collection, kind)
+            copy, shared = self._source.obtain(database, collection, kind, shared)
         except DatabaseUnavailable:
             pass
         except Exception as error:  # SQL answers, whatever the reason
             self.fall_back("the copy could not be made", error)
-        self._keep(key, collection, kind, copy)
+        self._keep(key, collection, kind, copy, shared)
 
-    def _keep(self, key: _Key, collection: Collection, kind: Kind, copy: Copy | None) -> None:
+    def _keep(
+        self,
+        key: _Key,
+        collection: Collection,
+        kind: Kind,
+        copy: Copy | None,
+        shared: SharedCopy | None = None,
+    ) -> None:
         """Let searches use a new copy, or make none for a while."""
         now = monotonic()
         with self._changed:
             self._wanted.pop(key, None)
             if copy and not self._closed:
-                self.events["loads"] += 1
-                self._entries[key] = _Entry(collection, kind, copy, now, now)
-            else:
-                self._refused[key] = now + _RETRY
-                self._refused = {k: end for k, end in self._refused.items() if end > now}
-
-    def _load(self, database: Database, collection: Collection, kind: Kind) -> Copy | None:
-        with database.reading() as connection:
-            expected = self._make_room(connection, collection, kind)
-        copy = copies.load(database, kind, collection, expected) if expected else None
-        return copy if copy and copy.resident.usable else None
-
-    def _make_room(self, connection: Connection, collection: Collection, kind: Kind) -> int:
-        """Return the number of vectors that a copy will have; 0 if the gallery gets none."""
-        from facedex.gallery.resident import memory_of
-
-        expected = copies.count(connection, kind, collection.key)
-        if expected < self._smallest:
-            return 0
-        row = connection.execute(
-            f"SELECT vector_dims(vector) AS dimension FROM {kind.table}"
-            " WHERE collection_key = %s AND vector IS NOT NULL LIMIT 1",
-            (collection.key,),
-        ).fetchone()
-        if row is None:
-            return 0
-        needed = memory_of(int(expected * _GROWTH), row.dimension)
-        if needed > self._memory:
-            self.events["too large"] += 1
-            self.fall_back("the gallery does not fit into FACEDEX_GALLERY_MEMORY")
-            return 0
-        self._evict(self._memory - needed)
-        return expected
+                owned = shared is None or shared.owned
+                self._entries[key] = _Entry(collection, kind, copy, now, now, shared, owned)
+                return
+            self._remove(key)
+            # The owner may be making the copy.
+            retry = _RETRY if shared is None or shared.owned else _SOON
+            self._refused[key] = now + retry
+            self._refused = {k: end for k, end in self._refused.items() if end > now}
+        if shared:
+            shared.end()
 
     def _evict(self, room: int) -> None:
         """Drop the least recently used copies until the others have at most that many bytes."""
         with self._changed:
-            while self._entries and self._bytes() > room:
-                self._entries.popitem(last=False)
+            while self._bytes() > room:
+                self._remove(next(key for key, entry in self._entries.items() if entry.owned))
                 self.events["evictions"] += 1
 
     def _bytes(self) -> int:
-        return sum(entry.copy.resident.nbytes for entry in self._entries.values())
+        return sum(each.copy.resident.nbytes for each in self._entries.values() if each.owned)
+
+    def _remove(self, key: _Key) -> None:
+        entry = self._entries.pop(key, None)
+        if entry and entry.shared:
+            entry.shared.end()
+
+    def _clear(self) -> None:
+        for key in list(self._entries):
+            self._remove(key)
 
 
 def _key(collection: Collection, kind: Kind) -> _Key:
