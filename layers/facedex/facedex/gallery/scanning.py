@@ -117,7 +117,7 @@ class Segment:
 
     def sum_of(self, rows: slice | list[int]) -> int:
         """Return the sum of rows, which changes with each bit."""
-        arrays = (self.ids, self._heads, self.tails, self.alive[:, None])
+        arrays: list[NDArray[Any]] = [self.ids, self._heads, self.tails, self.alive[:, None]]
         total = 0
         for number, array in enumerate(arrays):
             some = np.ascontiguousarray(array[rows])
@@ -208,7 +208,7 @@ def _index(heads: NDArray[np.uint8]) -> Any:
     index = faiss.IndexScalarQuantizer(
         heads.shape[1], faiss.ScalarQuantizer.QT_8bit_direct_signed, faiss.METRIC_INNER_PRODUCT
     )
-    codes = index.codes
+    codes: Any = index.codes
     index.codes = codes.create_view(faiss.swig_ptr(heads.ravel()), heads.size, codes.owner)
     return index
 

@@ -22,7 +22,7 @@ from itertools import count
 from pathlib import Path
 from secrets import token_hex
 from threading import Lock
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -121,12 +121,13 @@ class Share:
                 for path, each in kept.items()
             ]
             written = BytesIO()
-            np.savez(
-                written,
-                about=np.frombuffer(json.dumps([listed, dict(about)]).encode(), np.uint8),
-                outliers=resident.outlier_ids,
-                **{_PREFIX + name: each for name, each in resident.coder.parameters.items()},
-            )
+            parts: dict[str, Any] = {
+                "about": np.frombuffer(json.dumps([listed, dict(about)]).encode(), np.uint8),
+                "outliers": resident.outlier_ids,
+            }
+            for parameter, each in resident.coder.parameters.items():
+                parts[_PREFIX + parameter] = each
+            np.savez(written, **parts)
             draft = self._state.with_suffix(".new")
             draft.unlink(missing_ok=True)
             file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

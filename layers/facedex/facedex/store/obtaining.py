@@ -100,7 +100,7 @@ class Source:
             return None
 
     def expected(self, connection: Connection, collection: Collection, kind: Kind) -> int:
-        """Return the number of vectors of a copy, with room made for it; 0 if there is to be none."""
+        """Make room for a copy; return its number of vectors, 0 if there is to be none."""
         from facedex.gallery.resident import memory_of
 
         expected = copies.count(connection, kind, collection.key)
