@@ -187,3 +187,13 @@ def test_the_journal_of_an_earlier_release_is_kept_without_its_names(tmp_path: P
     assert places_of(tmp_path, TRACES) == NOTHING
     journal.close()
     assert places_of(tmp_path, TRACES) == NOTHING
+
+
+def test_copies_of_galleries_that_a_killed_server_left_are_removed(tmp_path: Path) -> None:
+    galleries = tmp_path / "galleries"
+    galleries.mkdir()
+    (galleries / "1-faces.state").write_bytes(b"codes")
+    with directory.hold(tmp_path):
+        assert not galleries.exists()
+        galleries.mkdir()
+    assert not galleries.exists()

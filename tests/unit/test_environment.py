@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from facedex_local.environment import configure
+from facedex_local.environment import configure, share_galleries
 from facedex_local.workers.queues import STREAMS, VIDEO
 
 
@@ -77,3 +77,9 @@ def test_work_for_one_servers_memory_has_a_queue_of_its_own(
     STREAMS.configure(environment)
     assert environment["FACEDEX_VIDEO_QUEUE"].endswith(f"//{video}")
     assert environment["FACEDEX_STREAM_QUEUE"].endswith(f"/{streams}")
+
+
+def test_all_processes_share_copies_of_galleries_in_the_data_directory() -> None:
+    environment: dict[str, str] = {}
+    share_galleries(Path("/data"), environment)
+    assert environment == {"FACEDEX_GALLERY_DIRECTORY": "/data/galleries"}

@@ -16,11 +16,13 @@ import os
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from errno import ENOSPC
 from hashlib import sha256
 from io import BytesIO
 from itertools import count
 from pathlib import Path
 from secrets import token_hex
+from shutil import disk_usage
 from threading import Lock
 from typing import Any, Final
 
@@ -32,6 +34,8 @@ from facedex.gallery.resident import Resident
 from facedex.gallery.scanning import Segment
 
 _MAGIC: Final = b"facedex gallery 1\n"
+# Bytes that must remain free on the disk, for the database.
+_SPARE: Final = 1 << 30
 _PREFIX: Final = "coder."
 
 
@@ -87,10 +91,16 @@ class Share:
         return True
 
     def allocate(self, size: int) -> Block:
-        """Return the memory of a new file, or private memory after the end."""
+        """Return the memory of a new file, or private memory after the end.
+
+        Raises:
+            OSError: if the disk has too little room, for example.
+        """
         with self._working:
             if not self.owner:
                 return Block.private(size)
+            if disk_usage(self._directory).free < size + _SPARE:
+                raise OSError(ENOSPC, os.strerror(ENOSPC))
             path = self._directory / f"{self._name}.{self._generation}.{next(self._numbers)}"
             block = self._blocks[path.name] = Block.create(path, size)
             return block
@@ -111,7 +121,7 @@ class Share:
         """
         with self._working:
             present, first = _identity(self._state), self._known is None
-            if not self.owner or not (first or present):
+            if not self._owns() or not (first or present):
                 return False
             if not first and present != self._known:
                 raise Damaged("The description of a gallery was changed by another program.")
@@ -201,13 +211,19 @@ class Share:
     def end(self) -> None:
         """Remove the files, if this process owns them, and give the ownership up."""
         with self._working:
-            if self.owner:
+            if self._owns():
                 self._remove_others(set())
-                self._blocks.clear()
-                self.owner = False
+            for block in self._blocks.values():
+                block.remove()
+            self._blocks.clear()
+            self.owner = False
             if self._lock is not None:
                 os.close(self._lock)
                 self._lock = None
+
+    def _owns(self) -> bool:
+        """Return whether this process owns the gallery, and its lock was not removed."""
+        return self.owner and self._lock is not None and _is_same(self._lock, self._lock_path)
 
     def _segment(
         self,

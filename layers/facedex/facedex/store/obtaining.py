@@ -5,25 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from facedex.gallery.blocks import Damaged
 from facedex.store import copies
 from facedex.store.collections import Collection
 from facedex.store.copies import Copy, Kind
 from facedex.store.database import Connection, Database
+from facedex.store.fall_backs import FallBacks
 from facedex.store.shared_copies import SharedCopy
 
 # Memory is reserved for a tenth more vectors than a gallery has.
 _GROWTH: Final = 1.1
 DAMAGED: Final = "a file of a copy is damaged"
-
-
-class FallBack(Protocol):
-    """Counts and logs a reason for answers from SQL."""
-
-    def __call__(self, reason: str, error: Exception | None = None) -> None:
-        """Count and log it."""
 
 
 class Source:
@@ -44,7 +38,7 @@ class Source:
         smallest: int,
         directory: Path | None,
         make_room: Callable[[int], None],
-        fall_back: FallBack,
+        fall_back: FallBacks,
         events: Counter[str],
     ) -> None:
         self._memory, self._smallest, self._directory = memory, smallest, directory
@@ -78,7 +72,9 @@ class Source:
     ) -> Copy | None:
         try:
             if not shared.claim():
-                return self.attach(shared)
+                copy = self.attach(shared)
+                self._events["attachments"] += copy is not None
+                return copy
             copy = self._load(database, collection, kind, shared)
             return copy if copy and shared.publish(copy) else None
         except BaseException:

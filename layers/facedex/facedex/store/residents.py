@@ -6,7 +6,6 @@ thread reads copies from Postgres, brings them up to date and drops those that a
 
 from __future__ import annotations
 
-import logging
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +14,12 @@ from time import monotonic
 from typing import Final
 from weakref import ref
 
-import psycopg
-
 from facedex.gallery.blocks import Damaged
 from facedex.store import copies
 from facedex.store.collections import Collection
 from facedex.store.copies import Copy, Kind
 from facedex.store.database import Connection, Database
+from facedex.store.fall_backs import FallBacks
 from facedex.store.obtaining import DAMAGED, Source
 from facedex.store.shared_copies import SharedCopy
 from facedex.store.store_errors import DatabaseUnavailable
@@ -44,8 +42,6 @@ _SOON: Final = 0.25
 _ABANDON: Final = 120.0
 # Seconds after which the thread ends if there is no copy; the next search starts it again.
 _IDLE: Final = 60.0
-
-_logger: Final = logging.getLogger("facedex")
 
 
 @dataclass(slots=True)
@@ -76,8 +72,9 @@ class Residents:
 
     Attributes:
         events: numbers of events: "answers" from memory, "widenings" of their candidates,
-            "fallbacks" to SQL and their reasons, "loads", "refreshes", "evictions", and galleries
-            that were "too large".
+            "fallbacks" to SQL and their reasons, "loads", "attachments" of copies of other
+            processes, "refreshes", "evictions", and galleries that were "too large".
+        fall_back: reports an answer from SQL although there is a copy.
     """
 
     def __init__(
@@ -91,7 +88,7 @@ class Residents:
         self._database = ref(database.whole)
         self._memory = memory
         self.events: Counter[str] = Counter()
-        self._logged: set[str] = set()
+        self.fall_back = FallBacks(self.events)
         self._changed = Condition()
         self._entries: OrderedDict[_Key, _Entry] = OrderedDict()  # least recently used first
         self._wanted: OrderedDict[_Key, tuple[Collection, Kind]] = OrderedDict()
@@ -155,27 +152,6 @@ class Residents:
             if entry and entry.shared and damaged:
                 entry.shared.condemn()
             self._remove(_key(collection, kind))
-
-    def fall_back(self, reason: str, error: Exception | None = None) -> None:
-        """Count an answer from SQL although there is a copy; log the reason the first time.
-
-        Args:
-            reason: the beginning of the log's line.
-            error: the error that caused it. Its traceback is logged, unless the database raised it:
-                those are known by their names, and their texts may contain vectors.
-        """
-        self.events["fallbacks"] += 1
-        self.events[f"fallbacks: {reason}"] += 1
-        if reason not in self._logged:
-            self._logged.add(reason)
-            name = "" if error is None else f" ({type(error).__name__})"
-            _logger.warning(
-                "A search was answered by SQL instead of the copy in memory: %s%s. Further cases"
-                " are counted and not logged.",
-                reason,
-                name,
-                exc_info=None if isinstance(error, psycopg.Error) else error,
-            )
 
     def turn_off(self) -> None:
         """Use no copies for a while, because the database or the library does not support them."""
