@@ -134,13 +134,13 @@ def test_every_answer_of_processes_that_share_a_copy_is_that_of_sql(
     try:
         with storm(database_url):
             for seed in range(3, 6):
-                time.sleep(4.0)
+                time.sleep(3.0)
                 victim = running.pop(0)
                 assert victim.poll() is None
                 victim.kill()
                 victim.communicate()
                 running.append(start(seed))
-            time.sleep(4.0)
+            time.sleep(3.0)
             for each in running:
                 written, _ = each.communicate("")
                 assert each.returncode == 0

@@ -12,6 +12,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 
+from facedex.gallery import sharing
 from facedex.store import collections, faces, residents
 from facedex.store.collections import Collection
 from facedex.store.copies import FACES
@@ -254,15 +255,24 @@ def test_files_damaged_in_use_end_no_process(
         assert find(view, collection, vectors) == expected
 
 
+@pytest.mark.parametrize("reason", ["a file", "no room"])
 def test_without_a_usable_directory_each_process_has_its_own_copy(
-    database: Database, pair: tuple[Database, Database], folder: Path
+    database: Database,
+    pair: tuple[Database, Database],
+    folder: Path,
+    reason: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    folder.write_bytes(b"")
+    if reason == "a file":
+        folder.write_bytes(b"")
+    else:
+        monkeypatch.setattr(sharing, "_SPARE", 1 << 60)
     collection, vectors, _ = make_staff(database)
     for view in pair:
         use(view, collection, vectors)
         assert find(view, collection, vectors) == find(database, collection, vectors)
         assert known(view).resident_vectors == SIZE
+    assert not folder.is_dir() or list(folder.iterdir()) == []
 
 
 def test_evicted_copies_leave_the_directory(
