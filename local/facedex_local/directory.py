@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
+import re
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 from uuid import UUID, uuid4
@@ -23,6 +23,10 @@ from facedex_local.start_errors import DirectoryInUse, DirectoryUnusable
 _LOCK: Final = "lock"
 _HOLDER: Final = "running.json"
 _ID: Final = "server.id"
+# Files of a copy of a gallery; see facedex/gallery/sharing.py.
+_COPY: Final = re.compile(
+    r"[0-9]+-(faces|users)-[0-9a-f]{12}\.(lock|state|new|[0-9a-f]{16}\.[0-9]+)"
+)
 # Files and folders of a data directory.
 _OURS: Final = frozenset(
     (
@@ -62,8 +66,7 @@ def hold(directory: Path) -> Iterator[Path]:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         _close_to_others(directory)
         lock.acquire()
-        # Copies of galleries that a killed server left.
-        shutil.rmtree(directory / GALLERIES, ignore_errors=True)
+        _remove_copies(directory)  # those that a killed server left
         announce(directory, url=None)
     except Timeout:
         raise DirectoryInUse(_describe_holder(directory)) from None
@@ -78,9 +81,18 @@ def hold(directory: Path) -> Iterator[Path]:
     try:
         yield directory
     finally:
-        shutil.rmtree(directory / GALLERIES, ignore_errors=True)
+        _remove_copies(directory)
         (directory / _HOLDER).unlink(missing_ok=True)
         lock.release()
+
+
+def _remove_copies(directory: Path) -> None:
+    """Remove copies of galleries, which have the codes of faces, and their folder."""
+    with suppress(OSError):  # there is none, or it has other files
+        for path in (directory / GALLERIES).iterdir():
+            if _COPY.fullmatch(path.name):
+                path.unlink()
+        (directory / GALLERIES).rmdir()
 
 
 def _close_to_others(directory: Path) -> None:

@@ -191,9 +191,18 @@ def test_the_journal_of_an_earlier_release_is_kept_without_its_names(tmp_path: P
 
 def test_copies_of_galleries_that_a_killed_server_left_are_removed(tmp_path: Path) -> None:
     galleries = tmp_path / "galleries"
-    galleries.mkdir()
-    (galleries / "1-faces.state").write_bytes(b"codes")
+
+    def leave() -> None:
+        galleries.mkdir(exist_ok=True)
+        for ending in ("state", "lock", "new", "0123456789abcdef.17"):
+            (galleries / f"1-faces-0123456789ab.{ending}").write_bytes(b"codes")
+
+    leave()
     with directory.hold(tmp_path):
         assert not galleries.exists()
-        galleries.mkdir()
+        leave()
     assert not galleries.exists()
+    leave()
+    (galleries / "holiday.jpg").write_bytes(b"of the user")
+    with directory.hold(tmp_path):
+        assert [path.name for path in galleries.iterdir()] == ["holiday.jpg"]
