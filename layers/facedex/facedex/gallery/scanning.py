@@ -79,7 +79,7 @@ class Segment:
         self._heads: NDArray[np.uint8] = heads.reshape(rows, coder.head)
         self.tails: NDArray[np.int8] = tails.view(np.int8).reshape(rows, coder.tail)
         self.alive: NDArray[np.bool_] = alive.view(np.bool_)
-        self._index = _index(self._heads) if available() else None
+        self._index: Any = _index(self._heads) if available() else None
         self._empty = coder.removed()
         self.used = self.removed = self.total = 0
         self.ordered = False
