@@ -36,7 +36,9 @@ WITHIN = 0.9999
 EXACT = frozenset({"centerface"})
 # Number of first and last activations that stay in floats. With the first ones of CenterFace in 8
 # bits, dark faces are missed (one in eight in a dark video); landmarks are read from the last ones.
-IN_FLOATS = {"centerface": (3, 3)}
+# The gender network's first convolution has too few channels to be faster in 8 bits, and its last
+# layers are small.
+IN_FLOATS = {"centerface": (3, 3), "gender": (3, 4)}
 # Number of the next activations whose ranges span only a share of their values: small and dark
 # faces need finer steps there, and the largest values are those of textures.
 CUT = {"centerface": (18, 0.75)}

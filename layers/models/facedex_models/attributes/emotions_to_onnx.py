@@ -12,12 +12,12 @@ Outputs: `probabilities`, (n, 7): angry, disgusted, afraid, happy, sad, surprise
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import TensorProto
 
+from facedex_models.attributes import pixels_as_rows
 from facedex_models.attributes.hdf5_format import Floats, read_arrays
 from facedex_models.model_errors import UnreadableModel
 from facedex_models.onnx_graph import Graph
@@ -63,12 +63,11 @@ class _Writer:
     def write(self) -> bytes:
         """Return the serialised model."""
         graph = self._graph
-        graph.add("Transpose", perm=[0, 3, 1, 2])
-        graph.add("Cast", to=TensorProto.FLOAT)
+        pixels_as_rows.enter(graph, SIDE)
         weights, biases = self._normalised(self._kernel("conv2d_1"), 1)
         biases = biases - weights.sum(axis=(1, 2, 3))
-        weights = weights * (_LUMA * 2 / 255)[:, None, None]
-        self._convolve("conv2d_1", weights, biases)
+        weights = pixels_as_rows.spread(weights * (_LUMA * 2 / 255)[:, None, None])
+        self._convolve("conv2d_1", weights, biases, strides=pixels_as_rows.widen([1, 1]))
         graph.add("Relu")
         self._convolve("conv2d_2", *self._normalised(self._kernel("conv2d_2"), 2))
         graph.add("Relu")
@@ -102,7 +101,7 @@ class _Writer:
         )
         self._graph.latest = given
         name = f"conv2d_{bypass[0]}"
-        self._convolve(name, *self._normalised(self._kernel(name), bypass[1]), stride=2)
+        self._convolve(name, *self._normalised(self._kernel(name), bypass[1]), strides=(2, 2))
         self._graph.add("Add", pooled)
 
     def _separable(self, number: int, normalisation: int) -> None:
@@ -120,7 +119,7 @@ class _Writer:
         weights: Doubles,
         biases: Doubles | None,
         *,
-        stride: int = 1,
+        strides: Sequence[int] = (1, 1),
         padding: int = 0,
         groups: int = 1,
     ) -> None:
@@ -131,7 +130,7 @@ class _Writer:
             "Conv",
             *constants,
             kernel_shape=weights.shape[2:],
-            strides=[stride] * 2,
+            strides=strides,
             pads=[padding] * 4,
             group=groups,
         )

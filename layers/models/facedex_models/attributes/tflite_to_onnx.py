@@ -2,7 +2,8 @@
 
 Input `chips`: (n, side, side, 3) uint8, RGB; n is variable. The networks' own input, pixel / 255,
 is folded into the first convolution: its padding is zeros, which the division leaves as they are.
-Outputs: points (n, points, 3) float32: x and y in pixels of the chip, z in the same unit.
+Outputs: points (n, points, 2) float32: x and y in pixels of the chip. Those that Facedex does not
+read are left out, with the filters that compute them.
 
 TFLite has the channels last; the graph has them first. ONNX Runtime's kernel of PRelu takes several
 times as long as the convolutions between, so it is replaced by operators with fast kernels.
@@ -12,11 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import TensorProto
 
+from facedex_models.attributes import pixels_as_rows
 from facedex_models.attributes.tflite_format import Model, Operator, Tensor, parse
 from facedex_models.attributes.twins import join_twins
 from facedex_models.model_errors import UnreadableModel
@@ -24,14 +26,29 @@ from facedex_models.onnx_graph import Graph
 
 _FULL = 255.0  # the networks' input is pixel / 255
 
-# The outputs, in the order of the file: names and numbers of points. A file's further outputs are
-# omitted. The mesh's second one, whether there is a face, is above 0.99 for any picture.
-MESH = {"points": 468}
-IRIS = {"contours": 71, "pupil": 5}
+# The points of the mesh that the outputs have, by MediaPipe's numbers and in their order.
+_MESH = (
+    *(0, 4, 13, 14, 17, 33, 61, 70, 82, 87, 98, 105, 107, 133, 152, 172, 234),
+    *(263, 291, 300, 312, 317, 327, 334, 336, 362, 397, 454),
+)
+
+
+class Points(NamedTuple):
+    """The points of an output: their number in the file, and those that are kept."""
+
+    number: int
+    kept: tuple[int, ...]
+
+
+# The outputs, in the order of the file. A file's further outputs are omitted. The mesh's second
+# one, whether there is a face, is above 0.99 for any picture. Of an eye, the first 16 points of the
+# contour lie on the lids, and the first one of the pupil is its middle.
+MESH = {"points": Points(468, _MESH)}
+IRIS = {"contours": Points(71, tuple(range(16))), "pupil": Points(5, (0,))}
 
 
 def convert_mesh(data: bytes) -> bytes:
-    """Convert the face mesh, deterministically; the output is (n, 468, 3).
+    """Convert the face mesh, deterministically; the output is (n, 28, 2).
 
     Raises:
         UnreadableModel: if `data` is not such a network.
@@ -40,7 +57,7 @@ def convert_mesh(data: bytes) -> bytes:
 
 
 def convert_iris(data: bytes) -> bytes:
-    """Convert the iris network, deterministically; the outputs are (n, 71, 3) and (n, 5, 3).
+    """Convert the iris network, deterministically; the outputs are (n, 16, 2) and (n, 1, 2).
 
     Raises:
         UnreadableModel: if `data` is not such a network.
@@ -48,7 +65,7 @@ def convert_iris(data: bytes) -> bytes:
     return _convert(data, "iris", IRIS)
 
 
-def _convert(data: bytes, name: str, outputs: Mapping[str, int]) -> bytes:
+def _convert(data: bytes, name: str, outputs: Mapping[str, Points]) -> bytes:
     model = parse(data)
     chips = model.tensors[model.entry].shape
     if len(chips) != 4 or chips[1] != chips[2] or chips[3] != 3:
@@ -60,13 +77,10 @@ def _convert(data: bytes, name: str, outputs: Mapping[str, int]) -> bytes:
     steps = [operator for operator in model.operators if operator.output in needed]
     try:
         joined = join_twins(replace(model, operators=steps))
-        writer = _Writer(joined)
+        writer = _Writer(joined, dict(zip(wanted, outputs.values(), strict=True)))
         for operator in joined.operators:
             writer.write(operator)
-        points = [
-            writer.points(index, count)
-            for index, count in zip(wanted, outputs.values(), strict=True)
-        ]
+        points = [writer.points(index) for index in wanted]
     except (KeyError, ValueError, IndexError) as error:
         raise UnreadableModel(f"The TFLite model is not the network {name}: {error!r}.") from error
     return writer.graph.model(name, chips[1], dict(zip(outputs, points, strict=True)))
@@ -84,12 +98,20 @@ def _needed(model: Model, outputs: tuple[int, ...]) -> set[int]:
 class _Writer:
     """Writes operators into an ONNX graph."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, outputs: Mapping[int, Points]) -> None:
         self.graph = Graph()
         self._model = model
-        self.graph.add("Transpose", perm=[0, 3, 1, 2])
+        self._points = outputs
         # By the index of a tensor: the name of the same tensor in the graph.
-        self._names: dict[int, str] = {model.entry: self.graph.add("Cast", to=TensorProto.FLOAT)}
+        entry = pixels_as_rows.enter(self.graph, model.tensors[model.entry].shape[1])
+        self._names: dict[int, str] = {model.entry: entry}
+        # Of the convolutions that compute the points: the filters that are kept.
+        self._filters: dict[int, list[int]] = {}
+        for index, points in outputs.items():
+            self._check(index, points.number)
+            self._filters[self._source(index)] = [
+                3 * point + axis for point in points.kept for axis in (0, 1)
+            ]
 
     def write(self, operator: Operator) -> None:
         """Add an operator whose inputs have been written."""
@@ -119,12 +141,20 @@ class _Writer:
                 name = given
         self._names[operator.output] = name
 
-    def points(self, index: int, count: int) -> tuple[str, tuple[int, int]]:
+    def points(self, index: int) -> tuple[str, tuple[int, int]]:
         """Return the name and shape of an output as points."""
+        count = len(self._points[index].kept)
+        shape = self.graph.constant(f"shape_{index}", np.array([0, count, 2], np.int64))
+        return self.graph.branch("Reshape", [self._names[index], shape]), (count, 2)
+
+    def _check(self, index: int, count: int) -> None:
         if np.prod(self._tensor(index).shape) != 3 * count:
             raise UnreadableModel(f"The TFLite model has no output of {count} points.")
-        shape = self.graph.constant(f"shape_{index}", np.array([0, count, 3], np.int64))
-        return self.graph.branch("Reshape", [self._names[index], shape]), (count, 3)
+
+    def _source(self, index: int) -> int:
+        """Return the convolution's output that is reshaped to an output of the model."""
+        source = next(each for each in self._model.operators if each.output == index)
+        return self._source(source.inputs[0]) if source.kind == "RESHAPE" else index
 
     def _tensor(self, index: int) -> Tensor:
         return self._model.tensors[index]
@@ -143,19 +173,24 @@ class _Writer:
             weights, groups = weights.transpose(0, 3, 1, 2), operator.groups
         else:  # (1, rows, columns, channels)
             weights, groups = weights.transpose(3, 0, 1, 2), channels
-        if source == self._model.entry:
-            weights = weights / _FULL
+        biases = self._values(bias).astype(np.float64)
+        if filters := self._filters.get(operator.output):
+            weights, biases = weights[filters], biases[filters]
         window = weights.shape[2], weights.shape[3]
+        strides, pads = list(operator.stride), self._pads(operator, window)
+        if source == self._model.entry:
+            weights = pixels_as_rows.spread(weights / _FULL)
+            strides, pads = pixels_as_rows.widen(strides), pixels_as_rows.widen(pads)
         return self.graph.branch(
             "Conv",
             [
                 given,
                 self.graph.single(f"weights_{kernel}", weights),
-                self.graph.single(f"biases_{bias}", self._values(bias).astype(np.float64)),
+                self.graph.single(f"biases_{bias}", biases),
             ],
-            kernel_shape=window,
-            strides=operator.stride,
-            pads=self._pads(operator, window),
+            kernel_shape=weights.shape[2:],
+            strides=strides,
+            pads=pads,
             group=groups,
         )
 

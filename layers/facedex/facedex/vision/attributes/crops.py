@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facedex.vision import alignment
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 Floats = NDArray[np.float32]
 Complex = NDArray[np.complex128]
@@ -25,17 +27,18 @@ _ACROSS: Final = 0.283
 _DOWN: Final = 0.311
 _RAISED: Final = 0.02  # sides by which the chip's middle is above that of eyes and mouth
 
-# The part of the face's frame that the small chip shows: that of dlib's chips with a padding of
+# The part of the face's chip that the small chip shows: that of dlib's chips with a padding of
 # 0.2, on which the networks for age and gender were trained.
 _PART: Final = 0.746
-# Pixels of the picture in one of a chip, below which the face is enlarged with a better filter.
-_ENLARGED: Final = 0.6
-_FINER: Final = 2  # samples in each direction for a pixel of a chip; see Frame.cut
 _EYE: Final = 2.3  # sides of an eye's chip in the distance between its corners, as in MediaPipe
 
-# A square by its corners and its middle.
-_SQUARE: Final = np.array([-0.5 - 0.5j, 0.5 - 0.5j, 0, -0.5 + 0.5j, 0.5 + 0.5j])
-_PLACES: Final = np.array([[0, 0], [1, 0], [0.5, 0.5], [0, 1], [1, 1]], dtype=np.float32)
+# Pixels of the picture in one of a chip, below which the picture is enlarged before it is sampled,
+# and the least of them after that.
+_ENLARGED: Final = 0.6
+_AFTERWARDS: Final = 1.0
+# Places within a pixel of a chip at which the picture is sampled. The mean of two nearest pixels
+# takes a third of the time of an interpolation, and moves the points of the mesh as little.
+_SAMPLES: Final = (-0.25 - 0.25j, 0.25 + 0.25j)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,48 +55,75 @@ class Frame:
     across: complex
     side: float
 
-    def cut(self, pixels: Pixels, size: int, finer: int = _FINER) -> Pixels:
-        """Return the square as a chip (size, size, 3); black outside the picture.
+    def cut(self, pixels: Pixels, size: int) -> Image:
+        """Return the square as a chip of size x size pixels; black outside the picture.
 
         Args:
             pixels: (rows, columns, 3) the picture.
             size: side of the chip in pixels.
-            finer: samples in each direction for a pixel of the chip. The mean of four nearest
-                pixels takes less than half the time of an interpolation, and moves the points of
-                the mesh as little. 1 is an interpolation, with which ages are steadier.
         """
-        scale = self.side / size
-        if scale < _ENLARGED:
-            # The small face of a photo deserves the better and slower enlargement.
-            points = self.middle + _SQUARE * self.across * self.side
-            places = np.stack([points.real, points.imag], axis=1)[None].astype(np.float32)
-            enlarged: Pixels = alignment.align(pixels, places, _PLACES * size, size)[0]
-            return enlarged
         # Imported here, so that functions without images do not load it.
         from PIL import Image as pillow
 
-        reach = self.side * (abs(self.across.real) + abs(self.across.imag)) / 2 + 2 * scale
-        rows, columns = pixels.shape[:2]
-        left, right = _within(self.middle.real, reach, columns)
-        top, bottom = _within(self.middle.imag, reach, rows)
-        region = pixels[top:bottom, left:right]
-        if not region.size:
-            return np.zeros((size, size, 3), dtype=np.uint8)
-        picture = pillow.fromarray(region)
-        factor = max(1, int(scale))
-        if factor > 1:
-            picture = picture.reduce(factor)
-        corner = (
-            self.middle - self.side * self.across * (0.5 + 0.5j) - complex(left, top)
-        ) / factor
-        step = self.across * scale / factor / finer
-        chip = picture.transform(
-            (finer * size, finer * size),
+        left, top, right, bottom = self._region(pixels.shape[1], pixels.shape[0], size)
+        if left == right or top == bottom:
+            return pillow.new("RGB", (size, size))
+        region = pillow.fromarray(pixels[top:bottom, left:right])
+        return replace(self, middle=self.middle - complex(left, top)).cut_again(region, size)
+
+    def cut_again(self, picture: Image, size: int) -> Image:
+        """Return the square of a picture that is not much larger, such as a chip, as a chip."""
+        from PIL import Image as pillow
+
+        scale = self.side / size
+        if scale < _ENLARGED:
+            box = left, top, right, bottom = self._region(*picture.size, size)
+            if left == right or top == bottom:
+                return pillow.new("RGB", (size, size))
+            times = math.ceil(_AFTERWARDS / scale)
+            enlarged = (right - left) * times, (bottom - top) * times
+            picture = picture.resize(enlarged, pillow.Resampling.BICUBIC, box)
+            middle = (self.middle - complex(left, top)) * times
+            frame = Frame(middle, self.across, self.side * times)
+        elif (times := int(scale)) > 1:
+            picture = picture.reduce(times)
+            frame = Frame(self.middle / times, self.across, self.side / times)
+        else:
+            frame = self
+        one, other = (frame._sample(picture, size, place) for place in _SAMPLES)
+        return pillow.blend(one, other, 0.5)
+
+    def _sample(self, picture: Image, size: int, place: complex) -> Image:
+        """Return the pixels of a picture nearest to a place within each pixel of a chip."""
+        from PIL import Image as pillow
+
+        step = self.across * self.side / size
+        corner = self.middle - self.side * self.across * (0.5 + 0.5j) + place * step
+        return picture.transform(
+            (size, size),
             pillow.Transform.AFFINE,
             (step.real, -step.imag, corner.real, step.imag, step.real, corner.imag),
-            pillow.Resampling.BILINEAR if finer == 1 else pillow.Resampling.NEAREST,
+            pillow.Resampling.NEAREST,
         )
-        return np.asarray(chip.reduce(finer) if finer > 1 else chip)
+
+    def _region(self, columns: int, rows: int, size: int) -> tuple[int, int, int, int]:
+        """Return left, top, right and bottom of the part of a picture that a chip shows."""
+        reach = self.side * (abs(self.across.real) + abs(self.across.imag)) / 2
+        reach += 2 * max(self.side / size, 1)
+        left, right = _within(self.middle.real, reach, columns)
+        top, bottom = _within(self.middle.imag, reach, rows)
+        return left, top, right, bottom
+
+
+def small_chip(chip: Image) -> Image:
+    """Return what the networks for age, gender and emotions see of a face's chip."""
+    from PIL import Image as pillow
+
+    half = _PART * chip.width / 2
+    # As far down as the chip is raised, so that eyes and mouth are at the same distance.
+    across, down = chip.width / 2, (0.5 + _RAISED) * chip.height
+    box = (across - half, down - half, across + half, down + half)
+    return chip.resize((SMALL, SMALL), pillow.Resampling.HAMMING, box)
 
 
 def to_picture(frames: Sequence[Frame], points: Complex, size: int) -> Complex:
@@ -121,13 +151,6 @@ def face_frame(landmarks: Floats) -> Frame:
 def eye_frame(outer: complex, inner: complex) -> Frame:
     """Return the square around an eye by its corners: the left one in the upright face first."""
     return Frame((outer + inner) / 2, _unit(inner - outer), max(abs(inner - outer) * _EYE, 1.0))
-
-
-def small_frame(frame: Frame) -> Frame:
-    """Return the part of a face's frame that the networks for age, gender and emotions see."""
-    # As far down as the frame is raised, so that eyes and mouth are at the same distance.
-    middle = frame.middle + 1j * frame.across * _RAISED * frame.side
-    return Frame(middle, frame.across, frame.side * _PART)
 
 
 def _within(middle: float, reach: float, size: int) -> tuple[int, int]:

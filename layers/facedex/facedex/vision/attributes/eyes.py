@@ -5,20 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from facedex.vision.attributes import crops
-from facedex.vision.attributes.crops import CHIP, SMALL, Complex, Frame, Pixels
+from facedex.vision.attributes import crops, mesh
+from facedex.vision.attributes.crops import CHIP, SMALL, Complex, Frame
 from facedex.vision.attributes.values import Gaze
 from facedex.vision.sessions import Network
 
-# Corners of the left and of the right eye in the mesh: outer and inner, inner and outer.
-_LEFT: Final = (33, 133)
-_RIGHT: Final = (362, 263)
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
-LIDS: Final = 16  # the first points of a contour, which lie on the lids
+# Corners of the left and of the right eye in the mesh: outer and inner, inner and outer.
+_LEFT: Final = mesh.places((33, 133))
+_RIGHT: Final = mesh.places((362, 263))
+
+LIDS: Final = 16  # points of a contour
 # Points of a contour: the corners, and the middles of the lower and of the upper lid.
 _CORNERS: Final = (0, 8)
 _LOWER: Final = (3, 4, 5)
@@ -43,7 +46,7 @@ class Eyes:
     """Both eyes of a face, the left one in the picture first.
 
     Attributes:
-        lids: (2, LIDS) points x + iy of the contours that lie on the lids, in the picture.
+        lids: (2, LIDS) points x + iy of the contours, in the picture.
         pupils: (2,) points x + iy in the picture.
         opening: height of the opening in widths, mean of both.
         shifts: (2,) pupils from the middle between the corners, x to the right and y up, in widths.
@@ -80,28 +83,31 @@ class Eyes:
 
 
 def find_eyes(
-    network: Network, chips: Sequence[Pixels], meshes: Complex, frames: Sequence[Frame]
+    network: Network, chips: Sequence[Image], meshes: Complex, frames: Sequence[Frame]
 ) -> list[Eyes]:
     """Return the eyes of each face.
 
     Args:
         network: the iris network.
-        chips: (CHIP, CHIP, 3) each face.
-        meshes: (n, 468) points x + iy of the meshes in the chips.
+        chips: each face, CHIP x CHIP pixels.
+        meshes: (n, points) points x + iy of the meshes in the chips.
         frames: the chips' squares in the picture.
     """
     corners = meshes[:, [*_LEFT, *_RIGHT]].tolist()
     squares = [(crops.eye_frame(*face[:2]), crops.eye_frame(*face[2:])) for face in corners]
     pairs = [
-        np.stack([left.cut(chip, SMALL), right.cut(chip, SMALL)[:, ::-1]])
+        np.stack(
+            [
+                np.asarray(left.cut_again(chip, SMALL)),
+                np.asarray(right.cut_again(chip, SMALL))[:, ::-1],
+            ]
+        )
         for chip, (left, right) in zip(chips, squares, strict=True)
     ]
     # The network is as fast one face at a time as in larger batches.
     found = network.run_each(pairs)
     # Of each face and eye: the lids and the middle of the iris.
-    points = np.stack(
-        [np.concatenate([lids[:, :LIDS, :2], irises[:, :1, :2]], axis=1) for lids, irises in found]
-    )
+    points = np.stack([np.concatenate([lids, middles], axis=1) for lids, middles in found])
     points[:, 1, :, 0] = SMALL - points[:, 1, :, 0]
     places = points[..., 0] + 1j * points[..., 1]
     lids, pupils = places[..., :LIDS], places[..., LIDS]

@@ -6,6 +6,7 @@ docs/attributes.md. The emotion network sees each face also mirrored, which find
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Final
 
 import numpy as np
 
+from facedex.vision.attributes import mesh
 from facedex.vision.attributes.crops import Complex, Floats, Pixels
 from facedex.vision.attributes.values import Attribute
 from facedex.vision.quality import LUMA
@@ -21,9 +23,10 @@ FILE: Final = "heads.npz"
 
 # Features beyond this many standard deviations say no more.
 _FARTHEST: Final = 6.0
-# Points of the mesh: corners of the mouth, and pairs of the upper and lower lip's inner edges.
-_CORNERS: Final = (61, 291)
-_LIPS: Final = ((13, 14), (82, 87), (312, 317))
+# Points of the mesh: corners of the mouth, and inner edges of the lips, in pairs.
+_CORNERS: Final = mesh.places((61, 291))
+_UPPER_LIP: Final = mesh.places((13, 82, 312))
+_LOWER_LIP: Final = mesh.places((14, 87, 317))
 
 # The brightness of the eyes in that of the cheeks, between sunglasses (three in four below 0.45)
 # and other faces (19 in 20 above 0.53), and what it counts in log odds.
@@ -88,17 +91,16 @@ class Heads:
         """Return the probability in percent of each attribute of each face.
 
         Args:
-            features: (views * n, c, h, w) of each network: of the faces, and then of other views.
+            features: (n, views, c, h, w) of each network.
             chips: (n, SMALL, SMALL, 3) the faces.
             gaps: see :func:`lip_gaps`; None to leave out MOUTH_OPEN.
         """
         parts, start = [], 0
         for each in features:
-            rows = each.reshape(len(each), -1)
-            columns = slice(start, start := start + rows.shape[1])
-            rows = (rows - self.means[columns]) / self.deviations[columns]
-            rows = rows.clip(-_FARTHEST, _FARTHEST)
-            parts.append(rows.reshape(-1, len(chips), rows.shape[1]).mean(axis=0))
+            views = each.reshape(*each.shape[:2], -1)
+            columns = slice(start, start := start + views.shape[2])
+            views = (views - self.means[columns]) / self.deviations[columns]
+            parts.append(views.clip(-_FARTHEST, _FARTHEST).mean(axis=1))
         rows = np.concatenate(parts, axis=1)
         odds = rows @ self.weights.T * self.scales[:, 0] + self.scales[:, 2]
         if gaps is not None:
@@ -111,7 +113,9 @@ class Heads:
 def _by_attribute(chances: Sequence[float], *, mouth: bool) -> dict[Attribute, float]:
     """Return the classifiers' probabilities in percent as those of the attributes."""
     glasses, sunglasses, beard, mustache, smile, mouth_open = chances
-    dark = min(sunglasses, glasses)
+    # Both classifiers count: dark glasses also hide from the first one what it knows of glasses.
+    dark = math.sqrt(sunglasses * glasses)
+    glasses = max(glasses, dark)
     return {
         Attribute.SMILE: smile,
         Attribute.EYEGLASSES: glasses - dark,
@@ -140,8 +144,7 @@ def eye_shades(chips: Pixels) -> Floats:
 
 
 def lip_gaps(meshes: Complex) -> Floats:
-    """Return the mean distance between the lips of meshes (n, 468), in tenths of the mouth."""
-    upper, lower = (meshes[:, list(lips)] for lips in zip(*_LIPS, strict=True))
-    gaps = abs(upper - lower).mean(axis=1)
+    """Return the mean distance between the lips of meshes (n, points), in tenths of the mouth."""
+    gaps = abs(meshes[:, _UPPER_LIP] - meshes[:, _LOWER_LIP]).mean(axis=1)
     widths = abs(meshes[:, _CORNERS[0]] - meshes[:, _CORNERS[1]])
     return np.asarray(10 * gaps / np.maximum(widths, 1))

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from facedex.vision.attributes import crops
+from facedex.vision.attributes import crops, mesh
 from facedex.vision.attributes.crops import CHIP, Complex, Frame
 from facedex.vision.attributes.eyes import Eyes
 
@@ -39,7 +39,7 @@ def thirty(meshes: Complex, frames: Sequence[Frame], eyes: Sequence[Eyes]) -> Co
     All points are x + iy; the landmarks are in the picture.
 
     Args:
-        meshes: (n, 468) points of each mesh in the chip.
+        meshes: (n, points) points of each mesh in the chip.
         frames: the chips' squares in the picture.
         eyes: those of each face.
     """
@@ -50,7 +50,7 @@ def thirty(meshes: Complex, frames: Sequence[Frame], eyes: Sequence[Eyes]) -> Co
             lids[:, 0, list(_LEFT_EYE)],
             lids[:, 1, list(_RIGHT_EYE)],
             pupils,
-            crops.to_picture(frames, meshes[:, list(_MESH)], CHIP),
+            crops.to_picture(frames, meshes[:, mesh.places(_MESH)], CHIP),
         ],
         axis=1,
     )[:, list(_ORDER)]

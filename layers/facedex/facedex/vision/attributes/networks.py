@@ -11,7 +11,7 @@ import numpy as np
 
 from facedex.vision.attributes import crops
 from facedex.vision.attributes.ages import age_range
-from facedex.vision.attributes.crops import CHIP, SMALL, Complex, Floats, Frame, Pixels
+from facedex.vision.attributes.crops import CHIP, Complex, Floats, Frame, Pixels
 from facedex.vision.attributes.expressions import emotions
 from facedex.vision.attributes.eyes import Eyes, find_eyes
 from facedex.vision.attributes.heads import FILE as HEADS
@@ -23,6 +23,8 @@ from facedex.vision.sessions import Network
 from facedex.vision.vision_errors import PackMissing
 
 if TYPE_CHECKING:
+    from PIL.Image import Image as Chip
+
     from facedex.vision.images import Image
 
 NAME: Final = "attributes"  # of the pack and its folder
@@ -61,8 +63,9 @@ class AttributePack:
             return []
         size = np.array(image.pixels.shape[1::-1], dtype=np.float32)
         frames = [crops.face_frame(face.landmarks * size) for face in faces]
-        looks = self._look_at(image.pixels, frames, attributes)
-        shapes = self._shape_of(image.pixels, frames, attributes)
+        chips = [frame.cut(image.pixels, CHIP) for frame in frames]
+        looks = self._look_at(chips, attributes)
+        shapes = self._shape_of(chips, frames, attributes)
         answers = self._answers(looks, shapes, attributes)
         landmarks: list[list[list[float]]] | None = None
         if Attribute.THIRTY_LANDMARKS in attributes and shapes and shapes.eyes:
@@ -89,30 +92,30 @@ class AttributePack:
             for number, face in enumerate(faces)
         ]
 
-    def _look_at(
-        self, pixels: Pixels, frames: Sequence[Frame], attributes: frozenset[Attribute]
-    ) -> _Looks:
+    def _look_at(self, faces: Sequence[Chip], attributes: frozenset[Attribute]) -> _Looks:
         """Return what the networks for age, gender and emotions see in the faces."""
         if not attributes & (_OF_GENDER | _OF_EMOTIONS | {Attribute.AGE_RANGE}):
             return _Looks()
-        chips = np.stack([crops.small_frame(frame).cut(pixels, SMALL, 1) for frame in frames])
+        chips = np.stack([np.asarray(crops.small_chip(face)) for face in faces])
         ages = self.age.run(chips)[0] if Attribute.AGE_RANGE in attributes else None
         genders, further = self.gender.run(chips) if attributes & _OF_GENDER else (None, None)
         expressions, features = None, None
         if attributes & _OF_EMOTIONS:
-            expressions, features = self.emotions.run(np.concatenate([chips, chips[:, :, ::-1]]))
-            expressions = expressions.reshape(2, len(chips), -1).mean(axis=0)
+            # One face at a time, with its mirror image, stays in the processor's cache.
+            views = self.emotions.run_each([np.stack([chip, chip[:, ::-1]]) for chip in chips])
+            expressions = np.stack([chances.mean(axis=0) for chances, _ in views])
+            features = np.stack([inner for _, inner in views])
         return _Looks(chips, ages, genders, expressions, features, further)
 
     def _shape_of(
-        self, pixels: Pixels, frames: Sequence[Frame], attributes: frozenset[Attribute]
+        self, chips: Sequence[Chip], frames: Sequence[Frame], attributes: frozenset[Attribute]
     ) -> _Shapes | None:
         """Return the meshes and the eyes of the faces."""
         if not attributes & _OF_MESH:
             return None
-        chips = [frame.cut(pixels, CHIP) for frame in frames]
         # The network is as fast one face at a time as in batches.
-        found = np.concatenate([mesh for (mesh,) in self.mesh.run_each([c[None] for c in chips])])
+        batches = [np.asarray(chip)[None] for chip in chips]
+        found = np.concatenate([mesh for (mesh,) in self.mesh.run_each(batches)])
         meshes = found[..., 0] + 1j * found[..., 1]
         eyes = find_eyes(self.iris, chips, meshes, frames) if attributes & _OF_EYES else None
         return _Shapes(meshes, eyes)
@@ -125,7 +128,8 @@ class AttributePack:
         found: list[dict[Attribute, float]] = [{} for _ in range(count)]
         if looks.chips is not None and looks.features is not None and looks.further is not None:
             gaps = None if shapes is None else lip_gaps(shapes.meshes)
-            found = self.heads.chances((looks.features, halve(looks.further)), looks.chips, gaps)
+            features = looks.features, halve(looks.further)[:, None]
+            found = self.heads.chances(features, looks.chips, gaps)
         if shapes and shapes.eyes:
             for answers, eyes in zip(found, shapes.eyes, strict=True):
                 answers[Attribute.EYES_OPEN] = eyes.open_chance
@@ -141,13 +145,13 @@ class _Looks:
     ages: Floats | None = None
     genders: Floats | None = None
     emotions: Floats | None = None
-    features: Floats | None = None  # of the emotion network, also those of the mirror images
-    further: Floats | None = None  # of the gender network
+    features: Floats | None = None  # (n, 2, ...) of the emotion network, for face and mirror image
+    further: Floats | None = None  # (n, ...) of the gender network
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Shapes:
-    """Of faces: the points (n, 468) of their meshes in the chips, and their eyes if needed."""
+    """Of faces: the points (n, points) of their meshes in the chips, and their eyes if needed."""
 
     meshes: Complex
     eyes: Sequence[Eyes] | None
