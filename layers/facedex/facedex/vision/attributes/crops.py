@@ -126,6 +126,13 @@ def small_chip(chip: Image) -> Image:
     return chip.resize((SMALL, SMALL), pillow.Resampling.HAMMING, box)
 
 
+def mirrored(chip: Image) -> Image:
+    """Return a chip's mirror image, in less time than NumPy takes."""
+    from PIL import Image as pillow
+
+    return chip.transpose(pillow.Transpose.FLIP_LEFT_RIGHT)
+
+
 def to_picture(frames: Sequence[Frame], points: Complex, size: int) -> Complex:
     """Return points (n, k) of the chips of n frames, of that size, as points of the picture."""
     middles = np.array([frame.middle for frame in frames])[:, None]

@@ -99,7 +99,7 @@ def find_eyes(
         np.stack(
             [
                 np.asarray(left.cut_again(chip, SMALL)),
-                np.asarray(right.cut_again(chip, SMALL))[:, ::-1],
+                np.asarray(crops.mirrored(right.cut_again(chip, SMALL))),
             ]
         )
         for chip, (left, right) in zip(chips, squares, strict=True)

@@ -96,13 +96,16 @@ class AttributePack:
         """Return what the networks for age, gender and emotions see in the faces."""
         if not attributes & (_OF_GENDER | _OF_EMOTIONS | {Attribute.AGE_RANGE}):
             return _Looks()
-        chips = np.stack([np.asarray(crops.small_chip(face)) for face in faces])
+        small = [crops.small_chip(face) for face in faces]
+        chips = np.stack([np.asarray(chip) for chip in small])
         ages = self.age.run(chips)[0] if Attribute.AGE_RANGE in attributes else None
         genders, further = self.gender.run(chips) if attributes & _OF_GENDER else (None, None)
         expressions, features = None, None
         if attributes & _OF_EMOTIONS:
             # One face at a time, with its mirror image, stays in the processor's cache.
-            views = self.emotions.run_each([np.stack([chip, chip[:, ::-1]]) for chip in chips])
+            mirrored = [np.asarray(crops.mirrored(chip)) for chip in small]
+            pairs = [np.stack(pair) for pair in zip(chips, mirrored, strict=True)]
+            views = self.emotions.run_each(pairs)
             expressions = np.stack([chances.mean(axis=0) for chances, _ in views])
             features = np.stack([inner for _, inner in views])
         return _Looks(chips, ages, genders, expressions, features, further)
