@@ -123,8 +123,19 @@ def test_ages_and_genders_are_those_of_the_published_network(
 def test_emotions_are_those_of_keras(published: dict[str, bytes]) -> None:
     chips = textures(64, seed=16)[:3]
     found, features = run(emotions_to_onnx.convert(published["emotions"]), chips)
-    assert features.shape == (3, 128, 4, 4)
-    np.testing.assert_allclose(found, KERAS, rtol=0, atol=1e-5)
+    assert features.shape == (3, 2, 128, 4, 4)
+    np.testing.assert_allclose(found[:, 0], KERAS, rtol=0, atol=1e-5)
+
+
+def test_the_second_view_of_the_emotion_network_is_the_mirror_image(
+    published: dict[str, bytes],
+) -> None:
+    network = emotions_to_onnx.convert(published["emotions"])
+    chips = textures(64, seed=16)
+    mirrored = run(network, np.ascontiguousarray(chips[:, :, ::-1]))
+    for one, other in zip(run(network, chips), mirrored, strict=True):
+        np.testing.assert_allclose(one[:, ::-1], other, rtol=0, atol=1e-5)
+        assert abs(one[:, 0] - one[:, 1]).max() > 1e-3
 
 
 @pytest.mark.parametrize("kind", NETWORKS)

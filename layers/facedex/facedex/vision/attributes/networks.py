@@ -96,18 +96,15 @@ class AttributePack:
         """Return what the networks for age, gender and emotions see in the faces."""
         if not attributes & (_OF_GENDER | _OF_EMOTIONS | {Attribute.AGE_RANGE}):
             return _Looks()
-        small = [crops.small_chip(face) for face in faces]
-        chips = np.stack([np.asarray(chip) for chip in small])
+        chips = np.stack([np.asarray(crops.small_chip(face)) for face in faces])
         ages = self.age.run(chips)[0] if Attribute.AGE_RANGE in attributes else None
         genders, further = self.gender.run(chips) if attributes & _OF_GENDER else (None, None)
         expressions, features = None, None
         if attributes & _OF_EMOTIONS:
-            # One face at a time, with its mirror image, stays in the processor's cache.
-            mirrored = [np.asarray(crops.mirrored(chip)) for chip in small]
-            pairs = [np.stack(pair) for pair in zip(chips, mirrored, strict=True)]
-            views = self.emotions.run_each(pairs)
-            expressions = np.stack([chances.mean(axis=0) for chances, _ in views])
-            features = np.stack([inner for _, inner in views])
+            # One face at a time stays in the processor's cache.
+            found = self.emotions.run_each([chip[None] for chip in chips])
+            expressions, features = (np.concatenate(each) for each in zip(*found, strict=True))
+            expressions = expressions.mean(axis=1)
         return _Looks(chips, ages, genders, expressions, features, further)
 
     def _shape_of(
