@@ -78,6 +78,7 @@ class StackFields:
         audit_days: days for which these rows are kept.
         endpoint: regional (public, TLS), or private (through your own VPC endpoints).
         vpc_endpoints: ids of the execute-api interface endpoints that may call a private API.
+        console: serve the console, pages for people, from the API's own address.
         cidr: addresses of the stack's own network.
         flow_logs: traffic of that network that is logged: off, rejected, or all.
         endpoint_zones: number of zones with interface endpoints; each costs by the hour.
@@ -153,6 +154,7 @@ class StackFields:
     audit_days: Annotated[Whole, within(7, 36_500)] = 365
     endpoint: ReachOption = Reach.REGIONAL
     vpc_endpoints: Annotated[Texts, like(r"vpce-[0-9a-f]{8,}", "vpce-0a1b2c3d")] = ()
+    console: Flag = False
     cidr: Network = "10.60.0.0/22"
     flow_logs: TrafficOption = Traffic.OFF
     endpoint_zones: Annotated[Whole, within(1, 2)] = 1

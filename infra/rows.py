@@ -35,6 +35,7 @@ def deployed(settings: StackFields) -> Iterator[Row]:
         if not operation.path.startswith(left_out):
             yield operation
     absent = {
+        Trigger.PAGES: not settings.console,
         Trigger.UPLOADS: not settings.uploads,
         Trigger.BULK: not settings.bulk,
         Trigger.VIDEO: not settings.video,
@@ -47,7 +48,7 @@ def deployed(settings: StackFields) -> Iterator[Row]:
 
 
 def answers_requests(row: Row) -> bool:
-    """Return whether API Gateway calls it."""
+    """Return whether API Gateway calls it for requests to the API."""
     return isinstance(row, Operation) or row.trigger is Trigger.GATEWAY
 
 

@@ -74,8 +74,9 @@ class Facedex(Stack):
             parts.append(Firewall(self, "Firewall", settings, stage).watched)
         workers = [
             self.functions.by_name[name]
-            for name in OTHER_FUNCTIONS
-            if name in self.functions.by_name
+            for name, row in OTHER_FUNCTIONS.items()
+            # An alarm takes ten metrics; API Gateway counts the errors of the console.
+            if name in self.functions.by_name and row.trigger is not Trigger.PAGES
         ]
         parts.insert(0, self.database.watched)
         callers = [self.functions.by_name["front_door"]]
@@ -236,6 +237,8 @@ class Facedex(Stack):
             Auth.NONE: "From behind the VPC endpoints, with any credentials",
         }
         self._output("Endpoint", self.api.url, "AWS_ENDPOINT_URL_REKOGNITION for every AWS SDK")
+        if settings.console:
+            self._output("Console", self.api.console_url, "Pages for people")
         self._output("HowToCall", ways[settings.auth], "Who may call; docs/deploy.md shows code")
         self._output(
             "CallersMay",

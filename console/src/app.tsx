@@ -110,6 +110,13 @@ function decode(part: string): string {
   }
 }
 
+/** Return whether this server has what a page works with. */
+function has(page: string): boolean {
+  const { machine, streams = false } = config();
+  if (page === "/films") return machine;
+  return page !== "/cameras" || machine || streams;
+}
+
 function Header() {
   const [path] = useLocation();
   return (
@@ -122,7 +129,7 @@ function Header() {
           <li>
             <strong>Facedex</strong>
           </li>
-          {PAGES.map(([page, title]) => (
+          {PAGES.filter(([page]) => has(page)).map(([page, title]) => (
             <li key={page}>
               <Link href={page} aria-current={page === path ? "page" : undefined}>
                 {t(title)}

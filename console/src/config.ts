@@ -1,13 +1,18 @@
 /** What the server says about itself, in config.json beside the page. */
 export interface Config {
-  /** "none" if the server takes any credentials, "keys" if requests are signed with an access key. */
-  auth: "none" | "keys";
+  /**
+   * "none" if the server takes any credentials, "keys" if requests are signed with an access key of
+   * the product's own, "iam" if they are signed with credentials of AWS.
+   */
+  auth: "none" | "keys" | "iam";
   region: string;
   version: string;
-  /** The API's address; the console's own origin if it is missing. */
-  endpoint?: string;
-  /** Whether this server also has the parts of one machine: health, metrics and S3. */
+  /** Whether this server also has the parts of one machine: health, metrics, S3 and Kinesis. */
   machine: boolean;
+  /** The deployment's name, and whether it searches stored video and live video. */
+  stack?: string;
+  video?: boolean;
+  streams?: boolean;
   /** The licences of the model packs, by the packs' names. */
   packs?: Record<string, string>;
 }
@@ -26,4 +31,8 @@ export function config(): Config {
   return loaded;
 }
 
-export const endpoint = (): string => config().endpoint ?? location.origin;
+/** The API's address: the folder that the console is in. */
+export function endpoint(): string {
+  const { origin, pathname } = new URL("..", location.href);
+  return pathname === "/" ? origin : origin + pathname;
+}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Final
 
-from aws_cdk import RemovalPolicy
+from aws_cdk import RemovalPolicy, Size
 from aws_cdk.aws_apigateway import (
     AccessLogFormat,
     AuthorizationType,
@@ -39,6 +39,7 @@ from infra.settings import StackSettings
 from infra.values import Auth, Reach
 
 STAGE: Final = "live"
+CONSOLE: Final = "/console"
 # As facedex.api.rest takes photos; any other body travels as text.
 _BINARY: Final = ("image/jpeg", "image/png", "application/octet-stream")
 # TLS 1.2 and 1.3 alone.
@@ -84,6 +85,8 @@ class Api(Construct):
             endpoint_configuration=self._endpoint(settings),
             policy=_endpoint_policy(settings) if settings.vpc_endpoints else None,
             binary_media_types=list(_BINARY),
+            # The console's scripts are large, and compress to a third.
+            min_compression_size=Size.kibibytes(16) if settings.console else None,
             default_method_options=MethodOptions(
                 authorization_type=AuthorizationType.IAM if by_iam else AuthorizationType.NONE
             ),
@@ -114,6 +117,11 @@ class Api(Construct):
         self._accept(settings)
 
     @property
+    def console_url(self) -> str:
+        """The address of the console, where a deployment has it."""
+        return self.rest.url_for_path(CONSOLE)
+
+    @property
     def url(self) -> str:
         """The address of the front door, the value for ``AWS_ENDPOINT_URL_REKOGNITION``."""
         return self.rest.url
@@ -133,6 +141,9 @@ class Api(Construct):
         for worker in OTHER_FUNCTIONS.values():
             if worker.trigger is Trigger.GATEWAY:
                 self._route(functions, "POST", "/", worker.function)
+            if worker.trigger is Trigger.PAGES and worker.function in functions.by_name:
+                for path in (CONSOLE, f"{CONSOLE}/{{proxy+}}"):
+                    self._page(functions, path, worker.function)
         for row in OPERATIONS.values():
             if row.function in functions.by_name:
                 self._route(functions, row.method, row.path, row.function)
@@ -141,6 +152,20 @@ class Api(Construct):
         # Without a test invocation from the console, the one permission is for the one stage.
         called = LambdaIntegration(functions.entry(function), allow_test_invoke=False)
         self.rest.root.resource_for_path(path).add_method(method, called)
+
+    def _page(self, functions: Functions, path: str, function: str) -> None:
+        """Add a route that needs no signature: a browser cannot sign the load of a page."""
+        called = LambdaIntegration(functions.entry(function), allow_test_invoke=False)
+        method = self.rest.root.resource_for_path(path).add_method(
+            "GET", called, authorization_type=AuthorizationType.NONE
+        )
+        accept(
+            method,
+            {
+                "AwsSolutions-APIG4": "The console's files are those of the published package, and"
+                " hold no data; its requests to the API are signed."
+            },
+        )
 
     def _accept(self, settings: StackSettings) -> None:
         findings = {
@@ -176,11 +201,18 @@ def _endpoint_policy(settings: StackSettings) -> PolicyDocument:
     # With IAM, a principal of "*" here would admit callers whose own policies do not allow it;
     # naming the account leaves the decision to those policies.
     callers = AccountRootPrincipal() if settings.auth is Auth.IAM else AnyPrincipal()
+    pages = [f"execute-api:/*/GET{CONSOLE}", f"execute-api:/*/GET{CONSOLE}/*"]
+    unsigned = [
+        PolicyStatement(
+            principals=[AnyPrincipal()], actions=["execute-api:Invoke"], resources=pages
+        )
+    ]
     return PolicyDocument(
         statements=[
             PolicyStatement(
                 principals=[callers], actions=["execute-api:Invoke"], resources=[every]
             ),
+            *(unsigned if settings.console else ()),
             PolicyStatement(
                 effect=Effect.DENY,
                 principals=[AnyPrincipal()],

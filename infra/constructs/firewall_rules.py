@@ -8,6 +8,7 @@ from typing import Any, Final
 from aws_cdk.aws_wafv2 import CfnWebACL
 
 from facedex.access.authorization import UNSIGNED
+from infra.constructs.api import CONSOLE, STAGE
 from infra.constructs.responses import ERRORS, GatewayError
 from infra.settings import StackSettings
 from infra.values import Auth
@@ -55,12 +56,17 @@ def rules(settings: StackSettings) -> list[dict[str, Any]]:
     if settings.auth is Auth.KEYS:
         # As facedex/access/authorization.py reads signatures: from the header, or from the query of
         # a presigned URL.
+        # Browsers load the console's files without a signature, also by a domain name of the
+        # user's own, whose paths have no stage.
+        places = (f"/{STAGE}{CONSOLE}", CONSOLE) if settings.console else ()
+        pages = [_path(each) for each in places]
         own["Unsigned"] = _neither(
-            _header("STARTS_WITH", "AWS4-"), _query("CONTAINS", "X-Amz-Algorithm=")
+            _header("STARTS_WITH", "AWS4-"), _query("CONTAINS", "X-Amz-Algorithm="), *pages
         )
         own["ForeignKey"] = _neither(
             _header("CONTAINS", f"Credential={KEY_PREFIX}"),
             _query("CONTAINS", f"X-Amz-Credential={KEY_PREFIX}"),
+            *pages,
         )
     return [
         *(
@@ -129,6 +135,11 @@ def _header(where: str, text: str) -> CfnWebACL.StatementProperty:
 def _query(where: str, text: str) -> CfnWebACL.StatementProperty:
     place = CfnWebACL.FieldToMatchProperty(query_string={})
     return _matches(place, where, text, "URL_DECODE")
+
+
+def _path(text: str) -> CfnWebACL.StatementProperty:
+    place = CfnWebACL.FieldToMatchProperty(uri_path={})
+    return _matches(place, "STARTS_WITH", text, "NONE")
 
 
 def _matches(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Final
 
 from aws_cdk import Duration, Stack
@@ -25,6 +26,7 @@ from aws_cdk.aws_logs import LogGroup
 from constructs import Construct
 
 from facedex.api.catalog import Need, Operation, OtherFunction, Trigger
+from facedex_models.manifests import described
 from infra import packages
 from infra.constructs.encryption import allow_use, encrypt
 from infra.constructs.layers import CERTIFICATES_LAYER, architecture, layer_versions, runtime
@@ -150,7 +152,7 @@ class Functions(Construct):
             environment={
                 **self._environment,
                 "FACEDEX_DATABASE_PATIENCE": str(
-                    _CALLERS_PATIENCE if answers_requests(row) else _WORKERS_PATIENCE
+                    _WORKERS_PATIENCE if row.timeout > _WORKERS_PATIENCE else _CALLERS_PATIENCE
                 ),
                 "FACEDEX_THREADS": str(max(1, memory(row, settings) // _CORE)),
                 **(
@@ -158,6 +160,7 @@ class Functions(Construct):
                     if has_copies(row, settings)
                     else {}
                 ),
+                **self._pages(row),
             },
             role=self._role(row, wanted, log),
             log_group=log,
@@ -187,6 +190,19 @@ class Functions(Construct):
             },
         )
         return function
+
+    def _pages(self, row: Row) -> dict[str, str]:
+        """Return what the console shows of the deployment; nothing for other functions."""
+        if not isinstance(row, OtherFunction) or row.trigger is not Trigger.PAGES:
+            return {}
+        settings = self._settings
+        shown = {
+            "stack": settings.stack,
+            "video": settings.video,
+            "streams": settings.streams,
+            "packs": {name: described(name).terms for name in settings.all_packs},
+        }
+        return {"FACEDEX_CONSOLE": json.dumps(shown)}
 
     def _through(self, row: Row, wanted: frozenset[Need]) -> list[str]:
         """Return the services through which a function uses the deployment's key."""

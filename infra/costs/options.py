@@ -87,6 +87,19 @@ def bulk(photos: int) -> float:
     )
 
 
+def pages(visits: int) -> float:
+    """Return the dollars of first visits to the console that open every page of it."""
+    prices, console = table("prices"), table("measured")["console"]
+    files, functions = console["files"], prices["lambda"]
+    gib = OTHER_FUNCTIONS["console"].memory / 1024
+    requests = visits * files / MILLION
+    return float(
+        requests * (prices["api_gateway"]["million_requests"] + functions["million_requests"])
+        + visits * files * console["seconds"] * gib * functions["gib_second_arm64"]
+        + visits * console["bytes"] / 2**30 * prices["transfer"]["gib_out"]
+    )
+
+
 def metrics(requests: int) -> float:
     """Return the dollars a month of the functions' own metrics, with their lines in the log."""
     prices, fixed = table("prices")["cloudwatch"], table("measured")["deployment"]
@@ -159,6 +172,11 @@ def rows(requests: int) -> list[tuple[tuple[str, ...], str]]:
             " secret, and `waf`",
         ),
         (("flow_logs", "database_logs"), f"{logs:.2f} for each GiB of the log"),
+        (
+            ("console",),
+            f"at most {pages(1000):.2f} for a thousand first visits; browsers keep the files, so"
+            " later ones cost less",
+        ),
         (
             ("endpoint_zones",),
             f"{endpoint:.2f} for each interface endpoint in the second zone (one with `uploads` or"

@@ -32,6 +32,7 @@ from infra.packages.targets import PackageError, Target
 _ROOT: Final = Path(__file__).parents[2]
 _SOURCES: Final = {"facedex": _ROOT / "layers" / "facedex" / "facedex"}
 _FUNCTIONS: Final = _ROOT / "functions" / "facedex_functions"
+_CONSOLE: Final = _ROOT / "local" / "facedex_local" / "console"
 # Lambda's limit for a function and its layers, unzipped.
 LARGEST: Final = 250 * 1024 * 1024
 # Files of a pulled pack that the vision package reads besides the networks; the last exists if the
@@ -103,6 +104,12 @@ def function(name: str, *, directory: Path | None = None) -> Path:
         for folder in sorted(reached)
         for path in _files(_FUNCTIONS / folder)
     }
+    if name in OTHER_FUNCTIONS and OTHER_FUNCTIONS[name].trigger is Trigger.PAGES:
+        sources |= {
+            f"facedex_functions/{name}/files/{path.name}": path
+            for path in _files(_CONSOLE)
+            if path.suffix != ".py"
+        }
     fill = partial(_copy, sources)
     return _cached(directory or cache_directory(), name, _digests(sources), fill, lambda _: None)
 

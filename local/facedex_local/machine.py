@@ -140,10 +140,10 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
         if guarded:
             stack.enter_context(own_key.issued(directory))
         # Users' requests for other services; a request of this machine's own processes has a token.
-        for_users = Guard(services, find_key) if guarded else services
+        scraped = start_metrics(options.metrics, directory, guarded=guarded)
+        for_users = Guard(scraped.behind(services), find_key) if guarded else services
         # Functions read S3 through a separate port. On the public port, requests could use every
         # thread while each waits for S3, a deadlock.
-        scraped = start_metrics(options.metrics, directory, guarded=guarded)
         private = Private(services, Forwarded(Fence(scraped(for_users), origins), token), token)
         threads = _S3_THREADS + options.threads * (options.processes - 1)
         s3 = Listener(private, host="127.0.0.1", port=0, threads=threads)

@@ -60,6 +60,7 @@ def stack(account: Account, local_names: None) -> Stack:
     topic = account.emulator.client("sns").create_topic(Name="done")["TopicArn"]
     return account.deploy(
         environment="story",
+        console="true",
         video="true",
         topics=topic,
         bulk="true",
@@ -71,4 +72,4 @@ def stack(account: Account, local_names: None) -> Stack:
 @pytest.fixture(scope="session")
 def keyed(account: Account, local_names: None) -> Stack:
     """Return a second stack beside the first, with access keys of the product's own."""
-    return account.deploy(environment="keyed", auth="keys")
+    return account.deploy(environment="keyed", auth="keys", console="true")

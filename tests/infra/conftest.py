@@ -25,6 +25,7 @@ VARIANTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "keys": {
         "environment": "keys",
         "auth": "keys",
+        "console": "true",
         "snapstart": "true",
         "retention": "retain",
         "architecture": "x86_64",
@@ -36,6 +37,7 @@ VARIANTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "private": {
         "environment": "private",
         "auth": "none",
+        "console": True,
         "endpoint": "private",
         "vpc_endpoints": ["vpce-0a1b2c3d"],
         "uploads": False,
@@ -77,6 +79,7 @@ VARIANTS: Final[Mapping[str, Mapping[str, Any]]] = {
     },
     "full": {
         "environment": "full",
+        "console": True,
         "waf": True,
         "alarm_email": "somebody@example.com",
         "bulk": True,

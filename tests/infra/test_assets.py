@@ -36,6 +36,7 @@ def assembly(cdk: None, target: Target, tmp_path_factory: pytest.TempPathFactory
         {
             "architecture": target.architecture,
             "auth": "keys",
+            "console": "true",
             "bulk": "true",
             "bulk_buckets": "my-albums",
             "bulk_reports": "my-reports",

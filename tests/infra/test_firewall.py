@@ -124,8 +124,22 @@ def _presigned(key: str) -> Properties:
             lambda: {"headers": {"authorization": "AWS4-HMAC-SHA256 Signature=0"}, "query": ""},
             "ForeignKey",
         ),
+        (lambda: {"headers": {}, "query": "", "path": "/live/console/index.html"}, None),
+        (lambda: {"headers": {}, "query": "", "path": "/console/index.html"}, None),
+        (lambda: {"headers": {}, "query": "", "path": "/live/v1/collections/console"}, "Unsigned"),
     ],
-    ids=["key", "key-url", "foreign", "foreign-url", "nothing", "bearer", "no-credential"],
+    ids=[
+        "key",
+        "key-url",
+        "foreign",
+        "foreign-url",
+        "nothing",
+        "bearer",
+        "no-credential",
+        "console",
+        "console-by-own-domain",
+        "collection-console",
+    ],
 )
 def test_requests_without_a_key_of_the_product_end_at_the_firewall(
     request_of: Any, rule: str | None, synthesis_of: Any
@@ -148,8 +162,12 @@ def _matches(statement: Mapping[str, Any], request: Properties) -> bool:
         case "NotStatement":
             return not _matches(content["Statement"], request)
         case "ByteMatchStatement":
-            header = "SingleHeader" in content["FieldToMatch"]
-            text = request["headers"].get("authorization") if header else request["query"]
+            if "UriPath" in content["FieldToMatch"]:
+                text = request.get("path", "/live/")
+            elif "SingleHeader" in content["FieldToMatch"]:
+                text = request["headers"].get("authorization")
+            else:
+                text = request["query"]
             if text is None:
                 return False
             for transformation in content["TextTransformations"]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from facedex.api.catalog import OPERATIONS, OTHER_FUNCTIONS, Trigger
-from tests.infra.synthesis import Synthesis, listed
+from tests.infra.synthesis import Synthesis, listed, synthesise
 
 VIDEO = {row.function for row in OPERATIONS.values() if row.path.startswith("/v1/video/")}
+PAGES = {("GET", "/console"), ("GET", "/console/{proxy+}")}
 STREAMS = {row.function for row in OPERATIONS.values() if "/stream-processors" in row.path}
 
 
@@ -24,6 +26,7 @@ def test_every_row_of_the_catalog_is_a_function_on_its_route(synthesis_of: Any) 
     routes = {route: called for route, (called, _) in _routes(found).items()}
     assert routes == {
         ("POST", "/"): "front_door",
+        **dict.fromkeys(PAGES, "console"),
         **{(row.method, row.path): row.function for row in OPERATIONS.values()},
     }
 
@@ -35,7 +38,8 @@ def test_a_deployment_has_only_the_functions_that_its_settings_ask_for(synthesis
     bulk = {"index_bulk", "report_bulk"}
     assert len(streams) == 8
     assert synthesis_of("default").function_names == everything - video - streams - bulk - {
-        "access_keys"
+        "access_keys",
+        "console",
     }
     assert synthesis_of("keys").function_names == everything - video - bulk
     assert synthesis_of("private").function_names == (
@@ -94,11 +98,40 @@ def test_functions_write_all_metrics_only_with_the_setting(synthesis_of: Any) ->
 def test_routes_and_functions_use_the_same_authentication_mode(synthesis_of: Any) -> None:
     for name, kind in {"default": "AWS_IAM", "keys": "NONE", "private": "NONE"}.items():
         found = synthesis_of(name)
-        assert {how for _, how in _routes(found).values()} == {kind}
+        routes = _routes(found)
+        assert {how for route, (_, how) in routes.items() if route not in PAGES} == {kind}
         (told,) = {
             each["Environment"]["Variables"]["FACEDEX_AUTH"] for each in found.functions.values()
         }
         assert told == {"AWS_IAM": "iam", "NONE": name if name == "keys" else "none"}[kind]
+
+
+def test_the_consoles_files_need_no_signature_and_their_function_reaches_nothing(
+    synthesis_of: Any,
+) -> None:
+    for name in ("full", "keys", "private"):
+        found = synthesis_of(name)
+        routes = _routes(found)
+        assert {routes[page] for page in PAGES} == {("console", "NONE")}
+        assert "VpcConfig" not in found.function("console")
+        actions = {each for each in found.allowed("console") if not each.startswith("kms:")}
+        assert {each.partition(":")[0] for each in actions} <= {"logs", "xray"}
+        shown = json.loads(found.function("console")["Environment"]["Variables"]["FACEDEX_CONSOLE"])
+        assert shown["stack"] == f"facedex-{name}"
+        assert shown["video"] is (name == "full")
+        assert "Console" in found.template["Outputs"]
+    assert "Console" not in synthesis_of("default").template["Outputs"]
+
+
+def test_a_private_api_shows_its_console_to_browsers_behind_its_endpoints(tmp_path: Path) -> None:
+    """Browsers do not sign the load of a page, so the policy must name these routes."""
+    chosen = {"endpoint": "private", "vpc_endpoints": "vpce-0a1b2c3d", "console": "true"}
+    (api,) = synthesise(chosen, tmp_path).resources("AWS::ApiGateway::RestApi").values()
+    signed, pages, refused = api["Policy"]["Statement"]
+    assert ":root" in json.dumps(signed["Principal"])
+    assert pages["Principal"] == {"AWS": "*"}
+    assert pages["Resource"] == ["execute-api:/*/GET/console", "execute-api:/*/GET/console/*"]
+    assert (refused["Effect"], refused["Principal"]) == ("Deny", {"AWS": "*"})
 
 
 def test_new_code_waits_for_its_schema(synthesis: Synthesis) -> None:

@@ -13,6 +13,9 @@ import psutil
 import psycopg
 import pytest
 import requests
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as parse_open_metrics,
@@ -22,6 +25,7 @@ from facedex.observability.definitions import PREFIX, Kind, Place
 from facedex.observability.metrics import METRICS
 from facedex_local.postgres.cluster import Postgres
 from tests.e2e.films import moving
+from tests.e2e.keys import Key, create_key
 from tests.integration.observing import PATIENCE, Observed, Scrape, parse, token_file
 
 # Labels with values from a fixed set; installed packs and their networks are few.
@@ -43,6 +47,29 @@ def test_a_scrape_needs_the_token_of_the_data_directory(observed: Observed) -> N
         assert "metrics.token" in refused.json()["Message"]
     assert stat.S_IMODE(token_file(observed.server).stat().st_mode) == 0o600
     assert "facedex_build_info" in observed.text()
+
+
+def test_a_request_signed_with_an_access_key_needs_no_token(observed: Observed) -> None:
+    """The console signs with the reader's key, which may be read-only."""
+    reader = create_key(observed.server.directory, "--read-only")
+    for _ in range(4):  # each of the two processes answers some
+        for key in (observed.key, reader):
+            found = signed_scrape(observed, key)
+            assert found.status_code == 200, found.text
+            assert "facedex_build_info" in found.text
+    refused = signed_scrape(observed, (reader[0], "wrong"))
+    assert refused.status_code == 403
+    assert "facedex_build_info" not in refused.text
+    # Signed for S3, it is an object or a bucket; signed for the face API, no operation.
+    for service in ("s3", "rekognition", "monitoring"):
+        assert "facedex_build_info" not in signed_scrape(observed, reader, service).text
+
+
+def signed_scrape(observed: Observed, key: Key, service: str = "execute-api") -> requests.Response:
+    url = f"{observed.server.url}/metrics"
+    request = AWSRequest("GET", url)
+    SigV4Auth(Credentials(*key), service, "us-east-1").add_auth(request)
+    return requests.get(url, headers=dict(request.headers), timeout=PATIENCE)
 
 
 def test_pages_of_other_sites_cannot_read_the_metrics(observed: Observed) -> None:

@@ -77,6 +77,7 @@ def deployment(
             **_AWS,
             "AWS_ENDPOINT_URL": aws.url,
             "FACEDEX_AUTH": "iam",
+            "FACEDEX_CONSOLE": "{}",
             "FACEDEX_DEPLOYMENT": "facedex-test",
             "FACEDEX_METRICS": "true",
             "FACEDEX_PACK": PACK,

@@ -122,6 +122,12 @@ def _summary_of_a_bulk_execution(deployment: Deployment) -> None:
     assert (run.answer["Status"], run.answer["Photos"]) == ("SUCCEEDED", 0), run.log
 
 
+def _first_page_of_the_console(deployment: Deployment) -> None:
+    run = deployment.prove("console", "nothing")
+    assert run.answer["statusCode"] == 200, run.log
+    assert run.answer["body"].startswith("<!doctype html>")
+
+
 PROOFS: Mapping[str, Proof] = {
     name: _answers(name, stage, shows)
     for name, stage, shows in (
@@ -165,6 +171,7 @@ PROOFS: Mapping[str, Proof] = {
     )
 } | {
     "access_keys": _list_of_access_keys,
+    "console": _first_page_of_the_console,
     "index_bulk": _photo_of_a_bucket_indexed,
     "report_bulk": _summary_of_a_bulk_execution,
     "index_upload": _upload_indexed,

@@ -115,6 +115,13 @@ def test_the_firewall_costs_by_its_rules_and_by_the_request() -> None:
     assert options.firewall(1_000_000) > idle + prices["million_requests"]
 
 
+def test_the_console_costs_by_the_visit() -> None:
+    prices = table("prices")
+    requests = 1000 * table("measured")["console"]["files"]
+    assert options.pages(0) == 0
+    assert options.pages(1000) > requests / 1e6 * prices["api_gateway"]["million_requests"]
+
+
 def test_the_page_has_the_price_of_every_setting() -> None:
     deploy = PAGE.with_name("deploy.md").read_text("utf-8")
     section = deploy.partition("\n## Settings\n")[2].partition("\nNotes on some settings:")[0]

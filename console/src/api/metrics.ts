@@ -1,4 +1,4 @@
-import { config } from "../config";
+import { fetchSigned } from "./rest";
 
 /** One value of GET /metrics, in Prometheus' text format. */
 export interface Sample {
@@ -52,11 +52,9 @@ export interface Moment {
   memory: number;
 }
 
-/** Read the server's metrics; undefined if the server keeps none, or not for the console. */
+/** Read the server's metrics; undefined if the server keeps none. */
 export async function read(signal: AbortSignal): Promise<Moment | undefined> {
-  // With keys, the metrics have a token of their own, which the console does not ask for.
-  if (config().auth === "keys") return undefined;
-  const answer = await fetch("/metrics", { signal });
+  const answer = await fetchSigned("/metrics", signal);
   if (!answer.ok) return undefined;
   const samples = parse(await answer.text());
   return {

@@ -1,7 +1,7 @@
 import { SignatureV4 } from "@smithy/signature-v4";
 import { config, endpoint } from "../config";
 import { failed } from "./errors";
-import { credentials, rekognition } from "./session";
+import { credentials, rekognition, signedService } from "./session";
 
 interface Body {
   type: string;
@@ -31,7 +31,7 @@ async function send<Answer>(
   body: Body | undefined,
   signal: AbortSignal | undefined,
 ): Promise<Answer> {
-  const url = new URL(path, endpoint());
+  const url = place(path);
   for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
   const content =
     typeof body?.content === "string" ? new TextEncoder().encode(body.content) : body?.content;
@@ -51,19 +51,35 @@ async function send<Answer>(
   return parsed as Answer;
 }
 
+/** Fetch what is no operation of the API, and needs a signature all the same. */
+export async function fetchSigned(path: string, signal: AbortSignal): Promise<Response> {
+  const url = place(path);
+  return fetch(url, {
+    headers: await signed("GET", url, {}, undefined, undefined, GATEWAY),
+    signal,
+  });
+}
+
+/** The service in signatures for HTTP APIs that are no service of AWS. */
+const GATEWAY = "execute-api";
+
+/** Return the address of a path that begins with a slash. */
+const place = (path: string): URL => new URL(endpoint().replace(/\/$/, "") + path);
+
 async function signed(
   method: string,
   url: URL,
   query: Record<string, string>,
   type: string | undefined,
   content: Uint8Array | undefined,
+  service = signedService(),
 ): Promise<Record<string, string>> {
   const headers: Record<string, string> = type ? { "Content-Type": type } : {};
   if (config().auth === "none") return headers;
   const signer = new SignatureV4({
     credentials: credentials(),
     region: config().region,
-    service: "rekognition",
+    service,
     sha256: rekognition.value.config.sha256,
   });
   const { headers: all } = await signer.sign({

@@ -5,6 +5,8 @@ import { config, endpoint } from "../config";
 export interface Key {
   accessKeyId: string;
   secretAccessKey: string;
+  /** Of temporary credentials of AWS. */
+  sessionToken?: string;
 }
 
 /** The access key, in the memory of this page alone: it is gone with the tab or a reload. */
@@ -16,13 +18,21 @@ export const signedIn = computed(() => config().auth === "none" || key.value !==
 export const credentials = (): Key =>
   key.value ?? { accessKeyId: "console", secretAccessKey: "console" };
 
-const clientFor = (signer: Key): RekognitionClient =>
-  new RekognitionClient({
+/** The service that requests are signed for: API Gateway, where it checks the signatures. */
+export const signedService = (): string =>
+  config().auth === "iam" ? "execute-api" : "rekognition";
+
+function clientFor(signer: Key): RekognitionClient {
+  const options = {
     endpoint: endpoint(),
     region: config().region,
     credentials: signer,
     maxAttempts: 3,
-  });
+    // The SDK's types lack it.
+    signingName: signedService(),
+  };
+  return new RekognitionClient(options);
+}
 
 /** The client of the face collections, made again for another key. */
 export const rekognition = computed(() => clientFor(credentials()));

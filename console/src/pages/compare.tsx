@@ -38,7 +38,7 @@ export default function Compare() {
     (set: (photo: Uint8Array) => void) =>
     async ([file]: File[]) => {
       try {
-        set(await bytesOf(file!));
+        set(await bytesOf(file!, { images: 2 }));
       } catch {
         fail(new Error(t("error.imageFormat")));
       }

@@ -45,7 +45,14 @@ export default function Films() {
       setState({ at: "idle" });
     }
   };
-  if (!config().machine) return <p class="empty">{t("films.elsewhere")}</p>;
+  if (!config().machine) {
+    return (
+      <>
+        <h1>{t("films.title")}</h1>
+        <p class="empty">{t("films.elsewhere")}</p>
+      </>
+    );
+  }
   return (
     <>
       <h1>{t("films.title")}</h1>

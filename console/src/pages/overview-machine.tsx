@@ -1,10 +1,11 @@
 import { useState } from "preact/hooks";
 import { read, type Moment } from "../api/metrics";
-import { config } from "../config";
 import { number, t } from "../i18n";
 import { Chart } from "../ui/chart";
+import { Fact } from "../ui/fact";
 import { useFetched } from "../ui/fetched";
 import { Problem } from "../ui/problem";
+import { Licences } from "./overview-licences";
 
 const EVERY = 3; // seconds
 const MOST = 200; // moments in the charts: ten minutes
@@ -45,27 +46,6 @@ async function health(signal: AbortSignal): Promise<Health> {
   const answer = await fetch("/health", { signal });
   return (await answer.json()) as Health;
 }
-
-/** The model packs that are installed, and their licences. */
-function Licences({ packs }: { packs: Record<string, string> }) {
-  return (
-    <details>
-      <summary>{t("machine.licences")}</summary>
-      <dl class="facts">
-        {Object.entries(packs).map(([name, version]) => (
-          <Fact key={name} name={`${name} ${version}`} text={config().packs?.[name] ?? "–"} />
-        ))}
-      </dl>
-    </details>
-  );
-}
-
-const Fact = ({ name, text }: { name: string; text: string }) => (
-  <div>
-    <dt>{name}</dt>
-    <dd>{text}</dd>
-  </div>
-);
 
 function Numbers({ moments }: { moments: readonly Moment[] }) {
   const first = moments[0];

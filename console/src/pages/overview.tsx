@@ -9,6 +9,7 @@ import { Dialog } from "../ui/dialog";
 import { useFetched } from "../ui/fetched";
 import { later } from "../ui/later";
 import { Problem } from "../ui/problem";
+import { Licences } from "./overview-licences";
 
 // Its charts are not needed for the first picture of the page.
 const Machine = later(() => import("./overview-machine"));
@@ -36,7 +37,7 @@ export function Overview() {
       </div>
       <Problem error={error} />
       {rows ? <Collections rows={rows} /> : !error && <p aria-busy="true" />}
-      {config().machine && <Machine />}
+      {config().machine ? <Machine /> : <Deployment />}
       <Failures />
       {creating && (
         <Create
@@ -47,6 +48,19 @@ export function Overview() {
         />
       )}
     </>
+  );
+}
+
+/** Where a deployment's numbers are, and the licences of its model packs. */
+function Deployment() {
+  const { packs = {}, stack = "" } = config();
+  const unversioned = Object.fromEntries(Object.keys(packs).map((name) => [name, ""]));
+  return (
+    <section>
+      <h2>{t("deployment.title", { stack })}</h2>
+      <p>{t("deployment.numbers")}</p>
+      <Licences packs={unversioned} />
+    </section>
   );
 }
 

@@ -1,4 +1,5 @@
 import { jobs } from "../api/jobs";
+import { keyCommands } from "../api/key-commands";
 import { key } from "../api/session";
 import { config, endpoint } from "../config";
 import { t } from "../i18n";
@@ -6,13 +7,15 @@ import { PickLanguage } from "../ui/pick-language";
 
 /** The access key of this tab, the jobs that it has started, the language and the server. */
 export default function Settings() {
-  const { auth, region, version } = config();
+  const { auth, machine, region, version } = config();
+  // A deployment has keys of its own with one kind of authentication only.
+  const commands = machine || auth === "keys";
   return (
     <>
       <h1>{t("nav.settings")}</h1>
       <section>
         <h2>{t("keys.title")}</h2>
-        {auth === "none" && <p>{t("keys.none")}</p>}
+        {auth === "none" && <p>{t(machine ? "keys.none" : "keys.noneDeployed")}</p>}
         {key.value && (
           <div class="row">
             <p>{t("keys.signedIn", { id: key.value.accessKeyId })}</p>
@@ -21,30 +24,16 @@ export default function Settings() {
             </button>
           </div>
         )}
-        <p>{t("keys.how")}</p>
-        <pre tabIndex={0}>
-          <code>{`facedex keys create --name "front door" --read-only
-facedex keys list
-facedex keys disable ACCESS_KEY_ID
-facedex keys delete ACCESS_KEY_ID`}</code>
-        </pre>
+        {commands && (
+          <>
+            <p>{t("keys.how")}</p>
+            <pre tabIndex={0}>
+              <code>{keyCommands("create", "createReader", "list", "disable", "delete")}</code>
+            </pre>
+          </>
+        )}
       </section>
-      <section>
-        <h2>{t("jobs.title")}</h2>
-        {!jobs.value.length && <p>{t("jobs.none")}</p>}
-        <ul class="results">
-          {jobs.value.map(({ id, film, collection, status }) => (
-            <li key={id} class={status === "SUCCEEDED" ? "good" : status === "FAILED" ? "bad" : ""}>
-              <div>
-                <strong>
-                  {film} · {collection} · {status}
-                </strong>
-                <small>{id}</small>
-              </div>
-            </li>
-          ))}
-        </ul>
-      </section>
+      {machine && <Jobs />}
       <section>
         <h2>{t("footer.language")}</h2>
         <PickLanguage />
@@ -67,5 +56,27 @@ facedex keys delete ACCESS_KEY_ID`}</code>
         </dl>
       </section>
     </>
+  );
+}
+
+/** The searches of films that this tab has started. */
+function Jobs() {
+  return (
+    <section>
+      <h2>{t("jobs.title")}</h2>
+      {!jobs.value.length && <p>{t("jobs.none")}</p>}
+      <ul class="results">
+        {jobs.value.map(({ id, film, collection, status }) => (
+          <li key={id} class={status === "SUCCEEDED" ? "good" : status === "FAILED" ? "bad" : ""}>
+            <div>
+              <strong>
+                {film} · {collection} · {status}
+              </strong>
+              <small>{id}</small>
+            </div>
+          </li>
+        ))}
+      </ul>
+    </section>
   );
 }

@@ -1,20 +1,29 @@
 import { useState } from "preact/hooks";
 import { key, trial } from "../api/session";
+import { keyCommands } from "../api/key-commands";
+import { config } from "../config";
 import { t } from "../i18n";
 import { Problem } from "../ui/problem";
 
-/** Ask for an access key, and try it. It stays in this tab's memory and is used for signing. */
+/**
+ * Ask for an access key, and try it: of the product's own, or of AWS. It stays in this tab's memory
+ * and is used for signing.
+ */
 export function SignIn() {
   const [error, fail] = useState<unknown>();
   const [busy, setBusy] = useState(false);
+  const byIam = config().auth === "iam";
   const submit = async (event: SubmitEvent) => {
     event.preventDefault();
     const form = new FormData(event.currentTarget as HTMLFormElement);
     setBusy(true);
     fail(undefined);
+    const text = (name: string) => String(form.get(name) ?? "").trim();
+    const sessionToken = text("token");
     const given = {
-      accessKeyId: String(form.get("id")).trim(),
-      secretAccessKey: String(form.get("secret")).trim(),
+      accessKeyId: text("id"),
+      secretAccessKey: text("secret"),
+      ...(sessionToken && { sessionToken }),
     };
     try {
       await trial(given);
@@ -28,10 +37,12 @@ export function SignIn() {
   return (
     <form class="narrow" onSubmit={submit}>
       <h1>{t("signIn.title")}</h1>
-      <p>{t("signIn.why")}</p>
-      <pre>
-        <code>facedex keys create</code>
-      </pre>
+      <p>{t(byIam ? "signIn.whyIam" : "signIn.why")}</p>
+      {!byIam && (
+        <pre tabIndex={0}>
+          <code>{keyCommands("create")}</code>
+        </pre>
+      )}
       <label>
         {t("signIn.id")}
         <input name="id" required pattern="\w+" autocomplete="off" spellcheck={false} autofocus />
@@ -40,6 +51,12 @@ export function SignIn() {
         {t("signIn.secret")}
         <input name="secret" type="password" required autocomplete="off" />
       </label>
+      {byIam && (
+        <label>
+          {t("signIn.token")}
+          <input name="token" type="password" autocomplete="off" />
+        </label>
+      )}
       <Problem error={error} />
       <button type="submit" aria-busy={busy} disabled={busy}>
         {t("signIn.submit")}

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 
 from facedex.api.catalog import is_reading
 from facedex_local.access.s3_signatures import SERVICE as S3
+from facedex_local.http import routes
 from facedex_local.http.gateway import Environ, raw_path
 
 # AWS's models by the name in signatures. Other services may be used with a full key only.
@@ -43,6 +44,8 @@ def may_read(environ: Environ, service: str, region: str, body: bytes) -> bool:
         return False
     if service == S3:
         return environ["REQUEST_METHOD"] in ("GET", "HEAD")
+    if service == routes.GATEWAY:
+        return environ["REQUEST_METHOD"] in ("GET", "HEAD") and raw_path(environ) == routes.METRICS
     # moto also looks for an action in these.
     if "HTTP_CONTENT_ENCODING" in environ or _MULTIPART in environ.get("CONTENT_TYPE", "").lower():
         return False

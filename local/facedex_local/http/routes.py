@@ -14,9 +14,11 @@ from facedex_local.http.gateway import Environ, Handler, raw_path
 
 FRONT_DOOR: Final = "front_door"
 TARGET: Final = "RekognitionService."
+# The path of the metrics, which are no operation.
+METRICS: Final = "/metrics"
 _SERVICE: Final = "rekognition"
 # The service name in signatures of IAM-authorized calls to a deployed API Gateway.
-_GATEWAY: Final = "execute-api"
+GATEWAY: Final = "execute-api"
 _S3: Final = "s3"
 # Services with operations that clients call without a signature.
 _UNSIGNED: Final = ("AWSCognitoIdentityService.", "AWSCognitoIdentityProviderService.")
@@ -61,9 +63,9 @@ def is_ours(environ: Environ) -> bool:
     service = signed_for(environ)
     if target is not None:
         named = target.strip().lower().startswith(_SERVICE)
-        stray = service in (None, _GATEWAY, _S3) and not target.startswith(_UNSIGNED)
+        stray = service in (None, GATEWAY, _S3) and not target.startswith(_UNSIGNED)
         return named or stray or service == _SERVICE
-    if service in (None, _GATEWAY):
+    if service in (None, GATEWAY):
         path = raw_path(environ)
         # A browser's preflight request for POST / has no signature, and moto would allow any page.
         preflight = environ["REQUEST_METHOD"] == "OPTIONS" and path in ("", "/")

@@ -30,7 +30,7 @@ BODY_LIMIT: Final = 15 * 1024 * 1024
 
 # Requests that clients repeat all the time; successful ones are not logged.
 _POLLS: Final = ("Kinesis_20131202.GetRecords",)
-_POLLED: Final = ("/metrics",)
+_POLLED: Final = (routes.METRICS,)
 # The services that metrics distinguish: a client may name any.
 _SERVICES: Final = frozenset(
     {"rekognition", "s3", "sqs", "sns", "kinesis", "kinesisvideo", "sts", "iam"}

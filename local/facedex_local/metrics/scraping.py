@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from facedex_local.metrics.recorder import Recorder
 
-PATH: Final = "/metrics"
 _BEARER: Final = "Bearer "
 
 
@@ -76,6 +75,10 @@ class Metrics:
             )
             refusal.headers.append(("WWW-Authenticate", 'Bearer realm="facedex"'))
             return refusal
+        return self.answer_verified(environ)
+
+    def answer_verified(self, environ: Environ) -> Answer:
+        """Return the response to a scrape whose caller has been verified otherwise."""
         content_type, body = self._render(environ.get("HTTP_ACCEPT", ""))
         return Answer(HTTPStatus.OK, [("Content-Type", content_type)], body)
 
@@ -111,10 +114,37 @@ class Scraping:
             await self._application(exchange)
 
 
+class SignedScraping:
+    """An application that also answers scrapes that are signed with an access key.
+
+    It is behind the check of signatures: it takes every signature for verified.
+
+    Args:
+        application: answers all other requests.
+        metrics: answers scrapes.
+    """
+
+    def __init__(self, application: Application, metrics: Metrics) -> None:
+        self._application, self._metrics = application, metrics
+
+    async def __call__(self, exchange: Exchange) -> None:
+        """Answer one request, whose signature has been verified."""
+        environ = exchange.environ
+        if is_signed_scrape(environ):
+            await exchange.answer(await exchange.run(self._metrics.answer_verified, environ))
+        else:
+            await self._application(exchange)
+
+
 def is_scrape(environ: Environ) -> bool:
     """Return whether a request asks for the metrics, and not for a signed object of S3."""
-    return (
-        environ["REQUEST_METHOD"] in ("GET", "HEAD")
-        and raw_path(environ) == PATH
-        and routes.signed_for(environ) is None
-    )
+    return _is_read(environ) and routes.signed_for(environ) is None
+
+
+def is_signed_scrape(environ: Environ) -> bool:
+    """Return whether a request asks for the metrics with a signature for an HTTP API."""
+    return _is_read(environ) and routes.signed_for(environ) == routes.GATEWAY
+
+
+def _is_read(environ: Environ) -> bool:
+    return environ["REQUEST_METHOD"] in ("GET", "HEAD") and raw_path(environ) == routes.METRICS

@@ -10,7 +10,7 @@ from typing import Final
 from facedex_local import secret
 from facedex_local.http.listener import Application
 from facedex_local.metrics import files
-from facedex_local.metrics.scraping import Metrics, Scraping
+from facedex_local.metrics.scraping import Metrics, Scraping, SignedScraping
 
 TOKEN: Final = "FACEDEX_METRICS_TOKEN"  # noqa: S105 - the name of a setting
 TOKEN_FILE: Final = "metrics.token"  # noqa: S105 - the name of a file
@@ -28,6 +28,10 @@ class Scraped:
     def __call__(self, application: Application) -> Application:
         """Return an application that also answers scrapes."""
         return Scraping(application, self._metrics) if self._metrics else application
+
+    def behind(self, application: Application) -> Application:
+        """Return an application, behind the check of signatures, that answers signed scrapes."""
+        return SignedScraping(application, self._metrics) if self._metrics else application
 
     def count(self) -> None:
         """Count in this process from now on; the settings must be known."""

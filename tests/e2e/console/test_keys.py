@@ -120,6 +120,8 @@ def test_a_read_only_key_searches_and_is_refused_changes_in_a_sentence(
     page.set_input_files("input[type=file]", photo)
     page.get_by_role("button", name=name).wait_for()
     page.get_by_role("link", name="Collections").click()
+    # The numbers of the machine, for which the key signs too.
+    page.locator("dt").filter(has_text="Requests").wait_for()
     page.get_by_role("button", name="Create a collection").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Name").fill("mine")

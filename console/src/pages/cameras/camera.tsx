@@ -24,7 +24,9 @@ export default function Camera({ name }: { name: string }) {
   );
   const [problem, fail] = useState<unknown>();
   const [, go] = useLocation();
-  const output = camera?.Output?.KinesisDataStream?.Arn?.split("/").at(-1);
+  // A deployment's streams are in Kinesis, whose address is not the console's own.
+  const { machine } = config();
+  const output = machine ? camera?.Output?.KinesisDataStream?.Arn?.split("/").at(-1) : undefined;
   const { sightings, latest } = useSightings(name, output);
   const act = async (work: Promise<unknown>) => {
     try {
@@ -79,13 +81,17 @@ export default function Camera({ name }: { name: string }) {
           {camera.StatusMessage}
         </p>
       )}
-      <div class="columns wide">
-        <section>
-          {config().machine && video && <Live streamArn={video} latest={latest} />}
-          {config().machine && video && <Push stream={video.split("/")[1] ?? ""} />}
-        </section>
-        <Sightings sightings={sightings} />
-      </div>
+      {machine ? (
+        <div class="columns wide">
+          <section>
+            {video && <Live streamArn={video} latest={latest} />}
+            {video && <Push stream={video.split("/")[1] ?? ""} />}
+          </section>
+          <Sightings sightings={sightings} />
+        </div>
+      ) : (
+        <p class="empty">{t("cameras.recordsElsewhere")}</p>
+      )}
     </>
   );
 }

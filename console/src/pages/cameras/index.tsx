@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
 import { Link } from "wouter-preact";
 import { pages } from "../../api/operations";
+import { config } from "../../config";
 import { t } from "../../i18n";
 import { useFetched } from "../../ui/fetched";
 import { Problem } from "../../ui/problem";
@@ -30,14 +31,16 @@ export default function Cameras() {
     <>
       <div class="row between">
         <h1>{t("cameras.title")}</h1>
-        <button onClick={() => setCreating(true)}>{t("cameras.create")}</button>
+        {config().machine && (
+          <button onClick={() => setCreating(true)}>{t("cameras.create")}</button>
+        )}
       </div>
       <Problem error={error} />
       {!rows && !error && <p aria-busy="true" />}
       {rows?.length === 0 && (
         <section class="empty">
           <h2>{t("cameras.none")}</h2>
-          <p>{t("cameras.how")}</p>
+          <p>{t(config().machine ? "cameras.how" : "cameras.elsewhere")}</p>
         </section>
       )}
       <ul class="results">

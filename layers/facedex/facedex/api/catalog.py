@@ -37,6 +37,7 @@ class Trigger(StrEnum):
     """The event source of a function that is not an operation."""
 
     GATEWAY = "gateway"  # API Gateway: POST /
+    PAGES = "pages"  # API Gateway: GET /console and the files below it
     UPLOADS = "uploads"  # SQS: notifications of the uploads bucket
     VIDEO = "video"  # SQS: work on stored video, one message at a time
     STREAMS = "streams"  # SQS: stream processors that need a worker, one at a time
@@ -219,6 +220,8 @@ OTHER_FUNCTIONS: Final[Mapping[str, OtherFunction]] = {
         OtherFunction(
             "front_door", Trigger.GATEWAY, _FACES | _GALLERY | _START | _STREAM, LARGE, _GATEWAY
         ),
+        # It sends files.
+        OtherFunction("console", Trigger.PAGES, frozenset(), _SMALL, _GATEWAY),
         # A photo takes less than a second; the rest allows for a paused database to resume.
         OtherFunction(
             "index_upload",

@@ -1,0 +1,1 @@
+"""The console: its files, served by API Gateway."""

@@ -1,1 +1,0 @@
-import{a as n,b as t,c as g,d as o,g as a}from"./chunk-752Z4KR2.js";function r(){return a("select",{"aria-label":o("footer.language"),value:t.value,onChange:e=>g(e.currentTarget.value),children:Object.entries(n).map(([e,u])=>a("option",{value:e,children:u},e))})}export{r as a};
