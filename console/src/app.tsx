@@ -96,7 +96,6 @@ function Pages() {
           </p>
         </Route>
       </Switch>
-      <Calls />
     </>
   );
 }
@@ -151,7 +150,8 @@ function skip(event: Event): void {
 function Footer() {
   return (
     <footer>
-      <small>
+      <Calls />
+      <small class="version">
         Facedex {config().version} · <a href="licences.txt">{t("footer.licences")}</a>
       </small>
       <PickLanguage />

@@ -24,12 +24,14 @@ function placement({ Left = 0, Top = 0, Width = 0, Height = 0 }: BoundingBox): s
   return `${low ? "inside" : ""} ${right ? "to-left" : ""}`;
 }
 
-export const percent = (value = 0): string => `${value * 100}%`;
+const percent = (value = 0): string => `${value * 100}%`;
 
-/** Return the style of a box on a picture. */
-export const edges = ({ Left, Top, Width, Height }: BoundingBox) => ({
-  left: percent(Left),
-  top: percent(Top),
+/**
+ * Return the style of a box on a picture. A box that follows a face is moved by a transformation,
+ * for which browsers lay nothing out again.
+ */
+export const edges = ({ Left = 0, Top = 0, Width, Height }: BoundingBox) => ({
+  transform: `translate(${Left * 100}cqw, ${Top * 100}cqh)`,
   width: percent(Width),
   height: percent(Height),
 });
@@ -39,19 +41,21 @@ export function Picture({ source, alternative, marks, selected, onSelect }: Prop
   return (
     <div class="picture">
       <img src={source} alt={alternative} />
-      {marks.map(({ box, label, kind = "plain" }, index) => (
-        <button
-          key={index}
-          type="button"
-          class={`mark ${kind}`}
-          aria-pressed={index === selected}
-          disabled={!onSelect}
-          onClick={() => onSelect?.(index)}
-          style={edges(box)}
-        >
-          <span class={placement(box)}>{label}</span>
-        </button>
-      ))}
+      <div class="marks">
+        {marks.map(({ box, label, kind = "plain" }, index) => (
+          <button
+            key={index}
+            type="button"
+            class={`mark ${kind}`}
+            aria-pressed={index === selected}
+            disabled={!onSelect}
+            onClick={() => onSelect?.(index)}
+            style={edges(box)}
+          >
+            <span class={placement(box)}>{label}</span>
+          </button>
+        ))}
+      </div>
       <svg viewBox="0 0 1 1" preserveAspectRatio="none" aria-hidden="true">
         {marks.flatMap(({ landmarks }, index) =>
           (landmarks ?? []).map(({ X, Y, Type }) => (

@@ -2,7 +2,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { Camera } from "../faces/camera";
 import { meaning, nameOf, passes, searchAll, type Searched } from "../faces/matching";
 import { jpegOf } from "../faces/photo";
-import { edges, percent, type Marked } from "../faces/picture";
+import { edges, type Marked } from "../faces/picture";
 import { number, t } from "../i18n";
 import { lastCollection, PickCollection } from "../ui/pick-collection";
 import { Problem } from "../ui/problem";
@@ -37,6 +37,9 @@ export default function Door() {
   });
   const marks = faces.map((face) => mark(face, threshold));
   const known = marks.find((each) => each.kind === "known");
+  const verdict = known
+    ? t("door.welcome", { name: known.label })
+    : t(marks.length ? "door.unknown" : "door.empty");
   const state = known ? "known" : marks.length ? "unknown" : "empty";
   return (
     <>
@@ -48,26 +51,25 @@ export default function Door() {
       <Problem error={error} />
       <div class="columns wide">
         <div ref={stage} class={`stage ${state}`}>
-          <div class="picture mirrored">
-            <Camera onReady={setVideo} />
-            {marks.map(({ box, label, kind }, n) => (
-              <div
-                key={n}
-                class={`mark ${kind}`}
-                style={{
-                  ...edges(box),
-                  // The picture is shown as a mirror shows it.
-                  left: percent(1 - (box.Left ?? 0) - (box.Width ?? 0)),
-                }}
-              >
-                <span>{label}</span>
+          <div class="frame">
+            <div class="picture mirrored">
+              <Camera onReady={setVideo} />
+              <div class="marks">
+                {marks.map(({ box, label, kind }, n) => (
+                  <div
+                    key={n}
+                    class={`mark ${kind}`}
+                    // The picture is shown as a mirror shows it.
+                    style={edges({ ...box, Left: 1 - (box.Left ?? 0) - (box.Width ?? 0) })}
+                  >
+                    <span>{label}</span>
+                  </div>
+                ))}
               </div>
-            ))}
+            </div>
           </div>
           <p class="verdict" aria-live="assertive">
-            {known
-              ? t("door.welcome", { name: known.label })
-              : t(marks.length ? "door.unknown" : "door.empty")}
+            <span key={verdict}>{verdict}</span>
           </p>
           <p class="row between">
             <small>
@@ -200,11 +202,9 @@ function Log({ passes }: { passes: readonly Pass[] }) {
     <section>
       <div class="row between">
         <h2>{t("door.log")}</h2>
-        {passes.length > 0 && (
-          <button class="outline" onClick={exported}>
-            {t("door.export")}
-          </button>
-        )}
+        <button class="outline" disabled={!passes.length} onClick={exported}>
+          {t("door.export")}
+        </button>
       </div>
       {!passes.length && <p>{t("door.noPass")}</p>}
       <ol class="results">

@@ -14,25 +14,29 @@ const MOST = 200; // moments in the charts: ten minutes
 export default function Machine() {
   const { value, error } = useFetched(health, { every: 5 });
   const [moments, setMoments] = useState<readonly Moment[]>([]);
+  const [without, setWithout] = useState(false);
   useFetched(
     async (signal) => {
       const moment = await read(signal);
+      setWithout(!moment);
       if (moment) setMoments((before) => [...before, moment].slice(-MOST));
     },
     { every: EVERY },
   );
+  // All at once, so that nothing moves; a server without metrics has none to wait for.
+  if (!value || (!moments.length && !without)) return <Problem error={error} />;
   return (
     <section>
       <h2>{t("machine.title")}</h2>
       <Problem error={error} />
       <dl class="facts">
-        {Object.entries(value ?? {}).map(
+        {Object.entries(value).map(
           ([part, state]) => typeof state !== "object" && <Fact name={part} text={String(state)} />,
         )}
         <Numbers moments={moments} />
       </dl>
-      {value?.packs && <Licences packs={value.packs} />}
-      {moments.length > 2 && <Charts moments={moments} />}
+      {moments.length > 0 && <Charts moments={moments} />}
+      {value.packs && <Licences packs={value.packs} />}
     </section>
   );
 }

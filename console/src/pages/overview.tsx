@@ -37,7 +37,8 @@ export function Overview() {
       </div>
       <Problem error={error} />
       {rows ? <Collections rows={rows} /> : !error && <p aria-busy="true" />}
-      {config().machine ? <Machine /> : <Deployment />}
+      {/* Below the collections, whose height is not known before. */}
+      {(rows || error) && (config().machine ? <Machine /> : <Deployment />)}
       <Failures />
       {creating && (
         <Create

@@ -51,7 +51,9 @@ export default function Settings() {
           </div>
           <div>
             <dt>{t("server.version")}</dt>
-            <dd>{version}</dd>
+            <dd>
+              {version} · <a href="licences.txt">{t("footer.licences")}</a>
+            </dd>
           </div>
         </dl>
       </section>

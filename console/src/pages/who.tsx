@@ -211,7 +211,7 @@ function Snap({ onPhoto }: { onPhoto: (photo: Uint8Array) => void }) {
   const video = useRef<HTMLVideoElement>();
   const [ready, setReady] = useState(false);
   return (
-    <div>
+    <div class="snap">
       <Camera
         onReady={(element) => {
           video.current = element;

@@ -15,39 +15,41 @@ export function Calls() {
   return (
     <details class="calls">
       <summary>{t("calls.title")}</summary>
-      <div class="row">
-        <select
-          aria-label={t("calls.operation")}
-          value={shown.operation}
-          onChange={(event) => pick(event.currentTarget.value)}
-        >
-          {calls.value.map((call) => (
-            <option key={call.operation}>{call.operation}</option>
-          ))}
-        </select>
-        <div role="group">
-          {LANGUAGES.map((each) => (
-            <button
-              key={each}
-              class="secondary"
-              aria-pressed={each === language}
-              onClick={() => choose(each)}
-            >
-              {each}
-            </button>
-          ))}
+      <div class="sheet">
+        <div class="row">
+          <select
+            aria-label={t("calls.operation")}
+            value={shown.operation}
+            onChange={(event) => pick(event.currentTarget.value)}
+          >
+            {calls.value.map((call) => (
+              <option key={call.operation}>{call.operation}</option>
+            ))}
+          </select>
+          <div role="group">
+            {LANGUAGES.map((each) => (
+              <button
+                key={each}
+                class="secondary"
+                aria-pressed={each === language}
+                onClick={() => choose(each)}
+              >
+                {each}
+              </button>
+            ))}
+          </div>
+          <button
+            class="outline"
+            onClick={() => navigator.clipboard.writeText(text).then(() => setCopied(true))}
+            onBlur={() => setCopied(false)}
+          >
+            {t(copied ? "calls.copied" : "calls.copy")}
+          </button>
         </div>
-        <button
-          class="outline"
-          onClick={() => navigator.clipboard.writeText(text).then(() => setCopied(true))}
-          onBlur={() => setCopied(false)}
-        >
-          {t(copied ? "calls.copied" : "calls.copy")}
-        </button>
+        <pre tabIndex={0}>
+          <code>{text}</code>
+        </pre>
       </div>
-      <pre tabIndex={0}>
-        <code>{text}</code>
-      </pre>
     </details>
   );
 }

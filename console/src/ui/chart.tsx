@@ -36,5 +36,13 @@ export function Chart({ label, options, data, height = 260 }: Props) {
     };
   }, []);
   useEffect(() => chart.current?.setData(data), [data]);
-  return <div ref={box} role="img" aria-label={label} class="chart" />;
+  return (
+    <div
+      ref={box}
+      role="img"
+      aria-label={label}
+      class="chart"
+      style={{ minHeight: `${height}px` }}
+    />
+  );
 }

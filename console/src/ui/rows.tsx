@@ -44,7 +44,15 @@ export function Rows({ label, count, height, row, onEnd }: Props) {
     if (last >= count - 50) onEnd?.();
   }, [last, count]);
   return (
-    <div ref={box} class="rows" role="list" aria-label={label} tabIndex={0}>
+    <div
+      ref={box}
+      class="rows"
+      role="list"
+      aria-label={label}
+      tabIndex={0}
+      // As high as its rows, up to the height of the style sheet.
+      style={{ height: `${count * height + 2}px` }}
+    >
       <div class="all" style={{ height: `${virtualizer.getTotalSize()}px` }}>
         {shown.map(({ index, start }) => (
           <div

@@ -36,6 +36,8 @@ def test_a_collection_from_its_first_photo_to_its_end(
     page.get_by_text(f"{len(photos) + 2} of {len(photos) + 2} photos").wait_for()
     shoot("photos-added")
     assert page.get_by_text("This browser cannot read the file").count() == 2
+    page.get_by_role("button", name="Only photos that were not added: 2").click()
+    assert page.locator(".photo").count() == 2
     records = rekognition.list_faces(CollectionId="crew")["Faces"]
     assert {each["ExternalImageId"] for each in records} == set(photos)
 
@@ -64,3 +66,41 @@ def test_a_collection_from_its_first_photo_to_its_end(
     dialog.get_by_role("button", name="Delete the collection").click()
     page.get_by_role("heading", name="There are no collections yet.").wait_for()
     assert rekognition.list_collections()["CollectionIds"] == []
+
+
+def test_a_folder_of_people_is_added_with_the_name_of_each_folder(
+    page: Page, server: Server, crew: str, photos: dict[str, Path], tmp_path: Path
+) -> None:
+    rekognition = server.client("rekognition")
+    for person, photo in photos.items():
+        (tmp_path / "team" / f"{person} smith").mkdir(parents=True)
+        content = photo.read_bytes()
+        for number in range(2):
+            # Other bytes, else it would be the same face.
+            file = tmp_path / "team" / f"{person} smith" / f"{number}.jpg"
+            file.write_bytes(content + bytes([number]))
+    (tmp_path / "team" / ".hidden.jpg").write_bytes(b"thumbnail")
+    (tmp_path / "team" / "Thumbs.db").write_bytes(b"thumbnails")
+    page.goto(f"{server.url}/console/#/collections/{crew}")
+    page.get_by_role("tab", name="Add photos").click()
+    page.get_by_label("Name of each face").select_option("folder")
+    # Chromium gives the dropped folder to the page by its own drag and drop.
+    drag = {
+        "x": 0.0,
+        "y": 0.0,
+        "data": {"items": [], "files": [str(tmp_path / "team")], "dragOperationsMask": 1},
+    }
+    box = page.locator(".drop").bounding_box()
+    assert box
+    drag |= {"x": box["x"] + 20, "y": box["y"] + 20}
+    devtools = page.context.new_cdp_session(page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        devtools.send("Input.dispatchDragEvent", {"type": kind, **drag})
+    page.get_by_text("4 of 4 photos · faces added: 4").wait_for()
+    assert page.get_by_text(f"team/{sorted(photos)[0]} smith/0.jpg").count() == 1
+    names = {each["ExternalImageId"] for each in rekognition.list_faces(CollectionId=crew)["Faces"]}
+    assert names == {*photos, *(f"{person}_smith" for person in photos)}
+    # Another tab may be looked at meanwhile: the results stay.
+    page.get_by_role("tab", name="Users").click()
+    page.get_by_role("tab", name="Add photos").click()
+    page.get_by_text("Faces added: 1").nth(3).wait_for()

@@ -72,7 +72,7 @@ def test_photos_are_added_and_searched_by_keyboard(
     for name_of_tab in ("Users", "Add photos"):
         page.keyboard.press("ArrowRight")
         page.get_by_role("tab", name=name_of_tab, selected=True).wait_for()
-    page.get_by_text("ExternalImageId of all photos").wait_for()
+    page.get_by_label("Name of each face").wait_for()
     choose(page, "Photos to add", photo)
     page.get_by_text("1 of 1 photos").wait_for()
     reach(page, "Who is this?", "Shift+Tab")

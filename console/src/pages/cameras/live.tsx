@@ -38,16 +38,18 @@ export function Live({ streamArn, latest }: Props) {
     <div class="picture">
       <canvas ref={canvas} class="camera" role="img" aria-label={t("cameras.live")} />
       {!playing && <p class="waiting">{t("cameras.noPicture")}</p>}
-      {playing &&
-        latest?.FaceSearchResponse.map(
-          ({ DetectedFace: { BoundingBox }, MatchedFaces: [best] }, n) => (
-            <div key={n} class={`mark ${best ? "known" : "unknown"}`} style={edges(BoundingBox)}>
-              <span>
-                {best ? (best.Face.ExternalImageId ?? best.Face.FaceId) : t("door.stranger")}
-              </span>
-            </div>
-          ),
-        )}
+      <div class="marks">
+        {playing &&
+          latest?.FaceSearchResponse.map(
+            ({ DetectedFace: { BoundingBox }, MatchedFaces: [best] }, n) => (
+              <div key={n} class={`mark ${best ? "known" : "unknown"}`} style={edges(BoundingBox)}>
+                <span>
+                  {best ? (best.Face.ExternalImageId ?? best.Face.FaceId) : t("door.stranger")}
+                </span>
+              </div>
+            ),
+          )}
+      </div>
     </div>
   );
 }

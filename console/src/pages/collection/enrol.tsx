@@ -1,133 +1,136 @@
-import type { FaceRecord, UnindexedFace } from "@aws-sdk/client-rekognition";
-import { useState } from "preact/hooks";
-import { explain } from "../../api/explain";
-import { call } from "../../api/operations";
-import { bytesOf, PHOTO_TYPES } from "../../faces/photo";
-import { keep, thumbnail } from "../../faces/thumbnails";
+import { useRef, useState } from "preact/hooks";
+import { PHOTO_TYPES } from "../../faces/photo";
 import { number, t } from "../../i18n";
 import { Drop } from "../../ui/drop";
-import { reason } from "./reasons";
-
-/** The result of one photo. */
-interface Result {
-  name: string;
-  faces: FaceRecord[];
-  left: UnindexedFace[];
-  error?: unknown;
-}
+import { pathOf } from "../../ui/folders";
+import { Rows } from "../../ui/rows";
+import { index, type Result } from "./indexing";
+import { Outcome } from "./outcome";
 
 /** Photos that are indexed at the same time: enough to keep the server busy. */
 const AT_ONCE = 3;
+/** Height of a photo's row in pixels; on a narrow screen a reason takes more lines. */
+const ROW = { wide: 68, narrow: 104 };
+const NARROW = 520;
 
-/** Drop photos; each one's result, or the reason why a face was left out, is listed. */
+/** Where the ExternalImageIds come from. */
+const NAMING = ["file", "folder", "fixed"] as const;
+type Naming = (typeof NAMING)[number];
+
+/** Drop photos or folders; each photo's result, or the reason why a face was left out, is listed. */
 export function Enrol({ id, onChange }: { id: string; onChange: () => void }) {
-  const [results, setResults] = useState<Result[]>([]);
-  const [total, setTotal] = useState(0);
+  // One list whose items are replaced: as a state, thousands would be copied for each photo.
+  const all = useRef<Result[]>([]);
+  const [, redraw] = useState(0);
+  const [naming, setNaming] = useState<Naming>("file");
   const [fixed, setFixed] = useState("");
+  const [onlyBad, setOnlyBad] = useState(false);
   const add = async (files: File[]) => {
-    setTotal((n) => n + files.length);
-    const waiting = [...files];
+    const results = all.current;
+    const put = (place: number, result: Result) => {
+      results[place] = result;
+      redraw((n) => n + 1);
+    };
+    let next = results.length;
+    for (const file of files) results.push({ file, faces: [], left: [], state: "waiting" });
+    const end = results.length;
+    redraw((n) => n + 1);
+    const name = naming === "fixed" && fixed ? () => fixed : NAMERS[naming];
     const work = async () => {
-      for (let file = waiting.shift(); file; file = waiting.shift()) {
-        const result = await index(id, file, fixed || idOf(file.name));
-        setResults((before) => [result, ...before]);
+      while (next < end) {
+        const place = next++;
+        const { file } = results[place]!;
+        put(place, { ...results[place]!, state: "busy" });
+        put(place, await index(id, file, idOf(name(file))));
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, work));
     onChange();
   };
-  const found = results.reduce((sum, each) => sum + each.faces.length, 0);
+  const results = all.current;
+  const done = results.filter(({ state }) => state === "good" || state === "bad");
+  const bad = done.filter(({ state }) => state === "bad");
+  const shown = onlyBad ? bad : results;
+  const faces = done.reduce((sum, each) => sum + each.faces.length, 0);
   return (
     <>
       <p>{t("enrol.how")}</p>
-      <label>
-        {t("enrol.fixed")}
-        <input
-          value={fixed}
-          onInput={(event) => setFixed(event.currentTarget.value)}
-          pattern="[a-zA-Z0-9_.\-:]+"
-          maxLength={255}
-          placeholder={t("enrol.fromName")}
-        />
-      </label>
-      <Drop label={t("enrol.drop")} accept={PHOTO_TYPES} multiple onFiles={add} />
-      {total > 0 && (
-        <div aria-live="polite">
-          <progress value={results.length} max={total} aria-label={t("enrol.progress")} />
-          <p>
-            {t("enrol.count", {
-              done: number(results.length),
-              total: number(total),
-              faces: number(found),
-            })}
-          </p>
-        </div>
-      )}
-      <ul class="results">
-        {results.map((result, n) => (
-          <li
-            key={results.length - n}
-            class={result.error || !result.faces.length ? "bad" : "good"}
+      <div class="row">
+        <label>
+          {t("enrol.naming")}
+          <select
+            value={naming}
+            onChange={(event) => setNaming(event.currentTarget.value as Naming)}
           >
-            {result.faces.map(({ Face }) => {
-              const source = thumbnail(Face?.FaceId ?? "");
-              return (
-                source && <img key={Face?.FaceId} src={source} alt="" width={48} height={48} />
-              );
-            })}
-            <div>
-              <strong>{result.name}</strong>
-              <small>{outcome(result)}</small>
+            {NAMING.map((each) => (
+              <option key={each} value={each}>
+                {t(`enrol.from.${each}`)}
+              </option>
+            ))}
+          </select>
+        </label>
+        {naming === "fixed" && (
+          <label>
+            {t("enrol.fixed")}
+            <input
+              value={fixed}
+              onInput={(event) => setFixed(event.currentTarget.value)}
+              pattern="[a-zA-Z0-9_.\-:]+"
+              maxLength={255}
+            />
+          </label>
+        )}
+      </div>
+      <Drop label={t("enrol.drop")} accept={PHOTO_TYPES} multiple folders="also" onFiles={add} />
+      {results.length > 0 && (
+        <>
+          <div class="progress" aria-live="polite">
+            <progress value={done.length} max={results.length} aria-label={t("enrol.progress")} />
+            <div class="row between">
+              <span>
+                {t("enrol.count", {
+                  done: number(done.length),
+                  total: number(results.length),
+                  faces: number(faces),
+                })}
+              </span>
+              <button
+                class="outline"
+                aria-pressed={onlyBad}
+                disabled={!bad.length && !onlyBad}
+                onClick={() => setOnlyBad(!onlyBad)}
+              >
+                {t("enrol.onlyBad", { n: bad.length })}
+              </button>
             </div>
-          </li>
-        ))}
-      </ul>
+          </div>
+          <Rows
+            label={t("enrol.drop")}
+            count={shown.length}
+            height={innerWidth < NARROW ? ROW.narrow : ROW.wide}
+            row={(n) => <Outcome result={shown[n]!} />}
+          />
+        </>
+      )}
     </>
   );
 }
 
-async function index(collection: string, file: File, externalId: string): Promise<Result> {
-  const result: Result = { name: file.name, faces: [], left: [] };
-  try {
-    const answer = await call("IndexFaces", {
-      CollectionId: collection,
-      Image: { Bytes: await bytesOf(file) },
-      ExternalImageId: externalId,
-    });
-    result.faces = answer.FaceRecords ?? [];
-    result.left = answer.UnindexedFaces ?? [];
-  } catch (error) {
-    result.error = error;
-    return result;
-  }
-  // The faces are added even if this browser cannot draw the photo.
-  await picture(file, result.faces).catch(() => undefined);
-  return result;
-}
+const folderOf = (file: File): string => pathOf(file).split("/").at(-2) ?? file.name;
+const NAMERS: Record<Naming, (file: File) => string> = {
+  file: (file) => stem(file.name),
+  folder: folderOf,
+  fixed: (file) => stem(file.name),
+};
 
-async function picture(file: File, faces: readonly FaceRecord[]): Promise<void> {
-  const photo = await createImageBitmap(file);
-  await keep(
-    photo,
-    faces.map(({ Face }) => ({
-      FaceId: Face?.FaceId ?? "",
-      BoundingBox: Face?.BoundingBox ?? {},
-    })),
-  );
-  photo.close();
-}
+const stem = (name: string): string => name.replace(/\.\w+$/, "");
 
-function outcome({ faces, left, error }: Result): string {
-  if (error) return explain(error);
-  const parts = [
-    faces.length || left.length ? t("enrol.faces", { n: faces.length }) : t("enrol.none"),
-  ];
-  for (const face of left) parts.push((face.Reasons ?? []).map(reason).join(", "));
-  return parts.join(" · ");
-}
-
-/** Return an ExternalImageId for a file: its name without folder and extension. */
+/** Return an ExternalImageId that the API accepts for a name. */
 function idOf(name: string): string {
-  const stem = name.replace(/\.\w+$/, "").normalize("NFKD");
-  return stem.replace(/[^a-zA-Z0-9_.\-:]+/g, "_").slice(0, 255) || "_";
+  return (
+    name
+      .normalize("NFKD")
+      .replace(/[^a-zA-Z0-9_.\-:]+/g, "_")
+      .slice(0, 255) || "_"
+  );
 }

@@ -19,7 +19,12 @@ type Tab = keyof typeof TABS;
 
 /** One collection: its faces and users, photos to add, tags and deletion. */
 export default function Collection({ id }: { id: string }) {
-  const [tab, show] = useState<Tab>("faces");
+  const [tab, setTab] = useState<Tab>("faces");
+  const [adding, setAdding] = useState(false);
+  const show = (chosen: Tab) => {
+    setTab(chosen);
+    if (chosen === "enrol") setAdding(true);
+  };
   const [user, setUser] = useState<string>();
   const { value, error, refresh } = useFetched((signal, first) =>
     call("DescribeCollection", { CollectionId: id }, { signal, quiet: !first }),
@@ -44,7 +49,9 @@ export default function Collection({ id }: { id: string }) {
           })}
         </p>
       )}
-      <div role="tablist" class="tabs">
+      {/* They would move if they were shown before what is above them. */}
+      {!value && !error && <p aria-busy="true" />}
+      <div role="tablist" class="tabs" hidden={!value && !error}>
         {(Object.keys(TABS) as Tab[]).map((each) => (
           <button
             key={each}
@@ -61,7 +68,7 @@ export default function Collection({ id }: { id: string }) {
         ))}
       </div>
       <div role="tabpanel" id="panel" aria-labelledby={`tab-${tab}`}>
-        {tab === "faces" && !missing && (
+        {tab === "faces" && (value || error) && !missing && (
           <Faces
             key={user}
             id={id}
@@ -72,7 +79,12 @@ export default function Collection({ id }: { id: string }) {
           />
         )}
         {tab === "users" && <Users id={id} onFaces={showFacesOf} onChange={refresh} />}
-        {tab === "enrol" && <Enrol id={id} onChange={refresh} />}
+        {/* It stays while another tab is shown: photos may still be on their way. */}
+        {adding && (
+          <div hidden={tab !== "enrol"}>
+            <Enrol id={id} onChange={refresh} />
+          </div>
+        )}
         {tab === "settings" && value && <Settings id={id} arn={value.CollectionARN ?? ""} />}
       </div>
     </>

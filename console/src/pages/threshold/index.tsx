@@ -3,6 +3,7 @@ import uPlot from "uplot";
 import { meaning } from "../../faces/matching";
 import { number, t } from "../../i18n";
 import { Chart } from "../../ui/chart";
+import { Drop } from "../../ui/drop";
 import { Problem } from "../../ui/problem";
 import { curve, histogram, ratesAt } from "./rates";
 import { compareAll, MOST, personOf, type Scores } from "./trial";
@@ -25,7 +26,7 @@ export default function Threshold() {
   const left = useRef<AbortController>();
   useEffect(() => () => left.current?.abort(), []);
   const start = async (files: File[]) => {
-    const photos = files.filter((file) => file.type.startsWith("image/")).slice(0, MOST);
+    const photos = files.slice(0, MOST);
     fail(undefined);
     setScores(undefined);
     if (new Set(photos.map(personOf)).size < 2) {
@@ -46,17 +47,7 @@ export default function Threshold() {
     <>
       <h1>{t("rates.title")}</h1>
       <p>{t("rates.how")}</p>
-      <label class="drop">
-        <span>{t("rates.choose")}</span>
-        <small>{t("drop.many")}</small>
-        <input
-          type="file"
-          multiple
-          // @ts-expect-error: browsers have it, the types of Preact do not.
-          webkitdirectory
-          onChange={(event) => void start([...(event.currentTarget.files ?? [])])}
-        />
-      </label>
+      <Drop label={t("rates.choose")} accept="image/*" folders="only" onFiles={start} />
       <Problem error={error} />
       {progress && (
         <label>

@@ -1,5 +1,6 @@
 import { call } from "../../api/operations";
 import { bytesOf } from "../../faces/photo";
+import { pathOf } from "../../ui/folders";
 
 /** Similarities of all pairs of photos: of the same person, and of different people. */
 export interface Scores {
@@ -36,7 +37,7 @@ export async function compareAll(
         return undefined;
       });
       if (face) people.set(face, personOf(file));
-      else scores.left.push(file.webkitRelativePath || file.name);
+      else scores.left.push(pathOf(file));
       onProgress(++done, total);
     });
     const ids = [...people.keys()];
@@ -76,7 +77,7 @@ async function index(
 
 /** Return the folder of a file that was dropped with its folder, or "". */
 export function personOf(file: File): string {
-  return file.webkitRelativePath.split("/").slice(0, -1).join("/");
+  return pathOf(file).split("/").slice(0, -1).join("/");
 }
 
 /** Do work for each item, some at the same time. */
