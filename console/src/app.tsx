@@ -126,7 +126,10 @@ function Header() {
       <nav aria-label={t("nav.label")}>
         <ul>
           <li>
-            <strong>Facedex</strong>
+            <strong>
+              <img src="icon.svg" alt="" width={22} height={22} />
+              Facedex
+            </strong>
           </li>
           {PAGES.filter(([page]) => has(page)).map(([page, title]) => (
             <li key={page}>

@@ -45,3 +45,7 @@ export const time = (value: Date): string =>
   new Intl.DateTimeFormat(language.value, { dateStyle: "medium", timeStyle: "short" }).format(
     value,
   );
+
+/** Return the time of day of a moment in seconds since 1970. */
+export const clock = (seconds: number): string =>
+  new Intl.DateTimeFormat(language.value, { timeStyle: "medium" }).format(seconds * 1000);

@@ -3,7 +3,7 @@ import { Camera } from "../faces/camera";
 import { meaning, nameOf, passes, searchAll, type Searched } from "../faces/matching";
 import { jpegOf } from "../faces/photo";
 import { edges, type Marked } from "../faces/picture";
-import { number, t } from "../i18n";
+import { clock, number, t } from "../i18n";
 import { lastCollection, PickCollection } from "../ui/pick-collection";
 import { Problem } from "../ui/problem";
 import { save } from "../ui/save";
@@ -42,7 +42,7 @@ export default function Door() {
     : t(marks.length ? "door.unknown" : "door.empty");
   const state = known ? "known" : marks.length ? "unknown" : "empty";
   return (
-    <>
+    <div class="door">
       <h1>{t("door.title")}</h1>
       <div class="row">
         <PickCollection value={collection} onChange={pick} />
@@ -86,7 +86,7 @@ export default function Door() {
         </div>
         <Log passes={passes} />
       </div>
-    </>
+    </div>
   );
 }
 
@@ -186,7 +186,6 @@ function useLooks(
 }
 
 function Log({ passes }: { passes: readonly Pass[] }) {
-  const clock = (when: Date) => when.toLocaleTimeString();
   const exported = () =>
     save(
       "passes.csv",
@@ -213,8 +212,8 @@ function Log({ passes }: { passes: readonly Pass[] }) {
             <div>
               <strong>{name}</strong>
               <small>
-                {clock(when)} · {number(similarity, { maximumFractionDigits: 2 })} ·{" "}
-                {meaning(similarity)}
+                {clock(when.getTime() / 1000)} · {number(similarity, { maximumFractionDigits: 2 })}{" "}
+                · {meaning(similarity)}
               </small>
             </div>
           </li>

@@ -154,7 +154,7 @@ function Result({ film, id, job, moments, threshold }: ResultProps) {
   return (
     <>
       {job.StatusMessage && <p class="problem">{job.StatusMessage}</p>}
-      {url && <video ref={video} class="camera" src={url} controls aria-label={film.name} />}
+      {url && <video ref={video} class="camera film" src={url} controls aria-label={film.name} />}
       <div class="row between">
         <h2>{t("films.people", { n: all.length })}</h2>
         <div class="row">

@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 import { read, type Moment } from "../api/metrics";
-import { number, t } from "../i18n";
+import { clock, number, t, type Message } from "../i18n";
 import { Chart } from "../ui/chart";
 import { Fact } from "../ui/fact";
 import { useFetched } from "../ui/fetched";
@@ -29,9 +29,10 @@ export default function Machine() {
     <section>
       <h2>{t("machine.title")}</h2>
       <Problem error={error} />
-      <dl class="facts">
+      <dl class="facts figures">
         {Object.entries(value).map(
-          ([part, state]) => typeof state !== "object" && <Fact name={part} text={String(state)} />,
+          ([part, state]) =>
+            typeof state !== "object" && <Fact name={nameOf(part)} text={String(state)} />,
         )}
         <Numbers moments={moments} />
       </dl>
@@ -39,6 +40,20 @@ export default function Machine() {
       {value.packs && <Licences packs={value.packs} />}
     </section>
   );
+}
+
+/** The parts that have a name in every language. */
+const PARTS: Partial<Record<string, Message>> = {
+  status: "machine.status",
+  database: "machine.database",
+  disk: "machine.disk",
+  models: "collection.model",
+  version: "server.version",
+};
+
+function nameOf(part: string): string {
+  const key = PARTS[part];
+  return key ? t(key) : part;
 }
 
 /** The states of the parts, and the versions of the model packs. */
@@ -104,6 +119,7 @@ function Line({ title, times, values }: LineProps) {
         data={[times, values]}
         options={{
           legend: { show: false },
+          axes: [{ space: 90, values: (_, seconds) => seconds.map((each) => clock(each)) }, {}],
           scales: { y: { range: (_, __, high) => [0, Math.max(high, 1)] } },
           series: [{}, { label: title, stroke: "#0b6e8a", spanGaps: true }],
         }}

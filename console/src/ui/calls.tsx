@@ -14,7 +14,9 @@ export function Calls() {
   const text = snippet(shown, language);
   return (
     <details class="calls">
-      <summary>{t("calls.title")}</summary>
+      <summary>
+        <span>{t("calls.title")}</span>
+      </summary>
       <div class="sheet">
         <div class="row">
           <select

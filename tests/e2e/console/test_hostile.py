@@ -115,6 +115,100 @@ def test_names_and_tags_in_the_answers_run_nothing(
     assert_nothing_ran(page)
 
 
+# Answers of the API with markup in every text that a page may show.
+HOSTILE_ANSWERS: dict[str, dict[str, object]] = {
+    "ListStreamProcessors": {"StreamProcessors": [{"Name": MARKUP, "Status": MARKUP}]},
+    "DescribeStreamProcessor": {
+        "Name": MARKUP,
+        "Status": "FAILED",
+        "StatusMessage": MARKUP,
+        "Input": {"KinesisVideoStream": {"Arn": f"arn:aws:kinesisvideo:r:1:stream/{MARKUP}/1"}},
+        "Output": {"KinesisDataStream": {"Arn": f"arn:aws:kinesis:r:1:stream/{MARKUP}"}},
+    },
+    "IndexFaces": {
+        "FaceRecords": [],
+        "UnindexedFaces": [{"Reasons": [MARKUP], "FaceDetail": {"Confidence": 1}}],
+    },
+    "StartFaceSearch": {"JobId": MARKUP},
+    "GetFaceSearch": {
+        "JobStatus": "SUCCEEDED",
+        "StatusMessage": MARKUP,
+        "VideoMetadata": {"DurationMillis": 1000},
+        "Persons": [
+            {
+                "Timestamp": 0,
+                "Person": {"Index": 0},
+                "FaceMatches": [{"Similarity": 99.9, "Face": {"ExternalImageId": MARKUP}}],
+            }
+        ],
+    },
+}
+
+
+def test_states_reasons_and_jobs_run_nothing(
+    page: Page, server: Server, crew: str, photos: dict[str, Path], data: Path
+) -> None:
+    def answer(route: Route) -> None:
+        target = route.request.headers.get("x-amz-target", "").partition(".")[2]
+        if target in HOSTILE_ANSWERS:
+            route.fulfill(
+                status=200,
+                content_type="application/x-amz-json-1.1",
+                body=json.dumps(HOSTILE_ANSWERS[target]),
+            )
+        else:
+            route.continue_()
+
+    page.route(f"{server.url}/", answer)
+    page.goto(f"{server.url}/console/#/cameras")
+    page.get_by_role("link", name=MARKUP).wait_for()
+    assert_nothing_ran(page)
+    page.get_by_role("link", name=MARKUP).click()
+    page.get_by_role("status").filter(has_text=MARKUP).wait_for()
+    assert_nothing_ran(page)
+    page.goto(f"{server.url}/console/#/collections/{crew}")
+    page.get_by_role("tab", name="Add photos").click()
+    page.set_input_files("input[type=file]", min(photos.values()))
+    page.locator(".photo small").filter(has_text=MARKUP).wait_for()
+    assert_nothing_ran(page)
+    page.get_by_role("link", name="Films").click()
+    page.set_input_files("input[type=file]", next((data / "video").glob("*.mp4")))
+    page.locator(".timeline").get_by_text(MARKUP).wait_for()
+    page.locator(".problem").filter(has_text=MARKUP).wait_for()
+    assert_nothing_ran(page)
+    page.get_by_role("link", name="Settings").click()
+    page.locator(".results").get_by_text(MARKUP).wait_for()
+    assert_nothing_ran(page)
+
+
+def test_errors_of_the_server_run_nothing(
+    page: Page, server: Server, crew: str, photos: dict[str, Path]
+) -> None:
+    """A message of the server is shown on each page that asks it for something."""
+
+    def refuse(route: Route) -> None:
+        route.fulfill(
+            status=400,
+            content_type="application/x-amz-json-1.1",
+            body=json.dumps({"__type": "ValidationException", "Message": MARKUP}),
+        )
+
+    for address in ("/", "/v1/**"):
+        page.route(f"{server.url}{address}", refuse)
+    for path in ("", f"collections/{crew}", "who", "door", "people", "films", "cameras"):
+        page.goto(f"{server.url}/console/#/{path}")
+        page.get_by_role("alert").filter(has_text=MARKUP).first.wait_for()
+        assert_nothing_ran(page)
+    page.get_by_role("link", name="Compare").click()
+    for number in range(2):
+        page.locator("input[type=file]").nth(number).set_input_files(min(photos.values()))
+    page.get_by_role("alert").filter(has_text=MARKUP).wait_for()
+    assert_nothing_ran(page)
+    page.get_by_role("link", name="Collections").click()
+    page.get_by_role("heading", name="Recent errors in this tab").wait_for()
+    assert_nothing_ran(page)
+
+
 def test_the_name_of_a_collection_runs_nothing_on_any_page(
     page: Page, server: Server, crew: str
 ) -> None:

@@ -1,4 +1,5 @@
 import { useRef, useState } from "preact/hooks";
+import { Link } from "wouter-preact";
 import { PHOTO_TYPES } from "../../faces/photo";
 import { number, t } from "../../i18n";
 import { Drop } from "../../ui/drop";
@@ -110,6 +111,13 @@ export function Enrol({ id, onChange }: { id: string; onChange: () => void }) {
             height={innerWidth < NARROW ? ROW.narrow : ROW.wide}
             row={(n) => <Outcome result={shown[n]!} />}
           />
+          {done.length === results.length && faces > 0 && (
+            <p>
+              {t("enrol.next")} <Link href="/who">{t("nav.who")}</Link> ·{" "}
+              <Link href="/door">{t("nav.door")}</Link> ·{" "}
+              <Link href="/people">{t("nav.people")}</Link>
+            </p>
+          )}
         </>
       )}
     </>

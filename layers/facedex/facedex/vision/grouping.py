@@ -18,8 +18,12 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Rows of the products that are in memory at the same time: 64 MiB in single precision.
+# Rows and columns of the products after which the pairs that were found are joined.
 _BLOCK: Final = 4096
+# Rows of them that are in memory at the same time: 16 MiB in single precision, near the caches.
+_TILE: Final = 1024
+# Products that are looked at together, as one number: few of them reach the bar.
+_WORD: Final = 8
 # Pairs that are joined one by one before it is looked up which others are joined by them.
 _VISITED: Final = 50_000
 # The most clusters that are joined at once: their matrix has 32 MiB in double precision.
@@ -95,11 +99,9 @@ def _components(
     blocks = [(row, column) for row in starts for column in starts if column >= row]
     labels = _roots(parents)
     for done, (row, column) in enumerate(blocks):
-        products = vectors[row : row + _BLOCK] @ vectors[column : column + _BLOCK].T
-        ones, others = np.nonzero(products >= bar)
-        ones += row
-        others += column
-        pairs = np.stack([ones, others], axis=1)[ones < others]
+        pairs = _similar(vectors[row : row + _BLOCK], vectors[column : column + _BLOCK], bar)
+        pairs += (row, column)
+        pairs = pairs[pairs[:, 0] < pairs[:, 1]]
         while len(pairs):
             # Most pairs of a large component are joined by a few of them already.
             pairs = pairs[labels[pairs[:, 0]] != labels[pairs[:, 1]]]
@@ -109,6 +111,24 @@ def _components(
             labels = _roots(parents)
         on_progress((done + 1) / (len(blocks) + 1))
     return labels
+
+
+def _similar(
+    rows: NDArray[np.float32], columns: NDArray[np.float32], bar: float
+) -> NDArray[np.intp]:
+    """Return (m, 2) indices of a row and a column whose inner product reaches the bar."""
+    # As many columns as fill whole words; those beyond reach no bar.
+    width = -(-len(columns) // _WORD) * _WORD
+    reached = np.zeros((min(_TILE, len(rows)), width), dtype=bool)
+    found = []
+    for start in range(0, len(rows), _TILE):
+        tile = rows[start : start + _TILE]
+        np.greater_equal(tile @ columns.T, bar, out=reached[: len(tile), : len(columns)])
+        words = reached[: len(tile)].view(np.uint64)
+        row, word = np.nonzero(words)
+        which, place = np.nonzero(words[row, word].view(bool).reshape(-1, _WORD))
+        found.append(np.stack([row[which] + start, word[which] * _WORD + place], axis=1))
+    return np.concatenate(found)
 
 
 def _roots(parents: list[int]) -> NDArray[np.intp]:
@@ -218,8 +238,8 @@ def _link(clusters: list[_Cluster], bar: float, parted: Mapping[int, set[int]]) 
         # Rows whose best was one of the two are looked at again.
         was = (scores[one] == best) | (scores[other] == best)
         stale = np.flatnonzero(was & (best > -np.inf))
-        sizes = len(clusters[one].members), len(clusters[other].members)
-        row = np.average(scores[[one, other]], axis=0, weights=sizes)
+        size, added = len(clusters[one].members), len(clusters[other].members)
+        row = (scores[one] * size + scores[other] * added) / (size + added)
         row[[one, other]] = -np.inf
         scores[one], scores[:, one] = row, row
         scores[other], scores[:, other] = -np.inf, -np.inf
