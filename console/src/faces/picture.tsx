@@ -34,6 +34,9 @@ export const edges = ({ Left = 0, Top = 0, Width, Height }: BoundingBox) => ({
   transform: `translate(${Left * 100}cqw, ${Top * 100}cqh)`,
   width: percent(Width),
   height: percent(Height),
+  // By which the label finds its place, for the same reason.
+  "--width": `${(Width ?? 0) * 100}cqw`,
+  "--height": `${(Height ?? 0) * 100}cqh`,
 });
 
 /** A photo with its faces boxed, and their landmarks as dots. */

@@ -40,6 +40,13 @@ export default function Door() {
   const verdict = known
     ? t("door.welcome", { name: known.label })
     : t(marks.length ? "door.unknown" : "door.empty");
+  const speed =
+    wait !== undefined &&
+    t("door.wait", {
+      ms: Math.round(wait),
+      rate: number(rate, { maximumFractionDigits: 1 }),
+    });
+  // Texts that change are new elements, which move nothing.
   const state = known ? "known" : marks.length ? "unknown" : "empty";
   return (
     <div class="door">
@@ -73,11 +80,7 @@ export default function Door() {
           </p>
           <p class="row between">
             <small>
-              {wait !== undefined &&
-                t("door.wait", {
-                  ms: Math.round(wait),
-                  rate: number(rate, { maximumFractionDigits: 1 }),
-                })}
+              <span key={speed}>{speed}</span>
             </small>
             <button class="secondary" onClick={() => void fill(stage.current)}>
               {t("door.full")}

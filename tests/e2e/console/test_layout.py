@@ -19,7 +19,8 @@ _WATCH = """
 window.shifts = [];
 new PerformanceObserver((list) => {
     for (const { value, sources } of list.getEntries()) {
-        if (value) window.shifts.push([value, ...sources.map(({ node }) => node?.outerHTML ?? "")]);
+        const moved = sources.map(({ node }) => (node?.outerHTML ?? node?.parentNode?.outerHTML));
+        if (value) window.shifts.push([value, ...moved]);
     }
 }).observe({ type: "layout-shift", buffered: true });
 """

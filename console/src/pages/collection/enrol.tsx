@@ -113,9 +113,7 @@ export function Enrol({ id, onChange }: { id: string; onChange: () => void }) {
           />
           {done.length === results.length && faces > 0 && (
             <p>
-              {t("enrol.next")} <Link href="/who">{t("nav.who")}</Link> ·{" "}
-              <Link href="/door">{t("nav.door")}</Link> ·{" "}
-              <Link href="/people">{t("nav.people")}</Link>
+              <Link href="/who">{t("enrol.next")}</Link>
             </p>
           )}
         </>
