@@ -6,6 +6,7 @@ import http.client
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -72,11 +73,15 @@ def keys(url: str, bucket: str) -> set[str]:
     return {each["Key"] for each in listed.get("Contents", ())}
 
 
+@cache
+def _session(credentials: Credentials, region: str) -> Any:
+    """Return a session, which reads the models of the services only once."""
+    return boto3.Session(credentials.key.access_key_id, credentials.secret, region_name=region)
+
+
 def client(url: str, service: str, credentials: Credentials = FULL, **config: Any) -> Any:
     """Return an unmodified boto3 client."""
-    made: Any = boto3.Session(
-        credentials.key.access_key_id, credentials.secret, region_name=config.pop("region", REGION)
-    )
+    made = _session(credentials, config.pop("region", REGION))
     chosen = Config(retries={"total_max_attempts": 1}, **config)
     return made.client(service, endpoint_url=url, config=chosen)
 
