@@ -18,7 +18,7 @@ from PIL import Image
 from facedex_cli.demo import portraits
 from facedex_local import console
 from facedex_models.manifests import DEFAULT, manifest
-from tests.bench.galleries import fill
+from tests.bench.galleries.filling import fill
 from tests.bench.measuring import report
 from tests.bench.serving import Product, serving
 from tests.e2e.browser import opened

@@ -18,7 +18,7 @@ from facedex.api.catalog import OPERATIONS
 from facedex_models.installing import models_directory
 from facedex_models.manifests import DEFAULT, manifest
 from tests.bench.cold_start import rest_event
-from tests.bench.galleries import fill
+from tests.bench.galleries.filling import fill
 from tests.bench.measuring import milliseconds, portrait, report
 from tests.bench.serving import serving
 

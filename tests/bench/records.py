@@ -12,7 +12,7 @@ import psycopg
 from pgvector import HalfVector
 
 from facedex_models.manifests import DEFAULT, manifest
-from tests.bench.galleries import fill
+from tests.bench.galleries.filling import fill
 from tests.bench.measuring import report
 from tests.bench.serving import Product, serving
 

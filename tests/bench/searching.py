@@ -12,7 +12,7 @@ import sys
 from facedex.vision import packs
 from facedex.vision.images import decode
 from facedex_models import installing
-from tests.bench.galleries import fill
+from tests.bench.galleries.filling import fill
 from tests.bench.measuring import milliseconds, portrait, ratio, report, side_by_side
 from tests.bench.serving import serving
 

@@ -1,0 +1,1 @@
+"""Searches of large galleries, beside what else could answer them."""
