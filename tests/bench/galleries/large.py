@@ -25,7 +25,7 @@ def measure(faces: int, dimension: int) -> list[str]:
     known: Vectors | None = None
     random = np.random.default_rng(4)
     encoding = 0.0
-    for number, vectors in enumerate(batches(faces, dimension, _BATCH)):
+    for number, vectors in enumerate(batches(People(dimension), faces, _BATCH)):
         started = time.perf_counter()
         if resident is None:
             resident, known = Resident(vectors, faces), vectors[:_PROBES].copy()

@@ -17,15 +17,27 @@ _SPREAD = 0.457
 
 
 class People:
-    """Vectors that are distributed like those of different people with the default pack."""
+    """Vectors that are distributed like those of different people with the default pack.
 
-    def __init__(self, dimension: int, seed: int = 1) -> None:
+    Args:
+        seed: of the people that are drawn.
+        like: a unit vector that is to be one of theirs. All are reflected so that it is, which
+            leaves their scores with each other as they are.
+    """
+
+    def __init__(self, dimension: int, seed: int = 1, like: Vectors | None = None) -> None:
         self._random = np.random.default_rng(seed)
         points = np.arange(dimension + 1) * (257 / dimension)
         variances = np.diff(np.interp(points, list(_SHARES), list(_SHARES.values())))
         axes, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((dimension, dimension)))
         self._axes = (np.sqrt(variances)[:, None] * axes * _SPREAD).astype(np.float32)
         self._mean = (axes[-1] * np.sqrt(1 - _SPREAD**2)).astype(np.float32)
+        if like is not None:
+            (someone,) = People(dimension, seed=0).draw(1)
+            across = someone - like
+            across /= max(float(np.linalg.norm(across)), 1e-9)
+            self._axes -= 2 * np.outer(self._axes @ across, across)
+            self._mean -= 2 * (self._mean @ across) * across
 
     def draw(self, count: int) -> Vectors:
         noise = self._random.standard_normal((count, len(self._mean)), dtype=np.float32)
@@ -45,8 +57,7 @@ class People:
         return rounded
 
 
-def batches(count: int, dimension: int, size: int, seed: int = 1) -> Iterator[Vectors]:
-    """Yield the vectors of ``count`` people, always the same ones."""
-    people = People(dimension, seed)
+def batches(people: People, count: int, size: int) -> Iterator[Vectors]:
+    """Yield the vectors of ``count`` people."""
     for start in range(0, count, size):
         yield people.draw(min(size, count - start))

@@ -8,7 +8,7 @@ from tests.bench.galleries.filling import BATCH, add
 from tests.bench.galleries.people import batches
 from tests.bench.galleries.subject import LIMIT, NAME, Subject
 from tests.bench.galleries.timing import median, ms
-from tests.bench.measuring import portrait, side_by_side
+from tests.bench.measuring import side_by_side
 
 _SMALL: Final = "few"
 _FEW: Final = 1000
@@ -16,9 +16,9 @@ _FEW: Final = 1000
 
 def measure(subject: Subject, rounds: int) -> list[str]:
     """Return the lines of the report."""
-    client, photo = subject.client, portrait()
+    client, photo = subject.client, subject.photo
     client.create_collection(CollectionId=_SMALL)
-    drawn = batches(_FEW, subject.dimension, BATCH, seed=3)
+    drawn = batches(subject.people(seed=3), _FEW, BATCH)
     some = add(subject.product.database_url, _SMALL, drawn)
     for name in (NAME, _SMALL):
         client.index_faces(CollectionId=name, Image={"Bytes": photo})

@@ -24,7 +24,7 @@ def measure(subject: Subject, rounds: int) -> list[str]:
     )
     ours = times(lambda turn: look(copied, subject.probe(turn)), rounds)
     sql = times(lambda turn: look(plain, subject.probe(turn)), 5)
-    flat = faiss_flat(batches(subject.faces, subject.dimension, BATCH), subject.probes, LIMIT)
+    flat = faiss_flat(batches(subject.people(), subject.faces, BATCH), subject.probes, LIMIT)
     memory = subject.residents.resident_bytes / subject.faces
     return [
         f"memory bandwidth: {read / 1e9:.1f} GB/s; first stage of {stage} bytes a face:"

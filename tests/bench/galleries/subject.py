@@ -5,7 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from typing import Final
+from urllib.request import urlopen
 from uuid import UUID
+
+import numpy as np
+import psycopg
 
 from facedex.gallery.resident import Resident
 from facedex.store import collections
@@ -14,12 +18,15 @@ from facedex.store.residents import Residents
 from facedex.store.search import Match, search
 from tests.bench.galleries.filling import BATCH, add
 from tests.bench.galleries.people import People, Vectors, batches
+from tests.bench.measuring import portrait
 from tests.bench.serving import Product
 
 NAME: Final = "staff"
 LIMIT: Final = 10
 SCORE: Final = 0.8  # the mean of two people with the default pack: no limit on the matches
 PROBES: Final = 300
+_PHOTO: Final = "photo"
+_RESIDENT_VECTORS: Final = "facedex_gallery_resident_vectors "
 
 
 class Subject:
@@ -30,19 +37,22 @@ class Subject:
         copied: the same, searched in memory.
         ids: ids of some faces.
         probes: another vector of each of these people.
+        photo: a portrait of somebody else.
         first, loaded: seconds of the first search, and until the copy was ready.
     """
 
     def __init__(self, product: Product, faces: int, dimension: int) -> None:
-        self.product, self.faces, self.dimension = product, faces, dimension
+        self.product, self.faces, self._dimension = product, faces, dimension
         self.client = product.client("rekognition")
+        self.photo = portrait()
+        self._like = self._embed()
         self.client.create_collection(CollectionId=NAME)
-        ids = add(product.database_url, NAME, batches(faces, dimension, BATCH))
+        ids = add(product.database_url, NAME, batches(self.people(), faces, BATCH))
         # The writers of writing.py remove those with the last ids.
         some = [number for number, face_id in enumerate(ids) if face_id.bytes[0] < 0xF0][:PROBES]
         self.ids: list[UUID] = [ids[number] for number in some]
-        first = next(batches(faces, dimension, BATCH))
-        others = People(dimension, seed=2)
+        first = next(batches(self.people(), faces, BATCH))
+        others = self.people(seed=2)
         self.probes: list[Vectors] = [others.other_photo(first[number]) for number in some]
         self.plain, self.copied = (Database(product.database_url) for _ in range(2))
         self.copied.residents = self.residents = Residents(self.copied, 64 << 30)
@@ -54,6 +64,10 @@ class Subject:
         if not self.residents.settle(600.0) or not self.residents.resident_vectors:
             raise RuntimeError("the copy was not made")
         self.loaded = time.perf_counter() - begun
+
+    def people(self, seed: int = 1) -> People:
+        """Return people with vectors as the model's, always the same ones."""
+        return People(self._dimension, seed, self._like)
 
     @property
     def resident(self) -> Resident:
@@ -81,8 +95,6 @@ class Subject:
 
     def wait_for_server(self) -> None:
         """Search through boto3 until the server has its copy too."""
-        from urllib.request import urlopen
-
         end = time.monotonic() + 300.0
         while time.monotonic() < end:
             self.ask(0)
@@ -96,9 +108,15 @@ class Subject:
             time.sleep(0.5)
         raise RuntimeError("the server has no copy")
 
+    def _embed(self) -> Vectors:
+        """Return the vector of the person on the photo."""
+        self.client.create_collection(CollectionId=_PHOTO)
+        self.client.index_faces(CollectionId=_PHOTO, Image={"Bytes": self.photo})
+        with psycopg.connect(self.product.database_url) as connection:
+            (vector,) = connection.execute("SELECT vector::real[] FROM faces").fetchone() or ((),)
+        self.client.delete_collection(CollectionId=_PHOTO)
+        return np.asarray(vector, np.float32)
+
     def close(self) -> None:
         self.plain.close()
         self.copied.close()
-
-
-_RESIDENT_VECTORS: Final = "facedex_gallery_resident_vectors "
