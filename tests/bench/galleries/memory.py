@@ -20,14 +20,15 @@ def measure(subject: Subject, minutes: float) -> list[str]:
     subject.wait_for_server()
     lines = []
     server = psutil.Process(subject.product.server.process.pid)
-    with writing(subject.product.database_url, NAME) as written:
+    with writing(subject.product.database_url, NAME) as writer:
+        writer.resume()
         for number in range(_SAMPLES + 1):
             lines.append(
                 f"after {number * minutes / _SAMPLES:.1f} minutes: {_sample(subject, server)}"
             )
             if number < _SAMPLES:
                 lines[-1] += f"; then {ms(_search(subject, 60 * minutes / _SAMPLES))}"
-    return [f"memory while {written}", *lines]
+    return [f"memory while {writer}", *lines]
 
 
 def _search(subject: Subject, seconds: float) -> list[float]:

@@ -4,8 +4,8 @@
 
 Four clients write. Every face is an image of its own, as IndexFaces writes it, and resembles two
 that are there. As many faces are deleted as are added: half of them are a second old, the others
-have been in the collection from the start. The process ends with its input, and prints how many
-faces it has added and deleted, and in how many seconds.
+have been in the collection from the start. Each line of the input is a command, "resume", "pause"
+or "end", and is answered by a line, the last by how many faces were added and deleted.
 """
 
 from __future__ import annotations
@@ -17,18 +17,17 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from threading import Event
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import numpy as np
 
 from facedex.store import adding, collections, faces
 from facedex.store.collections import Collection
-from facedex.store.database import Database
+from facedex.store.database import Connection, Database
 from facedex.store.vectors import from_binary
 from tests.bench.galleries.people import Vectors
 
@@ -40,17 +39,37 @@ _LEAVING: Final = UUID("f0000000-0000-0000-0000-000000000000")
 _BOX: Final = (0.1, 0.1, 0.2, 0.2)
 
 
-@dataclass(slots=True)
-class Written:
-    """What the writer did.
+class Writer:
+    """The process, which writes between :meth:`resume` and :meth:`pause`.
 
     Attributes:
-        seconds: for how long it wrote.
+        added, deleted: numbers of faces, complete after the block of :func:`writing`.
+        seconds: for how long it has written.
     """
 
-    added: int = 0
-    deleted: int = 0
-    seconds: float = 0.0
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self.added = self.deleted = 0
+        self.seconds = 0.0
+        self._resumed: float | None = None
+
+    def resume(self) -> None:
+        """Let it write."""
+        self._send("resume")
+        self._resumed = time.perf_counter()
+
+    def pause(self) -> None:
+        """Let it rest; what it has begun is complete when this returns."""
+        self._send("pause")
+        if self._resumed is not None:
+            self.seconds += time.perf_counter() - self._resumed
+            self._resumed = None
+
+    def end(self) -> None:
+        """End it, and read how much it has written."""
+        self.pause()
+        self.added, self.deleted = json.loads(self._send("end"))
+        self._process.wait()
 
     def __str__(self) -> str:
         seconds = max(self.seconds, 1e-9)
@@ -59,54 +78,70 @@ class Written:
             " second"
         )
 
+    def _send(self, command: str) -> str:
+        """Send a command, and wait until the process has carried it out."""
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(f"{command}\n")
+        self._process.stdin.flush()
+        return self._process.stdout.readline()
+
 
 @contextmanager
-def writing(database_url: str, collection_id: str, rate: float = RATE) -> Iterator[Written]:
-    """Let another process write while the block runs; the result is filled in at its end."""
+def writing(database_url: str, collection_id: str, rate: float = RATE) -> Iterator[Writer]:
+    """Run the process while the block runs; it rests at first."""
     command = [sys.executable, "-m", __name__, database_url, collection_id, str(rate)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdin
-    assert process.stdout
-    written = Written()
-    try:
-        process.stdout.readline()  # it has begun
-        yield written
-    finally:
-        process.stdin.close()
-        result: dict[str, Any] = json.loads(process.stdout.readline() or "{}")
-        process.wait()
-    written.added, written.deleted = result["added"], result["deleted"]
-    written.seconds = result["seconds"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+        writer = Writer(process)
+        writer.pause()
+        try:
+            yield writer
+        finally:
+            writer.end()
 
 
-def _write(
-    database: Database,
-    collection: Collection,
-    vectors: Vectors,
-    old: list[UUID],
-    rate: float,
-    ended: Event,
-) -> Written:
-    """Write as one client of several; return what was written."""
-    random = np.random.default_rng()
-    leaving = deque(old)
-    new: deque[UUID] = deque()
-    done = Written()
-    begun = time.perf_counter()
-    while not ended.wait(max(0.0, begun + done.added / rate - time.perf_counter())):
-        vector = np.float32([0.65, 0.35]) @ random.choice(vectors, 2)
+class _Client:
+    """One of several clients of the process."""
+
+    def __init__(
+        self,
+        database: Database,
+        collection: Collection,
+        vectors: Vectors,
+        leaving: list[UUID],
+        rate: float,
+    ) -> None:
+        self._database, self._collection, self._vectors = database, collection, vectors
+        self._leaving, self._rate = deque(leaving), rate
+        self._new: deque[UUID] = deque()
+        self._random = np.random.default_rng()
+        self.added = self.deleted = 0
+
+    def write(self, paused: Event) -> None:
+        """Write until the event is set."""
+        begun, before = time.perf_counter(), self.added
+        while not paused.wait(
+            max(0.0, begun + (self.added - before) / self._rate - time.perf_counter())
+        ):
+            with self._database.autocommit() as connection:
+                self._write_one(connection)
+
+    def _write_one(self, connection: Connection) -> None:
+        vector = np.float32([0.65, 0.35]) @ self._random.choice(self._vectors, 2)
         vector /= np.linalg.norm(vector)
         image = adding.NewImage(
-            collection.model_version, os.urandom(32), None, [adding.NewFace(_BOX, 99.0, vector)]
+            self._collection.model_version,
+            os.urandom(32),
+            None,
+            [adding.NewFace(_BOX, 99.0, vector)],
         )
-        with database.autocommit() as connection:
-            new += (face.face_id for face in adding.add_new(connection, collection, image))
-            done.added += 1
-            source = leaving if done.added % 2 and leaving else new
-            if len(source) > rate or source is leaving:
-                done.deleted += len(faces.delete(connection, collection, [source.popleft()]))
-    done.seconds = time.perf_counter() - begun
-    return done
+        self._new += (face.face_id for face in adding.add_new(connection, self._collection, image))
+        self.added += 1
+        old = self.added % 2 and self._leaving
+        source = self._leaving if old else self._new
+        if old or len(source) > self._rate:
+            self.deleted += len(faces.delete(connection, self._collection, [source.popleft()]))
 
 
 def main() -> None:
@@ -124,29 +159,25 @@ def main() -> None:
             (collection.key,),
         ).fetchall()
     vectors = from_binary([row.vector for row in sent])
-    ended = Event()
-
-    def work(number: int) -> Written:
-        old = [row.face_id for row in rows[number::_CLIENTS]]
-        return _write(database, collection, vectors, old, float(rate) / _CLIENTS, ended)
-
+    leaving = [[row.face_id for row in rows[first::_CLIENTS]] for first in range(_CLIENTS)]
+    clients = [
+        _Client(database, collection, vectors, some, float(rate) / _CLIENTS) for some in leaving
+    ]
+    paused, running = Event(), list[Future[None]]()
     with ThreadPoolExecutor(_CLIENTS) as pool:
-        print("begun", flush=True)
-        running = [pool.submit(work, number) for number in range(_CLIENTS)]
-        sys.stdin.read()
-        ended.set()
-        done = [each.result() for each in running]
+        for command in sys.stdin:
+            paused.set()
+            for each in running:
+                each.result()
+            if command == "end\n":
+                break
+            running = []
+            if command == "resume\n":
+                paused.clear()
+                running = [pool.submit(client.write, paused) for client in clients]
+            print(flush=True)
     database.close()
-    print(
-        json.dumps(
-            {
-                "added": sum(each.added for each in done),
-                "deleted": sum(each.deleted for each in done),
-                "seconds": max(each.seconds for each in done),
-            }
-        ),
-        flush=True,
-    )
+    print(json.dumps([sum(each.added for each in clients), sum(each.deleted for each in clients)]))
 
 
 if __name__ == "__main__":
