@@ -227,6 +227,28 @@ def test_a_gallery_grows_over_several_segments_and_shrinks_again() -> None:
     check(vectors[8900:], ids[8900:], vectors[8999], 10, 0.1, found)
 
 
+def test_a_gallery_whose_vectors_come_and_go_keeps_few_segments() -> None:
+    vectors, ids = gallery("random", 4000, 16, 5), ids_of(4000)
+    resident = Resident(vectors[:2000], 2000)
+    resident.load(ids[:2000], vectors[:2000])
+    present = list(range(2000))
+    random = np.random.default_rng(6)
+    for turn in range(200):
+        # Half of those that are removed were added a moment ago.
+        removed = present[-10:] + random.choice(present[:-10], 10, replace=False).tolist()
+        present = [number for number in present if number not in set(removed)]
+        added = [(2000 + turn * 20 + number) % 4000 for number in range(20)]
+        added = [number for number in added if number not in set(present)]
+        resident.remove(ids[removed])
+        resident.add(ids[added], vectors[added])
+        present += added
+    assert resident.size == len(present)
+    assert len(resident._segments) <= 5
+    (found,) = resident.search([vectors[0]], limit=None, min_score=-1.1, most=MOST)
+    assert found is not None
+    assert sorted(found.ids.tolist()) == sorted(ids[present].tolist())
+
+
 def test_memory_is_foreseen() -> None:
     vectors, ids = gallery("random", 70_000, 257, 1), ids_of(70_000)
     resident = Resident(vectors[:5000], 70_000)

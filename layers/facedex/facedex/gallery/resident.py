@@ -135,12 +135,8 @@ class Resident:
         for key in map(tuple, ids.tolist()):
             self.outliers.pop(key, None)
         changed = [segment for segment in self._segments if segment.remove(ids)]
-        if any(segment.removed * 4 > segment.used for segment in changed):
-            self._segments = tuple(
-                rebuilt
-                for segment in self._segments
-                if (rebuilt := self._rebuild(segment)) is not None
-            )
+        if any(map(_is_sparse, changed)):
+            self._merge()
 
     def search(
         self, probes: Sequence[Vectors], *, limit: int | None, min_score: float, most: int
@@ -205,22 +201,43 @@ class Resident:
             return last
         segments = self._segments
         if last is not None and not last.ordered:
-            rebuilt = self._rebuild(last, always=True)
-            segments = segments[:-1] + (() if rebuilt is None else (rebuilt,))
-        new = self._segment(min(self._rows, max(_SMALLEST, self.size // 8)))
+            segments = (*segments[:-1], *self._filled([last]))
+        new = self._segment(min(SEGMENT, max(_SMALLEST, self.size // 8)))
         self._segments = (*segments, new)
         return new
 
-    def _rebuild(self, segment: Segment, *, always: bool = False) -> Segment | None:
-        """Return a segment without its removed rows, if a quarter is removed; None if empty."""
-        if not always and segment.removed * 4 <= segment.used:
-            return segment
-        ids, heads, tails = segment.living()
-        if not len(ids):
-            return None
-        rebuilt = self._segment(len(ids))
-        rebuilt.fill(ids, heads, tails)
-        return rebuilt
+    def _merge(self) -> None:
+        """Replace the segments of which a quarter is removed, and all small ones, by full ones.
+
+        Each segment costs some time in every search, so that many small ones must not remain.
+        """
+        small = segment_rows(self.size) // 2
+        merged: list[Segment] = []
+        kept: list[Segment] = []
+        for segment in self._segments:
+            present = segment.used - segment.removed
+            merge = _is_sparse(segment) or (present < small and not segment.room)
+            (merged if merge else kept).append(segment)
+        # The one with room remains the last.
+        self._segments = (*self._filled(merged), *kept)
+
+    def _filled(self, segments: Sequence[Segment]) -> list[Segment]:
+        """Return full segments with the rows of these that were not removed."""
+        ids, heads, tails = map(
+            np.concatenate, zip(*(segment.living() for segment in segments), strict=True)
+        )
+        filled = []
+        for start in range(0, len(ids), SEGMENT):
+            rows = slice(start, start + SEGMENT)
+            segment = self._segment(len(ids[rows]))
+            segment.fill(ids[rows], heads[rows], tails[rows])
+            filled.append(segment)
+        return filled
+
+
+def _is_sparse(segment: Segment) -> bool:
+    """Return whether a quarter of a segment is removed; of one with room, of its capacity."""
+    return segment.removed * 4 > len(segment.alive)
 
 
 def memory_of(vectors: int, dimension: int) -> int:
