@@ -78,8 +78,12 @@ def check(vectors: Vectors, ids: Ids, probe: Vectors, limit: int, low: float, fo
     candidates = {tuple(each) for each in found.ids.tolist()}
     doubles = vectors.astype(np.float64) @ halves(probe).astype(np.float64)
     singles = vectors[:, ::-1] @ halves(probe)[::-1]
+    numbers = {tuple(each): number for number, each in enumerate(ids.tolist())}
+    chosen = [numbers[tuple(each)] for each in found.ids.tolist()]
+    assert (np.diff(found.bounds) <= 0).all()
     outside = np.array([tuple(each) not in candidates for each in ids.tolist()], bool)
     for scores in (doubles, singles.astype(np.float64)):
+        assert (scores[chosen] <= found.bounds).all()
         assert not outside.any() or scores[outside].max() < found.floor
         good = np.sort(scores[scores >= low])[::-1][:limit]
         # As many vectors as wanted reach the floor, or all above the minimum are candidates.

@@ -79,12 +79,19 @@ class Choice:
         keep = estimates + self._questions.error[numbers] >= self.floors[numbers]
         self._numbers, self._estimates, self._ids = numbers[keep], estimates[keep], ids[keep]
 
-    def results(self) -> list[tuple[float, Ids] | None]:
-        """Return the floor and the candidates of each question; None if there are too many."""
+    def results(self) -> list[tuple[float, Ids, Floats] | None]:
+        """Return the floor, the candidates and their bounds of each question.
+
+        Returns:
+            None for a question with too many candidates.
+        """
         ends = np.searchsorted(self._numbers, np.arange(1, len(self.floors)))
+        bounds = self._estimates + self._questions.error[self._numbers]
         return [
-            None if (np.isinf(floor) and floor > 0) or len(ids) > self._most else (floor, ids)
-            for floor, ids in zip(self.floors.tolist(), np.split(self._ids, ends), strict=True)
+            None if (np.isinf(floor) and floor > 0) or len(ids) > self._most else (floor, ids, some)
+            for floor, ids, some in zip(
+                self.floors.tolist(), np.split(self._ids, ends), np.split(bounds, ends), strict=True
+            )
         ]
 
 

@@ -154,6 +154,9 @@ class Coder:
         self._axes = min(d, HEAD - _FIRST + 1)  # in the head, with that of the mean
         self.head = -(-(self._axes - 1 + _FIRST) // _ALIGNMENT) * _ALIGNMENT
         self.tail = d - self._axes
+        # What adding in single precision may lose, here, in the scan and in Postgres: half a unit
+        # in the last place for each term, and as much again.
+        self._rounding = (d + self.head) * 2.0**-22
         self._mean = sample.mean(axis=0, dtype=np.float64).astype(np.float32)
         self._basis = _basis(sample, self._mean)
         z = self._rotate(sample)
@@ -224,13 +227,10 @@ class Coder:
         heads[:, inner] = g[:, 1 : self._axes] * self._scales[1 : self._axes]
         bounded = heads.copy()
         bounded[:, NORM] = beyond * self._norm_scale
-        # What adding in single precision may lose, here, in the scan and in Postgres: half a unit
-        # in the last place for each term, and as much again.
-        rounding = (self.dimension + self.head) * 2.0**-22
         error = (
             np.abs(g[:, 0]) * self._along
             + np.linalg.norm(g[:, 1 : self._axes], axis=1) * self._across
-            + rounding * np.linalg.norm(q, axis=1) * self._longest
+            + self._rounding * np.linalg.norm(q, axis=1) * self._longest
         )
         step = np.maximum(np.abs(bounded).max(axis=1), 1e-30) / _LARGEST
         whole = np.rint(bounded / step[:, None])
@@ -248,6 +248,14 @@ class Coder:
             error=error + beyond * self._behind,
             tail_error=beyond * self._behind,
         )
+
+    def bounds(self, probes: Vectors, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return bounds (p, n) of the scores of (n, d) vectors that have no code."""
+        q = probes.astype(np.float16).astype(np.float64)
+        lengths = np.outer(np.linalg.norm(q, axis=1), np.linalg.norm(vectors, axis=1))
+        # BLAS would start threads, which wait for more work at the expense of the scan.
+        found: NDArray[np.float64] = np.einsum("pd,nd->pn", q, vectors)
+        return found + self._rounding * lengths
 
     def _rotate(self, vectors: Vectors) -> Vectors:
         return rotate(vectors - self._mean, self._basis)

@@ -23,7 +23,7 @@ class Loader:
         coder: the code of the gallery.
         segment: returns a new segment with this number of rows.
         take: receives each complete segment.
-        take_outliers: receives the ids of vectors without a code.
+        take_outliers: receives the ids and vectors without a code.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class Loader:
         coder: Coder,
         segment: Callable[[int], Segment],
         take: Callable[[Segment], None],
-        take_outliers: Callable[[Ids], None],
+        take_outliers: Callable[[Ids, NDArray[np.floating[Any]]], None],
     ) -> None:
         self._rows, self._coder, self._segment = rows, coder, segment
         self._take, self._take_outliers = take, take_outliers
@@ -48,7 +48,7 @@ class Loader:
             if kept.all():
                 self._parts.append((ids[some], codes.heads, codes.tails))
             else:
-                self._take_outliers(ids[some][codes.outliers])
+                self._take_outliers(ids[some][~kept], vectors[some][~kept])
                 self._parts.append((ids[some][kept], codes.heads[kept], codes.tails[kept]))
             self._size += len(self._parts[-1][0])
         if self._size >= self._rows:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from threading import Lock
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facedex.gallery.blocks import Block
-from facedex.gallery.choosing import choose_in_waves, choose_nearest
+from facedex.gallery.choosing import Choice, choose_in_waves, choose_nearest
 from facedex.gallery.coding import HEAD, Coder, Codes, Vectors
 from facedex.gallery.loading import Loader
 from facedex.gallery.scanning import SEGMENT, Ids, Segment, available
+from facedex.gallery.selecting import Floats
 
 # FAISS is faster for at most this many probes and matches, and in at most so many segments.
 _MOST_PROBES: Final = 3
@@ -33,11 +35,13 @@ class Candidates:
     """The vectors among which the best ones are.
 
     Attributes:
-        ids: (n, 2) ids.
+        ids: (n, 2) ids, those with the best bounds first.
+        bounds: (n,) scores that these vectors do not exceed.
         floor: all other vectors of the gallery have a lower score than this.
     """
 
     ids: Ids
+    bounds: Floats
     floor: float
 
 
@@ -54,7 +58,7 @@ class Resident:
 
     Attributes:
         coder: the code.
-        outliers: ids of vectors without a code. They are always candidates.
+        outliers: the vectors without a code, (d,) float16, by their ids.
     """
 
     def __init__(
@@ -70,15 +74,24 @@ class Resident:
         # Replaced, never changed, so that a search can use the one that it has read.
         self._segments: tuple[Segment, ...] = ()
         self._taking = Lock()
-        self.outliers: dict[tuple[int, int], None] = {}
+        self.outliers: dict[tuple[int, int], NDArray[np.float16]] = {}
 
     @classmethod
-    def shared(cls, coder: Coder, segments: Iterable[Segment], outliers: Ids) -> Resident:
-        """Return a gallery that another process writes."""
+    def shared(
+        cls,
+        coder: Coder,
+        segments: Iterable[Segment],
+        outliers: tuple[Ids, NDArray[np.float16]],
+    ) -> Resident:
+        """Return a gallery that another process writes.
+
+        Args:
+            outliers: their ids, (n, 2), and vectors, (n, d).
+        """
         resident = cls.__new__(cls)
         resident._begin(coder, SEGMENT, None)
         resident._segments = tuple(segments)
-        resident.outliers = dict.fromkeys(map(tuple, outliers.tolist()))
+        resident._keep_outliers(*outliers)
         return resident
 
     @property
@@ -86,10 +99,12 @@ class Resident:
         """The segments."""
         return self._segments
 
-    @property
-    def outlier_ids(self) -> Ids:
-        """The ids of the outliers, (n, 2)."""
-        return np.array(list(self.outliers), np.uint64).reshape(-1, 2)
+    def listed_outliers(self) -> tuple[Ids, NDArray[np.float16]]:
+        """Return the ids of the outliers, (n, 2), and their vectors, (n, d)."""
+        pairs = list(self.outliers.items())
+        ids = np.array([key for key, _ in pairs], np.uint64).reshape(-1, 2)
+        vectors = np.array([vector for _, vector in pairs], np.float16)
+        return ids, vectors.reshape(len(ids), self.coder.dimension)
 
     @property
     def nbytes(self) -> int:
@@ -120,7 +135,7 @@ class Resident:
     def add(self, ids: Ids, vectors: Vectors) -> None:
         """Add vectors; those that are there already must be removed before."""
         codes = self.coder.encode(vectors)
-        self._keep_outliers(ids[codes.outliers])
+        self._keep_outliers(ids[codes.outliers], vectors[codes.outliers])
         rows = np.flatnonzero(~codes.outliers)
         while len(rows):
             open_one = self._open_segment()
@@ -155,10 +170,10 @@ class Resident:
         segments = self._segments
         if not self.usable:
             return [None for _ in probes]
-        if not segments:
-            return [Candidates(self.outlier_ids, min_score) for _ in probes]
         asked = np.stack(probes)
-        if (
+        if not segments:
+            choices = [Choice(self.coder.questions(asked), limit, min_score, most)]
+        elif (
             not available()
             or limit is None
             or limit > _MOST_MATCHES
@@ -172,13 +187,11 @@ class Resident:
                 choose_nearest(segments, self.coder.questions(one), limit, min_score, most)
                 for one in asked[:, None]
             ]
-        outliers = self.outlier_ids
+        found = [each for choice in choices for each in choice.results()]
+        outliers, bounds = self._bound_outliers(asked)
         return [
-            None
-            if found is None or len(found[1]) + len(outliers) > most
-            else Candidates(np.concatenate([found[1], outliers]), found[0])
-            for choice in choices
-            for found in choice.results()
+            None if each is None else _together(each, outliers, some, most)
+            for each, some in zip(found, bounds, strict=True)
         ]
 
     def _segment(self, rows: int) -> Segment:
@@ -190,9 +203,15 @@ class Resident:
         with self._taking:
             self._segments += (segment,)
 
-    def _keep_outliers(self, ids: Ids) -> None:
+    def _keep_outliers(self, ids: Ids, vectors: NDArray[np.floating[Any]]) -> None:
         if self.usable:
-            self.outliers.update(dict.fromkeys(map(tuple, ids.tolist())))
+            keys = map(tuple, ids.tolist())
+            self.outliers.update(dict(zip(keys, vectors.astype(np.float16), strict=True)))
+
+    def _bound_outliers(self, probes: Vectors) -> tuple[Ids, Floats]:
+        """Return the ids of the outliers, and the bounds of their scores for each probe."""
+        ids, vectors = self.listed_outliers()
+        return ids, self.coder.bounds(probes, vectors.astype(np.float64))
 
     def _open_segment(self) -> Segment:
         """Return a segment with room for further rows; a full one is put in order first."""
@@ -238,6 +257,19 @@ class Resident:
 def _is_sparse(segment: Segment) -> bool:
     """Return whether a quarter of a segment is removed; of one with room, of its capacity."""
     return segment.removed * 4 > len(segment.alive)
+
+
+def _together(
+    found: tuple[float, Ids, Floats], outliers: Ids, bounds: Floats, most: int
+) -> Candidates | None:
+    """Return the candidates that were chosen by their codes, and those among the outliers."""
+    floor, ids, chosen = found
+    near = bounds >= floor
+    if len(ids) + int(near.sum()) > most:
+        return None
+    together = np.concatenate([chosen, bounds[near]])
+    order = np.argsort(-together, kind="stable")
+    return Candidates(np.concatenate([ids, outliers[near]])[order], together[order], floor)
 
 
 def memory_of(vectors: int, dimension: int) -> int:

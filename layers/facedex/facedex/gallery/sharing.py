@@ -133,8 +133,8 @@ class Share:
             written = BytesIO()
             parts: dict[str, Any] = {
                 "about": np.frombuffer(json.dumps([listed, dict(about)]).encode(), np.uint8),
-                "outliers": resident.outlier_ids,
             }
+            parts["outliers"], parts["vectors"] = resident.listed_outliers()
             for parameter, each in resident.coder.parameters.items():
                 parts[_PREFIX + parameter] = each
             np.savez(written, **parts)
@@ -184,7 +184,7 @@ class Share:
         mapped = {each.block.path: each.block for each in last.segments} if last else {}
         segments = [self._segment(coder, mapped, *each) for each in listed]
         self._known = known
-        return Resident.shared(coder, segments, parts["outliers"]), about
+        return Resident.shared(coder, segments, (parts["outliers"], parts["vectors"])), about
 
     @property
     def changed(self) -> bool:

@@ -8,7 +8,7 @@ last of its matches has at least that score, no vector outside can be among them
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
@@ -19,7 +19,7 @@ from facedex.store.collections import Collection
 from facedex.store.copies import CURRENT, Copy, Kind, Version, changes
 from facedex.store.database import Connection
 from facedex.store.residents import Residents
-from facedex.store.vectors import to_text
+from facedex.store.vectors import to_array, to_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -153,7 +153,7 @@ class _Search:
     ) -> list[Any] | None:
         """Return the rows for these probes; None if the copy is not current, [] if it is gone."""
         rows = self._connection.execute(
-            _statement(self._kind, self._columns, self._collection, probes, self._exclude),
+            _statement(self._kind, self._columns, self._collection, self._exclude),
             {
                 "limit": self._limit,
                 "lowest": self._min_score,
@@ -161,10 +161,12 @@ class _Search:
                 "model": self._collection.model_version,
                 "snapshot": version.snapshot,
                 "server": version.server,
-                **{f"probe_{number}": to_text(probe) for number, probe in probes.items()},
-                **{
-                    f"ids_{number}": copies.to_text(each.ids) for number, each in candidates.items()
-                },
+                # The excluded vector may be among the first.
+                "first": self._limit + (self._exclude is not None),
+                "numbers": list(candidates),
+                "probes": [to_text(probes[number]) for number in candidates],
+                "ids": [copies.to_text(each.ids) for each in candidates.values()],
+                "bounds": [to_array(each.bounds) for each in candidates.values()],
             },
         ).fetchall()
         if not rows:
@@ -180,18 +182,18 @@ class _Search:
         return rows
 
 
-def _statement(
-    kind: Kind,
-    columns: str,
-    collection: Collection,
-    probes: Iterable[int],
-    exclude: object | None,
-) -> str:
-    """Return the statement that answers a search; compare it with that in ``search.py``."""
-    vectors = ", ".join(
-        f"({number}, %(probe_{number})s::halfvec, %(ids_{number})s::uuid[])" for number in probes
-    )
-    others = f"AND {kind.order} <> %(exclude)s" if exclude is not None else ""
+def _statement(kind: Kind, columns: str, collection: Collection, exclude: object | None) -> str:
+    """Return the statement that answers a search; compare it with that in ``search.py``.
+
+    It compares the first candidates and all that is newer, and of the others only those whose
+    bounds reach the scores found. A row may be both a candidate and newer, and is compared once.
+    """
+    conditions = f"""gallery.collection_key = {collection.key:d} AND state.current
+                AND gallery.vector <#> probe.vector <= -%(lowest)s::float8"""
+    if exclude is not None:
+        conditions += f" AND {kind.order} <> %(exclude)s"
+    compared = f"""SELECT {columns}, gallery.vector <#> probe.vector AS distance
+            FROM {kind.table} AS gallery WHERE {conditions}"""
     return f"""
     WITH newer AS MATERIALIZED (
         {changes(kind, collection)} LIMIT {_MOST_NEWER + 1}
@@ -201,19 +203,33 @@ def _statement(
         FROM collections
         WHERE collection_key = {collection.key:d} AND deleted_at IS NULL
             AND model_version = %(model)s
+    ), probe AS MATERIALIZED (
+        SELECT number, vector, ids::uuid[] AS ids, bounds::float8[] AS bounds
+        FROM unnest(
+            %(numbers)s::int[], %(probes)s::halfvec[], %(ids)s::text[], %(bounds)s::text[]
+        ) AS probe (number, vector, ids, bounds)
     )
     SELECT probe.number AS probe, -nearest.distance AS score, state.current, state.newer, {columns}
-    FROM state
-    CROSS JOIN (VALUES {vectors}) AS probe (number, vector, ids)
+    FROM state CROSS JOIN probe
     LEFT JOIN LATERAL (
-        SELECT {columns}, gallery.vector <#> probe.vector AS distance
-        FROM {kind.table} AS gallery
-        WHERE collection_key = {collection.key:d} AND state.current
-            AND gallery.{kind.key} = ANY(probe.ids || state.items)
-            AND gallery.vector <#> probe.vector <= -%(lowest)s::float8
-            {others}
-        ORDER BY distance, {kind.order}
-        LIMIT %(limit)s
+        WITH best AS MATERIALIZED (
+            {compared}
+                AND gallery.{kind.key} = ANY(probe.ids[:%(first)s] || state.items)
+            ORDER BY distance, {kind.order} LIMIT %(limit)s
+        ), reached AS MATERIALIZED (
+            SELECT CASE WHEN count(*) = %(limit)s THEN max(distance) ELSE 'Infinity' END AS distance
+            FROM best
+        )
+        SELECT * FROM best
+        UNION ALL (
+            {compared}
+                AND gallery.{kind.key} = ANY(probe.ids[%(first)s + 1 : (
+                    SELECT count(*) FROM reached, unnest(probe.bounds) AS bound
+                    WHERE -bound <= reached.distance
+                )])
+                AND gallery.{kind.key} <> ALL(state.items)
+        )
+        ORDER BY distance, {kind.order} LIMIT %(limit)s
     ) AS nearest ON true
     ORDER BY probe.number, nearest.distance, {kind.order}
     """

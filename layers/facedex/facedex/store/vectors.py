@@ -21,6 +21,12 @@ def to_text(vector: NDArray[np.float32]) -> str:
     return orjson.dumps(HalfVector(vector).to_numpy(), option=orjson.OPT_SERIALIZE_NUMPY).decode()
 
 
+def to_array(numbers: NDArray[np.float64]) -> str:
+    """Return (n,) numbers as a literal of Postgres's ``float8[]``, without loss."""
+    listed = orjson.dumps(numbers, option=orjson.OPT_SERIALIZE_NUMPY).decode()
+    return f"{{{listed[1:-1]}}}"
+
+
 def from_binary(sent: Sequence[bytes]) -> NDArray[np.float32]:
     """Return (n, d) vectors in Postgres's binary format, as ``halfvec_send`` writes them."""
     import numpy as np
