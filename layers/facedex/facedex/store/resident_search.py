@@ -66,10 +66,10 @@ def search(
         Rows with ``probe``, ``score`` and the columns, at least one for each probe. No rows if the
         collection was deleted or changed its model.
     """
-    copy = residents.find(collection, kind)
-    if copy is None or any(len(probe) != copy.resident.coder.dimension for probe in probes):
-        return None
     try:
+        copy = residents.find(collection, kind)
+        if copy is None or any(len(probe) != copy.resident.coder.dimension for probe in probes):
+            return None
         return _Search(
             residents, connection, kind, columns, collection, copy, limit, min_score, exclude
         ).run(probes)

@@ -130,8 +130,8 @@ class Residents:
                 entry.used = now
                 self._entries.move_to_end(key)
                 return entry.copy
-            if key not in self._wanted and now >= self._refused.get(key, 0.0):
-                self._wanted[key] = (collection, kind)
+            if now >= self._refused.get(key, 0.0):
+                self._wanted.setdefault(key, (collection, kind))
                 self._wake()
             return None
 
@@ -179,8 +179,9 @@ class Residents:
 
     def _wake(self) -> None:
         if self._thread is None or not self._thread.is_alive():
-            self._thread = Thread(target=self._run, name="galleries", daemon=True)
-            self._thread.start()
+            thread = Thread(target=self._run, name="galleries", daemon=True)
+            thread.start()  # fails without memory; the next search tries again
+            self._thread = thread
         self._changed.notify_all()
 
     def _run(self) -> None:
