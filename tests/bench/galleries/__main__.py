@@ -46,9 +46,10 @@ def main() -> None:
             "storm": lambda: storm.measure(subject, chosen.seconds),
             "memory": lambda: memory.measure(subject, chosen.minutes),
         }
-        lines = [line for part in _PARTS if part in chosen.parts for line in parts[part]()]
+        for part in _PARTS:
+            if part in chosen.parts:
+                report(f"One collection of {chosen.faces:,} faces: {part}", *parts[part]())
         subject.close()
-    report(f"Searches of one collection of {chosen.faces:,} faces", *lines)
 
 
 if __name__ == "__main__":

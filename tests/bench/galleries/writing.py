@@ -37,6 +37,8 @@ _CLIENTS: Final = 4
 # The faces with these ids are deleted.
 _LEAVING: Final = UUID("f0000000-0000-0000-0000-000000000000")
 _BOX: Final = (0.1, 0.1, 0.2, 0.2)
+# How much of two faces a new one has.
+_MIXED: Final = np.array([0.65, 0.35], np.float32)
 
 
 class Writer:
@@ -128,7 +130,7 @@ class _Client:
                 self._write_one(connection)
 
     def _write_one(self, connection: Connection) -> None:
-        vector = np.float32([0.65, 0.35]) @ self._random.choice(self._vectors, 2)
+        vector = _MIXED @ self._random.choice(self._vectors, 2)
         vector /= np.linalg.norm(vector)
         image = adding.NewImage(
             self._collection.model_version,

@@ -255,7 +255,8 @@ class Coder:
         lengths = np.outer(np.linalg.norm(q, axis=1), np.linalg.norm(vectors, axis=1))
         # BLAS would start threads, which wait for more work at the expense of the scan.
         found: NDArray[np.float64] = np.einsum("pd,nd->pn", q, vectors)
-        return found + self._rounding * lengths
+        found += self._rounding * lengths
+        return found
 
     def _rotate(self, vectors: Vectors) -> Vectors:
         return rotate(vectors - self._mean, self._basis)
