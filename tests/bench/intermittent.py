@@ -21,7 +21,8 @@ from facedex.store.database import Database
 from facedex.store.intermittent import IntermittentResidents
 from facedex.store.search import Match, search
 from facedex_models.manifests import DEFAULT, manifest
-from tests.bench.galleries import People, Vectors, add
+from tests.bench.galleries.filling import add
+from tests.bench.galleries.people import People, Vectors
 from tests.bench.measuring import report
 from tests.bench.serving import serving
 

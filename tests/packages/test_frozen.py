@@ -14,7 +14,8 @@ import pytest
 from facedex.store import collections, faces
 from facedex.store.database import Database
 from facedex_models.manifests import DEFAULT, manifest
-from tests.bench.galleries import People, add
+from tests.bench.galleries.filling import add
+from tests.bench.galleries.people import People
 from tests.packages.deployment import FACE, Deployment
 from tests.packages.lambda_service import Container
 
