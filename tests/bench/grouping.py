@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from facedex.vision.grouping import group
 from facedex_models.manifests import DEFAULT, manifest
-from tests.bench.galleries import add
+from tests.bench.galleries.filling import add
 from tests.bench.measuring import milliseconds, ratio, report, side_by_side
 from tests.bench.serving import serving
 

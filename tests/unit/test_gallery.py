@@ -270,3 +270,16 @@ def test_removed_codes_leave_memory() -> None:
     (row,) = np.flatnonzero(~segment.alive)
     assert np.array_equal(segment._heads[row], resident.coder.removed())
     assert not segment.tails[row].any()
+
+
+def test_an_odd_vector_in_the_sample_does_not_loosen_the_bounds_of_the_others() -> None:
+    drawn = np.random.default_rng(1)
+    vectors = unit(np.ones(256) + 0.5 * drawn.standard_normal((8000, 256)))
+    vectors[4000] = gallery("random", 1, 256, 2)[0]
+    ids = ids_of(8000)
+    resident = Resident(vectors, 8000)
+    resident.load(ids, vectors)
+    assert list(resident.outliers) == [tuple(ids[4000].tolist())]
+    for probe in (vectors[7], vectors[4000]):
+        (found,) = resident.search([probe], limit=10, min_score=0.5, most=100)
+        check(vectors, ids, probe, 10, 0.5, found)

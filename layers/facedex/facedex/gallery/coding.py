@@ -36,6 +36,7 @@ _NORM_STEPS: Final = _LARGEST - _NORM_ZERO
 _FINE_STEPS: Final = 250
 # How far the norms of later vectors may exceed the largest that the code was fitted to.
 _ROOM: Final = 1.25
+_NEARLY_ALL: Final = 0.9995
 # The error bounds may be exceeded by this factor before a vector counts as an outlier.
 _TOLERANCE: Final = 1.1
 _SAMPLE: Final = 8192  # vectors for the principal axes
@@ -160,6 +161,10 @@ class Coder:
         self._mean = sample.mean(axis=0, dtype=np.float64).astype(np.float32)
         self._basis = _basis(sample, self._mean)
         z = self._rotate(sample)
+        # Bounds that hold for a few odd vectors, of false detections for example, would be too far
+        # from the scores of all others: those become outliers.
+        usual = _usual(z) & _usual(z[:, self._axes :])
+        sample, z = sample[usual], z[usual]
         longest = float(np.linalg.norm(sample, axis=1).max()) or 1.0
         # An axis along which the sample does not vary must still hold later vectors.
         spread = np.maximum(_MARGIN * np.abs(z).max(axis=0), 0.1 * longest / np.sqrt(d))
@@ -305,6 +310,13 @@ def _inner(codes: Vectors, vectors: Vectors, numbers: NDArray[np.int64]) -> NDAr
         found = np.einsum("ij,ij->i", codes, vectors[numbers])
     exact: NDArray[np.float64] = found.astype(np.float64)
     return exact
+
+
+def _usual(vectors: Vectors) -> NDArray[np.bool_]:
+    """Return which vectors are not much longer than nearly all others."""
+    lengths = np.linalg.norm(vectors, axis=1)
+    usual: NDArray[np.bool_] = lengths <= _ROOM * np.quantile(lengths, _NEARLY_ALL)
+    return usual
 
 
 def _lengths(heads: NDArray[np.int8]) -> Vectors:

@@ -21,8 +21,9 @@ from facedex.gallery.selecting import Floats
 _MOST_PROBES: Final = 3
 _MOST_MATCHES: Final = 100
 _MOST_SEGMENTS: Final = 64
-# More outliers than this make every search slow.
+# More outliers than this, and than this share of the vectors, make every search slow.
 _MOST_OUTLIERS: Final = 256
+_MOST_OF_ALL: Final = 0.001
 _SMALLEST: Final = 1024  # rows of a segment
 # Vectors that the code is fitted to, to save memory.
 _SAMPLE: Final = 32_768
@@ -120,7 +121,7 @@ class Resident:
     @property
     def usable(self) -> bool:
         """Whether the code suits the gallery: few vectors are outliers."""
-        return len(self.outliers) <= _MOST_OUTLIERS
+        return len(self.outliers) <= max(_MOST_OUTLIERS, _MOST_OF_ALL * self.size)
 
     def loader(self) -> Loader:
         """Return a loader for a thread; it makes segments of vectors that are not there yet."""
