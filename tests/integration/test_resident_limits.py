@@ -36,7 +36,7 @@ def test_small_galleries_and_those_above_the_limit_are_searched_in_sql(
             assert find(other, collection, vectors) == find(database, collection, vectors)
             assert residents.settle()
         assert residents.resident_bytes == residents.events["answers"] == 0
-        assert residents.events["too large"] == large
+        assert residents.events["too_large"] == large
         other.close()
     assert caplog.text.count("does not fit into FACEDEX_GALLERY_MEMORY") == 1
 

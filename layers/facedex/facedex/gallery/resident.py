@@ -17,10 +17,9 @@ from facedex.gallery.loading import Loader
 from facedex.gallery.scanning import SEGMENT, Ids, Segment, available
 from facedex.gallery.selecting import Floats
 
-# FAISS is faster for at most this many probes and matches, and in at most so many segments.
+# FAISS is faster for at most this many probes and matches.
 _MOST_PROBES: Final = 3
 _MOST_MATCHES: Final = 100
-_MOST_SEGMENTS: Final = 64
 # More outliers than this, and than this share of the vectors, make every search slow.
 _MOST_OUTLIERS: Final = 256
 _MOST_OF_ALL: Final = 0.001
@@ -179,7 +178,6 @@ class Resident:
             or limit is None
             or limit > _MOST_MATCHES
             or len(probes) > _MOST_PROBES
-            or len(segments) > _MOST_SEGMENTS
         ):
             together = self.coder.questions(asked)
             choices = [choose_in_waves(segments, together, limit, min_score, most)]

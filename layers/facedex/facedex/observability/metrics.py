@@ -111,6 +111,14 @@ GALLERY_VECTORS: Final = Metric(
     "Vectors in these copies.",
     place=Place.MACHINE,
 )
+GALLERY_EVENTS: Final = Metric(
+    "gallery_events_total",
+    Kind.COUNTER,
+    "Events of the copies of large galleries: answers, widenings of their candidates, fallbacks"
+    " to SQL, loads, attachments to another process's copy, refreshes, evictions, and too_large"
+    " galleries.",
+    ("event",),
+)
 DATABASE_WAIT: Final = Metric(
     "database_wait_seconds",
     Kind.HISTOGRAM,

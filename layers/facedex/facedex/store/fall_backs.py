@@ -1,4 +1,4 @@
-"""Reports of searches that SQL answers although there is or could be a copy in memory."""
+"""Counts of what happens to copies, and reports of searches that SQL answers in their place."""
 
 from __future__ import annotations
 
@@ -8,7 +8,19 @@ from typing import Final
 
 import psycopg
 
+from facedex.observability import metrics
+from facedex.observability.recording import record
+
 _logger: Final = logging.getLogger("facedex")
+
+
+class Events(Counter[str]):
+    """Numbers of events of one process, which are also recorded as metrics."""
+
+    def add(self, event: str) -> None:
+        """Count an event."""
+        self[event] += 1
+        record(metrics.GALLERY_EVENTS, 1.0, event)
 
 
 class FallBacks:
@@ -18,7 +30,7 @@ class FallBacks:
         events: numbers of events, which are counted here.
     """
 
-    def __init__(self, events: Counter[str]) -> None:
+    def __init__(self, events: Events) -> None:
         self._events = events
         self._logged: set[str] = set()
 
@@ -30,7 +42,7 @@ class FallBacks:
             error: the error that caused it. Its traceback is logged, unless the database raised it:
                 those are known by their names, and their texts may contain vectors.
         """
-        self._events["fallbacks"] += 1
+        self._events.add("fallbacks")
         self._events[f"fallbacks: {reason}"] += 1
         if reason not in self._logged:
             self._logged.add(reason)

@@ -190,7 +190,8 @@ class IntermittentResidents(Residents):
             copy = Copy(draft.resident, draft.version, draft.collection.model_version)
             if not copies.bring_up_to_date(connection, draft.kind, draft.collection, copy):
                 copy = None
-        self.events["loads"] += copy is not None
+        if copy:
+            self.events.add("loads")
         self._draft = None
         del self._asked[draft.collection.key, draft.kind]
         self._keep(draft.key, draft.collection, draft.kind, copy)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -12,7 +11,7 @@ from facedex.store import copies
 from facedex.store.collections import Collection
 from facedex.store.copies import Copy, Kind
 from facedex.store.database import Connection, Database
-from facedex.store.fall_backs import FallBacks
+from facedex.store.fall_backs import Events, FallBacks
 from facedex.store.shared_copies import SharedCopy
 
 # Memory is reserved for a tenth more vectors than a gallery has.
@@ -39,7 +38,7 @@ class Source:
         directory: Path | None,
         make_room: Callable[[int], None],
         fall_back: FallBacks,
-        events: Counter[str],
+        events: Events,
     ) -> None:
         self._memory, self._smallest, self._directory = memory, smallest, directory
         self._make_room, self._fall_back, self._events = make_room, fall_back, events
@@ -73,7 +72,8 @@ class Source:
         try:
             if not shared.claim():
                 copy = self.attach(shared)
-                self._events["attachments"] += copy is not None
+                if copy:
+                    self._events.add("attachments")
                 return copy
             copy = self._load(database, collection, kind, shared)
             return copy if copy and shared.publish(copy) else None
@@ -111,7 +111,7 @@ class Source:
             return 0
         needed = memory_of(int(expected * _GROWTH), row.dimension)
         if needed > self._memory:
-            self._events["too large"] += 1
+            self._events.add("too_large")
             self._fall_back("the gallery does not fit into FACEDEX_GALLERY_MEMORY")
             return 0
         self._make_room(self._memory - needed)
@@ -126,5 +126,6 @@ class Source:
             return None
         allocate = shared.allocate if shared else None
         copy = copies.load(database, kind, collection, expected, allocate)
-        self._events["loads"] += copy is not None
+        if copy:
+            self._events.add("loads")
         return copy if copy and copy.resident.usable else None

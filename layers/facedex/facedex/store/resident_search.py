@@ -127,9 +127,9 @@ class _Search:
             floors = {number: self._lowest(answers[number]) for number in chosen}
             missed = [number for number in chosen if chosen[number].floor > floors[number]]
             if not missed:
-                self._residents.events["answers"] += 1
+                self._residents.events.add("answers")
                 return [row for number in sorted(answers) for row in answers[number]]
-            self._residents.events["widenings"] += 1
+            self._residents.events.add("widenings")
             version = self._copy.version
             pending = {}
             for number in missed:

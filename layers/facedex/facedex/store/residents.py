@@ -6,7 +6,7 @@ thread reads copies from Postgres, brings them up to date and drops those that a
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Condition, Thread
@@ -19,7 +19,7 @@ from facedex.store import copies
 from facedex.store.collections import Collection
 from facedex.store.copies import Copy, Kind
 from facedex.store.database import Connection, Database
-from facedex.store.fall_backs import FallBacks
+from facedex.store.fall_backs import Events, FallBacks
 from facedex.store.obtaining import DAMAGED, Source
 from facedex.store.shared_copies import SharedCopy
 from facedex.store.store_errors import DatabaseUnavailable
@@ -73,7 +73,7 @@ class Residents:
     Attributes:
         events: numbers of events: "answers" from memory, "widenings" of their candidates,
             "fallbacks" to SQL and their reasons, "loads", "attachments" of copies of other
-            processes, "refreshes", "evictions", and galleries that were "too large".
+            processes, "refreshes", "evictions", and galleries that were "too_large".
         fall_back: reports an answer from SQL although there is a copy.
     """
 
@@ -87,7 +87,7 @@ class Residents:
     ) -> None:
         self._database = ref(database.whole)
         self._memory = memory
-        self.events: Counter[str] = Counter()
+        self.events = Events()
         self.fall_back = FallBacks(self.events)
         self._changed = Condition()
         self._entries: OrderedDict[_Key, _Entry] = OrderedDict()  # least recently used first
@@ -255,7 +255,7 @@ class Residents:
     def _note_refresh(self, key: _Key, entry: _Entry, *, kept: bool) -> None:
         with self._changed:
             self._due.discard(key)
-            self.events["refreshes"] += 1
+            self.events.add("refreshes")
             entry.refreshed = monotonic()
             if not kept and self._entries.get(key) is entry:
                 self._remove(key)
@@ -331,7 +331,7 @@ class Residents:
         with self._changed:
             while self._bytes() > room:
                 self._remove(next(key for key, entry in self._entries.items() if entry.owned))
-                self.events["evictions"] += 1
+                self.events.add("evictions")
 
     def _bytes(self) -> int:
         return sum(each.copy.resident.nbytes for each in self._entries.values() if each.owned)
