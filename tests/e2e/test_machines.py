@@ -27,6 +27,8 @@ from facedex.store.access_keys import Permission
 from facedex.store.database import Database
 from facedex.store.encryption import Cipher
 from facedex.vision import packs
+from facedex_models.installing import models_directory
+from facedex_models.manifests import DEFAULT
 from tests.conftest import client_of, start
 from tests.e2e import machines
 from tests.e2e.films import moving
@@ -99,7 +101,7 @@ def kill_some(fleet: Fleet, killed: Counter[int]) -> None:
 
 def compare_with_stored_vectors(fleet: Fleet, ledgers: list[Ledger]) -> None:
     """Check that each server gives the answers that follow from the stored vectors."""
-    calibration = packs.load(Path(os.environ["FACEDEX_MODELS"]) / "sface-dlib").calibration
+    calibration = packs.load(models_directory() / DEFAULT).calibration
     ids, vectors = machines.stored(fleet, "faces", "face_id")
     users, means = machines.stored(fleet, "users", "user_id")
     for ledger in ledgers:

@@ -174,10 +174,7 @@ class Resident:
         if not segments:
             choices = [Choice(self.coder.questions(asked), limit, min_score, most)]
         elif (
-            not available()
-            or limit is None
-            or limit > _MOST_MATCHES
-            or len(probes) > _MOST_PROBES
+            not available() or limit is None or limit > _MOST_MATCHES or len(probes) > _MOST_PROBES
         ):
             together = self.coder.questions(asked)
             choices = [choose_in_waves(segments, together, limit, min_score, most)]
