@@ -15,8 +15,12 @@ const ROW = { wide: 68, narrow: 104 };
 const NARROW = 520;
 
 /** Where the ExternalImageIds come from. */
-const NAMING = ["file", "folder", "fixed"] as const;
-type Naming = (typeof NAMING)[number];
+const NAMINGS = {
+  file: "enrol.from.file",
+  folder: "enrol.from.folder",
+  fixed: "enrol.from.fixed",
+} as const;
+type Naming = keyof typeof NAMINGS;
 
 /** Drop photos or folders; each photo's result, or the reason why a face was left out, is listed. */
 export function Enrol({ id, onChange }: { id: string; onChange: () => void }) {
@@ -63,9 +67,9 @@ export function Enrol({ id, onChange }: { id: string; onChange: () => void }) {
             value={naming}
             onChange={(event) => setNaming(event.currentTarget.value as Naming)}
           >
-            {NAMING.map((each) => (
+            {(Object.keys(NAMINGS) as Naming[]).map((each) => (
               <option key={each} value={each}>
-                {t(`enrol.from.${each}`)}
+                {t(NAMINGS[each])}
               </option>
             ))}
           </select>
