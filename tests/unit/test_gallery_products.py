@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from facedex.gallery import products, scanning, selecting
+from facedex.gallery import onnx_graphs, products, scanning, selecting
 from facedex.gallery import resident as resident_module
 from facedex.gallery.resident import Candidates, Resident
 from tests.unit.test_gallery import KINDS, MOST, check, gallery, ids_of
@@ -37,7 +37,7 @@ def test_products_are_exact(library: str, monkeypatch: pytest.MonkeyPatch) -> No
     if signed and not products._signed_is_exact():
         pytest.skip("this processor has no 8-bit dot products")
     monkeypatch.setattr(products, "_signed_is_exact", lambda: signed)
-    monkeypatch.setattr(products, "_has_runtime", lambda: library != "single precision")
+    monkeypatch.setattr(onnx_graphs, "installed", lambda: library != "single precision")
     drawn = np.random.default_rng(1)
     heads = drawn.integers(0, 256, (3000, 128)).astype(np.uint8)
     probes = drawn.integers(-127, 128, (128, 9)).astype(np.int8)
@@ -53,7 +53,7 @@ def test_a_gallery_is_searched_without_faiss_and_without_onnx_runtime(
 ) -> None:
     for module in (scanning, resident_module):
         monkeypatch.setattr(module, "available", lambda: False)
-    monkeypatch.setattr(products, "_has_runtime", lambda: runtime)
+    monkeypatch.setattr(onnx_graphs, "installed", lambda: runtime)
     vectors, ids = gallery(kind, 3000, 128, 3), ids_of(3000)
     resident = Resident(vectors, 3000)
     resident.load(ids[:2500], vectors[:2500])

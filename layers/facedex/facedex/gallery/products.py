@@ -11,12 +11,12 @@ precision.
 from __future__ import annotations
 
 from functools import cache
-from importlib.util import find_spec
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facedex.gallery import onnx_graphs
 from facedex.gallery.coding import OFFSET
 
 # Rows whose numbers in single precision fit into the cache of a processor.
@@ -38,11 +38,13 @@ UNSIGNED: Final = bytes.fromhex(
 
 def products(heads: NDArray[np.uint8], probes: NDArray[np.int8]) -> NDArray[np.int32]:
     """Return the products (n, p) of codes (n, h) and probes (h, p)."""
-    if not _has_runtime():
+    if not onnx_graphs.installed():
         return _in_single_precision(heads, probes)
     signed = _signed_is_exact()
     right = probes if signed else (probes.astype(np.int16) + OFFSET).astype(np.uint8)
-    found: NDArray[np.int32] = _session(signed).run(None, {"a": heads, "b": right})[0]
+    found: NDArray[np.int32] = onnx_graphs.session(SIGNED if signed else UNSIGNED).run(
+        None, {"a": heads, "b": right}
+    )[0]
     return found
 
 
@@ -58,11 +60,6 @@ def _in_single_precision(heads: NDArray[np.uint8], probes: NDArray[np.int8]) -> 
 
 
 @cache
-def _has_runtime() -> bool:
-    return find_spec("onnxruntime") is not None
-
-
-@cache
 def _signed_is_exact() -> bool:
     """Return whether products with signed bytes are exact on this processor.
 
@@ -71,18 +68,8 @@ def _signed_is_exact() -> bool:
     """
     heads = np.array([[255, 0] * 32, [255] * 64, [0] * 64], np.uint8)
     probes = np.array([[127] * 64, [-127] * 64, [127, -127] * 32], np.int8).T
-    found = _session(True).run(None, {"a": heads, "b": np.ascontiguousarray(probes)})[0]
+    found = onnx_graphs.session(SIGNED).run(None, {"a": heads, "b": np.ascontiguousarray(probes)})[
+        0
+    ]
     expected = (heads.astype(np.int32) - OFFSET) @ probes.astype(np.int32)
     return bool((found == expected).all())
-
-
-@cache
-def _session(signed: bool) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.enable_cpu_mem_arena = False
-    return onnxruntime.InferenceSession(
-        SIGNED if signed else UNSIGNED, options, providers=["CPUExecutionProvider"]
-    )
