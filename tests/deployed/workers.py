@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,13 +58,19 @@ def workers(stack: Stack) -> list[Worker]:
 
 
 def _first_duration(stack: Stack, function: str) -> float:
-    """Return the duration of a function's first invocation by the emulator's log, in seconds."""
+    """Return the duration of a function's first invocation by the emulator's log, in seconds.
+
+    It is not a number while the log has no report of an invocation.
+    """
     pages = stack.emulator.client("logs").get_paginator("filter_log_events")
     events: list[dict[str, Any]] = [
         event
         for page in pages.paginate(logGroupName=_log_group(stack, function), filterPattern="REPORT")
         for event in page["events"]
+        if "Duration: " in event["message"]
     ]
+    if not events:
+        return math.nan
     first = min(events, key=lambda each: each["timestamp"])["message"]
     return float(first.partition("Duration: ")[2].partition(" ms")[0]) / 1000
 
