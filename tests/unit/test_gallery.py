@@ -283,3 +283,17 @@ def test_an_odd_vector_in_the_sample_does_not_loosen_the_bounds_of_the_others() 
     for probe in (vectors[7], vectors[4000]):
         (found,) = resident.search([probe], limit=10, min_score=0.5, most=100)
         check(vectors, ids, probe, 10, 0.5, found)
+
+
+@settings(max_examples=25)
+@given(seed=st.integers(0, 2**16), dimension=st.sampled_from([16, 128, 257]))
+def test_removed_rows_rank_far_below_the_best_faces(seed: int, dimension: int) -> None:
+    drawn = np.random.default_rng(seed)
+    towards = drawn.standard_normal(dimension)
+    noise = drawn.standard_normal((300, dimension))
+    vectors = unit(towards / np.linalg.norm(towards) + 0.3 / np.sqrt(dimension) * noise)
+    coder = Coder(vectors)
+    asked = coder.questions(vectors[:20])
+    heads = np.vstack([coder.encode(vectors).heads, coder.removed()]).astype(np.float64) - 128
+    bounds = asked.offset + asked.step * (heads @ asked.heads)
+    assert (bounds[-1] < np.median(bounds[:-1], axis=0)).all()

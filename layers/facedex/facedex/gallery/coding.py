@@ -341,4 +341,7 @@ def _basis(sample: Vectors, mean: Vectors) -> Vectors:
     covariance = across @ covariance @ across
     covariance += (10 * np.trace(covariance) + 1) * np.outer(direction, direction)
     _, columns = np.linalg.eigh(covariance)
-    return np.ascontiguousarray(columns[:, ::-1], dtype=np.float32)
+    basis = np.ascontiguousarray(columns[:, ::-1], dtype=np.float32)
+    # Eigenvectors have any sign. Removed rows are far back along the mean, not far ahead of it.
+    basis[:, 0] *= np.copysign(1.0, basis[:, 0] @ direction)
+    return basis
