@@ -97,7 +97,7 @@ def test_the_command_searches_a_file_and_writes_a_page(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--collection", "nobody-here"], "There is no collection nobody-here; fill one with"),
+        (["--collection", "unknown"], "There is no collection unknown; fill one with"),
         (["--collection", "x", "--url", "http://127.0.0.1:9"], "No server answers at http://127"),
         (
             ["--collection", "x", "--out", "not-there/page.html"],

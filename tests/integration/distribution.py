@@ -116,7 +116,9 @@ def _use_faces(database: Database, collection: Collection) -> None:
         removed, _ = faces.delete_replaced(connection, collection, "door", kept=[bytes([1])])
         assert len(removed) == 1
         ids = [face.face_id for face in faces.page(connection, collection, after=None, limit=99)]
-        some = faces.page(connection, collection, after=ids[0], limit=1, only=ids, user_id="nobody")
+        some = faces.page(
+            connection, collection, after=ids[0], limit=1, only=ids, user_id="unknown"
+        )
         assert some == []
         assert faces.users_of(connection, collection, ids[:1]) == {ids[0]: None}
         assert len(faces.vector(connection, collection, ids[0])) == VECTORS.shape[1]

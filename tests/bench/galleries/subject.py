@@ -37,7 +37,7 @@ class Subject:
         copied: the same, searched in memory.
         ids: ids of some faces.
         probes: another vector of each of these people.
-        photo: a portrait of somebody else.
+        photo: a portrait of another person.
         first, loaded: seconds of the first search, and until the copy was ready.
     """
 

@@ -133,7 +133,7 @@ class Segment:
         """Check the memory of a file that this process writes.
 
         Raises:
-            Damaged: if somebody else has changed it.
+            Damaged: if another program has changed it.
         """
         self.block.require_whole()
         if self.block.path and self.sum_of(slice(0, self.used)) != self.total:
