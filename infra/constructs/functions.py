@@ -102,6 +102,8 @@ class Functions(Construct):
             "FACEDEX_METRICS": str(settings.metrics).lower(),
             "FACEDEX_MODELS": "/opt/models",
             "FACEDEX_PACK": settings.pack,
+            # NumPy's threads would wait for a processor that the function does not have.
+            "OPENBLAS_NUM_THREADS": "1",
         }
         if settings.video:
             # "none" allows no topic; an empty value would allow any.

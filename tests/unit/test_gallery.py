@@ -167,6 +167,11 @@ def test_bounds_hold_for_probes_in_the_direction_of_the_error(
         assert (bounds >= scores).all()
         closer = asked.closer_bounds(none, bounds, codes.heads[:, NORM], codes.tails)
         assert (closer >= scores).all()
+        norms = asked.heads[NORM] * heads[:, NORM]
+        product = (
+            heads @ asked.heads[:, 0] - norms + codes.tails @ asked.whole_tails[:, 0].astype(int)
+        )
+        assert (asked.whole_offset + asked.step * product >= scores).all()
         estimates = asked.estimates(none, codes.heads, codes.tails)
         assert (np.abs(estimates - scores) <= asked.error).all()
 

@@ -105,7 +105,7 @@ def test_probes_have_their_candidates_in_all_segments(kind: str, limit: int | No
 
 
 def test_a_gallery_that_matches_whole_is_left_to_postgres(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(selecting, "_MOST", 20_000)
+    monkeypatch.setattr(selecting, "_MOST", 4)
     vectors, ids = gallery("one face", 5000, 64, 1), ids_of(5000)
     resident = Resident(vectors, 5000)
     resident.load(ids, vectors)

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facedex.gallery.coding import Questions
+from facedex.gallery.questions import Questions
 from facedex.gallery.scanning import Ids, Segment, run_on_all, scan
 from facedex.gallery.selecting import (
-    FIRST,
     Chosen,
     Floats,
     Pairs,
+    Selection,
     estimate,
     first_floors,
     reached,
     refine,
-    select,
 )
 
 # Rows that FAISS returns of each segment: some, and more for each match that is wanted.
@@ -28,6 +26,9 @@ _DEPTH: Final = 64
 _DEPTH_PER_MATCH: Final = 16
 # The best rows by their bounds, for each match that is wanted and besides, give a first floor.
 _SPARE: Final = 16
+# Rows that a thread searches at once. The first few raise the floors for all others.
+_PART: Final = 8192
+_FIRST_PARTS: Final = 2
 # With more pairs than this for each candidate allowed, reading further segments is of no use.
 _HOPELESS: Final = 20
 
@@ -109,22 +110,20 @@ def choose_in_waves(
 ) -> Choice:
     """Choose by matrix products, for many questions or many matches.
 
-    What is found in some segments raises the floors for the next, of which there are twice as many.
+    What is found in some rows raises the floors for the next, of which there are twice as many.
     """
     choice = Choice(questions, limit, min_score, most)
-    one, rest = segments[0], segments[1:]
     if limit is not None:
-        choice.raise_floors(first_floors(one, questions, limit, min_score))
-    first, last = 0, FIRST
-    while first < one.used:
-        choice.add([select(one, questions, choice.floors, first, last)])
-        first, last = last, 2 * last
-    size = 1
-    while rest:
-        choice.add(
-            run_on_all(rest[:size], partial(select, questions=questions, floors=choice.floors))
-        )
-        rest, size = rest[size:], 2 * size
+        choice.raise_floors(first_floors(segments[0], questions, limit, min_score))
+    parts = [
+        (segment, first, first + _PART)
+        for segment in segments
+        for first in range(0, segment.used, _PART)
+    ]
+    size = _FIRST_PARTS
+    while parts:
+        choice.add(run_on_all(parts[:size], Selection(questions, choice.floors).among))
+        parts, size = parts[size:], 2 * size
     return choice
 
 
@@ -160,5 +159,6 @@ def choose_nearest(
     choice.add([refine(pairs.where(whole), questions, choice.floors, found[whole])])
     if more.any():
         full = [segments[number] for number in np.flatnonzero(more).tolist()]
-        choice.add(run_on_all(full, partial(select, questions=questions, floors=choice.floors)))
+        selection = Selection(questions, choice.floors)
+        choice.add(run_on_all([(each, 0, each.used) for each in full], selection.among))
     return choice

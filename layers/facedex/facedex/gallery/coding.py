@@ -20,9 +20,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from facedex.gallery.rotation import rotate, to_single
-
-Vectors = NDArray[np.float32]  # (n, d)
+from facedex.gallery.questions import OFFSET, Questions
+from facedex.gallery.rotation import Vectors, rotate, to_single
 
 _LARGEST: Final = 127
 # The SIMD kernels of the scan read 16 bytes at a time.
@@ -39,11 +38,9 @@ _ROOM: Final = 1.25
 _NEARLY_ALL: Final = 0.9995
 # The error bounds may be exceeded by this factor before a vector counts as an outlier.
 _TOLERANCE: Final = 1.1
-_SAMPLE: Final = 8192  # vectors for the principal axes
 # The same for the numbers along the axes.
 _MARGIN: Final = 1.4
-# The offset of a byte in memory: FAISS's "8-bit direct signed" has unsigned bytes.
-OFFSET: Final = 128
+_SAMPLE: Final = 8192  # vectors for the principal axes
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,81 +59,25 @@ class Codes:
 
 
 @dataclass(frozen=True, slots=True)
-class Questions:
-    """Probes, prepared for comparison with codes.
-
-    The upper bound of a score is ``offset + step * (head · code)``, with the signed bytes of the
-    code.
+class _Coded:
+    """The signed codes of some vectors, and what decides whether the bounds hold for them.
 
     Attributes:
-        heads: (h, p) int8, from -127 to 127.
-        step, offset: (p,) of the upper bounds.
-        norm_step, norm_base: (p,) what the norm of the tail adds to the upper bound:
-            ``norm_step * byte + norm_base``.
-        heads_exact, tails: (p, h) and (p, t) float32, of the estimates that use head and tail.
-        base: (p,) of the estimates.
-        error: (p,) the largest differences between an estimate and the true score.
-        tail_error: (p,) the part of it that is due to the tail.
+        heads, tails: (n, h) and (n, t).
+        norms: (n,) of the tails.
+        head_lengths, tail_lengths: (n,) lengths of the codes.
+        along, across, behind: (n,) errors along the mean, of the other axes of the head, and of the
+            tail.
     """
 
     heads: NDArray[np.int8]
-    step: NDArray[np.float64]
-    offset: NDArray[np.float64]
-    norm_step: NDArray[np.float64]
-    norm_base: NDArray[np.float64]
-    heads_exact: Vectors
-    tails: Vectors
-    base: NDArray[np.float64]
-    error: NDArray[np.float64]
-    tail_error: NDArray[np.float64]
-
-    def bounds(
-        self, numbers: NDArray[np.int64], products: NDArray[np.int32] | Vectors
-    ) -> NDArray[np.float64]:
-        """Return upper bounds of scores, (n,).
-
-        Args:
-            numbers: (n,) numbers of questions.
-            products: (n,) products of their heads with those of codes.
-        """
-        bounds: NDArray[np.float64] = self.offset[numbers] + self.step[numbers] * products
-        return bounds
-
-    def closer_bounds(
-        self,
-        numbers: NDArray[np.int64],
-        bounds: NDArray[np.float64],
-        norms: NDArray[np.uint8],
-        tails: NDArray[np.int8],
-    ) -> NDArray[np.float64]:
-        """Return upper bounds of scores that know the tails, (n,).
-
-        Args:
-            numbers: (n,) numbers of questions.
-            bounds: (n,) upper bounds that know the norms of the tails.
-            norms: (n,) these norms, as in the heads.
-            tails: (n, t).
-        """
-        steps = norms.astype(np.float64) - OFFSET
-        exact = _inner(tails.astype(np.float32), self.tails, numbers) + self.tail_error[numbers]
-        known = self.norm_base[numbers] + self.norm_step[numbers] * steps
-        closer: NDArray[np.float64] = bounds - known + exact
-        return closer
-
-    def estimates(
-        self, numbers: NDArray[np.int64], heads: NDArray[np.uint8], tails: NDArray[np.int8]
-    ) -> NDArray[np.float64]:
-        """Return estimates of scores, (n,).
-
-        Args:
-            numbers: (n,) numbers of questions.
-            heads, tails: (n, h) and (n, t), the codes.
-        """
-        signed = heads.astype(np.float32) - np.float32(OFFSET)
-        near = _inner(signed, self.heads_exact, numbers)
-        near += _inner(tails.astype(np.float32), self.tails, numbers)
-        estimates: NDArray[np.float64] = self.base[numbers] + near
-        return estimates
+    tails: NDArray[np.int8]
+    norms: Vectors
+    head_lengths: Vectors
+    tail_lengths: Vectors
+    along: Vectors
+    across: Vectors
+    behind: Vectors
 
 
 class Coder:
@@ -165,21 +106,21 @@ class Coder:
         # from the scores of all others: those become outliers.
         usual = _usual(z) & _usual(z[:, self._axes :])
         sample, z = sample[usual], z[usual]
-        longest = float(np.linalg.norm(sample, axis=1).max()) or 1.0
+        longest = float(_lengths(sample).max()) or 1.0
         # An axis along which the sample does not vary must still hold later vectors.
         spread = np.maximum(_MARGIN * np.abs(z).max(axis=0), 0.1 * longest / np.sqrt(d))
         spread[0] /= 2  # of two bytes
         self._scales = (spread / _LARGEST).astype(np.float32)
         self._longest = _ROOM * longest
-        largest_tail = np.linalg.norm(z[:, self._axes :], axis=1).max(initial=0.0)
+        largest_tail = _lengths(z[:, self._axes :]).max()
         self._norm_scale = np.float32((_ROOM * largest_tail + 1e-6 * longest) / _NORM_STEPS)
-        heads, tails, norms = self._quantise(z)
-        along, across, behind, _ = self._errors(z, heads, tails, norms)
+        coded = self._quantise(z)
         tiny = 1e-6 * longest
-        self._largest_head = _TOLERANCE * float(_lengths(heads).max())
-        self._along = _TOLERANCE * float(along.max()) + tiny
-        self._across = _TOLERANCE * float(across.max()) + tiny
-        self._behind = _TOLERANCE * float(behind.max(initial=0.0)) + tiny
+        self._largest_head = _TOLERANCE * float(coded.head_lengths.max())
+        self._largest_tail = _TOLERANCE * float(coded.tail_lengths.max()) + 1
+        self._along = _TOLERANCE * float(coded.along.max()) + tiny
+        self._across = _TOLERANCE * float(coded.across.max()) + tiny
+        self._behind = _TOLERANCE * float(coded.behind.max()) + tiny
 
     @property
     def parameters(self) -> dict[str, NDArray[Any]]:
@@ -200,18 +141,17 @@ class Coder:
     def encode(self, vectors: NDArray[np.floating[Any]]) -> Codes:
         """Return the codes of (n, d) vectors, in half or single precision."""
         vectors = to_single(vectors)
-        z = self._rotate(vectors)
-        heads, tails, norms = self._quantise(z)
-        along, across, behind, beyond = self._errors(z, heads, tails, norms)
+        coded = self._quantise(self._rotate(vectors))
         outliers = (
-            (along > self._along)
-            | (across > self._across)
-            | (behind > self._behind)
-            | beyond
-            | (_lengths(heads) > self._largest_head)
-            | (np.linalg.norm(vectors, axis=1) > self._longest)
+            (coded.along > self._along)
+            | (coded.across > self._across)
+            | (coded.behind > self._behind)
+            | (coded.norms * np.float32(1 + 1e-5) > self._norm_scale * _NORM_STEPS)
+            | (coded.head_lengths > self._largest_head)
+            | (coded.tail_lengths > self._largest_tail)
+            | (_lengths(vectors) > self._longest)
         )
-        return Codes((heads.astype(np.int16) + OFFSET).astype(np.uint8), tails, outliers)
+        return Codes(coded.heads.view(np.uint8) ^ np.uint8(OFFSET), coded.tails, outliers)
 
     def removed(self) -> NDArray[np.uint8]:
         """Return the head of a row without a vector: its bound is far below that of a face."""
@@ -237,18 +177,28 @@ class Coder:
             + np.linalg.norm(g[:, 1 : self._axes], axis=1) * self._across
             + self._rounding * np.linalg.norm(q, axis=1) * self._longest
         )
-        step = np.maximum(np.abs(bounded).max(axis=1), 1e-30) / _LARGEST
-        whole = np.rint(bounded / step[:, None])
-        lost = np.linalg.norm(bounded - step[:, None] * whole, axis=1) * self._largest_head
+        tails = g[:, self._axes :] * self._scales[self._axes :]
+        largest = np.maximum(np.abs(bounded).max(axis=1), np.abs(tails).max(axis=1, initial=1e-30))
+        step = largest / _LARGEST
+        whole, whole_tails = np.rint(bounded / step[:, None]), np.rint(tails / step[:, None])
+        rest = bounded - step[:, None] * whole
+        lost = np.linalg.norm(rest, axis=1) * self._largest_head
+        # What the norm loses does not matter where the tail is known.
+        rest[:, NORM] = 0
+        rest_of_tails = np.linalg.norm(tails - step[:, None] * whole_tails, axis=1)
+        lost_of_all = np.linalg.norm(rest, axis=1) * self._largest_head
+        lost_of_all += rest_of_tails * self._largest_tail
         norm_base = -bounded[:, NORM] * _NORM_ZERO
         return Questions(
             heads=np.ascontiguousarray(whole.astype(np.int8).T),
+            whole_tails=np.ascontiguousarray(whole_tails.astype(np.int8).T),
             step=step,
             offset=base + norm_base + error + lost,
+            whole_offset=base + error + beyond * self._behind + lost_of_all,
             norm_step=step * whole[:, NORM],
             norm_base=norm_base,
             heads_exact=heads.astype(np.float32),
-            tails=(g[:, self._axes :] * self._scales[self._axes :]).astype(np.float32),
+            tails=tails.astype(np.float32),
             base=base,
             error=error + beyond * self._behind,
             tail_error=beyond * self._behind,
@@ -266,63 +216,51 @@ class Coder:
     def _rotate(self, vectors: Vectors) -> Vectors:
         return rotate(vectors - self._mean, self._basis)
 
-    def _quantise(self, z: Vectors) -> tuple[NDArray[np.int8], NDArray[np.int8], Vectors]:
-        """Return the signed heads and tails, and the norms of the tails."""
+    def _quantise(self, z: Vectors) -> _Coded:
+        """Return the codes of rotated vectors (n, d), which are overwritten."""
+        inner, outer = slice(1, self._axes), slice(self._axes, None)
+        norms = _lengths(z[:, outer])
         steps = z / self._scales
         np.rint(steps, out=steps)
         np.clip(steps[:, 0], -2 * _LARGEST, 2 * _LARGEST, out=steps[:, 0])
         np.clip(steps[:, 1:], -_LARGEST, _LARGEST, out=steps[:, 1:])
-        norms: Vectors = np.linalg.norm(z[:, self._axes :], axis=1)
+        tails = steps[:, outer].astype(np.int8)
         heads = np.zeros((len(z), self.head), np.int8)
+        heads[:, _FIRST : _FIRST + self._axes - 1] = steps[:, inner]
         heads[:, _COARSE] = half = np.trunc(steps[:, 0] / 2)
         heads[:, _COARSE_TOO] = steps[:, 0] - half
-        rest = (z[:, 0] - steps[:, 0] * self._scales[0]) * (_FINE_STEPS / self._scales[0])
-        heads[:, _FINE] = np.clip(np.rint(rest), -_LARGEST, _LARGEST)
         rounded_up = np.ceil(norms * np.float32(1 + 1e-5) / self._norm_scale) + _NORM_ZERO
         heads[:, NORM] = np.minimum(rounded_up, _LARGEST)
-        heads[:, _FIRST : _FIRST + self._axes - 1] = steps[:, 1 : self._axes]
-        tails: NDArray[np.int8] = steps[:, self._axes :].astype(np.int8)
-        return heads, tails, norms
-
-    def _errors(
-        self, z: Vectors, heads: NDArray[np.int8], tails: NDArray[np.int8], norms: Vectors
-    ) -> tuple[Vectors, Vectors, Vectors, NDArray[np.bool_]]:
-        """Return the errors along the mean, of the other axes of the head, and of the tail.
-
-        The last array marks tails that are too long for their byte.
-        """
-        scales = self._scales
-        coarse = heads[:, [_COARSE, _COARSE_TOO]].sum(axis=1) * scales[0]
-        along = np.abs(z[:, 0] - coarse - heads[:, _FINE] * (scales[0] / _FINE_STEPS))
-        stored = heads[:, _FIRST : _FIRST + self._axes - 1]
-        across = np.linalg.norm(z[:, 1 : self._axes] - stored * scales[1 : self._axes], axis=1)
-        behind = np.linalg.norm(z[:, self._axes :] - tails * scales[self._axes :], axis=1)
-        beyond = norms * np.float32(1 + 1e-5) > self._norm_scale * _NORM_STEPS
-        return along, across, behind, beyond
-
-
-def _inner(codes: Vectors, vectors: Vectors, numbers: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the inner product of each code with the vector of its number, (n,)."""
-    # einsum has no threads: those of a BLAS wait for a further product at the cost of a processor.
-    if len(vectors) == 1:
-        found = np.einsum("ij,j->i", codes, vectors[0])
-    else:
-        found = np.einsum("ij,ij->i", codes, vectors[numbers])
-    exact: NDArray[np.float64] = found.astype(np.float64)
-    return exact
+        squares = np.square(_lengths(steps[:, inner])), _lengths(steps[:, outer])
+        # What the codes lack.
+        steps *= self._scales
+        np.subtract(z, steps, out=z)
+        fine = np.float32(self._scales[0] / _FINE_STEPS)
+        heads[:, _FINE] = finest = np.clip(np.rint(z[:, 0] / fine), -_LARGEST, _LARGEST)
+        special = heads[:, :_FIRST].astype(np.float32)
+        return _Coded(
+            heads,
+            tails,
+            norms,
+            head_lengths=np.sqrt(squares[0] + np.square(_lengths(special))),
+            tail_lengths=squares[1],
+            along=np.abs(z[:, 0] - finest * fine),
+            across=_lengths(z[:, inner]),
+            behind=_lengths(z[:, outer]),
+        )
 
 
 def _usual(vectors: Vectors) -> NDArray[np.bool_]:
     """Return which vectors are not much longer than nearly all others."""
-    lengths = np.linalg.norm(vectors, axis=1)
+    lengths = _lengths(vectors)
     usual: NDArray[np.bool_] = lengths <= _ROOM * np.quantile(lengths, _NEARLY_ALL)
     return usual
 
 
-def _lengths(heads: NDArray[np.int8]) -> Vectors:
-    """Return the lengths of signed heads."""
-    lengths: Vectors = np.linalg.norm(heads.astype(np.float32), axis=1)
-    return lengths
+def _lengths(vectors: Vectors) -> Vectors:
+    """Return the lengths of vectors (n, d)."""
+    squares: Vectors = np.einsum("ij,ij->i", vectors, vectors)
+    return np.sqrt(squares)
 
 
 def _basis(sample: Vectors, mean: Vectors) -> Vectors:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedex.gallery import onnx_graphs
-from facedex.gallery.coding import OFFSET
+from facedex.gallery.questions import OFFSET
 
 # Rows whose numbers in single precision fit into the cache of a processor.
 _FLOATS: Final = 1024

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from facedex.gallery.blocks import Block
 from facedex.gallery.choosing import Choice, choose_in_waves, choose_nearest
-from facedex.gallery.coding import HEAD, Coder, Codes, Vectors
+from facedex.gallery.coding import HEAD, Coder, Codes
 from facedex.gallery.loading import Loader
+from facedex.gallery.rotation import Vectors
 from facedex.gallery.scanning import SEGMENT, Ids, Segment, available
 from facedex.gallery.selecting import Floats
 

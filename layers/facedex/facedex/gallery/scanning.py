@@ -26,6 +26,7 @@ _WRAP: Final = 2**64
 Ids = NDArray[np.uint64]  # (n, 2)
 # The nearest codes of each probe in one segment: products (p, k) and rows (p, k).
 Found = TypeVar("Found")
+Item = TypeVar("Item")
 Nearest = tuple[NDArray[np.float32], NDArray[np.int64]]
 
 
@@ -141,27 +142,33 @@ class Segment:
 
     def append(self, ids: Ids, codes: Codes) -> None:
         """Add rows, at most :attr:`room`."""
-        end = self.used + len(ids)
-        rows = slice(self.used, end)
+        rows = slice(self.used, self.used + len(ids))
         self._heads[rows] = codes.heads
         self.tails[rows] = codes.tails
         self.ids[rows] = ids
-        self.alive[rows] = True
         if not self.ordered:
             new = zip(*ids.T.tolist(), strict=True) if len(ids) else ()
-            self._rows_by_id.update(zip(new, range(self.used, end), strict=True))
-        self.total = (self.total + self.sum_of(rows)) % _WRAP
-        # Last, so that a scan meets only rows that are complete.
-        self.used = end
-        if self._index is not None:
-            self._index.ntotal = end
+            self._rows_by_id.update(zip(new, range(rows.start, rows.stop), strict=True))
+        self._complete(rows)
 
     def fill(self, ids: Ids, heads: NDArray[np.uint8], tails: NDArray[np.int8]) -> None:
         """Set the rows of an empty segment, in the order of their ids."""
         order = np.argsort(ids[:, 0])
         self.ordered = True
-        none = np.zeros(len(ids), np.bool_)
-        self.append(ids[order], Codes(heads[order], tails[order], none))
+        rows = slice(0, len(ids))
+        for source, target in ((ids, self.ids), (heads, self._heads), (tails, self.tails)):
+            # Without a mode, NumPy would write to a copy first.
+            np.take(source, order, axis=0, out=target[rows], mode="clip")
+        self._complete(rows)
+
+    def _complete(self, rows: slice) -> None:
+        """Let scans meet rows that were written."""
+        self.alive[rows] = True
+        self.total = (self.total + self.sum_of(rows)) % _WRAP
+        # Last, so that a scan meets only rows that are complete.
+        self.used = rows.stop
+        if self._index is not None:
+            self._index.ntotal = rows.stop
 
     def remove(self, ids: Ids) -> int:
         """Remove the rows with these ids, and return how many there were."""
@@ -228,15 +235,15 @@ def scan(segments: Sequence[Segment], heads: NDArray[np.float32], count: int) ->
     return run_on_all(segments, lambda segment: segment.nearest(heads, count))
 
 
-def run_on_all(segments: Sequence[Segment], work: Callable[[Segment], Found]) -> list[Found]:
-    """Return the results of a function for all segments, shared among all processors."""
-    workers = min(_processors(), len(segments))
+def run_on_all(items: Sequence[Item], work: Callable[[Item], Found]) -> list[Found]:
+    """Return the results of a function for all items, shared among all processors."""
+    workers = min(_processors(), len(items))
 
     def work_on_share(first: int) -> list[Found]:
-        return [work(segment) for segment in segments[first::workers]]
+        return [work(item) for item in items[first::workers]]
 
     shares = list(_pool().map(work_on_share, range(workers)))
-    return [shares[number % workers][number // workers] for number in range(len(segments))]
+    return [shares[number % workers][number // workers] for number in range(len(items))]
 
 
 def _processors() -> int:

@@ -9,8 +9,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from facedex.gallery.coding import NORM, Questions
+from facedex.gallery.coding import NORM
 from facedex.gallery.products import products
+from facedex.gallery.questions import OFFSET, Questions
 from facedex.gallery.scanning import Ids, Segment
 
 Floats = NDArray[np.float64]
@@ -21,10 +22,10 @@ _GROUP: Final = 48
 _BLOCK: Final = 4096
 # Pairs whose codes are read together, for the same reason.
 _READ: Final = 2048
-# Pairs of a segment whose codes are read. With more, Postgres takes less time and memory.
-_MOST: Final = 2_000_000
+# Pairs for each row of which the codes are read. With more, Postgres takes less time and memory.
+_MOST: Final = 30
 # Rows that give a first lower bound on the best scores.
-FIRST: Final = 4096
+_FIRST: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,42 +82,92 @@ class Chosen:
     complete: bool = True
 
 
-def select(
-    segment: Segment, questions: Questions, floors: Floats, first: int = 0, last: int | None = None
-) -> Chosen:
-    """Return all vectors of a segment whose scores may reach the floors.
+class Selection:
+    """A choice by matrix products, with fixed floors.
 
     Args:
         floors: (p,) a score for each question.
-        first, last: the range of rows that is searched.
     """
-    least = np.floor((floors - questions.offset) / questions.step) - 1
-    least = np.clip(least, -(2**31), 2**31 - 1).astype(np.int32)
-    heads, count = segment.heads[:last], len(floors)
-    groups = [
+
+    def __init__(self, questions: Questions, floors: Floats) -> None:
+        self._questions, self._floors = questions, floors
+        self._groups = [
+            _Group(questions, floors, slice(start, min(start + _GROUP, len(floors))))
+            for start in range(0, len(floors), _GROUP)
+        ]
+
+    def among(self, part: tuple[Segment, int, int]) -> Chosen:
+        """Return the vectors whose scores may reach the floors.
+
+        Args:
+            part: a segment, and the first row and the end of those that are searched.
+        """
+        segment, first, last = part
+        heads = segment.heads[:last]
+        found = [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
+        room = _MOST * (last - first)
+        for begin in range(first, len(heads), _BLOCK):
+            block = slice(begin, min(begin + _BLOCK, len(heads)))
+            for group in self._groups:
+                found.append(group.reach(heads[block], segment.tails[block], begin))
+                room -= len(found[-1][0])
+            if room < 0:
+                return Chosen(found[0][0], self._floors[:0], segment.ids[:0], complete=False)
+        numbers, rows = (np.concatenate(each) for each in zip(*found, strict=True))
+        alive = segment.alive[rows]
+        pairs = Pairs([segment], [int(alive.sum())], numbers[alive], rows[alive])
+        return _estimated(pairs, self._questions, self._floors)
+
+
+class _Group:
+    """Questions that are multiplied together.
+
+    Args:
+        floors: (p,) a score for each question, of all questions.
+        some: which of them.
+    """
+
+    def __init__(self, questions: Questions, floors: Floats, some: slice) -> None:
+        self._first = some.start
+        self._heads = np.ascontiguousarray(questions.heads[:, some])
+        self._tails = np.ascontiguousarray(questions.whole_tails[:, some])
+        self._norms = questions.heads[NORM, some].astype(np.int32)
+        step, floor = questions.step[some], floors[some]
         # NumPy compares arrays of one shape much faster than a row with each row.
-        (start, questions.heads[:, start : start + _GROUP], np.tile(some, (_BLOCK, 1)))
-        for start in range(0, count, _GROUP)
-        if len(some := least[start : start + _GROUP])
-    ]
-    places: list[Numbers] = [np.zeros(0, np.int64)]
-    values: list[NDArray[np.int32]] = [np.zeros(0, np.int32)]
-    chosen = 0
-    for begin in range(first, len(heads), _BLOCK):
-        block = heads[begin : begin + _BLOCK]
-        for start, probes, limits in groups:
-            found = products(block, np.ascontiguousarray(probes))
-            above = np.flatnonzero(found > limits[: len(block)])
-            rows, numbers = np.divmod(above, probes.shape[1])
-            places.append((rows + begin) * count + numbers + start)
-            values.append(found.ravel()[above])
-            chosen += len(above)
-        if chosen > _MOST:
-            none = np.zeros(0, np.int64)
-            return Chosen(none, none.astype(np.float64), segment.ids[:0], complete=False)
-    rows, numbers = np.divmod(np.concatenate(places), count)
-    pairs = Pairs([segment], [len(rows)], numbers, rows)
-    return refine(pairs, questions, floors, np.concatenate(values))
+        self._least = np.tile(_least((floor - questions.offset[some]) / step), (_BLOCK, 1))
+        self._least_of_whole = _least((floor - questions.whole_offset[some]) / step)
+
+    def reach(
+        self, heads: NDArray[np.uint8], tails: NDArray[np.int8], begin: int
+    ) -> tuple[Numbers, Numbers]:
+        """Return the pairs of questions and rows whose bounds reach the floors.
+
+        The bound from the head holds for every tail of the same norm. It leaves some rows of which
+        the tails are multiplied, too.
+
+        Args:
+            heads, tails: (n, h) and (n, t), the codes of some rows.
+            begin: the number of the first of these rows.
+        """
+        found = products(heads, self._heads)
+        above = np.flatnonzero(found > self._least[: len(heads)])
+        rows, numbers = np.divmod(above, found.shape[1])
+        if len(rows) and tails.shape[1]:
+            new = np.diff(rows, prepend=-1) > 0
+            some = rows[new]
+            behind = products(tails[some].view(np.uint8) ^ np.uint8(OFFSET), self._tails)
+            norms = heads[rows, NORM].astype(np.int32) - OFFSET
+            closer = found.ravel()[above] - self._norms[numbers] * norms
+            closer += behind[np.cumsum(new) - 1, numbers]
+            keep = closer > self._least_of_whole[numbers]
+            rows, numbers = rows[keep], numbers[keep]
+        return numbers + self._first, rows + begin
+
+
+def _least(products_reached: Floats) -> NDArray[np.int32]:
+    """Return whole numbers below all products that reach these numbers."""
+    least: Floats = np.clip(np.floor(products_reached) - 1, -(2**31), 2**31 - 1)
+    return least.astype(np.int32)
 
 
 def refine(
@@ -148,6 +199,11 @@ def refine(
             pairs,
         )
         pairs = pairs.where(bounds >= floors[pairs.numbers])
+    return _estimated(pairs, questions, floors)
+
+
+def _estimated(pairs: Pairs, questions: Questions, floors: Floats) -> Chosen:
+    """Return those pairs whose estimates may reach the floors."""
     estimates = estimate(pairs, questions)
     keep = estimates + questions.error[pairs.numbers] >= floors[pairs.numbers]
     pairs = pairs.where(keep)
@@ -166,7 +222,7 @@ def estimate(pairs: Pairs, questions: Questions) -> Floats:
 
 def first_floors(segment: Segment, questions: Questions, limit: int, min_score: float) -> Floats:
     """Return scores that the ``limit`` best vectors reach, judged by some rows, (p,)."""
-    found = products(segment.heads[:FIRST], questions.heads)
+    found = products(segment.heads[:_FIRST], questions.heads)
     some = min(len(found), 2 * limit + 32)
     best = np.argpartition(found, len(found) - some, axis=0)[len(found) - some :].T
     numbers, rows = np.repeat(np.arange(len(best)), some), best.ravel()

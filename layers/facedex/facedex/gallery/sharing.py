@@ -33,7 +33,7 @@ from facedex.gallery.coding import Coder
 from facedex.gallery.resident import Resident
 from facedex.gallery.scanning import Segment
 
-_MAGIC: Final = b"facedex gallery 1\n"
+_MAGIC: Final = b"facedex gallery 2\n"
 # Bytes that must remain free on the disk, for the database.
 _SPARE: Final = 1 << 30
 _PREFIX: Final = "coder."

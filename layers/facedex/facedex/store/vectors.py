@@ -54,7 +54,7 @@ def halves_from_table(table: NDArray[np.uint8]) -> NDArray[np.float16]:
     """
     import numpy as np
 
-    numbers = np.ascontiguousarray(table[:, 4:]).view(">u2").astype(np.uint16)
+    numbers = table[:, 4:].view(">u2").astype(np.uint16)
     dimensions = table[:, :2].copy().view(">u2")
     if (dimensions != numbers.shape[1]).any():
         raise ValueError("The vectors have different dimensions.")
