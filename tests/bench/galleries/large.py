@@ -8,8 +8,7 @@ import numpy as np
 import psutil
 
 from facedex.gallery.resident import Resident
-from tests.bench.galleries.people import People, Vectors, batches
-from tests.bench.galleries.subject import LIMIT, SCORE
+from tests.bench.galleries.people import LIMIT, SCORE, People, Vectors, batches
 from tests.bench.galleries.timing import bandwidth, median, ms, times
 
 _BATCH = 65_536  # as the store reads them

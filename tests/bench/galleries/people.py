@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 Vectors = NDArray[np.float32]
 
+LIMIT: Final = 10  # matches that searches ask for
+SCORE: Final = 0.8  # the mean of two people with the default pack: no limit on the matches
 # The share of the variance in the first principal axes of the default pack's vectors of 4,151
 # people (LFW), and the length of the vectors without their mean.
 _SHARES = {0: 0.0, 30: 0.43, 46: 0.56, 62: 0.66, 78: 0.75, 94: 0.82, 110: 0.885, 126: 0.935}

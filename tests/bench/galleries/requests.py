@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from tests.bench.galleries.filling import BATCH, add
-from tests.bench.galleries.people import batches
-from tests.bench.galleries.subject import LIMIT, NAME, Subject
+from tests.bench.galleries.people import LIMIT, batches
+from tests.bench.galleries.subject import NAME, Subject
 from tests.bench.galleries.timing import median, ms
 from tests.bench.measuring import side_by_side
 

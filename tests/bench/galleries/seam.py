@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tests.bench.galleries.filling import BATCH
-from tests.bench.galleries.people import batches
-from tests.bench.galleries.subject import LIMIT, Subject
+from tests.bench.galleries.people import LIMIT, batches
+from tests.bench.galleries.subject import Subject
 from tests.bench.galleries.timing import bandwidth, faiss_flat, median, ms, times
 
 

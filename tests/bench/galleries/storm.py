@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from facedex.store import search
 from facedex.store.database import Connection
-from tests.bench.galleries.subject import LIMIT, NAME, SCORE, Subject
+from tests.bench.galleries.people import LIMIT, SCORE
+from tests.bench.galleries.subject import NAME, Subject
 from tests.bench.galleries.timing import during, ms, p99
 from tests.bench.galleries.writing import Writer, writing
 

@@ -17,13 +17,11 @@ from facedex.store.database import Database
 from facedex.store.residents import Residents
 from facedex.store.search import Match, search
 from tests.bench.galleries.filling import BATCH, add
-from tests.bench.galleries.people import People, Vectors, batches
+from tests.bench.galleries.people import LIMIT, SCORE, People, Vectors, batches
 from tests.bench.measuring import portrait
 from tests.bench.serving import Product
 
 NAME: Final = "staff"
-LIMIT: Final = 10
-SCORE: Final = 0.8  # the mean of two people with the default pack: no limit on the matches
 PROBES: Final = 300
 _PHOTO: Final = "photo"
 _RESIDENT_VECTORS: Final = "facedex_gallery_resident_vectors "
