@@ -123,6 +123,7 @@ def test_the_consoles_files_need_no_signature_and_their_function_reaches_nothing
     assert "Console" not in synthesis_of("default").template["Outputs"]
 
 
+@pytest.mark.usefixtures("cdk")
 def test_a_private_api_shows_its_console_to_browsers_behind_its_endpoints(tmp_path: Path) -> None:
     """Browsers do not sign the load of a page, so the policy must name these routes."""
     chosen = {"endpoint": "private", "vpc_endpoints": "vpce-0a1b2c3d", "console": "true"}

@@ -24,6 +24,7 @@ from facedex.gallery.questions import OFFSET, Questions
 from facedex.gallery.rotation import Vectors, rotate, to_single
 
 _LARGEST: Final = 127
+_SIGN: Final = np.uint8(OFFSET)  # to add the offset to a byte is to change its sign bit
 # The SIMD kernels of the scan read 16 bytes at a time.
 _ALIGNMENT: Final = 16
 # Bytes of a head: the coordinate along the mean in three bytes, of which two are added and one is
@@ -48,13 +49,12 @@ class Codes:
     """Codes of some vectors.
 
     Attributes:
-        heads: (n, h) uint8, each the signed value plus :data:`OFFSET`.
-        tails: (n, t) int8.
+        heads, tails: (n, h) and (n, t) uint8, each the signed value plus ``OFFSET``.
         outliers: (n,) bool: vectors for which the bounds do not hold.
     """
 
     heads: NDArray[np.uint8]
-    tails: NDArray[np.int8]
+    tails: NDArray[np.uint8]
     outliers: NDArray[np.bool_]
 
 
@@ -151,7 +151,8 @@ class Coder:
             | (coded.tail_lengths > self._largest_tail)
             | (_lengths(vectors) > self._longest)
         )
-        return Codes(coded.heads.view(np.uint8) ^ np.uint8(OFFSET), coded.tails, outliers)
+        heads, tails = (each.view(np.uint8) ^ _SIGN for each in (coded.heads, coded.tails))
+        return Codes(heads, tails, outliers)
 
     def removed(self) -> NDArray[np.uint8]:
         """Return the head of a row without a vector: its bound is far below that of a face."""

@@ -19,8 +19,8 @@ class Questions:
     """Probes, prepared for comparison with codes.
 
     The upper bound of a score is ``offset + step * (head · code)``, with the signed bytes of the
-    code. A closer one, which knows the tail, is ``whole_offset + step * (head · code - norm + tail
-    · code)``, where the norm is what its byte contributes to the product of the heads.
+    code. Where the tail is known, ``whole_offset + step * (head · code + tail · code)`` is a closer
+    one, without what the norm of the tail contributes to the product of the heads.
 
     Attributes:
         heads: (h, p) int8, from -127 to 127.
@@ -64,7 +64,7 @@ class Questions:
         numbers: NDArray[np.int64],
         bounds: NDArray[np.float64],
         norms: NDArray[np.uint8],
-        tails: NDArray[np.int8],
+        tails: NDArray[np.uint8],
     ) -> NDArray[np.float64]:
         """Return upper bounds of scores that know the tails, (n,).
 
@@ -75,13 +75,13 @@ class Questions:
             tails: (n, t).
         """
         steps = norms.astype(np.float64) - OFFSET
-        exact = _inner(tails.astype(np.float32), self.tails, numbers) + self.tail_error[numbers]
+        exact = _inner(_signed(tails), self.tails, numbers) + self.tail_error[numbers]
         known = self.norm_base[numbers] + self.norm_step[numbers] * steps
         closer: NDArray[np.float64] = bounds - known + exact
         return closer
 
     def estimates(
-        self, numbers: NDArray[np.int64], heads: NDArray[np.uint8], tails: NDArray[np.int8]
+        self, numbers: NDArray[np.int64], heads: NDArray[np.uint8], tails: NDArray[np.uint8]
     ) -> NDArray[np.float64]:
         """Return estimates of scores, (n,).
 
@@ -89,11 +89,14 @@ class Questions:
             numbers: (n,) numbers of questions.
             heads, tails: (n, h) and (n, t), the codes.
         """
-        signed = heads.astype(np.float32) - np.float32(OFFSET)
-        near = _inner(signed, self.heads_exact, numbers)
-        near += _inner(tails.astype(np.float32), self.tails, numbers)
+        near = _inner(_signed(heads), self.heads_exact, numbers)
+        near += _inner(_signed(tails), self.tails, numbers)
         estimates: NDArray[np.float64] = self.base[numbers] + near
         return estimates
+
+
+def _signed(codes: NDArray[np.uint8]) -> Vectors:
+    return codes.astype(np.float32) - np.float32(OFFSET)
 
 
 def _inner(codes: Vectors, vectors: Vectors, numbers: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from facedex.gallery.blocks import Block, Damaged
 from facedex.gallery.coding import Coder, Codes
+from facedex.gallery.questions import OFFSET
 
 SEGMENT: Final = 65_536  # rows
 _WRAP: Final = 2**64
@@ -64,7 +65,7 @@ class Segment:
 
     Attributes:
         ids: (rows, 2) ids.
-        tails: (rows, t) int8.
+        tails: (rows, t) uint8.
         alive: (rows,) bool; False for rows that were removed or never used.
         used: number of rows that were ever used.
         removed: number of rows that were removed.
@@ -78,7 +79,7 @@ class Segment:
         ids, heads, tails, alive = np.split(data, np.cumsum(_sizes(coder, rows))[:-1])
         self.ids: Ids = ids.view(np.uint64).reshape(rows, 2)
         self._heads: NDArray[np.uint8] = heads.reshape(rows, coder.head)
-        self.tails: NDArray[np.int8] = tails.view(np.int8).reshape(rows, coder.tail)
+        self.tails: NDArray[np.uint8] = tails.reshape(rows, coder.tail)
         self.alive: NDArray[np.bool_] = alive.view(np.bool_)
         self._index: Any = _index(self._heads) if available() else None
         self._empty = coder.removed()
@@ -151,7 +152,7 @@ class Segment:
             self._rows_by_id.update(zip(new, range(rows.start, rows.stop), strict=True))
         self._complete(rows)
 
-    def fill(self, ids: Ids, heads: NDArray[np.uint8], tails: NDArray[np.int8]) -> None:
+    def fill(self, ids: Ids, heads: NDArray[np.uint8], tails: NDArray[np.uint8]) -> None:
         """Set the rows of an empty segment, in the order of their ids."""
         order = np.argsort(ids[:, 0])
         self.ordered = True
@@ -176,13 +177,13 @@ class Segment:
         before = self.sum_of(rows)
         for row in rows:
             self._heads[row] = self._empty
-            self.tails[row] = 0
+            self.tails[row] = OFFSET
             self.alive[row] = False
         self.total = (self.total - before + self.sum_of(rows)) % _WRAP
         self.removed += len(rows)
         return len(rows)
 
-    def living(self) -> tuple[Ids, NDArray[np.uint8], NDArray[np.int8]]:
+    def living(self) -> tuple[Ids, NDArray[np.uint8], NDArray[np.uint8]]:
         """Return the ids, heads and tails of the rows that were not removed."""
         rows = np.flatnonzero(self.alive[: self.used])
         return self.ids[rows], self._heads[rows], self.tails[rows]

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from facedex.gallery.coding import NORM
 from facedex.gallery.products import products
-from facedex.gallery.questions import OFFSET, Questions
+from facedex.gallery.questions import Questions
 from facedex.gallery.scanning import Ids, Segment
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
-# Probes that ONNX Runtime multiplies at once: the width of its kernel, with which it is fastest.
-_GROUP: Final = 48
+# Probes that are multiplied at once, a multiple of the width of ONNX Runtime's kernels. Threads
+# wait for each other between products, so that a few large ones are faster than many small ones.
+_GROUP: Final = 112
 # Rows whose products with a group fit into the cache of a processor.
 _BLOCK: Final = 4096
 # Pairs whose codes are read together, for the same reason.
@@ -130,44 +131,29 @@ class _Group:
     def __init__(self, questions: Questions, floors: Floats, some: slice) -> None:
         self._first = some.start
         self._heads = np.ascontiguousarray(questions.heads[:, some])
+        # The norms of the tails stand for tails that are not known.
+        self._heads[NORM] = 0
         self._tails = np.ascontiguousarray(questions.whole_tails[:, some])
-        self._norms = questions.heads[NORM, some].astype(np.int32)
-        step, floor = questions.step[some], floors[some]
+        least = np.floor((floors[some] - questions.whole_offset[some]) / questions.step[some]) - 1
+        least = np.clip(least, -(2**31), 2**31 - 1).astype(np.int32)
         # NumPy compares arrays of one shape much faster than a row with each row.
-        self._least = np.tile(_least((floor - questions.offset[some]) / step), (_BLOCK, 1))
-        self._least_of_whole = _least((floor - questions.whole_offset[some]) / step)
+        self._least = np.tile(least, (_BLOCK, 1))
 
     def reach(
-        self, heads: NDArray[np.uint8], tails: NDArray[np.int8], begin: int
+        self, heads: NDArray[np.uint8], tails: NDArray[np.uint8], begin: int
     ) -> tuple[Numbers, Numbers]:
         """Return the pairs of questions and rows whose bounds reach the floors.
-
-        The bound from the head holds for every tail of the same norm. It leaves some rows of which
-        the tails are multiplied, too.
 
         Args:
             heads, tails: (n, h) and (n, t), the codes of some rows.
             begin: the number of the first of these rows.
         """
         found = products(heads, self._heads)
+        if len(self._tails):
+            found += products(tails, self._tails)
         above = np.flatnonzero(found > self._least[: len(heads)])
         rows, numbers = np.divmod(above, found.shape[1])
-        if len(rows) and tails.shape[1]:
-            new = np.diff(rows, prepend=-1) > 0
-            some = rows[new]
-            behind = products(tails[some].view(np.uint8) ^ np.uint8(OFFSET), self._tails)
-            norms = heads[rows, NORM].astype(np.int32) - OFFSET
-            closer = found.ravel()[above] - self._norms[numbers] * norms
-            closer += behind[np.cumsum(new) - 1, numbers]
-            keep = closer > self._least_of_whole[numbers]
-            rows, numbers = rows[keep], numbers[keep]
         return numbers + self._first, rows + begin
-
-
-def _least(products_reached: Floats) -> NDArray[np.int32]:
-    """Return whole numbers below all products that reach these numbers."""
-    least: Floats = np.clip(np.floor(products_reached) - 1, -(2**31), 2**31 - 1)
-    return least.astype(np.int32)
 
 
 def refine(
@@ -239,7 +225,7 @@ def reached(estimates: Floats, limit: int) -> Floats:
     return best
 
 
-def _tails(segment: Segment, rows: Numbers) -> NDArray[np.int8]:
+def _tails(segment: Segment, rows: Numbers) -> NDArray[np.uint8]:
     return segment.tails[rows]
 
 
