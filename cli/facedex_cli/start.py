@@ -9,8 +9,8 @@ import threading
 
 def main() -> None:
     """Run the command. Ctrl-C ends it without a traceback, even during start-up."""
-    # The threads of NumPy's products of matrices wait for each other, on a busy machine for seconds.
-    # Requests have threads of their own.
+    # The threads of NumPy's products of matrices wait for each other, for seconds if the machine is
+    # busy. Requests have threads of their own.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # During the imports below, a KeyboardInterrupt could be turned into another exception.
     usual = signal.signal(signal.SIGINT, lambda *_: os._exit(130))

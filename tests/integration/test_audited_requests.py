@@ -12,6 +12,7 @@ import pytest
 from facedex import settings
 from facedex.runtime import audit as rows_of_requests
 from facedex.runtime import services
+from facedex.setting_reader import SettingError
 from facedex.store import audit, audit_reading, audit_upkeep, schema
 from facedex.store.audit import Trail
 from facedex.store.database import Database
@@ -112,7 +113,7 @@ def test_settings_of_the_log_are_checked(
     start: Callable[..., Database], name: str, value: str, message: str
 ) -> None:
     start()
-    with pytest.raises(settings.SettingError, match=f"FACEDEX_{name} {message}"):
+    with pytest.raises(SettingError, match=f"FACEDEX_{name} {message}"):
         settings.Settings.from_environment({**os.environ, f"FACEDEX_{name}": value})
 
 

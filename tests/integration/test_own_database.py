@@ -17,7 +17,7 @@ from psycopg.conninfo import make_conninfo
 from facedex import settings
 from facedex.aws.database_secret import DatabaseSecret
 from facedex.runtime import services
-from facedex.settings import SettingError
+from facedex.setting_reader import SettingError
 from facedex.store import schema
 from facedex.store.database import Database
 from facedex.store.store_errors import StoreError

@@ -14,7 +14,8 @@ from facedex.api.catalog import OPERATIONS
 from facedex.api.errors import AccessDeniedException
 from facedex.runtime import services
 from facedex.secret_sources import read_keys_secret
-from facedex.settings import SettingError, settings
+from facedex.setting_reader import SettingError
+from facedex.settings import settings
 from facedex_functions.front_door.handler import lambda_handler
 
 _ARN = "arn:aws:iam::123456789012:user/ann"

@@ -11,7 +11,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from facedex.secret_sources import read_keys_secret
-from facedex.settings import DatabaseAuth, SettingError, Settings
+from facedex.setting_reader import SettingError
+from facedex.settings import DatabaseAuth, Settings
 from facedex.store.iam import IamTokens
 
 URL = "postgresql://facedex@db.example:5432/facedex?sslmode=require"

@@ -17,7 +17,8 @@ from facedex.api.errors import (
     ThrottlingException,
 )
 from facedex.runtime.rate import RateLimit, prepare
-from facedex.settings import SettingError, Settings
+from facedex.setting_reader import SettingError
+from facedex.settings import Settings
 
 
 class Clock:

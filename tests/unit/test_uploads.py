@@ -17,7 +17,8 @@ from facedex.aws.uploads import (
     index_request,
     read_notices,
 )
-from facedex.settings import SettingError, Settings
+from facedex.setting_reader import SettingError
+from facedex.settings import Settings
 from facedex_local.workers.event_source import batch_event, failed_messages
 from facedex_local.workers.uploads import Uploads
 

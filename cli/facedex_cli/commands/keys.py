@@ -16,7 +16,8 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from facedex.secret_sources import read_keys_secret
-from facedex.settings import DEFAULT_REGION, SettingError
+from facedex.setting_reader import SettingError
+from facedex.settings import DEFAULT_REGION
 from facedex.store import access_keys
 from facedex.store.access_keys import Permission
 from facedex.store.audit import Trail

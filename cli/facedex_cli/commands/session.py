@@ -11,7 +11,8 @@ from typing import Final
 
 import click
 
-from facedex.settings import Auth, SettingError
+from facedex.setting_reader import SettingError
+from facedex.settings import Auth
 from facedex.store.store_errors import StoreError
 from facedex.vision.vision_errors import PackMissing
 from facedex_cli.commands.models import progress_bar

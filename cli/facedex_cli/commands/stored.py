@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 from botocore.exceptions import BotoCoreError
 
-from facedex.settings import SettingError
+from facedex.setting_reader import SettingError
 from facedex.store import collections as store
 from facedex.store.database import Database
 from facedex.store.store_errors import CollectionNotFound, StoreError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from facedex.settings import SettingError
+from facedex.setting_reader import SettingError
 
 _FILE: Final = "file:"
 _SECRETS_MANAGER: Final = "secretsmanager:"

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
-from math import inf
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 from uuid import UUID
+
+from facedex.setting_reader import Reader
 
 # The pack of new collections if neither the setting nor a tag names another.
 DEFAULT_PACK: Final = "sface-dlib"
@@ -19,10 +20,6 @@ DEFAULT_PACK: Final = "sface-dlib"
 # AWS's own documentation uses. On Lambda the environment names the real ones.
 DEFAULT_ACCOUNT: Final = "123456789012"
 DEFAULT_REGION: Final = "us-east-1"
-
-
-class SettingError(RuntimeError):
-    """A setting is missing or invalid; the message names it and its valid values."""
 
 
 class Auth(StrEnum):
@@ -212,7 +209,7 @@ class Settings:
         Raises:
             SettingError: if a setting is missing or invalid.
         """
-        read = _Reader(environment)
+        read = Reader(environment)
         return cls(
             database_url=read.text("FACEDEX_DATABASE_URL"),
             models=Path(read.text("FACEDEX_MODELS")),
@@ -228,13 +225,14 @@ class Settings:
             statement_timeout=read.whole("FACEDEX_STATEMENT_TIMEOUT", 20),
             account=read.text("FACEDEX_ACCOUNT", DEFAULT_ACCOUNT),
             region=read.text("AWS_REGION", DEFAULT_REGION),
-            auth=read.auth("FACEDEX_AUTH"),
-            audit=read.audit("FACEDEX_AUDIT"),
+            # No default: a deployment without this setting must not be open to every caller.
+            auth=read.one_of(Auth, "FACEDEX_AUTH"),
+            audit=read.one_of(Audit, "FACEDEX_AUDIT", Audit.CHANGES),
             audit_days=read.whole("FACEDEX_AUDIT_DAYS", 365, least=7),
             keys_secret=environment.get("FACEDEX_KEYS_SECRET", ""),
             keys_cache=read.whole("FACEDEX_KEYS_CACHE", 30),
             own_key=environment.get("FACEDEX_OWN_KEY", ""),
-            database_auth=read.database_auth("FACEDEX_DATABASE_AUTH"),
+            database_auth=read.one_of(DatabaseAuth, "FACEDEX_DATABASE_AUTH", DatabaseAuth.PASSWORD),
             database_secret=environment.get("FACEDEX_DATABASE_SECRET", ""),
             database_patience=read.whole("FACEDEX_DATABASE_PATIENCE", 3),
             database_pooled=read.flag("FACEDEX_DATABASE_POOLED"),
@@ -267,84 +265,6 @@ class Settings:
             rtsp_hosts=read.several("FACEDEX_RTSP_HOSTS"),
             rtsp_credentials=read.several("FACEDEX_RTSP_CREDENTIALS"),
         )
-
-
-class _Reader:
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = environment
-
-    def text(self, name: str, default: str | None = None) -> str:
-        value = self._environment.get(name) or default
-        if value is None:
-            raise SettingError(f"The environment variable {name} is not set.")
-        return value
-
-    def whole(self, name: str, default: int, *, least: int = 1) -> int:
-        value = self._environment.get(name)
-        if not value:
-            return default
-        if not value.isdecimal() or int(value) < least:
-            raise SettingError(f"{name} must be a whole number of at least {least}, not {value!r}.")
-        return int(value)
-
-    def rate(self, name: str) -> float | None:
-        value = self._environment.get(name)
-        try:
-            rate = float(value) if value else None
-        except ValueError:
-            rate = 0.0
-        if rate is not None and not 0 < rate < inf:
-            raise SettingError(f"{name} must be a number above 0, not {value!r}.")
-        return rate
-
-    def path(self, name: str) -> Path | None:
-        value = self._environment.get(name)
-        return Path(value) if value else None
-
-    def several(self, name: str) -> tuple[str, ...]:
-        parts = self._environment.get(name, "").split(",")
-        return tuple(part.strip() for part in parts if part.strip())
-
-    def identity(self, name: str) -> UUID | None:
-        value = self._environment.get(name)
-        try:
-            return UUID(value) if value else None
-        except ValueError:
-            raise SettingError(f"{name} must be a UUID, not {value!r}.") from None
-
-    def flag(self, name: str) -> bool:
-        value = self._environment.get(name) or "false"
-        if value not in ("true", "false"):
-            raise SettingError(f"{name} must be true or false, not {value!r}.")
-        return value == "true"
-
-    def topics(self, name: str) -> frozenset[str] | None:
-        value = self._environment.get(name)
-        if not value:
-            return None
-        # An empty value is the same as an unset variable, so an empty set is written "none".
-        return frozenset() if value == "none" else frozenset(value.split(","))
-
-    def auth(self, name: str) -> Auth:
-        # No default: a deployment without this setting must not be open to every caller.
-        return self._one_of(Auth, name, self.text(name))
-
-    def audit(self, name: str) -> Audit:
-        return self._one_of(Audit, name, self.text(name, Audit.CHANGES))
-
-    def database_auth(self, name: str) -> DatabaseAuth:
-        return self._one_of(DatabaseAuth, name, self.text(name, DatabaseAuth.PASSWORD))
-
-    def _one_of(self, choices: type[_Choice], name: str, value: str) -> _Choice:
-        try:
-            return choices(value)
-        except ValueError:
-            raise SettingError(
-                f"{name} must be one of {', '.join(choices)}, not {value!r}."
-            ) from None
-
-
-_Choice = TypeVar("_Choice", bound=StrEnum)
 
 
 @cache

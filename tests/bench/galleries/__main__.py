@@ -12,6 +12,10 @@ a second; and, only if it is named, the memory of the server over ``--minutes`` 
 from __future__ import annotations
 
 import argparse
+import os
+
+# As the facedex command does, before NumPy is imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from facedex_models.manifests import DEFAULT, manifest
 from tests.bench.galleries import large, memory, requests, seam, storm

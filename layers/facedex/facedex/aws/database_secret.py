@@ -6,7 +6,7 @@ import json
 from threading import Lock
 
 from facedex.secret_sources import read_secret
-from facedex.settings import SettingError
+from facedex.setting_reader import SettingError
 
 SETTING = "FACEDEX_DATABASE_SECRET"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from facedex.api import errors
-from facedex.settings import SettingError
+from facedex.setting_reader import SettingError
 from facedex.store import store_errors as store_errors
 from facedex.vision import vision_errors as vision_errors
 

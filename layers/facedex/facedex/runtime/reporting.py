@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from facedex import invocation
 from facedex.observability import recording
-from facedex.settings import SettingError, settings
+from facedex.setting_reader import SettingError
+from facedex.settings import settings
 
 if TYPE_CHECKING:
     from facedex.runtime.metrics import CloudWatch
