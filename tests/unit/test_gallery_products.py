@@ -97,8 +97,8 @@ def test_probes_have_their_candidates_in_all_segments(kind: str, limit: int | No
         np.delete(vectors, slice(500, 600), axis=0),
         np.delete(ids, slice(500, 600), axis=0),
     )
-    probes = [*gallery("random", 5, 64, 2), *vectors[-3:]]
-    for asked in (probes, probes[:1]):
+    probes = [*gallery("random", 12, 64, 2), *vectors[-3:]]
+    for asked in (probes, probes[-8:], probes[:1]):
         found = resident.search(asked, limit=limit, min_score=0.3, most=MOST)
         for probe, candidates in zip(asked, found, strict=True):
             check(left, left_ids, probe, limit or len(left), 0.3, candidates)

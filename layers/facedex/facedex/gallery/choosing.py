@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedex.gallery.questions import Questions
-from facedex.gallery.scanning import Ids, Segment, run_on_all, scan
+from facedex.gallery.scanning import SEGMENT, Ids, Segment, run_on_all, scan
 from facedex.gallery.selecting import (
     Chosen,
     Floats,
     Pairs,
     Selection,
+    are_many,
     estimate,
     first_floors,
     reached,
@@ -26,7 +27,8 @@ _DEPTH: Final = 64
 _DEPTH_PER_MATCH: Final = 16
 # The best rows by their bounds, for each match that is wanted and besides, give a first floor.
 _SPARE: Final = 16
-# Rows that a thread searches at once. The first few raise the floors for all others.
+# Rows that a thread searches at once for many questions; for few it searches a segment. The first
+# parts raise the floors for all others.
 _PART: Final = 8192
 _FIRST_PARTS: Final = 2
 # With more pairs than this for each candidate allowed, reading further segments is of no use.
@@ -115,10 +117,11 @@ def choose_in_waves(
     choice = Choice(questions, limit, min_score, most)
     if limit is not None:
         choice.raise_floors(first_floors(segments[0], questions, limit, min_score))
+    rows = _PART if are_many(questions) else SEGMENT
     parts = [
-        (segment, first, first + _PART)
+        (segment, first, first + rows)
         for segment in segments
-        for first in range(0, segment.used, _PART)
+        for first in range(0, segment.used, rows)
     ]
     size = _FIRST_PARTS
     while parts:

@@ -1,7 +1,7 @@
 """Products of codes and of many probes at once, by a matrix product of bytes.
 
 FAISS scans a segment once for each probe. The matrix product of ONNX Runtime reads each code once:
-one probe takes five times the time of FAISS, ten take half of it, and a hundred a fifth. It uses
+one probe takes twice the time of FAISS, ten take half of it, and a hundred a fifth. It uses
 the 8-bit instructions of the processor: on x86_64 those of AVX2 or VNNI, on arm64 UDOT or UMMLA.
 
 Functions on Lambda that process no images have no ONNX Runtime. NumPy multiplies there, in single

@@ -19,6 +19,8 @@ Numbers = NDArray[np.int64]
 # Probes that are multiplied at once, a multiple of the width of ONNX Runtime's kernels. Threads
 # wait for each other between products, so that a few large ones are faster than many small ones.
 _GROUP: Final = 112
+# At least so many questions are many: twelve take as long either way.
+_MANY: Final = 12
 # Rows whose products with a group fit into the cache of a processor.
 _BLOCK: Final = 4096
 # Pairs whose codes are read together, for the same reason.
@@ -92,8 +94,9 @@ class Selection:
 
     def __init__(self, questions: Questions, floors: Floats) -> None:
         self._questions, self._floors = questions, floors
+        self._whole = are_many(questions)
         self._groups = [
-            _Group(questions, floors, slice(start, min(start + _GROUP, len(floors))))
+            _Group(questions, floors, slice(start, start + _GROUP), whole=self._whole)
             for start in range(0, len(floors), _GROUP)
         ]
 
@@ -105,19 +108,30 @@ class Selection:
         """
         segment, first, last = part
         heads = segment.heads[:last]
-        found = [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
-        room = _MOST * (last - first)
+        found: list[tuple[Numbers, Numbers, NDArray[np.int32]]] = []
+        room = _MOST * (len(heads) - first)
         for begin in range(first, len(heads), _BLOCK):
             block = slice(begin, min(begin + _BLOCK, len(heads)))
             for group in self._groups:
                 found.append(group.reach(heads[block], segment.tails[block], begin))
                 room -= len(found[-1][0])
             if room < 0:
-                return Chosen(found[0][0], self._floors[:0], segment.ids[:0], complete=False)
-        numbers, rows = (np.concatenate(each) for each in zip(*found, strict=True))
-        alive = segment.alive[rows]
-        pairs = Pairs([segment], [int(alive.sum())], numbers[alive], rows[alive])
-        return _estimated(pairs, self._questions, self._floors)
+                none = np.zeros(0, np.int64)
+                return Chosen(none, self._floors[:0], segment.ids[:0], complete=False)
+        numbers, rows, values = (np.concatenate(each) for each in zip(*found, strict=True))
+        pairs = Pairs([segment], [len(rows)], numbers, rows)
+        if not self._whole:
+            return refine(pairs, self._questions, self._floors, values)
+        return _estimated(pairs.where(segment.alive[rows]), self._questions, self._floors)
+
+
+def are_many(questions: Questions) -> bool:
+    """Return whether all tails are multiplied, too.
+
+    A few questions are answered in the time in which the codes are read, of which the heads are the
+    half. Then the tails of the rows that the heads leave are read one by one.
+    """
+    return len(questions.offset) >= _MANY
 
 
 class _Group:
@@ -126,34 +140,38 @@ class _Group:
     Args:
         floors: (p,) a score for each question, of all questions.
         some: which of them.
+        whole: whether tails are multiplied.
     """
 
-    def __init__(self, questions: Questions, floors: Floats, some: slice) -> None:
+    def __init__(self, questions: Questions, floors: Floats, some: slice, *, whole: bool) -> None:
         self._first = some.start
         self._heads = np.ascontiguousarray(questions.heads[:, some])
-        # The norms of the tails stand for tails that are not known.
-        self._heads[NORM] = 0
         self._tails = np.ascontiguousarray(questions.whole_tails[:, some])
-        least = np.floor((floors[some] - questions.whole_offset[some]) / questions.step[some]) - 1
+        self._multiplied = whole and len(self._tails) > 0
+        if whole:
+            # The norms of the tails stand for tails that are not known.
+            self._heads[NORM] = 0
+        offset = (questions.whole_offset if whole else questions.offset)[some]
+        least = np.floor((floors[some] - offset) / questions.step[some]) - 1
         least = np.clip(least, -(2**31), 2**31 - 1).astype(np.int32)
         # NumPy compares arrays of one shape much faster than a row with each row.
         self._least = np.tile(least, (_BLOCK, 1))
 
     def reach(
         self, heads: NDArray[np.uint8], tails: NDArray[np.uint8], begin: int
-    ) -> tuple[Numbers, Numbers]:
-        """Return the pairs of questions and rows whose bounds reach the floors.
+    ) -> tuple[Numbers, Numbers, NDArray[np.int32]]:
+        """Return pairs of questions and rows whose bounds reach the floors, and their products.
 
         Args:
             heads, tails: (n, h) and (n, t), the codes of some rows.
             begin: the number of the first of these rows.
         """
         found = products(heads, self._heads)
-        if len(self._tails):
+        if self._multiplied:
             found += products(tails, self._tails)
         above = np.flatnonzero(found > self._least[: len(heads)])
         rows, numbers = np.divmod(above, found.shape[1])
-        return numbers + self._first, rows + begin
+        return numbers + self._first, rows + begin, found.ravel()[above]
 
 
 def refine(
