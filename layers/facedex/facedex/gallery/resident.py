@@ -26,7 +26,7 @@ _MOST_OUTLIERS: Final = 256
 _MOST_OF_ALL: Final = 0.001
 _SMALLEST: Final = 1024  # rows of a segment
 # Vectors that the code is fitted to, to save memory.
-_SAMPLE: Final = 32_768
+_SAMPLE: Final = 16_384
 # Bytes of a row apart from those of its dimensions: its id, its marks and the special bytes.
 _BYTES_OF_ROW: Final = 24
 

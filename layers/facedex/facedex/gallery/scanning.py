@@ -69,7 +69,6 @@ class Segment:
         alive: (rows,) bool; False for rows that were removed or never used.
         used: number of rows that were ever used.
         removed: number of rows that were removed.
-        ordered: whether the ids of the used rows are sorted by their first number.
         total: a sum of the used rows, by which damage is found.
     """
 
@@ -84,7 +83,8 @@ class Segment:
         self._index: Any = _index(self._heads) if available() else None
         self._empty = coder.removed()
         self.used = self.removed = self.total = 0
-        self.ordered = False
+        # The rows by the first numbers of their ids; where rows are added one by one, by their ids.
+        self._order: NDArray[np.uint32] | None = None
         self._rows_by_id: dict[tuple[int, int], int] = {}
 
     @classmethod
@@ -141,29 +141,25 @@ class Segment:
         if self.block.path and self.sum_of(slice(0, self.used)) != self.total:
             raise Damaged("A file of a gallery was changed by another program.")
 
+    @property
+    def ordered(self) -> bool:
+        """Whether the segment was filled at once, which takes less memory for finding rows."""
+        return self._order is not None
+
     def append(self, ids: Ids, codes: Codes) -> None:
         """Add rows, at most :attr:`room`."""
-        rows = slice(self.used, self.used + len(ids))
-        self._heads[rows] = codes.heads
-        self.tails[rows] = codes.tails
-        self.ids[rows] = ids
-        if not self.ordered:
-            new = zip(*ids.T.tolist(), strict=True) if len(ids) else ()
-            self._rows_by_id.update(zip(new, range(rows.start, rows.stop), strict=True))
-        self._complete(rows)
+        rows = range(self.used, self.used + len(ids))
+        self._rows_by_id.update(zip(map(tuple, ids.tolist()), rows, strict=True))
+        self._write(ids, codes.heads, codes.tails)
 
     def fill(self, ids: Ids, heads: NDArray[np.uint8], tails: NDArray[np.uint8]) -> None:
-        """Set the rows of an empty segment, in the order of their ids."""
-        order = np.argsort(ids[:, 0])
-        self.ordered = True
-        rows = slice(0, len(ids))
-        for source, target in ((ids, self.ids), (heads, self._heads), (tails, self.tails)):
-            # Without a mode, NumPy would write to a copy first.
-            np.take(source, order, axis=0, out=target[rows], mode="clip")
-        self._complete(rows)
+        """Set the rows of an empty segment."""
+        self._order = np.argsort(ids[:, 0]).astype(np.uint32)
+        self._write(ids, heads, tails)
 
-    def _complete(self, rows: slice) -> None:
-        """Let scans meet rows that were written."""
+    def _write(self, ids: Ids, heads: NDArray[np.uint8], tails: NDArray[np.uint8]) -> None:
+        rows = slice(self.used, self.used + len(ids))
+        self._heads[rows], self.tails[rows], self.ids[rows] = heads, tails, ids
         self.alive[rows] = True
         self.total = (self.total + self.sum_of(rows)) % _WRAP
         # Last, so that a scan meets only rows that are complete.
@@ -195,16 +191,16 @@ class Segment:
         return found
 
     def _find(self, ids: Ids) -> Iterable[int]:
-        if not self.ordered:
+        if self._order is None:
             found = (self._rows_by_id.get((one, two)) for one, two in ids.tolist())
             return [row for row in found if row is not None]
-        sorted_ids = self.ids[: self.used, 0]
-        first = np.searchsorted(sorted_ids, ids[:, 0], "left")
-        end = np.searchsorted(sorted_ids, ids[:, 0], "right")
+        present = self.ids[: self.used, 0]
+        first = np.searchsorted(present, ids[:, 0], "left", self._order)
+        end = np.searchsorted(present, ids[:, 0], "right", self._order)
         return [
             row
             for wanted, start, stop in zip(ids, first.tolist(), end.tolist(), strict=True)
-            for row in range(start, stop)
+            for row in self._order[start:stop].tolist()
             if self.ids[row, 1] == wanted[1]
         ]
 
