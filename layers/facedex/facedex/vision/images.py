@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as pillow
+from PIL import ImageChops
 
 from facedex.observability import metrics
 from facedex.observability.recording import record, timing
@@ -48,8 +49,9 @@ UPRIGHT: Final = {
 }
 TURNED: Final = frozenset({5, 6, 7, 8})  # orientations that exchange width and height
 
-# The colours that a JPEG decoder makes of missing coefficients, in RGB and from CMYK.
-_MISSING: Final = frozenset((grey, grey, grey) for grey in (*range(62, 67), 128))
+# The greys that a JPEG decoder makes of missing coefficients, and those that become of CMYK.
+_MISSING: Final = frozenset({(128, 128, 128)})
+_MISSING_CMYK: Final = _MISSING | {(grey, grey, grey) for grey in range(62, 67)}
 _MOST_REPACKED: Final = 64 << 20  # bytes of unpacked pixels; packing takes half a second
 
 allocator.configure()  # every process that handles pixels imports this module
@@ -213,7 +215,8 @@ def _decode_jpeg(file: Jpeg, longest_side: int, patience: float | None) -> Image
     with _turn(file, width * height // (reduction**2 if file.reducible else 1), patience):
         picture = _load_jpeg(file.data, reduction)
         last = picture.getpixel((picture.width - 1, picture.height - 1))
-        if not file.certain or last in _MISSING:
+        missing = _MISSING_CMYK if len(file.frame.components) == 4 else _MISSING
+        if not file.certain or last in missing:
             _require_complete(picture, _load_jpeg(file.altered, reduction))
         if file.orientation in UPRIGHT:
             picture = picture.transpose(UPRIGHT[file.orientation])
@@ -237,7 +240,7 @@ def _load_jpeg(data: bytes, reduction: int) -> pillow.Image:
 
 def _require_complete(picture: pillow.Image, altered: pillow.Image) -> None:
     """Check that the last scan is complete: what follows it then makes no difference."""
-    if not np.array_equal(np.asarray(picture), np.asarray(altered)):
+    if ImageChops.difference(picture, altered).getbbox() is not None:
         raise InvalidImage("The JPEG image is damaged or truncated; send a complete file.")
 
 
