@@ -108,7 +108,7 @@ def test_no_chips_give_no_vectors(session: onnxruntime.InferenceSession) -> None
 def test_activations_stay_bytes_from_the_pixels_to_the_dense_layer(quantised: bytes) -> None:
     graph = onnx.load_model_from_string(quantised).graph
     operators = {node.op_type for node in graph.node}
-    assert operators == {"Transpose", "QLinearConv", "Max", "Flatten", "QGemm"}
+    assert operators == {"Transpose", "Gather", "QLinearConv", "Max", "Flatten", "QGemm"}
 
 
 def test_weights_that_add_up_use_7_bits(quantised: bytes) -> None:

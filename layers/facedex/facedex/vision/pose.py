@@ -27,6 +27,8 @@ HEAD = np.array(
 _CENTRED = HEAD - HEAD.mean(axis=0)
 _FIT = np.linalg.pinv(_CENTRED)  # (3, 5)
 _MOMENTS = _CENTRED.T @ _CENTRED  # (3, 3)
+_SPREAD = np.trace(_MOMENTS)
+_TURNED, _TWICE = np.array([1, 2, 0]), np.array([2, 0, 1])  # axes, for cross products
 ROUNDS = 10  # further iterations do not change the mean difference to those angles
 
 
@@ -45,7 +47,8 @@ def estimate(landmarks: Floats) -> list[Pose]:
     """
     flat = landmarks - landmarks.mean(axis=1, keepdims=True)
     left, size, right = np.linalg.svd((_FIT @ flat).transpose(0, 2, 1), full_matrices=False)
-    across, down = np.moveaxis(left @ right, 1, 0)  # (n, 3) each: rows of the rotation
+    rows = left @ right
+    across, down = rows[:, 0], rows[:, 1]  # (n, 3) each: rows of the rotation
     scale = size.mean(axis=1)
     # The landmarks with depth, (n, 3, 5), times the head, (5, 3); only the depths' row changes.
     product = np.empty((len(flat), 3, 3), dtype=flat.dtype)
@@ -53,8 +56,9 @@ def estimate(landmarks: Floats) -> list[Pose]:
     for _ in range(ROUNDS):
         product[:, 2] = scale[:, None] * (_cross(across, down) @ _MOMENTS)
         left, size, right = np.linalg.svd(product)
-        across, down = np.moveaxis((left @ right)[:, :2], 1, 0)
-        scale = size.sum(axis=1) / np.trace(_MOMENTS)
+        rows = left @ right
+        across, down = rows[:, 0], rows[:, 1]
+        scale = size.sum(axis=1) / _SPREAD
     depth = _cross(across, down)
     roll = np.arctan2(down[:, 0], across[:, 0])
     sine, cosine = np.sin(roll), np.cos(roll)
@@ -68,6 +72,7 @@ def estimate(landmarks: Floats) -> list[Pose]:
 
 
 def _cross(first: Floats, second: Floats) -> Floats:
-    """Return the cross products of vectors (n, 3), five times as fast as np.cross on a few."""
-    turned, twice = [1, 2, 0], [2, 0, 1]
-    return first[:, turned] * second[:, twice] - first[:, twice] * second[:, turned]
+    """Return the cross products of vectors (n, 3), several times as fast as np.cross on a few."""
+    return first.take(_TURNED, 1) * second.take(_TWICE, 1) - first.take(_TWICE, 1) * second.take(
+        _TURNED, 1
+    )

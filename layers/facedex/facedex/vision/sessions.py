@@ -20,7 +20,7 @@ from facedex.vision.vision_errors import PackMissing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from onnxruntime import InferenceSession, RunOptions
+    from onnxruntime import InferenceSession, RunOptions, SessionOptions
 
 # Hashes of the files that were pulled into the folder, in the format of `sha256sum --check`.
 _SUMS = "SHA256SUMS"
@@ -30,6 +30,8 @@ _SUMS = "SHA256SUMS"
 # processors would take more of it and no less time.
 running: Final = Turns(os.cpu_count() or 1)
 _LARGE: Final = 1_000_000  # numbers in a batch, above a picture of 640 x 480
+_SPINNING: Final = 10  # microseconds
+_BOUNDED_SPINNING: Final = (1, 27)  # the ONNX Runtime from which on spinning has a limit
 
 
 class Network:
@@ -135,14 +137,24 @@ def _open(path: Path, threads: int) -> InferenceSession:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    # Threads that wait by spinning would take CPU time from other requests.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    _let_spin(options, onnxruntime.__version__)
     try:
         return onnxruntime.InferenceSession(
             str(path), sess_options=options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # ONNX Runtime's errors share no base class of their own
         raise PackMissing.unusable(path) from error
+
+
+def _let_spin(options: SessionOptions, version: str) -> None:
+    """Let threads that wait for the next layer spin for a moment, and then sleep.
+
+    Waking a thread takes longer than many layers. Threads that spin for longer would take CPU time
+    from other requests.
+    """
+    bounded = tuple(int(part) for part in version.split(".")[:2]) >= _BOUNDED_SPINNING
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(bounded)))
+    options.add_session_config_entry("session.intra_op.spin_duration_us", str(_SPINNING))
 
 
 def _require_sound(path: Path) -> None:
