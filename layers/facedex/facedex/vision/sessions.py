@@ -127,6 +127,21 @@ class Network:
             return self._session
 
 
+def let_spin(options: SessionOptions, version: str) -> None:
+    """Let threads that wait for the next layer spin for a moment, and then sleep.
+
+    Waking a thread takes longer than many layers. Threads that spin for longer would take CPU time
+    from other requests.
+
+    Args:
+        options: of a session; changed.
+        version: of ONNX Runtime. Older ones cannot limit the time, so their threads never spin.
+    """
+    bounded = tuple(int(part) for part in version.split(".")[:2]) >= _BOUNDED_SPINNING
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(bounded)))
+    options.add_session_config_entry("session.intra_op.spin_duration_us", str(_SPINNING))
+
+
 def _open(path: Path, threads: int) -> InferenceSession:
     _require_sound(path)
     # Imported here, so that functions without images do not load it.
@@ -137,24 +152,13 @@ def _open(path: Path, threads: int) -> InferenceSession:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    _let_spin(options, onnxruntime.__version__)
+    let_spin(options, onnxruntime.__version__)
     try:
         return onnxruntime.InferenceSession(
             str(path), sess_options=options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # ONNX Runtime's errors share no base class of their own
         raise PackMissing.unusable(path) from error
-
-
-def _let_spin(options: SessionOptions, version: str) -> None:
-    """Let threads that wait for the next layer spin for a moment, and then sleep.
-
-    Waking a thread takes longer than many layers. Threads that spin for longer would take CPU time
-    from other requests.
-    """
-    bounded = tuple(int(part) for part in version.split(".")[:2]) >= _BOUNDED_SPINNING
-    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(bounded)))
-    options.add_session_config_entry("session.intra_op.spin_duration_us", str(_SPINNING))
 
 
 def _require_sound(path: Path) -> None:
