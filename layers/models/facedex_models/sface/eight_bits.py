@@ -69,9 +69,7 @@ class _Writer:
         self.graph = Graph()
         self.graph.add("Transpose", perm=[0, 3, 1, 2])
         # ONNX Runtime convolves multiples of four channels in half the time.
-        self.graph.add(
-            "Gather", self.graph.constant("channels", np.array([0, 1, 2, 2])), axis=1
-        )
+        self.graph.add("Gather", self.graph.constant("channels", np.array([0, 1, 2, 2])), axis=1)
         self._one = self.graph.constant("one", np.array(1, np.float32))
         # For each channel: the value of a step, the byte that means 0, and the mean.
         self._steps = np.full(3, 1 / SCALE)
