@@ -8,7 +8,9 @@ from onnx import TensorProto, helper
 
 from facedex.gallery import onnx_graphs, products, scanning, selecting
 from facedex.gallery import resident as resident_module
+from facedex.gallery.coding import Coder
 from facedex.gallery.resident import Candidates, Resident
+from facedex.gallery.scanning import Segment
 from tests.unit.test_gallery import KINDS, MOST, check, gallery, ids_of
 
 
@@ -111,3 +113,22 @@ def test_a_gallery_that_matches_whole_is_left_to_postgres(monkeypatch: pytest.Mo
     resident.load(ids, vectors)
     found = resident.search([*vectors[:9]], limit=None, min_score=0.3, most=MOST)
     assert found == [None] * 9
+
+
+@pytest.mark.parametrize("count", [3, 40, 150])
+def test_a_selection_leaves_its_questions_as_they_are(count: int) -> None:
+    vectors = gallery("random", 500, 257, 1)
+    coder = Coder(vectors)
+    segment = Segment(coder, 500)
+    segment.append(ids_of(500), coder.encode(vectors))
+    probes = gallery("random", count, 257, 2)
+    questions = coder.questions(probes)
+    before = questions.heads.copy()
+    for _ in range(2):
+        found = selecting.Selection(questions, np.full(count, 0.2)).among((segment, 0, 500))
+        pairs = zip(found.ids.tolist(), found.numbers.tolist(), strict=True)
+        present = {(*key, number) for key, number in pairs}
+        assert found.complete
+        near = np.argwhere(vectors @ probes.T > 0.201)
+        assert {(*ids_of(500)[row].tolist(), number) for row, number in near.tolist()} <= present
+    assert np.array_equal(questions.heads, before)

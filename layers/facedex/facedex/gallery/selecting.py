@@ -145,8 +145,8 @@ class _Group:
 
     def __init__(self, questions: Questions, floors: Floats, some: slice, *, whole: bool) -> None:
         self._first = some.start
-        self._heads = np.ascontiguousarray(questions.heads[:, some])
-        self._tails = np.ascontiguousarray(questions.whole_tails[:, some])
+        self._heads = questions.heads[:, some].copy()
+        self._tails = questions.whole_tails[:, some].copy()
         self._multiplied = whole and len(self._tails) > 0
         if whole:
             # The norms of the tails stand for tails that are not known.
