@@ -13,15 +13,15 @@ import pytest
 from numpy.typing import NDArray
 
 from facedex.vision import packs
-from facedex.vision.attributes import mesh
+from facedex.vision.attributes import mesh, networks
 from facedex.vision.attributes.eyes import LIDS
-from facedex_cli.evaluation import attribute_ranges
+from facedex_cli.evaluation import attribute_ranges, iris_channels
 from facedex_models import converting
-from facedex_models.attributes import emotions_to_onnx, tflite_to_onnx
+from facedex_models.attributes import emotions_to_onnx, tflite_to_onnx, thinning
 from facedex_models.fetching import fetch_member
 from facedex_models.manifests import attributes
 from facedex_models.model_errors import UnreadableModel
-from facedex_models.networks import Network
+from facedex_models.networks import Network, read_ranges
 
 NETWORKS = {network.kind: network for network in attributes().networks}
 Bytes = NDArray[np.uint8]
@@ -193,3 +193,59 @@ def test_features_of_the_gender_network_in_8_bits_differ_far_less_than_by_moving
 def test_the_networks_return_the_points_that_are_read() -> None:
     assert [each.kept for each in POINTS["face-mesh"]] == [mesh.POINTS]
     assert [each.kept for each in POINTS["iris"]] == [tuple(range(LIDS)), (0,)]
+
+
+@pytest.fixture(scope="module")
+def portrait_eyes(data: Path, pack_directory: Path, attributes_directory: Path) -> Bytes:
+    """Return eyes of portraits that were not used for measuring channels."""
+    attributes = networks.load(attributes_directory, threads=2)
+    assert attributes is not None
+    pack = packs.load(pack_directory, threads=2)
+    eyes = iris_channels.chips(pack, attributes, (data / "pairs",))
+    assert len(eyes) > 40
+    return eyes
+
+
+def test_points_of_eyes_with_fewer_channels_move_far_less_than_by_moving_the_chip_by_a_pixel(
+    published: dict[str, bytes], portrait_eyes: Bytes
+) -> None:
+    whole = tflite_to_onnx.convert_iris(published["iris"])
+    exact = iris_channels.points(whole, portrait_eyes)
+    short = converting.convert(NETWORKS["iris"], published["iris"])
+    assert len(short) < 0.95 * len(whole)
+    lids, pupils = iris_channels.distances(iris_channels.points(short, portrait_eyes), exact)
+    assert lids < 0.15
+    assert pupils < 0.12
+    moved = iris_channels.points(whole, np.roll(portrait_eyes, 1, axis=2))
+    moved -= np.array([1, 0], np.float32)
+    assert np.less((lids, pupils), np.divide(iris_channels.distances(moved, exact), 2)).all()
+
+
+def test_channels_that_follow_exactly_from_others_are_removed_without_a_difference() -> None:
+    random = np.random.default_rng(6)
+    sources = random.normal(size=(400, 3))
+    mixed = np.concatenate([sources, sources @ random.normal(size=(3, 2)) + 1], axis=1)
+    spread = iris_channels.Spread()
+    spread.add(mixed.T.reshape(1, 5, 20, 20).astype(np.float32))
+    weights = random.normal(size=(4, 5))
+    kept = iris_channels.choose([(weights, spread.covariance)], 3)
+    table = iris_channels.follow(spread, kept)
+    reduced = weights[:, kept] + weights[:, table.removed] @ table.factors
+    found = mixed[:, kept] @ reduced.T + weights[:, table.removed] @ table.constants
+    np.testing.assert_allclose(found, mixed @ weights.T, rtol=0, atol=1e-2)
+
+
+def test_tables_of_channels_of_another_network_are_refused(published: dict[str, bytes]) -> None:
+    content = read_ranges(NETWORKS["iris"].ranges)  # type: ignore[arg-type]
+    tables = dict(thinning.read(content))
+    tensor, table = next(iter(tables.items()))
+    one_missing = {each: tables[each] for each in tables if each != tensor}
+    shorter = thinning.Table(table.kept[:-1], table.factors[:, :-1], table.constants)
+    for other in (
+        b"",
+        content[: len(content) // 2],
+        thinning.write(one_missing),
+        thinning.write({**tables, tensor: shorter}),
+    ):
+        with pytest.raises(UnreadableModel):
+            tflite_to_onnx.thin_iris(published["iris"], other)

@@ -33,13 +33,16 @@ CONVERTERS: Mapping[str, Callable[[bytes], bytes]] = {
 }
 
 
-# For kinds that `quantise` cannot convert: the function that converts a file to an 8-bit network,
-# given the ranges measured for it.
-QUANTISERS: Mapping[str, Callable[[bytes, bytes], bytes]] = {"sface-bytes": sface.quantise}
+# For kinds that `quantise` cannot convert: the function that converts a file to a faster network,
+# given what was measured of it: to 8 bits, or to fewer channels.
+REDUCERS: Mapping[str, Callable[[bytes, bytes], bytes]] = {
+    "sface-bytes": sface.quantise,
+    "iris": tflite_to_onnx.thin_iris,
+}
 
 
 def convert(network: Network, data: bytes) -> bytes:
-    """Return a network's ONNX file, quantised to 8 bits if its manifest names measured ranges.
+    """Return a network's ONNX file; a faster one if its manifest names a file of measurements.
 
     Raises:
         ModelError: if the manifest names an unknown kind, or the data are not of that kind.
@@ -49,8 +52,8 @@ def convert(network: Network, data: bytes) -> bytes:
             f"The manifest names the unknown kind {network.kind!r}; known kinds are:"
             f" {', '.join(CONVERTERS)}."
         )
-    if network.ranges and network.kind in QUANTISERS:
-        return QUANTISERS[network.kind](data, read_ranges(network.ranges))
+    if network.ranges and network.kind in REDUCERS:
+        return REDUCERS[network.kind](data, read_ranges(network.ranges))
     converted = CONVERTERS[network.kind](data)
     if network.ranges:
         return quantise(converted, *read_measured(read_ranges(network.ranges)))

@@ -47,7 +47,7 @@ Source = PypiSource | UrlSource
 
 @dataclass(frozen=True)
 class Ranges:
-    """The file, in the manifest's folder, with the measured ranges of a network's activations."""
+    """The file, in the manifest's folder, with what was measured of a network's activations."""
 
     file: str
     sha256: str
@@ -70,7 +70,7 @@ class Network:
     file: str  # its name in the pulled pack
     source: Source
     alternative: Source | None = None  # another source of the same file
-    ranges: Ranges | None = None  # for networks that run in 8 bits
+    ranges: Ranges | None = None  # for networks in 8 bits or with fewer channels
 
 
 def read_ranges(ranges: Ranges | Table) -> bytes:

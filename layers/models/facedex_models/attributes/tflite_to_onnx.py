@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from facedex_models.attributes import pixels_as_rows
+from facedex_models.attributes import pixels_as_rows, thinning
 from facedex_models.attributes.tflite_format import Model, Operator, Tensor, parse
 from facedex_models.attributes.twins import join_twins
 from facedex_models.model_errors import UnreadableModel
@@ -65,8 +65,39 @@ def convert_iris(data: bytes) -> bytes:
     return _convert(data, "iris", IRIS)
 
 
-def _convert(data: bytes, name: str, outputs: Mapping[str, Points]) -> bytes:
-    model = parse(data)
+def thin_iris(data: bytes, tables: bytes) -> bytes:
+    """Convert the iris network with fewer channels, deterministically; see thinning.py.
+
+    Raises:
+        UnreadableModel: if `data` is not such a network, or the tables are those of another one.
+    """
+    return _convert(data, "iris", IRIS, thinning.read(tables))
+
+
+def expose_iris(data: bytes) -> tuple[Model, bytes, dict[int, str]]:
+    """Return the iris network with separated stages: parsed, and converted for measurements.
+
+    Returns:
+        The graph, the ONNX model, and the names in it of the graph's tensors.
+    """
+    model = thinning.separate(_trimmed(parse(data), IRIS))
+    writer = _write(model, IRIS)
+    return model, _finish(writer, model, "iris", IRIS), writer.names
+
+
+def _convert(
+    data: bytes, name: str, outputs: Mapping[str, Points], tables: thinning.Tables | None = None
+) -> bytes:
+    model = _trimmed(parse(data), outputs)
+    try:
+        joined = join_twins(thinning.thin(model, tables) if tables else model)
+        return _finish(_write(joined, outputs), model, name, outputs)
+    except (KeyError, ValueError, IndexError) as error:
+        raise UnreadableModel(f"The TFLite model is not the network {name}: {error!r}.") from error
+
+
+def _trimmed(model: Model, outputs: Mapping[str, Points]) -> Model:
+    """Return the graph of the outputs that are read."""
     chips = model.tensors[model.entry].shape
     if len(chips) != 4 or chips[1] != chips[2] or chips[3] != 3:
         raise UnreadableModel("The TFLite model's input is not a square picture in colour.")
@@ -75,15 +106,20 @@ def _convert(data: bytes, name: str, outputs: Mapping[str, Points]) -> bytes:
     wanted = model.outputs[: len(outputs)]
     needed = _needed(model, wanted)
     steps = [operator for operator in model.operators if operator.output in needed]
-    try:
-        joined = join_twins(replace(model, operators=steps))
-        writer = _Writer(joined, dict(zip(wanted, outputs.values(), strict=True)))
-        for operator in joined.operators:
-            writer.write(operator)
-        points = [writer.points(index) for index in wanted]
-    except (KeyError, ValueError, IndexError) as error:
-        raise UnreadableModel(f"The TFLite model is not the network {name}: {error!r}.") from error
-    return writer.graph.model(name, chips[1], dict(zip(outputs, points, strict=True)))
+    return replace(model, operators=steps, outputs=wanted)
+
+
+def _write(model: Model, outputs: Mapping[str, Points]) -> _Writer:
+    writer = _Writer(model, dict(zip(model.outputs, outputs.values(), strict=True)))
+    for operator in model.operators:
+        writer.write(operator)
+    return writer
+
+
+def _finish(writer: _Writer, model: Model, name: str, outputs: Mapping[str, Points]) -> bytes:
+    points = [writer.points(index) for index in model.outputs]
+    side = model.tensors[model.entry].shape[1]
+    return writer.graph.model(name, side, dict(zip(outputs, points, strict=True)))
 
 
 def _needed(model: Model, outputs: tuple[int, ...]) -> set[int]:
@@ -96,15 +132,18 @@ def _needed(model: Model, outputs: tuple[int, ...]) -> set[int]:
 
 
 class _Writer:
-    """Writes operators into an ONNX graph."""
+    """Writes operators into an ONNX graph.
+
+    Attributes:
+        names: by the index of a tensor, the name of the same tensor in the graph.
+    """
 
     def __init__(self, model: Model, outputs: Mapping[int, Points]) -> None:
         self.graph = Graph()
         self._model = model
         self._points = outputs
-        # By the index of a tensor: the name of the same tensor in the graph.
         entry = pixels_as_rows.enter(self.graph, model.tensors[model.entry].shape[1])
-        self._names: dict[int, str] = {model.entry: entry}
+        self.names: dict[int, str] = {model.entry: entry}
         # Of the convolutions that compute the points: the filters that are kept.
         self._filters: dict[int, list[int]] = {}
         for index, points in outputs.items():
@@ -115,7 +154,7 @@ class _Writer:
 
     def write(self, operator: Operator) -> None:
         """Add an operator whose inputs have been written."""
-        given = self._names[operator.inputs[0]]
+        given = self.names[operator.inputs[0]]
         match operator.kind:
             case "CONV_2D" | "DEPTHWISE_CONV_2D":
                 name = self._convolve(given, operator)
@@ -130,7 +169,7 @@ class _Writer:
                     pads=self._pads(operator, operator.window),
                 )
             case "ADD":
-                name = self.graph.branch("Add", [given, self._names[operator.inputs[1]]])
+                name = self.graph.branch("Add", [given, self.names[operator.inputs[1]]])
             case "PAD":
                 name = self._pad(given, operator)
             case "TWICE":
@@ -139,13 +178,13 @@ class _Writer:
                 name = self._half(given, operator)
             case _:  # RESHAPE, of one pixel: the output's points are shaped in the end
                 name = given
-        self._names[operator.output] = name
+        self.names[operator.output] = name
 
     def points(self, index: int) -> tuple[str, tuple[int, int]]:
         """Return the name and shape of an output as points."""
         count = len(self._points[index].kept)
         shape = self.graph.constant(f"shape_{index}", np.array([0, count, 2], np.int64))
-        return self.graph.branch("Reshape", [self._names[index], shape]), (count, 2)
+        return self.graph.branch("Reshape", [self.names[index], shape]), (count, 2)
 
     def _check(self, index: int, count: int) -> None:
         if np.prod(self._tensor(index).shape) != 3 * count:

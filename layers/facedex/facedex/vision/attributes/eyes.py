@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from facedex.vision.attributes import crops, mesh
-from facedex.vision.attributes.crops import CHIP, SMALL, Complex, Frame
+from facedex.vision.attributes.crops import CHIP, SMALL, Complex, Frame, Pixels
 from facedex.vision.attributes.values import Gaze
 from facedex.vision.sessions import Network
 
@@ -82,16 +82,16 @@ class Eyes:
         return Gaze(math.degrees(yaw), math.degrees(pitch), confidence)
 
 
-def find_eyes(
-    network: Network, chips: Sequence[Image], meshes: Complex, frames: Sequence[Frame]
-) -> list[Eyes]:
-    """Return the eyes of each face.
+def cut_eyes(
+    chips: Sequence[Image], meshes: Complex
+) -> tuple[list[tuple[Frame, Frame]], list[Pixels]]:
+    """Return the squares of both eyes in each face's chip, and the iris network's inputs.
+
+    An input is (2, SMALL, SMALL, 3); the right eye is mirrored.
 
     Args:
-        network: the iris network.
         chips: each face, CHIP x CHIP pixels.
         meshes: (n, points) points x + iy of the meshes in the chips.
-        frames: the chips' squares in the picture.
     """
     corners = meshes[:, [*_LEFT, *_RIGHT]].tolist()
     squares = [(crops.eye_frame(*face[:2]), crops.eye_frame(*face[2:])) for face in corners]
@@ -104,6 +104,21 @@ def find_eyes(
         )
         for chip, (left, right) in zip(chips, squares, strict=True)
     ]
+    return squares, pairs
+
+
+def find_eyes(
+    network: Network, chips: Sequence[Image], meshes: Complex, frames: Sequence[Frame]
+) -> list[Eyes]:
+    """Return the eyes of each face.
+
+    Args:
+        network: the iris network.
+        chips: each face, CHIP x CHIP pixels.
+        meshes: (n, points) points x + iy of the meshes in the chips.
+        frames: the chips' squares in the picture.
+    """
+    squares, pairs = cut_eyes(chips, meshes)
     # The network is as fast one face at a time as in larger batches.
     found = network.run_each(pairs)
     # Of each face and eye: the lids and the middle of the iris.
