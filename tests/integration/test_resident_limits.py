@@ -197,7 +197,8 @@ def test_galleries_of_the_last_release_are_copied_after_the_migration(
                 )
             assert best.user_id == f"user {number}"
         assert residents.settle()
-    assert answers(other) == 3
+    # The copies may be ready before the end of the first round.
+    assert answers(other) >= 3
     assert residents.resident_vectors == 240
     other.close()
     database.close()

@@ -76,6 +76,19 @@ class Block:
         if self._file is not None and os.fstat(self._file).st_size != len(self.data):
             raise Damaged("A file of a gallery was cut.")
 
+    def content(self) -> mmap.mmap | bytes:
+        """Return the memory; of a file a copy, which may be cut while it is read.
+
+        Raises:
+            Damaged: if the file was cut.
+        """
+        if self._file is None:
+            return self.data
+        content = os.pread(self._file, len(self.data), 0)
+        if len(content) != len(self.data):
+            raise Damaged("A file of a gallery was cut.")
+        return content
+
     def remove(self) -> None:
         """Remove the file; the memory remains until it is used no more."""
         if self.path:

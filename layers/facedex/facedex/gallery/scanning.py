@@ -119,17 +119,7 @@ class Segment:
 
     def sum_of(self, rows: slice | list[int]) -> int:
         """Return the sum of rows, which changes with each bit."""
-        arrays: list[NDArray[Any]] = [self.ids, self._heads, self.tails, self.alive[:, None]]
-        total = 0
-        for number, array in enumerate(arrays):
-            some = np.ascontiguousarray(array[rows])
-            wide = some.view(np.uint64) if some.shape[1] % 8 == 0 else some.view(np.uint8)
-            columns = np.add.reduce(wide, axis=0, dtype=np.uint64)
-            weights = np.arange(
-                1 + 1000 * number, 1 + 1000 * number + len(columns), dtype=np.uint64
-            )
-            total += int(np.add.reduce(columns * (2 * weights + np.uint64(1))))
-        return total % _WRAP
+        return _sum([self.ids, self._heads, self.tails, self.alive[:, None]], rows)
 
     def require_undamaged(self) -> None:
         """Check the memory of a file that this process writes.
@@ -137,8 +127,16 @@ class Segment:
         Raises:
             Damaged: if another program has changed it.
         """
-        self.block.require_whole()
-        if self.block.path and self.sum_of(slice(0, self.used)) != self.total:
+        if not self.block.path:
+            return
+        data = np.frombuffer(self.block.content(), np.uint8)
+        rows = len(self.alive)
+        widths = (16, self._heads.shape[1], self.tails.shape[1], 1)
+        parts = np.split(data, np.cumsum([rows * width for width in widths])[:-1])
+        arrays: list[NDArray[Any]] = [
+            part.reshape(rows, width) for part, width in zip(parts, widths, strict=True)
+        ]
+        if _sum(arrays, slice(0, self.used)) != self.total:
             raise Damaged("A file of a gallery was changed by another program.")
 
     @property
@@ -203,6 +201,19 @@ class Segment:
             for row in self._order[start:stop].tolist()
             if self.ids[row, 1] == wanted[1]
         ]
+
+
+def _sum(arrays: Sequence[NDArray[Any]], rows: slice | list[int]) -> int:
+    """Return the sum of some rows of ids, heads, tails and marks."""
+    total = 0
+    for number, array in enumerate(arrays):
+        some = np.ascontiguousarray(array[rows])
+        width = some.itemsize * some.shape[1]
+        wide = some.view(np.uint64 if width % 8 == 0 else np.uint8)
+        columns = np.add.reduce(wide, axis=0, dtype=np.uint64)
+        weights = np.arange(1 + 1000 * number, 1 + 1000 * number + len(columns), dtype=np.uint64)
+        total += int(np.add.reduce(columns * (2 * weights + np.uint64(1))))
+    return total % _WRAP
 
 
 def _index(heads: NDArray[np.uint8]) -> Any:
