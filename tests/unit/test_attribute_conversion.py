@@ -236,7 +236,9 @@ def test_channels_that_follow_exactly_from_others_are_removed_without_a_differen
 
 
 def test_tables_of_channels_of_another_network_are_refused(published: dict[str, bytes]) -> None:
-    content = read_ranges(NETWORKS["iris"].ranges)  # type: ignore[arg-type]
+    measured = NETWORKS["iris"].ranges
+    assert measured
+    content = read_ranges(measured)
     tables = dict(thinning.read(content))
     tensor, table = next(iter(tables.items()))
     one_missing = {each: tables[each] for each in tables if each != tensor}
