@@ -186,6 +186,27 @@ def test_deleted_candidates_make_the_search_look_further(
     assert answers(resident_database) == 1
 
 
+def test_sql_looks_further_in_a_transaction(
+    database: Database, resident_database: Database
+) -> None:
+    """A copy that is brought up to date meanwhile lacks what an older snapshot sees."""
+    collection = make(database)
+    vectors = near(np.repeat(unit_vectors(20), 20, axis=0))
+    ids = fill(database, "staff", vectors)
+    warm(resident_database, collection, vectors)
+    with database.transaction() as connection:
+        faces.delete(connection, collection, ids[:19])
+    expected = find(database, collection, vectors[:1], limit=5, min_score=-1.0)
+    with resident_database.transaction() as connection:
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        found = search(connection, collection, [vectors[0]], limit=5, min_score=-1.0)
+    assert found == expected
+    residents = resident_database.residents
+    assert residents
+    assert residents.events["widenings"] == answers(resident_database) == 0
+    assert residents.events["fallbacks: the transaction may keep its snapshot"] == 1
+
+
 def test_a_transaction_with_an_older_snapshot_is_answered_for_that_snapshot(
     database: Database, resident_database: Database
 ) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
 from facedex.gallery.blocks import Damaged
 from facedex.store import copies
@@ -58,7 +59,8 @@ def search(
     """Return the rows of a search, as those of SQL's own, or None if the copy cannot answer.
 
     Args:
-        connection: not in a transaction, or in one that only reads.
+        connection: not in a transaction, or in one that only reads and has no snapshot yet or
+            takes one for each statement.
         columns: the columns to read.
         exclude: value of the kind's ``order`` column that never matches.
 
@@ -129,6 +131,11 @@ class _Search:
             if not missed:
                 self._residents.events.add("answers")
                 return [row for number in sorted(answers) for row in answers[number]]
+            if self._connection.info.transaction_status != TransactionStatus.IDLE:
+                # The codes may be newer by now than the snapshot that the transaction keeps: they
+                # may lack vectors that it sees.
+                self._residents.fall_back("the transaction may keep its snapshot")
+                return None
             self._residents.events.add("widenings")
             version = self._copy.version
             pending = {}
