@@ -99,7 +99,7 @@ def main() -> None:
         probes = [others.other_photo(each) for each in next(batches())[: chosen.rounds]]
         plain = Database(product.database_url)
         function = Database(product.database_url, connections=2)
-        function.residents = residents = IntermittentResidents(function, 4 << 30)
+        function.residents = residents = IntermittentResidents(4 << 30)
         with plain.reading() as connection:
             collection = collections.find(connection, "staff")
         cost(plain, collection, probes[:3])

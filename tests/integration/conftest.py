@@ -14,8 +14,8 @@ from facedex import settings
 from facedex.aws import clients
 from facedex.runtime import services
 from facedex.store import schema
+from facedex.store.continuous import ContinuousResidents
 from facedex.store.database import Database
-from facedex.store.residents import Residents
 from facedex_local.postgres.cluster import Postgres
 from facedex_local.workers.queues import STREAMS
 from tests.e2e.streaming import Scene
@@ -57,7 +57,7 @@ def database(database_url: str) -> Iterator[Database]:
 def resident_database(database_url: str, database: Database) -> Iterator[Database]:
     """Return a second process's view of the database: it has copies, the first has none."""
     other = Database(database_url)
-    other.residents = Residents(other, 64 << 20, smallest=10)
+    other.residents = ContinuousResidents(other, 64 << 20, smallest=10)
     yield other
     other.close()
 

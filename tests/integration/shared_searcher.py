@@ -9,8 +9,8 @@ from threading import Thread
 import numpy as np
 
 from facedex.store import collections
+from facedex.store.continuous import ContinuousResidents
 from facedex.store.database import Database
-from facedex.store.residents import Residents
 from tests.integration.comparing import compare
 from tests.integration.storm_writer import PEOPLE, photo, unit_vectors
 
@@ -21,7 +21,7 @@ def search(database_url: str, directory: str, seed: int) -> None:
     ended.start()
     random, people = np.random.default_rng(seed), unit_vectors()
     database = Database(database_url)
-    database.residents = residents = Residents(
+    database.residents = residents = ContinuousResidents(
         database, 64 << 20, smallest=10, directory=Path(directory)
     )
     with database.reading() as connection:

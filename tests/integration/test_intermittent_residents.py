@@ -42,7 +42,7 @@ def function(
     monkeypatch.setattr(intermittent, "_LONGEST", 0.0)
     monkeypatch.setattr(intermittent, "_CHANGED", 0.0)
     other = Database(f"{database_url} application_name=function", connections=2)
-    other.residents = IntermittentResidents(other, 64 << 20, smallest=10)
+    other.residents = IntermittentResidents(64 << 20, smallest=10)
     yield other
     other.close()
 

@@ -11,8 +11,8 @@ import pytest
 
 from facedex.gallery import resident as gallery_resident
 from facedex.store import copies, faces, schema, users
+from facedex.store.continuous import ContinuousResidents
 from facedex.store.database import Connection, Database
-from facedex.store.residents import Residents
 from facedex.store.search import search_users
 from facedex.store.store_errors import DatabaseUnavailable
 from facedex_local.postgres.cluster import Postgres
@@ -31,7 +31,7 @@ def test_small_galleries_and_those_above_the_limit_are_searched_in_sql(
     fill(database, "staff", vectors)
     for memory, smallest, large in ((64 << 20, 51, 0), (1000, 10, 1)):
         other = Database(database_url)
-        other.residents = residents = Residents(other, memory, smallest=smallest)
+        other.residents = residents = ContinuousResidents(other, memory, smallest=smallest)
         for _ in range(3):
             assert find(other, collection, vectors) == find(database, collection, vectors)
             assert residents.settle()
@@ -48,7 +48,7 @@ def test_the_least_recently_used_copy_leaves(database: Database, database_url: s
         fill(database, each.collection_id, vectors)
     other = Database(database_url)
     memory = gallery_resident.memory_of(1100, 128) * 5 // 2
-    other.residents = residents = Residents(other, memory, smallest=10)
+    other.residents = residents = ContinuousResidents(other, memory, smallest=10)
     for each in (made[0], made[1], made[0], made[2]):
         find(other, each, vectors[:1])
         assert residents.settle()
@@ -185,7 +185,7 @@ def test_galleries_of_the_last_release_are_copied_after_the_migration(
         for number, vector in enumerate(unit_vectors(120)[100:], 100):
             write_as_the_last_release(connection, number, vector)
     other = Database(database_url)
-    other.residents = residents = Residents(other, 64 << 20, smallest=10)
+    other.residents = residents = ContinuousResidents(other, 64 << 20, smallest=10)
     for _ in range(2):
         found = find(other, collection, vectors[:20], limit=3)
         assert found == find(database, collection, vectors[:20], limit=3)
@@ -235,13 +235,13 @@ def test_a_process_that_cannot_reach_the_database_drops_its_copies(
     postgres: Postgres,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("facedex.store.residents._REFRESH", 0.1)
-    monkeypatch.setattr("facedex.store.residents._ABANDON", 1.0)
+    monkeypatch.setattr("facedex.store.continuous._REFRESH", 0.1)
+    monkeypatch.setattr("facedex.store.continuous._ABANDON", 1.0)
     collection = make(database)
     vectors = unit_vectors(SIZE)
     fill(database, "staff", vectors)
     other = Database(database_url, patience=0.2)
-    other.residents = residents = Residents(other, 64 << 20, smallest=10)
+    other.residents = residents = ContinuousResidents(other, 64 << 20, smallest=10)
     warm(other, collection, vectors)
     name = psycopg.conninfo.conninfo_to_dict(database_url)["dbname"]
     with psycopg.connect(postgres.url, autocommit=True) as administrator:

@@ -17,8 +17,8 @@ from threading import Thread
 import numpy as np
 
 from facedex.store.collections import Collection
+from facedex.store.continuous import ContinuousResidents
 from facedex.store.database import Database
-from facedex.store.residents import Residents
 from tests.integration import shared_searcher, storm_writer
 from tests.integration.comparing import compare
 from tests.integration.galleries import make
@@ -92,7 +92,7 @@ def test_every_answer_in_a_storm_is_that_of_sql_at_the_same_snapshot(
     fill_gallery(database, collection)
     readers = [Database(database_url) for _ in range(2)]
     for each in readers:
-        each.residents = Residents(each, 64 << 20, smallest=10)
+        each.residents = ContinuousResidents(each, 64 << 20, smallest=10)
     with storm(database_url):
         start = time.monotonic()
         while time.monotonic() < start + SECONDS or (

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from facedex.gallery import sharing
-from facedex.store import collections, faces, residents
+from facedex.store import collections, continuous, faces, residents
 from facedex.store.collections import Collection
+from facedex.store.continuous import ContinuousResidents
 from facedex.store.copies import FACES
 from facedex.store.database import Database
 from facedex.store.residents import Residents
@@ -30,8 +31,9 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the intervals."""
-    for name in ("_REFRESH", "_BETWEEN", "_LOOK", "_SOON"):
-        monkeypatch.setattr(residents, name, 0.1)
+    monkeypatch.setattr(residents, "_SOON", 0.1)
+    for name in ("_REFRESH", "_BETWEEN", "_LOOK"):
+        monkeypatch.setattr(continuous, name, 0.1)
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ def pair(database_url: str, folder: Path, quick: None) -> Iterator[tuple[Databas
     """Return the views of two processes that share copies."""
     views = Database(database_url), Database(database_url)
     for view in views:
-        view.residents = Residents(view, 64 << 20, smallest=10, directory=folder)
+        view.residents = ContinuousResidents(view, 64 << 20, smallest=10, directory=folder)
     yield views
     for view in views:
         view.close()
@@ -202,7 +204,7 @@ def test_damaged_files_are_found_reported_once_and_made_again(
 ) -> None:
     collection, vectors, _ = make_staff(database)
     # The owner writes no new state while the second process attaches the damaged one.
-    monkeypatch.setattr(residents, "_REFRESH", 3600)
+    monkeypatch.setattr(continuous, "_REFRESH", 3600)
     use(pair[0], collection, vectors)
     path = segments(folder)[0] if which == "segment" else next(folder.glob("*.state"))
     if which == "state" and damage is overwrite:
@@ -217,7 +219,7 @@ def test_damaged_files_are_found_reported_once_and_made_again(
     reason = "fallbacks: a file of a copy is damaged"
     missing = which == "state" and damage is Path.unlink  # as after a reader condemned it
     assert bool(second.events[reason]) == (not missing)
-    monkeypatch.setattr(residents, "_REFRESH", 0.1)
+    monkeypatch.setattr(continuous, "_REFRESH", 0.1)
     known(pair[0]).note_changes(collection, FACES)
     for view in pair:
         use(view, collection, vectors)
@@ -279,7 +281,7 @@ def test_evicted_copies_leave_the_directory(
     database: Database, database_url: str, folder: Path, quick: None
 ) -> None:
     view = Database(database_url)
-    view.residents = Residents(view, 250_000, smallest=10, directory=folder)
+    view.residents = ContinuousResidents(view, 250_000, smallest=10, directory=folder)
     vectors = unit_vectors(1000)
     for name in ("one", "two"):
         collection = make(database, name)

@@ -13,8 +13,8 @@ import psycopg
 
 from facedex.gallery.resident import Resident
 from facedex.store import collections
+from facedex.store.continuous import ContinuousResidents
 from facedex.store.database import Database
-from facedex.store.residents import Residents
 from facedex.store.search import Match, search
 from tests.bench.galleries.filling import BATCH, add
 from tests.bench.galleries.people import LIMIT, SCORE, People, Vectors, batches
@@ -53,7 +53,7 @@ class Subject:
         others = self.people(seed=2)
         self.probes: list[Vectors] = [others.other_photo(first[number]) for number in some]
         self.plain, self.copied = (Database(product.database_url) for _ in range(2))
-        self.copied.residents = self.residents = Residents(self.copied, 64 << 30)
+        self.copied.residents = self.residents = ContinuousResidents(self.copied, 64 << 30)
         with self.plain.reading() as connection:
             self.collection = collections.find(connection, NAME)
         begun = time.perf_counter()

@@ -260,10 +260,12 @@ def _residents(database: Database, current: Settings) -> Residents:
     if current.deployment:
         from facedex.store.intermittent import IntermittentResidents
 
-        return IntermittentResidents(database, current.gallery_memory << 20)
-    from facedex.store.residents import Residents
+        return IntermittentResidents(current.gallery_memory << 20)
+    from facedex.store.continuous import ContinuousResidents
 
-    return Residents(database, current.gallery_memory << 20, directory=current.gallery_directory)
+    return ContinuousResidents(
+        database, current.gallery_memory << 20, directory=current.gallery_directory
+    )
 
 
 def _passwords(current: Settings) -> Passwords | None:

@@ -22,7 +22,7 @@ from uuid import UUID
 from facedex.store import copies
 from facedex.store.collections import Collection
 from facedex.store.copies import Copy, Kind, Version
-from facedex.store.database import Connection, Database
+from facedex.store.database import Connection
 from facedex.store.residents import Residents
 
 if TYPE_CHECKING:
@@ -79,10 +79,14 @@ class IntermittentResidents(Residents):
 
     Times are of the wall clock, as the monotonic one may stop with the process. They decide when
     something is done, and never what is answered.
+
+    Args:
+        memory: maximum memory of all copies, in bytes.
+        smallest: number of vectors from which a gallery has a copy.
     """
 
-    def __init__(self, database: Database, memory: int, *, smallest: int = _SMALLEST) -> None:
-        super().__init__(database, memory, smallest=smallest)
+    def __init__(self, memory: int, *, smallest: int = _SMALLEST) -> None:
+        super().__init__(memory, smallest=smallest)
         self._asked: Counter[tuple[int, Kind]] = Counter()  # searches that found no copy
         self._refreshed: dict[int, float] = {}  # when, by the id of the copy
         self._draft: _Draft | None = None
