@@ -15,9 +15,9 @@ from typing import Any, ClassVar
 import psycopg
 import pytest
 
-from facedex.store import database
+from facedex.store import pool
 
-STORE = Path(inspect.getfile(database)).parent
+STORE = Path(inspect.getfile(pool)).parent
 _PLACEHOLDER = re.compile(r"%(?:\((\w+)\))?s|%%")
 _SENDS = ("execute", "executemany")
 
@@ -69,7 +69,7 @@ def recorded() -> Iterator[list[Sent]]:
     """Keep the statements of all databases that are opened in the block."""
     Recorder.sent.clear()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(database._OPTIONS, "cursor_factory", Recorder)
+        patch.setitem(pool._OPTIONS, "cursor_factory", Recorder)
         yield Recorder.sent
 
 

@@ -167,7 +167,7 @@ def test_a_process_whose_connections_died_while_it_was_frozen_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # Otherwise a connection that was used a moment ago is not checked.
-    monkeypatch.setattr("facedex.store.database._TRUSTED", 0.0)
+    monkeypatch.setattr("facedex.store.pool._TRUSTED", 0.0)
     collection = make(database)
     vectors = drawn()
     fill(database, "staff", vectors)

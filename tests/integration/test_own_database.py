@@ -111,7 +111,7 @@ def test_connections_survive_a_rotation_of_the_password(
     with database.transaction() as connection:
         assert connection.info.password == own.password
     # A refused password is replaced at once, not in the pool's next attempt after a pause.
-    assert database._pool.get_stats().get("connections_errors", 0) == 0
+    assert database._pool._pool.get_stats().get("connections_errors", 0) == 0
     database.ping()
     database.close()
 

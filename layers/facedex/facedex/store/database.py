@@ -1,25 +1,19 @@
-"""Connections to Postgres: one pool per process, and one error for all its faults."""
+"""The database of a process: its transactions, its regions, and one error for all its faults."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import copy
-from dataclasses import dataclass
 from functools import cached_property
-from math import inf
-from time import monotonic, time
-from typing import TYPE_CHECKING, Any, Final
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, Final
 
 import psycopg
-from psycopg.rows import namedtuple_row
-from psycopg_pool import ConnectionPool, PoolTimeout
+from psycopg_pool import PoolTimeout
 
-from facedex.observability import metrics
-from facedex.observability.recording import timing
 from facedex.store.connection import Connection
 from facedex.store.disk import Disk
+from facedex.store.pool import Pool, Use
 from facedex.store.store_errors import DatabaseFull, DatabaseUnavailable
 
 if TYPE_CHECKING:
@@ -34,34 +28,6 @@ _REGION: Final = "us-east-1"
 
 # Default seconds to wait for a connection: few, because the caller's SDK retries.
 _PATIENCE: Final = 3.0
-
-# Seconds between requests to the pool. Each starts a new attempt to connect if none is in progress,
-# so a database that has just started is used within a second.
-_STEP: Final = 1.0
-
-# The pool ends a failing attempt after this many seconds and starts again at the next request, so
-# that it reconnects as soon as the database is back, whatever its backoff was.
-_RECONNECT: Final = 1.0
-
-# Options of every connection.
-_OPTIONS: Final[dict[str, Any]] = {"row_factory": namedtuple_row, "connect_timeout": 5}
-
-# Seconds after its last use during which a connection is not checked: a check costs a round trip,
-# and a connection that broke since then costs only one retried request.
-_TRUSTED: Final = 0.25
-
-# Seconds allowed for taking an idle connection, even if there is no time to wait.
-_SHORTEST: Final = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """The connections of a pool: used, idle, waited for, and their largest number."""
-
-    used: int
-    idle: int
-    waiting: int
-    most: int
 
 
 class Database:
@@ -101,27 +67,14 @@ class Database:
         self.residents: Residents | None = None
         self._shared: Database | None = None
         self._trail: Trail | None = None
-        self._pooled = pooled
         self._disk = disk
-        self._statement_timeout = statement_timeout
-        self._patience = patience if callable(patience) else lambda: patience
-        self._url = url
-        self._options = {
-            **_OPTIONS,
-            "passwords": passwords,
-            **({"prepare_threshold": None} if pooled else {}),
-        }
-        self._used: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
-        self._pool: ConnectionPool[Connection] = ConnectionPool(
+        self._pool = Pool(
             url,
-            connection_class=Connection,
-            min_size=0,
-            max_size=connections,
-            reconnect_timeout=_RECONNECT,
-            kwargs=self._options,
-            configure=None if pooled else self._configure,
-            check=self._check,
-            open=True,
+            passwords=passwords,
+            connections=connections,
+            statement_timeout=statement_timeout,
+            patience=patience if callable(patience) else lambda: patience,
+            proxied=pooled,
         )
 
     @property
@@ -204,15 +157,10 @@ class Database:
     @contextmanager
     def _connection(self) -> Iterator[Connection]:
         try:
-            connection = self._acquire()
-            connection.region, connection.trail = self.region, self._trail
-            connection.residents = self.whole.residents
-            try:
-                with connection:
-                    yield connection
-                self._used[connection] = time()
-            finally:
-                self._pool.putconn(connection)
+            with self._pool.connection() as connection:
+                connection.region, connection.trail = self.region, self._trail
+                connection.residents = self.whole.residents
+                yield connection
         except psycopg.errors.DiskFull as error:
             raise DatabaseFull(DatabaseFull.MESSAGE) from error
         except (PoolTimeout, psycopg.OperationalError) as error:
@@ -235,7 +183,7 @@ class Database:
         Raises:
             psycopg.OperationalError: if the connection fails.
         """
-        Connection.connect(self._url, **self._options).close()
+        self._pool.attempt()
 
     @property
     def signing_secret(self) -> bytes:
@@ -272,9 +220,7 @@ class Database:
     @property
     def use(self) -> Use:
         """The use of the pool now."""
-        stats = self.whole._pool.get_stats()
-        size, idle = stats.get("pool_size", 0), stats.get("pool_available", 0)
-        return Use(size - idle, idle, stats.get("requests_waiting", 0), self.whole._pool.max_size)
+        return self._pool.use
 
     def close(self) -> None:
         """Close every connection, and drop the copies of galleries."""
@@ -287,31 +233,7 @@ class Database:
         from facedex.store.audit import write
 
         # Not all proxies support pipelines.
-        with nullcontext() if self._pooled else connection.pipeline():
+        with nullcontext() if self._pool.proxied else connection.pipeline():
             write(connection, trail.text())
             connection.commit()
         trail.written = True
-
-    @timing(metrics.DATABASE_WAIT)
-    def _acquire(self) -> Connection:
-        """Return a connection of the pool; wait while a database starts or resumes."""
-        end = monotonic() + self._patience()
-        while True:
-            left = end - monotonic()
-            try:
-                return self._pool.getconn(timeout=max(_SHORTEST, min(_STEP, left)))
-            except PoolTimeout:
-                if monotonic() >= end:
-                    raise
-
-    def _check(self, connection: Connection) -> None:
-        """Check that a connection still works, unless it did a moment ago."""
-        # By the wall clock: the monotonic clock may stop while a function is frozen.
-        if not 0 <= time() - self._used.get(connection, -inf) <= _TRUSTED:
-            ConnectionPool.check_connection(connection)
-
-    def _configure(self, connection: Connection) -> None:
-        milliseconds = int(self._statement_timeout * 1000)
-        connection.execute(f"SET statement_timeout = {milliseconds}")
-        connection.execute(f"SET idle_in_transaction_session_timeout = {milliseconds}")
-        connection.commit()
