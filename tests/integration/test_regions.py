@@ -16,6 +16,7 @@ from facedex.runtime import services
 from facedex.store import (
     adding,
     collections,
+    job_starts,
     jobs,
     schema,
     search,
@@ -174,7 +175,7 @@ def test_jobs_and_their_tokens_are_those_of_a_region(database: Database, west: D
 
     def start(region: Database) -> str:
         with region.transaction() as connection:
-            return jobs.start(connection, order, token="t", request={}, limit=9, days=1)
+            return job_starts.start(connection, order, token="t", request={}, limit=9, days=1)
 
     first, second = start(database), start(west)
     assert first != second
@@ -227,7 +228,7 @@ def write_as_last_release(database: Database, name: str, token: str | None) -> i
             " VALUES (%s, 'StartFaceDetection', 'b', 'o', NULL, 'e', 9, NULL, NULL, NULL, %s,"
             " NULL, NULL, %s, %s, now() + interval '1 day')"
             " ON CONFLICT (operation, request_token) WHERE request_token IS NOT NULL DO NOTHING",
-            (f"job-{name}", MODEL, token, token and jobs._digest({})),
+            (f"job-{name}", MODEL, token, token and job_starts._digest({})),
         )
         return int(row.collection_key)
 
@@ -243,11 +244,13 @@ def test_data_of_the_last_release_belong_to_the_configured_region(last_release: 
         assert stream_processors.find(connection, "staff").definition.collection_key == key
         assert jobs.find(connection, "job-staff", "StartFaceDetection").job_id == "job-staff"
         # A repeated request whose first one the last release answered.
-        assert jobs.find_repeated(connection, "StartFaceDetection", "token", {}) == "job-staff"
+        assert (
+            job_starts.find_repeated(connection, "StartFaceDetection", "token", {}) == "job-staff"
+        )
     with elsewhere.reading() as connection:
         assert collections.page(connection, after=0, limit=9) == []
         assert stream_processors.page(connection, after=0, limit=9) == []
-        assert jobs.find_repeated(connection, "StartFaceDetection", "token", {}) is None
+        assert job_starts.find_repeated(connection, "StartFaceDetection", "token", {}) is None
         with pytest.raises(JobNotFound):
             jobs.find(connection, "job-staff", "StartFaceDetection")
 
@@ -258,7 +261,7 @@ def test_processes_of_the_last_release_go_on_after_the_migration(last_release: D
     with last_release.reading() as connection:
         assert collections.find(connection, "late").key == key
         assert stream_processors.find(connection, "late").definition.collection_key == key
-        assert jobs.find_repeated(connection, "StartFaceDetection", "token", {}) == "job-late"
+        assert job_starts.find_repeated(connection, "StartFaceDetection", "token", {}) == "job-late"
 
 
 def test_repeated_migration_keeps_the_region(last_release: Database) -> None:

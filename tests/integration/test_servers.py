@@ -14,6 +14,7 @@ from facedex.store import (
     collections,
     job_cleanup,
     job_notifications,
+    job_starts,
     jobs,
     stream_processors,
     stream_runs,
@@ -34,7 +35,7 @@ FIRST, SECOND, SHARED = "first", "second", ""
 
 def start(database: Database, server: str) -> str:
     with database.transaction() as connection:
-        return jobs.start(
+        return job_starts.start(
             connection, order(), token=None, request={}, limit=9, days=1, server=server
         )
 

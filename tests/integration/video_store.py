@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import numpy as np
 
-from facedex.store import jobs, tasks
+from facedex.store import job_starts, jobs, tasks
 from facedex.store.database import Database
 from facedex.store.faces import StoredFace
 from facedex.store.jobs import PLANNING, Gallery, Order, VideoObject
@@ -32,7 +32,9 @@ def order(**changes: Any) -> Order:
 
 def start(database: Database, token: str | None = None, limit: int = 100, **request: Any) -> str:
     with database.transaction() as connection:
-        return jobs.start(connection, order(), token=token, request=request, limit=limit, days=7)
+        return job_starts.start(
+            connection, order(), token=token, request=request, limit=limit, days=7
+        )
 
 
 def planned(database: Database, count: int) -> str:

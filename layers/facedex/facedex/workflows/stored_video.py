@@ -13,7 +13,7 @@ from facedex.runtime.logs import get_logger
 from facedex.runtime.outbox import RETRY, send_due
 from facedex.runtime.services import Services
 from facedex.settings import Settings
-from facedex.store import collections, job_cleanup, job_notifications, jobs, tasks
+from facedex.store import collections, job_cleanup, job_notifications, job_starts, jobs, tasks
 from facedex.store.database import Connection, Database
 from facedex.store.jobs import Gallery, Job, Order
 from facedex.store.store_errors import ModelMismatch
@@ -55,7 +55,7 @@ def begin(
             f"This service may not publish to {topic}; its operator chooses the allowed topics."
         )
     with services.database.reading() as connection:
-        started = jobs.find_repeated(connection, operation, token, request)
+        started = job_starts.find_repeated(connection, operation, token, request)
     if started:
         services.touch(job=started)
         return started
@@ -68,7 +68,7 @@ def begin(
             collection = collections.find(connection, request["CollectionId"])
             pack = services.pack_of(collection)
             gallery = Gallery(collection.key, collection.collection_id, threshold)
-        job_id = jobs.start(
+        job_id = job_starts.start(
             connection,
             Order(
                 operation,
