@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from facedex_local.aws.kinesis_video.buffer import Buffer, Reader
+from facedex_local.aws.kinesis_video.buffer import Buffer
 from facedex_local.aws.kinesis_video.kinesis_video_errors import (
     FragmentNotFound,
     ProducerBusy,
@@ -14,6 +14,7 @@ from facedex_local.aws.kinesis_video.kinesis_video_errors import (
     StreamClosed,
 )
 from facedex_local.aws.kinesis_video.passages import Fragment, Passage, Selector, Start
+from facedex_local.aws.kinesis_video.reading import Reader
 
 _PRODUCER = object()
 
@@ -60,7 +61,7 @@ def texts(reader: Reader) -> list[bytes]:
 
 
 def earliest(buffer: Buffer) -> Reader:
-    return buffer.read(Start(Selector.EARLIEST))
+    return Reader(buffer, Start(Selector.EARLIEST))
 
 
 def test_memory_is_bounded_under_a_producer_that_never_stops(buffer: Buffer) -> None:
@@ -94,7 +95,7 @@ def test_a_slow_reader_finishes_its_fragment_and_then_jumps(buffer: Buffer) -> N
 
 
 def test_a_fragment_is_read_while_it_grows(buffer: Buffer) -> None:
-    reader = buffer.read(Start(Selector.NOW))
+    reader = Reader(buffer, Start(Selector.NOW))
     growing = add(buffer, b"1", whole=False)
     assert reader.read(0) == Passage(growing, (b"1",), begins=True, ends=False)
     assert reader.read(0) is None
@@ -120,9 +121,9 @@ def test_now_is_the_newest_fragment_of_a_live_stream_and_the_next_of_an_idle_one
 ) -> None:
     add(buffer, b"1")
     add(buffer, b"2")
-    assert texts(buffer.read(Start(Selector.NOW))) == [b"2"]
+    assert texts(Reader(buffer, Start(Selector.NOW))) == [b"2"]
     clock.now += 11
-    reader = buffer.read(Start(Selector.NOW))
+    reader = Reader(buffer, Start(Selector.NOW))
     assert texts(reader) == []
     add(buffer, b"3")
     assert texts(reader) == [b"3"]
@@ -132,8 +133,8 @@ def test_reading_continues_after_a_fragment_number(buffer: Buffer) -> None:
     numbers = [add(buffer, str(each).encode()).number for each in range(3)]
     assert numbers == sorted(numbers, key=int)
     for selector in (Selector.FRAGMENT_NUMBER, Selector.CONTINUATION_TOKEN):
-        assert texts(buffer.read(Start(selector, number=numbers[0]))) == [b"1", b"2"]
-    reader = buffer.read(Start(Selector.CONTINUATION_TOKEN, number=numbers[2]))
+        assert texts(Reader(buffer, Start(selector, number=numbers[0]))) == [b"1", b"2"]
+    reader = Reader(buffer, Start(Selector.CONTINUATION_TOKEN, number=numbers[2]))
     assert texts(reader) == []
     add(buffer, b"3")
     assert texts(reader) == [b"3"]
@@ -147,9 +148,9 @@ def test_numbers_increase_even_if_the_clock_is_set_back(buffer: Buffer, clock: C
 
 def test_reading_can_resume_from_the_last_dropped_fragment(buffer: Buffer) -> None:
     numbers = [add(buffer, bytes(4000)).number for _ in range(4)]
-    assert len(drain(buffer.read(Start(Selector.FRAGMENT_NUMBER, number=numbers[1])))) == 2
+    assert len(drain(Reader(buffer, Start(Selector.FRAGMENT_NUMBER, number=numbers[1])))) == 2
     with pytest.raises(FragmentNotFound):
-        buffer.read(Start(Selector.FRAGMENT_NUMBER, number=numbers[0]))
+        Reader(buffer, Start(Selector.FRAGMENT_NUMBER, number=numbers[0]))
 
 
 @pytest.mark.parametrize(
@@ -160,13 +161,13 @@ def test_reading_from_a_producer_time_starts_with_the_fragment_at_that_time(
 ) -> None:
     for number in range(1, 4):
         add(buffer, str(number).encode(), at=number * 10)
-    reader = buffer.read(Start(Selector.PRODUCER_TIMESTAMP, timestamp=time))
+    reader = Reader(buffer, Start(Selector.PRODUCER_TIMESTAMP, timestamp=time))
     assert b"".join(texts(reader)) == expected.encode()
 
 
 def test_reading_from_a_future_server_time_waits(buffer: Buffer, clock: Clock) -> None:
     add(buffer, b"1")
-    reader = buffer.read(Start(Selector.SERVER_TIMESTAMP, timestamp=clock.now + 5))
+    reader = Reader(buffer, Start(Selector.SERVER_TIMESTAMP, timestamp=clock.now + 5))
     assert texts(reader) == []
     clock.now += 6
     add(buffer, b"2")

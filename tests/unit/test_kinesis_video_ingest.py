@@ -11,6 +11,7 @@ from facedex.media.matroska import contents, ebml
 from facedex_local.aws.kinesis_video.buffer import Buffer
 from facedex_local.aws.kinesis_video.ingest import Acknowledgement, Event, Fault, Ingest
 from facedex_local.aws.kinesis_video.passages import Selector, Start
+from facedex_local.aws.kinesis_video.reading import Reader
 
 _HEADER = ebml.element(ebml.EBML, b"") + ebml.endless(ebml.SEGMENT)
 
@@ -113,7 +114,7 @@ def test_callers_cannot_set_the_services_own_tags() -> None:
     buffer.admit(session)
     tags = contents.write_tags({"AWS_KINESISVIDEO_FRAGMENT_NUMBER": "7", "Door": "north"})
     list(session.feed(_HEADER + tracks(1) + tags + cluster(0, block())))
-    passage = buffer.read(Start(Selector.EARLIEST)).read(0)
+    passage = Reader(buffer, Start(Selector.EARLIEST)).read(0)
     assert passage
     assert passage.fragment.tags == {"Door": "north"}
 

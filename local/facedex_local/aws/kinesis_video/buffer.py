@@ -1,9 +1,4 @@
-"""The fragments of a stream in memory, limited in size and age, for any number of readers.
-
-A fragment can be read while it is still growing. Readers receive references to its pieces, not
-copies, and a slow reader does not delay the producer. A reader misses fragments that are removed
-from memory before it reads them.
-"""
+"""The fragments of a stream in memory, limited in size and age, and their producer."""
 
 from __future__ import annotations
 
@@ -15,21 +10,16 @@ from contextlib import contextmanager
 from typing import Final
 
 from facedex_local.aws.kinesis_video.kinesis_video_errors import (
-    FragmentNotFound,
     ProducerBusy,
     ProducerSuperseded,
     StreamClosed,
 )
-from facedex_local.aws.kinesis_video.passages import Fragment, Passage, Selector, Start, State
+from facedex_local.aws.kinesis_video.passages import Fragment, State
 
 Clock = Callable[[], float]  # seconds since 1970
 
 # Seconds of silence after which another producer may replace a producer.
 SILENCE: Final = 5.0
-# Maximum age in seconds of a live stream's newest fragment: the maximum length of a fragment.
-_LIVE: Final = 10.0
-# Bytes that a reader receives in one call.
-_PASSAGE: Final = 256 * 1024
 # The service's fragment numbers have 47 digits and increase. These contain milliseconds and a
 # counter.
 _NUMBER: Final = "91343852333181432392682{:013d}{:011d}"
@@ -42,18 +32,24 @@ class Buffer:
         most_bytes: the maximum size in memory.
         seconds: the maximum age of a fragment.
         clock: returns the current time.
+
+    Attributes:
+        clock: as given.
+        changed: notified after each change, and held while fragments are read.
+        fragments: the fragments in memory, the oldest first.
+        removed: number of the fragment that was removed from memory last, or "".
     """
 
     def __init__(self, *, most_bytes: int, seconds: float, clock: Clock = time.time) -> None:
         self._most_bytes = most_bytes
         self._seconds = seconds
-        self._clock = clock
-        self._changed = threading.Condition()
-        self._fragments: deque[Fragment] = deque()
+        self.clock = clock
+        self.changed = threading.Condition()
+        self.fragments: deque[Fragment] = deque()
         self._size = 0
         self._count = 0
         self._latest_ms = 0
-        self._removed = ""  # number of the fragment that was removed from memory last
+        self.removed = ""
         self._closed = False
         self._watchers: set[Callable[[], None]] = set()
         self._producer: object = None
@@ -69,6 +65,15 @@ class Buffer:
         """Size of the media in memory, in bytes."""
         return self._size
 
+    def require_open(self) -> None:
+        """Check that the stream has media.
+
+        Raises:
+            StreamClosed: if the stream was deleted or the server is stopping.
+        """
+        if self._closed:
+            raise StreamClosed("The stream is deleted.")
+
     def admit(self, producer: object, *, patience: float = 1.0) -> None:
         """Register a producer, if no other producer is sending.
 
@@ -80,18 +85,18 @@ class Buffer:
             ProducerBusy: if another producer is sending.
             StreamClosed: if the stream is closed.
         """
-        with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._is_free(), patience)
-            self._check_open()
+        with self.changed:
+            self.changed.wait_for(lambda: self._closed or self._is_free(), patience)
+            self.require_open()
             if not self._is_free():
                 raise ProducerBusy("Another producer is sending media to the stream.")
             self._break_growing()
             self._producer = producer
-            self._last_received = self._clock()
+            self._last_received = self.clock()
 
     def dismiss(self, producer: object) -> None:
         """Unregister a producer; its unfinished fragment remains incomplete."""
-        with self._changed:
+        with self.changed:
             if self._producer is producer:
                 self._break_growing()
                 self._producer = None
@@ -112,7 +117,7 @@ class Buffer:
             ProducerSuperseded: if another producer has replaced this one.
             StreamClosed: if the stream is closed.
         """
-        with self._changed:
+        with self.changed:
             now = self._record_activity(producer)
             self._count += 1
             # Numbers increase even if the clock is set back.
@@ -120,7 +125,7 @@ class Buffer:
             number = _NUMBER.format(self._latest_ms, self._count)
             begun = Fragment(number, now, producer_timestamp, header, dict(tags), timestamp)
             begun.received = now
-            self._fragments.append(begun)
+            self.fragments.append(begun)
             self._account(begun, len(header))
             return begun
 
@@ -137,7 +142,7 @@ class Buffer:
             ProducerSuperseded: if another producer has replaced this one.
             StreamClosed: if the stream is closed.
         """
-        with self._changed:
+        with self.changed:
             fragment.received = self._record_activity(producer)
             fragment.pieces.append(piece)
             fragment.length = max(fragment.length, length)
@@ -145,22 +150,22 @@ class Buffer:
 
     def finish(self, fragment: Fragment) -> None:
         """Mark a fragment as complete."""
-        with self._changed:
+        with self.changed:
             if fragment.state is State.GROWING:
                 fragment.state = State.COMPLETE
                 self._notify()
 
     def close(self) -> None:
         """Remove all media, and end all reading and sending."""
-        with self._changed:
+        with self.changed:
             self._closed = True
-            self._fragments.clear()
+            self.fragments.clear()
             self._size = 0
             self._notify()
 
     def expire(self) -> None:
         """Remove fragments that are too old."""
-        with self._changed:
+        with self.changed:
             self._trim()
 
     @contextmanager
@@ -170,69 +175,31 @@ class Buffer:
         Args:
             watcher: must return at once; it is called in the thread that makes the change.
         """
-        with self._changed:
+        with self.changed:
             self._watchers.add(watcher)
         try:
             yield
         finally:
-            with self._changed:
+            with self.changed:
                 self._watchers.discard(watcher)
 
-    def read(self, start: Start) -> Reader:
-        """Return a reader that begins at a start selector's position.
-
-        Raises:
-            FragmentNotFound: if the fragment to start from is not in memory.
-        """
-        with self._changed:
-            self._trim()
-            return Reader(self, self._find_start(start), start)
-
-    def _find_start(self, start: Start) -> str:
-        """Return the number after which reading starts, or "" to read all fragments."""
-        match start.selector:
-            case Selector.NOW:
-                return self._before_live()
-            case Selector.FRAGMENT_NUMBER | Selector.CONTINUATION_TOKEN:
-                held = {each.number for each in self._fragments}
-                if start.number not in held | {self._removed}:
-                    raise FragmentNotFound(f"Fragment {start.number} is not in the stream.")
-                return start.number
-        return ""
-
-    def _before_live(self) -> str:
-        """Return the number after which a live reader starts.
-
-        Its first fragment is the newest one, or the next one if the stream is idle.
-        """
-        numbers = [each.number for each in self._fragments]
-        if not numbers:
-            return ""
-        newest = self._fragments[-1]
-        live = newest.state is State.GROWING or self._clock() - newest.received < _LIVE
-        return (["", *numbers])[-2 if live else -1]
-
     def _notify(self) -> None:
-        self._changed.notify_all()
+        self.changed.notify_all()
         for watcher in self._watchers:
             watcher()
 
     def _is_free(self) -> bool:
-        return self._producer is None or self._clock() - self._last_received > SILENCE
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise StreamClosed("The stream is deleted.")
+        return self._producer is None or self.clock() - self._last_received > SILENCE
 
     def _record_activity(self, producer: object) -> float:
-        self._check_open()
+        self.require_open()
         if self._producer is not producer:
             raise ProducerSuperseded("Another producer has replaced this one on the stream.")
-        self._last_received = self._clock()
+        self._last_received = self.clock()
         return self._last_received
 
     def _break_growing(self) -> None:
-        for each in self._fragments:
+        for each in self.fragments:
             if each.state is State.GROWING:
                 each.state = State.BROKEN
 
@@ -243,80 +210,13 @@ class Buffer:
         self._notify()
 
     def _trim(self) -> None:
-        horizon = self._clock() - self._seconds
-        while self._fragments:
-            oldest = self._fragments[0]
+        horizon = self.clock() - self._seconds
+        while self.fragments:
+            oldest = self.fragments[0]
             if oldest.state is State.GROWING:
                 return
             if self._size <= self._most_bytes and oldest.received >= horizon:
                 return
-            self._fragments.popleft()
+            self.fragments.popleft()
             self._size -= oldest.size
-            self._removed = oldest.number
-
-
-class Reader:
-    """A reader with a position in a buffer, for use by one thread."""
-
-    def __init__(self, buffer: Buffer, after: str, start: Start) -> None:
-        self._buffer = buffer
-        self._after = after
-        self._start = start
-        self._fragment: Fragment | None = None
-        self._taken = 0
-
-    def read(self, seconds: float) -> Passage | None:
-        """Return the next passage, or None if there is none within ``seconds``.
-
-        Raises:
-            StreamClosed: if the stream was deleted or the server is stopping.
-        """
-        with self._buffer._changed:
-            end = time.monotonic() + seconds
-            while True:
-                self._buffer._check_open()
-                passage = self._next_passage()
-                remaining = end - time.monotonic()
-                if passage or remaining <= 0:
-                    return passage
-                self._buffer._changed.wait(remaining)
-
-    def _next_passage(self) -> Passage | None:
-        fragment = self._fragment or self._next_fragment()
-        if fragment is None:
-            return None
-        begins = self._fragment is None
-        pieces: list[bytes] = []
-        size = 0
-        while self._taken < len(fragment.pieces) and size < _PASSAGE:
-            pieces.append(fragment.pieces[self._taken])
-            size += len(pieces[-1])
-            self._taken += 1
-        over = self._taken == len(fragment.pieces) and fragment.state is not State.GROWING
-        self._fragment = None if over else fragment
-        if over:
-            self._after, self._taken = fragment.number, 0
-        ends = over and fragment.state is State.COMPLETE
-        if not (begins or pieces or ends):
-            return self._next_passage() if over else None
-        behind = self._millis_behind(fragment) if ends else 0
-        return Passage(fragment, tuple(pieces), begins, ends, behind)
-
-    def _next_fragment(self) -> Fragment | None:
-        return next((each for each in self._buffer._fragments if self._wants(each)), None)
-
-    def _wants(self, fragment: Fragment) -> bool:
-        if fragment.number <= self._after:
-            return False
-        match self._start.selector if not self._after else None:
-            case Selector.SERVER_TIMESTAMP:
-                return fragment.received >= self._start.timestamp
-            case Selector.PRODUCER_TIMESTAMP:
-                ends = fragment.producer_timestamp + fragment.length
-                return ends >= self._start.timestamp
-        return True
-
-    def _millis_behind(self, fragment: Fragment) -> int:
-        held = self._buffer._fragments
-        newest = held[-1] if held else fragment
-        return max(0, round((newest.server_timestamp - fragment.server_timestamp) * 1000))
+            self.removed = oldest.number

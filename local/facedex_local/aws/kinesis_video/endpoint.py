@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from facedex_local.aws.kinesis_video import answers, requests
-from facedex_local.aws.kinesis_video.buffer import Buffer, Reader
+from facedex_local.aws.kinesis_video.buffer import Buffer
 from facedex_local.aws.kinesis_video.ingest import Acknowledgement, Event, Fault, Ingest
 from facedex_local.aws.kinesis_video.kinesis_video_errors import (
     FragmentNotFound,
@@ -19,6 +19,7 @@ from facedex_local.aws.kinesis_video.kinesis_video_errors import (
     Refused,
     StreamClosed,
 )
+from facedex_local.aws.kinesis_video.reading import Reader
 from facedex_local.aws.kinesis_video.streams import NoStream, Streams
 from facedex_local.http import routes
 from facedex_local.http.exchange import Disconnected, Exchange
@@ -99,7 +100,7 @@ class KinesisVideo:
         named = requests.read_stream(members)
         stream = await exchange.run(self._streams.find, exchange.environ, named)
         try:
-            reader = stream.buffer.read(wanted)
+            reader = Reader(stream.buffer, wanted)
         except FragmentNotFound:
             await _begin(exchange, "video/webm")
             await exchange.finish(answers.write_not_found())
