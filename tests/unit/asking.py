@@ -11,7 +11,8 @@ from typing import Any
 from urllib3 import HTTPHeaderDict
 
 from facedex_local.http import server
-from facedex_local.http.exchange import LISTENING, Exchange, Message
+from facedex_local.http.environs import LISTENING
+from facedex_local.http.exchange import Exchange, Message
 from facedex_local.http.gateway import Answer
 from facedex_local.http.listener import Application
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from facedex_local.aws.moto_app import Moto
-from facedex_local.http.exchange import HEADERS, LISTENING
+from facedex_local.http.environs import HEADERS, LISTENING
 from tests.unit.asking import ask, environ
 
 _TARGET = "RekognitionService.NoSuchOperation"

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from facedex_local.http.exchange import LISTENING, Exchange
+from facedex_local.http.environs import LISTENING
+from facedex_local.http.exchange import Exchange
 from facedex_local.http.forwarding import Forwarded, Forwarder
 from facedex_local.http.gateway import Answer
 from facedex_local.http.listener import Listener

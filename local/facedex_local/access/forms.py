@@ -31,7 +31,7 @@ from facedex_local.access import legacy_signatures
 from facedex_local.access.access_errors import MISMATCH, SESSION, UNKNOWN_KEY, UNSIGNED, Refused
 from facedex_local.access.s3_signatures import check_scope
 from facedex_local.access.sent import bucket_of
-from facedex_local.http.exchange import HEADERS
+from facedex_local.http.environs import HEADERS
 from facedex_local.http.gateway import Environ, raw_path
 
 _FILE: Final = "file"

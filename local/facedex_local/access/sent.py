@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
 from facedex.access.signed_request import Received
-from facedex_local.http.exchange import HEADERS
+from facedex_local.http.environs import HEADERS
 from facedex_local.http.gateway import Environ, raw_path
 
 # Characters that a percent-encoded path may contain (RFC 3986, section 3.3).

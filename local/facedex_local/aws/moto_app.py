@@ -15,7 +15,7 @@ from facedex_local.aws.moto_actions import read_actions
 from facedex_local.aws.moto_objects import keep_objects
 from facedex_local.aws.moto_queues import lock_queues
 from facedex_local.aws.moto_records import bound_records
-from facedex_local.http.exchange import HEADERS
+from facedex_local.http.environs import HEADERS
 from facedex_local.http.gateway import Environ
 from facedex_local.http.refusals import refuse
 

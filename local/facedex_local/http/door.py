@@ -10,7 +10,7 @@ from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from urllib.parse import urlsplit
 
-from facedex_local.http.exchange import LISTENING
+from facedex_local.http.environs import LISTENING
 from facedex_local.http.gateway import Environ
 
 

@@ -3,34 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from concurrent.futures import Executor
 from io import SEEK_END, BytesIO
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any, Final, ParamSpec, TypeAlias, TypeVar
-from urllib.parse import unquote_to_bytes
 
 from facedex_local.http.gateway import Answer, Environ
 
-# Key of the headers as pairs of bytes, names in lower case. WSGI's own keys do not distinguish
-# "_" from "-".
-HEADERS: Final = "facedex.headers"
-# Key of the address that the server listens on.
-LISTENING: Final = "facedex.listening"
 # Seconds without a byte after which the server closes a connection. Longer than the 60 s for which
 # SDKs keep idle connections.
 IDLE: Final = 65.0
 _PIECE: Final = 256 * 1024  # bytes given to the connection in one write
 _IN_MEMORY: Final = 16 * 1024 * 1024  # size in bytes above which a body is kept in a file
 
-# Prefix of S3's names of metadata, in which underscores are frequent.
-_METADATA: Final = b"x-amz-meta-"
-# A target in absolute form, as clients send it to a proxy.
-_ABSOLUTE: Final = re.compile(rb"https?://([^/]*)(/.*)?", re.IGNORECASE | re.DOTALL)
-
 Message: TypeAlias = MutableMapping[str, Any]
-Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 Parameters = ParamSpec("Parameters")
@@ -252,52 +239,3 @@ class Exchange:
         if piece is None:
             raise Disconnected
         return piece
-
-
-def environ_of(scope: Scope, listening: str) -> Environ:
-    """Return an ASGI request as a WSGI environment.
-
-    Args:
-        scope: the request.
-        listening: the address that the server listens on.
-    """
-    raw_path: bytes = scope["raw_path"]
-    absolute = _ABSOLUTE.fullmatch(raw_path)
-    if absolute:
-        raw_path = absolute[2] or b"/"
-    query = scope["query_string"].decode("latin-1")
-    target = raw_path.decode("latin-1") + (f"?{query}" if query else "")
-    client, port = scope["client"] or ("", 0), (scope["server"] or ("", 0))[1]
-    environ: Environ = {
-        "REQUEST_METHOD": scope["method"],
-        "SCRIPT_NAME": "",
-        # WSGI requires the path fully decoded, "%2F" included.
-        "PATH_INFO": unquote_to_bytes(raw_path).decode("latin-1"),
-        "QUERY_STRING": query,
-        "REQUEST_URI": target,
-        "RAW_URI": target,
-        "REMOTE_ADDR": client[0],
-        "REMOTE_PORT": str(client[1]),
-        "SERVER_NAME": listening,
-        "SERVER_PORT": str(port),
-        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": scope["scheme"],
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": False,
-        "wsgi.run_once": False,
-        LISTENING: listening,
-        HEADERS: scope["headers"],
-    }
-    for name, value in scope["headers"]:
-        # WSGI's keys do not distinguish "_" from "-", so such a name could pose as another's.
-        if b"_" in name and not name.startswith(_METADATA):
-            continue
-        key = name.decode("latin-1").upper().replace("-", "_")
-        key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
-        text = value.decode("latin-1")
-        environ[key] = f"{environ[key]},{text}" if key in environ else text
-    if absolute:
-        # RFC 9112, section 3.2.2: the host of the target replaces the header's.
-        environ["HTTP_HOST"] = absolute[1].decode("latin-1")
-    return environ

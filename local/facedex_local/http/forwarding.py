@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 import h11
 
-from facedex_local.http.exchange import HEADERS, LISTENING, Disconnected, Exchange
+from facedex_local.http.environs import HEADERS, LISTENING
+from facedex_local.http.exchange import Disconnected, Exchange
 from facedex_local.http.listener import Application
 from facedex_local.http.refusals import refuse
 

@@ -16,15 +16,8 @@ from typing import Final, TypeAlias
 import uvicorn
 
 from facedex_local import shutdown
-from facedex_local.http.exchange import (
-    IDLE,
-    Disconnected,
-    Exchange,
-    Receive,
-    Scope,
-    Send,
-    environ_of,
-)
+from facedex_local.http.environs import Scope, environ_of
+from facedex_local.http.exchange import IDLE, Disconnected, Exchange, Receive, Send
 from facedex_local.http.protocol import Protocol
 from facedex_local.http.refusals import refuse
 from facedex_local.start_errors import PortTaken
