@@ -8,13 +8,10 @@ cover is refused: headers, query parameters, the host, a second file.
 from __future__ import annotations
 
 import hmac
-import json
-from base64 import b64decode
-from binascii import Error as NotBase64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import IO, Any, Final
+from datetime import datetime
+from typing import IO, Final
 from urllib.parse import unquote
 
 from werkzeug.datastructures import FileStorage
@@ -27,8 +24,9 @@ from facedex.access.authorization import Authorization
 from facedex.access.signatures import Signer, parse_time
 from facedex.api.errors import ServiceError
 from facedex.store.access_keys import Credentials
-from facedex_local.access import legacy_signatures
+from facedex_local.access import form_policies, legacy_signatures
 from facedex_local.access.access_errors import MISMATCH, SESSION, UNKNOWN_KEY, UNSIGNED, Refused
+from facedex_local.access.form_policies import Fields
 from facedex_local.access.s3_signatures import check_scope
 from facedex_local.access.sent import bucket_of
 from facedex_local.http.environs import HEADERS
@@ -39,16 +37,11 @@ _SIGNATURE: Final = "x-amz-signature"
 _LEGACY_SIGNATURE: Final = "signature"
 _LEGACY_KEY: Final = "awsaccesskeyid"
 _PLACEHOLDER: Final = "${filename}"
-# Fields that the policy does not have to mention.
-_EXEMPT: Final = frozenset({_SIGNATURE, _LEGACY_SIGNATURE, _LEGACY_KEY, _FILE, "policy"})
-_IGNORED: Final = "x-ignore-"
 # Bytes of a policy; conditions on every field of a large form fit.
 _LONGEST_POLICY: Final = 64 * 1024
 # Bytes of a form that are read before its signature is checked. As in S3, the file comes last.
 HEAD: Final = 256 * 1024
 _MOST_IN_MEMORY: Final = 16 * 1024 * 1024  # bytes of all fields but the file
-
-Fields = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +121,9 @@ def verify(
     if "policy" not in form.fields:
         raise Refused(*UNSIGNED)
     if len(form.fields["policy"]) > _LONGEST_POLICY:
-        raise _invalid("The policy is too long.")
+        raise form_policies.invalid("The policy is too long.")
     credentials = _verify_signature(form.fields, find)
-    _check_policy(form, _bucket(environ), now)
+    form_policies.check(form.fields, form.size, _bucket(environ), now)
     return credentials
 
 
@@ -207,7 +200,7 @@ def _read_claims(fields: Fields) -> Authorization:
     try:
         parse_time(date)
     except ServiceError as error:
-        raise _invalid(error.message) from None
+        raise form_policies.invalid(error.message) from None
     access_key_id, day, region, service, terminator = parts
     claimed = Authorization(
         algorithm=fields.get("x-amz-algorithm", ""),
@@ -230,69 +223,6 @@ def _find(access_key_id: str, find: Callable[[str], Credentials | None]) -> Cred
     if credentials is None:
         raise Refused(*UNKNOWN_KEY)
     return credentials
-
-
-def _check_policy(form: _Form, bucket: str, now: datetime) -> None:
-    try:
-        policy = json.loads(b64decode(form.fields["policy"], validate=True))
-        expires = datetime.fromisoformat(policy["expiration"])
-        conditions = [_condition(each) for each in policy["conditions"]]
-    except (NotBase64, ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        raise _invalid("It is not a JSON document with 'expiration' and 'conditions'.") from None
-    if now > (expires if expires.tzinfo else expires.replace(tzinfo=UTC)):
-        raise Refused("AccessDenied", "Invalid according to Policy: Policy expired.")
-    if form.fields.get("bucket", bucket) != bucket:
-        raise _invalid_form("The field 'bucket' names another bucket than the path.")
-    given = {**form.fields, "bucket": bucket}
-    covered = set()
-    for operator, name, value in conditions:
-        if operator == "content-length-range":
-            _check_size(form.size, name, value)
-            continue
-        covered.add(name)
-        found = given.get(name, "")
-        if found != value if operator == "eq" else not found.startswith(value):
-            raise Refused(
-                "AccessDenied",
-                f"Invalid according to Policy: Policy Condition failed: {operator} ${name[:80]}",
-            )
-    extra = {
-        name for name in given if name not in covered | _EXEMPT and not name.startswith(_IGNORED)
-    }
-    if extra:
-        raise Refused(
-            "AccessDenied",
-            f"Invalid according to Policy: Extra input fields: {min(extra)[:80]}",
-        )
-
-
-def _condition(given: Any) -> tuple[str, Any, Any]:
-    """Return a condition's operator, its field in lower case and its value."""
-    if isinstance(given, dict):
-        ((name, value),) = given.items()
-        return "eq", name.lower(), str(value)
-    operator, name, value = given
-    operator = operator.lower()
-    if operator == "content-length-range":
-        return operator, int(name), int(value)
-    if operator not in ("eq", "starts-with") or not name.startswith("$"):
-        raise ValueError(operator)
-    return operator, name[1:].lower(), str(value)
-
-
-def _check_size(size: int, least: int, most: int) -> None:
-    if size < least:
-        raise Refused(
-            "EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size", 400
-        )
-    if size > most:
-        raise Refused(
-            "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size", 400
-        )
-
-
-def _invalid(reason: str) -> Refused:
-    return Refused("InvalidPolicyDocument", f"The policy of the form is not valid. {reason}", 400)
 
 
 def _malformed() -> Refused:
