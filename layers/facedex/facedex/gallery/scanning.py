@@ -74,12 +74,10 @@ class Segment:
 
     def __init__(self, coder: Coder, rows: int, block: Block | None = None) -> None:
         self.block = block or Block.private(self.bytes_of(coder, rows))
-        data = np.frombuffer(self.block.data, np.uint8)
-        ids, heads, tails, alive = np.split(data, np.cumsum(_sizes(coder, rows))[:-1])
-        self.ids: Ids = ids.view(np.uint64).reshape(rows, 2)
-        self._heads: NDArray[np.uint8] = heads.reshape(rows, coder.head)
-        self.tails: NDArray[np.uint8] = tails.reshape(rows, coder.tail)
-        self.alive: NDArray[np.bool_] = alive.view(np.bool_)
+        self._widths = _widths(coder)
+        ids, self._heads, self.tails, alive = _parts(self.block.data, self._widths)
+        self.ids: Ids = ids.view(np.uint64)
+        self.alive: NDArray[np.bool_] = alive.view(np.bool_)[:, 0]
         self._index: Any = _index(self._heads) if available() else None
         self._empty = coder.removed()
         self.used = self.removed = self.total = 0
@@ -90,7 +88,7 @@ class Segment:
     @classmethod
     def bytes_of(cls, coder: Coder, rows: int) -> int:
         """Return the memory of a segment, in bytes."""
-        return sum(_sizes(coder, rows))
+        return rows * sum(_widths(coder))
 
     @classmethod
     def shared(cls, coder: Coder, rows: int, block: Block, used: int, removed: int) -> Segment:
@@ -129,14 +127,8 @@ class Segment:
         """
         if not self.block.path:
             return
-        data = np.frombuffer(self.block.content(), np.uint8)
-        rows = len(self.alive)
-        widths = (16, self._heads.shape[1], self.tails.shape[1], 1)
-        parts = np.split(data, np.cumsum([rows * width for width in widths])[:-1])
-        arrays: list[NDArray[Any]] = [
-            part.reshape(rows, width) for part, width in zip(parts, widths, strict=True)
-        ]
-        if _sum(arrays, slice(0, self.used)) != self.total:
+        written = _parts(self.block.content(), self._widths)
+        if _sum(written, slice(0, self.used)) != self.total:
             raise Damaged("A file of a gallery was changed by another program.")
 
     @property
@@ -228,9 +220,17 @@ def _index(heads: NDArray[np.uint8]) -> Any:
     return index
 
 
-def _sizes(coder: Coder, rows: int) -> list[int]:
-    """Return the bytes of ids, heads, tails and marks."""
-    return [rows * each for each in (16, coder.head, coder.tail, 1)]
+def _widths(coder: Coder) -> tuple[int, ...]:
+    """Return the bytes that the id, the head, the tail and the mark of a row have."""
+    return 16, coder.head, coder.tail, 1
+
+
+def _parts(memory: Any, widths: Sequence[int]) -> list[NDArray[np.uint8]]:
+    """Return the ids, heads, tails and marks in a segment's memory, each (rows, width) uint8."""
+    data = np.frombuffer(memory, np.uint8)
+    rows = len(data) // sum(widths)
+    parts = np.split(data, rows * np.cumsum(widths)[:-1])
+    return [part.reshape(rows, width) for part, width in zip(parts, widths, strict=True)]
 
 
 def scan(segments: Sequence[Segment], heads: NDArray[np.float32], count: int) -> list[Nearest]:
