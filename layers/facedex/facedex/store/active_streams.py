@@ -1,4 +1,4 @@
-"""Active stream processors: listing, counting, and ending of those that cannot continue."""
+"""Active stream processors: listing, counting, and cleanup of those that cannot continue."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 from facedex.store import leases
 from facedex.store.database import Connection
 from facedex.store.leases import EVERYWHERE, REACHABLE, UNLEASED
-from facedex.store.stream_processors import COLUMNS, StreamProcessor, from_row, remove_deleted
+from facedex.store.stream_processors import COLUMNS, StreamProcessor, from_row
 
 # SQL: the assignments that end a lease; the condition that the collection of the processor in the
 # row "work" exists.
@@ -61,6 +61,22 @@ def end_impossible_runs(connection: Connection, key: int | None = None) -> list[
         values,
     ).fetchall()
     return [from_row(row) for row in rows]
+
+
+def remove_deleted(connection: Connection, key: int | None = None) -> None:
+    """Remove the rows of deleted processors that no worker has.
+
+    Args:
+        connection: in a transaction.
+        key: if given, only this processor's.
+    """
+    connection.execute(
+        "DELETE FROM stream_processors WHERE processor_key IN ("
+        " SELECT processor_key FROM stream_processors"
+        f" WHERE deleted_at IS NOT NULL AND {UNLEASED}"
+        " AND processor_key = coalesce(%s, processor_key) FOR UPDATE SKIP LOCKED)",
+        (key,),
+    )
 
 
 def list_active(

@@ -1,6 +1,7 @@
 """Stream processors, which their owners create, start, stop and delete.
 
-The runs of started processors are in :mod:`facedex.store.stream_runs`.
+The runs of started processors are in :mod:`facedex.store.stream_runs`, and the cleanup after them
+in :mod:`facedex.store.active_streams`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from psycopg.errors import UniqueViolation
 
 from facedex.store.collections import Collection
 from facedex.store.database import Connection
-from facedex.store.leases import UNLEASED
 from facedex.store.store_errors import (
     StreamProcessorInUse,
     StreamProcessorNotFound,
@@ -264,22 +264,6 @@ def delete(connection: Connection, processor: StreamProcessor) -> None:
         )
         return
     connection.execute("DELETE FROM stream_processors WHERE processor_key = %s", (processor.key,))
-
-
-def remove_deleted(connection: Connection, key: int | None = None) -> None:
-    """Remove the rows of deleted processors that no worker has.
-
-    Args:
-        connection: in a transaction.
-        key: if given, only this processor's.
-    """
-    connection.execute(
-        "DELETE FROM stream_processors WHERE processor_key IN ("
-        " SELECT processor_key FROM stream_processors"
-        f" WHERE deleted_at IS NOT NULL AND {UNLEASED}"
-        " AND processor_key = coalesce(%s, processor_key) FOR UPDATE SKIP LOCKED)",
-        (key,),
-    )
 
 
 def from_row(row: Any) -> StreamProcessor:

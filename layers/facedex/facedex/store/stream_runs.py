@@ -15,11 +15,11 @@ from uuid import UUID
 import orjson
 from psycopg.types.json import Jsonb
 
-from facedex.store.active_streams import FREE, SEARCHABLE, end_impossible_runs
+from facedex.store.active_streams import FREE, SEARCHABLE, end_impossible_runs, remove_deleted
 from facedex.store.database import Connection
 from facedex.store.leases import EVERYWHERE, REACHABLE, Lease, LeasedTable
 from facedex.store.store_errors import LeaseLost
-from facedex.store.stream_processors import COLUMNS, StreamProcessor, from_row, remove_deleted
+from facedex.store.stream_processors import COLUMNS, StreamProcessor, from_row
 
 # Number of consecutive workers without progress after which a processor fails.
 MAX_FAILURES: Final = 10
