@@ -8,10 +8,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Final
 
 from facedex_local import shutdown
+from facedex_local.background import running
 
 if TYPE_CHECKING:
     from facedex.store.database import Database
@@ -44,19 +46,15 @@ def erasing(*, embedded: bool) -> Iterator[None]:
         embedded: whether the database is the embedded one. The write-ahead log of the user's own
             server is not touched, and it is not erased at the end: other processes may use it.
     """
-    ended = threading.Event()
-    thread = threading.Thread(target=_repeat, args=(ended, embedded), name="erase", daemon=True)
-    thread.start()
     try:
-        yield
+        with running("erase", partial(_repeat, log=embedded)):
+            yield
     finally:
-        ended.set()
-        shutdown.join(thread)
         if embedded:
             shutdown.run("erasing deleted faces", _erase_last)
 
 
-def _repeat(ended: threading.Event, embedded: bool) -> None:
+def _repeat(ended: threading.Event, *, log: bool) -> None:
     from facedex.store.store_errors import DatabaseUnavailable
 
     wait = _INTERVAL
@@ -65,7 +63,7 @@ def _repeat(ended: threading.Event, embedded: bool) -> None:
         wait = _INTERVAL
         database = _database()
         try:
-            done = _erase(database, largest=_LARGEST, log=embedded)
+            done = _erase(database, largest=_LARGEST, log=log)
         except DatabaseUnavailable:
             continue
         except Exception:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from facedex_local import shutdown
+from facedex_local.background import running
 
 _logger = logging.getLogger("facedex")
 
@@ -43,9 +43,7 @@ def _repeating(name: str, act: Callable[[], None], *, every: float) -> Iterator[
     """Call ``act`` every few seconds, in a thread, while the block runs."""
     from facedex.store.store_errors import DatabaseUnavailable
 
-    ended = threading.Event()
-
-    def repeat() -> None:
+    def repeat(ended: threading.Event) -> None:
         while not ended.wait(every):
             try:
                 act()
@@ -55,10 +53,5 @@ def _repeating(name: str, act: Callable[[], None], *, every: float) -> Iterator[
                 # The next call may succeed; without it, interrupted work would never be resumed.
                 _logger.exception("The background task %r failed; it will be repeated.", name)
 
-    thread = threading.Thread(target=repeat, name=name, daemon=True)
-    thread.start()
-    try:
+    with running(name, repeat):
         yield
-    finally:
-        ended.set()
-        shutdown.join(thread)

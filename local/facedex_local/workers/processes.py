@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID, uuid4
 
@@ -25,8 +26,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from facedex.api.catalog import OTHER_FUNCTIONS
 from facedex.aws.clients import bounded
 from facedex.runtime import handlers
-from facedex_local import shutdown, terminal
+from facedex_local import terminal
 from facedex_local.access import process_token
+from facedex_local.background import running
 from facedex_local.workers.queues import WorkQueue
 
 if TYPE_CHECKING:
@@ -64,17 +66,11 @@ class Workforce:
     @contextmanager
     def working(self) -> Iterator[None]:
         """Start processes as needed, while the block runs."""
-        ended = threading.Event()
         pool = _Pool(self)
-        supervisor = threading.Thread(
-            target=self._supervise, args=(pool, ended), name=self.function, daemon=True
-        )
-        supervisor.start()
         try:
-            yield
+            with running(self.function, partial(self._supervise, pool)):
+                yield
         finally:
-            ended.set()
-            shutdown.join(supervisor)
             pool.stop()
 
     def _supervise(self, pool: _Pool, ended: threading.Event) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from facedex_local import shutdown
 from facedex_local.aws.kinesis_video.buffer import Buffer, Clock
+from facedex_local.background import running
 from facedex_local.http.gateway import Answer, Environ
 from facedex_local.http.wsgi import WsgiApplication, call
 
@@ -122,20 +123,16 @@ class Streams:
     @contextmanager
     def open(self) -> Iterator[None]:
         """Remove old media regularly while the block runs, and close all streams at its end."""
-        ended = threading.Event()
 
-        def expire() -> None:
+        def expire(ended: threading.Event) -> None:
             while not ended.wait(_EXPIRY):
                 self.expire()
 
-        thread = threading.Thread(target=expire, name="media expiry", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            shutdown.run("closing streams", self.close)
-            shutdown.join(thread)
+        with running("media expiry", expire):
+            try:
+                yield
+            finally:
+                shutdown.run("closing streams", self.close)
 
     def forward(self, environ: Environ, path: str, body: bytes) -> Answer:
         """Return moto's response to the same caller's request with another path and body."""
