@@ -60,8 +60,8 @@ class Version:
 
     Attributes:
         snapshot: the transactions that it sees, as Postgres writes them.
-        server: identifies the running server and its tables. Another server, after a failover or a
-            restored backup, may have used the same transaction ids for other changes.
+        server: as ``SERVER`` identifies it. Another one, after a failover or a restored backup, may
+            have used the same transaction ids for other changes.
     """
 
     snapshot: str
@@ -83,10 +83,13 @@ class Copy:
     model_version: str
 
 
-# Identifies the server and its tables.
-SERVER: Final = (
-    "extract(epoch FROM pg_postmaster_start_time())::text || '/' || 'faces'::regclass::oid::text"
-)
+# Identifies the server since its last start or crash, and its tables. When one of its processes
+# crashes, the postmaster remains, but Postgres discards its statistics, forgets those of the last
+# transactions that were rolled back or did not wait for the disk, and uses their ids again.
+SERVER: Final = """concat_ws(
+    '/', extract(epoch FROM pg_postmaster_start_time()),
+    extract(epoch FROM (SELECT stats_reset FROM pg_stat_bgwriter)), 'faces'::regclass::oid
+)"""
 
 
 def changes(kind: Kind, collection: Collection) -> str:
@@ -107,6 +110,7 @@ CURRENT: Final = f"""(
     AND (
         collections.replaced_by IS NULL
         OR pg_visible_in_snapshot(collections.replaced_by, %(snapshot)s::pg_snapshot)
+        OR collections.replaced_by >= pg_snapshot_xmax(pg_current_snapshot())  -- of a backup
     )
     AND pg_snapshot_xmax(%(snapshot)s::pg_snapshot) <= pg_snapshot_xmax(pg_current_snapshot())
     AND NOT EXISTS (
@@ -154,11 +158,17 @@ def load(
 
 
 def current_version(connection: Connection, collection: Collection) -> Version | None:
-    """Return the state of the database now; None if the collection is gone or was changed."""
+    """Return the state of the database now.
+
+    Returns:
+        None if the collection is gone or was changed, or the server is a standby, whose snapshots
+        do not name the transactions in progress.
+    """
     state = connection.execute(
         f"SELECT pg_current_snapshot()::text AS snapshot, {SERVER} AS server"
         " FROM collections, gallery_log"
-        " WHERE collection_key = %s AND deleted_at IS NULL AND model_version = %s",
+        " WHERE collection_key = %s AND deleted_at IS NULL AND model_version = %s"
+        " AND NOT pg_is_in_recovery()",
         (collection.key, collection.model_version),
     ).fetchone()
     return Version(state.snapshot, state.server) if state else None
@@ -279,7 +289,8 @@ def to_text(ids: Ids) -> str:
 def prune(database: Database) -> int:
     """Remove changes from the log that are five to ten minutes old; return how many.
 
-    A copy that lacks them, because its process was stopped meanwhile, is read again.
+    A copy that lacks them, because its process was stopped meanwhile, is read again. A backup that
+    was restored on another server may have changes by transactions that do not exist yet there.
 
     Raises:
         DatabaseUnavailable: if the database does not answer.
@@ -293,6 +304,8 @@ def prune(database: Database) -> int:
                     next_at = now() + interval '5 minutes'
                 WHERE next_at <= now() RETURNING pruned_before
             )
-            DELETE FROM gallery_changes USING turn WHERE changed_by < turn.pruned_before
+            DELETE FROM gallery_changes USING turn
+            WHERE changed_by < turn.pruned_before
+                OR changed_by >= pg_snapshot_xmax(pg_current_snapshot())
             """
         ).rowcount
