@@ -94,6 +94,26 @@ def prune_now(database: Database) -> None:
     copies.prune(database)
 
 
+def test_transaction_ids_of_a_restored_backup_do_not_keep_searches_in_sql(
+    database: Database, resident_database: Database
+) -> None:
+    """They are from another server, which had used more of them."""
+    collection = make(database)
+    vectors = unit_vectors(SIZE)
+    fill(database, "staff", vectors)
+    with database.transaction() as connection:
+        connection.execute(
+            "INSERT INTO gallery_changes SELECT %s, false, '9000000000', gen_random_uuid()"
+            " FROM generate_series(1, 6000)",
+            (collection.key,),
+        )
+        connection.execute("UPDATE collections SET replaced_by = '9000000000'")
+    prune_now(database)
+    warm(resident_database, collection, vectors)
+    assert find(resident_database, collection, vectors) == find(database, collection, vectors)
+    assert answers(resident_database) == 1
+
+
 def test_the_log_is_pruned_only_when_it_is_due(database: Database) -> None:
     make(database)
     fill(database, "staff", unit_vectors(5))
