@@ -10,7 +10,8 @@ from onnx import NodeProto, TensorProto, helper
 
 from facedex.gallery import rotation
 from facedex.gallery.resident import Resident
-from tests.unit.test_gallery import MOST, check, gallery, ids_of
+from facedex.gallery.scanning import Ids
+from tests.unit.test_gallery import MOST, Vectors, check, gallery, ids_of, unit
 
 
 def graph_of(node: NodeProto, *types: int) -> bytes:
@@ -72,3 +73,41 @@ def test_threads_load_segments_of_a_fixed_size_together(kind: str) -> None:
     assert bool(resident.outliers) == (kind == "outliers")
     (found,) = resident.search([vectors[8000]], limit=3, min_score=0.5, most=MOST)
     check(vectors, ids, vectors[8000], 3, 0.5, found)
+
+
+def usual_and_odd(usual: int, odd: int) -> tuple[Vectors, Vectors, Ids, Ids]:
+    """Return vectors that a code suits, others that it does not, and the ids of both."""
+    drawn = np.random.default_rng(4)
+    near = unit(np.ones((usual, 16)) + 0.01 * drawn.standard_normal((usual, 16)))
+    ids = ids_of(usual + odd)
+    return near, unit(drawn.standard_normal((odd, 16))), ids[:usual], ids[usual:]
+
+
+def test_a_gallery_that_grows_lacks_no_vector_without_a_code() -> None:
+    """There are too many such vectors at first, and few among all vectors at the end."""
+    near, odd, ids, odd_ids = usual_and_odd(300_000, 290)
+    resident = Resident(near[:9000], len(near))
+    loader = resident.loader()
+    loader.add(ids[:190_000], near[:190_000])
+    # Two parts that are encoded one after the other, before the next segment is complete.
+    loader.add(
+        np.concatenate([odd_ids[:257], ids[190_000:190_767], odd_ids[257:], ids[190_767:]]),
+        np.concatenate([odd[:257], near[190_000:190_767], odd[257:], near[190_767:]]),
+    )
+    loader.finish()
+    assert not resident.usable or len(resident.outliers) == len(odd)
+
+
+def test_a_gallery_that_shrinks_and_grows_lacks_no_vector_without_a_code() -> None:
+    near, odd, ids, odd_ids = usual_and_odd(270_011, 270)
+    resident = Resident(near[:9000], len(near))
+    resident.load(
+        np.concatenate([ids[:268_735], odd_ids[:269]]), np.concatenate([near[:268_735], odd[:269]])
+    )
+    assert resident.usable
+    resident.remove(ids[:10])
+    assert not resident.usable
+    resident.add(
+        np.concatenate([odd_ids[269:], ids[268_735:]]), np.concatenate([odd[269:], near[268_735:]])
+    )
+    assert not resident.usable or len(resident.outliers) == len(odd)

@@ -76,6 +76,7 @@ class Resident:
         self._segments: tuple[Segment, ...] = ()
         self._taking = Lock()
         self.outliers: dict[tuple[int, int], NDArray[np.float16]] = {}
+        self._lacks_outliers = False
 
     @classmethod
     def shared(
@@ -120,8 +121,9 @@ class Resident:
 
     @property
     def usable(self) -> bool:
-        """Whether the code suits the gallery: few vectors are outliers."""
-        return len(self.outliers) <= max(_MOST_OUTLIERS, _MOST_OF_ALL * self.size)
+        """Whether the code suits the gallery: few vectors are outliers, and always were."""
+        most = max(_MOST_OUTLIERS, _MOST_OF_ALL * self.size)
+        return not self._lacks_outliers and len(self.outliers) <= most
 
     def loader(self) -> Loader:
         """Return a loader for a thread; it makes segments of vectors that are not there yet."""
@@ -204,6 +206,9 @@ class Resident:
         if self.usable:
             keys = map(tuple, ids.tolist())
             self.outliers.update(dict(zip(keys, vectors.astype(np.float16), strict=True)))
+        elif len(ids):
+            # For good: with more vectors, as many outliers would be few.
+            self._lacks_outliers = True
 
     def _bound_outliers(self, probes: Vectors) -> tuple[Ids, Floats]:
         """Return the ids of the outliers, and the bounds of their scores for each probe."""
