@@ -33,16 +33,17 @@ def test_the_graphs_are_those_of_the_onnx_package(signed: bool) -> None:
     assert model.SerializeToString() == (products.SIGNED if signed else products.UNSIGNED)
 
 
+@pytest.mark.parametrize("width", [32, 128, 2000])
 @pytest.mark.parametrize("library", ["signed bytes", "unsigned bytes", "single precision"])
-def test_products_are_exact(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_products_are_exact(library: str, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     signed = library == "signed bytes"
     if signed and not products._signed_is_exact():
         pytest.skip("this processor has no 8-bit dot products")
     monkeypatch.setattr(products, "_signed_is_exact", lambda: signed)
     monkeypatch.setattr(onnx_graphs, "installed", lambda: library != "single precision")
     drawn = np.random.default_rng(1)
-    heads = drawn.integers(0, 256, (3000, 128)).astype(np.uint8)
-    probes = drawn.integers(-127, 128, (128, 9)).astype(np.int8)
+    heads = drawn.integers(0, 256, (3000, width)).astype(np.uint8)
+    probes = drawn.integers(-127, 128, (width, 9)).astype(np.int8)
     heads[:2], probes[:, 0], probes[:, 1] = np.array([[255], [0]]), 127, -127
     expected = (heads.astype(np.int32) - 128) @ probes.astype(np.int32)
     assert np.array_equal(products.products(heads, probes), expected)
