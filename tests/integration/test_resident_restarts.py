@@ -12,8 +12,8 @@ import psycopg
 import pytest
 
 from facedex.store import schema
+from facedex.store.continuous import ContinuousResidents
 from facedex.store.database import Database
-from facedex.store.residents import Residents
 from facedex_local.postgres.cluster import Postgres
 from facedex_local.postgres.options import OPTIONS
 from tests.integration.galleries import index, make, unit_vectors
@@ -62,7 +62,7 @@ def database(server: Postgres) -> Iterator[Database]:
 @pytest.fixture
 def with_copies(server: Postgres, database: Database) -> Iterator[Database]:
     other = Database(server.url)
-    other.residents = Residents(other, 64 << 20, smallest=10)
+    other.residents = ContinuousResidents(other, 64 << 20, smallest=10)
     yield other
     other.close()
 
@@ -117,6 +117,7 @@ def test_a_standby_is_searched_in_sql(
             assert len(find(with_copies, collection, vectors[:1], min_score=0.9)[0]) == 1
             assert with_copies.residents
             assert with_copies.residents.settle()
+        assert with_copies.residents
         assert with_copies.residents.resident_vectors == 0
     finally:
         standby.stop()
