@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import sys
 import threading
+from contextlib import suppress
+from typing import Final
+
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 def main() -> None:
-    """Run the command. Ctrl-C ends it without a traceback, even during start-up."""
+    """Run the command. Ctrl-C and a full disk end it without a traceback, even during start-up."""
     # The threads of NumPy's products of matrices wait for each other, for seconds if the machine is
     # busy. Requests have threads of their own.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -24,3 +30,12 @@ def main() -> None:
         if threading.active_count() > 1 and isinstance(ended.code, int | None):
             leave(ended.code or 0)
         raise
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        with suppress(OSError):  # standard error may be on the same disk
+            sys.stderr.write(
+                f"Error: {error.filename or 'The output'} cannot be written completely"
+                f" ({error.strerror}).\n"
+            )
+        leave(1)

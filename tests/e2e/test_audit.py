@@ -229,6 +229,9 @@ def test_all_requests_have_rows_if_the_setting_says_so(
     assert table[0] == ",".join(COLUMNS)
     assert all(",staff," in line for line in table[1:])
     kept = facedex("audit", "head", f"--data-dir={server.directory}").stdout.strip()
+    if Path("/dev/full").exists():  # every write to it fails as on a full disk
+        sentence = "Error: /dev/full cannot be written (No space left on device).\n"
+        assert facedex(*command, "--output=/dev/full").stderr == sentence
     server.stop()
     # Without a server, too.
     verified = facedex("audit", "verify", f"--data-dir={server.directory}", f"--head={kept}")

@@ -332,6 +332,7 @@ def test_links_that_go_round_in_a_circle_are_followed_once(
     [
         ("nowhere", (), "nowhere is not a folder"),
         ("s3://there-is-no-such-bucket/", (), "The photos cannot be listed"),
+        ("s3:///photos", (), "s3:///photos is not a folder, nor s3://BUCKET/PREFIX."),
         (".", ("--no-create",), "create it with --create"),
         (".", ("--endpoint-url=http://127.0.0.1:9",), "Start the server with: facedex up"),
     ],
@@ -344,3 +345,16 @@ def test_an_impossible_import_is_reported_in_one_sentence(
     assert process.returncode == 1
     assert "Traceback" not in errors
     assert sentence in " ".join(errors.split()) or sentence in output
+
+
+def test_a_report_that_cannot_be_written_leaves_no_collection(
+    server: Server, tmp_path: Path
+) -> None:
+    importer = Importer(server, tmp_path)
+    process = importer.start(tmp_path, f"--report={tmp_path / 'missing' / 'report.csv'}")
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "report.csv cannot be written (No such file or directory)" in " ".join(errors.split())
+    missing = importer.client.exceptions.ResourceNotFoundException
+    with pytest.raises(missing):
+        importer.client.describe_collection(CollectionId=importer.collection)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from facedex.setting_reader import Reader, SettingError
 from facedex_local.environment import configure, share_galleries
 from facedex_local.workers.queues import STREAMS, VIDEO
 
@@ -83,3 +84,10 @@ def test_all_processes_share_copies_of_galleries_in_the_data_directory() -> None
     environment: dict[str, str] = {}
     share_galleries(Path("/data"), environment)
     assert environment == {"FACEDEX_GALLERY_DIRECTORY": "/data/galleries"}
+
+
+@pytest.mark.parametrize("name", ["us east", "us-east-1;", "EU", "-"])
+def test_a_region_that_no_client_could_sign_for_is_refused(name: str) -> None:
+    with pytest.raises(SettingError, match="AWS_REGION must be a region such as us-east-1, not "):
+        Reader({"AWS_REGION": name}).region("AWS_REGION", "us-east-1")
+    assert Reader({"AWS_REGION": "us-gov-west-1"}).region("AWS_REGION", "us-east-1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 import time
@@ -16,6 +17,7 @@ from facedex_local.http import protocol
 from facedex_local.http.exchange import Exchange
 from facedex_local.http.listener import Application, Listener
 from facedex_local.http.wsgi import Wsgi
+from facedex_local.start_errors import PortTaken
 
 ANSWERS: dict[str, tuple[str, list[tuple[str, str]], list[bytes]]] = {
     "/whole": ("200 OK", [("Content-Length", "5")], [b"hello"]),
@@ -276,3 +278,10 @@ def test_a_target_in_absolute_form_names_host_and_path(
     head = b"GET " + target + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     response = read_all(connect(serve(Wsgi(describe)), held, head))
     assert json.loads(response.partition(b"\r\n\r\n")[2]) == expected
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "nowhere.invalid"])
+def test_an_address_of_another_machine_is_not_blamed_on_the_port(host: str) -> None:
+    sentence = "choose an address of this machine with --host."
+    with pytest.raises(PortTaken, match=re.escape(sentence)):
+        Listener(Wsgi(plain), host=host, port=0, threads=1)

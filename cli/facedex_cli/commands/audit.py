@@ -215,11 +215,10 @@ def _output(path: Path | None) -> Iterator[TextIO]:
         yield sys.stdout
         return
     try:
-        file = path.open("w", encoding="utf-8", newline="")
+        with path.open("w", encoding="utf-8", newline="") as file:
+            yield file
     except OSError as error:
         raise click.ClickException(f"{path} cannot be written ({error.strerror}).") from error
-    with file:
-        yield file
 
 
 @contextmanager

@@ -251,5 +251,6 @@ def _plain_errors() -> Iterator[None]:
     except (EvaluationError, ModelError, PackMissing) as error:
         raise click.ClickException(printable(str(error))) from error
     except OSError as error:
-        message = f"{error.filename}: {error.strerror}."
+        place = f"{error.filename}: " if error.filename else ""
+        message = f"{place}{error.strerror or error}."
         raise click.ClickException(printable(message)) from error

@@ -123,16 +123,17 @@ def import_(
                 f"excluded {photos.excluded} hidden files and system folders; --all imports them",
                 err=True,
             )
-        found = connection.find_collection(clients.rekognition, collection, create=create)
-        if found.made:
-            click.echo(f"created the collection {collection}", err=True)
         with ExitStack() as stack:
+            # Before the collection, so that a wrong name leaves nothing behind.
+            written = stack.enter_context(Report(report)) if report else None
+            found = connection.find_collection(clients.rekognition, collection, create=create)
+            if found.made:
+                click.echo(f"created the collection {collection}", err=True)
             journal = stack.enter_context(
                 closing(
                     Journal(data_dir.expanduser() / _JOURNAL, arn=found.arn, created=found.created)
                 )
             )
-            written = stack.enter_context(_begin(report)) if report else None
             indexer = Indexer(clients.index_faces, collection, photos)
             tally, interrupted = _run(
                 _plan(files, photos.name, journal, choice), indexer, journal, concurrency, written
@@ -147,20 +148,13 @@ def import_(
 
 
 def _source(name: str, clients: connection.Clients, *, everything: bool) -> Source:
-    if name.startswith(_S3):
-        bucket, _, prefix = name.removeprefix(_S3).partition("/")
+    bucket, _, prefix = name.removeprefix(_S3).partition("/")
+    if bucket and name.startswith(_S3):
         return Bucket(clients.s3, bucket, prefix, everything=everything)
     path = Path(name).expanduser()
     if not path.is_dir():
         raise ImportStopped(f"{name} is not a folder, nor s3://BUCKET/PREFIX.")
     return Folder(path, everything=everything)
-
-
-def _begin(report: Path) -> Report:
-    try:
-        return Report(report)
-    except OSError as error:
-        raise ImportStopped(f"The report {report} cannot be written ({error.strerror}).") from error
 
 
 def _run(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
 from facedex.api.photo_results import FAILURES, Result, result_of
+from facedex_cli.importing.import_errors import ImportStopped
 
 _MAX_LISTED: Final = 10  # failures shown in the terminal; the CSV report has all
 
@@ -100,27 +102,33 @@ class Report:
         """Create the file, replacing an existing one.
 
         Raises:
-            OSError: if the file cannot be written.
+            ImportStopped: if the file cannot be written.
         """
-        # Names that are not valid UTF-8 are written as their own bytes.
-        self._file = path.open("w", encoding="utf-8", errors="surrogateescape", newline="")
-        self._rows = csv.writer(self._file)
-        self._rows.writerow(self.COLUMNS)
+        self._path = path
+        with self._writing():
+            # Names that are not valid UTF-8 are written as their own bytes.
+            self._file = path.open("w", encoding="utf-8", errors="surrogateescape", newline="")
+            self._rows = csv.writer(self._file)
+            self._rows.writerow(self.COLUMNS)
 
     def add(self, outcome: Outcome) -> None:
-        """Write an outcome."""
-        self._rows.writerow(
-            (
-                outcome.place,
-                outcome.result,
-                outcome.faces,
-                outcome.external_image_id,
-                " ".join(f"{name}:{count}" for name, count in sorted(outcome.reasons.items())),
-                outcome.message,
-                "yes" if outcome.smaller else "",
-                "yes" if outcome.earlier else "",
-            )
+        """Write an outcome.
+
+        Raises:
+            ImportStopped: if the disk is full.
+        """
+        row = (
+            outcome.place,
+            outcome.result,
+            outcome.faces,
+            outcome.external_image_id,
+            " ".join(f"{name}:{count}" for name, count in sorted(outcome.reasons.items())),
+            outcome.message,
+            "yes" if outcome.smaller else "",
+            "yes" if outcome.earlier else "",
         )
+        with self._writing():
+            self._rows.writerow(row)
 
     def __enter__(self) -> Self:
         return self
@@ -131,4 +139,13 @@ class Report:
         _error: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
-        self._file.close()
+        with self._writing():
+            self._file.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            message = f"The report {self._path} cannot be written ({error.strerror})."
+            raise ImportStopped(message) from error

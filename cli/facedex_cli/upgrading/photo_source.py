@@ -24,8 +24,8 @@ def open_source(name: str) -> Source:
     Raises:
         ClickException: if there is no such folder.
     """
-    if name.startswith(_S3):
-        bucket, _, prefix = name.removeprefix(_S3).partition("/")
+    bucket, _, prefix = name.removeprefix(_S3).partition("/")
+    if bucket and name.startswith(_S3):
         config = Config(s3={"addressing_style": "path"}, max_pool_connections=64)
         return Bucket(boto3.session.Session().client("s3", config=config), bucket, prefix)
     path = Path(name).expanduser()

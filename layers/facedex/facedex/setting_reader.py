@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from math import inf
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 from uuid import UUID
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
+
+_REGION: Final = re.compile(r"[a-z]{2}[a-z0-9-]{1,30}")  # as in signatures, see api/arns.py
 
 
 class SettingError(RuntimeError):
@@ -33,6 +36,13 @@ class Reader:
         value = self._environment.get(name) or default
         if value is None:
             raise SettingError(f"The environment variable {name} is not set.")
+        return value
+
+    def region(self, name: str, default: str) -> str:
+        """Return the name of a region, in the form that SDKs accept."""
+        value = self.text(name, default)
+        if not _REGION.fullmatch(value):
+            raise SettingError(f"{name} must be a region such as {default}, not {value!r}.")
         return value
 
     def whole(self, name: str, default: int, *, least: int = 1) -> int:

@@ -224,7 +224,7 @@ class Settings:
             gallery_directory=read.path("FACEDEX_GALLERY_DIRECTORY"),
             statement_timeout=read.whole("FACEDEX_STATEMENT_TIMEOUT", 20),
             account=read.text("FACEDEX_ACCOUNT", DEFAULT_ACCOUNT),
-            region=read.text("AWS_REGION", DEFAULT_REGION),
+            region=read.region("AWS_REGION", DEFAULT_REGION),
             # No default: a deployment without this setting must not be open to every caller.
             auth=read.one_of(Auth, "FACEDEX_AUTH"),
             audit=read.one_of(Audit, "FACEDEX_AUDIT", Audit.CHANGES),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import socket
@@ -25,6 +26,8 @@ from facedex_local.start_errors import PortTaken
 Application: TypeAlias = Callable[[Exchange], Awaitable[None]]
 
 _BACKLOG: Final = 256
+# Errors of an address that is not one of this machine's, or not known.
+_NOT_HERE: Final = (errno.EADDRNOTAVAIL, socket.EAI_NONAME, socket.EAI_AGAIN)
 # Where processes share a socket: seconds that a process waits before it accepts a connection, for
 # each connection that it already has, up to _MAX_DELAYS.
 _DELAY: Final = 0.001
@@ -231,8 +234,10 @@ def _listen(host: str, port: int) -> socket.socket:
             raise
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
+        remedy = "another with --port, or any free one with --port 0"
+        if isinstance(error, OSError) and error.errno in _NOT_HERE:
+            remedy = "an address of this machine with --host"
         raise PortTaken(
-            f"Port {port} on {host} cannot be used ({reason.lower()}); "
-            "choose another with --port, or any free one with --port 0."
+            f"Port {port} on {host} cannot be used ({reason.lower()}); choose {remedy}."
         ) from None
     return listening
