@@ -69,7 +69,7 @@ def test_the_list_shows_every_key_and_no_secret(directory: Path, key: Key, early
     listed = facedex("keys", "list", f"--data-dir={directory}", COLUMNS="120")
     assert listed.returncode == 0
     assert key[0] in listed.stdout
-    assert "[early] bird" in listed.stdout
+    assert "[early]\\x1b bird" in listed.stdout
     assert key[1] not in listed.stdout
     assert early_key[1] not in listed.stdout
 

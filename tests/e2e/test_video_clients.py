@@ -69,7 +69,8 @@ def test_the_aws_cli_gets_the_results(studio: Studio, found: str) -> None:
 def test_the_command_searches_a_file_and_writes_a_page(
     studio: Studio, both: bytes, tmp_path: Path, portraits: dict[str, bytes]
 ) -> None:
-    path, page = tmp_path / "my <film>.mp4", tmp_path / "report.html"
+    # Markup of HTML and of the terminal, a terminal command, and a byte that is not UTF-8.
+    path, page = tmp_path / os.fsdecode(b"my <film> [red]\x1b\xff.mp4"), tmp_path / "report.html"
     path.write_bytes(both)
     command = [str(Path(sys.executable).with_name("facedex")), "video"]
     arguments = ["search", str(path), "--collection", studio.name, "--out", str(page)]
@@ -84,7 +85,8 @@ def test_the_command_searches_a_file_and_writes_a_page(
         assert name in done.stdout
     html = page.read_text("utf-8")
     assert html.count("data:image/jpeg;base64,") == 2
-    assert "my &lt;film&gt;.mp4" in html
+    assert "my &lt;film&gt; [red]\\x1b\\xdcff.mp4" in html
+    assert "People in my <film> [red]\\x1b\\xdcff.mp4" in done.stdout
     assert "http" not in html.replace("http://www.w3.org", "")
     job_id = done.stdout.split("job ")[1].split()[0]
     again = ["report", job_id, "--out", str(page), "--url", studio.server.url]

@@ -16,7 +16,9 @@ import pytest
 
 from facedex.media.matroska import contents
 from facedex_cli.push.acknowledgements import Acknowledgement, Answer
+from facedex_cli.push.display import shown
 from facedex_cli.push.fragments import KeyFramesTooRare, Muxer
+from facedex_cli.push.progress import Progress
 from facedex_cli.push.pushing import Push
 from facedex_cli.push.sources import Source
 from tests.media import kinesis, making
@@ -189,3 +191,13 @@ def test_film_timestamps_do_not_depend_on_the_speed_of_the_service(
     ).run()
     (fragment,) = read_fragments([service.sent])
     assert began - 0.1 < fragment.timestamp / 1000 < time.time() - 1.0
+
+
+def test_a_source_is_shown_without_its_terminal_commands(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    with shown("\x1b[31m[red].mp4", "door") as show:
+        show(Progress())
+    assert "\\x1b[31m[red].mp4 → door" in capsys.readouterr().err

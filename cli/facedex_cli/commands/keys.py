@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from facedex.printing import printable
 from facedex.secret_sources import read_keys_secret
 from facedex.setting_reader import SettingError
 from facedex.settings import DEFAULT_REGION
@@ -95,7 +96,7 @@ def list_keys(data_dir: Path, database_url: str | None) -> None:
     for key in found:
         table.add_row(
             key.access_key_id,
-            escape(key.name),
+            escape(printable(key.name)),
             key.permission,
             f"{key.created_at:%Y-%m-%d %H:%M}",
             f"disabled {key.disabled_at:%Y-%m-%d %H:%M}" if key.disabled_at else "active",

@@ -15,10 +15,12 @@ import click
 from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from facedex.media.film_errors import FilmError
+from facedex.printing import printable
 from facedex_cli.commands import where
 from facedex_cli.importing import connection
 from facedex_cli.importing.connection import Clients
@@ -100,7 +102,7 @@ def search(
             )["JobId"]
             _wait(clients, job_id)
         found = persons.read(clients.rekognition, job_id)
-        named = Film(found.job_id, film.name, found.metadata, found.persons)
+        named = Film(found.job_id, printable(film.name), found.metadata, found.persons)
         Console().print(_table(named))
         if passing := sum(person.brief for person in named.persons):
             click.echo(f"and {passing} more, each seen for less than a second, without a match")
@@ -181,7 +183,7 @@ def _check_collection(clients: Clients, collection: str) -> None:
 @contextmanager
 def _uploaded(clients: Clients, film: Path, bucket: str) -> Iterator[str]:
     """Keep the video in the bucket while the block runs, and yield its key."""
-    key = f"{uuid4().hex}/{film.name}"
+    key = f"{uuid4().hex}/{printable(film.name)}"  # a file's name need not be UTF-8, a key must
     try:
         clients.s3.head_bucket(Bucket=bucket)
     except ClientError:
@@ -236,7 +238,8 @@ def _bar(title: str, total: float | None = None) -> Iterator[Any]:
 
 
 def _table(film: Film) -> Table:
-    table = Table("Person", "Resembles", title=f"People in {film.name}", title_justify="left")
+    title = f"People in {escape(film.name)}"
+    table = Table("Person", "Resembles", title=title, title_justify="left")
     table.add_column("Similarity", justify="right")
     table.add_column("Seen for", justify="right")
     table.add_column("Seen at")

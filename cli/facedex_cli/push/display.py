@@ -13,6 +13,7 @@ from rich.live import Live
 from rich.markup import escape
 from rich.text import Text
 
+from facedex.printing import printable
 from facedex_cli.push.progress import Progress
 
 _FRAME: Final = 0.25  # seconds between updates of the line
@@ -36,7 +37,7 @@ def shown(name: str, stream: str) -> Iterator[Callable[[Progress], None]]:
             now = time.monotonic()
             if now - before >= _FRAME:
                 before = now
-                title = f"{escape(name)} → {escape(stream)}  "
+                title = f"{escape(printable(name))} → {escape(stream)}  "
                 line = Text.from_markup(title + describe(progress, rate(progress.size)))
                 if progress.note:
                     line.append(f"\n{progress.note}", style="yellow")
