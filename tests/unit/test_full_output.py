@@ -6,9 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from facedex.api.photo_results import Result
+from facedex_cli.commands import evaluate
 from facedex_cli.importing.import_errors import ImportStopped
 from facedex_cli.importing.outcomes import Outcome, Report
 
@@ -45,3 +47,11 @@ def test_a_report_in_a_missing_folder_is_named(tmp_path: Path) -> None:
     path = tmp_path / "missing" / "report.csv"
     with pytest.raises(ImportStopped, match=f"The report {path} cannot be written"):
         Report(path)
+
+
+def test_an_evaluation_does_not_name_a_file_that_the_error_does_not_name() -> None:
+    with (
+        pytest.raises(click.ClickException, match=r"^No space left on device\.$"),
+        evaluate._plain_errors(),
+    ):
+        FULL.write_text("1")
