@@ -2,9 +2,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,6 +24,7 @@ from facedex_models.sface.reading import parse
 from facedex_models.sface.rounding import round_balanced, round_nearest
 from facedex_models.sface.tables import Spread
 from tests.unit import sface_file
+from tests.unit.hash_seeds import outputs
 from tests.unit.sface_file import cosines
 
 Arrays = dict[str, NDArray[Any]]
@@ -138,24 +136,15 @@ def test_weights_that_add_up_use_7_bits(quantised: bytes) -> None:
 def test_quantising_gives_the_same_bytes_in_every_process(
     published: bytes, quantised: bytes, tmp_path: Path
 ) -> None:
-    (tmp_path / "published.onnx").write_bytes(published)
-    (tmp_path / "tables").write_bytes(sface_file.tables())
+    given = tmp_path / "published.onnx", tmp_path / "tables"
+    for file, content in zip(given, (published, sface_file.tables()), strict=True):
+        file.write_bytes(content)
     script = (
         "import hashlib, sys, pathlib; from facedex_models import sface;"
         "given = [pathlib.Path(each).read_bytes() for each in sys.argv[1:]];"
         "print(hashlib.sha256(sface.quantise(*given)).hexdigest())"
     )
-    digests = {
-        subprocess.run(
-            [sys.executable, "-c", script, str(tmp_path / "published.onnx"), tmp_path / "tables"],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout.strip()
-        for seed in ("1", "2")
-    }
-    assert digests == {hashlib.sha256(quantised).hexdigest()}
+    assert outputs(script, *given) == {hashlib.sha256(quantised).hexdigest()}
 
 
 def without_a_layer(arrays: Arrays) -> None:
