@@ -13,7 +13,7 @@ from urllib.error import HTTPError
 import pytest
 
 from tests.deployed.account import Stack
-from tests.e2e.browser import opened
+from tests.e2e.browser import opened, watched_page
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
@@ -29,18 +29,8 @@ def browser() -> Iterator[BrowserContext]:
 @pytest.fixture
 def page(browser: BrowserContext) -> Iterator[Page]:
     """Return an empty page; the test fails if the page's policy or a script fails."""
-    made = browser.new_page()
-    troubles: list[str] = []
-    made.on("pageerror", lambda error: troubles.append(str(error)))
-    made.on(
-        "console",
-        lambda message: (
-            troubles.append(message.text) if "Content Security Policy" in message.text else None
-        ),
-    )
-    yield made
-    made.close()
-    assert troubles == []
+    with watched_page(browser, lambda message: "Content Security Policy" in message.text) as page:
+        yield page
 
 
 def fetch(stack: Stack, url: str) -> Any:

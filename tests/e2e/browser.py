@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
@@ -15,7 +15,7 @@ import pytest
 from tests.tools import do_without
 
 if TYPE_CHECKING:
-    from playwright.sync_api import BrowserContext
+    from playwright.sync_api import BrowserContext, ConsoleMessage, Page
 
 # A foreign host name that points to this machine, as in an attack by DNS rebinding.
 REBOUND = "rebound.example"
@@ -51,6 +51,30 @@ def opened(*arguments: str) -> Iterator[BrowserContext]:
         )
         yield chromium.new_context()
         chromium.close()
+
+
+@contextmanager
+def watched_page(
+    context: BrowserContext, is_trouble: Callable[[ConsoleMessage], bool]
+) -> Iterator[Page]:
+    """Return an empty page for a block; the test fails if a script of the page fails.
+
+    Args:
+        context: the browser.
+        is_trouble: returns whether a message that the page logs fails the test as well.
+    """
+    page = context.new_page()
+    troubles: list[str] = []
+
+    def look(message: ConsoleMessage) -> None:
+        if is_trouble(message):
+            troubles.append(message.text)
+
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on("console", look)
+    yield page
+    page.close()
+    assert troubles == []
 
 
 class _Page(BaseHTTPRequestHandler):

@@ -12,11 +12,11 @@ import pytest
 from PIL import Image
 
 from tests.conftest import Server
-from tests.e2e.browser import opened
+from tests.e2e.browser import opened, watched_page
 from tests.tools import npm_packages
 
 if TYPE_CHECKING:
-    from playwright.sync_api import BrowserContext, Page
+    from playwright.sync_api import BrowserContext, ConsoleMessage, Page
 
 _SOURCES = Path(__file__).parents[3] / "console"
 # A picture of a page is kept here if the variable is set, to be looked at.
@@ -109,20 +109,12 @@ def browser(webcam: Path) -> Iterator[BrowserContext]:
 @pytest.fixture
 def page(browser: BrowserContext) -> Iterator[Page]:
     """Return an empty page; the test fails if the page logs an error or an exception."""
-    made = browser.new_page()
-    troubles: list[str] = []
-    made.on("pageerror", lambda error: troubles.append(str(error)))
-    made.on(
-        "console",
-        lambda message: (
-            troubles.append(message.text)
-            if message.type in ("error", "warning") and not message.text.startswith(_HARMLESS)
-            else None
-        ),
-    )
-    yield made
-    made.close()
-    assert troubles == []
+
+    def is_trouble(message: ConsoleMessage) -> bool:
+        return message.type in ("error", "warning") and not message.text.startswith(_HARMLESS)
+
+    with watched_page(browser, is_trouble) as page:
+        yield page
 
 
 @pytest.fixture
