@@ -33,6 +33,16 @@ def server(tmp_path: Path, dlib_directory: Path) -> Iterator[Server]:
     assert running.stop() == 0
 
 
+@pytest.fixture
+def photos(portraits: dict[str, bytes], tmp_path: Path) -> Path:
+    """Return a folder of the portraits."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name, content in portraits.items():
+        (folder / f"{name}.jpg").write_bytes(content)
+    return folder
+
+
 def upgrade(server: Server, collection: str, photos: Path) -> None:
     """Upgrade a collection with the command, on the running server's data directory."""
     models = server.directory.parent / "models"
@@ -52,12 +62,8 @@ def upgrade(server: Server, collection: str, photos: Path) -> None:
 
 
 def test_searches_films_and_streams_continue_with_the_new_pack(
-    server: Server, portraits: dict[str, bytes], tmp_path: Path
+    server: Server, portraits: dict[str, bytes], photos: Path
 ) -> None:
-    photos = tmp_path / "photos"
-    photos.mkdir()
-    for name, content in portraits.items():
-        (photos / f"{name}.jpg").write_bytes(content)
     studio = Studio(server, portraits)
     film = moving(portraits, *portraits, seconds=5, codec_options=LIVE)
     before = studio.start(studio.put("before.mp4", film))
@@ -111,12 +117,8 @@ def test_searches_films_and_streams_continue_with_the_new_pack(
 
 
 def test_a_video_job_overtaken_by_an_upgrade_continues_with_the_new_pack(
-    server: Server, portraits: dict[str, bytes], tmp_path: Path
+    server: Server, portraits: dict[str, bytes], photos: Path
 ) -> None:
-    photos = tmp_path / "photos"
-    photos.mkdir()
-    for name, content in portraits.items():
-        (photos / f"{name}.jpg").write_bytes(content)
     studio = Studio(server, portraits)
     film = moving(portraits, *portraits, seconds=100)
     job_id = studio.start(studio.put("film.mp4", film))

@@ -20,7 +20,8 @@ from facedex_local.postgres.cluster import Postgres
 from facedex_local.workers.queues import STREAMS
 from tests.e2e.streaming import Scene
 from tests.integration.databases import new_database
-from tests.integration.streaming import Configure, Stage, end
+from tests.integration.streaming import SECONDS, Configure, Stage, end
+from tests.media.kinesis import numbered_film
 
 if TYPE_CHECKING:
     from tests.integration.observing import Observed
@@ -115,6 +116,12 @@ def service(
     services.database().close()
     for each in (*made, settings.settings):
         each.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def film() -> bytes:
+    """Return three seconds of film without people, with ten frames and a key frame in each."""
+    return numbered_film(10 * SECONDS)
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ from tests.unit.asking import answer_of
 
 Configure = Callable[..., None]  # settings of the service, without their prefix
 PATIENCE = 60.0  # seconds
+SECONDS = 3  # of the film of the fixture "film"
 _JSON = [("Content-Type", "application/x-amz-json-1.1")]
 _THROTTLED = "ProvisionedThroughputExceededException"
 

@@ -13,19 +13,12 @@ from facedex.aws import live_sources
 from facedex.media.matroska import contents, ebml
 from facedex_functions.run_stream_processor import session
 from tests.e2e.streaming import Scene, until
-from tests.integration.streaming import PATIENCE, Configure, Stage, end, frames, places
-from tests.media.kinesis import matroska, numbered_film
+from tests.integration.streaming import PATIENCE, SECONDS, Configure, Stage, end, frames, places
+from tests.media.kinesis import matroska
 from tests.media.making import sound_only
 from tests.media.rtsp import Camera
 
-SECONDS = 3
 pytestmark = pytest.mark.usefixtures("service")
-
-
-@pytest.fixture(scope="module")
-def film() -> bytes:
-    """Return three seconds of film without people, with ten frames and a key frame in each."""
-    return numbered_film(10 * SECONDS)
 
 
 def test_deleted_video_stream_fails_the_processor_with_the_reason(

@@ -16,17 +16,18 @@ from facedex.runtime import services
 from facedex_functions.run_stream_processor import record_writer
 from facedex_local.workers import stream_workforce
 from tests.e2e.streaming import Scene, moment, until
-from tests.integration.streaming import PATIENCE, Configure, Stage, end, frames, messages, places
-from tests.media.kinesis import numbered_film
+from tests.integration.streaming import (
+    PATIENCE,
+    SECONDS,
+    Configure,
+    Stage,
+    end,
+    frames,
+    messages,
+    places,
+)
 
-SECONDS = 3
 pytestmark = pytest.mark.usefixtures("service")
-
-
-@pytest.fixture(scope="module")
-def film() -> bytes:
-    """Return three seconds of film without people, with ten frames and a key frame in each."""
-    return numbered_film(10 * SECONDS)
 
 
 def test_handover_after_the_time_limit_loses_and_repeats_no_frame(
