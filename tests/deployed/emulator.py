@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 import urllib.request
@@ -18,6 +17,7 @@ import boto3
 from botocore.config import Config
 
 from tests.deployed.certificates import Certificate
+from tests.ports import free_port
 
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
@@ -59,7 +59,7 @@ class Emulator:
         self._python, self._layers, self._folder = python, layers, folder
         self._log = folder / "emulator.log"
         self._process: subprocess.Popen[bytes] | None = None
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"https://127.0.0.1:{self.port}"
         self.certificate = certificate
         chain = str(certificate.chain)
@@ -182,10 +182,3 @@ def _inherited() -> Mapping[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(("AWS_", "FACEDEX_", "PG", "CDK_", "PYTHON", "VIRTUAL_ENV"))
     }
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

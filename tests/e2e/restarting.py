@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import psutil
 from botocore.config import Config
 
 from tests.conftest import Server, client_of
+from tests.ports import free_port
 
 _DEATH = 20.0  # seconds in which the other processes of a killed server must end
 
@@ -29,8 +29,7 @@ class Machine:
         self, directory: Path, pack_directory: Path, *arguments: str, **environment: str
     ) -> None:
         """Start the server; arguments and environment are those of ``Server``."""
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self._directory = directory
         self._arguments = (f"--port={port}", *arguments)

@@ -35,6 +35,7 @@ from tests.e2e.films import moving
 from tests.e2e.keys import create_key, facedex
 from tests.e2e.machines import GALLERY, THRESHOLD, Fleet, Ledger, Searcher, Writer
 from tests.e2e.restarting import Machine
+from tests.ports import free_port
 
 PAGE = Path(__file__).parents[2] / "docs" / "scale.md"
 SECONDS = float(os.environ.get("FACEDEX_TEST_KILLS_SECONDS", "12"))
@@ -268,8 +269,7 @@ def test_the_pages_load_balancer_sends_requests_to_servers_that_run(
     if haproxy is None:
         pytest.skip("haproxy is not installed")
     (configuration,) = re.findall(r"```haproxy\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     for number, each in enumerate(fleet.machines):
         address = each.url.removeprefix("http://")
         configuration = configuration.replace(f"10.0.0.{11 + number}:9000", address)

@@ -6,7 +6,6 @@ import io
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.ports import free_port
 from tests.tools import python_environment
 
 _ROOT = Path(__file__).parents[2]
@@ -96,9 +96,7 @@ def run(project: Path, pack_directory: Path) -> Pytest:
 def ministack(tmp_path: Path) -> Iterator[str]:
     """Return the address of a MiniStack."""
     python = python_environment(_ROOT / "requirements" / "emulator.txt", Path(sys.executable))
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port = unused.getsockname()[1]
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     log = tmp_path / "ministack.log"
     with log.open("wb") as written:

@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from tests.media import kinesis, making
 from tests.media.rtsp import Camera
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from tests.conftest import Server
@@ -72,8 +73,8 @@ def test_a_stream_resumes_when_its_camera_returns(server: Server) -> None:
         with suppress(client.exceptions.ResourceNotFoundException):
             return client.describe_stream(StreamName=stream)["StreamInfo"]["StreamARN"]
 
-    with Camera(film) as camera:
-        port = camera.port
+    port = free_port()
+    with Camera(film, port=port) as camera:
         pushed = push(server, camera.url, stream)
         until(arn)
         first = stored(server, stream, 10)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -26,6 +25,7 @@ from tests.e2e.streaming import Scene, definition, moment, named, names, until, 
 from tests.media.kinesis import matroska
 from tests.media.making import film, numbered, sound_only, steady
 from tests.media.rtsp import Camera
+from tests.ports import free_port
 
 # As recommended for cameras: a key frame each second, at which a fragment begins.
 LIVE = {"g": "10", "bf": "0", "sc_threshold": "0"}
@@ -33,8 +33,7 @@ LIVE = {"g": "10", "bf": "0", "sc_threshold": "0"}
 
 @pytest.fixture(scope="module")
 def port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
+    return free_port()
 
 
 @pytest.fixture(scope="module")

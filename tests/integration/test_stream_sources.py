@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import socket
 import time
 from typing import Any
 
@@ -17,6 +16,7 @@ from tests.integration.streaming import PATIENCE, SECONDS, Configure, Stage, end
 from tests.media.kinesis import matroska
 from tests.media.making import sound_only
 from tests.media.rtsp import Camera
+from tests.ports import free_port
 
 pytestmark = pytest.mark.usefixtures("service")
 
@@ -149,8 +149,7 @@ def camera_scene(stage: Stage, url: str) -> Scene:
 def test_camera_that_does_not_answer_is_reported_and_retried(
     stage: Stage, film: bytes, configure: Configure
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     configure(RTSP_HOSTS=f"127.0.0.1:{port}")
     scene = camera_scene(stage, f"rtsp://127.0.0.1:{port}/camera")
     working = stage.work(scene.name)

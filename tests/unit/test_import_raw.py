@@ -110,7 +110,8 @@ def test_a_photo_in_s3_is_sent_by_name() -> None:
 
 
 def test_an_unreachable_server_raises_the_clients_own_error() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
-    with pytest.raises(EndpointConnectionError):
-        index(photo_sender(url), Bytes=PHOTO)
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # it does not listen, and no other program gets the port
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        with pytest.raises(EndpointConnectionError):
+            index(photo_sender(url), Bytes=PHOTO)
