@@ -22,9 +22,14 @@ from facedex_cli.demo import portraits as public_portraits
 from facedex_models import installing
 from facedex_models.manifests import ATTRIBUTES
 
-# No deadline: the duration of an example depends on the load of the machine.
-hypothesis.settings.register_profile("untimed", deadline=None)
-hypothesis.settings.load_profile("untimed")
+# No limits of time, which depends on the load of the machine, and the same examples in each run.
+hypothesis.settings.register_profile(
+    "same",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("same")
 
 # A first start may have to download the model pack.
 _STARTUP = 600.0

@@ -108,10 +108,10 @@ def test_a_fragment_is_read_while_it_grows(buffer: Buffer) -> None:
 def test_a_waiting_reader_is_woken(buffer: Buffer) -> None:
     found: list[Passage | None] = []
     reader = earliest(buffer)
-    waiting = threading.Thread(target=lambda: found.append(reader.read(10)))
+    waiting = threading.Thread(target=lambda: found.append(reader.read(30)))
     waiting.start()
     add(buffer, b"1")
-    waiting.join(5)
+    waiting.join(60)
     assert found
     assert found[0] is not None
 

@@ -85,7 +85,7 @@ def held() -> Iterator[ExitStack]:
 
 
 def connect(listener: Listener, held: ExitStack, data: bytes) -> socket.socket:
-    client = socket.create_connection(("127.0.0.1", listener.port), timeout=10)
+    client = socket.create_connection(("127.0.0.1", listener.port), timeout=60)
     held.enter_context(client).sendall(data)
     return client
 
@@ -226,7 +226,7 @@ def test_listener_stops_within_seconds_while_clients_read_nothing(
     listener = serve(hanging, grace=1)
     for _ in range(CLIENTS):
         connect(listener, held, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        assert hanging.entered.acquire(timeout=10)
+        assert hanging.entered.acquire(timeout=60)
     assert stops(listener)
 
 
@@ -236,7 +236,7 @@ def test_listener_stops_within_seconds_while_requests_hang(
     listener = serve(hanging, grace=1)
     for _ in range(CLIENTS):
         connect(listener, held, b"GET /hang HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        assert hanging.entered.acquire(timeout=10)
+        assert hanging.entered.acquire(timeout=60)
     assert stops(listener)
 
 
@@ -245,7 +245,7 @@ def test_a_request_under_way_is_answered_before_the_listener_stops(
 ) -> None:
     listener = serve(hanging, grace=20)
     client = connect(listener, held, b"GET /hang HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    assert hanging.entered.acquire(timeout=10)
+    assert hanging.entered.acquire(timeout=60)
     stopper = threading.Thread(target=listener.stop, daemon=True)
     stopper.start()
     while not listener._server.should_exit:

@@ -98,14 +98,14 @@ class Memory:
 
 
 def test_memory_is_released_once_after_the_last_large_work() -> None:
-    trimmer, memory = Trimmer(quiet=0.2), Memory()
-    for _ in range(4):
+    trimmer, memory = Trimmer(quiet=0.6), Memory()
+    for _ in range(8):
         trimmer.trim_later(memory)
         assert not memory.released.acquire(timeout=0.1)
-    assert memory.released.acquire(timeout=10)
-    assert not memory.released.acquire(timeout=0.6)
+    assert memory.released.acquire(timeout=60)
+    assert not memory.released.acquire(timeout=0.8)
     trimmer.trim_later(memory)
-    assert memory.released.acquire(timeout=10)
+    assert memory.released.acquire(timeout=60)
     trimmer.close()
 
 

@@ -16,7 +16,7 @@ def test_a_film_is_read_over_rtsp(transport: str) -> None:
     seen = []
     with (
         Camera(film, speed=4) as camera,
-        av.open(camera.url, "r", options={"rtsp_transport": transport}, timeout=5) as stream,
+        av.open(camera.url, "r", options={"rtsp_transport": transport}, timeout=60) as stream,
     ):
         for frame in stream.decode(video=0):
             seen.append(making.number_of(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)))

@@ -51,6 +51,7 @@ def test_threads_that_hang_are_reported_and_abandoned(caplog: pytest.LogCaptureF
     ended = threading.Thread(target=int, name="ended", daemon=True)
     hanging.start()
     ended.start()
+    ended.join()
     assert not shutdown.join(hanging, ended, seconds=0.1)
     (record,) = caplog.records
     assert "hanging" in record.getMessage()

@@ -39,7 +39,7 @@ def test_a_large_amount_is_not_overtaken_by_small_ones() -> None:
     def use(name: str, amount: int) -> None:
         if name == "first":
             with turns.hold(amount):
-                begun.wait(10)
+                begun.wait(60)
                 wait_for(turns, 2)
                 order.append(name)
             return
@@ -48,19 +48,19 @@ def test_a_large_amount_is_not_overtaken_by_small_ones() -> None:
 
     threads = [threading.Thread(target=use, args=("first", 5))]
     threads[0].start()
-    begun.wait(10)
+    begun.wait(60)
     for number, (name, amount) in enumerate((("large", 10), ("small", 1))):
         threads.append(threading.Thread(target=use, args=(name, amount)))
         threads[-1].start()
         wait_for(turns, number + 1)
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert order == ["first", "large", "small"]
 
 
 def wait_for(turns: Turns, waiting: int) -> None:
     """Wait until so many threads wait for their turn."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while turns.waiting < waiting and time.monotonic() < deadline:
         time.sleep(0.001)
     assert turns.waiting >= waiting
