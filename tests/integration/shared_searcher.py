@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import threading
 from pathlib import Path
 from threading import Thread
+from time import monotonic
 
 import numpy as np
 
@@ -14,9 +16,11 @@ from facedex.store.database import Database
 from tests.integration.comparing import compare
 from tests.integration.storm_writer import PEOPLE, photo, unit_vectors
 
+TOO_LONG = 120.0  # seconds
+
 
 def search(database_url: str, directory: str, seed: int) -> None:
-    """Compare until the standard input ends; then write the numbers of events."""
+    """Compare until the standard input ends and memory has answered; then write the events."""
     ended = Thread(target=sys.stdin.read, daemon=True)
     ended.start()
     random, people = np.random.default_rng(seed), unit_vectors()
@@ -26,11 +30,15 @@ def search(database_url: str, directory: str, seed: int) -> None:
     )
     with database.reading() as connection:
         collection = collections.find(connection, "staff")
-    while ended.is_alive():
+    last = monotonic() + TOO_LONG
+    while ended.is_alive() or (not residents.events["answers"] and monotonic() < last):
         probe = photo(people[random.integers(PEOPLE)], random)
         compare(database, collection, probe, limit=int(random.choice([1, 5, 20])))
     events = dict(residents.events)
     database.close()
+    for each in threading.enumerate():
+        if each.name == "galleries":
+            each.join(TOO_LONG)  # on a busy machine, it may still be making a copy
     print(events)
 
 

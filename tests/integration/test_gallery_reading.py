@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from threading import Event
+from itertools import count
+from threading import Barrier, Event
 from typing import Any
 from uuid import UUID
 
@@ -44,14 +45,22 @@ def small_ranges(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 class Taken:
-    """The rows that the threads of a reading have taken."""
+    """The rows that the threads of a reading have taken.
 
-    def __init__(self) -> None:
+    Args:
+        together: the number of threads that wait for each other before they take anything.
+    """
+
+    def __init__(self, together: int = 1) -> None:
         self.rows: dict[UUID, bytes] = {}
         self.threads = self.batches = 0
+        self._numbers, self._together = count(1), Barrier(together)
 
     def __call__(self, batches: Iterator[Any]) -> None:
-        self.threads += 1
+        number = next(self._numbers)
+        self.threads = max(self.threads, number)
+        if number <= self._together.parties:
+            self._together.wait(60.0)
         for ids, vectors in batches:
             self.batches += 1
             for key, vector in zip(ids.astype(">u8"), vectors, strict=True):
@@ -80,7 +89,7 @@ def test_all_rows_are_read_once_by_their_place_or_key(
     small_ranges.setattr(gallery_reading, "_DENSE", dense)
     collection, expected = filled
     for size in (COUNT // 2, COUNT, 3 * COUNT):  # the counts may be wrong
-        taken = Taken()
+        taken = Taken(together=2)
         sample = read(database, collection, taken, size=size)
         assert taken.rows == expected
         assert taken.threads > 1
@@ -129,9 +138,13 @@ def test_a_reading_without_a_second_connection_in_time_is_complete(
     database_url: str, filled: tuple[Collection, dict[UUID, Any]], small_ranges: object
 ) -> None:
     collection, expected = filled
-    other = Database(database_url, connections=4, patience=0.2)
+    patience = 60.0
+    other = Database(database_url, connections=4, patience=lambda: patience)
     taken = Taken()
+    with other.reading(), other.reading(), other.reading(), other.reading():
+        pass  # all connections are open now
     with other.reading(), other.reading(), other.reading():
+        patience = 0.2
         read(other, collection, taken)
     assert taken.rows == expected
     assert taken.threads == 1
@@ -155,7 +168,7 @@ def test_a_failure_in_any_thread_ends_the_reading(
             if number == failing:
                 second.set()
                 raise MemoryError
-            second.wait(10.0)
+            second.wait(60.0)
             for _ in batches:
                 pass
 

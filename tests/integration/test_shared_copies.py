@@ -53,7 +53,7 @@ def known(view: Database) -> Residents:
 
 
 def eventually(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < end
         time.sleep(0.02)
