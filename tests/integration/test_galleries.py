@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import time
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from typing import Any
@@ -20,6 +19,7 @@ from facedex.store.collections import Collection, find_recent
 from facedex.store.database import Connection, Database
 from facedex.store.search import Match, search
 from facedex.store.store_errors import CollectionNotFound, ModelMismatch
+from facedex.store.ttl_cache import TTLCache
 from facedex.workflows.current_collection import search_current
 from facedex_functions.index_faces.handler import index_faces
 from facedex_functions.search_faces_by_image.handler import (
@@ -88,14 +88,17 @@ def elsewhere(database_url: str) -> Iterator[Database]:
 
 
 def test_find_recent_remembers_a_collection_for_a_moment(
-    database: Database, elsewhere: Database, monkeypatch: pytest.MonkeyPatch
+    database: Database, elsewhere: Database
 ) -> None:
-    monkeypatch.setattr("facedex.store.collections._FRESH", 0.5)
+    now = 1000.0
+    kept: TTLCache[Collection] = TTLCache(seconds=collections._FRESH, limit=9, clock=lambda: now)
+    collections._RECENT[database] = kept
     made = make(database)
     assert find_recent(database, "staff") == made
     collections.delete(elsewhere, "staff")
+    now += collections._FRESH - 0.1
     assert find_recent(database, "staff") == made
-    time.sleep(0.5)
+    now += 0.2
     with pytest.raises(CollectionNotFound, match="staff does not exist"):
         find_recent(database, "staff")
 
@@ -118,8 +121,9 @@ def test_a_process_that_deletes_a_collection_forgets_it_at_once(database: Databa
 
 
 def test_find_recent_reads_the_database_after_a_model_mismatch(
-    database: Database, elsewhere: Database
+    database: Database, elsewhere: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(collections, "_FRESH", 3600.0)
     seen = make(database)
     index(database, "ann")
     assert find_recent(database, "staff") == seen
