@@ -207,7 +207,7 @@ def _add(connection: Connection, image: bytes) -> None:
 
 
 def _wait_for_one_that_waits(connection: Connection) -> None:
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while time.monotonic() < end:
         row = connection.execute("SELECT count(*) AS n FROM pg_locks WHERE NOT granted").fetchone()
         if row and row.n:

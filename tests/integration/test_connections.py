@@ -40,7 +40,7 @@ def test_waiting_for_a_silent_database_ends_with_the_invocation(
     begun = time.monotonic()
     with pytest.raises(DatabaseUnavailable):
         short_timeouts.ping()
-    assert left <= time.monotonic() - begun < left + 2
+    assert left <= time.monotonic() - begun < left + 20
     short_timeouts.close()
 
 

@@ -263,7 +263,7 @@ def test_a_connection_that_the_server_cut_is_replaced(database: Database) -> Non
 
 
 def test_a_statement_that_takes_too_long_is_cancelled(database_url: str) -> None:
-    short_timeouts = Database(database_url, statement_timeout=0.2)
+    short_timeouts = Database(database_url, statement_timeout=1.0)
     with pytest.raises(DatabaseUnavailable), short_timeouts.transaction() as connection:
         connection.execute("SELECT pg_sleep(30)")
     short_timeouts.ping()

@@ -61,9 +61,9 @@ def test_worker_behind_live_skips_ahead_and_its_next_record_says_so(
     configure(STREAM_BEHIND=20)
     scene.push(film, pace=False)
     stage.ahead = 60.0
-    scene.push(film, start=time.time() + 60, pace=False)
+    began = scene.push(film, start=time.time() + 60, pace=False)
     working = stage.work(scene.name)
-    records = scene.collect(lambda found: bool(found) and moment(found[-1]) > time.time() + 30)
+    records = scene.collect(lambda found: bool(found) and moment(found[-1]) > began - 1)
     said = [record["StreamProcessorInformation"] for record in records]
     # The first fragment contained the delay to live.
     assert said[0] == said[1] == {"Status": "RUNNING"}
