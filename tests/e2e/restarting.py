@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,9 @@ from botocore.config import Config
 
 from tests.conftest import Server, client_of
 from tests.ports import free_port
+from tests.processes import children
 
-_DEATH = 20.0  # seconds in which the other processes of a killed server must end
+_DEATH = 60.0  # seconds in which the other processes of a killed server must end
 
 
 class Machine:
@@ -60,13 +60,7 @@ class Machine:
 
     def children(self, word: str) -> list[psutil.Process]:
         """Return the server's processes whose command line contains a word."""
-        found = []
-        with suppress(psutil.NoSuchProcess):
-            for child in psutil.Process(self.server.process.pid).children():
-                with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
-                    if word in " ".join(child.cmdline()):
-                        found.append(child)
-        return found
+        return children(self.server.process.pid, word)
 
     def _start(self) -> Server:
         return Server(self._directory, *self._arguments, **self._environment)

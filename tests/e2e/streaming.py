@@ -187,10 +187,6 @@ def named(record: Any) -> set[str]:
 
 def workers(server: Server, function: str = "run_stream_processor") -> list[int]:
     """Return the server's worker processes for a function."""
-    import psutil
+    from tests.processes import children
 
-    return [
-        each.pid
-        for each in psutil.Process(server.process.pid).children()
-        if function in each.cmdline()
-    ]
+    return [each.pid for each in children(server.process.pid, function)]

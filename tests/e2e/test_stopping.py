@@ -22,6 +22,7 @@ from tests.conftest import Server
 from tests.e2e.films import Studio, moving
 from tests.media import kinesis
 from tests.media.kinesis import CREDENTIALS, REGION, matroska
+from tests.processes import children
 
 CLIENTS = 40  # more than twice the number of the server's threads
 WORKER = "facedex_local.workers.__main__"
@@ -141,10 +142,9 @@ def test_server_stops_within_seconds_and_leaves_no_worker_while_its_workers_hang
     server = launch(FACEDEX_VIDEO_WORKERS="2")
     studio = Studio(server, {})
     studio.start(studio.put("film.mp4", moving(portraits, "eileen")))
-    process = psutil.Process(server.process.pid)
     workers: list[psutil.Process] = []
     while len(workers) < 2:
-        workers = [each for each in process.children() if WORKER in each.cmdline()]
+        workers = children(server.process.pid, WORKER)
     for worker in workers:
         worker.suspend()
     assert stop(server) == 0

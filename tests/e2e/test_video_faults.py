@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 
 from tests.conftest import Server
 from tests.e2e.films import PATIENCE, Studio, moving, names
+from tests.processes import children
 
 SECONDS = 40
 
@@ -50,15 +51,12 @@ def studio(start: Callable[[], Server], portraits: dict[str, bytes]) -> Studio:
 
 
 def workers(server: Server) -> list[psutil.Process]:
-    children = psutil.Process(server.process.pid).children(recursive=True)
-    return [each for each in children if is_worker(each)]
+    return children(server.process.pid, "search_video_segment")
 
 
-def is_worker(process: psutil.Process) -> bool:
-    try:
-        return "search_video_segment" in process.cmdline()
-    except psutil.NoSuchProcess:  # dead, but its parent has not read its exit status yet
-        return False
+def _kill(process: psutil.Process) -> None:
+    with suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+        process.kill()
 
 
 def wait_until_under_way(studio: Studio, job_id: str, parts: int = 1) -> None:
@@ -103,7 +101,7 @@ def test_killed_workers_are_replaced_and_lose_nothing(
     for parts in (1, 3):
         wait_until_under_way(studio, job_id, parts)
         for each in workers(studio.server):
-            each.send_signal(signal.SIGKILL)
+            _kill(each)
     assert_whole(studio.wait(job_id), portraits)
 
 
@@ -116,7 +114,7 @@ def test_randomly_killed_workers_only_delay_a_job(
         time.sleep(0.2 + 0.15 * turn)
         running = workers(studio.server)
         if running:
-            running[turn % len(running)].send_signal(signal.SIGKILL)
+            _kill(running[turn % len(running)])
     assert_whole(studio.wait(job_id), portraits)
 
 
@@ -170,7 +168,7 @@ def test_a_server_that_is_killed_ends_its_jobs_after_the_next_start(
     orphans = workers(studio.server)
     studio.server.process.kill()
     studio.server.process.wait()
-    psutil.wait_procs(orphans, timeout=20)
+    psutil.wait_procs(orphans, timeout=60)
     assert not [each for each in orphans if each.is_running()]
     again = start()
     studio.rekognition = again.client("rekognition")
