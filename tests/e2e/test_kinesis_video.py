@@ -66,7 +66,7 @@ def media() -> tuple[bytes, list[bytes]]:
     return matroska(kinesis.numbered_film(), start=1_700_000_000_000)
 
 
-def eventually(check: Callable[[], bool], seconds: float = 10.0) -> None:
+def eventually(check: Callable[[], bool], seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not check():
         assert time.monotonic() < end, "it has not come to that"
@@ -155,7 +155,7 @@ def test_live_readers_get_a_fragment_before_the_next_is_complete(
     eventually(lambda: [len(each) for each in found] == [2, 2])
     stream.client.delete_stream(StreamARN=stream.arn)
     for thread in threads:
-        thread.join(5)
+        thread.join(60)
         assert not thread.is_alive()
     for each in found:
         assert numbers(each) == list(range(20))
@@ -302,7 +302,8 @@ def test_stalled_readers_do_not_block_others(
     stream.client.describe_stream(StreamName=stream.name)
     said = acknowledgements(put_media(stream.endpoint, stream.name, media[0] + b"".join(media[1])))
     assert len(said) == 9
-    assert time.monotonic() - started < 10
+    # A client gives up after a minute, so a request that waited for a reader took longer.
+    assert time.monotonic() - started < 50
     for payload in payloads:
         payload.close()
 

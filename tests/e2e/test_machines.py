@@ -279,7 +279,7 @@ def test_the_pages_load_balancer_sends_requests_to_servers_that_run(
     subprocess.run([haproxy, "-c", "-f", file], check=True, capture_output=True)
     balancer = subprocess.Popen([haproxy, "-f", file], stdin=subprocess.DEVNULL)
     try:
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while not listens(port):
             assert time.monotonic() < end
             time.sleep(0.05)
@@ -295,4 +295,4 @@ def test_the_pages_load_balancer_sends_requests_to_servers_that_run(
             restart.result()
     finally:
         balancer.terminate()
-        balancer.wait(10)
+        balancer.wait(60)

@@ -45,7 +45,7 @@ def stored(server: Server, stream: str, count: int) -> list[int]:
     return found
 
 
-def until(check: Callable[[], Any], seconds: float = 20.0) -> Any:
+def until(check: Callable[[], Any], seconds: float = 120.0) -> Any:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if found := check():
@@ -58,7 +58,7 @@ def test_a_film_arrives_frame_by_frame(server: Server, tmp_path: Path) -> None:
     film = making.save(kinesis.numbered_film(30, key_frames=10), tmp_path / "film.mp4")
     stream = f"film-{uuid4().hex}"
     pushed = push(server, str(film), stream, "--speed", "2")
-    said, errors = pushed.communicate(timeout=60)
+    said, errors = pushed.communicate(timeout=120)
     assert pushed.returncode == 0, errors
     assert "3 fragments sent, 3 received, 3 persisted" in said
     assert stored(server, stream, 30) == list(range(30))
@@ -89,7 +89,7 @@ def test_a_stream_resumes_when_its_camera_returns(server: Server) -> None:
         until(arn)
         assert len(stored(server, stream, 10)) >= 10
         pushed.send_signal(signal.SIGINT)
-        _, errors = pushed.communicate(timeout=30)
+        _, errors = pushed.communicate(timeout=120)
     assert pushed.returncode == 0, errors
 
 
@@ -102,7 +102,7 @@ def test_an_impossible_push_is_reported_in_one_sentence(server: Server, tmp_path
         (str(text), "cannot be opened"),
     ):
         pushed = push(server, source, "never-made")
-        _, errors = pushed.communicate(timeout=30)
+        _, errors = pushed.communicate(timeout=120)
         assert pushed.returncode == 1
         assert reason in errors
         assert "Traceback" not in errors

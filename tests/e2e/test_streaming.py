@@ -167,18 +167,25 @@ def test_only_one_of_many_workers_writes_and_a_resumed_one_writes_nothing(
         queue = sqs.get_queue_url(QueueName=STREAMS.name)["QueueUrl"]
         for _ in range(6):
             sqs.send_message(QueueUrl=queue, MessageBody=json.dumps({"StreamProcessor": key}))
-        scene.push(both, pace=False)
-        counts = Counter(map(moment, scene.collect(lambda found: len(found) >= 25)))
-        time.sleep(2)  # time for the worker to store a checkpoint
+        counts: Counter[float] = Counter()
+
+        def arrived(different: int) -> bool:
+            counts.update(map(moment, scene.records()))
+            return len(counts) >= different
+
+        began = scene.push(both, pace=False)
+        until(lambda: arrived(25))
+        # The next worker continues after the last second but one, or later.
+        until(lambda: reached(server, scene) > began + 2.9)
         for each in sleepers:
             each.suspend()
         scene.push(both, start=time.time() + 10, pace=False)
-        counts.update(map(moment, scene.collect(lambda found: len(found) >= 25)))
+        until(lambda: arrived(50))
         for each in sleepers:
             each.resume()
         time.sleep(2)  # time in which the worker would write pending records
         scene.push(both, start=time.time() + 30, pace=False)
-        counts.update(map(moment, scene.collect(lambda found: len(found) >= 25)))
+        until(lambda: arrived(75))
     finally:
         for each in sleepers:
             each.resume()
@@ -187,6 +194,14 @@ def test_only_one_of_many_workers_writes_and_a_resumed_one_writes_nothing(
     assert len(counts) == 75
     # The fragment in progress may be processed twice.
     assert counts.total() <= 75 + 10
+
+
+def reached(server: Server, scene: Scene) -> float:
+    """Return the time of the last fragment of which a worker has stored that it is done, or 0."""
+    query = "SELECT checkpoint->>'producer_timestamp' FROM stream_processors WHERE name = %s"
+    with psycopg.connect(Postgres(server.directory).url) as connection:
+        ((moment_,),) = connection.execute(query, (scene.name,)).fetchall()
+    return float(moment_ or 0)
 
 
 def test_stop_takes_effect_within_seconds_on_an_idle_stream(scene: Scene) -> None:
@@ -230,7 +245,7 @@ def test_a_deleted_collection_fails_the_processor_with_the_reason(
     scene.start()
     scene.wait("RUNNING")
     client.delete_collection(CollectionId="short-lived")
-    said = scene.wait("FAILED", 30)
+    said = scene.wait("FAILED")
     assert said["StatusMessage"] == "The collection short-lived was deleted."
 
 
@@ -244,9 +259,9 @@ def test_missing_streams_fail_their_processors_with_the_reason(
     scene.wait("RUNNING")
     scene.kinesis.delete_stream(StreamName=scene.name)
     scene.push(both, pace=False)
-    said = blind.wait("FAILED", 60)["StatusMessage"]
+    said = blind.wait("FAILED")["StatusMessage"]
     assert "cannot be read: ResourceNotFoundException" in said
-    said = scene.wait("FAILED", 60)["StatusMessage"]
+    said = scene.wait("FAILED")["StatusMessage"]
     assert "accepts no records: ResourceNotFoundException" in said
 
 
@@ -257,7 +272,7 @@ def test_a_stream_without_video_fails_the_processor_with_the_reason(scene: Scene
         for part in (head, *clusters):
             for _ in producer.send(part):
                 pass
-    said = scene.wait("FAILED", 30)
+    said = scene.wait("FAILED")
     assert said["StatusMessage"] == "The stream has no video track."
 
 

@@ -128,4 +128,4 @@ def pushing(url: str, film: Path, stream: str, log: Path) -> Iterator[None]:
         assert process.poll() is None, log.read_text()
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(30)
+        process.wait(60)
