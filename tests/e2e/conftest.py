@@ -11,6 +11,7 @@ import pytest
 
 from tests.conftest import Server
 from tests.e2e.films import Studio, moving
+from tests.e2e.importer import Importer
 from tests.e2e.keys import CACHE, Key, create_key
 from tests.e2e.photos import Portraits
 from tests.e2e.plain_http import Rest
@@ -131,3 +132,10 @@ def key(guarded: Server, directory: Path) -> Key:
     """Return a key that was created while the server was running."""
     assert guarded.process.poll() is None
     return create_key(directory)
+
+
+@pytest.fixture
+def importer(server: Server, tmp_path: Path) -> Iterator[Importer]:
+    made = Importer(server, tmp_path)
+    yield made
+    made.client.delete_collection(CollectionId=made.collection)

@@ -1,91 +1,20 @@
-"""``facedex import``: folders and S3 prefixes are imported once, and interrupted imports resume."""
+"""``facedex import``: folders and S3 prefixes are imported once."""
 
 from __future__ import annotations
 
-import csv
-import io
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from tests.e2e.importer import Importer, Rows, portrait
+
 if TYPE_CHECKING:
     from tests.conftest import Server
-
-Rows = dict[str, dict[str, str]]
-
-
-class Importer:
-    """``facedex import`` into a separate collection, with a separate journal.
-
-    Attributes:
-        collection: the collection, which the first import creates.
-        environment: the command's environment variables.
-    """
-
-    def __init__(self, server: Server, folder: Path) -> None:
-        self.collection = f"import-{uuid4().hex}"
-        self.client: Any = server.client("rekognition")
-        self._report = folder / "report.csv"
-        self._command = [
-            str(Path(sys.executable).with_name("facedex")),
-            "import",
-            f"--collection={self.collection}",
-            f"--data-dir={folder / 'data'}",
-            f"--report={self._report}",
-        ]
-        self.environment = {
-            name: value for name, value in os.environ.items() if not name.startswith("AWS_")
-        } | {"AWS_ENDPOINT_URL": server.url, "AWS_CONFIG_FILE": os.devnull}
-
-    def start(self, source: Path | str, *options: str) -> subprocess.Popen[str]:
-        """Start an import."""
-        return subprocess.Popen(
-            [*self._command, str(source), *options],
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def __call__(self, source: Path | str, *options: str, status: int = 0) -> Rows:
-        """Run an import to its end, and return its report: a row by each file's name."""
-        process = self.start(source, *options)
-        output, errors = process.communicate(timeout=300)
-        assert process.returncode == status, output + errors
-        return self.report()
-
-    def report(self) -> Rows:
-        """Return the last run's report."""
-        with self._report.open(newline="", encoding="utf-8") as file:
-            return {row["photo"].rpartition("/")[2]: row for row in csv.DictReader(file)}
-
-    def external_ids(self) -> list[str]:
-        """Return the ExternalImageIds of the collection's faces, sorted."""
-        pages = self.client.get_paginator("list_faces").paginate(CollectionId=self.collection)
-        return sorted(face["ExternalImageId"] for page in pages for face in page["Faces"])
-
-
-@pytest.fixture
-def importer(server: Server, tmp_path: Path) -> Iterator[Importer]:
-    made = Importer(server, tmp_path)
-    yield made
-    made.client.delete_collection(CollectionId=made.collection)
-
-
-def portrait(data: bytes) -> Image.Image:
-    with Image.open(io.BytesIO(data)) as picture:
-        return picture.convert("RGB")
 
 
 @pytest.fixture
@@ -276,43 +205,6 @@ def test_the_running_server_is_found_by_its_data_directory_and_s3_beside_it(
     assert importer.external_ids() == [bucket]
 
 
-def test_an_interrupted_import_resumes(
-    importer: Importer, tmp_path: Path, portraits: dict[str, bytes]
-) -> None:
-    folder = tmp_path / "many"
-    folder.mkdir()
-    picture = portrait(portraits["eileen"])
-    for number in range(60):
-        picture.rotate(number / 10).save(folder / f"{number}.jpg")
-    process = importer.start(folder, "--concurrency=2")
-    wait_for(lambda: importer_has_faces(importer))
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, errors
-    assert "interrupted" in errors
-    done = set(importer.external_ids())
-    first = importer.report()
-    assert {row["external_image_id"] for row in first.values()} == done
-    assert 0 < len(done) < 60
-    second = importer(folder)
-    assert {row["external_image_id"] for row in second.values() if row["earlier_run"]} == done
-    assert len(importer.external_ids()) == len(second) == 60
-
-
-def importer_has_faces(importer: Importer) -> bool:
-    try:
-        return bool(importer.external_ids())
-    except importer.client.exceptions.ResourceNotFoundException:
-        return False
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def test_links_that_go_round_in_a_circle_are_followed_once(
     importer: Importer, photos: Path
 ) -> None:
@@ -325,36 +217,3 @@ def test_links_that_go_round_in_a_circle_are_followed_once(
         **{name: result for name, result in EXPECTED.items() if name != "cut off.jpg"},
         "linked.jpg": "indexed",
     }
-
-
-@pytest.mark.parametrize(
-    ("source", "options", "sentence"),
-    [
-        ("nowhere", (), "nowhere is not a folder"),
-        ("s3://there-is-no-such-bucket/", (), "The photos cannot be listed"),
-        ("s3:///photos", (), "s3:///photos is not a folder, nor s3://BUCKET/PREFIX."),
-        (".", ("--no-create",), "create it with --create"),
-        (".", ("--endpoint-url=http://127.0.0.1:9",), "Start the server with: facedex up"),
-    ],
-)
-def test_an_impossible_import_is_reported_in_one_sentence(
-    server: Server, tmp_path: Path, source: str, options: tuple[str, ...], sentence: str
-) -> None:
-    process = Importer(server, tmp_path).start(source if source != "." else tmp_path, *options)
-    output, errors = process.communicate(timeout=120)
-    assert process.returncode == 1
-    assert "Traceback" not in errors
-    assert sentence in " ".join(errors.split()) or sentence in output
-
-
-def test_a_report_that_cannot_be_written_leaves_no_collection(
-    server: Server, tmp_path: Path
-) -> None:
-    importer = Importer(server, tmp_path)
-    process = importer.start(tmp_path, f"--report={tmp_path / 'missing' / 'report.csv'}")
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 1
-    assert "report.csv cannot be written (No such file or directory)" in " ".join(errors.split())
-    missing = importer.client.exceptions.ResourceNotFoundException
-    with pytest.raises(missing):
-        importer.client.describe_collection(CollectionId=importer.collection)
