@@ -161,13 +161,8 @@ def test_users_that_change_between_pages_are_found_with_their_new_vectors(
 
 
 def test_a_process_whose_connections_died_while_it_was_frozen_goes_on(
-    database: Database,
-    function: Database,
-    postgres: Postgres,
-    monkeypatch: pytest.MonkeyPatch,
+    database: Database, function: Database, postgres: Postgres
 ) -> None:
-    # Otherwise a connection that was used a moment ago is not checked.
-    monkeypatch.setattr("facedex.store.pool._TRUSTED", 0.0)
     collection = make(database)
     vectors = drawn()
     fill(database, "staff", vectors)

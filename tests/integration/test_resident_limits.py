@@ -269,7 +269,8 @@ def test_a_process_that_cannot_reach_the_database_drops_its_copies(
     with psycopg.connect(postgres.url, autocommit=True) as administrator:
         administrator.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
         administrator.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,)
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s",
+            (name,),
         )
         eventually(lambda: residents.resident_bytes == 0)
         administrator.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")

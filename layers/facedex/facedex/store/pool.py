@@ -6,6 +6,7 @@ callers wait for one.
 
 from __future__ import annotations
 
+import select
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,8 +36,8 @@ _RECONNECT: Final = 1.0
 # Options of every connection.
 _OPTIONS: Final[dict[str, Any]] = {"row_factory": namedtuple_row, "connect_timeout": 5}
 
-# Seconds after its last use during which a connection is not checked: a check costs a round trip,
-# and a connection that broke since then costs only one retried request.
+# Seconds after its last use during which a silent connection is taken as it is: a check costs a
+# round trip. If the network failed without a word since then, one request has to be retried.
 _TRUSTED: Final = 0.25
 
 # Seconds allowed for taking an idle connection, even if there is no time to wait.
@@ -153,9 +154,10 @@ class Pool:
                     raise
 
     def _check(self, connection: Connection) -> None:
-        """Check that a connection still works, unless it did a moment ago."""
+        """Check that a connection still works, unless it did a moment ago and is silent since."""
         # By the wall clock: the monotonic clock may stop while a function is frozen.
-        if not 0 <= time() - self._used.get(connection, -inf) <= _TRUSTED:
+        recent = 0 <= time() - self._used.get(connection, -inf) <= _TRUSTED
+        if not recent or _has_input(connection):
             ConnectionPool.check_connection(connection)
 
     def _configure(self, connection: Connection) -> None:
@@ -163,3 +165,10 @@ class Pool:
         connection.execute(f"SET statement_timeout = {milliseconds}")
         connection.execute(f"SET idle_in_transaction_session_timeout = {milliseconds}")
         connection.commit()
+
+
+def _has_input(connection: Connection) -> bool:
+    """Return whether the server has sent something meanwhile, or has closed the connection."""
+    sockets = select.poll()
+    sockets.register(connection.fileno(), select.POLLIN)
+    return bool(sockets.poll(0))
