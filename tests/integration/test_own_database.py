@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -107,7 +106,6 @@ def test_connections_survive_a_rotation_of_the_password(
     assert schema.migrate(database) == [name for name, _ in schema._migrations()]
     own.change_password("another; pass'word")
     _write(secret, _of(own))
-    time.sleep(0.3)  # a connection is not checked again a moment after its last use
     with database.transaction() as connection:
         assert connection.info.password == own.password
     # A refused password is replaced at once, not in the pool's next attempt after a pause.
