@@ -31,6 +31,11 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("same")
 
+# A shell lets what it starts in the background ignore SIGINT. The commands under test would inherit
+# that, and some of them end by it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # A first start may have to download the model pack.
 _STARTUP = 600.0
 _READY = re.compile(r"^ready (\S+)$", re.MULTILINE)
