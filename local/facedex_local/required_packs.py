@@ -48,7 +48,7 @@ def pull_missing(downloads: Callable[[], AbstractContextManager[Progress]]) -> N
     Raises:
         DatabaseUnavailable: if the database does not answer.
     """
-    from facedex.runtime import services
+    from facedex.runtime import model_packs, services
     from facedex.store import collections
 
     with services.database().reading() as connection:
@@ -56,7 +56,7 @@ def pull_missing(downloads: Callable[[], AbstractContextManager[Progress]]) -> N
     for model_version, count in wanted.items():
         found = manifests.named(model_version)
         if found is None:
-            if model_version not in services.shelf().installed().values():
+            if model_version not in model_packs.shelf().installed().values():
                 _warn(count, f"the model {model_version}, which this release does not contain")
         elif installing.current(found) is None:
             _pull(found, count, downloads)

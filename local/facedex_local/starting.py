@@ -34,7 +34,7 @@ class Health:
 
     def __call__(self) -> dict[str, Any]:
         """Return the state of each part."""
-        from facedex.runtime import services
+        from facedex.runtime import model_packs, services
         from facedex.store.store_errors import DatabaseUnavailable
 
         disk = services.disk()
@@ -51,7 +51,7 @@ class Health:
             "database": database,
             "disk": shortage or "ok",
             "models": self.model_version,
-            "packs": dict(services.shelf().installed()),
+            "packs": dict(model_packs.shelf().installed()),
             "version": version("facedex"),
         }
 
@@ -130,12 +130,12 @@ def load_code() -> str:
         The pack's model version.
     """
     from facedex.api.catalog import OPERATIONS
-    from facedex.runtime import handlers, services
+    from facedex.runtime import handlers, model_packs
     from facedex.settings import Settings
 
     unset = {"FACEDEX_DATABASE_URL": "not known yet"}
     current = Settings.from_environment({**unset, **os.environ})
-    loaded = services.shelf(current).named(current.pack, threads=current.threads)
+    loaded = model_packs.shelf(current).named(current.pack, threads=current.threads)
     loaded.open()
     for function in (routes.FRONT_DOOR, *(row.function for row in OPERATIONS.values())):
         handlers.load(function)

@@ -38,9 +38,9 @@ import importlib, json, sys, time
 begun, module, needs = float(sys.argv[1]), sys.argv[2], sys.argv[3].split(",")
 event = json.load(sys.stdin)
 handler = importlib.import_module(module).lambda_handler
-from facedex.runtime import services
+from facedex.runtime import model_packs, services
 if "pack" in needs or "models" in needs:
-    pack = services.pack()
+    pack = model_packs.pack()
 if "models" in needs:
     pack.open()
 if "database" in needs:

@@ -12,7 +12,7 @@ import pytest
 
 from facedex import settings
 from facedex.aws import clients
-from facedex.runtime import services
+from facedex.runtime import model_packs, services
 from facedex.store import schema
 from facedex.store.continuous import ContinuousResidents
 from facedex.store.database import Database
@@ -104,7 +104,7 @@ def service(
         MODELS=pack_directory.parent,
         STREAM_QUEUE=queue["QueueUrl"],
     )
-    made: tuple[Any, ...] = (services._database, services._shelf, clients.queues)
+    made: tuple[Any, ...] = (services._database, model_packs._shelf, clients.queues)
     for each in made:
         each.cache_clear()
     schema.migrate(services.database())

@@ -13,7 +13,7 @@ import pytest
 
 from facedex import settings
 from facedex.aws import clients
-from facedex.runtime import services
+from facedex.runtime import model_packs, services
 from facedex.store import schema, stream_runs
 from facedex.store.stream_runs import RunLease
 from facedex_functions.front_door.handler import lambda_handler
@@ -131,7 +131,7 @@ def messages(
     }
     for name, value in chosen.items():
         monkeypatch.setenv(f"FACEDEX_{name}", value)
-    made = (settings.settings, services._database, services._shelf, clients.queues)
+    made = (settings.settings, services._database, model_packs._shelf, clients.queues)
     for each in made:
         each.cache_clear()
     schema.migrate(services.database())

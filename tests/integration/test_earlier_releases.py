@@ -12,7 +12,7 @@ import pytest
 
 from facedex import settings
 from facedex.api.arns import Owner
-from facedex.runtime import services
+from facedex.runtime import model_packs, services
 from facedex.runtime.services import Services
 from facedex.store import schema
 from facedex.store.database import Database
@@ -59,7 +59,7 @@ def make(old: Database, name: str, model: str, *, deleted: bool = False) -> int:
 
 def put_faces(old: Database, collection: int, photos: dict[str, bytes]) -> dict[str, str]:
     """Store the faces of photos as a release did, with one user each; return their ids by name."""
-    pack, ids = services.pack(), {}
+    pack, ids = model_packs.pack(), {}
     with old.transaction() as connection:
         for name, photo in photos.items():
             image = images.decode(photo, max_pixels=64_000_000)
@@ -92,7 +92,7 @@ def put_faces(old: Database, collection: int, photos: dict[str, bytes]) -> dict[
 @pytest.fixture
 def here(database_url: str, dlib_directory: Path, configure: Configure) -> Iterator[Services]:
     """Return the current service on a database."""
-    made: tuple[Any, ...] = (services._database, services._shelf)
+    made: tuple[Any, ...] = (services._database, model_packs._shelf)
     for each in made:
         each.cache_clear()
     configure(DATABASE_URL=database_url, AUTH="none", MODELS=dlib_directory.parent, PACK="dlib")

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from facedex.api.arns import Owner
-from facedex.runtime import services
+from facedex.runtime import model_packs, services
 from facedex.runtime.services import Services
 from facedex.store import adding, collections, faces
 from facedex.store.collections import Collection, find_recent
@@ -251,7 +251,7 @@ def test_a_photo_uses_the_collection_that_has_the_name_after_analysis(
 ) -> None:
     def make_anew() -> None:
         collections.delete(elsewhere, "staff")
-        make(elsewhere, services.pack().model_version)
+        make(elsewhere, model_packs.pack().model_version)
 
     index_faces(_request(portraits), _services())
     while_looking(monkeypatch, make_anew)

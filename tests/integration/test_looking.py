@@ -9,7 +9,7 @@ from threading import Barrier, Thread
 import pytest
 
 from facedex import invocation
-from facedex.runtime import services
+from facedex.runtime import model_packs
 from facedex.settings import settings
 from tests.integration.streaming import Configure
 
@@ -17,14 +17,14 @@ from tests.integration.streaming import Configure
 @pytest.fixture(autouse=True)
 def _two_threads(pack_directory: Path, configure: Configure) -> Iterator[None]:
     configure(DATABASE_URL="none", AUTH="none", MODELS=pack_directory.parent, THREADS=2)
-    services._shelf.cache_clear()
+    model_packs._shelf.cache_clear()
     yield
-    services._shelf.cache_clear()
+    model_packs._shelf.cache_clear()
     settings.cache_clear()
 
 
 def threads() -> int:
-    pack = services.pack()
+    pack = model_packs.pack()
     assert pack.embedder.networks[0].threads == pack.detector.network.threads
     return pack.detector.network.threads
 

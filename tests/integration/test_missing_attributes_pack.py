@@ -11,7 +11,7 @@ import pytest
 
 from facedex import settings
 from facedex.api.arns import Owner
-from facedex.runtime import services
+from facedex.runtime import model_packs
 from facedex.runtime.services import Services
 from facedex.vision.vision_errors import PackMissing
 from facedex.workflows import attributes
@@ -23,7 +23,7 @@ from tests.integration.streaming import Configure
 def models(pack_directory: Path, tmp_path: Path, configure: Configure) -> Iterator[Path]:
     """Return the models directory of a service that has only the default pack."""
     (tmp_path / pack_directory.name).symlink_to(pack_directory)
-    made: tuple[Any, ...] = (services._shelf, services._attributes, attributes.warn_once)
+    made: tuple[Any, ...] = (model_packs._shelf, model_packs._attributes, attributes.warn_once)
     for each in made:
         each.cache_clear()
     configure(DATABASE_URL="postgresql://nowhere", AUTH="none", MODELS=tmp_path)

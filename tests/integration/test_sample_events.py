@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from facedex import settings
 from facedex.api.catalog import OPERATIONS, OTHER_FUNCTIONS
 from facedex.aws import clients
-from facedex.runtime import handlers, services
+from facedex.runtime import handlers, model_packs, services
 from facedex.store import schema
 from facedex_cli.commands.keys import keys
 from facedex_local.http.gateway import Context
@@ -97,7 +97,7 @@ def functions(
     made: tuple[Any, ...] = (
         services._database,
         services._keyring,
-        services._shelf,
+        model_packs._shelf,
         clients.queues,
     )
     for each in made:

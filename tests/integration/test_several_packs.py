@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from facedex.runtime import services
+from facedex.runtime import model_packs, services
 from facedex.vision import images
 from facedex.vision.shelf import Shelf
 from facedex.vision.vision_errors import PackMissing, PackNotInstalled
@@ -88,12 +88,12 @@ def several(
     """Return the service with the packs dlib (the default), one, two and three."""
     (models / "dlib").symlink_to(dlib_directory)
     configure(MODELS=models, PACK="dlib")
-    services._shelf.cache_clear()
+    model_packs._shelf.cache_clear()
     client = stage.client("rekognition")
     client.delete_collection(CollectionId="staff")
     client.create_collection(CollectionId="staff")
     yield models
-    services._shelf.cache_clear()
+    model_packs._shelf.cache_clear()
 
 
 @pytest.fixture
@@ -268,7 +268,7 @@ def test_a_damaged_pack_is_reported_and_other_packs_are_served(
     words: str,
 ) -> None:
     make(rekognition, "one", "two")
-    services._shelf.cache_clear()
+    model_packs._shelf.cache_clear()
     (several / "one" / file).unlink()
     if content is not None:
         (several / "one" / file).write_bytes(content)

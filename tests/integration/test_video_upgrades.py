@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from facedex.aws import objects
-from facedex.runtime import services
+from facedex.runtime import model_packs
 from facedex_cli.program import main
 from facedex_functions.search_video_segment.handler import lambda_handler
 from facedex_local.http.gateway import Context
@@ -100,10 +100,10 @@ def workshop(
     (made.models / "dlib").symlink_to(dlib_directory)
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", stage.url)
     configure(MODELS=made.models, PACK="dlib", VIDEO_QUEUE=made.queue, VIDEO_SEGMENT=1)
-    for each in (services._shelf, objects.client):
+    for each in (model_packs._shelf, objects.client):
         each.cache_clear()
     yield made
-    for each in (services._shelf, objects.client):
+    for each in (model_packs._shelf, objects.client):
         each.cache_clear()
 
 
@@ -138,7 +138,7 @@ def test_job_begins_again_if_the_old_pack_was_removed_after_the_upgrade(
     workshop.upgrade("short")
     (workshop.models / "dlib").unlink()
     configure(PACK="short")
-    services._shelf.cache_clear()
+    model_packs._shelf.cache_clear()
     while workshop.do_task():
         pass
     result = workshop.result(job_id)
@@ -167,7 +167,7 @@ def test_job_fails_if_the_pack_of_its_collection_is_removed(
     job_id = workshop.start()
     (workshop.models / "dlib").unlink()
     configure(PACK="short")
-    services._shelf.cache_clear()
+    model_packs._shelf.cache_clear()
     assert workshop.do_task()
     result = workshop.result(job_id)
     assert result["JobStatus"] == "FAILED"

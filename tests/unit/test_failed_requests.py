@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from facedex import settings
-from facedex.runtime import services
+from facedex.runtime import model_packs
 from facedex_functions.detect_faces.handler import lambda_handler
 from facedex_local.http.gateway import Context
 
@@ -26,7 +26,7 @@ def no_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     values = {"DATABASE_URL": "postgresql://127.0.0.1:9/none", "AUTH": "none", "PACK": "dlib"}
     for name, value in (values | {"MODELS": str(tmp_path)}).items():
         monkeypatch.setenv(f"FACEDEX_{name}", value)
-    made = (settings.settings, services._shelf)
+    made = (settings.settings, model_packs._shelf)
     for each in made:
         each.cache_clear()
     yield tmp_path

@@ -99,11 +99,11 @@ def wait() -> None:
 
 def _warn_of_missing_calibration() -> None:
     """Print a note if searches will fail, before the user fills a collection."""
-    from facedex.runtime import services
+    from facedex.runtime import model_packs
     from facedex.vision.vision_errors import Uncalibrated
 
     try:
-        _ = services.pack().calibration
+        _ = model_packs.pack().calibration
     except Uncalibrated as error:
         click.echo(f"note: {error}", err=True)
 

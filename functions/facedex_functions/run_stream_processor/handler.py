@@ -21,7 +21,7 @@ from facedex.api.errors import InvalidParameterException
 from facedex.aws.clients import region_of
 from facedex.aws.live_sources import SourceRefused, open_source
 from facedex.media.matroska.matroska_errors import MatroskaError, NoVideo
-from facedex.runtime import services
+from facedex.runtime import model_packs, services
 from facedex.runtime.logs import get_logger, log_failure
 from facedex.runtime.worker import worker
 from facedex.settings import settings
@@ -142,7 +142,7 @@ def _find_pack(definition: Definition) -> Pack:
     """Return the pack of the vectors that the processor's collection has now."""
     with services.database().reading() as connection:
         collection = find_kept(connection, definition.collection_id, definition.collection_key, "")
-    return services.pack_of(collection)
+    return model_packs.pack_of(collection)
 
 
 def _gallery_of(definition: Definition) -> Gallery:

@@ -24,7 +24,7 @@ from facedex.media.following import follow
 from facedex.media.ranges import RangedFile
 from facedex.media.recordings import Recording
 from facedex.media.segments import Segment
-from facedex.runtime import services
+from facedex.runtime import model_packs, services
 from facedex.runtime.logs import get_logger
 from facedex.runtime.worker import worker
 from facedex.settings import settings
@@ -115,7 +115,7 @@ def _plan_job(job: Job, lease: TaskLease) -> None:
     """Read the film's properties, and cut it into segments."""
     began = perf_counter()
     # Report a missing pack now, not for each segment.
-    services.pack_for(job.order.model_version)
+    model_packs.pack_for(job.order.model_version)
     database = services.database()
     with VideoHeartbeat(database, lease) as heartbeat:
         film = probe(_open_video(job), heartbeat=heartbeat)
@@ -145,7 +145,7 @@ def _analyse_segment(job: Job, lease: TaskLease) -> None:
     """Track and match the faces of a segment; finish the job if it was the last one."""
     assert job.rate is not None
     database = services.database()
-    pack = services.pack_for(job.order.model_version)
+    pack = model_packs.pack_for(job.order.model_version)
     gallery = job.order.gallery
     matcher = Matcher(database, gallery, pack, stored_video.MEANWHILE) if gallery else None
     segment = Segment(lease.task.number, lease.starts, lease.ends)

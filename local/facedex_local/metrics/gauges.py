@@ -8,14 +8,14 @@ from facedex.observability.recording import sample
 
 def register() -> None:
     """Register the gauges of the database's connections, the packs and the images."""
-    from facedex.runtime import services
+    from facedex.runtime import model_packs, services
     from facedex.vision import images, sessions
 
     sample(metrics.DATABASE_CONNECTIONS, lambda: services.database().use.used, "used")
     sample(metrics.DATABASE_CONNECTIONS, lambda: services.database().use.idle, "idle")
     sample(metrics.DATABASE_CONNECTIONS_MAX, lambda: services.database().use.most)
     sample(metrics.DATABASE_WAITING, lambda: services.database().use.waiting)
-    sample(metrics.PACKS_LOADED, lambda: services.shelf().loaded)
+    sample(metrics.PACKS_LOADED, lambda: model_packs.shelf().loaded)
     sample(metrics.GALLERY_BYTES, lambda: _galleries("resident_bytes"))
     sample(metrics.GALLERY_VECTORS, lambda: _galleries("resident_vectors"))
     sample(metrics.DECODING_PIXELS, lambda: images.in_flight.used)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from facedex.runtime import services
+from facedex.runtime import model_packs
 from tests.integration.streaming import Configure, Stage
 from tests.integration.upgrades.staff import Staff
 from tests.model_copies import shorten
@@ -23,12 +23,12 @@ def models(
     shorten(dlib_directory, directory, "short", 901)
     (directory / "dlib").symlink_to(dlib_directory)
     configure(MODELS=directory, PACK="dlib")
-    services._shelf.cache_clear()
+    model_packs._shelf.cache_clear()
     client = stage.client("rekognition")
     client.delete_collection(CollectionId="staff")
     client.create_collection(CollectionId="staff")
     yield directory
-    services._shelf.cache_clear()
+    model_packs._shelf.cache_clear()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from facedex import settings
 from facedex.aws import clients, objects
-from facedex.runtime import services
+from facedex.runtime import model_packs, services
 from facedex.store import collections, schema
 from facedex_functions.index_upload import postponing
 from facedex_local.aws.moto_app import Moto
@@ -43,7 +43,7 @@ def function(
     made = (
         settings.settings,
         services._database,
-        services._shelf,
+        model_packs._shelf,
         objects.client,
         clients.queues,
     )
@@ -73,7 +73,7 @@ def function(
         database = services.database()
         schema.migrate(database)
         with database.transaction() as connection:
-            collections.create(connection, "staff", services.pack().model_version)
+            collections.create(connection, "staff", model_packs.pack().model_version)
         return Bucket(name, s3, sqs, queue, letters, database)
 
     yield make

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from PIL import Image
 
-from facedex.runtime import services
+from facedex.runtime import model_packs
 from facedex.store import collections
 from tests.integration.uploads.bucket import Bucket
 
@@ -45,7 +45,7 @@ def test_indexed_photo_keeps_the_uploaders_tags_and_loses_ours(
     assert bucket.tags("later/grace.jpg")["facedex:status"] == "failed"
     assert bucket.tags("later/grace.jpg")["team"] == "flight"
     with bucket.database.transaction() as connection:
-        collections.create(connection, "later", services.pack().model_version)
+        collections.create(connection, "later", model_packs.pack().model_version)
     assert bucket.notify("later/grace.jpg") == []
     assert bucket.tags("later/grace.jpg") == {"team": "flight"}
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 from facedex import invocation
 from facedex.api.arns import Owner
-from facedex.api.errors import InvalidParameterException, InvalidSignatureException
+from facedex.api.errors import InvalidSignatureException
 from facedex.api.pages import Page, PageTokens, largest_page
+from facedex.runtime import model_packs
 from facedex.secret_sources import read_keys_secret
 from facedex.settings import DatabaseAuth, Settings, settings
 from facedex.store.database import Database
@@ -26,9 +27,7 @@ if TYPE_CHECKING:
     from facedex.store.keyring import KeyRing
     from facedex.store.passwords import Passwords
     from facedex.store.residents import Residents
-    from facedex.vision.attributes.networks import AttributePack
     from facedex.vision.packs import Pack
-    from facedex.vision.shelf import Shelf
 
 # Seconds of an invocation reserved for its work and its response, after it has got a connection.
 _SPARE: Final = 4.0
@@ -67,7 +66,7 @@ class Services:
     @property
     def pack(self) -> Pack:
         """The default model pack; its networks are loaded on first use."""
-        return pack()
+        return model_packs.pack()
 
     def pack_of(self, collection: Collection) -> Pack:
         """Return the model pack that made a collection's vectors.
@@ -76,12 +75,12 @@ class Services:
             InvalidParameterException: if the pack is not installed here.
             PackMissing: if the pack cannot be used.
         """
-        return pack_of(collection)
+        return model_packs.pack_of(collection)
 
     @property
     def installed_packs(self) -> Mapping[str, str]:
         """The FaceModelVersion of each installed pack, by name."""
-        return shelf().installed()
+        return model_packs.shelf().installed()
 
     def pack_for(self, model_version: str) -> Pack:
         """Return the installed model pack whose vectors have this FaceModelVersion.
@@ -90,7 +89,7 @@ class Services:
             PackNotInstalled: if the pack is not installed here.
             PackMissing: if the pack cannot be used.
         """
-        return pack_for(model_version)
+        return model_packs.pack_for(model_version)
 
     def pack_named(self, name: str) -> Pack:
         """Return the installed model pack of that name.
@@ -98,7 +97,7 @@ class Services:
         Raises:
             PackMissing: if the pack cannot be used.
         """
-        return shelf().named(name, threads=_threads())
+        return model_packs.pack_named(name)
 
     def page(self, request: Mapping[str, Any], operation: str, *filters: str) -> Page:
         """Return the page of an operation's list that a request asks for.
@@ -137,7 +136,7 @@ def owner(account: str | None = None, region: str | None = None) -> Owner:
     return Owner(account or current.account, region)
 
 
-# Requests run in parallel threads: without this lock, two first requests would each load the packs.
+# Requests run in parallel threads: without this lock, two first requests would each connect.
 _making = Lock()
 
 
@@ -159,81 +158,10 @@ def rate_limit() -> RateLimit | None:
         return _rate_limit()
 
 
-def pack() -> Pack:
-    """Return the default model pack."""
-    return shelf().named(settings().pack, threads=_threads())
-
-
-def pack_of(collection: Collection) -> Pack:
-    """Return the model pack that made a collection's vectors.
-
-    Raises:
-        InvalidParameterException: if the pack is not installed here.
-        PackMissing: if the pack cannot be used.
-    """
-    from facedex.vision.vision_errors import PackNotInstalled
-
-    try:
-        return pack_for(collection.model_version)
-    except PackNotInstalled as error:
-        raise InvalidParameterException(
-            f"The collection {collection.collection_id} was made with {error.what}, which is not"
-            f" installed here; {error.remedy}. `facedex collections upgrade` moves a collection to"
-            " another pack."
-        ) from error
-
-
-def pack_for(model_version: str) -> Pack:
-    """Return the model pack whose vectors have this FaceModelVersion.
-
-    Raises:
-        PackNotInstalled: if the pack is not installed here.
-        PackMissing: if the pack cannot be used.
-    """
-    return shelf().of_version(model_version, threads=_threads())
-
-
-def shelf(current: Settings | None = None) -> Shelf:
-    """Return the model packs of this process.
-
-    Args:
-        current: the settings to use if the environment does not have all of them yet.
-    """
-    current = current or settings()
-    with _making:
-        return _shelf(current.models, current.loaded_packs)
-
-
-def attributes() -> AttributePack | None:
-    """Return the pack that measures further attributes of faces, or None if it is not installed.
-
-    Raises:
-        PackMissing: if the pack is incomplete.
-    """
-    from facedex.vision.attributes.networks import NAME
-
-    directory = settings().models / NAME
-    try:
-        installed = (directory / "pack.toml").stat().st_mtime_ns
-    except OSError:
-        return None
-    with _making:
-        return _attributes(directory, _threads(), installed)
-
-
 def disk() -> Disk | None:
     """Return the disk of a database on this machine, or None if the database is elsewhere."""
     current = settings()
     return Disk(Path(current.disk), current.disk_reserve << 20) if current.disk else None
-
-
-def _threads() -> int:
-    """Return how many threads process an invocation's image.
-
-    While other invocations are running, each has one thread, whatever the setting: several images
-    with one thread each take less time than the same images with threads that compete for cores.
-    """
-    return settings().threads if invocation.under_way() < 2 else 1
 
 
 @cache
@@ -303,19 +231,3 @@ def _rate_limit() -> RateLimit | None:
     from facedex.runtime.rate import RateLimit
 
     return RateLimit(current.rate, current.rate_file)
-
-
-@cache
-def _shelf(models: Path, limit: int) -> Shelf:
-    # Imported here: functions that need no pack need no NumPy either.
-    from facedex.vision.shelf import Shelf
-
-    return Shelf(models, limit=limit)
-
-
-# One for each number of threads, and the pack that was pulled again meanwhile.
-@lru_cache(maxsize=4)
-def _attributes(directory: Path, threads: int, _installed: int) -> AttributePack | None:
-    from facedex.vision.attributes import networks
-
-    return networks.load(directory, threads=threads)

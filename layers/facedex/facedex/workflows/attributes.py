@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import cache, partial
 from typing import TYPE_CHECKING, Final
 
-from facedex.runtime import services
+from facedex.runtime import model_packs
 from facedex.runtime.logs import get_logger
 from facedex.vision.attributes.values import EVERY, Attribute
 
@@ -56,7 +56,7 @@ def measuring(attributes: frozenset[Attribute]) -> Callable[[Image, list[Face]],
 def _measure(attributes: frozenset[Attribute], image: Image, faces: list[Face]) -> list[Face]:
     if not attributes or not faces:
         return faces
-    pack = services.attributes()
+    pack = model_packs.attributes()
     if pack is None:
         warn_once()
         return faces
