@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
+from PIL import Image, ImageFilter
 
 if TYPE_CHECKING:
     from tests.conftest import Server
@@ -49,7 +51,9 @@ def test_similarities_follow_from_the_stored_vectors_and_the_packs_calibration(
             if other != face_id:
                 assert found[other] == pytest.approx(expected[row, column], abs=0.05)
                 between += 0 < expected[row, column] < 100
-        for threshold in (80, 90, 99):
+        # Also the similarities themselves, in single precision as clients read them.
+        own = sorted(each for each in found.values() if 0 < each < 100)[-3:]
+        for threshold in (80, 90, 99, *own):
             held = client.search_faces(
                 CollectionId=name, FaceId=face_id, FaceMatchThreshold=threshold
             )["FaceMatches"]
@@ -59,3 +63,53 @@ def test_similarities_follow_from_the_stored_vectors_and_the_packs_calibration(
     assert len(ids) >= 20
     # Otherwise the comparisons would be trivial.
     assert between > 2 * len(ids)
+
+
+def blurred(photo: bytes, radius: float) -> dict[str, bytes]:
+    written = io.BytesIO()
+    with Image.open(io.BytesIO(photo)) as opened:
+        opened.convert("RGB").filter(ImageFilter.GaussianBlur(radius)).save(written, "PNG")
+    return {"Bytes": written.getvalue()}
+
+
+def test_the_similarity_of_an_answer_is_a_threshold_that_its_face_reaches(
+    server: Server, portraits: dict[str, bytes]
+) -> None:
+    client = server.client("rekognition")
+    users = {"CollectionId": f"similarity-{uuid4().hex}", "UserId": "grace"}
+    collection = {"CollectionId": users["CollectionId"]}
+    sharp = {"Bytes": portraits["grace"]}
+    client.create_collection(**collection)
+    (record,) = client.index_faces(**collection, Image=sharp)["FaceRecords"]
+    client.create_user(**users)
+    client.associate_faces(**users, FaceIds=[record["Face"]["FaceId"]])
+    for step in range(9):
+        photo = blurred(portraits["grace"], 6.25 + step / 4)
+        images = {"SourceImage": sharp, "TargetImage": photo}
+        (compared,) = client.compare_faces(**images, SimilarityThreshold=0)["FaceMatches"]
+        lowest = compared["Similarity"]
+        assert 0 < lowest < 100
+        again = client.compare_faces(**images, SimilarityThreshold=lowest)
+        assert again["FaceMatches"] == [compared]
+        above = client.compare_faces(**images, SimilarityThreshold=next_above(lowest))
+        assert above["FaceMatches"] == []
+
+        search = {**collection, "Image": photo, "MaxFaces": 1}
+        (found,) = client.search_faces_by_image(**search, FaceMatchThreshold=0)["FaceMatches"]
+        search["FaceMatchThreshold"] = found["Similarity"]
+        assert client.search_faces_by_image(**search)["FaceMatches"] == [found]
+
+        (new,) = client.index_faces(**collection, Image=photo, QualityFilter="NONE")["FaceRecords"]
+        request = {**users, "FaceIds": [new["Face"]["FaceId"]]}
+        refused = client.associate_faces(**request, UserMatchThreshold=100)
+        (reason,) = refused["UnsuccessfulFaceAssociations"]
+        accepted = client.associate_faces(**request, UserMatchThreshold=reason["Confidence"])
+        assert [face["FaceId"] for face in accepted["AssociatedFaces"]] == request["FaceIds"]
+        client.disassociate_faces(**request)
+        client.delete_faces(**collection, FaceIds=request["FaceIds"])
+    client.delete_collection(**collection)
+
+
+def next_above(similarity: float) -> float:
+    """Return the next larger number of single precision."""
+    return float(np.nextafter(np.float32(similarity), np.float32(101)))

@@ -35,7 +35,8 @@ def test_threshold_0_admits_everything_and_100_only_the_surest() -> None:
 
 @given(st.floats(0.001, 99.9))
 def test_cosine_is_the_inverse_of_similarity(similarity: float) -> None:
-    assert KNOWN.similarity(KNOWN.cosine(similarity)) == pytest.approx(similarity, abs=1e-6)
+    # A threshold has single precision.
+    assert KNOWN.similarity(KNOWN.cosine(similarity)) == pytest.approx(similarity, abs=1e-5)
 
 
 @given(st.floats(0, 100), st.floats(-1, 1))
@@ -44,7 +45,19 @@ def test_comparing_similarities_and_comparing_cosines_agree(
 ) -> None:
     lowest = KNOWN.cosine(threshold)
     if abs(cosine - lowest) > 1e-9:
-        assert (cosine >= lowest) == (KNOWN.similarity(cosine) >= threshold)
+        reached = np.float32(KNOWN.similarity(cosine)) >= np.float32(threshold)
+        assert (cosine >= lowest) == reached
+
+
+@given(st.floats(0.61, 0.99))
+def test_a_similarity_as_clients_read_it_admits_its_own_cosine_and_the_next_one_does_not(
+    cosine: float,
+) -> None:
+    read = np.float32(KNOWN.similarity(cosine))
+    assert KNOWN.cosine(float(read)) <= cosine
+    # Clients with numbers of single precision send the shortest text of such a number.
+    assert KNOWN.cosine(float(str(read))) <= cosine
+    assert KNOWN.cosine(float(np.nextafter(read, np.float32(101)))) >= cosine
 
 
 def test_similarities_of_many_cosines_come_at_once_and_never_fall() -> None:

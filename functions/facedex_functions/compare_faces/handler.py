@@ -22,16 +22,16 @@ def compare_faces(request: Request, services: Services) -> Response:
     probe = _good_faces(source, quality_filter, "source")[0]
     target = pictures.read(services, request["TargetImage"], source.pack)
     gallery = _good_faces(target, quality_filter, "target")
+    calibration = source.pack.calibration
     (vector,) = source.pack.embed(source.image, [probe])
-    scores = source.pack.embed(target.image, gallery) @ vector
-    similarities = source.pack.calibration.similarities(scores).tolist()
-    ranked = sorted(zip(similarities, gallery, strict=True), key=lambda pair: -pair[0])
-    threshold = request.get("SimilarityThreshold", MATCH_THRESHOLD)
+    scores = (source.pack.embed(target.image, gallery) @ vector).tolist()
+    lowest = calibration.cosine(request.get("SimilarityThreshold", MATCH_THRESHOLD))
     matched: list[dict[str, Any]] = []
     unmatched: list[dict[str, Any]] = []
-    for similarity, face in ranked:
-        if similarity >= threshold:
-            matched.append({"Similarity": similarity, "Face": face_detail(face)})
+    for score, face in sorted(zip(scores, gallery, strict=True), key=lambda pair: -pair[0]):
+        if score >= lowest:
+            document = {"Similarity": calibration.similarity(score), "Face": face_detail(face)}
+            matched.append(document)
         else:
             unmatched.append(face_detail(face))
     return {

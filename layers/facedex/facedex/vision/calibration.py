@@ -60,11 +60,18 @@ class Calibration:
         return float(self.similarities(cosine))
 
     def cosine(self, similarity: float) -> float:
-        """Return the lowest cosine that reaches the similarity: -1 for 0, at most 1 for 100."""
-        if similarity <= 0:
+        """Return the lowest cosine that reaches the similarity: -1 for 0, at most 1 for 100.
+
+        Thresholds and similarities on the wire have single precision. Every similarity that rounds
+        to the threshold or above reaches it, so that a match is found again with its own similarity
+        as the threshold.
+        """
+        wanted = np.float32(similarity)
+        if wanted <= 0:
             return -1.0
-        rate = max((100 - similarity) / COMPARISONS, NO_RATE)
-        cosine = _interpolate(np.log10(rate), self._log_rate[::-1], self._cosine[::-1])
+        lowest = (float(wanted) + float(np.nextafter(wanted, np.float32(0)))) / 2
+        rate = np.log10((100 - lowest) / COMPARISONS)
+        cosine = _interpolate(rate, self._log_rate[::-1], self._cosine[::-1])
         return float(np.clip(cosine, -1.0, 1.0))
 
 
