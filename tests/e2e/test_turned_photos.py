@@ -128,3 +128,33 @@ def test_other_faces_of_a_photo_are_indexed_when_one_is_excluded(
         CollectionId=collection, Image={"Bytes": portraits["eileen"]}, FaceMatchThreshold=99
     )["FaceMatches"]
     assert match["Face"]["FaceId"] == answer["FaceRecords"][0]["Face"]["FaceId"]
+
+
+def test_a_face_that_cannot_be_recognised_is_among_the_unmatched_faces(
+    client: Any, portraits: dict[str, bytes]
+) -> None:
+    grace, eileen = (read(portraits[name])[:500, :512] for name in ("grace", "eileen"))
+    negative = photo(255 - grace)
+    both = photo(np.concatenate([255 - grace, eileen], axis=1))
+    source = {"Bytes": portraits["eileen"]}
+    (found,) = client.detect_faces(Image=negative)["FaceDetails"]
+    for quality_filter in ({}, {"QualityFilter": "NONE"}):
+        alone = client.compare_faces(SourceImage=source, TargetImage=negative, **quality_filter)
+        assert alone["FaceMatches"] == []
+        assert alone["UnmatchedFaces"] == [found]
+        answer = client.compare_faces(
+            SourceImage=source, TargetImage=both, SimilarityThreshold=0, **quality_filter
+        )
+        (match,), (other,) = answer["FaceMatches"], answer["UnmatchedFaces"]
+        assert match["Similarity"] > 99
+        assert other["BoundingBox"]["Left"] < 0.5 < match["Face"]["BoundingBox"]["Left"]
+    # Under any other filter it is filtered, and so not compared.
+    answer = client.compare_faces(SourceImage=source, TargetImage=both, QualityFilter="AUTO")
+    assert len(answer["FaceMatches"]) == 1
+    assert answer["UnmatchedFaces"] == []
+    for images, chosen in (
+        ({"SourceImage": negative, "TargetImage": source}, "NONE"),
+        ({"SourceImage": source, "TargetImage": negative}, "AUTO"),
+    ):
+        with pytest.raises(client.exceptions.InvalidParameterException):
+            client.compare_faces(**images, QualityFilter=chosen)

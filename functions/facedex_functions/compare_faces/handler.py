@@ -19,9 +19,16 @@ def compare_faces(request: Request, services: Services) -> Response:
     """Compare two photos."""
     quality_filter = request.get("QualityFilter", "NONE")
     source = pictures.read(services, request["SourceImage"])
-    probe = _good_faces(source, quality_filter, "source")[0]
+    good, _ = _screen(source, quality_filter)
+    if not good:
+        raise _refusal(source, "source")
+    probe = good[0]
     target = pictures.read(services, request["TargetImage"], source.pack)
-    gallery = _good_faces(target, quality_filter, "target")
+    gallery, filtered = _screen(target, quality_filter)
+    # NONE filters no face: those without a vector of their own match nobody, but are reported.
+    unlike = filtered if quality_filter == "NONE" else []
+    if not gallery and not unlike:
+        raise _refusal(target, "target")
     calibration = source.pack.calibration
     (vector,) = source.pack.embed(source.image, [probe])
     scores = (source.pack.embed(target.image, gallery) @ vector).tolist()
@@ -34,6 +41,7 @@ def compare_faces(request: Request, services: Services) -> Response:
             matched.append(document)
         else:
             unmatched.append(face_detail(face))
+    unmatched += map(face_detail, unlike)
     return {
         "SourceImageFace": {
             "BoundingBox": bounding_box(*probe.box),
@@ -44,16 +52,21 @@ def compare_faces(request: Request, services: Services) -> Response:
     }
 
 
-def _good_faces(picture: Picture, quality_filter: str, which: str) -> list[Face]:
-    good = [face for face, reasons in screen(picture.faces, quality_filter) if not reasons]
-    if not good:
-        raise InvalidParameterException(
-            f"There are no faces in the {which} image that pass the quality filter and can be"
-            " identified."
-            if picture.faces
-            else f"There are no faces in the {which} image. Should be at least 1."
-        )
-    return good
+def _screen(picture: Picture, quality_filter: str) -> tuple[list[Face], list[Face]]:
+    """Return the faces of a photo that can be compared, largest first, and the others."""
+    screened = screen(picture.faces, quality_filter)
+    good = [face for face, reasons in screened if not reasons]
+    return good, [face for face, reasons in screened if reasons]
+
+
+def _refusal(picture: Picture, which: str) -> InvalidParameterException:
+    """Return the error for a photo without a face that can be compared."""
+    return InvalidParameterException(
+        f"There are no faces in the {which} image that pass the quality filter and can be"
+        " identified."
+        if picture.faces
+        else f"There are no faces in the {which} image. Should be at least 1."
+    )
 
 
 lambda_handler = operation("CompareFaces", compare_faces)
