@@ -163,6 +163,19 @@ def test_every_face_of_a_turned_crowd_matches_its_upright_copy(
         assert len(scores) == len(vectors), file.name
 
 
+@pytest.mark.parametrize("degrees", [0, 90, 180])
+def test_no_more_faces_of_a_turned_crowd_are_found_than_requested(
+    pack: Pack, portraits: dict[str, bytes], degrees: int
+) -> None:
+    """The further looks at a turned photo find faces that the first search missed."""
+    heads = [read(io.BytesIO(content))[:500:3, :500:3] for content in portraits.values()]
+    row = np.concatenate([*heads, *heads], axis=1)
+    image = picture(turned(np.concatenate([row, row], axis=0), degrees))
+    assert len(pack.detect(image)) == 8
+    for most in (1, 2, 5):
+        assert len(pack.detect(image, limit=most)) == most
+
+
 def test_a_crop_without_a_face_at_any_angle_is_not_legible(pack: Pack) -> None:
     pixels = np.random.default_rng(0).integers(0, 255, (400, 400, 3), dtype=np.uint8)
     template = np.array([[-1, 0], [1, 0], [0, 1], [-0.8, 2], [0.8, 2]], dtype=np.float32)

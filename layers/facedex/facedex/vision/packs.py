@@ -130,7 +130,8 @@ class Pack:
         # Limit their number first, as an image may contain a thousand faces.
         largest = found.select(_by_area(found)[:limit])
         found, legible = upright.verify_landmarks(find, image.pixels, largest, thorough=thorough)
-        order = _by_area(found)
+        # Looks at a turned picture may have found others.
+        order = _by_area(found)[:limit]
         found, legible = found.select(order), legible[order]
         rows, columns = image.pixels.shape[:2]
         size = np.array([columns, rows], dtype=np.float32)
