@@ -61,9 +61,13 @@ def report(title: str, *lines: str) -> None:
 
 
 def portrait(width: int = 640, height: int = 480) -> bytes:
-    """Return a portrait of that size as a JPEG."""
+    """Return a portrait of that size as a JPEG.
+
+    White surrounds it. A photo whose last pixel has the middle grey, as if its end were missing, is
+    decoded a second time, which is rare.
+    """
     with Image.open(io.BytesIO(portraits.fetch()["eileen"])) as picture:
-        fitted = ImageOps.pad(picture.convert("RGB"), (width, height), color="grey")
+        fitted = ImageOps.pad(picture.convert("RGB"), (width, height), color="white")
     buffer = io.BytesIO()
     fitted.save(buffer, "JPEG", quality=92)
     return buffer.getvalue()
