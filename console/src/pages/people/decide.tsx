@@ -1,11 +1,11 @@
 import type { Face } from "@aws-sdk/client-rekognition";
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { call } from "../../api/operations";
 import { distinguish, type Group } from "../../api/people";
 import { thumbnail } from "../../faces/thumbnails";
 import { number, t } from "../../i18n";
 import { Problem } from "../../ui/problem";
-import { give, release } from "../collection/associate";
+import { chunks, give, move } from "../collection/associate";
 import { Outline } from "../collection/outline";
 
 const MOST_LETTERS = 128; // in a UserId
@@ -25,12 +25,16 @@ export function Decide({ collection, group, onDone }: Props) {
   const [user, setUser] = useState(UserIds[0] ?? proposal(Faces));
   const [error, fail] = useState<unknown>();
   const [busy, setBusy] = useState(false);
+  // A decided group stays until the faces are compared again, and is not decided twice.
+  const [decided, setDecided] = useState(false);
+  useEffect(() => setDecided(false), [group]);
   const run = (work: () => Promise<void>) => async (event: Event) => {
     event.preventDefault();
     setBusy(true);
     fail(undefined);
     try {
       await work();
+      setDecided(true);
       onDone();
     } catch (problem) {
       fail(problem);
@@ -46,12 +50,15 @@ export function Decide({ collection, group, onDone }: Props) {
   const inside = Faces.filter((face) => chosen.has(face.FaceId!));
   const outside = Faces.filter((face) => !chosen.has(face.FaceId!));
   const yes = run(async () => {
-    await merge(collection, user, inside, UserIds);
+    await merge(collection, user, inside, {
+      known: UserIds.includes(user),
+      without: outside.filter((face) => face.UserId === user),
+    });
     await part(collection, user, outside);
   });
   const no = run(() => separate(collection, Faces, UserIds));
   return (
-    <form class="group" onSubmit={yes} aria-busy={busy}>
+    <form class="group" onSubmit={yes} aria-busy={busy || decided}>
       <ul class="faces">
         {Faces.map((face) => (
           <li key={face.FaceId}>
@@ -87,10 +94,10 @@ export function Decide({ collection, group, onDone }: Props) {
             onInput={(event) => setUser(event.currentTarget.value)}
           />
         </label>
-        <button type="submit" disabled={busy || inside.length < 1}>
+        <button type="submit" disabled={busy || decided || inside.length < 1}>
           {t(outside.length ? "people.some" : "people.yes")}
         </button>
-        <button type="button" class="secondary" disabled={busy} onClick={no}>
+        <button type="button" class="secondary" disabled={busy || decided} onClick={no}>
           {t("people.no")}
         </button>
       </div>
@@ -109,26 +116,18 @@ function proposal(faces: readonly Face[]): string {
   return names.reduce((best, name) => (name.length < best.length ? name : best), names[0] ?? "");
 }
 
-/** Give faces to one user, new or known; users of the group that have no faces left are deleted. */
+/**
+ * Give faces to one user, new or known, and take from it those left out; users of the group that
+ * have no faces left are deleted.
+ */
 async function merge(
   CollectionId: string,
   user: string,
   faces: readonly Face[],
-  users: readonly string[],
+  options: { known: boolean; without: readonly Face[] },
 ): Promise<void> {
-  if (!users.includes(user)) {
-    await call("CreateUser", { CollectionId, UserId: user }).catch((error: Error) => {
-      // Another group of the same person has made it.
-      if (error.name !== "ConflictException") throw error;
-    });
-  }
+  await move(CollectionId, user, faces, options);
   const others = faces.filter((face) => face.UserId && face.UserId !== user);
-  await release(CollectionId, others);
-  await give(
-    CollectionId,
-    user,
-    faces.filter((face) => face.UserId !== user),
-  );
   for (const UserId of new Set(others.map((face) => face.UserId!))) {
     const { Faces = [] } = await call(
       "ListFaces",
@@ -139,18 +138,15 @@ async function merge(
   }
 }
 
-/** Remember that the faces left out are not the user's, and take from the user those that it has. */
+/** Remember that faces are not a user's. */
 async function part(collection: string, user: string, faces: readonly Face[]): Promise<void> {
-  if (!faces.length) return;
-  await release(
-    collection,
-    faces.filter((face) => face.UserId === user),
-  );
-  await distinguish(
-    collection,
-    user,
-    faces.map((face) => face.FaceId!),
-  );
+  for (const some of chunks(faces)) {
+    await distinguish(
+      collection,
+      user,
+      some.map((face) => face.FaceId!),
+    );
+  }
 }
 
 /** Create a user for one face, with its name, or its FaceId if another user has the name. */
@@ -181,9 +177,10 @@ async function separate(
     known.set(user, [face]);
   }
   for (const [user, owned] of known) {
-    const others = faces.filter((face) => !owned.includes(face)).map((face) => face.FaceId!);
-    for (let start = 0; start < others.length; start += 100) {
-      await distinguish(CollectionId, user, others.slice(start, start + 100));
-    }
+    await part(
+      CollectionId,
+      user,
+      faces.filter((face) => !owned.includes(face)),
+    );
   }
 }
