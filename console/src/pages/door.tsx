@@ -1,9 +1,9 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Camera } from "../faces/camera";
 import { meaning, nameOf, passes, searchAll, type Searched } from "../faces/matching";
 import { jpegOf } from "../faces/photo";
 import { edges, type Marked } from "../faces/picture";
-import { clock, number, t } from "../i18n";
+import { clock, language, number, t } from "../i18n";
 import { lastCollection, PickCollection } from "../ui/pick-collection";
 import { Problem } from "../ui/problem";
 import { save } from "../ui/save";
@@ -15,6 +15,10 @@ const SIDE = 640;
 const AT_ONCE = 2;
 /** A person who stays in view passes once in this time, in milliseconds. */
 const AGAIN = 10_000;
+/** A picture says who is at the door for this time after it was taken, in milliseconds. */
+const VALID = 5000;
+/** Passes that the page lists; the file has all. Thousands of them would slow the looks down. */
+const LISTED = 200;
 /** The wait that is shown is an average over about this many looks. */
 const LOOKS = 10;
 
@@ -35,6 +39,8 @@ export default function Door() {
     const now = new Date();
     setPasses((before) => withNew(before, seen, threshold, now));
   });
+  // Drawn again for a new pass, not for each look.
+  const log = useMemo(() => <Log passes={passes} />, [passes, language.value]);
   const marks = faces.map((face) => mark(face, threshold));
   const known = marks.find((each) => each.kind === "known");
   const verdict = known
@@ -60,7 +66,7 @@ export default function Door() {
         <div ref={stage} class={`stage ${state}`}>
           <div class="frame">
             <div class="picture mirrored">
-              <Camera onReady={setVideo} />
+              <Camera onReady={setVideo} onEnd={() => setVideo(undefined)} />
               <div class="marks">
                 {marks.map(({ box, label, kind }, n) => (
                   <div
@@ -87,7 +93,7 @@ export default function Door() {
             </button>
           </p>
         </div>
-        <Log passes={passes} />
+        {log}
       </div>
     </div>
   );
@@ -116,13 +122,18 @@ function withNew(
   threshold: number,
   now: Date,
 ): readonly Pass[] {
-  const fresh = seen
-    .flatMap(({ FaceMatches: [best] }) => (passes(best, threshold) ? best : []))
-    .map((best) => ({ when: now, name: nameOf(best), similarity: best.Similarity ?? 0 }))
-    .filter(
-      ({ name }) =>
-        !before.some((pass) => pass.name === name && now.getTime() - pass.when.getTime() < AGAIN),
-    );
+  const recent = new Set<string>();
+  for (const { name, when } of before) {
+    if (now.getTime() - when.getTime() >= AGAIN) break; // they are the newest first
+    recent.add(name);
+  }
+  const fresh: Pass[] = [];
+  for (const { FaceMatches } of seen) {
+    const [best] = FaceMatches;
+    if (!passes(best, threshold) || recent.has(nameOf(best))) continue;
+    recent.add(nameOf(best));
+    fresh.push({ when: now, name: nameOf(best), similarity: best.Similarity ?? 0 });
+  }
   return fresh.length ? [...fresh, ...before] : before;
 }
 
@@ -144,6 +155,12 @@ function useLooks(
     const left = new AbortController();
     let newest = 0;
     let wait: number | undefined;
+    let expiry: ReturnType<typeof setTimeout>;
+    // Nobody is welcomed for what the camera saw before the answers ended.
+    const forget = () => {
+      clearTimeout(expiry);
+      setState({ faces: [], rate: 0 });
+    };
     const answered: number[] = [];
     const look = async () => {
       const started = performance.now();
@@ -164,12 +181,15 @@ function useLooks(
       if (left.signal.aborted || started < newest) return;
       newest = started;
       const span = now - answered[0]!;
+      const faces = last < VALID ? SearchedFaces : [];
+      clearTimeout(expiry);
+      expiry = setTimeout(forget, VALID - last);
       setState({
-        faces: SearchedFaces,
+        faces,
         wait,
         rate: span ? ((answered.length - 1) * 1000) / span : 0,
       });
-      seen.current(SearchedFaces);
+      seen.current(faces);
     };
     const repeat = async () => {
       while (!left.signal.aborted) {
@@ -177,13 +197,17 @@ function useLooks(
           await look();
         } catch (problem) {
           if (left.signal.aborted) return;
+          forget();
           fail(problem);
           await new Promise((resolve) => setTimeout(resolve, 1000));
         }
       }
     };
     for (let n = 0; n < AT_ONCE; n++) void repeat();
-    return () => left.abort();
+    return () => {
+      left.abort();
+      forget();
+    };
   }, [video, collection]);
   return { ...state, error };
 }
@@ -209,8 +233,13 @@ function Log({ passes }: { passes: readonly Pass[] }) {
         </button>
       </div>
       {!passes.length && <p>{t("door.noPass")}</p>}
+      {passes.length > LISTED && (
+        <p>
+          <small>{t("door.newest", { n: LISTED, all: passes.length })}</small>
+        </p>
+      )}
       <ol class="results">
-        {passes.map(({ when, name, similarity }) => (
+        {passes.slice(0, LISTED).map(({ when, name, similarity }) => (
           <li key={`${when.getTime()} ${name}`} class="good">
             <div>
               <strong>{name}</strong>
