@@ -7,6 +7,7 @@ import { Picture, type Marked } from "../faces/picture";
 import { useObjectUrl } from "../faces/object-url";
 import { number, t } from "../i18n";
 import { Drop } from "../ui/drop";
+import { useLatest } from "../ui/latest";
 import { Problem } from "../ui/problem";
 import { Threshold } from "../ui/threshold";
 
@@ -34,15 +35,11 @@ export default function Compare() {
     });
     return () => left.abort();
   }, [source, target]);
+  const [latestSource, latestTarget] = [useLatest(), useLatest()];
   const open =
-    (set: (photo: Uint8Array) => void) =>
-    async ([file]: File[]) => {
-      try {
-        set(await bytesOf(file!, { images: 2 }));
-      } catch {
-        fail(new Error(t("error.imageFormat")));
-      }
-    };
+    (latest: typeof latestSource, set: (photo: Uint8Array) => void) =>
+    ([file]: File[]) =>
+      latest(bytesOf(file!, { images: 2 }), set, () => fail(new Error(t("error.imageFormat"))));
   const matches = answer?.FaceMatches ?? [];
   const [best] = matches;
   return (
@@ -58,7 +55,7 @@ export default function Compare() {
         <Side
           label={t("compare.source")}
           photo={source}
-          onFiles={open(setSource)}
+          onFiles={open(latestSource, setSource)}
           marks={
             answer?.SourceImageFace?.BoundingBox
               ? [{ box: answer.SourceImageFace.BoundingBox, label: "?" }]
@@ -68,7 +65,7 @@ export default function Compare() {
         <Side
           label={t("compare.target")}
           photo={target}
-          onFiles={open(setTarget)}
+          onFiles={open(latestTarget, setTarget)}
           marks={matches.map((match) => marked(match, threshold))}
         />
       </div>

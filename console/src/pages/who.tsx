@@ -17,6 +17,7 @@ import { Picture, type Marked } from "../faces/picture";
 import { thumbnail } from "../faces/thumbnails";
 import { number, t } from "../i18n";
 import { Drop } from "../ui/drop";
+import { useLatest } from "../ui/latest";
 import { lastCollection, PickCollection } from "../ui/pick-collection";
 import { Problem } from "../ui/problem";
 import { Threshold } from "../ui/threshold";
@@ -51,13 +52,9 @@ export default function Who() {
     );
     return () => left.abort();
   }, [photo, collection]);
-  const open = async ([file]: File[]) => {
-    try {
-      setPhoto(await bytesOf(file!));
-    } catch {
-      fail(new Error(t("error.imageFormat")));
-    }
-  };
+  const latest = useLatest();
+  const open = (taken: Promise<Uint8Array>) =>
+    latest(taken, setPhoto, () => fail(new Error(t("error.imageFormat"))));
   const face = found?.SearchedFaces[selected];
   return (
     <>
@@ -67,7 +64,11 @@ export default function Who() {
         <Threshold value={threshold} onChange={setThreshold} />
       </div>
       <div class="row">
-        <Drop label={t("who.drop")} accept={PHOTO_TYPES} onFiles={open} />
+        <Drop
+          label={t("who.drop")}
+          accept={PHOTO_TYPES}
+          onFiles={([file]) => open(bytesOf(file!))}
+        />
         <button class="secondary" onClick={() => setSnapping(!snapping)} aria-expanded={snapping}>
           {t("who.camera")}
         </button>
@@ -76,7 +77,7 @@ export default function Who() {
         <Snap
           onPhoto={(bytes) => {
             setSnapping(false);
-            setPhoto(bytes);
+            open(Promise.resolve(bytes));
           }}
         />
       )}
@@ -193,11 +194,21 @@ interface AttributesProps {
 /** Attributes and landmarks, on demand: they cost a second look at the photo. */
 function Attributes({ photo, face, onDetails }: AttributesProps) {
   const [error, fail] = useState<unknown>();
-  const ask = () =>
-    call("DetectFaces", { Image: { Bytes: photo }, Attributes: ["ALL"] }).then(
+  const left = useRef<AbortController>();
+  // Else a late answer about this photo would be taken for one about the next: a webcam's photos
+  // have faces of different people at the same place.
+  useEffect(() => () => left.current?.abort(), []);
+  const ask = () => {
+    left.current?.abort();
+    const { signal } = (left.current = new AbortController());
+    const input = { Image: { Bytes: photo }, Attributes: ["ALL" as const] };
+    return call("DetectFaces", input, { signal }).then(
       (answer) => onDetails(answer.FaceDetails ?? []),
-      fail,
+      (problem) => {
+        if (!signal.aborted) fail(problem);
+      },
     );
+  };
   return (
     <details onToggle={(event) => event.currentTarget.open && !face && void ask()}>
       <summary>{t("who.attributes")}</summary>
@@ -217,6 +228,7 @@ function Snap({ onPhoto }: { onPhoto: (photo: Uint8Array) => void }) {
           video.current = element;
           setReady(true);
         }}
+        onEnd={() => setReady(false)}
       />
       <button
         disabled={!ready}

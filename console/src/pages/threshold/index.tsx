@@ -27,20 +27,27 @@ export default function Threshold() {
   useEffect(() => () => left.current?.abort(), []);
   const start = async (files: File[]) => {
     const photos = files.slice(0, MOST);
+    // The folder before, if it is still compared: its rates are not wanted any more.
+    left.current?.abort();
+    const { signal } = (left.current = new AbortController());
+    setProgress(undefined);
     fail(undefined);
     setScores(undefined);
     if (new Set(photos.map(personOf)).size < 2) {
       fail(new Error(t("rates.folders")));
       return;
     }
-    const { signal } = (left.current = new AbortController());
     setProgress({ done: 0, total: 1 });
+    const show = (done: number, total: number) => {
+      if (!signal.aborted) setProgress({ done, total });
+    };
     try {
-      setScores(await compareAll(photos, (done, total) => setProgress({ done, total }), signal));
+      const found = await compareAll(photos, show, signal);
+      if (!signal.aborted) setScores(found);
     } catch (problem) {
       if (!signal.aborted) fail(problem);
     } finally {
-      setProgress(undefined);
+      if (!signal.aborted) setProgress(undefined);
     }
   };
   return (

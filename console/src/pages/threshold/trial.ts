@@ -26,7 +26,8 @@ export async function compareAll(
 ): Promise<Scores> {
   const CollectionId = `console-threshold-${crypto.randomUUID()}`;
   const scores: Scores = { genuine: [], impostor: [], left: [] };
-  await call("CreateCollection", { CollectionId }, { signal });
+  // Without the signal: a collection whose creation was not waited for would not be deleted.
+  await call("CreateCollection", { CollectionId });
   try {
     const people = new Map<string, string>();
     let done = 0;
