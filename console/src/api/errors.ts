@@ -1,5 +1,6 @@
 import { signal } from "@preact/signals";
 import { explain } from "./explain";
+import { whenSignedOut } from "./session";
 
 /** A request of this tab that was refused or got no answer. */
 export interface Failure {
@@ -10,6 +11,8 @@ export interface Failure {
 
 /** The latest failures, the newest first. */
 export const failures = signal<readonly Failure[]>([]);
+
+whenSignedOut(() => (failures.value = []));
 
 const MOST = 20;
 

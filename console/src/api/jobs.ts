@@ -1,4 +1,5 @@
 import { signal } from "@preact/signals";
+import { whenSignedOut } from "./session";
 
 /** A search of a film that was started in this tab. Rekognition has no list of them. */
 export interface Job {
@@ -9,6 +10,7 @@ export interface Job {
 }
 
 export const jobs = signal<readonly Job[]>([]);
+whenSignedOut(() => (jobs.value = []));
 
 /** Note a job, or its new status. */
 export function noteJob(job: Job): void {

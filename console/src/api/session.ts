@@ -12,6 +12,16 @@ export interface Key {
 /** The access key, in the memory of this page alone: it is gone with the tab or a reload. */
 export const key = signal<Key | null>(null);
 
+const forgetting: (() => void)[] = [];
+
+/** Have something forgotten when the reader signs out: the next one may be another person. */
+export const whenSignedOut = (forget: () => void): void => void forgetting.push(forget);
+
+export function signOut(): void {
+  key.value = null;
+  for (const forget of forgetting) forget();
+}
+
 /** Whether requests can be signed. A server without authentication takes any credentials. */
 export const signedIn = computed(() => config().auth === "none" || key.value !== null);
 

@@ -24,28 +24,58 @@ export interface Stored {
   Name: string;
 }
 
-/** Put a film into the local S3, and return where it is. */
+export interface Film {
+  place: Stored;
+  /** Delete it. */
+  remove: () => Promise<void>;
+}
+
+/** Put a film into the local S3. A film that is not wanted any more by then is deleted again. */
 export async function put(
   film: File,
   onProgress: (share: number) => void,
   signal: AbortSignal,
-): Promise<Stored> {
+): Promise<Film> {
   const s3 = client();
+  const underWay = watched(s3);
   const { Buckets = [] } = await s3.send(new ListBucketsCommand({}));
   if (!Buckets.some(({ Name }) => Name === BUCKET)) {
     await s3.send(new CreateBucketCommand({ Bucket: BUCKET }));
   }
   const Name = `${crypto.randomUUID()}/${film.name}`;
+  const remove = async () => {
+    await s3.send(new DeleteObjectCommand({ Bucket: BUCKET, Key: Name }));
+  };
+  signal.throwIfAborted();
   const upload = new Upload({ client: s3, params: { Bucket: BUCKET, Key: Name, Body: film } });
-  upload.on("httpUploadProgress", ({ loaded = 0, total = film.size }) =>
-    onProgress(loaded / total),
-  );
+  upload.on("httpUploadProgress", ({ loaded = 0, total = film.size }) => {
+    if (!signal.aborted) onProgress(loaded / total);
+  });
   signal.addEventListener("abort", () => void upload.abort());
-  await upload.done();
-  return { Bucket: BUCKET, Name };
+  try {
+    await upload.done();
+    signal.throwIfAborted();
+  } catch (error) {
+    // An upload ends at once when it is aborted. The request that stores the film does not.
+    await Promise.allSettled(underWay);
+    await remove();
+    throw error;
+  }
+  return { place: { Bucket: BUCKET, Name }, remove };
 }
 
-/** Delete a film that has been searched. */
-export async function remove({ Bucket, Name }: Stored): Promise<void> {
-  await client().send(new DeleteObjectCommand({ Bucket, Key: Name }));
+/** Return the requests of a client that are not answered yet, from now on. */
+function watched(s3: S3Client): ReadonlySet<Promise<unknown>> {
+  const underWay = new Set<Promise<unknown>>();
+  s3.middlewareStack.add(
+    (next) => (input) => {
+      const sent = next(input);
+      const forget = () => void underWay.delete(sent);
+      underWay.add(sent);
+      sent.then(forget, forget);
+      return sent;
+    },
+    { step: "initialize" },
+  );
+  return underWay;
 }

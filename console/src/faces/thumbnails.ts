@@ -1,10 +1,13 @@
 import type { BoundingBox } from "@aws-sdk/client-rekognition";
+import { whenSignedOut } from "../api/session";
 
 /**
  * Pictures of faces in photos that the user has opened in this tab, by FaceId. They are kept in the
- * tab's memory, never sent anywhere, and gone when it is closed: the server stores no photos.
+ * tab's memory, never sent anywhere, and gone when it is closed or the user signs out: the server
+ * stores no photos.
  */
 const kept = new Map<string, string>();
+whenSignedOut(() => drop([...kept.keys()]));
 const MOST = 2000;
 const SIDE = 96;
 

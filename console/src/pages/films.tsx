@@ -2,7 +2,7 @@ import type { PersonMatch } from "@aws-sdk/client-rekognition";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { noteJob } from "../api/jobs";
 import { call, type Output } from "../api/operations";
-import { put, remove, type Stored } from "../api/storage";
+import { put, type Film } from "../api/storage";
 import { config } from "../config";
 import { csv, people, type Person } from "../faces/timeline";
 import { number, t } from "../i18n";
@@ -37,8 +37,8 @@ export default function Films() {
     setFilm(file);
     setState({ at: "uploading", share: 0 });
     try {
-      const stored = await put(file!, (share) => setState({ at: "uploading", share }), signal);
-      await search(stored, file!.name, collection, threshold, signal, setState);
+      const copy = await put(file!, (share) => setState({ at: "uploading", share }), signal);
+      await search(copy, file!.name, collection, threshold, signal, setState);
     } catch (problem) {
       if (signal.aborted) return;
       fail(problem);
@@ -83,7 +83,7 @@ export default function Films() {
 
 /** Search a film until the job has ended, and delete the film afterwards. */
 async function search(
-  stored: Stored,
+  copy: Film,
   film: string,
   collection: string,
   threshold: number,
@@ -95,7 +95,7 @@ async function search(
       "StartFaceSearch",
       {
         CollectionId: collection,
-        Video: { S3Object: stored },
+        Video: { S3Object: copy.place },
         FaceMatchThreshold: threshold,
       },
       { signal },
@@ -126,7 +126,7 @@ async function search(
     }
     onState({ at: "done", id: JobId, job, moments });
   } finally {
-    await remove(stored);
+    await copy.remove();
   }
 }
 

@@ -1,6 +1,6 @@
 import { jobs } from "../api/jobs";
 import { keyCommands } from "../api/key-commands";
-import { key } from "../api/session";
+import { key, signOut } from "../api/session";
 import { config, endpoint } from "../config";
 import { t } from "../i18n";
 import { PickLanguage } from "../ui/pick-language";
@@ -19,7 +19,7 @@ export default function Settings() {
         {key.value && (
           <div class="row">
             <p>{t("keys.signedIn", { id: key.value.accessKeyId })}</p>
-            <button class="secondary" onClick={() => (key.value = null)}>
+            <button class="secondary" onClick={signOut}>
               {t("keys.signOut")}
             </button>
           </div>

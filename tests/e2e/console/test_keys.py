@@ -13,7 +13,7 @@ from tests.e2e.films import moving
 from tests.e2e.keys import Key, client, create_key
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
 _STORED = """async () => JSON.stringify([
     {...localStorage}, {...sessionStorage}, document.cookie, await indexedDB.databases(),
@@ -134,3 +134,46 @@ def test_a_read_only_key_searches_and_is_refused_changes_in_a_sentence(
     page.set_input_files("input[type=file]", photo)
     page.get_by_text("This access key may only read and search.").wait_for()
     assert client(server, key).list_collections()["CollectionIds"] == ["crew"]
+
+
+def test_what_was_begun_with_a_key_does_not_go_on_with_the_next(
+    page: Page, server: Server, key: Key, photos: dict[str, Path], tmp_path: Path
+) -> None:
+    rekognition = client(server, key)
+    rekognition.create_collection(CollectionId="handover")
+    photo = next(iter(photos.values())).read_bytes()
+    files = []
+    for number in range(6):
+        files.append(tmp_path / f"{number}.jpg")
+        files[-1].write_bytes(photo + bytes([number]))
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        if route.request.headers.get("x-amz-target") == "RekognitionService.IndexFaces":
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route(f"{server.url}/", hold)
+    page.goto(f"{server.url}/console/#/collections/handover")
+    sign_in(page, key)
+    page.get_by_role("tab", name="Add photos").click()
+    page.set_input_files("input[type=file][multiple]", files)
+    while len(held) < 3:
+        page.wait_for_timeout(50)
+    page.get_by_role("link", name="Settings").click()
+    page.get_by_role("button", name="Sign out").click()
+    sign_in(page, key)
+    page.get_by_text(f"Signed in with {key[0]}").wait_for()
+    for route in held[:3]:
+        with page.expect_response(lambda answer: answer.request.post_data is not None):
+            route.continue_()
+    page.wait_for_timeout(500)
+    assert len(held) == 3
+    page.get_by_role("link", name="Collections").click()
+    page.get_by_role("link", name="handover").click()
+    page.get_by_text("Faces: 3 ·").wait_for()
+    # Pictures of faces are gone with the key, also those of photos that were still under way.
+    page.locator(".face").first.wait_for()
+    assert page.locator(".face img").count() == 0
+    rekognition.delete_collection(CollectionId="handover")

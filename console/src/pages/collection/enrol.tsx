@@ -1,5 +1,6 @@
 import { useRef, useState } from "preact/hooks";
 import { Link } from "wouter-preact";
+import { key } from "../../api/session";
 import { PHOTO_TYPES } from "../../faces/photo";
 import { number, t } from "../../i18n";
 import { Drop } from "../../ui/drop";
@@ -41,8 +42,10 @@ export function Enrol({ id, onChange }: { id: string; onChange: () => void }) {
     const end = results.length;
     redraw((n) => n + 1);
     const name = naming === "fixed" && fixed ? () => fixed : NAMERS[naming];
+    // Photos that are left when the user signs out are not added with the next one's key.
+    const signer = key.peek();
     const work = async () => {
-      while (next < end) {
+      while (next < end && key.peek() === signer) {
         const place = next++;
         const { file } = results[place]!;
         put(place, { ...results[place]!, state: "busy" });
