@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -32,11 +33,12 @@ _ARGUMENTS = (
 
 
 @contextmanager
-def opened(*arguments: str) -> Iterator[BrowserContext]:
+def opened(*arguments: str, profile: Path | None = None) -> Iterator[BrowserContext]:
     """Run Chromium while the block runs; skip the test if it is not installed.
 
     Args:
         arguments: further arguments of Chromium.
+        profile: the folder where Chromium keeps files; else it keeps none.
     """
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     if program is None:
@@ -45,10 +47,16 @@ def opened(*arguments: str) -> Iterator[BrowserContext]:
         do_without("Playwright, which controls Chromium, is not installed")
     from playwright.sync_api import sync_playwright
 
+    all_arguments = [*_ARGUMENTS, *arguments]
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=program, args=[*_ARGUMENTS, *arguments]
-        )
+        if profile:
+            context = playwright.chromium.launch_persistent_context(
+                profile, executable_path=program, args=all_arguments
+            )
+            yield context
+            context.close()
+            return
+        chromium = playwright.chromium.launch(executable_path=program, args=all_arguments)
         yield chromium.new_context()
         chromium.close()
 

@@ -17,6 +17,7 @@ from facedex.access.authentication import Caller, authenticate
 from facedex.api import errors
 from facedex.api.arns import Owner, signed_region
 from facedex.api.catalog import OPERATIONS
+from facedex.api.media_types import JSON
 from facedex.api.writing import write_error
 from facedex.observability import metrics, recording
 from facedex.runtime import audit, services
@@ -99,6 +100,9 @@ def _answer(
         status, body = error.status, write_error(error.code, error.answer, request_id)
         code = error.code
         headers = {"x-amzn-ErrorType": code}
+    if content_type == JSON:
+        # Browsers would write what a GET of a REST route returns, names and faces, to their disk.
+        headers["Cache-Control"] = "no-store"
     response = {
         "statusCode": status,
         "headers": {"Content-Type": content_type, "x-amzn-RequestId": request_id, **headers},
