@@ -1,1 +1,0 @@
-import{h as t,i as n}from"./chunk-RJALINBC.js";function i(e){let[u,s]=t();return n(()=>{if(!e)return;let r=URL.createObjectURL(new Blob([e]));return s(r),()=>URL.revokeObjectURL(r)},[e]),u}export{i as a};
