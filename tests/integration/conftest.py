@@ -16,11 +16,13 @@ from facedex.runtime import model_packs, services
 from facedex.store import schema
 from facedex.store.continuous import ContinuousResidents
 from facedex.store.database import Database
+from facedex.workflows import heartbeat
+from facedex_functions.run_stream_processor import handler as run_stream_processor
 from facedex_local.postgres.cluster import Postgres
 from facedex_local.workers.queues import STREAMS
 from tests.e2e.streaming import Scene
 from tests.integration.databases import new_database
-from tests.integration.streaming import SECONDS, Configure, Stage, end
+from tests.integration.streaming import LEASE, SECONDS, Configure, Stage, end
 from tests.media.kinesis import numbered_film
 
 if TYPE_CHECKING:
@@ -104,6 +106,9 @@ def service(
         MODELS=pack_directory.parent,
         STREAM_QUEUE=queue["QueueUrl"],
     )
+    # No sweep starts a successor here when a worker has lost its lease.
+    for module in (heartbeat, run_stream_processor):
+        monkeypatch.setattr(module, "STREAM_LEASE_SECONDS", LEASE)
     made: tuple[Any, ...] = (services._database, model_packs._shelf, clients.queues)
     for each in made:
         each.cache_clear()

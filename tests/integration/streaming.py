@@ -32,6 +32,7 @@ from tests.unit.asking import answer_of
 
 Configure = Callable[..., None]  # settings of the service, without their prefix
 PATIENCE = 60.0  # seconds
+LEASE = 60.0  # seconds; longer than a busy machine stops a process
 SECONDS = 3  # of the film of the fixture "film"
 _JSON = [("Content-Type", "application/x-amz-json-1.1")]
 _THROTTLED = "ProvisionedThroughputExceededException"
@@ -79,6 +80,12 @@ class Faults:
             await exchange.answer(Answer(200, _JSON, json.dumps(answers).encode()))
         else:
             await self.application(exchange)
+
+    def recover(self) -> int:
+        """Reject no more requests; return the number of those that were received before."""
+        with self._lock:
+            self.throttle = self.refuse = 0
+            return self.puts
 
     def _take_some(self, environ: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
         kept = {**asked, "Records": asked["Records"][1::2]}

@@ -101,10 +101,10 @@ def test_a_message_that_repeatedly_fails_becomes_a_dead_letter(sqs: Any) -> None
         if "poison" in seen[-1]:
             raise ValueError("poison")
 
-    sqs.send_message(QueueUrl=url, MessageBody="poison")
+    for body in ("poison", "good"):
+        sqs.send_message(QueueUrl=url, MessageBody=body)
     worker = source(sqs, url, handle, batch_size=1, workers=1)
     worker.start()
-    sqs.send_message(QueueUrl=url, MessageBody="good")
     letters: list[str] = []
 
     def arrived() -> bool:

@@ -140,9 +140,9 @@ def test_lost_message_is_sent_again(database: Database) -> None:
     key = create(database).key
     start(database)
     assert due(database) == [key]
-    pass_time(database, 29)
+    pass_time(database, 15)  # of thirty seconds
     assert due(database) == []
-    pass_time(database, 2)
+    pass_time(database, 16)
     assert due(database) == [key]
     pass_time(database, 31)
     assert due(database) == []
