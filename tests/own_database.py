@@ -55,7 +55,7 @@ class OwnDatabase:
                 )
             )
             connection.execute(
-                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = %s",
+                "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE usename = %s",
                 (self.role,),
             )
         self.password = password

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import uuid4
@@ -18,5 +19,12 @@ def new_database(postgres: Postgres) -> Iterator[str]:
     with psycopg.connect(postgres.url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
     yield psycopg.conninfo.make_conninfo(postgres.url, dbname=name)
+    end = time.monotonic() + 60
     with psycopg.connect(postgres.url, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        while True:
+            try:
+                connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            except psycopg.errors.ObjectInUse:  # Postgres waits five seconds for ended sessions
+                assert time.monotonic() < end
+            else:
+                return

@@ -22,7 +22,7 @@ def database_outage(database_url: str, postgres: Postgres) -> Iterator[None]:
 
         allow("false")
         connection.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s",
+            "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = %s",
             (name,),
         )
         try:

@@ -19,7 +19,7 @@ from facedex.store.search import search, search_users
 from facedex_local.postgres.cluster import Postgres
 from tests.integration.galleries import Vectors, index, make, place, unit_vectors
 from tests.integration.residents import SIZE, answers, fill, find
-from tests.integration.test_resident_limits import prune_now
+from tests.integration.test_resident_limits import prune_all
 
 associate = partial(associations.associate, min_score=-1.0)
 disassociate = associations.disassociate
@@ -172,7 +172,7 @@ def test_a_process_whose_connections_died_while_it_was_frozen_goes_on(
             continue
         with psycopg.connect(postgres.url, autocommit=True) as administrator:
             administrator.execute(
-                "SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity"
+                "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
                 " WHERE application_name = 'function'"
             )
     assert answers(function) == 2
@@ -191,8 +191,7 @@ def test_a_copy_that_was_frozen_longer_than_the_log_is_kept_is_read_again(
     index(database, "staff", b"meanwhile", vectors[SIZE:])
     with database.transaction() as connection:
         faces.delete(connection, collection, ids[:100])
-    for _ in range(2):
-        prune_now(database)
+    prune_all(database)
     residents = function.residents
     assert residents
     before = answers(function)

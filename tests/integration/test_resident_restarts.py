@@ -26,6 +26,7 @@ LOST = 20  # transactions
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Postgres]:
     """Return a server of the test's own, which writes commits that do not wait to its log late."""
     monkeypatch.setitem(OPTIONS, "wal_writer_delay", "10s")
+    monkeypatch.setitem(OPTIONS, "autovacuum", "off")  # its commits wait, and those before are kept
     monkeypatch.setitem(OPTIONS, "wal_level", "replica")  # that of a standby
     server = Postgres(tmp_path)
     server.start()
@@ -39,8 +40,8 @@ def crash(url: str) -> None:
     with psycopg.connect(url) as connection:
         os.kill(connection.info.backend_pid, signal.SIGKILL)
     with pytest.raises(psycopg.OperationalError):
-        witness.execute("SELECT pg_sleep(30)")  # until the server ends all its processes
-    deadline = time.monotonic() + 30
+        witness.execute("SELECT pg_sleep(60)")  # until the server ends all its processes
+    deadline = time.monotonic() + 60
     while True:
         try:
             psycopg.connect(url).close()

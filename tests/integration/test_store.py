@@ -256,7 +256,7 @@ def test_a_connection_that_the_server_cut_is_replaced(database: Database, second
         connection.execute("SELECT 1")
         (pid,) = connection.execute("SELECT pg_backend_pid()").fetchone() or (0,)
     with psycopg.connect(connection.info.dsn, autocommit=True) as admin:
-        admin.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
+        admin.execute("SELECT pg_terminate_backend(%s, 60000)", (pid,))
     time.sleep(seconds)  # a connection that was used a moment ago is not asked whether it works
     with database.transaction() as connection:
         assert collections.find(connection, "staff").collection_id == "staff"

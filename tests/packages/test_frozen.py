@@ -87,7 +87,7 @@ def _last_statement(url: str) -> str:
 def _end_connections(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as administrator:
         administrator.execute(
-            "SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity"
+            "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
             " WHERE pid <> pg_backend_pid() AND datname = current_database()"
         )
 
