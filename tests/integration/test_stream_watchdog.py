@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import psycopg
 
 from facedex.settings import settings
 from facedex_local.postgres.cluster import Postgres
-from tests.e2e.streaming import Scene
+from tests.e2e.streaming import Scene, until
 from tests.integration.streaming import PATIENCE, Configure
 
 # The process that the server starts, with less time to end without a lease.
@@ -46,19 +46,29 @@ def working(log: Path) -> Iterator[subprocess.Popen[bytes]]:
 def backends(postgres: Postgres, database_url: str) -> set[int]:
     name = psycopg.conninfo.conninfo_to_dict(database_url)["dbname"]
     with psycopg.connect(postgres.url, autocommit=True) as connection:
-        rows = connection.execute("SELECT pid FROM pg_stat_activity WHERE datname = %s", (name,))
+        rows = connection.execute(
+            "SELECT pid FROM pg_stat_activity"
+            " WHERE datname = %s AND backend_type = 'client backend'",
+            (name,),
+        )
         return {pid for (pid,) in rows}
 
 
 @contextmanager
-def suspended(pids: set[int]) -> Iterator[None]:
-    """Suspend processes while the block runs; their clients wait for them."""
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+def suspending() -> Iterator[Callable[[set[int]], None]]:
+    """Yield a function that suspends processes until the block ends; their clients wait."""
+    suspended: set[int] = set()
+
+    def suspend(pids: set[int]) -> None:
+        for pid in pids - suspended:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
+        suspended.update(pids)
+
     try:
-        yield
+        yield suspend
     finally:
-        for pid in pids:
+        for pid in suspended:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
 
@@ -71,8 +81,15 @@ def test_process_of_a_worker_ends_if_its_database_connections_hang(
     log = tmp_path / "worker.log"
     with working(log) as worker:
         scene.wait("RUNNING", PATIENCE)
-        with suspended(backends(postgres, database_url) - others):
-            assert worker.wait(PATIENCE) == 1
+        with suspending() as suspend:
+
+            def has_ended() -> bool:
+                # A thread of the worker opens a further connection if another one uses the first.
+                suspend(backends(postgres, database_url) - others)
+                return worker.poll() is not None
+
+            until(has_ended)
+        assert worker.wait(PATIENCE) == 1
     output = log.read_text()
     assert "has lasted for 4 seconds without a lease" in output
     assert "process_stream" in output  # in the stack of the waiting thread
