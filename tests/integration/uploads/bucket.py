@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
 from typing import Any
 
 from facedex.store import collections, faces
 from facedex.store.database import Database
+from facedex.store.store_errors import DatabaseUnavailable
 from facedex_functions.index_upload.handler import lambda_handler
 from facedex_local.http.gateway import Context
 from facedex_local.workers.event_source import batch_event
@@ -23,6 +25,17 @@ class Bucket:
     queue: str
     letters: str
     database: Database
+
+    def reach_database(self) -> None:
+        """Wait until the function has a connection, which it keeps for a while."""
+        end = time.monotonic() + 60
+        while True:
+            try:
+                self.database.ping()
+            except DatabaseUnavailable:
+                assert time.monotonic() < end
+            else:
+                return
 
     def put(self, key: str, body: bytes, **metadata: str) -> str | None:
         named = {name.replace("_", "-"): value for name, value in metadata.items()}

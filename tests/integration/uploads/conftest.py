@@ -71,10 +71,12 @@ def function(
             monkeypatch.setattr(postponing, "_FIRST_DELAY", 0)
         forget()
         database = services.database()
+        bucket = Bucket(name, s3, sqs, queue, letters, database)
+        bucket.reach_database()  # in spite of a short DATABASE_PATIENCE
         schema.migrate(database)
         with database.transaction() as connection:
             collections.create(connection, "staff", model_packs.pack().model_version)
-        return Bucket(name, s3, sqs, queue, letters, database)
+        return bucket
 
     yield make
     services.database().close()
