@@ -92,12 +92,14 @@ class Receiver:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def receive(self, body: bytes) -> None:
-        """Keep the spans of a request."""
+        """Keep the spans of a request, which readers see all at once."""
+        spans: list[Span] = []
         for each in ExportTraceServiceRequest.FromString(body).resource_spans:
             pairs = each.resource.attributes
             self.resources.append({pair.key: pair.value.string_value for pair in pairs})
             for scope in each.scope_spans:
-                self.spans += scope.spans
+                spans += scope.spans
+        self.spans += spans
 
     def trace(self, trace_id: str, until: Callable[[list[Span]], bool]) -> list[Span]:
         """Return the spans of a trace, once they are what is expected."""

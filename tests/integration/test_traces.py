@@ -156,9 +156,14 @@ def test_workers_continue_the_trace_through_the_queue(
     with traced(client, trace_id):
         client.start_face_detection(Video=video)
     worker = "search_video_segment"
-    spans = observed.receiver.trace(
-        trace_id, lambda spans: sum(span.name == worker for span in spans) >= 2
-    )
+
+    def complete(spans: list[Span]) -> bool:
+        """Return whether the work is there, and what it belongs to, sent by other processes."""
+        known = {span.span_id for span in spans}
+        work = [span for span in spans if span.name == worker]
+        return len(work) >= 2 and all(span.parent_span_id in known for span in work)
+
+    spans = observed.receiver.trace(trace_id, complete)
     parents = {span.span_id: span.name for span in spans}
     work = [span for span in spans if span.name == worker]
     assert {span.kind for span in work} == {Span.SPAN_KIND_CONSUMER}
