@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -190,3 +192,10 @@ def workers(server: Server, function: str = "run_stream_processor") -> list[int]
     from tests.processes import children
 
     return [each.pid for each in children(server.process.pid, function)]
+
+
+def kill(pids: Iterable[int]) -> None:
+    """Kill processes; one that has ended since it was listed is left out."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

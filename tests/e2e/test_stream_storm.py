@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import statistics
 import time
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ import pytest
 
 from tests.e2e.films import Studio, moving
 from tests.e2e.restarting import Machine
-from tests.e2e.streaming import PATIENCE, Scene, moment, names, workers
+from tests.e2e.streaming import PATIENCE, Scene, kill, moment, names, workers
 from tests.e2e.witnessing import LIVE, Kill, Witness, gaps, pushing, unexplained
 
 SECONDS = float(os.environ.get("FACEDEX_TEST_KILLS_SECONDS", "10"))
@@ -50,8 +49,7 @@ def test_a_processor_survives_kills_of_any_process(
             what = first.pop(0) if first else chance.choice(CHANCES)
             witness.kills.append(Kill(what, time.time()))
             if what == "worker":
-                for pid in workers(machine.server):
-                    os.kill(pid, signal.SIGKILL)
+                kill(workers(machine.server))
             elif what == "database":
                 machine.kill_database()
             else:
