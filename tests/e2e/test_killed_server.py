@@ -88,8 +88,10 @@ def test_no_lease_of_a_killed_server_is_waited_for(
 ) -> None:
     server = launch(FACEDEX_VIDEO_WORKERS="1")
     studio = Studio(server, {})
-    # Long enough that its one part is not done before the worker is looked at.
-    studio.start(studio.put("film.mp4", moving(portraits, "eileen", seconds=20)))
+    # Enough work that it is not done before the worker is looked at.
+    film = studio.put("film.mp4", moving(portraits, "eileen", seconds=20))
+    for _ in range(10):
+        studio.start(film)
     held = "SELECT lease FROM video_tasks WHERE leased_until > now() AND done_at IS NULL"
     url = Postgres(server.directory).url
     with psycopg.connect(url, autocommit=True) as connection:
