@@ -28,7 +28,8 @@ class Tables:
 
         Work on video changes its tables at any time, erasures and copies of galleries their own,
         and a refused request has a row in the audit log. These tables are left out, except for the
-        number of video jobs and the columns of stream processors that users set.
+        number of video jobs and the columns of stream processors that users set. The row of a
+        deleted processor disappears when its worker has ended.
         """
         names = [
             name
@@ -48,7 +49,8 @@ class Tables:
         ((processors,),) = self.rows(
             "SELECT md5(string_agg(t::text, ' ' ORDER BY processor_key)) FROM ("
             " SELECT processor_key, name, video_stream_arn, data_stream_arn, role_arn,"
-            " collection_id, threshold, data_sharing, run FROM stream_processors) AS t"
+            " collection_id, threshold, data_sharing, run FROM stream_processors"
+            " WHERE deleted_at IS NULL) AS t"
         )
         return {
             **dict(self._connection.execute(query).fetchall()),
