@@ -100,9 +100,19 @@ class _Killer:
                     self._tally.note(f"kills of a {kind}")
 
 
+def _postmaster(machine: Machine) -> list[int]:
+    """Return Postgres' first process; none while it is started again after a kill."""
+    with suppress(FileNotFoundError, IndexError, ValueError):
+        return [machine.postmaster()]
+    return []
+
+
 def _backends(machine: Machine) -> list[int]:
     """Return Postgres' processes but the first one, in the order of their start."""
-    children = psutil.Process(machine.postmaster()).children()
+    children: list[psutil.Process] = []
+    for pid in _postmaster(machine):
+        with suppress(psutil.NoSuchProcess):
+            children = psutil.Process(pid).children()
     return [each.pid for each in sorted(children, key=lambda each: each.pid, reverse=True)]
 
 
@@ -115,6 +125,6 @@ _KINDS: dict[str, Callable[[Machine], list[int]]] = {
     "replica": _of("facedex_local.replica"),
     "video worker": _of("search_video_segment"),
     "stream worker": _of("run_stream_processor"),
-    "postmaster": lambda machine: [machine.postmaster()],
+    "postmaster": _postmaster,
     "backend": _backends,
 }
