@@ -160,7 +160,7 @@ class Account:
 
 
 def wait_for(
-    look: Callable[[], Found | None], what: str, *, seconds: float = 60.0, step: float = 0.3
+    look: Callable[[], Found | None], what: str, *, seconds: float = 120.0, step: float = 0.3
 ) -> Found:
     """Return the first value that is not empty.
 

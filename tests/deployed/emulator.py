@@ -23,7 +23,7 @@ REGION = "us-east-1"
 ACCOUNT = "000000000000"
 # The emulator's root credentials: everything else is judged by IAM.
 ROOT = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-_STARTUP = 60.0
+_STARTUP = 120.0
 _LAUNCHER = Path(__file__).with_name("launcher.py")
 
 

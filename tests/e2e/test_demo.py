@@ -101,7 +101,7 @@ def test_the_server_of_the_demo_measures_attributes_and_counts(
             (face,) = answer["FaceDetails"]
             assert len(face["Landmarks"]) == 30
             assert face["Gender"]["Value"] == "Female"
-            assert "facedex_requests_total" in requests.get(f"{url}/metrics", timeout=10).text
+            assert "facedex_requests_total" in requests.get(f"{url}/metrics", timeout=60).text
         finally:
             demo.send_signal(signal.SIGINT)
     assert demo.returncode == 0

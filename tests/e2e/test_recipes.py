@@ -128,7 +128,7 @@ def ministack(tmp_path: Path) -> Iterator[str]:
         yield url
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(30)
+        process.wait(60)
 
 
 def test_one_server_answers_the_fixtures_moto_and_s3(run: Pytest) -> None:

@@ -42,7 +42,7 @@ def pushed(film: Path, stream: str, server: Server) -> Iterator[None]:
         yield
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(30)
+        process.wait(60)
 
 
 def test_a_camera_from_its_first_picture_to_its_end(
