@@ -125,6 +125,11 @@ def _installed(title: str, content: bytes, fill: Callable[[Path], None]) -> Path
         shelf.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=shelf) as draft:
             fill(Path(draft))
-            Path(draft).rename(folder)
-            Path(draft).mkdir()  # the end of the block removes a folder of this name
+            try:
+                Path(draft).rename(folder)
+            except OSError:
+                if not folder.exists():  # as another session of tests has installed it meanwhile
+                    raise
+            else:
+                Path(draft).mkdir()  # the end of the block removes a folder of this name
     return folder
