@@ -123,7 +123,7 @@ def test_a_failed_execution_is_reported_and_redriven(
 def test_another_execution_continues_one_that_was_stopped(
     stack: Stack, collection: str, portraits: dict[str, bytes]
 ) -> None:
-    names = [f"{number}{name}" for number in range(4) for name in ("eileen", "grace")]
+    names = [f"{number}{name}" for number in range(7) for name in ("eileen", "grace")]
     _put(stack, {f"long/{name}.jpg": portraits[name[1:]] for name in names})
     rekognition, states = stack.caller(), stack.emulator.client("stepfunctions")
     order = {
