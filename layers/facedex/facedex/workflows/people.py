@@ -113,9 +113,11 @@ def _apart(gallery: Gallery) -> list[tuple[int, int]]:
 
 def _describe(gallery: Gallery, members: list[int], calibration: Calibration) -> Group:
     faces = [gallery.faces[index] for index in members]
-    total = gallery.vectors[members].astype(np.float64).sum(axis=0)
+    vectors = gallery.vectors[members].astype(np.float64)
+    total = vectors.sum(axis=0)
     count = len(members)
-    mean = (float(total @ total) - count) / (count * (count - 1))
+    # Without the products of each vector with itself, which half precision moves away from 1.
+    mean = (float(total @ total) - float((vectors**2).sum())) / (count * (count - 1))
     owners = {face.user_id for face in faces if face.user_id is not None}
     return Group(faces, sorted(owners), calibration.similarity(mean))
 
