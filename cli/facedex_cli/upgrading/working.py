@@ -16,6 +16,7 @@ from facedex.store.database import Database
 from facedex.store.upgrades import StoredImage
 from facedex.vision import images as pictures
 from facedex.vision.packs import Pack
+from facedex.vision.screening import unfit
 from facedex.vision.vision_errors import ImageTooLarge, InvalidImage
 from facedex.workflows.pictures import MAX_FACES
 from facedex_cli.importing.import_errors import NotAnImage, TooLarge
@@ -24,6 +25,7 @@ from facedex_cli.importing.reducing import is_accepted, reduce
 from facedex_cli.upgrading.originals import Originals
 
 NOT_FOUND: Final = "the new pack does not find it in its original"
+ILLEGIBLE: Final = "its eyes, nose and mouth cannot be located in its original"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +148,17 @@ class Worker:
                 for face, record in zip(found, records, strict=True)
                 if record is not None
             ]
-            vectors = self._pack.embed(picture, [face for face, _ in same])
-            new = dict(zip((face_id for _, face_id in same), vectors, strict=True))
+            # Earlier releases indexed faces that have no vector of their own.
+            fit = [(face, face_id) for face, face_id in same if not unfit(face)]
+            vectors = self._pack.embed(picture, [face for face, _ in fit])
+            new = dict(zip((face_id for _, face_id in fit), vectors, strict=True))
             with self._database.autocommit() as connection:
                 upgrades.add_vectors(connection, self._collection, self._pack.model_version, new)
             count += len(new)
-            reasons |= {face.face_id: NOT_FOUND for face in faces if face.face_id not in new}
+            seen = {face_id for _, face_id in same}
+            reasons |= {
+                face.face_id: ILLEGIBLE if face.face_id in seen else NOT_FOUND
+                for face in faces
+                if face.face_id not in new
+            }
         return Processed(digests, images, count, reasons)

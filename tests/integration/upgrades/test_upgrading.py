@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import csv
+import io
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image, ImageOps
 
-from facedex.runtime import services
+from facedex.runtime import model_packs, services
+from facedex.store import collections, upgrades
 from tests.integration.streaming import Stage
 from tests.integration.upgrades.staff import MODEL, Staff
+from tests.model_copies import copy
 
 
 def test_an_upgrade_keeps_ids_users_and_tags_and_changes_every_vector(staff: Staff) -> None:
@@ -49,6 +55,76 @@ def test_an_upgrade_keeps_ids_users_and_tags_and_changes_every_vector(staff: Sta
     assert staff.upgrade(pack="dlib").exit_code == 0
     assert staff.model == "1.2"
     assert staff.find("s3/1.png") == faces["s3/1.png"]["FaceId"]
+
+
+@pytest.fixture
+def negative(portraits: dict[str, bytes]) -> bytes:
+    """Return a negative, on which YuNet's landmarks can be trusted, but not CenterFace's."""
+    with Image.open(io.BytesIO(portraits["eileen"])) as portrait:
+        altered = ImageOps.invert(portrait.convert("RGB"))
+    file = io.BytesIO()
+    altered.save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.fixture
+def of_yunet(data: Path, dlib_directory: Path, staff: Staff, models: Path) -> None:
+    """Let the collection have a pack with YuNet as its detector."""
+    detector = data / "models" / "face_detection_yunet_n_dynamic.onnx"
+    folder = copy(dlib_directory, models, "yunet", 902)
+    manifest = (folder / "pack.toml").read_text(encoding="utf-8")
+    sums = (folder / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
+    for name in ("detector.onnx", "SHA256SUMS"):
+        (folder / name).unlink()
+    (folder / "detector.onnx").symlink_to(detector)
+    kept = [line for line in sums if not line.endswith("detector.onnx")]
+    changed = f"{sha256(detector.read_bytes()).hexdigest()}  detector.onnx"
+    (folder / "SHA256SUMS").write_text("\n".join([*kept, changed, ""]), encoding="utf-8")
+    assert 'kind = "centerface"' in manifest
+    (folder / "pack.toml").write_text(
+        manifest.replace('kind = "centerface"', 'kind = "yunet"'), encoding="utf-8"
+    )
+    model_packs._shelf.cache_clear()
+    staff.client.delete_collection(CollectionId="staff")
+    staff.client.create_collection(CollectionId="staff", Tags={"facedex:pack": "yunet"})
+    assert staff.model == "902.1"
+
+
+@pytest.mark.usefixtures("of_yunet")
+def test_a_face_that_the_new_pack_would_not_index_gets_no_vector(
+    staff: Staff, negative: bytes, tmp_path: Path
+) -> None:
+    (staff.photos / "negative.png").write_bytes(negative)
+    answer = staff.client.index_faces(CollectionId="staff", Image={"Bytes": negative})
+    (record,) = answer["FaceRecords"]
+    report = tmp_path / "report.csv"
+    result = staff.upgrade(f"--report={report}", pack="dlib")
+    assert result.exit_code == 1, result.output
+    with report.open() as file:
+        (row,) = csv.DictReader(file)
+    assert row["FaceId"] == record["Face"]["FaceId"]
+    assert row["reason"] == "its eyes, nose and mouth cannot be located in its original"
+    assert staff.upgrade("--delete-missing", pack="dlib").exit_code == 0
+    assert (staff.listed(), staff.model) == ([], "1.2")
+    again = staff.client.index_faces(CollectionId="staff", Image={"Bytes": negative})
+    assert again["FaceRecords"] == []
+    assert [face["Reasons"] for face in again["UnindexedFaces"]] == [["LOW_FACE_QUALITY"]]
+
+
+@pytest.mark.usefixtures("of_yunet")
+def test_a_face_indexed_during_an_upgrade_has_no_vector_that_the_new_pack_would_not_give(
+    staff: Staff, negative: bytes, portraits: dict[str, bytes]
+) -> None:
+    with services.database().transaction() as connection:
+        upgrades.begin(connection, collections.find(connection, "staff"), "1.2")
+    ((good,), (bad,)) = (
+        staff.client.index_faces(CollectionId="staff", Image={"Bytes": content})["FaceRecords"]
+        for content in (portraits["eileen"], negative)
+    )
+    with services.database().reading() as connection:
+        rows = connection.execute("SELECT face_id FROM upgraded_faces").fetchall()
+    assert [str(row.face_id) for row in rows] == [good["Face"]["FaceId"]]
+    assert bad["Face"]["FaceId"] in {face["FaceId"] for face in staff.listed()}
 
 
 def test_an_empty_collection_needs_no_originals(staff: Staff) -> None:

@@ -138,12 +138,14 @@ def _prepare_upgrade(services: Services, seen: Collection, picture: Picture) -> 
         The faces, or None if that pack cannot be used: the request should not fail because of it,
         and the upgrade reports faces without new vectors.
     """
+    from facedex.vision.screening import unfit
     from facedex.vision.vision_errors import PackMissing
 
     assert seen.upgrading_to is not None
     try:
         pack = services.pack_for(seen.upgrading_to)
-        found = pictures.detect(services, picture.image, pack)
+        detected = pictures.detect(services, picture.image, pack)
+        found = [face for face in detected if not unfit(face)]
         vectors = list(pack.embed(picture.image, found))
     except PackMissing as error:
         _logger.warning("Faces are indexed without vectors for an upgrade: %s", error)
