@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 import zlib
 
 import numpy as np
@@ -142,6 +143,44 @@ def test_a_wrong_transparency_is_ignored() -> None:
         assert np.array_equal(shown(add(WHOLE, extra, b"IDAT")), np.asarray(PICTURES["rgb"]))
     rgba = encode(PICTURES["rgba"])
     assert np.array_equal(shown(add(rgba, chunk(b"tRNS", bytes(6)), b"IDAT")), shown(rgba))
+
+
+def unpacked(depth: int, colour: int, values: np.ndarray, transparent: bytes) -> bytes:
+    """Return a PNG of values (rows, columns or more) with a transparent colour."""
+    rows, columns = values.shape[:2]
+    bits = values.reshape(rows, -1, 1) >> np.arange(depth)[::-1] & 1
+    lines = np.packbits(bits.reshape(rows, -1).astype(np.uint8), axis=1)
+    pixels = zlib.compress(b"".join(b"\0" + line.tobytes() for line in lines))
+    header = struct.pack(">IIBBBBB", columns, rows, depth, colour, 0, 0, 0)
+    return assemble((b"IHDR", header), (b"tRNS", transparent), (b"IDAT", pixels), (b"IEND", b""))
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8, 16])
+@pytest.mark.parametrize("place", [0, 1 / 3, 1], ids=["black", "grey", "white"])
+@pytest.mark.parametrize("longest_side", [1920, 8])
+def test_a_transparent_grey_of_every_depth_becomes_white(
+    depth: int, place: float, longest_side: int
+) -> None:
+    highest = (1 << depth) - 1
+    transparent = round(place * highest)
+    others = 0 if transparent else highest  # black and white stay what they are
+    greys = np.full((16, 32), others)
+    greys[:, 16:] = transparent
+    data = unpacked(depth, 0, greys, struct.pack(">H", transparent))
+    pixels = images.decode(data, longest_side=longest_side).pixels
+    middle = pixels.shape[1] // 2
+    assert (pixels[:, :middle] == (255 if others else 0)).all()
+    assert (pixels[:, middle:] == 255).all()
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+def test_a_transparent_colour_of_every_depth_becomes_white(depth: int) -> None:
+    transparent = np.array([0x12, 0x56, 0x9A]) if depth == 8 else np.array([0x1234, 0x5678, 0x9ABC])
+    colours = np.full((4, 8, 3), 0x34 << depth - 8)
+    colours[:, 4:] = transparent
+    pixels = shown(unpacked(depth, 2, colours, struct.pack(">3H", *transparent)))
+    assert (pixels[:, :4] == 0x34).all()
+    assert (pixels[:, 4:] == 255).all()
 
 
 def test_a_palette_that_is_missing_or_broken_is_refused_and_a_long_one_is_cut() -> None:

@@ -49,6 +49,8 @@ UPRIGHT: Final = {
 }
 TURNED: Final = frozenset({5, 6, 7, 8})  # orientations that exchange width and height
 
+_TRANSPARENT: Final = "transparency"  # Pillow's name of the colour in a PNG's tRNS
+
 # The greys that a JPEG decoder makes of missing coefficients, and those that become of CMYK.
 _MISSING: Final = frozenset({(128, 128, 128)})
 _MISSING_CMYK: Final = _MISSING | {(grey, grey, grey) for grey in range(62, 67)}
@@ -248,20 +250,31 @@ def _decode_png(file: Png, longest_side: int, patience: float | None) -> Image:
     with _turn(file, _weight(file), patience):
         reduction = _reduction(file.width, file.height, longest_side)
         try:
-            picture = _load_png(file.data, reduction)
+            picture = _load_png(file, reduction)
         except Exception:  # damage that may concern the compression and not the pixels
             if file.unpacked_size > _MOST_REPACKED:
                 raise
-            picture = _load_png(file.repacked().data, reduction)
+            picture = _load_png(file.repacked(), reduction)
         pixels = np.asarray(picture)
     record(metrics.DECODED_PIXELS, pixels.size // 3)
     return Image(pixels=pixels, width=file.width, height=file.height)
 
 
-def _load_png(data: bytes, reduction: int) -> pillow.Image:
-    with pillow.open(io.BytesIO(data), formats=("PNG",)) as source:
+def _load_png(file: Png, reduction: int) -> pillow.Image:
+    with pillow.open(io.BytesIO(file.data), formats=("PNG",)) as source:
         source.load()
+        if source.mode in ("L", "RGB") and _TRANSPARENT in source.info:
+            # Pillow compares the pixels' eight bits with the colour as the file has it.
+            source.info[_TRANSPARENT] = _to_eight_bits(source.info[_TRANSPARENT], file.depth)
         return _reduce(source, reduction)
+
+
+def _to_eight_bits(colour: int | tuple[int, ...], depth: int) -> int | tuple[int, ...]:
+    """Return a PNG's transparent grey or colour as its pixels have it once they are decoded."""
+    if isinstance(colour, tuple):
+        return tuple(channel >> max(0, depth - 8) for channel in colour)
+    highest = (1 << depth) - 1
+    return (colour & highest) * 255 // highest
 
 
 def _reduce(source: pillow.Image, factor: int) -> pillow.Image:
@@ -285,7 +298,10 @@ def _to_rgb(source: pillow.Image) -> pillow.Image:
     if source.mode == "RGB" and not source.has_transparency_data:
         return source
     if source.mode.startswith("I"):  # 16-bit grey, which Pillow's own conversion would clip
-        eight_bits = (np.asarray(source).astype(np.int32).clip(0, 65535) >> 8).astype(np.uint8)
+        greys = np.asarray(source).astype(np.int32).clip(0, 65535)
+        eight_bits = (greys >> 8).astype(np.uint8)
+        if _TRANSPARENT in source.info:
+            eight_bits[greys == source.info[_TRANSPARENT]] = 255
         return pillow.fromarray(eight_bits).convert("RGB")
     if not source.has_transparency_data:
         return source.convert("RGB")
