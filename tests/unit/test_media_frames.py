@@ -6,6 +6,7 @@ import gc
 import io
 from itertools import pairwise
 
+import av
 import numpy as np
 import pytest
 from av.video.frame import VideoFrame
@@ -71,6 +72,16 @@ def test_the_same_frames_are_analysed_however_a_film_is_cut(
     assert count > 1
     assert pieces == looked_at(data, 5)
     assert len(pieces) >= 25
+
+
+@pytest.mark.parametrize("rate", [5, 8])
+def test_pictures_without_a_time_of_their_own_are_analysed(rate: int) -> None:
+    # In an MPEG program stream, a time is stated only for the first frame in a packet.
+    data = making.film(STEADY, container="mpeg", codec_options=CLOSED)
+    with av.open(io.BytesIO(data), "r") as container:
+        untimed = sum(packet.pts is None for packet in container.demux() if packet.size)
+    assert untimed > len(STEADY) / 2
+    assert looked_at(data, rate) == first_of_each_cell(STEADY, rate)
 
 
 def test_a_fragmented_film_is_cut_without_loss() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from functools import partial
 from typing import Final
 
@@ -15,7 +16,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from facedex.media import orientation
-from facedex.media.clocks import Clock, Jumps, demux, mended
+from facedex.media.clocks import USUAL_FRAME, Clock, Jumps, demux, mended
 from facedex.media.damage import Damage, Watch
 from facedex.media.opening import open_film
 from facedex.media.ranges import Source
@@ -139,6 +140,7 @@ def _decode(
 
     Like a player, it continues after damage, which is counted.
     """
+    shown: int | None = None  # timestamp of the latest frame
     for packet, needed in _needed(packets, clock, grid):
         context = packet.stream.codec_context
         context.skip_frame = "DEFAULT" if needed else "NONREF"
@@ -153,7 +155,19 @@ def _decode(
             watch.fail(packet)
         elif needed:
             watch.expect(packet)
-        yield from (frame for frame in frames if frame.pts is not None)
+        for frame in frames:
+            if frame.pts is None and shown is not None:
+                # As in players, a picture without a time of its own follows the one before it.
+                frame.pts = shown + (frame.duration or _usual_duration(packet.stream))
+            shown = frame.pts
+            if shown is not None:
+                yield frame
+
+
+def _usual_duration(stream: VideoStream) -> int:
+    """Return how long a picture of the track is shown, in ticks."""
+    rate = stream.guessed_rate or stream.average_rate or 1 / USUAL_FRAME
+    return max(1, round(1 / (rate * (stream.time_base or Fraction(1, 1000)))))
 
 
 def _needed(
@@ -162,12 +176,15 @@ def _needed(
     """Yield each packet, and whether its frame may be the first displayed in its cell.
 
     Packets come in decoding order. When the decoding times have reached a time, all frames
-    displayed before it have been read.
+    displayed before it have been read. MPEG streams may have packets without a time: each of their
+    frames is needed, and each frame near them, from which their times are counted.
     """
     waiting: deque[tuple[Packet[VideoStream], int | None]] = deque()
     first: dict[int, int] = {}  # by cell, the lowest timestamp read so far
+    near = 0  # packets until frames are far from all packets without a time
     for packet in packets:
         pts, dts = packet.pts, packet.dts
+        near = 2 * MOST_AHEAD if pts is None and packet.size else max(0, near - 1)
         waiting.append((packet, pts))
         if pts is not None:
             cell = grid.cell(clock.milliseconds(pts))
@@ -178,7 +195,8 @@ def _needed(
             or (dts is not None and dts >= oldest)
             or not packet.size
         ):
-            yield _with_need(waiting.popleft(), clock, grid, first)
+            oldest_packet, needed = _with_need(waiting.popleft(), clock, grid, first)
+            yield oldest_packet, needed or near > 0
         if len(first) > 4 * MOST_AHEAD:
             del first[min(first)]
     while waiting:
