@@ -13,8 +13,9 @@ from facedex.media.matroska import contents, ebml
 from facedex_functions.run_stream_processor import session
 from tests.e2e.streaming import Scene, until
 from tests.integration.streaming import PATIENCE, SECONDS, Configure, Stage, end, frames, places
-from tests.media.kinesis import matroska
-from tests.media.making import sound_only
+from tests.media.kinesis import RATE, matroska
+from tests.media.making import film as film_of
+from tests.media.making import sound_only, steady
 from tests.media.rtsp import Camera
 from tests.ports import free_port
 
@@ -118,6 +119,30 @@ def test_frames_before_a_failure_are_written(stage: Stage, scene: Scene, film: b
         "The stream has no video track.",
     )
     assert frames(5 * SECONDS)(scene.records())
+
+
+def test_pause_within_a_fragment_loses_no_frame(
+    stage: Stage, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "_QUIET", 0.1)
+    # One fragment, of which the decoder holds back frames that are shown later than decoded.
+    reordered = film_of(
+        steady(10 * SECONDS, RATE),
+        rate=RATE,
+        codec_options={"g": "100", "bf": "2", "b_strategy": "0", "sc_threshold": "0"},
+    )
+    head, (cluster,) = matroska(reordered, start=round(time.time() * 1000))
+    third = len(cluster) // 3
+    working = stage.work(scene.name)
+    with scene.producing() as producer:
+        for part in (head, cluster[:third], cluster[third : 2 * third], cluster[2 * third :]):
+            for _ in producer.send(part):
+                pass
+            time.sleep(1)
+    written = places(scene.collect(frames(5 * SECONDS)))
+    assert len(written) == len(set(written)) == 5 * SECONDS
+    end(scene)
+    working.result(PATIENCE)
 
 
 def test_producer_that_breaks_off_loses_only_what_it_did_not_send(

@@ -34,7 +34,7 @@ from facedex_functions.run_stream_processor.record_writer import RecordWriter, W
 from facedex_functions.run_stream_processor.records import frame_record
 
 _TICK: Final = 0.25  # seconds between checks of heartbeat and writer
-_QUIET: Final = 1.0  # seconds without media after which the decoder is drained
+_QUIET: Final = 1.0  # seconds without media after a fragment, until the decoder is drained
 _FIRST_PAUSE: Final = 0.5  # seconds between two connections, doubled while no media arrives
 _LONGEST_PAUSE: Final = 2.0  # for a stream that is only silent
 _LONGEST_LOSS: Final = 10.0  # for a source that does not answer
@@ -165,7 +165,10 @@ class Session:
             elif events.ended:
                 return
             elif monotonic() - self._media_at > _QUIET:
-                self._process_shots(self._decoder.drain())
+                # Within a fragment, the frames after the pause would refer to the drained ones and
+                # could not be decoded. The end of the connection drains the decoder then.
+                if self._opening is None:
+                    self._process_shots(self._decoder.drain())
                 self._report_silence()
             over = monotonic() - self._until
             if over > _END or (over > 0 and self._opening is None):
