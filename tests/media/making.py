@@ -160,6 +160,26 @@ def skip_start(data: bytes, milliseconds: int) -> bytes:
     return bytes(edited)
 
 
+def edit(data: bytes, edits: Sequence[tuple[int, int]]) -> bytes:
+    """Return an MP4 that players show in parts: each begins at a time and lasts, in ms."""
+    at = data.index(b"elst") - 4
+    assert data.index(b"mdat") < at, "the pictures' positions would change"
+    timescale = struct.unpack_from(">I", data, data.index(b"mvhd") + 16)[0]
+    media = struct.unpack_from(">I", data, data.index(b"mdhd") + 16)[0]
+    (size,), (begin,) = struct.unpack_from(">I", data, at), struct.unpack_from(">i", data, at + 20)
+    entries = b"".join(
+        struct.pack(">IiI", long * timescale // 1000, begin + start * media // 1000, 1 << 16)
+        for start, long in edits
+    )
+    box = struct.pack(">I4sII", 16 + len(entries), b"elst", 0, len(edits)) + entries
+    edited = bytearray(data[:at] + box + data[at + size :])
+    for name in (b"moov", b"trak", b"edts"):
+        place = edited.index(name) - 4
+        (before,) = struct.unpack_from(">I", edited, place)
+        struct.pack_into(">I", edited, place, before + len(box) - size)
+    return bytes(edited)
+
+
 def rename_entry(data: bytes, name: bytes, other: bytes) -> bytes:
     """Return an MP4 whose sample entry has another name, such as ``encv``."""
     at = data.index(name, data.index(b"stsd"))

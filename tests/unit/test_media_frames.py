@@ -109,6 +109,34 @@ def test_frames_outside_the_edit_list_are_ignored() -> None:
     assert in_pieces(data, 5, 1)[1] == looked_at(data, 5)
 
 
+# The later parts begin between key frames, so they refer to frames that are not shown.
+PARTS = [(0, 2000), (3120, 1480), (5040, 800)]
+
+
+@pytest.mark.parametrize("length", [200, 600, FOREVER])
+def test_each_part_of_an_edit_list_is_analysed_however_the_film_is_cut(length: int) -> None:
+    data = making.edit(making.film(STEADY, codec_options=CLOSED), PARTS)
+    starts = [0, 2000, 3480]
+    shown = [
+        (start + time - begin, number)
+        for start, (begin, length) in zip(starts, PARTS, strict=True)
+        for number, time in enumerate(STEADY)
+        if begin <= time < begin + length
+    ]
+    cells: dict[int, tuple[int, int]] = {}
+    for time, number in shown:
+        cells.setdefault(time // 200, (time, number))
+    pieces = [Segment(0, start, start + length) for start in range(0, shown[-1][0], length)]
+    found = [frame for piece in pieces for frame in looked_at(data, 5, piece)]
+    assert found == list(cells.values())
+
+
+def test_a_film_ends_where_its_edit_list_does() -> None:
+    data = making.edit(making.film(STEADY, codec_options=CLOSED), [(0, 2000)])
+    film = films.probe(io.BytesIO(data))
+    assert abs(film.duration - 2000) <= 80  # two frames, by which decoding is ahead
+
+
 @pytest.mark.parametrize(
     ("rotation", "flip"),
     [(0, False), (90, False), (180, False), (-90, False), (90, True), (0, True)],

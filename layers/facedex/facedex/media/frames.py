@@ -108,7 +108,9 @@ def _packets(
                 break
         else:
             continue
-        if clock.milliseconds(packet.pts) <= start:
+        # Before each part of an MP4's edit list are frames to decode it from, which are not shown.
+        # Their times are those of frames of an earlier part, which must not be skipped.
+        if clock.milliseconds(packet.pts) <= start and not packet.is_discard:
             yield packet
             yield from packets
             return
@@ -186,7 +188,7 @@ def _needed(
         pts, dts = packet.pts, packet.dts
         near = 2 * MOST_AHEAD if pts is None and packet.size else max(0, near - 1)
         waiting.append((packet, pts))
-        if pts is not None:
+        if pts is not None and not packet.is_discard:
             cell = grid.cell(clock.milliseconds(pts))
             first[cell] = min(pts, first.get(cell, pts))
         while waiting and (

@@ -84,22 +84,25 @@ def by_index(
         The extent, or None if the file has no index.
     """
     times: list[int] = []  # of key frames, in ticks
-    begin = end = after = present = 0
+    begin = end = after = present = shown = 0
     for entry in stream.index_entries:  # millions; kept one at a time
         if entry.pos + entry.size > size:
             continue
-        begin, end = entry.timestamp if not present else begin, entry.timestamp
         present, after = present + 1, max(after, entry.pos + entry.size)
+        if entry.is_discard:  # outside the edit list
+            continue
+        begin, end = entry.timestamp if not shown else begin, entry.timestamp
+        shown += 1
         if entry.is_keyframe:
             times.append(entry.timestamp)
-    if not present:
+    if not shown:
         return None
     # The index contains decoding times, but frames have display times. With most encoders, the
     # difference is the same for all key frames; otherwise, segments decode a little more.
     shift = first - stream.index_entries[0].timestamp if first is not None else 0
     start, last = clock.milliseconds(begin + shift), clock.milliseconds(end + shift)
     return Extent(
-        last + _interval(start, last, present),
+        last + _interval(start, last, shown),
         ascending(clock.milliseconds(time + shift) for time in times),
         size,
         after,
