@@ -1,4 +1,5 @@
 import { signal } from "@preact/signals";
+import { read, write } from "./kept";
 import messages from "./messages.json";
 
 export const LANGUAGES = {
@@ -16,7 +17,7 @@ export type Message = keyof typeof messages;
 export const language = signal<Language>(chosen());
 
 function chosen(): Language {
-  const wanted = [localStorage.getItem("facedex-language") ?? "", ...navigator.languages];
+  const wanted = [read("facedex-language") ?? "", ...navigator.languages];
   for (const each of wanted) {
     const [code = ""] = each.split("-");
     if (code in LANGUAGES) return code as Language;
@@ -26,7 +27,7 @@ function chosen(): Language {
 
 export function choose(code: Language): void {
   language.value = code;
-  localStorage.setItem("facedex-language", code);
+  write("facedex-language", code);
   document.documentElement.lang = code;
 }
 

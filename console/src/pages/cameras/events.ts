@@ -1,4 +1,5 @@
 import type { FrameRecord } from "../../api/streams";
+import { read, remove, write } from "../../kept";
 
 /** Someone who was recognised by a camera. */
 export interface Sighting {
@@ -17,14 +18,14 @@ const place = (processor: string): string => `facedex-camera-${processor}`;
 /** Return the sightings that this browser has kept of a camera, the newest first. */
 export function load(processor: string): readonly Sighting[] {
   try {
-    return JSON.parse(localStorage.getItem(place(processor)) ?? "[]") as Sighting[];
+    return JSON.parse(read(place(processor)) ?? "[]") as Sighting[];
   } catch {
     return [];
   }
 }
 
 export function forget(processor: string): void {
-  localStorage.removeItem(place(processor));
+  remove(place(processor));
 }
 
 /** Add what is new in records to the sightings, and keep them over a restart. */
@@ -46,7 +47,7 @@ export function add(
       all = [{ time, name, similarity: best.Similarity }, ...all].slice(0, MOST);
     }
   }
-  if (all !== before) localStorage.setItem(place(processor), JSON.stringify(all));
+  if (all !== before) write(place(processor), JSON.stringify(all));
   return all;
 }
 
