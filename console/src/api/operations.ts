@@ -79,20 +79,25 @@ interface Options {
   signal?: AbortSignal;
   /** Leave the request out of the page's list of calls: polls, and one of many alike. */
   quiet?: boolean;
+  /** The name of an error that the caller handles: it is not among the errors of this tab. */
+  handles?: string;
 }
 
 /** Call an operation, and note it for the page's "The same call". */
 export async function call<Name extends Operation>(
   name: Name,
   input: Input<Name>,
-  { signal, quiet = false }: Options = {},
+  { signal, quiet = false, handles }: Options = {},
 ): Promise<Output<Name>> {
   if (!quiet) note(name, input);
   // TypeScript cannot relate the members of two unions by the same name.
   const command = new (commands[name] as unknown as new (input: Input<Name>) => never)(input);
   const options = signal ? { abortSignal: signal } : {};
   const sent = rekognition.value.send(command, options) as Promise<Output<Name>>;
-  return sent.catch((error: unknown) => failed(name, error));
+  return sent.catch((error: unknown) => {
+    if (handles && error instanceof Error && error.name === handles) throw error;
+    return failed(name, error);
+  });
 }
 
 /** Yield the pages of a list. */

@@ -100,19 +100,30 @@ async function list(signal: AbortSignal, first: boolean): Promise<Row[]> {
       }),
     );
   }
-  await Promise.all(
-    rows.slice(0, DESCRIBED).map(async (row) => {
-      const found = await call(
-        "DescribeCollection",
-        { CollectionId: row.id },
-        { signal, quiet: true },
-      );
-      row.faces = found.FaceCount ?? 0;
-      row.users = found.UserCount ?? 0;
-      row.created = found.CreationTimestamp;
-    }),
-  );
-  return rows;
+  const described = await Promise.all(rows.slice(0, DESCRIBED).map((row) => describe(row, signal)));
+  return [...described.flatMap((row) => row ?? []), ...rows.slice(DESCRIBED)];
+}
+
+const GONE = "ResourceNotFoundException";
+
+/** Return a row with its numbers, or undefined if the collection was deleted after it was listed. */
+async function describe(row: Row, signal: AbortSignal): Promise<Row | undefined> {
+  try {
+    const found = await call(
+      "DescribeCollection",
+      { CollectionId: row.id },
+      { signal, quiet: true, handles: GONE },
+    );
+    return {
+      ...row,
+      faces: found.FaceCount ?? 0,
+      users: found.UserCount ?? 0,
+      created: found.CreationTimestamp,
+    };
+  } catch (error) {
+    if (error instanceof Error && error.name === GONE) return undefined;
+    throw error;
+  }
 }
 
 /** Faces of each collection when the page was opened, for their growth since. */

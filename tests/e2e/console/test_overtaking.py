@@ -177,3 +177,25 @@ def test_a_film_that_is_still_copied_when_the_page_is_left_is_deleted(
     with page.expect_response(lambda answer: answer.request.method == "DELETE"):
         held.answer()
     assert server.client("s3").list_objects_v2(Bucket="console-films").get("KeyCount") == 0
+
+
+def test_a_collection_that_is_deleted_while_the_overview_loads_is_left_out(
+    page: Page, server: Server, crew: str
+) -> None:
+    rekognition = server.client("rekognition")
+    rekognition.create_collection(CollectionId="ephemeral")
+    deleted: list[str] = []
+
+    def delete(route: Route) -> None:
+        if asks_for("DescribeCollection")(route) and not deleted:
+            rekognition.delete_collection(CollectionId="ephemeral")
+            deleted.append("ephemeral")
+        route.continue_()
+
+    page.route(f"{server.url}/", delete)
+    page.goto(f"{server.url}/console/")
+    page.get_by_role("link", name=crew).wait_for()
+    assert deleted == ["ephemeral"]
+    assert page.get_by_role("link", name="ephemeral").count() == 0
+    assert page.get_by_role("alert").count() == 0
+    assert page.get_by_role("heading", name="Recent errors").count() == 0
