@@ -104,3 +104,25 @@ def test_a_folder_of_people_is_added_with_the_name_of_each_folder(
     page.get_by_role("tab", name="Users").click()
     page.get_by_role("tab", name="Add photos").click()
     page.get_by_text("Faces added: 1").nth(3).wait_for()
+
+
+def test_a_user_is_deleted_after_a_question(page: Page, server: Server, crew: str) -> None:
+    rekognition = server.client("rekognition")
+    for user in ("ann", "bea"):
+        rekognition.create_user(CollectionId=crew, UserId=user)
+    page.goto(f"{server.url}/console/#/collections/{crew}")
+    page.get_by_role("tab", name="Users").click()
+    delete = page.get_by_role("button", name="Delete the user ann")
+    delete.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("Delete the user ann for good?").wait_for()
+    assert len(rekognition.list_users(CollectionId=crew)["Users"]) == 2
+    dialog.get_by_role("button", name="Close").click()
+    dialog.wait_for(state="detached")
+    assert len(rekognition.list_users(CollectionId=crew)["Users"]) == 2
+    delete.click()
+    dialog.get_by_role("button", name="Delete", exact=True).click()
+    dialog.wait_for(state="detached")
+    delete.wait_for(state="detached")
+    users = rekognition.list_users(CollectionId=crew)["Users"]
+    assert [each["UserId"] for each in users] == ["bea"]

@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
 import { call, pages } from "../../api/operations";
 import { number, t } from "../../i18n";
+import { Dialog } from "../../ui/dialog";
 import { useFetched } from "../../ui/fetched";
 import { Problem } from "../../ui/problem";
 import { Rows } from "../../ui/rows";
@@ -15,22 +16,24 @@ interface Props {
 export function Users({ id, onFaces, onChange }: Props) {
   const { value: users, error, refresh } = useFetched((signal, first) => list(id, signal, first));
   const [filter, setFilter] = useState("");
+  const [deleting, setDeleting] = useState<string>();
   const [problem, fail] = useState<unknown>();
-  const change = async (work: Promise<unknown>) => {
-    try {
-      await work;
-      fail(undefined);
-      refresh();
-      onChange();
-    } catch (refused) {
-      fail(refused);
-    }
+  const changed = () => {
+    fail(undefined);
+    refresh();
+    onChange();
   };
-  const create = (event: SubmitEvent) => {
+  const create = async (event: SubmitEvent) => {
     event.preventDefault();
     const form = event.currentTarget as HTMLFormElement;
     const user = String(new FormData(form).get("user"));
-    void change(call("CreateUser", { CollectionId: id, UserId: user })).then(() => form.reset());
+    try {
+      await call("CreateUser", { CollectionId: id, UserId: user });
+      changed();
+    } catch (refused) {
+      fail(refused);
+    }
+    form.reset();
   };
   const shown = (users ?? []).filter((each) =>
     each.user.toLowerCase().includes(filter.toLowerCase()),
@@ -76,7 +79,7 @@ export function Users({ id, onFaces, onChange }: Props) {
                   <button
                     class="secondary"
                     aria-label={t("users.delete", { user })}
-                    onClick={() => change(call("DeleteUser", { CollectionId: id, UserId: user }))}
+                    onClick={() => setDeleting(user)}
                   >
                     {t("users.deleteShort")}
                   </button>
@@ -86,7 +89,44 @@ export function Users({ id, onFaces, onChange }: Props) {
           />
         </>
       )}
+      {deleting !== undefined && (
+        <Delete
+          id={id}
+          user={deleting}
+          onClose={(deleted) => {
+            setDeleting(undefined);
+            if (deleted) changed();
+          }}
+        />
+      )}
     </>
+  );
+}
+
+interface DeleteProps {
+  id: string;
+  user: string;
+  onClose: (deleted: boolean) => void;
+}
+
+function Delete({ id, user, onClose }: DeleteProps) {
+  const [error, fail] = useState<unknown>();
+  const confirm = async () => {
+    try {
+      await call("DeleteUser", { CollectionId: id, UserId: user });
+      onClose(true);
+    } catch (problem) {
+      fail(problem);
+    }
+  };
+  return (
+    <Dialog title={t("users.delete", { user })} onClose={() => onClose(false)}>
+      <p>{t("users.deleteSure", { user })}</p>
+      <Problem error={error} />
+      <button class="danger" onClick={confirm}>
+        {t("users.deleteShort")}
+      </button>
+    </Dialog>
   );
 }
 
