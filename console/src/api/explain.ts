@@ -26,6 +26,8 @@ export function explain(error: unknown): string {
     case "TypeError":
       // What fetch raises if no server answers.
       return t("error.unreachable");
+    case "Updated":
+      return t("error.updated");
     default:
       return message || name;
   }

@@ -1,5 +1,6 @@
 import type { ComponentType, JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
+import { code } from "./code";
 import { Problem } from "./problem";
 
 /** Return a component whose code is loaded when it is first shown: the module's default export. */
@@ -12,7 +13,7 @@ export function later<Props extends object>(
     const [error, fail] = useState<unknown>();
     useEffect(() => {
       if (Loaded) return;
-      load().then((module) => {
+      code(load).then((module) => {
         Loaded = module.default;
         redraw(1);
       }, fail);

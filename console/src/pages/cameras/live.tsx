@@ -2,6 +2,8 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { FrameRecord } from "../../api/streams";
 import { edges } from "../../faces/picture";
 import { t } from "../../i18n";
+import { code, Updated } from "../../ui/code";
+import { Problem } from "../../ui/problem";
 
 interface Props {
   streamArn: string;
@@ -15,15 +17,17 @@ const PAUSE = 2000; // milliseconds between attempts to read a camera that sends
 export function Live({ streamArn, latest }: Props) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const [playing, setPlaying] = useState(false);
+  const [updated, setUpdated] = useState<Updated>();
   useEffect(() => {
     const left = new AbortController();
     const run = async () => {
       while (!left.signal.aborted) {
         try {
           // Its own file, as only this page needs a decoder.
-          const { play } = await import("./play");
+          const { play } = await code(() => import("./play"));
           await play(streamArn, canvas.current!, left.signal, () => setPlaying(true));
-        } catch {
+        } catch (error) {
+          if (error instanceof Updated) return setUpdated(error);
           // A camera that sends nothing, or a part that cannot be decoded: try again.
         }
         if (left.signal.aborted) return;
@@ -34,6 +38,7 @@ export function Live({ streamArn, latest }: Props) {
     void run();
     return () => left.abort();
   }, [streamArn]);
+  if (updated) return <Problem error={updated} />;
   return (
     <div class="picture">
       <canvas ref={canvas} class="camera" role="img" aria-label={t("cameras.live")} />
