@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.conftest import Server
+from tests.e2e.console.cameras import add_camera, delete_camera
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -55,19 +56,11 @@ def test_a_camera_from_its_first_picture_to_its_end(
 ) -> None:
     page.goto(f"{server.url}/console/#/cameras")
     page.get_by_role("heading", name="There are no cameras yet.").wait_for()
-    page.get_by_role("button", name="Add a camera").click()
-    dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Name").fill("lobby")
-    dialog.get_by_label("Collection").select_option(crew)
-    dialog.get_by_role("button", name="Add a camera").click()
-    page.get_by_role("link", name="lobby").click()
+    add_camera(page, "lobby", crew)
     with pushed(next((data / "video").glob("*.mp4")), "lobby", server):
         page.locator(".mark").first.wait_for(timeout=60_000)
         assert page.locator("canvas").evaluate(_DRAWN)
         shoot("camera")
         assert findings(page) == []
-    page.get_by_role("button", name="Stop").click()
-    page.get_by_text("STOPPED").wait_for()
-    page.get_by_role("button", name="Delete").click()
-    page.get_by_role("heading", name="There are no cameras yet.").wait_for()
+    delete_camera(page)
     assert server.client("rekognition").list_stream_processors()["StreamProcessors"] == []

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conftest import Server
+from tests.e2e.console.cameras import add_camera, delete_camera
 from tests.e2e.films import moving
 from tests.e2e.keys import Key, client, create_key
 
@@ -99,15 +100,8 @@ def test_a_key_signs_searches_groups_films_and_cameras(
     page.set_input_files("input[type=file]", film)
     page.get_by_text("People in the film: 1").wait_for(timeout=60_000)
     page.get_by_role("link", name="Cameras").click()
-    page.get_by_role("button", name="Add a camera").click()
-    dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Name").fill("lobby")
-    dialog.get_by_role("button", name="Add a camera").click()
-    page.get_by_role("link", name="lobby").click()
-    page.get_by_role("button", name="Stop").click()
-    page.get_by_text("STOPPED").wait_for()
-    page.get_by_role("button", name="Delete").click()
-    page.get_by_role("heading", name="There are no cameras yet.").wait_for()
+    add_camera(page, "lobby")
+    delete_camera(page)
 
 
 def test_a_read_only_key_searches_and_is_refused_changes_in_a_sentence(

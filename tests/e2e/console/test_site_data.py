@@ -10,6 +10,7 @@ import pytest
 
 from tests.conftest import Server
 from tests.e2e.browser import opened
+from tests.e2e.console.cameras import add_camera, delete_camera
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
@@ -44,14 +45,6 @@ def test_sightings_of_a_camera_are_read_and_forgotten(
     page: Page, server: Server, crew: str
 ) -> None:
     page.goto(f"{server.url}/console/#/cameras")
-    page.get_by_role("button", name="Add a camera").click()
-    dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Name").fill("blocked")
-    dialog.get_by_label("Collection").select_option(crew)
-    dialog.get_by_role("button", name="Add a camera").click()
-    page.get_by_role("link", name="blocked").click()
-    page.get_by_role("button", name="Stop").click()
-    page.get_by_text("STOPPED").wait_for()
+    add_camera(page, "blocked", crew)
     # Deleting the camera forgets its sightings, and only then goes on to the list.
-    page.get_by_role("button", name="Delete").click()
-    page.get_by_role("heading", name="There are no cameras yet.").wait_for()
+    delete_camera(page)

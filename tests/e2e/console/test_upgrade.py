@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conftest import Server
+from tests.e2e.console.cameras import add_camera, delete_camera
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
@@ -65,16 +66,8 @@ def test_a_camera_whose_player_is_gone_offers_to_reload(
     page: Page, server: Server, crew: str
 ) -> None:
     page.goto(f"{server.url}/console/#/cameras")
-    page.get_by_role("button", name="Add a camera").click()
-    dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Name").fill("upgraded")
-    dialog.get_by_label("Collection").select_option(crew)
     upgrade(page, "play")
-    dialog.get_by_role("button", name="Add a camera").click()
-    page.get_by_role("link", name="upgraded").click()
+    add_camera(page, "upgraded", crew)
     page.get_by_role("button", name="Reload the page").wait_for()
     page.unroute_all()
-    page.get_by_role("button", name="Stop").click()
-    page.get_by_text("STOPPED").wait_for()
-    page.get_by_role("button", name="Delete").click()
-    page.get_by_role("heading", name="There are no cameras yet.").wait_for()
+    delete_camera(page)
