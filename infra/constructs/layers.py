@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -35,7 +33,9 @@ def layer_versions(scope: Construct, settings: StackSettings) -> dict[str, Layer
     used = {name for each in layers_by_function.values() for name in each}
     directories = {name: path for name, path in directories.items() if name in used}
     if settings.database_ca:
-        directories[CERTIFICATES_LAYER] = _certificates(Path(settings.database_ca))
+        place = Path(CERTIFICATES).relative_to("/opt").as_posix()
+        files = {place: Path(settings.database_ca)}
+        directories[CERTIFICATES_LAYER] = packages.layer_of(CERTIFICATES_LAYER, files)
     return {
         name: LayerVersion(
             scope,
@@ -58,12 +58,3 @@ def architecture(settings: StackSettings) -> Architecture:
 def runtime(settings: StackSettings) -> Runtime:
     """Return the Python of the functions, as the construct library names it."""
     return Runtime(f"python{settings.python}", RuntimeFamily.PYTHON, supports_snap_start=True)
-
-
-def _certificates(bundle: Path) -> Path:
-    """Return a directory for a layer that has the file at the path in the connection string."""
-    folder = Path(tempfile.mkdtemp(prefix="facedex-database-ca-"))
-    place = folder / Path(CERTIFICATES).relative_to("/opt")
-    place.parent.mkdir(parents=True)
-    shutil.copyfile(bundle, place)
-    return folder

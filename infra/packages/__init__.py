@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.packages.building import function, layers, require_fit
+from infra.packages.building import function, layer_of, layers, require_fit
 from infra.packages.layout import layers_of
 from infra.packages.targets import DEFAULT, DEPLOYABLE, PackageError, Target
 
@@ -16,6 +16,7 @@ __all__ = [
     "PackageError",
     "Target",
     "function",
+    "layer_of",
     "layers",
     "layers_of",
     "require_fit",

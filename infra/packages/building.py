@@ -114,6 +114,21 @@ def function(name: str, *, directory: Path | None = None) -> Path:
     return _cached(directory or cache_directory(), name, _digests(sources), fill, lambda _: None)
 
 
+def layer_of(name: str, sources: Mapping[str, Path], *, directory: Path | None = None) -> Path:
+    """Return the directory, for ``/opt``, of a layer of single files.
+
+    Args:
+        name: of the layer.
+        sources: the files by their places in the layer.
+        directory: where it is kept, if not in the user's cache directory.
+
+    Raises:
+        PackageError: if it cannot be written.
+    """
+    fill = partial(_copy, sources)
+    return _cached(directory or cache_directory(), name, _digests(sources), fill, lambda _: None)
+
+
 def _package_layer(name: str, row: Layer, target: Target, kept: Path, say: Say) -> Path:
     requirements = distributions.locked(distributions.pins(row.packages, target))
     own = {

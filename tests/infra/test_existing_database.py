@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,7 +33,13 @@ def public(cdk: None, tmp_path_factory: pytest.TempPathFactory) -> Synthesis:
     bundle = folder / "bundle.pem"
     bundle.write_text("a bundle of certificates")
     settings = {"database_resource": _RESOURCE, "database_ca": str(bundle)}
-    return synthesise({"database_url": _OF_RDS, **settings}, folder / "out")
+    temporary = folder / "temporary"
+    temporary.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(temporary))
+        made = synthesise({"database_url": _OF_RDS, **settings}, folder / "out")
+    assert list(temporary.glob("*database-ca*")) == []
+    return made
 
 
 @pytest.fixture

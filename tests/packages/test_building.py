@@ -16,6 +16,7 @@ from infra.packages import (
     PackageError,
     Target,
     function,
+    layer_of,
     layers,
     layers_of,
     require_fit,
@@ -84,6 +85,18 @@ def test_the_same_input_gives_the_same_bytes(
     for name, place in one.items():
         assert place.name == other[name].name
         assert _contents(place) == _contents(other[name])
+
+
+def test_a_layer_of_files_is_kept_until_they_change(tmp_path: Path) -> None:
+    bundle = tmp_path / "mine.pem"
+    made = []
+    for content in ("old", "old", "new"):
+        bundle.write_text(content)
+        made.append(
+            layer_of("ca", {"certificates/bundle.pem": bundle}, directory=tmp_path / "kept")
+        )
+        assert (made[-1] / "certificates" / "bundle.pem").read_text() == content
+    assert made[0] == made[1] != made[2]
 
 
 def test_packages_contain_no_install_records_or_bytecode(
