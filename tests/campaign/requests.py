@@ -77,8 +77,9 @@ class Signed:
         )
         pairs = sorted(parse_qsl(query.partition("#")[0], keep_blank_values=True))
         path = unquote(path)
-        # A presigned URL of S3 does not cover the body.
-        body = b"" if self.is_for_s3 and "X-Amz-Signature" in query else self.body
+        # A presigned URL of S3 does not cover the body. The name may be percent-encoded.
+        is_presigned = any(name == "X-Amz-Signature" for name, _ in pairs)
+        body = b"" if self.is_for_s3 and is_presigned else self.body
         if not self.is_for_s3:
             # Signature Version 4 covers the path after the removal of redundant parts (RFC 3986).
             path = posixpath.normpath("/" + path.lstrip("/"))
