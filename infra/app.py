@@ -7,13 +7,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from aws_cdk import App
 
 from infra.packages import PackageError
 from infra.settings import SettingsError, StackSettings
 from infra.stack import Facedex
+
+# A function's published version has the content of its layers, which is nearly all of the code.
+# Without the first flag the construct library publishes none when only a layer changes; without
+# the second, one that Lambda refuses when nothing changes that a version has.
+_FLAGS: Final = {
+    "@aws-cdk/aws-lambda:recognizeLayerVersion": True,
+    "@aws-cdk/aws-lambda:recognizeVersionProps": True,
+}
 
 
 def app(context: Mapping[str, Any] | None = None, outdir: str | None = None) -> App:
@@ -28,7 +36,7 @@ def app(context: Mapping[str, Any] | None = None, outdir: str | None = None) -> 
         SettingsError: see :class:`StackSettings`.
         PackageError: if a layer or a function's code cannot be built.
     """
-    made = App(context=dict(context or {}), outdir=outdir)
+    made = App(context={**_FLAGS, **(context or {})}, outdir=outdir)
     Facedex(made, StackSettings.from_context(made.node.get_all_context()))
     return made
 

@@ -202,6 +202,20 @@ def test_only_intended_functions_may_send_messages_to_themselves(synthesis_of: A
     assert allowed == {"index_upload", "run_stream_processor"}
 
 
+def test_a_change_of_a_layer_publishes_new_versions_of_the_functions_that_have_it(
+    cdk: None, tmp_path: Path
+) -> None:
+    """API Gateway calls published versions, each with the layers of its time."""
+    versions = {}
+    for attributes in (True, False):  # which are in the layer of the model packs
+        folder = tmp_path / str(attributes)
+        found = synthesise({"snapstart": True, "attributes": attributes}, folder)
+        versions[attributes] = _versions(found)
+    changed = {name for name, each in versions[True].items() if each != versions[False][name]}
+    assert {"front_door", "detect_faces", "index_faces"} <= changed
+    assert "list_collections" not in changed
+
+
 def test_functions_know_that_a_proxy_shares_connections(synthesis_of: Any) -> None:
     for name, shared in (("private", "true"), ("default", "false")):
         variables = synthesis_of(name).function("list_faces")["Environment"]["Variables"]
@@ -212,6 +226,15 @@ def test_outputs_say_how_to_call(default: Synthesis) -> None:
     outputs = default.template["Outputs"]
     assert {"Endpoint", "UploadsBucket", "HowToCall", "CallersMay", "DashboardLink"} <= set(outputs)
     assert "execute-api" in outputs["HowToCall"]["Value"]
+
+
+def _versions(found: Synthesis) -> dict[str, str]:
+    """Return the logical ids of the functions' published versions by the functions' names."""
+    functions = found.functions
+    return {
+        str(functions[each["FunctionName"]["Ref"]]["FunctionName"]).rsplit("-", 1)[-1]: name
+        for name, each in found.resources("AWS::Lambda::Version").items()
+    }
 
 
 def _routes(found: Synthesis) -> dict[tuple[str, str], tuple[str, str]]:
