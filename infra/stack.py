@@ -97,6 +97,7 @@ class Facedex(Stack):
             if worker.trigger is not Trigger.DEPLOYMENT:
                 continue
             migrate = self.functions.by_name[worker.function]
+            self.database.wake(migrate, self.network)
             schema = Schema(self, "Schema", self.database, self.network, migrate)
             # Newer code never runs on an older schema.
             for row in deployed(self._settings):

@@ -9,6 +9,7 @@ from aws_cdk import ArnFormat, CfnDeletionPolicy, Duration, RemovalPolicy, Stack
 from aws_cdk.aws_cloudwatch import Stats
 from aws_cdk.aws_ec2 import Port, SecurityGroup, SubnetSelection, SubnetType
 from aws_cdk.aws_iam import PolicyStatement, Role, ServicePrincipal
+from aws_cdk.aws_lambda import Function
 from aws_cdk.aws_logs import LogGroup
 from aws_cdk.aws_rds import (
     AuroraPostgresEngineVersion,
@@ -26,10 +27,11 @@ from aws_cdk.aws_rds import (
 from constructs import Construct, IDependable
 
 from infra.constructs.database_log import LOG, keep_log, parameters
-from infra.constructs.database_preparation import NAME, prepare
+from infra.constructs.database_preparation import NAME, prepare, wake
 from infra.constructs.encryption import encrypt
 from infra.constructs.logs import log_group
 from infra.constructs.network import POSTGRES, Network
+from infra.constructs.placing import Placement
 from infra.constructs.removal import database_policy
 from infra.constructs.review import accept
 from infra.constructs.watching import PERIOD, Watch, Watched
@@ -69,14 +71,27 @@ class Database(Construct):
         )
         self.cluster = self._cluster(settings, network, group)
         self._set_retention(settings, group)
+        self._settings = settings
+        # The rules of their groups, and the proxy's target, are resources of their own, to which
+        # no reference leads.
+        self._reachable: list[IDependable] = [self.cluster, group]
         self.proxy = self._proxy(settings, network) if settings.proxy else None
         if self.proxy is None:
             group.add_ingress_rule(network.clients, Port.tcp(POSTGRES), "Functions")
             network.clients.add_egress_rule(group, Port.tcp(POSTGRES), "Database")
-        self.ready: Sequence[IDependable] = (prepare(self, settings, self.cluster, log),)
+        self._prepared = prepare(self, settings, self.cluster, log)
+        self.ready: Sequence[IDependable] = (*self._reachable, self._prepared)
         if settings.database_logs:
             keep_log(self, settings, self.cluster, log)
         self.url = self._url(settings)
+
+    def wake(self, function: Function, network: Placement) -> None:
+        """Have a function wake the database before it is prepared, if it may be paused."""
+        if self._settings.min_capacity > 0:
+            return
+        woken = wake(self, self._settings, function)
+        woken.node.add_dependency(*self._reachable, *network.ready)
+        self._prepared.node.add_dependency(woken)
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -213,6 +228,7 @@ class Database(Construct):
             role=role,
         )
         proxy.node.add_dependency(log)
+        self._reachable += [proxy, own]
         return proxy
 
     def _url(self, settings: StackSettings) -> str:

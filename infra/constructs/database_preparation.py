@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Final
 
-from aws_cdk import Duration
+from aws_cdk import CustomResource, Duration
 from aws_cdk.aws_iam import PolicyStatement
+from aws_cdk.aws_lambda import Function
 from aws_cdk.aws_logs import LogGroup
 from aws_cdk.aws_rds import CfnDBCluster, DatabaseCluster
 from aws_cdk.custom_resources import (
@@ -18,6 +20,7 @@ from aws_cdk.custom_resources import (
 from constructs import Construct
 
 import facedex.store
+from facedex import __version__
 from infra.constructs.encryption import key_arn, usage
 from infra.settings import StackSettings
 
@@ -31,6 +34,9 @@ _STATEMENT: Final = 20
 # Seconds after which Postgres ends an idle connection. Functions are frozen between two calls and
 # cannot close their connections, and a database with a connection does not pause.
 _IDLE: Final = 60
+# Seconds that CloudFormation waits for the answer of the function that wakes the database, which
+# waits for up to 180.
+_WAKING: Final = 300
 
 
 def preparation(settings: StackSettings) -> str:
@@ -108,3 +114,29 @@ def prepare(
     # A cluster without an instance cannot answer.
     prepared.node.add_dependency(cluster)
     return prepared
+
+
+def wake(scope: Construct, settings: StackSettings, function: Function) -> CustomResource:
+    """Wake the database by a function of its network, before :func:`prepare` runs again.
+
+    The RDS Data API resumes a paused database, but does not wait for it: the call fails with
+    DatabaseResumingException, which SDKs do not repeat, and with it the deployment.
+
+    Args:
+        scope: the database's construct.
+        settings: of the stack.
+        function: the function ``migrate``.
+    """
+    return CustomResource(
+        scope,
+        "Waking",
+        resource_type="Custom::FacedexWaking",
+        service_token=function.function_arn,
+        # It runs whenever the preparation does: with another text, or another construct library.
+        properties={
+            "Action": "wake",
+            "Preparation": hashlib.sha256(preparation(settings).encode()).hexdigest(),
+            "Release": __version__,
+        },
+        service_timeout=Duration.seconds(_WAKING),
+    )

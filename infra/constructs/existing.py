@@ -11,6 +11,7 @@ from aws_cdk.aws_lambda import CfnFunction, Function
 from constructs import Construct, IDependable
 
 from infra.constructs.database import CERTIFICATES
+from infra.constructs.placing import Placement
 from infra.constructs.watching import Watched
 from infra.database_urls import PUBLIC_AUTHORITIES, parts_of
 from infra.settings import StackSettings
@@ -30,6 +31,9 @@ class ExistingDatabase:
         self._parts = parts_of(settings.database_url)
         self.ready: Sequence[IDependable] = ()
         self.watched = Watched((), {})
+
+    def wake(self, function: Function, network: Placement) -> None:
+        """Change nothing: the stack prepares nothing in the user's database."""
 
     @property
     def environment(self) -> Mapping[str, str]:

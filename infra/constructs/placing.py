@@ -31,6 +31,13 @@ class DatabaseAccess(Protocol):
     def watched(self) -> Watched:
         """Its alarms and figures."""
 
+    def wake(self, function: Function, network: Placement) -> None:
+        """Have a function of the network wake the database before the stack prepares it.
+
+        Args:
+            function: the function ``migrate``.
+        """
+
 
 class Placement(Protocol):
     """Where functions that connect to the database run."""

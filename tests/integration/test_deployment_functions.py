@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import HTTPServer
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import psycopg
 import pytest
@@ -20,9 +20,10 @@ from facedex.store.database import Database
 from facedex.store.encryption import Cipher
 from facedex_cli.auditing.verifying import verify_table
 from facedex_functions.access_keys.handler import lambda_handler as manage_keys
-from facedex_functions.migrate.handler import lambda_handler as migrate
 from facedex_functions.sweep.handler import lambda_handler as sweep
 from facedex_local.http.gateway import Context
+from tests.integration.asleep import Asleep
+from tests.integration.cloudformation import Answers, CloudFormation
 
 EVENTS = Path(__file__).parents[2] / "events"
 SECRET = "a secret of more than thirty-two characters"
@@ -51,41 +52,10 @@ def environment(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 @pytest.fixture
 def cloudformation() -> Iterator[CloudFormation]:
-    with HTTPServer(("127.0.0.1", 0), _Answers) as server:
+    with HTTPServer(("127.0.0.1", 0), Answers) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield CloudFormation(server)
         server.shutdown()
-
-
-class CloudFormation:
-    """A simulation of CloudFormation, which calls a custom resource and receives the response."""
-
-    def __init__(self, server: HTTPServer) -> None:
-        self._address = f"http://127.0.0.1:{server.server_port}/answer?X-Amz-Signature=secret"
-
-    def ask(self, kind: str, context: Context | None = None) -> dict[str, Any]:
-        event = json.loads((EVENTS / "migrate.json").read_text())
-        _Answers.taken.clear()
-        migrate(event | {"RequestType": kind, "ResponseURL": self._address}, context)
-        (answer,) = _Answers.taken
-        assert answer["content-type"] == ""
-        document: dict[str, Any] = json.loads(answer["body"])
-        assert document["PhysicalResourceId"] == "schema"
-        assert document["LogicalResourceId"] == event["LogicalResourceId"]
-        return document
-
-
-class _Answers(BaseHTTPRequestHandler):
-    taken: ClassVar[list[dict[str, str]]] = []
-
-    def do_PUT(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        self.taken.append({"content-type": self.headers["Content-Type"], "body": body})
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, *_: Any) -> None:
-        pass
 
 
 def test_new_stack_gets_the_whole_schema(cloudformation: CloudFormation) -> None:
@@ -172,6 +142,36 @@ def test_address_of_the_response_is_not_logged(
 ) -> None:
     cloudformation.ask("Create")
     assert "Signature" not in "".join(capfd.readouterr())
+
+
+def test_a_paused_database_is_woken(
+    cloudformation: CloudFormation, postgres: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Asleep(postgres) as database:
+        monkeypatch.setenv("FACEDEX_DATABASE_URL", database.url)
+        threading.Timer(1.0, database.wake).start()
+        assert cloudformation.ask_to_wake("Update")["Status"] == "SUCCESS"
+        assert database.awake
+
+
+def test_a_database_without_the_role_is_awake(
+    cloudformation: CloudFormation, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first deployment creates the role after that."""
+    url = psycopg.conninfo.make_conninfo(database_url, user="nobody_yet")
+    monkeypatch.setenv("FACEDEX_DATABASE_URL", url)
+    assert cloudformation.ask_to_wake("Create")["Status"] == "SUCCESS"
+
+
+def test_a_database_that_cannot_be_woken_fails_the_deployment(
+    cloudformation: CloudFormation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("facedex_functions.migrate.handler._PATIENCE", 0.0)
+    monkeypatch.setenv("FACEDEX_DATABASE_URL", "postgresql://127.0.0.1:9/facedex")
+    answer = cloudformation.ask_to_wake("Update")
+    assert answer["Status"] == "FAILED"
+    assert answer["Reason"].startswith("No connection to the database was possible.")
+    assert cloudformation.ask_to_wake("Delete")["Status"] == "SUCCESS"
 
 
 def test_prepared_database_has_a_role_that_can_migrate(

@@ -22,6 +22,9 @@ _LASTING: Final = {
     "permission denied for database": "The role must not connect to that database.",
 }
 
+# What Postgres itself answers while it starts or stops.
+_BUSY: Final = "starting up|shutting down|recovery mode|not yet accepting connections"
+
 
 def reason(error: psycopg.OperationalError) -> str:
     """Return the reason of a failed connection, as one line."""
@@ -38,3 +41,10 @@ def lasting_reason(error: psycopg.OperationalError) -> str | None:
         if re.search(pattern, str(error)):
             return f"The database refuses the connection. {sentence} ({reason(error)})"
     return None
+
+
+def is_refusal(error: psycopg.OperationalError) -> bool:
+    """Return whether a connection failed because Postgres, which is running, refused it."""
+    text = str(error)
+    refused = "FATAL:" in text and not re.search(_BUSY, text)
+    return refused or lasting_reason(error) is not None
