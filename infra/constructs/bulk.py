@@ -167,7 +167,7 @@ class Bulk(Construct):
                 [children],
             ),
             (list(_LOGGING), ["*"]),
-            (list(_TRACING), ["*"]),
+            *([(list(_TRACING), ["*"])] if settings.tracing else []),
         ):
             role.add_to_policy(PolicyStatement(actions=actions, resources=resources))
         self._allow_reports(role)
@@ -226,7 +226,9 @@ class Bulk(Construct):
                     )
                 ],
             ),
-            tracing_configuration=CfnStateMachine.TracingConfigurationProperty(enabled=True),
+            tracing_configuration=CfnStateMachine.TracingConfigurationProperty(
+                enabled=settings.tracing
+            ),
         )
         encrypt_state_machine(created, role, [self.arn, f"{self.arn}/{LABEL}"], settings)
         created.apply_removal_policy(RemovalPolicy.DESTROY)

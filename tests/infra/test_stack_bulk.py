@@ -213,6 +213,14 @@ def test_executions_that_do_not_succeed_are_reported_and_raise_an_alarm(
     assert "Bulk executions" in json.dumps(found.resources("AWS::CloudWatch::Dashboard"))
 
 
+def test_executions_are_traced_as_the_setting_says(cdk: None, tmp_path: Path) -> None:
+    for tracing in (True, False):
+        settings = {"bulk": True, "bulk_buckets": "my-albums", "bulk_reports": "my-reports"}
+        found = synthesise({**settings, "tracing": tracing}, tmp_path / str(tracing))
+        assert _machine(found)["TracingConfiguration"] == {"Enabled": tracing}
+        assert ("xray:PutTraceSegments" in _statements(found)) is tracing
+
+
 def test_nothing_of_it_is_there_without_the_setting(default: Synthesis) -> None:
     assert not default.resources("AWS::StepFunctions::StateMachine")
     assert "bulk" not in json.dumps(default.template).lower()
