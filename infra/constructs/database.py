@@ -86,8 +86,12 @@ class Database(Construct):
         self.url = self._url(settings)
 
     def wake(self, function: Function, network: Placement) -> None:
-        """Have a function wake the database before it is prepared, if it may be paused."""
-        if self._settings.min_capacity > 0:
+        """Have a function wake the database before it is prepared.
+
+        Also with a ``min_capacity`` that lets it run always: it may have been 0 until now. A proxy
+        does not go with 0, and would answer in the database's place.
+        """
+        if self.proxy:
             return
         woken = wake(self, self._settings, function)
         woken.node.add_dependency(*self._reachable, *network.ready)

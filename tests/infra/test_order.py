@@ -61,6 +61,6 @@ def test_a_paused_database_is_woken_before_it_is_prepared(synthesis_of: Any) -> 
         assert called["Properties"]["FunctionName"].endswith("-migrate")
         earlier = _before(found, "Custom::FacedexWaking")
         assert {*found.resources("AWS::RDS::DBInstance")} <= earlier
-    # One that never pauses, and the user's own.
+    # One behind a proxy, which never pauses, and the user's own.
     for name in ("private", "existing"):
         assert not whole(synthesis_of(name), "Custom::FacedexWaking")
