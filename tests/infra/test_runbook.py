@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -48,3 +51,41 @@ def test_the_settings_in_the_commands_are_valid(page: str) -> None:
     assert any(found)
     for settings in found:
         StackSettings.from_context(settings)
+
+
+def test_an_upgrade_and_its_return_keep_the_settings_in_cdk_json(tmp_path: Path) -> None:
+    """Otherwise the next deployment would have the defaults, and no retained database."""
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    theirs.mkdir()
+    _git(theirs, "git init -q")
+    for version in ("v0.1.0", "v0.2.0"):
+        (theirs / "cdk.json").write_text('{"app": "python"}')
+        (theirs / "code").write_text(version)
+        _git(theirs, f"git add . && git commit -qm {version} && git tag {version}")
+    _git(tmp_path, f"git clone -q {theirs} {ours} && cd {ours} && git checkout -q v0.1.0")
+    settings = {"retention": "retain"}
+    (ours / "cdk.json").write_text(json.dumps({"app": "python", "context": settings}))
+
+    def run(pattern: str) -> tuple[str, Any]:
+        (command,) = re.findall(pattern, PAGE, re.MULTILINE)
+        _git(ours, command)
+        return (ours / "code").read_text(), json.loads((ours / "cdk.json").read_text())["context"]
+
+    assert run(r"^ +(git switch -c .*)$") == ("v0.1.0", settings)
+    assert run(r"^(git switch prod .*?)(?: *#.*)?$") == ("v0.2.0", settings)
+    assert run(r"`(git checkout [^`]*)`") == ("v0.1.0", settings)
+
+
+def _git(directory: Path, command: str) -> None:
+    person = {
+        f"GIT_{role}_{what}": value
+        for role in ("AUTHOR", "COMMITTER")
+        for what, value in (("NAME", "somebody"), ("EMAIL", "somebody@example.com"))
+    }
+    subprocess.run(
+        ["/bin/bash", "-ec", command],
+        cwd=directory,
+        env={**os.environ, **person, "GIT_CONFIG_GLOBAL": os.devnull},
+        check=True,
+        capture_output=True,
+    )
