@@ -31,7 +31,7 @@ from infra.constructs.schema import Schema
 from infra.constructs.streams import StreamWork
 from infra.constructs.uploads import OF_BUCKET, Uploads
 from infra.constructs.video import VideoWork
-from infra.constructs.watching import Watched, watch_queue
+from infra.constructs.watching import Watched, watch_events, watch_queue
 from infra.rows import deployed, needs, uses_keys
 from infra.settings import StackSettings
 from infra.values import Auth
@@ -69,6 +69,10 @@ class Facedex(Stack):
         self._add_schedule()
         self.api = Api(self, "Api", settings, self.functions)
         parts.append(watch_refusals(self.api, settings))
+        events = [function for _, function in self._workers(Trigger.SCHEDULE)]
+        if settings.bulk:
+            events.append(self.functions.by_name["report_bulk"])
+        parts.append(watch_events(events))
         if settings.firewall:
             stage = self.api.rest.deployment_stage.stage_arn
             parts.append(Firewall(self, "Firewall", settings, stage).watched)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from aws_cdk import Duration
-from aws_cdk.aws_cloudwatch import IMetric, Stats
+from aws_cdk.aws_cloudwatch import IMetric, MathExpression, Stats
+from aws_cdk.aws_lambda import Function
 from aws_cdk.aws_sqs import Queue
 
 PERIOD: Final = Duration.minutes(5)
@@ -60,3 +61,25 @@ def watch_queue(title: str, queue: Queue, dead_letters: Queue) -> Watched:
         (watch_dead_letters(title, dead_letters),),
         {title: [waiting(queue, "waiting"), waiting(dead_letters, "dead letters")]},
     )
+
+
+def watch_events(functions: Sequence[Function]) -> Watched:
+    """Return the alarm for events that functions without a queue have not handled.
+
+    Lambda repeats such an event twice within minutes, and drops it then. A sweep that fails every
+    hour therefore ends with three errors at a time, which are too few for the alarm on errors.
+    """
+    dropped = {
+        f"dropped{number}": function.metric(
+            "AsyncEventsDropped", period=PERIOD, statistic=Stats.SUM
+        )
+        for number, function in enumerate(functions)
+    }
+    total = MathExpression(
+        expression="+".join(f"FILL({name}, 0)" for name in dropped),
+        using_metrics=dict(dropped),
+        label="dropped events",
+        period=PERIOD,
+    )
+    meaning = "A function that events start, such as the sweep, has failed in all its attempts."
+    return Watched((Watch("EventsDropped", total, 1, meaning),), {})

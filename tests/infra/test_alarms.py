@@ -112,6 +112,25 @@ def test_the_firewalls_refusals_raise_an_alarm(synthesis_of: Any) -> None:
     assert "firewall" not in described
 
 
+def test_a_sweep_or_a_report_that_fails_in_all_attempts_raises_an_alarm(
+    synthesis_of: Any,
+) -> None:
+    """Its three errors are too few for the alarm on errors."""
+    for name, expected in (("default", ["sweep"]), ("full", ["report_bulk", "sweep"])):
+        found = synthesis_of(name)
+        alarm = _alarm(found, "all its attempts")
+        assert alarm["Threshold"] == 1
+        watched = _metrics(alarm).values()
+        assert {(each["Namespace"], each["MetricName"]) for each in watched} == {
+            ("AWS/Lambda", "AsyncEventsDropped")
+        }
+        names = [
+            found.functions[each["Dimensions"][0]["Value"]["Ref"]]["FunctionName"]
+            for each in watched
+        ]
+        assert sorted(each.rsplit("-", 1)[-1] for each in names) == expected
+
+
 def test_every_alarm_reaches_the_topic(synthesis_of: Any) -> None:
     for alarm in synthesis_of("full").resources("AWS::CloudWatch::Alarm").values():
         assert len(alarm["AlarmActions"]) == 1
