@@ -17,8 +17,9 @@ from pydantic.dataclasses import dataclass
 from infra.fields import StackFields
 from infra.rules import mistakes
 
-# The CDK's own keys, and its caches of look-ups, have a colon, a slash or an @ in them.
-_FOREIGN: Final = re.compile(r"[:/@]|^cli-telemetry$|^tree$")
+# The CDK's own keys, and its caches of look-ups, have a colon, a slash or an @ in them, except
+# these; `cdk acknowledge` and `cdk cli-telemetry` write theirs to cdk.context.json.
+_FOREIGN: Final = re.compile(r"[:/@]|^(acknowledged-issue-numbers|cli-telemetry|tree)$")
 
 # What a value must be, by pydantic's name of the error.
 _FORMS: Final = {

@@ -49,6 +49,8 @@ def test_the_cdks_own_context_is_left_alone() -> None:
         "aws:cdk:enable-path-metadata": True,
         "@aws-cdk/core:newStyleStackSynthesis": True,
         "availability-zones:account=1:region=r": ["a"],
+        "acknowledged-issue-numbers": [34892],  # of `cdk acknowledge 34892`
+        "cli-telemetry": False,
         "retention": "snapshot",
     }
     assert StackSettings.from_context(context).retention is Retention.SNAPSHOT
