@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from facedex.store import adding, collections, counting, faces
 from facedex.store.collections import Collection
-from facedex.store.database import Database
+from facedex.store.database import Connection, Database
 from facedex.workflows import pictures
 from facedex.workflows.pictures import Picture
 
@@ -58,6 +59,19 @@ def index(
 def count(database: Database, collection: Collection) -> int:
     with database.transaction() as connection:
         return counting.count(connection, collection)[0]
+
+
+def wait_for_one_that_waits(connection: Connection) -> None:
+    """Wait until a transaction waits for a lock."""
+    end = time.monotonic() + 60
+    while not is_waited_for(connection):
+        assert time.monotonic() < end, "nobody waits"
+        time.sleep(0.01)
+
+
+def is_waited_for(connection: Connection) -> bool:
+    """Return whether any transaction waits for a lock."""
+    return connection.execute("SELECT FROM pg_locks WHERE NOT granted").fetchone() is not None
 
 
 def while_looking(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from facedex.store.collections import Collection, require_kept
 from facedex.store.database import Connection, Database
-from facedex.store.faces import COLUMNS, StoredFace, stored_face, users_of
+from facedex.store.faces import COLUMNS, KEPT, StoredFace, stored_face
 from facedex.store.store_errors import FaceAssociated, FaceNotFound
 from facedex.store.users import lock
 from facedex.store.vectors import from_binary
@@ -30,7 +30,13 @@ def add(
         FaceAssociated: if one of the faces belongs to the user; none is remembered.
     """
     lock(connection, collection, user_id)
-    owners = users_of(connection, collection, face_ids)
+    # The faces are not deleted before the end of the transaction.
+    rows = connection.execute(
+        "SELECT face_id, user_id FROM faces"
+        f" WHERE collection_key = %s AND face_id = ANY(%s) {KEPT}",
+        (collection.key, list(face_ids)),
+    )
+    owners = {row.face_id: row.user_id for row in rows}
     for face_id in face_ids:
         if face_id not in owners:
             raise FaceNotFound(f"The face id: {face_id} does not exist")

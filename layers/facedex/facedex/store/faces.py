@@ -24,9 +24,11 @@ COLUMNS: Final = (
 # Left, top, width, height as fractions of the image.
 Box = tuple[float, float, float, float]
 
-# The end of a query that locks faces. All requests lock in this order, so that two requests with
-# common faces do not deadlock.
-LOCKED: Final = "ORDER BY faces.image_id, faces.face_number FOR UPDATE OF faces"
+# The ends of queries that lock faces: against all other changes, or only against deletion. All
+# requests lock in this order, so that two requests with common faces do not deadlock.
+_IN_ORDER: Final = "ORDER BY faces.image_id, faces.face_number"
+LOCKED: Final = f"{_IN_ORDER} FOR UPDATE OF faces"
+KEPT: Final = f"{_IN_ORDER} FOR KEY SHARE OF faces"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from facedex.store.collections import Collection, deleted_error
 from facedex.store.database import Connection, Database
-from facedex.store.faces import COLUMNS, StoredFace, stored_face
+from facedex.store.faces import COLUMNS, KEPT, StoredFace, stored_face
 from facedex.store.store_errors import ModelMismatch
 from facedex.store.vectors import to_text
 
@@ -188,18 +188,21 @@ def add_vectors(
         ModelMismatch: if the upgrade to this model is no longer in progress.
     """
     row = connection.execute(
-        """
+        f"""
         WITH under_way AS MATERIALIZED (
             SELECT collection_key FROM upgrades
             WHERE collection_key = %(collection)s AND model_version = %(model)s
             FOR KEY SHARE
-        ), kept AS (
-            INSERT INTO upgraded_faces (collection_key, face_id, vector)
-            SELECT collection_key, face_id, new.vector::halfvec
+        ), present AS MATERIALIZED (
+            SELECT faces.collection_key, face_id, new.vector::halfvec AS vector
             FROM under_way
             JOIN faces USING (collection_key)
             JOIN unnest(%(ids)s::uuid[], %(vectors)s::text[]) AS new (id, vector)
                 ON new.id = faces.face_id
+            {KEPT}
+        ), kept AS (
+            INSERT INTO upgraded_faces (collection_key, face_id, vector)
+            SELECT collection_key, face_id, vector FROM present
             ON CONFLICT (collection_key, face_id) DO UPDATE SET vector = excluded.vector
         )
         SELECT count(*) AS upgrades FROM under_way

@@ -62,15 +62,25 @@ def delete(connection: Connection, collection: Collection, user_id: str) -> None
     """
     lock(connection, collection, user_id)
     names = {"collection": collection.key, "user": user_id}
+    # Also the faces that are known not to be the user's: this knowledge is removed with the user
+    # and with the faces, so that the deletion of such faces must not cross this one.
     connection.execute(
         f"""
-        UPDATE faces SET user_id = NULL
+        SELECT FROM faces
         WHERE collection_key = %(collection)s AND face_id IN (
             SELECT face_id FROM faces
             WHERE collection_key = %(collection)s AND user_id = %(user)s
-            {LOCKED}
+            UNION ALL
+            SELECT face_id FROM distinctions
+            WHERE collection_key = %(collection)s AND user_id = %(user)s
         )
+        {LOCKED}
         """,
+        names,
+    )
+    connection.execute(
+        "UPDATE faces SET user_id = NULL"
+        " WHERE collection_key = %(collection)s AND user_id = %(user)s",
         names,
     )
     connection.execute(

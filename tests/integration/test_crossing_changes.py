@@ -1,0 +1,95 @@
+"""Changes that meet in the database: each is done completely, or refused with its own error."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
+
+import pytest
+
+from facedex.store import distinctions, faces, upgrades, users
+from facedex.store.collections import Collection
+from facedex.store.database import Database
+from facedex.store.store_errors import FaceNotFound
+from tests.integration.galleries import (
+    index,
+    make,
+    unit_vectors,
+    wait_for_one_that_waits,
+)
+
+
+@pytest.fixture
+def collection(database: Database) -> Collection:
+    return make(database)
+
+
+@pytest.fixture
+def face_ids(database: Database, collection: Collection) -> list[UUID]:
+    """Return two faces of one image, in the order of their numbers."""
+    stored = index(database, collection.collection_id, b"photo", unit_vectors(2))
+    return [face.face_id for face in stored]
+
+
+def test_a_face_that_is_deleted_meanwhile_does_not_stop_an_upgrade(
+    database: Database, collection: Collection, face_ids: list[UUID]
+) -> None:
+    new = dict(zip(face_ids, unit_vectors(2, seed=2), strict=True))
+
+    def add() -> None:
+        with database.autocommit() as connection:
+            upgrades.add_vectors(connection, collection, "other-2", new)
+
+    with database.transaction() as connection:
+        upgrades.begin(connection, collection, "other-2")
+    with ThreadPoolExecutor(1) as thread:
+        with database.transaction() as connection:
+            faces.delete(connection, collection, face_ids[:1])
+            late = thread.submit(add)
+            wait_for_one_that_waits(connection)
+        late.result()
+    with database.reading() as connection:
+        (row,) = connection.execute("SELECT face_id FROM upgraded_faces")
+    assert row.face_id == face_ids[1]
+
+
+def test_a_face_that_is_deleted_meanwhile_is_reported_as_unknown(
+    database: Database, collection: Collection, face_ids: list[UUID]
+) -> None:
+    def distinguish() -> None:
+        with database.transaction() as connection:
+            distinctions.add(connection, collection, "ann", face_ids)
+
+    with database.transaction() as connection:
+        users.create(connection, collection, "ann")
+    with ThreadPoolExecutor(1) as thread:
+        with database.transaction() as connection:
+            faces.delete(connection, collection, face_ids[:1])
+            late = thread.submit(distinguish)
+            wait_for_one_that_waits(connection)
+        with pytest.raises(FaceNotFound, match=str(face_ids[0])):
+            late.result()
+
+
+def test_a_user_and_the_faces_that_are_not_its_own_are_deleted_at_once(
+    database: Database, collection: Collection, face_ids: list[UUID]
+) -> None:
+    def delete_user() -> None:
+        with database.transaction() as connection:
+            users.delete(connection, collection, "ann")
+
+    with database.transaction() as connection:
+        users.create(connection, collection, "ann")
+        # The deletion of the user removes what is known of the last face first.
+        for face_id in reversed(face_ids):
+            distinctions.add(connection, collection, "ann", [face_id])
+    with ThreadPoolExecutor(1) as thread:
+        with database.transaction() as connection:
+            faces.delete(connection, collection, face_ids[:1])
+            late = thread.submit(delete_user)
+            wait_for_one_that_waits(connection)
+            faces.delete(connection, collection, face_ids[1:])
+        late.result()
+    with database.reading() as connection:
+        for table in ("faces", "users", "distinctions"):
+            assert connection.execute(f"SELECT FROM {table}").fetchall() == []
