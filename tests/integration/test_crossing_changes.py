@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 import pytest
 
-from facedex.store import distinctions, faces, upgrades, users
+from facedex.store import distinctions, faces, job_starts, upgrades, users
 from facedex.store.collections import Collection
 from facedex.store.database import Database
-from facedex.store.store_errors import FaceNotFound
+from facedex.store.store_errors import FaceNotFound, TooManyJobs
 from tests.integration.galleries import (
     index,
+    is_waited_for,
     make,
     unit_vectors,
     wait_for_one_that_waits,
 )
+from tests.integration.video_store import order, start
 
 
 @pytest.fixture
@@ -93,3 +96,20 @@ def test_a_user_and_the_faces_that_are_not_its_own_are_deleted_at_once(
     with database.reading() as connection:
         for table in ("faces", "users", "distinctions"):
             assert connection.execute(f"SELECT FROM {table}").fetchall() == []
+
+
+def test_jobs_that_start_at_once_do_not_exceed_the_limit(database: Database) -> None:
+    with ThreadPoolExecutor(1) as thread:
+        with database.transaction() as connection:
+            job_starts.start(connection, order(), token=None, request={}, limit=1, days=7)
+            late = thread.submit(start, database, limit=1)
+            # The other one may also be started at once, which is the fault.
+            while not late.done() and not is_waited_for(connection):
+                time.sleep(0.01)
+        with pytest.raises(TooManyJobs):
+            late.result()
+
+
+def test_the_last_job_of_the_limit_may_be_started_again_with_its_token(database: Database) -> None:
+    first = start(database, "token", limit=1)
+    assert start(database, "token", limit=1) == first

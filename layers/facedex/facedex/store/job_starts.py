@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from hashlib import sha256
 from secrets import token_hex
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from facedex.store.database import Connection
 from facedex.store.jobs import PLANNING, Order
 from facedex.store.store_errors import RequestMismatch, TooManyJobs
+
+# Name of the lock with which one request at a time counts the running jobs.
+_COUNTING: Final = "video_jobs"
 
 
 def find_repeated(
@@ -70,6 +73,11 @@ def start(
         TooManyJobs: if that many jobs are running already.
         RequestMismatch: if the token was used with another request.
     """
+    # One request at a time counts the jobs.
+    connection.execute("SELECT lock_name(%s)", (_COUNTING,))
+    # A twin may have started the job meanwhile, as the last one that the limit allows.
+    if repeated := find_repeated(connection, order.operation, token, request):
+        return repeated
     running = connection.execute(
         "SELECT count(*) AS jobs FROM video_jobs WHERE status = 'IN_PROGRESS'"
     ).fetchone()
