@@ -136,6 +136,8 @@ def _use_users(database: Database, collection: Collection) -> None:
         assert users.find(connection, collection, "ann").has_faces
         assert users.vector(connection, collection, "bob") is None
         assert len(users.page(connection, collection, after=None, limit=9)) == 2
+        named = {"UnsuccessfulFaceAssociations": [{"FaceId": str(first), "UserId": "bob"}]}
+        requests.once(connection, collection, "AssociateFaces", "token", {}, lambda: named)
         users.delete(connection, collection, "bob")
     assert distinctions.read(database, collection).apart == [(second, "ann")]
 

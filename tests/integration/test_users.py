@@ -263,6 +263,34 @@ def test_concurrent_requests_with_one_token_are_done_once(
     assert len(done) == 1
 
 
+def test_no_stored_response_names_a_deleted_user(
+    database: Database, collection: Collection
+) -> None:
+    make(database, collection, "ann", "bob")
+    reasons = ["ASSOCIATED_TO_A_DIFFERENT_USER"]
+    others = [{"FaceId": "3", "UserId": "bob", "Reasons": reasons}]
+    failed = [{"FaceId": "2", "UserId": "ann", "Reasons": reasons}, *others]
+    response = {"UnsuccessfulFaceAssociations": failed, "UserStatus": "ACTIVE"}
+
+    def repeat(token: str = "new") -> dict[str, object]:
+        with database.transaction() as connection:
+            return once(connection, collection, "AssociateFaces", token, {}, lambda: response)
+
+    assert repeat() == response == repeat() == repeat("expired")
+    with database.transaction() as connection:
+        connection.execute(
+            "UPDATE client_requests SET created_at = now() - interval '25 hours'"
+            " WHERE token = 'expired'"
+        )
+    with database.transaction() as connection:
+        users.delete(connection, collection, "ann")
+    with database.transaction() as connection:
+        (row,) = connection.execute("SELECT response::text AS text FROM client_requests")
+    assert "ann" not in row.text
+    unnamed = [{"FaceId": "2", "Reasons": reasons}, *others]
+    assert repeat() == {**response, "UnsuccessfulFaceAssociations": unnamed}
+
+
 def test_every_vector_is_right_after_a_storm(database: Database, collection: Collection) -> None:
     """Associate, disassociate, delete users and faces, and search, all concurrently."""
     names = [f"user-{number}" for number in range(4)]

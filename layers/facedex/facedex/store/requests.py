@@ -27,6 +27,27 @@ WHERE collection_key = %(collection)s AND (operation, token) IN (
 """
 
 
+# The stored responses that name a user. The first condition is that of an index.
+_NAMING: Final = """
+collection_key = %(collection)s AND response @? '$.*[*].UserId' AND jsonb_path_exists(
+    response, '$.*[*] ? (@.UserId == $user)', jsonb_build_object('user', %(user)s::text)
+)
+"""
+_FIND_NAMING: Final = f"""
+SELECT operation, token, response FROM client_requests
+WHERE {_NAMING} AND created_at >= now() - interval '{_KEPT}'
+ORDER BY operation, token FOR UPDATE
+"""
+# Not those that another request is removing: it may wait for this one.
+_FORGET_NAMING: Final = f"""
+DELETE FROM client_requests
+WHERE collection_key = %(collection)s AND (operation, token) IN (
+    SELECT operation, token FROM client_requests
+    WHERE {_NAMING} AND created_at < now() - interval '{_KEPT}' FOR UPDATE SKIP LOCKED
+)
+"""
+
+
 def once(
     connection: Connection,
     collection: Collection,
@@ -78,3 +99,24 @@ def once(
         )
     earlier: dict[str, Any] = row.response
     return earlier
+
+
+def forget_user(connection: Connection, collection: Collection, user_id: str) -> None:
+    """Remove a user's name from the stored responses of a collection.
+
+    Args:
+        connection: in a transaction that has locked the user and its faces, so that no other
+            request can name the user now.
+    """
+    names = {"collection": collection.key, "user": user_id}
+    connection.execute(_FORGET_NAMING, names)
+    for row in connection.execute(_FIND_NAMING, names).fetchall():
+        for listed in row.response.values():
+            for each in listed if isinstance(listed, list) else ():
+                if each.get("UserId") == user_id:
+                    del each["UserId"]
+        connection.execute(
+            "UPDATE client_requests SET response = %s"
+            " WHERE collection_key = %s AND operation = %s AND token = %s",
+            (Jsonb(row.response, dumps=orjson.dumps), collection.key, row.operation, row.token),
+        )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from psycopg.errors import UniqueViolation
 
+from facedex.store import requests
 from facedex.store.collections import Collection
 from facedex.store.counting import COUNTED
 from facedex.store.database import Connection
@@ -55,7 +56,7 @@ def create(connection: Connection, collection: Collection, user_id: str) -> None
 
 
 def delete(connection: Connection, collection: Collection, user_id: str) -> None:
-    """Remove a user; its faces remain, without a user.
+    """Remove a user; its faces remain, without a user, and no stored response names it.
 
     Raises:
         UserNotFound: if the user does not exist.
@@ -83,6 +84,7 @@ def delete(connection: Connection, collection: Collection, user_id: str) -> None
         " WHERE collection_key = %(collection)s AND user_id = %(user)s",
         names,
     )
+    requests.forget_user(connection, collection, user_id)
     connection.execute(
         f"""
         WITH changed AS (
