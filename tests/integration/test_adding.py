@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from threading import Barrier
@@ -13,7 +12,16 @@ import pytest
 from facedex.store import adding, collections, faces, schema
 from facedex.store.collections import Collection
 from facedex.store.database import Connection, Database
-from tests.integration.galleries import MODEL, count, index, make, place, unit_vectors
+from facedex.store.store_errors import CollectionNotFound
+from tests.integration.galleries import (
+    MODEL,
+    count,
+    index,
+    make,
+    place,
+    unit_vectors,
+    wait_for_one_that_waits,
+)
 
 
 def test_the_same_image_gives_the_same_face_ids_and_is_counted_once(database: Database) -> None:
@@ -158,7 +166,7 @@ def test_a_duplicate_of_a_new_image_waits_and_is_stored_only_after_a_rollback(
     with ThreadPoolExecutor(1) as thread, database.transaction() as connection:
         _add(connection, b"photo")
         late = thread.submit(index_new, database, collection, b"photo")
-        _wait_for_one_that_waits(connection)
+        wait_for_one_that_waits(connection)
         assert not late.done()
         if not committed:
             connection.rollback()
@@ -167,16 +175,37 @@ def test_a_duplicate_of_a_new_image_waits_and_is_stored_only_after_a_rollback(
     assert count(database, collection) == (1 if committed else 4)
 
 
-def test_a_new_image_waits_for_a_deletion_and_then_stores_nothing(
-    database: Database,
-) -> None:
+def test_a_new_image_that_overtakes_a_deletion_is_removed_by_it(database: Database) -> None:
     collection = make(database)
-    with ThreadPoolExecutor(1) as thread, database.transaction() as connection:
+    with database.transaction() as connection:
         connection.execute("UPDATE collections SET deleted_at = now()")
-        late = thread.submit(index_new, database, collection, b"photo")
-        _wait_for_one_that_waits(connection)
-        connection.commit()
-        assert late.result() == []
+        assert len(index_new(database, collection, b"photo")) == 4
+    assert index_new(database, collection, b"other") == []
+    collections.sweep(database)
+    with database.reading() as connection:
+        assert connection.execute("SELECT FROM faces").fetchall() == []
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_deletion_hides_a_collection_while_a_writer_is_at_work(
+    database: Database, is_new: bool
+) -> None:
+    # There may always be another writer, so a deletion that waited for them might never end.
+    collection = make(database)
+    with ThreadPoolExecutor(1) as thread:
+        with database.transaction() as connection:
+            if is_new:
+                adding.add_new(connection, collection, _image(b"photo"))
+            else:
+                _add(connection, b"photo")
+            deletion = thread.submit(collections.delete, database, "staff")
+            wait_for_one_that_waits(connection)
+            with database.reading() as other, pytest.raises(CollectionNotFound):
+                collections.find(other, "staff")
+            assert not deletion.done()
+        deletion.result()
+    with database.reading() as connection:
+        assert connection.execute("SELECT FROM faces").fetchall() == []
 
 
 def test_a_new_image_does_not_wait_for_another_ones_writer(
@@ -194,26 +223,17 @@ def test_a_new_image_does_not_wait_for_another_ones_writer(
 
 
 def _add(connection: Connection, image: bytes) -> None:
-    adding.add(
-        connection,
-        collections.find(connection, "staff", for_update=True),
-        adding.NewImage(
-            model_version=MODEL,
-            digest=sha256(image).digest(),
-            external_image_id=None,
-            faces=[adding.NewFace(place(0), 99.5, unit_vectors(1)[0])],
-        ),
+    held = collections.find(connection, "staff", for_update=True)
+    adding.add(connection, held, _image(image))
+
+
+def _image(image: bytes) -> adding.NewImage:
+    return adding.NewImage(
+        model_version=MODEL,
+        digest=sha256(image).digest(),
+        external_image_id=None,
+        faces=[adding.NewFace(place(0), 99.5, unit_vectors(1)[0])],
     )
-
-
-def _wait_for_one_that_waits(connection: Connection) -> None:
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        row = connection.execute("SELECT count(*) AS n FROM pg_locks WHERE NOT granted").fetchone()
-        if row and row.n:
-            return
-        time.sleep(0.01)
-    raise AssertionError("nobody waits")
 
 
 def other_slot(database_url: str, first: Database) -> Database:

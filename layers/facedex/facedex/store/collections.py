@@ -76,15 +76,16 @@ def find(connection: Connection, collection_id: str, *, for_update: bool = False
     """Return the collection of that name in the connection's region.
 
     Args:
-        for_update: block a deletion until the transaction ends; for writers. Writers do not block
-            each other.
+        for_update: keep the collection's rows and its model until the transaction ends; for
+            writers. Writers do not block each other, nor the deletion of the collection, which
+            removes what they have written.
 
     Raises:
         CollectionNotFound: if no collection has the name.
     """
     row = connection.execute(
         f"{_SELECT} WHERE region = %s AND collection_id = %s AND deleted_at IS NULL"
-        + (" FOR SHARE OF collections" if for_update else ""),
+        + (" FOR KEY SHARE OF collections" if for_update else ""),
         (connection.region, collection_id),
     ).fetchone()
     if row is None:
