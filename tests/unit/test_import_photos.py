@@ -27,6 +27,15 @@ def test_only_regular_files_are_read_also_through_links(
     assert [photo.relative for photo in found] == ["linked photo.jpg", "photo.jpg"]
 
 
+def test_a_link_to_the_imported_folder_does_not_list_its_photos_again(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    for name in ("ann.jpg", "a/bob.jpg"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "a" / "all").symlink_to(tmp_path)
+    found = [photo.relative for photo in Folder(tmp_path).find() if isinstance(photo, Photo)]
+    assert found == ["ann.jpg", "a/bob.jpg"]
+
+
 def test_a_file_that_is_larger_than_any_photo_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "huge.jpg"
     path.write_bytes(b"\xff\xd8\xff")

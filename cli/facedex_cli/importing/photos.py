@@ -131,6 +131,7 @@ class Folder:
         self.excluded = 0
         failures: list[OSError] = []
         seen: set[tuple[int, int]] = set()
+        _first_time(self._root, seen)
         for folder, folders, files in os.walk(
             self._root, followlinks=True, onerror=failures.append
         ):
