@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from facedex.store import distinctions, faces, job_starts, upgrades, users
+from facedex.store import distinctions, faces, job_starts, tags, upgrades, users
 from facedex.store.collections import Collection
 from facedex.store.database import Database
 from facedex.store.store_errors import FaceNotFound, TooManyJobs
@@ -96,6 +96,25 @@ def test_a_user_and_the_faces_that_are_not_its_own_are_deleted_at_once(
     with database.reading() as connection:
         for table in ("faces", "users", "distinctions"):
             assert connection.execute(f"SELECT FROM {table}").fetchall() == []
+
+
+def test_tags_are_changed_and_removed_at_once(database: Database, collection: Collection) -> None:
+    def remove() -> None:
+        with database.transaction() as connection:
+            tags.remove(connection, collection, ["floor", "team"])
+
+    with database.transaction() as connection:
+        tags.put(connection, collection, {"floor": "1", "team": "door"})
+    with ThreadPoolExecutor(1) as thread:
+        with database.transaction() as connection:
+            # The removal begins with the other tag.
+            tags.put(connection, collection, {"team": "ground"})
+            late = thread.submit(remove)
+            wait_for_one_that_waits(connection)
+            tags.put(connection, collection, {"floor": "2"})
+        late.result()
+    with database.reading() as connection:
+        assert tags.read(connection, collection) == {}
 
 
 def test_jobs_that_start_at_once_do_not_exceed_the_limit(database: Database) -> None:

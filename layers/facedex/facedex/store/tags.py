@@ -29,8 +29,7 @@ def put(connection: Connection, resource: Tagged, tags: Mapping[str, str]) -> No
         TooManyTags: if the resource would have more tags than allowed.
     """
     table, column = _TABLES[type(resource)]
-    # One request at a time counts the tags of a resource.
-    connection.execute("SELECT lock_name(%s)", (f"{table}/{resource.key}",))
+    _lock(connection, resource)
     with connection.cursor() as cursor:
         cursor.executemany(
             f"INSERT INTO {table} ({column}, tag_key, tag_value) VALUES (%s, %s, %s)"
@@ -44,6 +43,7 @@ def put(connection: Connection, resource: Tagged, tags: Mapping[str, str]) -> No
 def remove(connection: Connection, resource: Tagged, names: Sequence[str]) -> None:
     """Remove tags; unknown names are ignored."""
     table, column = _TABLES[type(resource)]
+    _lock(connection, resource)
     connection.execute(
         f"DELETE FROM {table} WHERE {column} = %s AND tag_key = ANY(%s)",
         (resource.key, list(names)),
@@ -58,3 +58,9 @@ def read(connection: Connection, resource: Tagged) -> dict[str, str]:
         (resource.key,),
     )
     return {row.tag_key: row.tag_value for row in rows}
+
+
+def _lock(connection: Connection, resource: Tagged) -> None:
+    """Let one request at a time change the tags of a resource, and count them."""
+    table, _ = _TABLES[type(resource)]
+    connection.execute("SELECT lock_name(%s)", (f"{table}/{resource.key}",))
