@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isfinite
 from typing import Final
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from facedex import invocation
 from facedex.api.errors import InvalidParameterException
 from facedex.store.collections import Collection
+from facedex.store.counting import count
 from facedex.store.database import Database
 from facedex.store.distinctions import Gallery, read
 from facedex.store.faces import StoredFace
@@ -19,6 +21,9 @@ from facedex.vision.grouping import group
 
 # Seconds of an invocation that the response needs.
 _SPARE: Final = 3.0
+# Faces that no machine compares within the time of a request. They are not even read: a million
+# would take two to three gigabytes of memory.
+_MOST_IN_REQUEST: Final = 300_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +73,16 @@ def group_faces(
         InvalidParameterException: if the collection has more faces than can be compared within the
             time of the invocation.
     """
+    if isfinite(invocation.remaining()):
+        with database.reading() as connection:
+            faces, _ = count(connection, collection)
+        if faces > _MOST_IN_REQUEST:
+            raise _too_many(faces)
     gallery = read(database, collection)
 
     def proceed(share: float) -> None:
         if share < 1 and invocation.remaining() < _SPARE:
-            raise InvalidParameterException(
-                f"The collection has {len(gallery.faces)} faces, more than can be compared within"
-                " the time of a request. Use facedex people group, which has no limit."
-            )
+            raise _too_many(len(gallery.faces))
         on_progress(share)
 
     users = {name: number for number, name in enumerate(dict.fromkeys(_owners(gallery)))}
@@ -88,6 +95,13 @@ def group_faces(
     )
     found = [_describe(gallery, each, calibration) for each in members]
     return Grouping([each for each in found if _is_open(each)], len(gallery.faces))
+
+
+def _too_many(faces: int) -> InvalidParameterException:
+    return InvalidParameterException(
+        f"The collection has {faces} faces, more than can be compared within the time of a request."
+        " Use facedex people group, which has no limit."
+    )
 
 
 def _owners(gallery: Gallery) -> list[str]:
