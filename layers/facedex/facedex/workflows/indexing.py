@@ -99,9 +99,11 @@ def _store(
                 return seen, stored
     with refreshing(database, seen), database.transaction() as connection:
         # Another collection may have the name by now; if so, store the faces there.
-        collections.find(connection, seen.collection_id, for_update=True)
+        locked = collections.find(connection, seen.collection_id, for_update=True)
         # Read again, as an upgrade may have begun during the wait for the lock.
-        collection = collections.find(connection, seen.collection_id)
+        collection = collections.find_key(connection, locked.key)
+        if collection is None:
+            raise collections.deleted_error(locked)
         if collection.upgrading_to != seen.upgrading_to:
             raise ModelMismatch(
                 f"An upgrade of the collection {seen.collection_id} began or ended in the"
