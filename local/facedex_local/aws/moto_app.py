@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from facedex.printing import printable
 from facedex_local.aws import moto_outgoing
 from facedex_local.aws.moto_actions import read_actions
+from facedex_local.aws.moto_instances import release_instances
 from facedex_local.aws.moto_objects import keep_objects
 from facedex_local.aws.moto_queues import lock_queues
 from facedex_local.aws.moto_records import bound_records
@@ -104,6 +105,7 @@ class Moto:
                 from facedex_local.aws.moto_dispatch import Dispatcher
 
                 moto_outgoing.confine(self._sns_endpoints)
+                release_instances()
                 keep_objects()
                 lock_queues()
                 bound_records()
