@@ -4,16 +4,57 @@ Unchanged, moto deletes a message by replacing the list of messages with a copy,
 messages that another thread adds meanwhile. Two threads that receive at the same time can get the
 same message. Both situations are frequent here, because uploads arrive while earlier ones are
 processed. The change uses moto's own lock of the queue, which moto acquires only to add messages.
+
+moto also waits for messages in the thread of a request. Here the request says how long it would
+wait, and ``long_polling`` does so without a thread.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any
+from typing import Any, Final
 
 from facedex.settings import DEFAULT_ACCOUNT
+
+# Key of a request's Poll in its WSGI environment.
+POLL: Final = "facedex.poll"
+# Name of the set of polls of a queue.
+_POLLS: Final = "_facedex_polls"
+
+
+class Poll:
+    """A request that may wait for messages.
+
+    Args:
+        wake: called when a message has arrived, in any thread.
+
+    Attributes:
+        seconds: the time for which the request waits, as no message is there; 0 if it has its
+            answer.
+    """
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self.wake = wake
+        self.seconds = 0
+        self._queue: Any = None
+
+    def begin(self, queue: Any, seconds: int) -> None:
+        """Wait for messages of a queue, whose lock the caller holds."""
+        self._queue, self.seconds = queue, seconds
+        queue.__dict__.setdefault(_POLLS, set()).add(self)
+
+    def has_messages(self) -> bool:
+        """Return whether the queue has a message that can be received."""
+        with self._queue._messages_lock:
+            return any(each.visible and not each.delayed for each in self._queue._messages)
+
+    def end(self) -> None:
+        """Wait no longer."""
+        with self._queue._messages_lock:
+            self._queue.__dict__.get(_POLLS, set()).discard(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +89,23 @@ def list_messages(queue_name: str, region: str) -> list[Message] | None:
 
 def lock_queues() -> None:
     """Change moto to hold a queue's lock also while it receives or deletes messages."""
+    from flask import has_request_context, request
     from moto.sqs import models
 
     queues: Any = models.Queue
     backends: Any = models.SQSBackend
+    add = queues.add_message
     delete = queues.delete_message
     receive = backends.receive_message
+
+    @wraps(add)
+    def add_and_wake(queue: Any, *arguments: Any, **named: Any) -> Any:
+        result = add(queue, *arguments, **named)
+        with queue._messages_lock:
+            polls = queue.__dict__.pop(_POLLS, ())
+        for poll in polls:
+            poll.wake()
+        return result
 
     @wraps(delete)
     def delete_locked(queue: Any, *arguments: Any, **named: Any) -> Any:
@@ -61,10 +113,19 @@ def lock_queues() -> None:
             return delete(queue, *arguments, **named)
 
     @wraps(receive)
-    def receive_locked(backend: Any, queue_name: str, *arguments: Any, **named: Any) -> Any:
+    def receive_locked(
+        backend: Any, queue_name: str, count: int, seconds: int, *arguments: Any, **named: Any
+    ) -> Any:
+        poll: Poll | None = request.environ.get(POLL) if has_request_context() else None
+        queue = backend.get_queue(queue_name)
         # A call that waits for a message releases the lock, because the lock is a condition.
-        with backend.get_queue(queue_name)._messages_lock:
-            return receive(backend, queue_name, *arguments, **named)
+        with queue._messages_lock:
+            waits = 0 if poll else seconds
+            found = receive(backend, queue_name, count, waits, *arguments, **named)
+            if poll and seconds and not found:
+                poll.begin(queue, seconds)
+            return found
 
+    queues.add_message = add_and_wake
     queues.delete_message = delete_locked
     backends.receive_message = receive_locked

@@ -40,7 +40,6 @@ class Wsgi:
             return
         with spooled as body:
             size = body.tell()
-            body.seek(0)
             environ = {
                 name: value
                 for name, value in exchange.environ.items()
@@ -53,7 +52,7 @@ class Wsgi:
             }
             if size:
                 environ["CONTENT_LENGTH"] = str(size)
-            answer = await exchange.run(call, self._application, environ)
+            answer = await self._answer(exchange, environ)
         bodiless = exchange.environ["REQUEST_METHOD"] == "HEAD" or answer.status in (204, 304)
         if not bodiless:
             await exchange.answer(answer)
@@ -61,6 +60,11 @@ class Wsgi:
         # Content-Length, if present, is the length of the body that a GET would return.
         await exchange.start(answer.status, answer.headers)
         await exchange.finish()
+
+    async def _answer(self, exchange: Exchange, environ: Environ) -> Answer:
+        """Return the application's response; its body is read from the start."""
+        environ["wsgi.input"].seek(0)
+        return await exchange.run(call, self._application, environ)
 
 
 def _refuse(environ: Environ) -> Answer:

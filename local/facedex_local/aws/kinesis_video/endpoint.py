@@ -21,10 +21,11 @@ from facedex_local.aws.kinesis_video.kinesis_video_errors import (
 )
 from facedex_local.aws.kinesis_video.reading import Reader
 from facedex_local.aws.kinesis_video.streams import NoStream, Streams
+from facedex_local.aws.long_polling import LongPolling
 from facedex_local.http import routes
 from facedex_local.http.exchange import Disconnected, Exchange
 from facedex_local.http.gateway import Answer, raw_path
-from facedex_local.http.wsgi import Wsgi, WsgiApplication
+from facedex_local.http.wsgi import WsgiApplication
 
 # The service name in signatures of the clients for streams and for media.
 _SERVICE: Final = "kinesisvideo"
@@ -47,7 +48,7 @@ class KinesisVideo:
     """
 
     def __init__(self, moto: WsgiApplication, streams: Streams) -> None:
-        self._moto = Wsgi(moto)
+        self._moto = LongPolling(moto)
         self._streams = streams
         self._media_requests = 0
         self._operations = {
