@@ -14,7 +14,7 @@ import boto3
 from botocore.config import Config
 
 from facedex.store.access_keys import AccessKey, Credentials, Permission
-from facedex_local.access.guard import Guard
+from facedex_local.access.guard import Find, Guard
 from facedex_local.aws.kinesis_video.endpoint import KinesisVideo
 from facedex_local.aws.kinesis_video.streams import Streams
 from facedex_local.aws.moto_app import Moto
@@ -39,11 +39,12 @@ _KEYS = {each.key.access_key_id: each for each in (FULL, READER)}
 
 
 @contextmanager
-def running() -> Iterator[str]:
+def running(find: Find = _KEYS.get, *, recheck: float = 2.0) -> Iterator[str]:
     """Serve the stand-ins behind the guard, and yield their URL."""
     moto = Moto()
     moto.load()
-    application = Guard(KinesisVideo(moto, Streams(moto, most_bytes=1 << 20)), _KEYS.get)
+    services = KinesisVideo(moto, Streams(moto, most_bytes=1 << 20))
+    application = Guard(services, find, recheck=recheck)
     listener = Listener(application, threads=4, host="127.0.0.1", grace=1)
     listener.start()
     try:

@@ -6,14 +6,16 @@ by headers that a signature does not have to cover, and must not choose others t
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
 from typing import IO, Final
 
 from facedex.access.authorization import Authorization
-from facedex.access.signatures import check_claims, check_signature
+from facedex.access.signatures import UNKNOWN, check_claims, check_signature
 from facedex.access.signed_request import Received
 from facedex.api.errors import (
     AccessDeniedException,
@@ -21,21 +23,29 @@ from facedex.api.errors import (
     MissingAuthenticationTokenException,
     RequestEntityTooLargeException,
     ServiceError,
+    UnrecognizedClientException,
 )
 from facedex.runtime.faults import service_error
 from facedex.store.access_keys import AccessKey, Credentials, Permission
 from facedex_local.access import answers, chunks, forms, legacy_signatures, roles, s3_signatures
 from facedex_local.access import sent as sent_requests
-from facedex_local.access.access_errors import MISMATCH, READ_ONLY, UNSIGNED, Refused
+from facedex_local.access.access_errors import (
+    MISMATCH,
+    READ_ONLY,
+    UNKNOWN_KEY,
+    UNSIGNED,
+    Refused,
+)
 from facedex_local.access.pinning import Verified, pin
 from facedex_local.http import routes
-from facedex_local.http.exchange import Exchange
+from facedex_local.http.exchange import Disconnected, Exchange
 from facedex_local.http.gateway import Environ, raw_path
 from facedex_local.http.listener import Application
 
 # Bytes of a body that has to be read before its signature can be verified; S3's are not limited.
 _LARGEST: Final = 64 * 1024 * 1024
 _PIECE: Final = 1 << 20
+_RECHECK: Final = 2.0  # seconds after which the key of a running request is looked up again
 _NOTHING: Final = sha256().hexdigest()
 _PUT_MEDIA: Final = "/putMedia"
 _UNSIGNED: Final = s3_signatures.UNSIGNED_PAYLOAD
@@ -46,30 +56,67 @@ Find = Callable[[str], Credentials | None]
 
 
 class Guard:
-    """Verifies each request, and passes it on.
+    """Verifies each request, and passes it on while its key is active.
+
+    A request can run for hours: GetMedia returns a camera's pictures as long as there are any.
 
     Args:
         application: answers verified requests.
         find: returns the active credentials of an access key id, or None; called in a thread.
+        recheck: seconds after which the key of a running request is looked up again.
     """
 
-    def __init__(self, application: Application, find: Find) -> None:
+    def __init__(self, application: Application, find: Find, *, recheck: float = _RECHECK) -> None:
         self._application = application
         self._look_up = find
+        self._recheck = recheck
 
     async def __call__(self, exchange: Exchange) -> None:
         """Answer one request."""
         environ = exchange.environ
         try:
             try:
-                pin(environ, await self._verify(exchange))
+                verified = await self._verify(exchange)
+                pin(environ, verified)
             except (Refused, ServiceError) as error:
                 await answers.send(exchange, answers.write(environ, error))
                 return
             exchange.rewind()
-            await self._application(exchange)
+            if not await self._pass_on(exchange, verified):
+                await answers.send(exchange, answers.write(environ, _revoked(verified)))
         finally:
             exchange.forget()
+
+    async def _pass_on(self, exchange: Exchange, verified: Verified) -> bool:
+        """Have a verified request answered.
+
+        Returns:
+            False if its key was disabled or deleted before the response began.
+
+        Raises:
+            Disconnected: if its key was disabled or deleted during the response.
+        """
+        answering = asyncio.ensure_future(self._application(exchange))
+        try:
+            while not (await asyncio.wait({answering}, timeout=self._recheck))[0]:
+                if await exchange.run(self._is_active, verified.access_key_id):
+                    continue
+                answering.cancel()
+                with suppress(asyncio.CancelledError):
+                    await answering
+                if exchange.status:
+                    raise Disconnected
+                return False
+            await answering
+        finally:
+            answering.cancel()
+        return True
+
+    def _is_active(self, access_key_id: str) -> bool:
+        try:
+            return self._look_up(access_key_id) is not None
+        except Exception:
+            return True  # the database does not answer; it is asked again
 
     async def _verify(self, exchange: Exchange) -> Verified:
         environ = exchange.environ
@@ -163,6 +210,12 @@ def _unsigned(environ: Environ) -> Refused | ServiceError:
     if answers.protocol_of(environ) is answers.Protocol.S3:
         return Refused(*UNSIGNED)
     return MissingAuthenticationTokenException("Request is missing Authentication Token")
+
+
+def _revoked(verified: Verified) -> Refused | ServiceError:
+    if verified.service == s3_signatures.SERVICE:
+        return Refused(*UNKNOWN_KEY)
+    return UnrecognizedClientException(UNKNOWN)
 
 
 def _unsupported(environ: Environ) -> Refused | ServiceError:

@@ -43,7 +43,7 @@ MISMATCH: Final = (
     "The request signature we calculated does not match the signature you provided. Check your AWS"
     " Secret Access Key and signing method. Consult the service documentation for details."
 )
-_UNKNOWN: Final = "The security token included in the request is invalid."
+UNKNOWN: Final = "The security token included in the request is invalid."
 
 
 def verify(
@@ -104,7 +104,7 @@ def check_claims(
     credentials = find(claimed.access_key_id)
     # The product's keys have no session tokens.
     if credentials is None or received.has_session_token:
-        raise UnrecognizedClientException(_UNKNOWN)
+        raise UnrecognizedClientException(UNKNOWN)
     return claimed, credentials
 
 
