@@ -16,6 +16,7 @@ from facedex_local.aws.moto_instances import release_instances
 from facedex_local.aws.moto_objects import keep_objects
 from facedex_local.aws.moto_queues import lock_queues
 from facedex_local.aws.moto_records import bound_records
+from facedex_local.aws.moto_topics import deliver_to_all
 from facedex_local.http.environs import HEADERS
 from facedex_local.http.gateway import Environ
 from facedex_local.http.refusals import refuse
@@ -108,6 +109,7 @@ class Moto:
                 release_instances()
                 keep_objects()
                 lock_queues()
+                deliver_to_all()
                 bound_records()
                 read_actions()
                 self._names_key = PRESERVED_HEADER_NAMES_ENVIRON_KEY

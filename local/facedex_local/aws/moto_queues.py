@@ -5,6 +5,9 @@ messages that another thread adds meanwhile. Two threads that receive at the sam
 same message. Both situations are frequent here, because uploads arrive while earlier ones are
 processed. The change uses moto's own lock of the queue, which moto acquires only to add messages.
 
+moto keeps messages that nobody receives for ever, and the receipt handle of every message that was
+ever deleted; here both are limited.
+
 moto also waits for messages in the thread of a request. Here the request says how long it would
 wait, and ``long_polling`` does so without a thread.
 """
@@ -12,7 +15,9 @@ wait, and ``long_polling`` does so without a thread.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Final
@@ -23,6 +28,7 @@ from facedex.settings import DEFAULT_ACCOUNT
 POLL: Final = "facedex.poll"
 # Name of the set of polls of a queue.
 _POLLS: Final = "_facedex_polls"
+_MOST_DELETED: Final = 10_000  # receipt handles of deleted messages that a queue remembers
 
 
 class Poll:
@@ -87,6 +93,17 @@ def list_messages(queue_name: str, region: str) -> list[Message] | None:
         ]
 
 
+class _Deleted(OrderedDict[str, None]):
+    """The receipt handles of the messages that were deleted last."""
+
+    def update(self, handles: Iterable[str]) -> None:  # type: ignore[override]
+        """Add handles, and forget the oldest ones."""
+        for handle in handles:
+            self[handle] = None
+        while len(self) > _MOST_DELETED:
+            self.popitem(last=False)
+
+
 def lock_queues() -> None:
     """Change moto to hold a queue's lock also while it receives or deletes messages."""
     from flask import has_request_context, request
@@ -94,14 +111,21 @@ def lock_queues() -> None:
 
     queues: Any = models.Queue
     backends: Any = models.SQSBackend
+    create = queues.__init__
     add = queues.add_message
     delete = queues.delete_message
     receive = backends.receive_message
+
+    @wraps(create)
+    def create_bounded(queue: Any, *arguments: Any, **named: Any) -> None:
+        create(queue, *arguments, **named)
+        queue.deleted_messages = _Deleted()
 
     @wraps(add)
     def add_and_wake(queue: Any, *arguments: Any, **named: Any) -> Any:
         result = add(queue, *arguments, **named)
         with queue._messages_lock:
+            _expire(queue)
             polls = queue.__dict__.pop(_POLLS, ())
         for poll in polls:
             poll.wake()
@@ -120,12 +144,22 @@ def lock_queues() -> None:
         queue = backend.get_queue(queue_name)
         # A call that waits for a message releases the lock, because the lock is a condition.
         with queue._messages_lock:
+            _expire(queue)
             waits = 0 if poll else seconds
             found = receive(backend, queue_name, count, waits, *arguments, **named)
             if poll and seconds and not found:
                 poll.begin(queue, seconds)
             return found
 
+    queues.__init__ = create_bounded
     queues.add_message = add_and_wake
     queues.delete_message = delete_locked
     backends.receive_message = receive_locked
+
+
+def _expire(queue: Any) -> None:
+    """Remove the oldest messages that are past the queue's retention period."""
+    horizon = (time.time() - queue.message_retention_period) * 1000
+    messages = queue._messages
+    while messages and messages[0].sent_timestamp < horizon:
+        queue.pending_messages.discard(messages.pop(0))
