@@ -13,8 +13,10 @@ from facedex.printing import printable
 from facedex_local.aws import moto_outgoing
 from facedex_local.aws.moto_actions import read_actions
 from facedex_local.aws.moto_instances import release_instances
+from facedex_local.aws.moto_mistakes import report_mistakes
 from facedex_local.aws.moto_objects import keep_objects
 from facedex_local.aws.moto_queues import lock_queues
+from facedex_local.aws.moto_ranges import read_ranges
 from facedex_local.aws.moto_records import bound_records
 from facedex_local.aws.moto_topics import deliver_to_all
 from facedex_local.http.environs import HEADERS
@@ -108,6 +110,8 @@ class Moto:
                 moto_outgoing.confine(self._sns_endpoints)
                 release_instances()
                 keep_objects()
+                read_ranges()
+                report_mistakes()
                 lock_queues()
                 deliver_to_all()
                 bound_records()
