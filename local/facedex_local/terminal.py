@@ -1,7 +1,7 @@
 """Safe output of all logs and warnings of a process to the terminal.
 
 Messages of this server, of moto and of other packages may contain what a client has sent, and so
-control characters that a terminal would obey.
+control characters that a terminal would obey. A line that cannot be written stops no work.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+from contextlib import suppress
 from typing import Any
 
 from facedex.printing import printable
@@ -27,6 +28,15 @@ class EscapingFormatter(logging.Formatter):
         """Return the lines of a traceback, indented: an error's message may have several."""
         lines = super().formatException(ei).split("\n")
         return "\n".join(f"  {printable(line)}" for line in lines)
+
+
+def say(line: str) -> None:
+    """Write a line to stderr, which may be a file on a full disk or a pipe without a reader.
+
+    A line that cannot be written is lost: the server answers, and its watchers go on, without it.
+    """
+    with suppress(OSError, ValueError):  # ValueError: the stream is closed
+        print(line, file=sys.stderr, flush=True)
 
 
 def escape_output() -> None:

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -17,6 +18,8 @@ import pytest
 from facedex_local import directory
 from facedex_local.postgres.cluster import Postgres
 from facedex_local.start_errors import DatabaseFailed, DirectoryInUse, StartCancelled
+
+FULL = Path("/dev/full")  # every write to it fails as on a full disk
 
 _HOLDER = """
 import sys, time
@@ -61,6 +64,13 @@ def eventually(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def answers(url: str) -> bool:
+    try:
+        return execute(url, "SELECT 1") == [(1,)]
+    except psycopg.OperationalError:
+        return False
 
 
 def processes_of(cluster: Path) -> list[str]:
@@ -163,13 +173,24 @@ def test_a_killed_server_is_started_again_with_every_committed_row(postgres: Pos
     assert killed
     os.kill(killed, signal.SIGKILL)
 
-    def is_back() -> bool:
-        try:
-            return execute(url, "SELECT number FROM kept") == [(7,)] and postgres.pid != killed
-        except psycopg.OperationalError:
-            return False
+    eventually(lambda: postgres.pid != killed and answers(url))
+    assert execute(url, "SELECT number FROM kept") == [(7,)]
 
-    eventually(is_back)
+
+@pytest.mark.skipif(not FULL.exists(), reason="only Linux has /dev/full")
+def test_a_killed_server_is_started_again_while_the_log_cannot_be_written(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = postgres.start()
+    killed = postgres.pid
+    assert killed
+    with FULL.open("w", buffering=1) as full:
+        monkeypatch.setattr(sys, "stderr", full)
+        os.kill(killed, signal.SIGKILL)
+        eventually(lambda: postgres.pid != killed and answers(url))
+        monkeypatch.undo()
+        with suppress(OSError):  # it has lines that cannot be written
+            full.close()
 
 
 def test_a_stale_pid_file_does_not_prevent_a_start(tmp_path: Path) -> None:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
 import pytest
 
 from facedex_local.http.exchange import Exchange
@@ -10,6 +16,9 @@ from facedex_local.http.server import Server
 from tests.unit.asking import answer_of, environ
 
 SIGNED = "AWS4-HMAC-SHA256 Credential=testing/20260101/us-east-1/kinesis/aws4_request, x=y"
+
+
+FULL = Path("/dev/full")  # every write to it fails as on a full disk
 
 
 def ask(target: str, status: int) -> None:
@@ -36,3 +45,28 @@ def test_a_successful_poll_is_not_logged(
 ) -> None:
     ask(target, status)
     assert len(capsys.readouterr().err.splitlines()) == lines
+
+
+@contextmanager
+def stderr(file: int) -> Iterator[None]:
+    """Let a file descriptor be this process's standard error."""
+    before, sys.stderr = sys.stderr, os.fdopen(file, "w")
+    try:
+        yield
+    finally:
+        written, sys.stderr = sys.stderr, before
+        with suppress(OSError):  # it has a line that cannot be written
+            written.close()
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="only Linux has /dev/full")
+def test_a_log_on_a_full_disk_fails_no_request() -> None:
+    with stderr(os.open(FULL, os.O_WRONLY)):
+        ask("GetShardIterator", 200)
+
+
+def test_a_log_without_a_reader_fails_no_request() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with stderr(writer):
+        ask("GetShardIterator", 200)

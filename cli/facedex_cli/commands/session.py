@@ -16,7 +16,7 @@ from facedex.settings import Auth
 from facedex.store.store_errors import StoreError
 from facedex.vision.vision_errors import PackMissing
 from facedex_cli.commands.models import progress_bar
-from facedex_local import environment
+from facedex_local import environment, terminal
 from facedex_local.machine import Machine, Options, running
 from facedex_local.room import NO_ROOM
 from facedex_local.start_errors import StartFailed
@@ -66,7 +66,7 @@ def session(options: Options) -> Iterator[Machine]:
             where = f" ({error.filename})" if error.filename else ""
             raise click.ClickException(f"The disk is full{where}; free some space.") from error
         except KeyboardInterrupt:
-            click.echo("stopped", err=True)
+            terminal.say("stopped")
             raise SystemExit(0) from None
 
 
@@ -105,7 +105,7 @@ def _warn_of_missing_calibration() -> None:
     try:
         _ = model_packs.pack().calibration
     except Uncalibrated as error:
-        click.echo(f"note: {error}", err=True)
+        terminal.say(f"note: {error}")
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
 import time
 from dataclasses import replace
 from functools import partial
@@ -15,6 +14,7 @@ from facedex.api.media_types import JSON
 from facedex.observability import metrics
 from facedex.observability.recording import record
 from facedex.printing import printable
+from facedex_local import terminal
 from facedex_local.http import gateway, pages, routes
 from facedex_local.http.console import Console
 from facedex_local.http.exchange import Exchange
@@ -145,7 +145,7 @@ class Server:
                 f"{taken * 1000:.0f} ms",
             )
         )
-        print(printable(line), file=sys.stderr, flush=True)
+        terminal.say(printable(line))
 
 
 async def _operate(route: routes.Route, exchange: Exchange) -> Answer:

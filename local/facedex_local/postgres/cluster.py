@@ -15,7 +15,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 from contextlib import suppress
@@ -25,7 +24,7 @@ from urllib.parse import quote
 
 import psycopg
 
-from facedex_local import room, shutdown
+from facedex_local import room, shutdown, terminal
 from facedex_local.postgres import account, initdb, log_file, sockets
 from facedex_local.postgres.options import OPTIONS
 from facedex_local.postgres.postmaster import Postmaster, drop_foreign_lock, process_exists, send
@@ -117,10 +116,9 @@ class Postgres:
         send(pid, signal.SIGINT)
         if self._wait_for_end(pid, _SHUTDOWN):
             return
-        print(
+        terminal.say(
             f"facedex: Postgres did not shut down within {_SHUTDOWN:.0f} s; it is stopped"
-            " immediately, and the next start recovers from its log.",
-            file=sys.stderr,
+            " immediately, and the next start recovers from its log."
         )
         # Postgres's immediate shutdown, then, if the server does not react, SIGKILL.
         for number in (signal.SIGQUIT, signal.SIGKILL):
@@ -251,7 +249,7 @@ class Postgres:
             try:
                 room.require(self.cluster.parent, new=False)
                 if not reported:
-                    print("facedex: Postgres exited; restarting it.", file=sys.stderr)
+                    terminal.say("facedex: Postgres exited; restarting it.")
                 self._process = None
                 self._bring_up()
             except StartCancelled:
@@ -260,7 +258,7 @@ class Postgres:
                 # On a full disk, Postgres is restarted as soon as there is room.
                 kind = "full" if isinstance(error, DiskFull) else str(error)
                 if kind != reported:
-                    print(f"facedex: Postgres exited. {error}", file=sys.stderr)
+                    terminal.say(f"facedex: Postgres exited. {error}")
                 reported = kind
                 self._stopping.wait(1.0)
 
