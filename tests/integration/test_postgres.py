@@ -212,6 +212,63 @@ def test_a_stale_pid_file_does_not_prevent_a_start(tmp_path: Path) -> None:
         other.communicate()
 
 
+@pytest.fixture
+def stranger() -> Iterator[subprocess.Popen[str]]:
+    """A program that has nothing to do with the cluster, nor with Postgres."""
+    command = [sys.executable, "-c", "input()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, text=True) as process:
+        yield process
+        process.kill()
+
+
+def test_a_start_that_fails_ends_no_program_that_has_the_id_in_a_stale_pid_file(
+    postgres: Postgres, stranger: subprocess.Popen[str]
+) -> None:
+    postgres.cluster.mkdir()
+    (postgres.cluster / "PG_VERSION").write_text("16\n")
+    lines = (stranger.pid, postgres.cluster, 0, 5432, postgres.cluster, "", "0 0", "ready")
+    (postgres.cluster / "postmaster.pid").write_text("\n".join(map(str, lines)) + "\n")
+    with pytest.raises(DatabaseFailed):
+        postgres.start()
+    postgres.stop()
+    assert stranger.poll() is None
+
+
+def test_a_pid_file_that_names_the_server_of_another_cluster_does_not_prevent_a_start(
+    tmp_path: Path,
+) -> None:
+    first, other = Postgres(tmp_path / "first"), Postgres(tmp_path / "other")
+    for each in (first, other):
+        each.cluster.parent.mkdir()
+        each.start()
+    pid_file = first.cluster / "postmaster.pid"
+    stale = pid_file.read_text().splitlines()
+    first.stop()
+    pid_file.write_text("\n".join([str(other.pid), *stale[1:]]) + "\n")
+    again = Postgres(tmp_path / "first")
+    try:
+        assert execute(again.start(), "SELECT 1") == [(1,)]
+        assert execute(other.url, "SELECT 1") == [(1,)]
+    finally:
+        again.stop()
+        other.stop()
+
+
+@pytest.mark.parametrize("content", [b"", bytes(64)], ids=["empty", "zeros"])
+def test_a_pid_file_that_a_power_failure_damaged_does_not_prevent_a_start(
+    tmp_path: Path, content: bytes
+) -> None:
+    first = Postgres(tmp_path)
+    first.start()
+    first.stop()
+    (first.cluster / "postmaster.pid").write_bytes(content)
+    second = Postgres(tmp_path)
+    try:
+        assert execute(second.start(), "SELECT 1") == [(1,)]
+    finally:
+        second.stop()
+
+
 def test_a_killed_set_up_is_restarted(postgres: Postgres) -> None:
     remains = postgres.cluster.with_name("postgres.new")
     remains.mkdir()

@@ -27,7 +27,7 @@ import psycopg
 from facedex_local import room, shutdown, terminal
 from facedex_local.postgres import account, initdb, log_file, sockets
 from facedex_local.postgres.options import OPTIONS
-from facedex_local.postgres.postmaster import Postmaster, drop_foreign_lock, process_exists, send
+from facedex_local.postgres.postmaster import Postmaster, drop_foreign_lock, runs, send
 from facedex_local.start_errors import DatabaseFailed, DiskFull, StartCancelled
 
 MAJOR: Final = 18
@@ -265,7 +265,7 @@ class Postgres:
     def _runs(self, pid: int) -> bool:
         if self._process is not None and self._process.pid == pid:
             return self._process.poll() is None
-        return process_exists(pid) and (self.cluster / "postmaster.pid").exists()
+        return runs(pid, self.cluster)
 
     def _wait_for_end(self, pid: int, seconds: float) -> bool:
         deadline = time.monotonic() + seconds

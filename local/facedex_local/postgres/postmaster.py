@@ -47,9 +47,16 @@ class Postmaster:
         return probe.returncode in (0, 1)
 
 
-def process_exists(pid: int) -> bool:
-    """Return whether a process with this id exists."""
-    return bool(psutil.pid_exists(pid))
+def runs(pid: int, cluster: Path) -> bool:
+    """Return whether a process is the Postgres server of a cluster.
+
+    After a power failure, and in a container that is started again, the id in a pid file may belong
+    to any other program, also to the server of another cluster.
+    """
+    try:
+        return _serves(psutil.Process(pid), cluster)
+    except psutil.Error:
+        return False
 
 
 def send(pid: int, number: signal.Signals) -> None:
@@ -59,17 +66,35 @@ def send(pid: int, number: signal.Signals) -> None:
 
 
 def drop_foreign_lock(cluster: Path) -> None:
-    """Remove ``postmaster.pid`` if its process id now belongs to another program.
+    """Remove ``postmaster.pid`` if it is damaged, or its process id belongs to another program now.
 
     This happens after a power failure. Postgres itself cannot determine that the file is stale,
     but the process that holds the data directory can.
     """
-    postmaster = Postmaster.read(cluster)
-    if postmaster is None:
-        return
+    file = cluster / "postmaster.pid"
     try:
-        name = psutil.Process(postmaster.pid).name()
-    except psutil.Error:
+        pid = int(file.read_bytes().partition(b"\n")[0])
+        if _serves(psutil.Process(pid), cluster):
+            return
+    except ValueError:
+        pass  # no id was written: the file is empty, or has zeros
+    except (FileNotFoundError, psutil.Error):
         return
-    if "postgres" not in name:
-        (cluster / "postmaster.pid").unlink(missing_ok=True)
+    file.unlink(missing_ok=True)
+
+
+def _serves(process: psutil.Process, cluster: Path) -> bool:
+    """Return whether a process is the server of a cluster, or belongs to it.
+
+    Raises:
+        psutil.Error: if the process has ended, or cannot be examined.
+    """
+    if "postgres" not in process.name():
+        return False
+    try:
+        place = process.cwd()  # every process of a server is in its cluster
+    except psutil.AccessDenied:
+        # In a container, root may not see it of a process of another account.
+        command = process.cmdline()
+        place = command[command.index("-D") + 1] if "-D" in command[:-1] else ""
+    return bool(place) and Path(place).resolve() == cluster.resolve()
