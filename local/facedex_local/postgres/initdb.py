@@ -17,6 +17,7 @@ from facedex_local.postgres.account import Account
 from facedex_local.start_errors import DatabaseFailed, StartCancelled
 
 _POLL: Final = 0.1  # seconds between checks for a cancellation
+_REASONS: Final = ("error:", "FATAL:", "PANIC:")
 
 
 def run(directory: Path, binaries: Path, account: Account, stopping: threading.Event) -> None:
@@ -59,8 +60,14 @@ def run(directory: Path, binaries: Path, account: Account, stopping: threading.E
         raise StartCancelled
     if os.strerror(errno.ENOSPC) in errors.decode(errors="replace"):
         raise room.full(directory.parent)
-    reason = errors.decode(errors="replace").strip().splitlines()[-1:]
-    raise DatabaseFailed(f"Postgres could not be set up in {directory}: {' '.join(reason)}")
+    raise DatabaseFailed(f"Postgres could not be set up in {directory}: {_reason(errors)}")
+
+
+def _reason(errors: bytes) -> str:
+    """Return the line with the reason: the last one only says that the files are removed again."""
+    lines = errors.decode(errors="replace").strip().splitlines()
+    reasons = [line for line in lines if any(word in line for word in _REASONS)]
+    return (reasons or lines[-1:] or ["initdb ended without a message"])[0]
 
 
 def _finish(process: subprocess.Popen[bytes], stopping: threading.Event) -> bytes:
