@@ -19,16 +19,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from facedex_local import shutdown
+from facedex_local.backoff import FIRST_WAIT, next_wait
 from facedex_local.replica import READY, STOP, Orders
 from facedex_local.start_errors import StartFailed
 
 _POLL_INTERVAL: Final = 0.5  # seconds between checks for processes that have died
 _PATIENCE: Final = 12.0  # seconds in which processes must end; running requests have five of them
-# Seconds between the start of a process that has died and its restart. Doubled each time the
-# process dies within _MIN_LIFETIME seconds.
-_FIRST_WAIT: Final = 0.5
+# The longest time in seconds between the start of a process that has died and its restart.
 _LONGEST_WAIT: Final = 30.0
-_MIN_LIFETIME: Final = 30.0
 _CONNECTIONS: Final = 40  # to the embedded Postgres for requests; workers have further ones
 
 _logger: Final = logging.getLogger("facedex")
@@ -40,7 +38,7 @@ class _Replica:
 
     process: subprocess.Popen[bytes]
     started: float
-    wait: float = _FIRST_WAIT
+    wait: float = FIRST_WAIT
 
 
 class Replicas:
@@ -112,8 +110,7 @@ class Replicas:
                     status,
                 )
                 _close_pipes(each.process)
-                longer = min(2 * each.wait, _LONGEST_WAIT)
-                each.wait = longer if age < _MIN_LIFETIME else _FIRST_WAIT
+                each.wait = next_wait(each.wait, age=age, longest=_LONGEST_WAIT)
                 each.started = time.monotonic()
                 try:
                     each.process = self._start()

@@ -29,6 +29,7 @@ from facedex.runtime import handlers
 from facedex_local import terminal
 from facedex_local.access import process_token
 from facedex_local.background import running
+from facedex_local.backoff import FIRST_WAIT, next_wait
 from facedex_local.workers.queues import WorkQueue
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 _INTERVAL: Final = 0.5  # seconds between checks for work, and for workers that died
 _PATIENCE: Final = 5.0  # seconds that workers have to end, or a service to come back
+# The longest time in seconds until workers that died are replaced: waiting streams lose media.
+_LONGEST_WAIT: Final = 5.0
 # Each worker gets a quarter of a server process's memory for galleries: there may be many workers.
 _MEMORY: Final = "FACEDEX_GALLERY_MEMORY"
 _SHARE: Final = 4
@@ -91,12 +94,24 @@ class Workforce:
                     if wanted and not resent:
                         self.resend(connection)
                         resent = True
-            except (DatabaseUnavailable, BotoCoreError, ClientError) as error:
+                pool.remove(dead)
+                pool.start_missing(wanted)
+            # OSError: the machine has no memory or no file descriptor for a further process.
+            except (DatabaseUnavailable, BotoCoreError, ClientError, OSError) as error:
                 _logger.warning("Work for %s is suspended: %s", self.function, error)
                 ended.wait(_PATIENCE)
-                continue
-            pool.remove(dead)
-            pool.start_missing(wanted)
+            except Exception:
+                # Without the next attempt, no worker would ever be started again.
+                _logger.exception("Work for %s is suspended.", self.function)
+                ended.wait(_PATIENCE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Worker:
+    """A process and the time of its start."""
+
+    process: subprocess.Popen[bytes]
+    started: float
 
 
 class _Pool:
@@ -104,25 +119,43 @@ class _Pool:
 
     def __init__(self, workforce: Workforce) -> None:
         self._workforce = workforce
-        self._running: dict[UUID, subprocess.Popen[bytes]] = {}
+        self._running: dict[UUID, _Worker] = {}
+        self._wait = FIRST_WAIT
+        self._next_start = 0.0
         self._lock = threading.Lock()
         self._stopped = False
 
     def find_dead(self) -> list[UUID]:
         """Return the processes that have ended by themselves and were not removed yet."""
-        return [worker for worker, each in self._running.items() if each.poll() is not None]
+        return [worker for worker, each in self._running.items() if each.process.poll() is not None]
 
     def remove(self, dead: Sequence[UUID]) -> None:
-        """Remove processes that have ended, to make room for others."""
+        """Remove processes that have ended, to make room for others a little later."""
         for worker in dead:
-            del self._running[worker]
+            each = self._running.pop(worker)
+            if each.process.stdin:
+                each.process.stdin.close()
+            now = time.monotonic()
+            self._wait = next_wait(self._wait, age=now - each.started, longest=_LONGEST_WAIT)
+            self._next_start = now + self._wait
+            _logger.warning(
+                "A worker of %s ended with status %d; it is being replaced.",
+                self._workforce.function,
+                each.process.returncode,
+            )
 
     def start_missing(self, count: int) -> None:
-        """Start processes until there are ``count``."""
+        """Start processes until there are ``count``, unless others have just died.
+
+        Raises:
+            OSError: if a process cannot be started.
+        """
+        if time.monotonic() < self._next_start:
+            return
         with self._lock:
             while len(self._running) < count and not self._stopped:
                 worker = uuid4()
-                self._running[worker] = self._start(worker)
+                self._running[worker] = _Worker(self._start(worker), time.monotonic())
 
     def _start(self, worker: UUID) -> subprocess.Popen[bytes]:
         work = self._workforce
@@ -155,7 +188,7 @@ class _Pool:
         with self._lock:
             # A supervisor that waits for the database must start no more.
             self._stopped = True
-            running = list(self._running.values())
+            running = [each.process for each in self._running.values()]
         for each in running:
             if each.stdin:
                 each.stdin.close()
