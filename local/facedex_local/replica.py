@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import queue
-import signal
 import socket
 import sys
 from dataclasses import asdict, dataclass
@@ -47,8 +46,6 @@ class Orders:
 
 def main() -> None:
     """Answer requests until standard input contains "stop", or closes: the first process died."""
-    # The first process handles Ctrl-C of the terminal and sends "stop".
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     lifeline.watch(lines.put, status=1)
     orders = Orders(**json.loads(lines.get()))
