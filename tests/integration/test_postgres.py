@@ -16,7 +16,8 @@ import psycopg
 import pytest
 
 from facedex_local import directory
-from facedex_local.postgres.cluster import Postgres
+from facedex_local.postgres import account, initdb
+from facedex_local.postgres.cluster import Postgres, binaries
 from facedex_local.start_errors import DatabaseFailed, DirectoryInUse, StartCancelled
 
 FULL = Path("/dev/full")  # every write to it fails as on a full disk
@@ -275,6 +276,16 @@ def test_a_killed_set_up_is_restarted(postgres: Postgres) -> None:
     (remains / "PG_VERSION").write_text("18\n")
     assert execute(postgres.start(), "SELECT 1") == [(1,)]
     assert not remains.exists()
+
+
+def test_a_failed_set_up_says_why(tmp_path: Path) -> None:
+    draft = tmp_path / "postgres.new"
+    draft.mkdir()
+    (draft / "of another program").touch()
+    owner = account.of(tmp_path / "postgres")
+    owner.own(draft, binaries())
+    with pytest.raises(DatabaseFailed, match=r'error: directory ".*" exists but is not empty$'):
+        initdb.run(draft, binaries(), owner, threading.Event())
 
 
 def test_a_directory_with_a_long_name_works(tmp_path: Path) -> None:
