@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import psycopg
 from psycopg_pool import PoolTimeout
 
+from facedex.store import row_values
 from facedex.store.connection import Connection
 from facedex.store.disk import Disk
 from facedex.store.pool import Pool, Use
@@ -167,6 +168,9 @@ class Database:
             raise DatabaseUnavailable(
                 f"The database did not answer ({type(error).__name__}); try again."
             ) from error
+        except psycopg.Error as error:
+            row_values.forget(error)
+            raise
 
     def ping(self) -> None:
         """Check that the database answers.

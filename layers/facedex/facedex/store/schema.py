@@ -8,6 +8,7 @@ from typing import Final
 
 import psycopg
 
+from facedex.store import row_values
 from facedex.store.database import Connection, Database
 from facedex.store.prerequisites import require_prerequisites
 from facedex.store.store_errors import StoreError
@@ -56,6 +57,7 @@ def migrate(database: Database, *, seconds: float | None = None) -> list[str]:
             except psycopg.OperationalError:
                 raise
             except psycopg.Error as error:
+                row_values.forget(error)
                 raise StoreError(f"The migration {name} failed: {error}") from error
     return applied
 
