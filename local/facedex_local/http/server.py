@@ -15,7 +15,7 @@ from facedex.observability import metrics
 from facedex.observability.recording import record
 from facedex.printing import printable
 from facedex_local import terminal
-from facedex_local.http import gateway, pages, routes
+from facedex_local.http import gateway, monitoring, pages, routes
 from facedex_local.http.console import Console
 from facedex_local.http.exchange import Exchange
 from facedex_local.http.gateway import Answer, Environ, raw_path
@@ -101,7 +101,7 @@ class Server:
                 return name, await _operate(route, exchange)
             return name, _refuse_unknown(environ)
         if _asks_for_health(environ):
-            page: Answer | None = await exchange.run(self._report_health)
+            page: Answer | None = await monitoring.run(self._report_health)
         else:
             page = pages.find(environ)
             if page is None and self._console:

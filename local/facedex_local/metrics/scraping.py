@@ -10,7 +10,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from facedex_local.http import routes
+from facedex_local.http import monitoring, routes
 from facedex_local.http.exchange import Exchange
 from facedex_local.http.gateway import Answer, Environ, raw_path
 from facedex_local.http.listener import Application
@@ -109,7 +109,7 @@ class Scraping:
     async def __call__(self, exchange: Exchange) -> None:
         """Answer one request."""
         if is_scrape(exchange.environ):
-            await exchange.answer(await exchange.run(self._metrics.answer, exchange.environ))
+            await exchange.answer(await monitoring.run(self._metrics.answer, exchange.environ))
         else:
             await self._application(exchange)
 
@@ -131,7 +131,7 @@ class SignedScraping:
         """Answer one request, whose signature has been verified."""
         environ = exchange.environ
         if is_signed_scrape(environ):
-            await exchange.answer(await exchange.run(self._metrics.answer_verified, environ))
+            await exchange.answer(await monitoring.run(self._metrics.answer_verified, environ))
         else:
             await self._application(exchange)
 
