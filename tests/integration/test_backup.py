@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +26,7 @@ from facedex_functions.delete_collection.handler import delete_collection
 from facedex_functions.index_faces.handler import index_faces
 from facedex_functions.search_users_by_image.handler import search_users_by_image
 from facedex_local.postgres.cluster import Postgres
+from tests.e2e.streaming import until
 from tests.integration.databases import new_database
 from tests.integration.streaming import Configure
 
@@ -141,6 +145,20 @@ def test_an_existing_database_is_not_overwritten(
     done = run(restore, folder, "--database-url", database_url)
     assert done.exit_code == 1
     assert "There is a database already, and it is not overwritten" in done.stderr
+
+
+def test_a_backup_that_a_signal_ends_leaves_no_part_of_a_copy(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "monday"
+    facedex = str(Path(sys.executable).with_name("facedex"))
+    with psycopg.connect(database_url) as connection:
+        connection.execute("LOCK TABLE faces IN ACCESS EXCLUSIVE MODE")  # for which pg_dump waits
+        with subprocess.Popen([facedex, "backup", folder, "--database-url", database_url]) as made:
+            until((folder / "database.dump").exists)
+            made.terminate()
+            assert made.wait(60) == 128 + signal.SIGTERM
+    assert not folder.exists()
 
 
 def test_a_folder_is_a_complete_backup_or_none(database_url: str, tmp_path: Path) -> None:
