@@ -30,7 +30,8 @@ _COPY: Final = re.compile(
 # Files and folders of a data directory.
 _OURS: Final = frozenset(
     (
-        *(_LOCK, _HOLDER, f"{_HOLDER}.new", "keys.secret", _ID, f"{_ID}.new"),
+        *(_LOCK, _HOLDER, f"{_HOLDER}.new", _ID, f"{_ID}.new"),
+        *("keys.secret", "own.key", "metrics", "metrics.token", "rate"),
         *("postgres", "postgres.new", "postgres.log", "postgres.log.old"),
         GALLERIES,
         *("imports.sqlite", "imports.sqlite-wal", "imports.sqlite-shm"),
@@ -135,6 +136,21 @@ def identify(directory: Path) -> str:
         raise DirectoryUnusable(
             f"{file} cannot be used ({error}); remove it, and the next start makes another id."
         ) from None
+
+
+def is_held(directory: Path) -> bool:
+    """Return whether a process, such as a server, uses ``directory``; nothing is created in it."""
+    if not (directory / _LOCK).is_file():
+        return False
+    lock = FileLock(directory / _LOCK, timeout=0, fallback_to_soft=False, preserve_lock_file=True)
+    try:
+        lock.acquire()
+    except Timeout:
+        return True
+    except OSError:
+        return False
+    lock.release()
+    return False
 
 
 def announced(directory: Path) -> str | None:

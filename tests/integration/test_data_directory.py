@@ -61,6 +61,14 @@ def test_only_the_owner_can_read_the_data_directory(tmp_path: Path, existing: in
         assert closed_to_others(data)
 
 
+@pytest.mark.parametrize("name", ["metrics", "metrics.token", "own.key", "keys.secret", "rate"])
+def test_files_of_a_server_do_not_keep_its_directory_open(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    tmp_path.chmod(0o755)
+    with directory.hold(tmp_path):
+        assert closed_to_others(tmp_path)
+
+
 def test_a_directory_with_other_files_keeps_its_permissions(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     tmp_path.chmod(0o755)

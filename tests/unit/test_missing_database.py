@@ -22,6 +22,11 @@ from facedex_cli.program import main
         ["collections", "upgrade", "staff", "--from=."],
         ["collections", "abandon", "staff"],
         ["backup", "{empty}/backup"],
+        ["keys", "list"],
+        ["keys", "disable", "FDXNONE"],
+        ["keys", "enable", "FDXNONE"],
+        ["keys", "delete", "FDXNONE"],
+        ["keys", "reencrypt"],
     ],
     ids=" ".join,
 )

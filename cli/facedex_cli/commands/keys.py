@@ -27,6 +27,7 @@ from facedex.store.encryption import Cipher
 from facedex.store.store_errors import StoreError
 from facedex_cli.auditing.operator import by_operator
 from facedex_cli.commands import where
+from facedex_cli.commands.stored import require_database
 from facedex_local import secret
 from facedex_local.postgres.database import opened
 from facedex_local.start_errors import StartFailed
@@ -75,7 +76,7 @@ def create(read_only: bool, name: str, data_dir: Path, database_url: str | None)
     """
     permission = Permission.READ_ONLY if read_only else Permission.ALL
     trail = by_operator("CreateAccessKey")
-    with _transaction(data_dir, database_url, trail) as connection:
+    with _transaction(data_dir, database_url, trail, new=True) as connection:
         cipher = Cipher(read_keys_secret(secret.source(data_dir)))
         if database_url:  # other servers, each with a data directory of its own, may use it too
             access_keys.require_readable(connection, cipher)
@@ -183,9 +184,18 @@ def sign(event: TextIO, region: str) -> None:
 
 @contextmanager
 def _transaction(
-    data_dir: Path, database_url: str | None, trail: Trail | None = None
+    data_dir: Path, database_url: str | None, trail: Trail | None = None, *, new: bool = False
 ) -> Iterator[Connection]:
-    """Open a transaction on the database; show expected errors as one sentence."""
+    """Open a transaction on the database; show expected errors as one sentence.
+
+    Args:
+        data_dir: the data directory.
+        database_url: the user's own Postgres, used instead.
+        trail: the audit log's row of the change.
+        new: whether a missing database is created.
+    """
+    if not new:
+        data_dir = require_database(data_dir, database_url)
     try:
         with (
             opened(data_dir, database_url) as database,

@@ -15,7 +15,7 @@ from facedex.store import collections as store
 from facedex.store.database import Database
 from facedex.store.store_errors import CollectionNotFound, StoreError
 from facedex.vision.vision_errors import PackMissing
-from facedex_local.directory import announced_region
+from facedex_local.directory import announced_region, is_held
 from facedex_local.postgres.cluster import Postgres
 from facedex_local.start_errors import StartFailed
 from facedex_models.model_errors import ModelError
@@ -31,11 +31,13 @@ def in_region(database: Database, region: str | None, data_dir: Path) -> Databas
 def require_database(data_dir: Path, database_url: str | None) -> Path:
     """Return the data directory in full, for commands to which a new, empty database is no use.
 
+    A directory that a server uses is left to ``opened``, which knows why it has no database.
+
     Raises:
         click.ClickException: if there is no database in it, and no other is named.
     """
     data_dir = data_dir.expanduser()
-    if not database_url and not Postgres(data_dir).cluster.exists():
+    if not (database_url or Postgres(data_dir).cluster.exists() or is_held(data_dir)):
         raise click.ClickException(
             f"There is no database in {data_dir}; name the server's --data-dir."
         )
