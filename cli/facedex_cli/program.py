@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from facedex_cli.commands.audit import audit
@@ -9,6 +11,7 @@ from facedex_cli.commands.backup import backup, restore
 from facedex_cli.commands.collections import collections
 from facedex_cli.commands.demo import demo
 from facedex_cli.commands.import_ import import_
+from facedex_cli.commands.interrupting import exit_status, signal_in
 from facedex_cli.commands.keys import keys
 from facedex_cli.commands.models import models
 from facedex_cli.commands.people import people
@@ -18,7 +21,25 @@ from facedex_cli.commands.up import up
 from facedex_cli.commands.video import video
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Program(click.Group):
+    """The command, which an interruption ends with the usual exit status (130 after Ctrl-C)."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that the arguments name."""
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, Exception) as error:
+            number = signal_in(error)
+            if number is None:
+                raise
+            click.echo("\ninterrupted", err=True)
+            raise SystemExit(exit_status(number)) from None
+
+
+@click.group(
+    cls=_Program,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(package_name="facedex", prog_name="facedex")
 def main() -> None:
     """Amazon Rekognition's face collections on this machine.

@@ -14,16 +14,18 @@ _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 def main() -> None:
-    """Run the command. Ctrl-C and a full disk end it without a traceback, even during start-up."""
+    """Run the command. Signals and a full disk end it without a traceback, even during start-up."""
     # The threads of NumPy's products of matrices wait for each other, for seconds if the machine is
     # busy. Requests have threads of their own.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # During the imports below, a KeyboardInterrupt could be turned into another exception.
     usual = signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    from facedex_cli.commands.interrupting import end_in_order
     from facedex_cli.program import main as commands
     from facedex_local.shutdown import leave
 
     signal.signal(signal.SIGINT, usual)
+    end_in_order()
     try:
         commands()
     except SystemExit as ended:

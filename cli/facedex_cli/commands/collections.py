@@ -15,7 +15,7 @@ from facedex.store import upgrades
 from facedex.store.database import Database
 from facedex.vision.packs import Pack
 from facedex_cli.commands import where
-from facedex_cli.commands.interrupting import INTERRUPTED, interruption
+from facedex_cli.commands.interrupting import exit_status, interruption
 from facedex_cli.commands.keys import on_database
 from facedex_cli.commands.models import progress_bar
 from facedex_cli.commands.stored import (
@@ -171,7 +171,7 @@ def upgrade(
             _write(report, outcome)
     if outcome.interrupted:
         click.echo("interrupted; run the same command again to continue", err=True)
-        raise SystemExit(INTERRUPTED)
+        raise SystemExit(exit_status(interrupted[0]))
     conclude(outcome, collection, loaded, before, len(found), source, delete_missing=delete_missing)
 
 

@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from facedex.api.naming import Naming, external_image_id
 from facedex.api.photo_results import ACKNOWLEDGED, Result
 from facedex_cli.commands import where
-from facedex_cli.commands.interrupting import INTERRUPTED, interruption
+from facedex_cli.commands.interrupting import exit_status, interruption
 from facedex_cli.importing import connection, display
 from facedex_cli.importing.import_errors import ImportStopped
 from facedex_cli.importing.indexing import Indexer, Job, run_jobs
@@ -142,7 +142,7 @@ def import_(
         raise click.ClickException(str(error)) from error
     if interrupted:
         click.echo("interrupted; run the same command again to continue", err=True)
-        raise SystemExit(INTERRUPTED)
+        raise SystemExit(exit_status(interrupted[0]))
     if tally.failed:
         raise SystemExit(1)
 
@@ -163,8 +163,12 @@ def _run(
     journal: Journal,
     concurrency: int,
     report: Report | None,
-) -> tuple[Tally, bool]:
-    """Import photos; show progress and, also after an interruption, a summary."""
+) -> tuple[Tally, list[int]]:
+    """Import photos; show progress and, also after an interruption, a summary.
+
+    Returns:
+        The counts, and the signal that interrupted the import, if one did.
+    """
     tally = Tally()
 
     def note(outcome: Outcome) -> None:
@@ -193,7 +197,7 @@ def _run(
                         journal.add(job.photo, job.request, outcome)
                     note(outcome)
                     show(tally.faces)
-            return tally, bool(interrupted)
+            return tally, interrupted
     finally:
         display.print_tally(tally)
 

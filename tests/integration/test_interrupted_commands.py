@@ -1,0 +1,81 @@
+"""A signal ends a command in order: it leaves no Postgres behind, and has the usual exit status."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import psycopg
+import pytest
+from click.testing import CliRunner
+
+from facedex_cli.commands.interrupting import interruption
+from facedex_cli.program import main
+from facedex_local.postgres.postmaster import Postmaster
+
+# A shell starts programs in the background with SIGINT ignored, perhaps these tests too.
+COMMAND = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from facedex_cli.start import main
+main()
+"""
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_also_ends_the_postgres_of_a_command(
+    tmp_path: Path, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FACEDEX_DATABASE_URL", raising=False)
+    made = CliRunner().invoke(main, ["keys", "create", f"--data-dir={tmp_path}"])
+    assert made.exit_code == 0, made.output
+    command = [sys.executable, "-c", COMMAND, "scrub", f"--data-dir={tmp_path}"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as scrub:
+        assert scrub.stderr
+        for line in scrub.stderr:
+            if "rewriting the table" in line:
+                break
+        scrub.send_signal(number)
+        rest = scrub.stderr.read()
+        assert scrub.wait(60) == 128 + number, rest
+    assert rest.endswith("\ninterrupted\n"), rest
+    assert Postmaster.read(tmp_path / "postgres") is None
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_the_first_signal_lets_current_work_finish_and_the_second_interrupts(
+    number: signal.Signals,
+) -> None:
+    with interruption() as interrupted:
+        signal.raise_signal(number)
+        assert interrupted == [number]
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(number)
+
+
+def test_an_error_that_follows_an_interrupt_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    @click.command()
+    def broken() -> None:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise psycopg.OperationalError("another command is already in progress")
+
+    monkeypatch.setitem(main.commands, "broken", broken)
+    done = CliRunner().invoke(main, ["broken"])
+    assert done.exit_code == 130
+    assert done.stderr == "\ninterrupted\n"
+
+
+def test_a_closed_terminal_does_not_interrupt_work_under_nohup() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with interruption() as interrupted:
+            signal.raise_signal(signal.SIGHUP)
+            assert interrupted == []
+    finally:
+        signal.signal(signal.SIGHUP, before)
