@@ -18,6 +18,7 @@ from facedex_cli.commands import where
 from facedex_cli.commands.interrupting import exit_status, interruption
 from facedex_cli.commands.keys import on_database
 from facedex_cli.commands.models import progress_bar
+from facedex_cli.commands.outputs import require_writable
 from facedex_cli.commands.stored import (
     find_collection,
     in_region,
@@ -144,6 +145,8 @@ def upgrade(
     read.
     """
     data_dir = require_database(data_dir, database_url)
+    if report:
+        require_writable(report, "The report")
     with plain_errors(), interruption() as interrupted:
         photos = open_source(source)
         loaded = load(pack, progress_bar)

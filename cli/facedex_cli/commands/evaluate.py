@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from facedex.printing import printable
 from facedex.vision import packs
 from facedex.vision.vision_errors import PackMissing
+from facedex_cli.commands.outputs import require_writable
 from facedex_cli.evaluation import (
     calibrating,
     enrolment,
@@ -109,6 +110,9 @@ def evaluate(
     with _plain_errors():
         if pictures:
             plots.require()
+            pictures.mkdir(parents=True, exist_ok=True)
+            for name in plots.FILES:
+                require_writable(pictures / name, "The plot")
         photo_set = sets.read(source)
         named = groups.read(groups_file, photo_set) if groups_file else None
         strangers = None
@@ -185,6 +189,9 @@ def calibrate(
     shares = _weights(weights, len(sources))
     with _plain_errors():
         photo_sets = [sets.folder_per_person(source) for source in sources]
+        target = out or installing.pull(pack) / packs.CALIBRATION
+        partial = target.with_name(f".{target.name}.partial")
+        require_writable(partial, "The calibration")
         loaded = _load(pack, threads)
         enrolled = [_enrol(loaded, photo_set.photos) for photo_set in photo_sets]
         measured = calibrating.calibrate(
@@ -196,10 +203,7 @@ def calibrate(
         data = "; ".join(map(_described, sources, photo_sets, enrolled))
         if len(sources) > 1:
             data = f"weighted {weights or 'equally'}: {data}"
-        target = out or installing.pull(pack) / packs.CALIBRATION
-        text = calibrating.to_toml(measured, data=data)
-        partial = target.with_name(f".{target.name}.partial")
-        partial.write_text(text, "utf-8")
+        partial.write_text(calibrating.to_toml(measured, data=data), "utf-8")
         partial.replace(target)
     click.echo(f"{data}: {measured.pairs:,} comparisons of different people.", err=True)
     for twins in measured.twins:

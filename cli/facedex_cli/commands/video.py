@@ -22,6 +22,7 @@ from rich.table import Table
 from facedex.media.film_errors import FilmError
 from facedex.printing import printable
 from facedex_cli.commands import where
+from facedex_cli.commands.outputs import require_writable
 from facedex_cli.importing import connection
 from facedex_cli.importing.connection import Clients
 from facedex_cli.importing.import_errors import ImportStopped
@@ -162,11 +163,12 @@ def _plain_errors() -> Iterator[None]:
 
 
 def _require_folder(out: Path) -> None:
-    """Check, before a long search, that the folder for the page exists."""
+    """Check, before a long search, that the page can be written to its folder."""
     if not out.absolute().parent.is_dir():
         raise click.ClickException(
             f"The folder {out.parent} for the page does not exist; create it or specify another."
         )
+    require_writable(out, "The page")
 
 
 def _check_collection(clients: Clients, collection: str) -> None:

@@ -10,6 +10,7 @@ from facedex_cli.evaluation import metrics
 from facedex_cli.evaluation.evaluation_errors import EvaluationError
 from facedex_cli.evaluation.metrics import Comparisons
 
+FILES = ("det.png", "scores.png")
 TICKS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0)
 
 
@@ -45,7 +46,7 @@ def draw(comparisons: Comparisons, title: str, folder: Path) -> list[Path]:
     from matplotlib.figure import Figure
 
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / "det.png", folder / "scores.png"]
+    paths = [folder / name for name in FILES]
     figure = Figure(figsize=(6, 6), layout="constrained")
     axes = figure.subplots()
     matched, missed = metrics.detection_error_tradeoff(comparisons)

@@ -1,0 +1,26 @@
+"""Check of output files before long work, whose result would be lost if they cannot be written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+def require_writable(path: Path, what: str) -> None:
+    """Check that a file can be written, and leave it as it is.
+
+    Args:
+        path: the file, which need not exist.
+        what: what the command writes to it, for the message.
+
+    Raises:
+        click.ClickException: if the file cannot be written.
+    """
+    try:
+        new = not path.exists()
+        path.open("ab").close()
+        if new:
+            path.unlink()
+    except OSError as error:
+        raise click.ClickException(f"{what} {path} cannot be written ({error.strerror}).") from None

@@ -1,0 +1,71 @@
+"""A file that cannot be written is reported before the work whose result it is for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from facedex_cli.commands.outputs import require_writable
+from facedex_cli.program import main
+
+TOO_LONG = "x" * 300  # a name that no file system accepts, for root neither
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        [
+            "collections",
+            "upgrade",
+            "staff",
+            "--from={people}",
+            "--data-dir={data}",
+            "--report={out}",
+        ],
+        ["models", "calibrate", "{people}", "--out={out}"],
+        ["models", "evaluate", "{people}", "--plots={out}"],
+        [
+            "video",
+            "search",
+            "{film}",
+            "--collection=staff",
+            "--url=http://127.0.0.1:1",
+            "--out={out}",
+        ],
+        ["video", "report", "JOB", "--url=http://127.0.0.1:1", "--out={out}"],
+    ],
+    ids=lambda command: " ".join(command[:2]),
+)
+def test_an_output_file_is_checked_before_the_work(
+    tmp_path: Path, command: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "evaluate" in command:
+        pytest.importorskip("matplotlib")
+    monkeypatch.delenv("FACEDEX_DATABASE_URL", raising=False)
+    monkeypatch.setenv("FACEDEX_MODELS", str(tmp_path / "models"))  # no pack, so no work either
+    for person in ("ann", "bob"):
+        (tmp_path / "people" / person).mkdir(parents=True)
+        (tmp_path / "people" / person / "1.jpg").touch()
+    (tmp_path / "film.mp4").touch()
+    (tmp_path / "data" / "postgres").mkdir(parents=True)
+    places = {name: tmp_path / name for name in ("people", "data")}
+    out, film = tmp_path / TOO_LONG, tmp_path / "film.mp4"
+    arguments = [each.format(**places, film=film, out=out) for each in command]
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 1
+    assert "File name too long" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "models").exists()
+
+
+def test_a_check_leaves_files_as_they_are(tmp_path: Path) -> None:
+    (tmp_path / "old").write_text("of an earlier run")
+    for name in ("old", "new"):
+        require_writable(tmp_path / name, "The report")
+    assert [path.name for path in tmp_path.iterdir()] == ["old"]
+    assert (tmp_path / "old").read_text() == "of an earlier run"
+    with pytest.raises(click.ClickException, match=r"^The report .* \(Is a directory\)\.$"):
+        require_writable(tmp_path, "The report")
