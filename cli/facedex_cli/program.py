@@ -53,6 +53,16 @@ def main() -> None:
     """
 
 
+def _show_variables(command: click.Command) -> None:
+    """Let the help of a command and its subcommands name the environment variables of options."""
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            parameter.show_envvar = True
+    if isinstance(command, click.Group):
+        for each in command.commands.values():
+            _show_variables(each)
+
+
 main.add_command(up)
 main.add_command(demo)
 main.add_command(import_)
@@ -66,3 +76,4 @@ main.add_command(backup)
 main.add_command(restore)
 main.add_command(video)
 main.add_command(stream)
+_show_variables(main)

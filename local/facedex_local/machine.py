@@ -40,6 +40,7 @@ from facedex_local.starting import (
     load_code,
     prepare_database,
     pull_pack,
+    require_aws_settings,
     require_keys_secret,
 )
 from facedex_local.sweeping import sweeping
@@ -129,6 +130,7 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
         StoreError: if the database cannot be migrated to this version's schema.
     """
     terminal.escape_output()
+    require_aws_settings()
     with ExitStack() as stack:
         directory = stack.enter_context(data_directory.hold(options.directory))
         moto = Moto(options.sns_endpoints)

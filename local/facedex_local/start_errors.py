@@ -23,6 +23,10 @@ class PortTaken(StartFailed):
     """The server cannot listen on the address; the message gives the reason."""
 
 
+class SettingsUnusable(StartFailed):
+    """AWS's settings on this machine cannot be read; the message gives the reason."""
+
+
 class DatabaseFailed(StartFailed):
     """Postgres could not be set up, started or reached; the message gives the reason."""
 

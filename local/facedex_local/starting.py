@@ -14,7 +14,7 @@ import psycopg
 
 from facedex_local import environment, shutdown
 from facedex_local.http import routes
-from facedex_local.start_errors import DatabaseFailed
+from facedex_local.start_errors import DatabaseFailed, SettingsUnusable
 
 if TYPE_CHECKING:
     from facedex.store.access_keys import Credentials
@@ -96,6 +96,24 @@ def prepare_database(start: Callable[[], str]) -> None:
         migrate(database)
     finally:
         database.close()
+
+
+def require_aws_settings() -> None:
+    """Check that AWS's settings on this machine can be read, which every client of S3 needs.
+
+    Raises:
+        SettingsUnusable: if the profile does not exist, or a file is damaged.
+    """
+    import botocore.session
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        botocore.session.get_session().get_scoped_config()
+    except BotoCoreError as error:
+        raise SettingsUnusable(
+            f"The AWS settings are not valid: {error}; correct or unset AWS_PROFILE and"
+            " AWS_CONFIG_FILE."
+        ) from None
 
 
 def require_keys_secret() -> None:

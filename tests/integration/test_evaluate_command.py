@@ -62,6 +62,7 @@ def test_a_pairs_file_is_evaluated_without_identification(people: Path) -> None:
     assert run.exit_code == 0, run.output
     assert "2 comparisons of the same person, 1 of different people" in " ".join(run.stdout.split())
     assert "Best match" not in run.stdout
+    assert run.stderr == ""
 
 
 @pytest.mark.usefixtures("own_pack")

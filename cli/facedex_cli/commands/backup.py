@@ -151,6 +151,7 @@ def _differences(database: Database, before: _Backup) -> list[str]:
 
 def _read(folder: Path) -> _Backup:
     try:
+        (folder / _DUMP).open("rb").close()
         document: Any = json.loads((folder / _FIGURES).read_text("utf-8"))
         return _Backup(document["made"], *figures.from_json(document))
     except FileNotFoundError:

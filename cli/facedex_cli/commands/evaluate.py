@@ -242,7 +242,10 @@ def _enrol(pack: packs.Pack, files: Sequence[Photo]) -> Enrolment:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    # Without a terminal, a transient bar would leave an empty line.
+    shown = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    with shown as bar:
         task = bar.add_task("", total=len(files))
         return enrolment.enrol(pack, files, advance=lambda: bar.update(task, advance=1))
 

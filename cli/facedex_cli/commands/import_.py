@@ -58,11 +58,7 @@ class _Choice:
     metavar="N",
     help="Number of concurrent requests.",
 )
-@click.option(
-    "--endpoint-url",
-    metavar="URL",
-    help="URL of the face API. [default: AWS_ENDPOINT_URL, else the running `facedex up`]",
-)
+@where.url
 @click.option(
     "--create/--no-create", default=True, show_default=True, help="Create a missing collection."
 )
@@ -96,7 +92,7 @@ def import_(
     collection: str,
     naming: str,
     concurrency: int,
-    endpoint_url: str | None,
+    url: str | None,
     region: str | None,
     create: bool,
     max_faces: int | None,
@@ -115,7 +111,7 @@ def import_(
     """
     choice = _Choice(Naming(naming), max_faces, quality_filter.upper(), again)
     try:
-        clients = connection.connect(endpoint_url, data_dir, concurrency, region)
+        clients = connection.connect(url, data_dir, concurrency, region)
         photos = _source(source, clients, everything=everything)
         files = _list(photos)
         if photos.excluded:
@@ -152,8 +148,8 @@ def _source(name: str, clients: connection.Clients, *, everything: bool) -> Sour
     if bucket and name.startswith(_S3):
         return Bucket(clients.s3, bucket, prefix, everything=everything)
     path = Path(name).expanduser()
-    if not path.is_dir():
-        raise ImportStopped(f"{name} is not a folder, nor s3://BUCKET/PREFIX.")
+    if not name or not path.is_dir():  # an unset variable of a script is not the current folder
+        raise ImportStopped(f"{name or repr(name)} is not a folder, nor s3://BUCKET/PREFIX.")
     return Folder(path, everything=everything)
 
 

@@ -115,13 +115,16 @@ def _commercial_use(pack: manifests.PackManifest) -> str:
 
 @contextmanager
 def progress_bar() -> Iterator[fetching.Progress]:
-    """Show downloads on standard error while the block runs."""
+    """Show downloads on standard error while the block runs: bars, or lines in a log."""
     columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn()
-    bars = Progress(*columns, console=Console(stderr=True), transient=True)
+    console = Console(stderr=True)
+    bars = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
     tasks: dict[str, TaskID] = {}
 
     def show(what: str, done: int, total: int) -> None:
         if what not in tasks:
+            if not console.is_terminal:
+                click.echo(f"Fetching {what}", err=True)
             bars.start()
             tasks[what] = bars.add_task(f"Fetching {what}", total=total)
         bars.update(tasks[what], completed=done, total=total)

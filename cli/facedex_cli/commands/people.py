@@ -98,7 +98,10 @@ def group(
 @contextmanager
 def _bar() -> Iterator[Callable[[float], None]]:
     columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    # Without a terminal, a transient bar would leave an empty line.
+    shown = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    with shown as bar:
         task = bar.add_task("comparing", total=1.0)
         yield lambda share: bar.update(task, completed=share)
 

@@ -30,7 +30,11 @@ def data_dir(purpose: str) -> Callable[[_Command], _Command]:
 
 
 url: Final = click.option(
-    "--url", metavar="URL", help="URL of the API. [default: AWS_ENDPOINT_URL, else `facedex up`]"
+    "--url",
+    "--endpoint-url",
+    "url",
+    metavar="URL",
+    help="URL of the API. [default: AWS_ENDPOINT_URL, else the running `facedex up`]",
 )
 region: Final = click.option(
     "--region",

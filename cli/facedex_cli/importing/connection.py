@@ -109,6 +109,6 @@ def find_collection(client: RekognitionClient, name: str, *, create: bool) -> Co
     except BotoCoreError as error:
         raise ImportStopped(
             f"The collection {name} cannot be reached: {error} Start the server with: facedex up,"
-            " or choose another with --endpoint-url."
+            " or choose another with --url."
         ) from error
     return Collection(found["CollectionARN"], found["CreationTimestamp"].isoformat(), made)

@@ -94,4 +94,6 @@ class _Log:
             return
         self._before, self._note = now, progress.note
         line = describe(progress, rate)
-        self._console.print(f"{line}  {progress.note}".rstrip(), markup=False, highlight=False)
+        self._console.print(
+            f"{line}  {progress.note}".rstrip(), markup=False, highlight=False, soft_wrap=True
+        )

@@ -89,6 +89,11 @@ class Source:
         elif self.address.startswith(_DEVICES):
             options = {"format": "v4l2", "timeout": (_OPENING, _SILENCE)}
         elif not Path(self.address).is_file():
-            raise ValueError("there is no such file")
+            folder = Path(self.address).is_dir()
+            reason = "it is a folder" if folder else "there is no such file"
+            scheme = self.address.partition("://")[0]
+            if scheme != self.address:
+                reason = f"a camera's address begins with rtsp:// or rtsps://, not {scheme}://"
+            raise ValueError(reason)
         container: InputContainer = av.open(self.address, "r", metadata_errors="replace", **options)
         return container

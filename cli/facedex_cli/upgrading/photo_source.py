@@ -29,8 +29,8 @@ def open_source(name: str) -> Source:
         config = Config(s3={"addressing_style": "path"}, max_pool_connections=64)
         return Bucket(boto3.session.Session().client("s3", config=config), bucket, prefix)
     path = Path(name).expanduser()
-    if not path.is_dir():
-        raise click.ClickException(f"{name} is not a folder, nor s3://BUCKET/PREFIX.")
+    if not name or not path.is_dir():  # an unset variable of a script is not the current folder
+        raise click.ClickException(f"{name or repr(name)} is not a folder, nor s3://BUCKET/PREFIX.")
     return Folder(path)
 
 

