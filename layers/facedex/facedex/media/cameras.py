@@ -15,6 +15,7 @@ from av.error import (
 )
 from av.video.stream import VideoStream
 
+from facedex.media.camera_clock import CameraClock
 from facedex.media.decoding import CODECS
 from facedex.media.matroska.contents import Track
 from facedex.media.matroska.live import Coded, Ending, Event, Opening
@@ -23,6 +24,7 @@ from facedex.media.matroska.matroska_errors import NoVideo
 _CONNECT: Final = 10.0  # seconds
 _SILENCE: Final = 10.0  # seconds without a packet after which the camera counts as lost
 _LONGEST: Final = 10.0  # seconds; longest fragment, as in Kinesis Video Streams
+_REORDERED: Final = 1.0  # seconds by which a packet's picture may be shown before earlier packets'
 _NAMES: Final = {name: codec for codec, name in CODECS.items()}
 _OPTIONS: Final = {
     # FFmpeg may connect to the camera only, whatever the camera answers.
@@ -56,7 +58,8 @@ class CameraRefused(Exception):
 def watch_camera(address: str, ended: Callable[[], bool]) -> Iterator[Event]:
     """Yield the events of a camera's video track, until it ends or ``ended`` returns true.
 
-    A fragment begins at a key frame. Its number and its time are taken from this machine's clock.
+    A fragment begins at a key frame. Its number and its time are of this machine's clock; the times
+    of pictures never go back, and do not depend on how late a packet is read.
 
     Args:
         address: ``rtsp://…``, with user and password if needed; no message contains it.
@@ -91,8 +94,10 @@ def _events(
     context = stream.codec_context
     codec = _NAMES.get(context.name, context.name)
     track = Track(1, True, codec, context.extradata or b"", context.width, context.height)
+    clock = CameraClock()
     opening: Opening | None = None
-    first = 0.0
+    first = latest = 0.0  # of the fragment's times by the camera's clock
+    ahead = 0.0  # seconds by which the last packet was read after its time by the camera's clock
     count = 0
     for packet in packets:
         if ended():
@@ -101,14 +106,21 @@ def _events(
             continue
         stamp = packet.pts if packet.pts is not None else packet.dts
         now = time.time()
-        at = now if stamp is None else float(stamp * packet.time_base)
-        if opening is None or packet.is_keyframe or not -1 < at - first < _LONGEST:
+        at = now - ahead if stamp is None else float(stamp * packet.time_base)
+        ahead = now - at
+        jumped = opening is None or not -_REORDERED < at - latest < _LONGEST
+        if jumped:
+            clock.restart()
+        clock.note(at, now)
+        if opening is None or jumped or packet.is_keyframe or at - first >= _LONGEST:
             if opening is not None:
                 yield Ending(opening.number, None, None)
             count += 1
-            opening, first = Opening(_number(now, count), now, now, (track,)), at
+            began = clock.open(at)
+            opening, first, latest = Opening(_number(now, count), began, began, (track,)), at, at
             yield opening
-        yield Coded(track.number, max(0.0, at - first), packet.is_keyframe, bytes(packet))
+        latest = max(latest, at)
+        yield Coded(track.number, clock.offset(at), packet.is_keyframe, bytes(packet))
 
 
 def _number(now: float, count: int) -> str:
