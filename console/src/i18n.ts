@@ -28,7 +28,6 @@ function chosen(): Language {
 export function choose(code: Language): void {
   language.value = code;
   write("facedex-language", code);
-  document.documentElement.lang = code;
 }
 
 /** Return a message in the reader's language, with the values of its {placeholders}. */

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ import pytest
 from tests.conftest import Server
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import BrowserContext, Page
 
 _SOURCES = Path(__file__).parents[3] / "console" / "src"
 _MESSAGES: dict[str, dict[str, str]] = json.loads((_SOURCES / "messages.json").read_text())
@@ -111,3 +112,26 @@ def test_every_page_is_in_every_language(
         assert set(navigation) <= shown
         shoot(f"{language}-{path or 'overview'}")
     page.evaluate("localStorage.removeItem('facedex-language')")
+
+
+def test_the_language_is_the_browsers_until_one_is_chosen(
+    browser: BrowserContext, server: Server
+) -> None:
+    assert browser.browser
+    kept = browser.storage_state()
+    for locale, choice, shown in (
+        ("en-GB", None, "en"),
+        ("de-DE", None, "de"),
+        ("fr-FR", "es", "es"),
+        ("ja-JP", None, "es"),
+    ):
+        # The same browser, whose owner has chosen another language for it meanwhile.
+        with closing(browser.browser.new_context(locale=locale, storage_state=kept)) as context:
+            page = context.new_page()
+            page.goto(f"{server.url}/console/#/settings")
+            page.locator("h1").wait_for()
+            if choice:
+                page.locator("footer select").select_option(choice)
+            page.get_by_role("heading", level=1, name=_MESSAGES["nav.settings"][shown]).wait_for()
+            assert page.locator("html").get_attribute("lang") == shown
+            kept = context.storage_state()
