@@ -25,9 +25,15 @@ def add_camera(page: Page, name: str, collection: str | None = None) -> None:
     page.get_by_role("link", name=name).click()
 
 
-def delete_camera(page: Page) -> None:
-    """Stop and delete the only camera, on its page."""
+def stop_camera(page: Page) -> None:
+    """Stop a camera on its page."""
     page.get_by_role("button", name="Stop").click()
     page.get_by_text("STOPPED").wait_for()
+
+
+def delete_camera(page: Page) -> None:
+    """Stop and delete the only camera, on its page."""
+    stop_camera(page)
     page.get_by_role("button", name="Delete").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     page.get_by_role("heading", name="There are no cameras yet.").wait_for()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.conftest import Server
-from tests.e2e.console.cameras import add_camera, delete_camera
+from tests.e2e.console.cameras import add_camera, delete_camera, stop_camera
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -64,3 +64,21 @@ def test_a_camera_from_its_first_picture_to_its_end(
         assert findings(page) == []
     delete_camera(page)
     assert server.client("rekognition").list_stream_processors()["StreamProcessors"] == []
+
+
+def test_a_camera_is_deleted_after_a_question(page: Page, server: Server, crew: str) -> None:
+    rekognition = server.client("rekognition")
+    page.goto(f"{server.url}/console/#/cameras")
+    add_camera(page, "gate", crew)
+    stop_camera(page)
+    page.get_by_role("button", name="Delete").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("Delete the camera gate for good?").wait_for()
+    assert len(rekognition.list_stream_processors()["StreamProcessors"]) == 1
+    dialog.get_by_role("button", name="Close").click()
+    dialog.wait_for(state="detached")
+    assert len(rekognition.list_stream_processors()["StreamProcessors"]) == 1
+    page.get_by_role("button", name="Delete").click()
+    dialog.get_by_role("button", name="Delete").click()
+    page.get_by_role("heading", name="There are no cameras yet.").wait_for()
+    assert rekognition.list_stream_processors()["StreamProcessors"] == []

@@ -126,3 +126,46 @@ def test_a_user_is_deleted_after_a_question(page: Page, server: Server, crew: st
     delete.wait_for(state="detached")
     users = rekognition.list_users(CollectionId=crew)["Users"]
     assert [each["UserId"] for each in users] == ["bea"]
+
+
+def test_a_tag_is_removed_after_a_question(page: Page, server: Server, crew: str) -> None:
+    rekognition = server.client("rekognition")
+    arn = rekognition.describe_collection(CollectionId=crew)["CollectionARN"]
+    rekognition.tag_resource(ResourceArn=arn, Tags={"team": "red", "floor": "2"})
+    page.goto(f"{server.url}/console/#/collections/{crew}")
+    page.get_by_role("tab", name="Tags and deletion").click()
+    remove = page.get_by_role("button", name="Remove the tag team")
+    remove.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("Remove the tag team and its value for good?").wait_for()
+    dialog.get_by_role("button", name="Close").click()
+    dialog.wait_for(state="detached")
+    assert len(rekognition.list_tags_for_resource(ResourceArn=arn)["Tags"]) == 2
+    remove.click()
+    dialog.get_by_role("button", name="Remove").click()
+    remove.wait_for(state="detached")
+    assert rekognition.list_tags_for_resource(ResourceArn=arn)["Tags"] == {"floor": "2"}
+
+
+def test_what_the_server_refuses_stays_in_its_form(page: Page, server: Server, crew: str) -> None:
+    rekognition = server.client("rekognition")
+    rekognition.create_user(CollectionId=crew, UserId="ann")
+    page.goto(f"{server.url}/console/#/collections/{crew}")
+    page.get_by_role("tab", name="Users").click()
+    user = page.get_by_label("Name of a new user")
+    create = page.get_by_role("button", name="Create a user")
+    user.fill("ann")
+    create.click()
+    page.get_by_role("alert").wait_for()
+    assert user.input_value() == "ann"
+    user.fill("anna")
+    create.click()
+    page.get_by_role("button", name="Delete the user anna").wait_for()
+    assert user.input_value() == ""
+    page.get_by_role("tab", name="Tags and deletion").click()
+    page.get_by_label("Key").fill("aws:reserved")
+    page.get_by_label("Value").fill("red")
+    page.get_by_role("button", name="Add a tag").click()
+    page.get_by_role("alert").wait_for()
+    assert page.get_by_label("Key").input_value() == "aws:reserved"
+    assert page.get_by_label("Value").input_value() == "red"

@@ -4,6 +4,7 @@ import { call } from "../../api/operations";
 import { records, type FrameRecord } from "../../api/streams";
 import { config, endpoint } from "../../config";
 import { number, t, time } from "../../i18n";
+import { Confirm } from "../../ui/confirm";
 import { useFetched } from "../../ui/fetched";
 import { Problem } from "../../ui/problem";
 import { add, forget, load, timeOf, type Sighting } from "./events";
@@ -23,6 +24,7 @@ export default function Camera({ name }: { name: string }) {
     { every: 2 },
   );
   const [problem, fail] = useState<unknown>();
+  const [deleting, setDeleting] = useState(false);
   const [, go] = useLocation();
   // A deployment's streams are in Kinesis, whose address is not the console's own.
   const { machine } = config();
@@ -58,18 +60,7 @@ export default function Camera({ name }: { name: string }) {
                 {t("cameras.stop")}
               </button>
             )}
-            <button
-              class="danger"
-              disabled={!stopped}
-              onClick={() =>
-                act(
-                  call("DeleteStreamProcessor", { Name: name }).then(() => {
-                    forget(name);
-                    go("/cameras");
-                  }),
-                )
-              }
-            >
+            <button class="danger" disabled={!stopped} onClick={() => setDeleting(true)}>
               {t("cameras.delete")}
             </button>
           </div>
@@ -91,6 +82,21 @@ export default function Camera({ name }: { name: string }) {
         </div>
       ) : (
         <p class="empty">{t("cameras.recordsElsewhere")}</p>
+      )}
+      {deleting && (
+        <Confirm
+          title={t("cameras.deleteName", { name })}
+          action={t("cameras.delete")}
+          work={() => call("DeleteStreamProcessor", { Name: name })}
+          onClose={(deleted) => {
+            setDeleting(false);
+            if (!deleted) return;
+            forget(name);
+            go("/cameras");
+          }}
+        >
+          {t("cameras.deleteSure", { name })}
+        </Confirm>
       )}
     </>
   );

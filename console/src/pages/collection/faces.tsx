@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { call } from "../../api/operations";
 import { drop, thumbnail } from "../../faces/thumbnails";
 import { number, t } from "../../i18n";
-import { Dialog } from "../../ui/dialog";
+import { Confirm } from "../../ui/confirm";
 import { Problem } from "../../ui/problem";
 import { Rows } from "../../ui/rows";
 import { Associate, release } from "./associate";
@@ -111,7 +111,16 @@ export function Faces({ id, user, onUser, onChange, onEnrol }: Props) {
         )}
       />
       {doing === "associate" && <Associate id={id} faces={chosen} onClose={close} />}
-      {doing === "delete" && <Delete id={id} faces={chosen} onClose={close} />}
+      {doing === "delete" && (
+        <Confirm
+          title={t("faces.delete")}
+          action={t("faces.delete")}
+          work={() => remove(id, chosen)}
+          onClose={close}
+        >
+          {t("faces.deleteSure", { n: chosen.length })}
+        </Confirm>
+      )}
     </>
   );
 }
@@ -144,52 +153,29 @@ function FaceRow({ face, on, onToggle, onUser }: RowProps) {
   );
 }
 
-interface DeleteProps {
-  id: string;
-  faces: readonly Face[];
-  onClose: (changed: boolean) => void;
-}
-
-function Delete({ id, faces, onClose }: DeleteProps) {
-  const [error, fail] = useState<unknown>();
-  const confirm = async () => {
-    try {
-      // Rekognition deletes no face that belongs to a user.
-      await release(
-        id,
-        faces.filter((face) => face.UserId),
-      );
-      const faceIds = faces.map((face) => face.FaceId!);
-      for (let start = 0; start < faceIds.length; start += MOST_IDS) {
-        const some = faceIds.slice(start, start + MOST_IDS);
-        const { UnsuccessfulFaceDeletions = [] } = await call("DeleteFaces", {
-          CollectionId: id,
-          FaceIds: some,
-        });
-        const [refused] = UnsuccessfulFaceDeletions;
-        drop(some);
-        if (refused)
-          throw new Error(
-            t("faces.notDeleted", {
-              face: refused.FaceId ?? "",
-              reason: refused.Reasons?.join(", ") ?? "",
-            }),
-          );
-      }
-      onClose(true);
-    } catch (problem) {
-      fail(problem);
-    }
-  };
-  return (
-    <Dialog title={t("faces.delete")} onClose={() => onClose(false)}>
-      <p>{t("faces.deleteSure", { n: faces.length })}</p>
-      <Problem error={error} />
-      <button class="danger" onClick={confirm}>
-        {t("faces.delete")}
-      </button>
-    </Dialog>
+/** Delete faces; those of users too, which Rekognition itself refuses. */
+async function remove(id: string, faces: readonly Face[]): Promise<void> {
+  await release(
+    id,
+    faces.filter((face) => face.UserId),
   );
+  const faceIds = faces.map((face) => face.FaceId!);
+  for (let start = 0; start < faceIds.length; start += MOST_IDS) {
+    const some = faceIds.slice(start, start + MOST_IDS);
+    const { UnsuccessfulFaceDeletions = [] } = await call("DeleteFaces", {
+      CollectionId: id,
+      FaceIds: some,
+    });
+    const [refused] = UnsuccessfulFaceDeletions;
+    drop(some);
+    if (refused)
+      throw new Error(
+        t("faces.notDeleted", {
+          face: refused.FaceId ?? "",
+          reason: refused.Reasons?.join(", ") ?? "",
+        }),
+      );
+  }
 }
 
 /** Fetch the faces of a collection, a page at a time. */

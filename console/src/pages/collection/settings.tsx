@@ -2,6 +2,7 @@ import { useState } from "preact/hooks";
 import { useLocation } from "wouter-preact";
 import { call } from "../../api/operations";
 import { t } from "../../i18n";
+import { Confirm } from "../../ui/confirm";
 import { Dialog } from "../../ui/dialog";
 import { useFetched } from "../../ui/fetched";
 import { Problem } from "../../ui/problem";
@@ -34,21 +35,23 @@ function Tags({ arn }: { arn: string }) {
     return Object.entries(Tags ?? {}).sort();
   });
   const [problem, fail] = useState<unknown>();
-  const change = async (work: Promise<unknown>) => {
-    try {
-      await work;
-      fail(undefined);
-      refresh();
-    } catch (refused) {
-      fail(refused);
-    }
+  const [removing, setRemoving] = useState<string>();
+  const changed = () => {
+    fail(undefined);
+    refresh();
   };
-  const add = (event: SubmitEvent) => {
+  const add = async (event: SubmitEvent) => {
     event.preventDefault();
     const form = event.currentTarget as HTMLFormElement;
     const data = new FormData(form);
     const tags = { [String(data.get("key"))]: String(data.get("value")) };
-    void change(call("TagResource", { ResourceArn: arn, Tags: tags })).then(() => form.reset());
+    try {
+      await call("TagResource", { ResourceArn: arn, Tags: tags });
+      changed();
+      form.reset();
+    } catch (refused) {
+      fail(refused);
+    }
   };
   return (
     <section>
@@ -63,7 +66,7 @@ function Tags({ arn }: { arn: string }) {
               <button
                 class="outline"
                 aria-label={t("settings.untag", { key })}
-                onClick={() => change(call("UntagResource", { ResourceArn: arn, TagKeys: [key] }))}
+                onClick={() => setRemoving(key)}
               >
                 ✕
               </button>
@@ -87,6 +90,19 @@ function Tags({ arn }: { arn: string }) {
         />
         <button type="submit">{t("settings.tag")}</button>
       </form>
+      {removing !== undefined && (
+        <Confirm
+          title={t("settings.untag", { key: removing })}
+          action={t("settings.untagShort")}
+          work={() => call("UntagResource", { ResourceArn: arn, TagKeys: [removing] })}
+          onClose={(removed) => {
+            setRemoving(undefined);
+            if (removed) changed();
+          }}
+        >
+          {t("settings.untagSure", { key: removing })}
+        </Confirm>
+      )}
     </section>
   );
 }

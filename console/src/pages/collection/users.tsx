@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import { call, pages } from "../../api/operations";
 import { number, t } from "../../i18n";
-import { Dialog } from "../../ui/dialog";
+import { Confirm } from "../../ui/confirm";
 import { useFetched } from "../../ui/fetched";
 import { Problem } from "../../ui/problem";
 import { Rows } from "../../ui/rows";
@@ -30,10 +30,10 @@ export function Users({ id, onFaces, onChange }: Props) {
     try {
       await call("CreateUser", { CollectionId: id, UserId: user });
       changed();
+      form.reset();
     } catch (refused) {
       fail(refused);
     }
-    form.reset();
   };
   const shown = (users ?? []).filter((each) =>
     each.user.toLowerCase().includes(filter.toLowerCase()),
@@ -90,43 +90,19 @@ export function Users({ id, onFaces, onChange }: Props) {
         </>
       )}
       {deleting !== undefined && (
-        <Delete
-          id={id}
-          user={deleting}
+        <Confirm
+          title={t("users.delete", { user: deleting })}
+          action={t("users.deleteShort")}
+          work={() => call("DeleteUser", { CollectionId: id, UserId: deleting })}
           onClose={(deleted) => {
             setDeleting(undefined);
             if (deleted) changed();
           }}
-        />
+        >
+          {t("users.deleteSure", { user: deleting })}
+        </Confirm>
       )}
     </>
-  );
-}
-
-interface DeleteProps {
-  id: string;
-  user: string;
-  onClose: (deleted: boolean) => void;
-}
-
-function Delete({ id, user, onClose }: DeleteProps) {
-  const [error, fail] = useState<unknown>();
-  const confirm = async () => {
-    try {
-      await call("DeleteUser", { CollectionId: id, UserId: user });
-      onClose(true);
-    } catch (problem) {
-      fail(problem);
-    }
-  };
-  return (
-    <Dialog title={t("users.delete", { user })} onClose={() => onClose(false)}>
-      <p>{t("users.deleteSure", { user })}</p>
-      <Problem error={error} />
-      <button class="danger" onClick={confirm}>
-        {t("users.deleteShort")}
-      </button>
-    </Dialog>
   );
 }
 
