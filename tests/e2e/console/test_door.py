@@ -10,10 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.conftest import Server
+
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
 
 SEARCH = "**/search?*"
+# An answer does not expire while a test runs.
+_NO_EXPIRY = """
+    const wait = setTimeout;
+    window.setTimeout = (work, delay, ...all) => wait(work, delay > 3000 ? 1e9 : delay, ...all);
+"""
 
 
 def seen(*names: str) -> dict[str, Any]:
@@ -72,6 +79,21 @@ def test_nobody_is_welcomed_when_the_answers_have_ended(
         answers.act = lambda route: route.fulfill(json=seen("ann"))
         welcome.wait_for()
         assert page.get_by_role("alert").count() == 0
+
+
+def test_nobody_is_welcomed_for_another_collection_before_it_answers(
+    page: Page, server: Server, visit: Callable[[str], None], answers: Answers
+) -> None:
+    page.add_init_script(_NO_EXPIRY)
+    rekognition = server.client("rekognition")
+    rekognition.create_collection(CollectionId="other-door")
+    visit("door")
+    welcome = page.get_by_text("Welcome, ann")
+    welcome.wait_for()
+    answers.act = lambda _: None
+    page.get_by_label("Collection").select_option("other-door")
+    welcome.wait_for(state="detached")
+    rekognition.delete_collection(CollectionId="other-door")
 
 
 def test_nobody_is_welcomed_when_the_camera_has_ended(

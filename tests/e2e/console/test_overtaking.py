@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
 from tests.conftest import Server
@@ -135,6 +136,28 @@ def test_a_photo_that_takes_longer_to_read_does_not_replace_a_newer_one(
     assert page.get_by_role("button", name=second).count() == 0
 
 
+@pytest.mark.parametrize("late", [0, 1])
+def test_a_comparison_is_that_of_the_photos_that_were_chosen_last(
+    page: Page, server: Server, photos: dict[str, Path], tmp_path: Path, late: int
+) -> None:
+    quick, photo = (photos[name] for name in sorted(photos)[:2])
+    slow = tmp_path / "slow.webp"
+    with Image.open(photo) as picture:
+        picture.save(slow)
+    page.add_init_script(_SLOW)
+    page.goto(f"{server.url}/console/#/compare")
+    inputs = page.locator("input[type=file]")
+    inputs.nth(late).set_input_files(slow)
+    page.wait_for_function("Boolean(window.goOn)")
+    for number in range(2):
+        inputs.nth(number).set_input_files(quick)
+    same = page.get_by_text("At or above the threshold.")
+    same.wait_for()
+    page.evaluate("goOn()")
+    page.wait_for_timeout(1000)
+    assert same.is_visible()
+
+
 def test_error_rates_are_those_of_the_folder_that_was_chosen_last(
     page: Page, server: Server, photos: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -154,6 +177,32 @@ def test_error_rates_are_those_of_the_folder_that_was_chosen_last(
     held.answer()
     page.wait_for_timeout(1000)
     assert right.is_visible()
+    left = server.client("rekognition").list_collections()["CollectionIds"]
+    assert [each for each in left if each.startswith("console-")] == []
+
+
+def test_a_collection_for_error_rates_is_deleted_if_the_page_is_left_before_it_is_confirmed(
+    page: Page, server: Server, photos: dict[str, Path], tmp_path: Path
+) -> None:
+    for person, photo in photos.items():
+        (tmp_path / "people" / person).mkdir(parents=True)
+        shutil.copy(photo, tmp_path / "people" / person)
+
+    def creates(route: Route) -> bool:
+        if not asks_for("CreateCollection")(route):
+            return False
+        route.fetch()  # the server creates it, and only its answer is late
+        return True
+
+    held = Held(page, f"{server.url}/", creates, 1)
+    page.goto(f"{server.url}/console/#/threshold")
+    page.set_input_files("input[type=file]", tmp_path / "people")
+    held.wait()
+    page.get_by_role("link", name="Settings").click()
+    page.get_by_role("heading", name="Access keys").wait_for()
+    target = "RekognitionService.DeleteCollection"
+    with page.expect_response(lambda each: each.request.headers.get("x-amz-target") == target):
+        held.answer({"StatusCode": 200})
     left = server.client("rekognition").list_collections()["CollectionIds"]
     assert [each for each in left if each.startswith("console-")] == []
 
