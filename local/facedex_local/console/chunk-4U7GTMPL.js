@@ -1,0 +1,1 @@
+import{h as s,i as o,k as i}from"./chunk-THPPT7IK.js";function f(e){let[n,r]=s();return o(()=>{if(!e)return;let t=URL.createObjectURL(new Blob([e]));return r(t),()=>URL.revokeObjectURL(t)},[e]),n}function l(){let e=i();return(n,r,t)=>{e.current=n,n.then(u=>e.current===n&&r(u),u=>e.current===n&&t(u))}}export{f as a,l as b};
