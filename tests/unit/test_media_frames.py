@@ -74,10 +74,12 @@ def test_the_same_frames_are_analysed_however_a_film_is_cut(
     assert len(pieces) >= 25
 
 
-@pytest.mark.parametrize("rate", [5, 8])
-def test_pictures_without_a_time_of_their_own_are_analysed(rate: int) -> None:
+@pytest.mark.parametrize("key_frames", ["15", "20"])
+@pytest.mark.parametrize("rate", [5, 8, 25])
+def test_pictures_without_a_time_of_their_own_are_analysed(rate: int, key_frames: str) -> None:
     # In an MPEG program stream, a time is stated only for the first frame in a packet.
-    data = making.film(STEADY, container="mpeg", codec_options=CLOSED)
+    options = {"g": key_frames, "bf": "2"}
+    data = making.film(STEADY, container="mpeg", codec_options=options)
     with av.open(io.BytesIO(data), "r") as container:
         untimed = sum(packet.pts is None for packet in container.demux() if packet.size)
     assert untimed > len(STEADY) / 2

@@ -147,6 +147,59 @@ def test_a_request_that_is_not_http_is_refused() -> None:
         list(answer_to_a_request().feed(b"SSH-2.0-x\r\n\r\n"))
 
 
+class Recorder:
+    """A service that accepts all that it is sent."""
+
+    stream = "door"
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+
+    def connect(self) -> Recorder:
+        self.sent.append(b"")
+        return self
+
+    def send(self, data: bytes) -> Iterator[Acknowledgement]:
+        self.sent[-1] += data
+        return iter(())
+
+    def listen(self, seconds: float) -> Iterator[Acknowledgement]:
+        time.sleep(seconds)
+        return iter(())
+
+    def finish(self) -> Iterator[Acknowledgement]:
+        return iter(())
+
+    def close(self) -> None:
+        return
+
+
+@pytest.mark.parametrize("encode", [False, True])
+@pytest.mark.parametrize("b_frames", ["0", "2"])
+@pytest.mark.parametrize("container", ["mpeg", "h264"])
+def test_pictures_without_a_time_of_their_own_are_sent(
+    tmp_path: Path, container: str, b_frames: str, encode: bool
+) -> None:
+    # MPEG program streams state times for some pictures only, and bare H.264 for none.
+    options = {"g": "15", "bf": b_frames}
+    data = making.film(making.steady(150), container=container, codec_options=options)
+    film = making.save(data, tmp_path / "film")
+    service: Any = Recorder()
+    Push(
+        Source(str(film)),
+        service,
+        loop=False,
+        speed=10.0,
+        encode=encode,
+        duration=None,
+        show=lambda _: None,
+    ).run()
+    found = list(read_fragments([service.sent[-1]]))
+    assert kinesis.numbers(found) == list(range(150))
+    times = [each.timestamp + 1000 * offset for each in found for offset, _ in frames(each)]
+    assert times == pytest.approx([times[0] + 4 * number for number in range(150)], abs=2)
+
+
 class SlowService:
     """A service that takes its time to take up a session, and everything it is sent then."""
 

@@ -16,6 +16,7 @@ from av.error import FFmpegError
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
+from facedex.media.clocks import usual_duration
 from facedex.media.matroska import contents, ebml
 from facedex.media.matroska.parsing import Parser
 
@@ -33,8 +34,22 @@ _OPTIONS: Final = {
 }
 
 
-class KeyFramesTooRare(Exception):
-    """A fragment would be longer than the service allows; the video must be re-encoded."""
+class MustEncode(Exception):
+    """The video must be re-encoded; the message is the reason."""
+
+
+class KeyFramesTooRare(MustEncode):
+    """A fragment would be longer than the service allows."""
+
+    def __init__(self) -> None:
+        super().__init__("the video's key frames are too far apart")
+
+
+class TimesMissing(MustEncode):
+    """Only a decoder knows when a picture is shown."""
+
+    def __init__(self) -> None:
+        super().__init__("the video's pictures have no times of their own")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +82,8 @@ class Muxer:
     def __init__(self, template: VideoStream, *, encode: bool, speed: float = 1.0) -> None:
         self.header = b""
         self._rate = template.average_rate or 25
+        self._usual = usual_duration(template)  # of a picture, in ticks of the source
+        self._reorders = bool(template.codec_context.has_b_frames)
         self._speed = speed
         self._encodes = encode or template.codec_context.name != "h264"
         self._sink = _Sink()
@@ -82,6 +99,8 @@ class Muxer:
         self._opened: int | None = None
         self._dts = -(1 << 62)
         self._forced = -(1 << 62)
+        # When the next picture is shown if it does not state it, in ticks; None at the beginning.
+        self._following: int | None = None
 
     @property
     def encodes(self) -> bool:
@@ -97,6 +116,7 @@ class Muxer:
 
         Raises:
             KeyFramesTooRare: if the fragment grows too long without a key frame.
+            TimesMissing: if the packet states no display time and pictures are reordered.
         """
         if self._encodes:
             self._encode(packet, shift)
@@ -121,6 +141,8 @@ class Muxer:
         dts = packet.dts if packet.dts is not None else packet.pts
         if dts is None:
             return
+        if packet.pts is None and self._reorders:
+            raise TimesMissing
         pts = packet.pts if packet.pts is not None else dts
         # Times of cameras can repeat or decrease; decoding times must increase.
         self._dts = max(self._dts + 1, self._milliseconds(dts * packet.time_base, shift))
@@ -135,10 +157,14 @@ class Muxer:
             frames = packet.decode()
         except FFmpegError:
             return
+        if self._following is None:
+            self._following = packet.dts
         for frame in frames:
-            if frame.time is None:
-                continue
-            time = self._milliseconds(frame.time, shift)
+            if frame.pts is None:
+                # As in players, a picture without a time of its own follows the one before it.
+                frame.pts = self._following or 0
+            self._following = frame.pts + (frame.duration or self._usual)
+            time = self._milliseconds(frame.time or 0.0, shift)
             if time <= self._dts:
                 continue
             self._dts = time
@@ -150,6 +176,8 @@ class Muxer:
                 picture.pict_type = PictureType.I
                 self._forced = time
             self._output.mux(stream.encode(picture))
+        if not packet.size:  # the end, after which the video may begin again
+            self._following = None
 
     def _milliseconds(self, seconds: float | Fraction, shift: float) -> int:
         return round((float(seconds) / self._speed + shift) * 1000)

@@ -11,7 +11,7 @@ import av
 
 from facedex.media.matroska import contents
 from facedex_cli.push.acknowledgements import Acknowledgement
-from facedex_cli.push.fragments import KeyFramesTooRare, Muxer, Piece
+from facedex_cli.push.fragments import MustEncode, Muxer, Piece
 from facedex_cli.push.progress import Progress
 from facedex_cli.push.service import Service
 from facedex_cli.push.session import PutMedia
@@ -81,10 +81,10 @@ class Push:
                 try:
                     if self._play():
                         break
-                except KeyFramesTooRare:
+                except MustEncode as error:
                     self._encode = True
                     self._abandon_session()
-                    self._show_note("the video's key frames are too far apart; re-encoding it")
+                    self._show_note(f"{error}; re-encoding it")
                 except SourceLost as error:
                     self._end_session()
                     self._show_note(f"{error} Trying again in {self._source_wait:.0f} s.")
@@ -102,7 +102,7 @@ class Push:
 
         Raises:
             SourceLost: if a camera's video ends.
-            KeyFramesTooRare: if the video must be re-encoded.
+            MustEncode: if the video must be re-encoded.
         """
         muxer: Muxer | None = None
         shift = 0.0

@@ -13,6 +13,7 @@ import av
 from av.container import InputContainer
 from av.error import FFmpegError
 
+from facedex.media.clocks import RESTARTING, usual_duration, without_repetitions
 from facedex_cli.stream_errors import SourceLost, StreamError
 
 _OPENING: Final = 10.0  # seconds within which a camera must answer
@@ -69,12 +70,17 @@ class Source:
     def packets(self, container: InputContainer) -> Iterator[av.Packet[av.VideoStream]]:
         """Yield the packets of the source's first video stream until its end.
 
+        A packet without any time gets a decoding time: it follows the packet before it.
+
         Raises:
             SourceLost: if a camera sends nothing or its connection breaks.
             StreamError: if a file cannot be read to its end.
         """
         try:
-            yield from container.demux(container.streams.video[0])
+            packets = container.demux(container.streams.video[0])
+            if container.format.name in RESTARTING:
+                packets = without_repetitions(packets)
+            yield from _timed(packets)
         except FFmpegError as error:
             reason = f"{self.name} cannot be read further ({error.strerror or error})."
             raise (SourceLost(reason) if self.live else StreamError(reason)) from None
@@ -97,3 +103,16 @@ class Source:
             raise ValueError(reason)
         container: InputContainer = av.open(self.address, "r", metadata_errors="replace", **options)
         return container
+
+
+def _timed(
+    packets: Iterator[av.Packet[av.VideoStream]],
+) -> Iterator[av.Packet[av.VideoStream]]:
+    following = 0  # ticks
+    for packet in packets:
+        if packet.size:
+            if packet.dts is None:
+                packet.dts = packet.pts if packet.pts is not None else following
+            packet.duration = packet.duration or usual_duration(packet.stream)
+            following = packet.dts + packet.duration
+        yield packet

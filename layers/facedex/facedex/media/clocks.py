@@ -134,3 +134,25 @@ def mended(packets: Iterator[Packet[VideoStream]], jumps: Jumps) -> Iterator[Pac
             if packet.dts is not None:
                 packet.dts += shift
         yield packet
+
+
+def without_repetitions(packets: Iterator[Packet[VideoStream]]) -> Iterator[Packet[VideoStream]]:
+    """Yield packets of an MPEG stream, without times that belong to the next picture.
+
+    FFmpeg states the time of a picture also for one that ends where the picture begins.
+    """
+    before: Packet[VideoStream] | None = None
+    for packet in packets:
+        if before is not None:
+            if before.pts is not None and before.pts == packet.pts:
+                before.pts = before.dts = None
+            yield before
+        before = packet
+    if before is not None:
+        yield before
+
+
+def usual_duration(stream: VideoStream) -> int:
+    """Return how long a picture of a track is shown, in ticks."""
+    rate = stream.guessed_rate or stream.average_rate or 1 / USUAL_FRAME
+    return max(1, round(1 / (rate * (stream.time_base or Fraction(1, 1000)))))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator, Sequence
-from fractions import Fraction
 from functools import partial
 from typing import Final
 
@@ -16,7 +15,15 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from facedex.media import orientation
-from facedex.media.clocks import USUAL_FRAME, Clock, Jumps, demux, mended
+from facedex.media.clocks import (
+    RESTARTING,
+    Clock,
+    Jumps,
+    demux,
+    mended,
+    usual_duration,
+    without_repetitions,
+)
 from facedex.media.damage import Damage, Watch
 from facedex.media.opening import open_film
 from facedex.media.ranges import Source
@@ -63,6 +70,8 @@ def sample(
         else:
             packets = demux(container, stream, failed=watch.interrupt)
             packets = mended(packets, Jumps(container, stream))
+        if container.format.name in RESTARTING:
+            packets = without_repetitions(packets)
         for frame in _decode(packets, clock, grid, watch):
             at = clock.milliseconds(frame.pts or 0)
             if at >= segment.end:
@@ -160,16 +169,10 @@ def _decode(
         for frame in frames:
             if frame.pts is None and shown is not None:
                 # As in players, a picture without a time of its own follows the one before it.
-                frame.pts = shown + (frame.duration or _usual_duration(packet.stream))
+                frame.pts = shown + (frame.duration or usual_duration(packet.stream))
             shown = frame.pts
             if shown is not None:
                 yield frame
-
-
-def _usual_duration(stream: VideoStream) -> int:
-    """Return how long a picture of the track is shown, in ticks."""
-    rate = stream.guessed_rate or stream.average_rate or 1 / USUAL_FRAME
-    return max(1, round(1 / (rate * (stream.time_base or Fraction(1, 1000)))))
 
 
 def _needed(
