@@ -216,6 +216,50 @@ def test_the_portraits_have_their_visible_attributes(
         assert max(abs(details.gaze.yaw), abs(details.gaze.pitch)) < 15
 
 
+_OF_EYES = (
+    Attribute.EYEGLASSES,
+    Attribute.SUNGLASSES,
+    Attribute.EYES_OPEN,
+    Attribute.FACE_OCCLUDED,
+)
+
+
+def below(pack: Pack, photo: bytes, share: float) -> bytes:
+    """Return a photo without what is above the eyes by a share of the distance to the nose."""
+    (left, right, nose, *_), *_ = (face.landmarks for face in pack.find(decoded(photo)))
+    eyes = (left[1] + right[1]) / 2
+
+    def cut(picture: Image.Image) -> Image.Image:
+        top = round(float(eyes + share * (nose[1] - eyes)) * picture.height)
+        return picture.crop((0, top, picture.width, picture.height))
+
+    return altered(photo, cut)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.8])
+def test_nothing_is_answered_with_confidence_about_eyes_outside_the_picture(
+    pack: Pack, attributes: AttributePack, portraits: Portraits, share: float
+) -> None:
+    for photo in portraits.values():
+        details = seen(pack, attributes, below(pack, photo, share))
+        for name in _OF_EYES:
+            assert abs(details.answers[name] - 50) < 20, name
+        assert details.gaze is not None
+        assert details.gaze.confidence < 20
+        # The mouth is there.
+        assert details.answers[Attribute.MUSTACHE] < 20
+
+
+def test_eyes_at_the_edge_but_inside_the_picture_are_answered_as_far_from_it(
+    pack: Pack, attributes: AttributePack, portraits: Portraits
+) -> None:
+    for photo in portraits.values():
+        whole = seen(pack, attributes, photo)
+        cut = seen(pack, attributes, below(pack, photo, -0.3))
+        for name in _OF_EYES:
+            assert cut.answers[name] == pytest.approx(whole.answers[name], abs=5), name
+
+
 @pytest.mark.parametrize("attribute", sorted(EVERY))
 def test_an_attribute_alone_is_the_same_as_with_all_others(
     pack: Pack, attributes: AttributePack, portraits: Portraits, attribute: Attribute

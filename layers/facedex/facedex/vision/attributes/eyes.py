@@ -64,12 +64,13 @@ class Eyes:
         """Probability in percent that the eyes are open."""
         return 100 / (1 + math.exp(-(_OPEN_SLOPE * self.opening + _OPEN_START)))
 
-    def gaze(self, head_yaw: float) -> Gaze:
+    def gaze(self, head_yaw: float, share: float) -> Gaze:
         """Return the direction in which both look, relative to the head.
 
         Args:
             head_yaw: the head's yaw in degrees: a turned head moves the corners of the eyes, which
                 are in front of the eyeball's middle, to the same side as the pupils.
+            share: how much of the eyes is in the picture, 0..1.
         """
         left, right = self.shifts.tolist()
         mean, head = (left + right) / 2, math.radians(head_yaw)
@@ -78,7 +79,7 @@ class Eyes:
         pitch = math.asin(max(-1, min((mean.imag - _RESTING) / _PUPIL, 1)))
         agreement = 1 / (1 + (abs(left - right) / _APART) ** 2)
         seen = self.width**2 / (self.width**2 + _FEWEST_PIXELS**2)
-        confidence = self.open_chance * agreement * seen
+        confidence = self.open_chance * agreement * seen * share
         return Gaze(math.degrees(yaw), math.degrees(pitch), confidence)
 
 

@@ -18,6 +18,7 @@ from facedex.vision.attributes.heads import FILE as HEADS
 from facedex.vision.attributes.heads import Heads, halve, lip_gaps
 from facedex.vision.attributes.landmarks import thirty
 from facedex.vision.attributes.values import ANSWERS, Attribute, Details
+from facedex.vision.attributes.visibility import doubted, eyes_in_picture
 from facedex.vision.faces import Face
 from facedex.vision.sessions import Network
 from facedex.vision.vision_errors import PackMissing
@@ -63,6 +64,10 @@ class AttributePack:
             return []
         size = np.array(image.pixels.shape[1::-1], dtype=np.float32)
         frames = [crops.face_frame(face.landmarks * size) for face in faces]
+        shares = [
+            eyes_in_picture(face.landmarks * size, frame.side, size)
+            for face, frame in zip(faces, frames, strict=True)
+        ]
         chips = [frame.cut(image.pixels, CHIP) for frame in frames]
         looks = self._look_at(chips, attributes)
         shapes = self._shape_of(chips, frames, attributes)
@@ -83,10 +88,10 @@ class AttributePack:
                     emotions=emotions(looks.emotions[number])
                     if looks.emotions is not None and Attribute.EMOTIONS in attributes
                     else None,
-                    gaze=shapes.eyes[number].gaze(face.pose.yaw)
+                    gaze=shapes.eyes[number].gaze(face.pose.yaw, shares[number])
                     if shapes and shapes.eyes and Attribute.EYE_DIRECTION in attributes
                     else None,
-                    answers=answers[number],
+                    answers=doubted(answers[number], shares[number]),
                 ),
             )
             for number, face in enumerate(faces)
