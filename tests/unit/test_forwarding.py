@@ -96,7 +96,8 @@ def test_requests_are_unavailable_without_the_first_process(
 ) -> None:
     first.stop()
     status, said = ask(second, "GET", "/")
-    assert (status, json.loads(said)["__type"]) == (503, "ServiceUnavailableException")
+    assert status == 503
+    assert b"<Code>ServiceUnavailable</Code>" in said  # as S3 writes errors
 
 
 @pytest.mark.parametrize(("token", "client"), [(TOKEN, "10.0.0.7"), ("guess", "127.0.0.1")])

@@ -11,6 +11,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from moto.s3.models import S3Backend
+from moto.sns.models import SNSBackend
 from moto.sqs.models import SQSBackend
 
 from facedex_local.aws.moto_app import Moto
@@ -96,3 +97,22 @@ def test_an_unknown_service_is_a_client_error(url: str) -> None:
     with pytest.raises(ClientError) as raised:
         made.list_queues()
     assert raised.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+
+
+@pytest.mark.parametrize(
+    ("service", "backend", "operation"),
+    [
+        ("s3", S3Backend, "list_buckets"),
+        ("sns", SNSBackend, "list_topics"),
+        ("sqs", SQSBackend, "list_queues"),
+    ],
+)
+def test_a_failure_of_moto_has_the_form_of_its_service(
+    url: str, monkeypatch: pytest.MonkeyPatch, service: str, backend: type, operation: str
+) -> None:
+    fail(monkeypatch, backend, operation, times=9)
+    with pytest.raises(ClientError) as raised:
+        getattr(client(service, url), operation)()
+    error = raised.value.response["Error"]
+    assert error["Code"] == "InternalFailure"
+    assert "see the server's log" in error["Message"]

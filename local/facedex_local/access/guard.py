@@ -41,6 +41,7 @@ from facedex_local.http import routes
 from facedex_local.http.exchange import Disconnected, Exchange
 from facedex_local.http.gateway import Environ, raw_path
 from facedex_local.http.listener import Application
+from facedex_local.http.service_errors import Protocol, protocol_of
 
 # Bytes of a body that has to be read before its signature can be verified; S3's are not limited.
 _LARGEST: Final = 64 * 1024 * 1024
@@ -207,7 +208,7 @@ def _is_signed(received: Received) -> bool:
 
 
 def _unsigned(environ: Environ) -> Refused | ServiceError:
-    if answers.protocol_of(environ) is answers.Protocol.S3:
+    if protocol_of(environ) is Protocol.S3:
         return Refused(*UNSIGNED)
     return MissingAuthenticationTokenException("Request is missing Authentication Token")
 
@@ -219,7 +220,7 @@ def _revoked(verified: Verified) -> Refused | ServiceError:
 
 
 def _unsupported(environ: Environ) -> Refused | ServiceError:
-    if answers.protocol_of(environ) is answers.Protocol.S3:
+    if protocol_of(environ) is Protocol.S3:
         return Refused(
             "InvalidRequest",
             "The authorization mechanism you have provided is not supported. Please use"

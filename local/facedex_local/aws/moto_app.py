@@ -21,13 +21,19 @@ from facedex_local.aws.moto_records import bound_records
 from facedex_local.aws.moto_topics import deliver_to_all
 from facedex_local.http.environs import HEADERS
 from facedex_local.http.gateway import Environ
-from facedex_local.http.refusals import refuse
+from facedex_local.http.service_errors import Protocol, protocol_of, write_error
 
 if TYPE_CHECKING:
     from facedex_local.aws.moto_dispatch import Dispatcher
 
 # Prefix of the headers whose original names moto needs; see PRESERVED_HEADERS in moto.
 _METADATA = "x-amz-meta-"
+
+# Errors that have other names in the services with XML.
+_XML_CODES = {
+    "AccessDeniedException": "AccessDenied",
+    "UnknownOperationException": "InvalidAction",
+}
 
 _logger = logging.getLogger("facedex")
 
@@ -128,7 +134,9 @@ def _refuse(
     code: str,
     message: str,
 ) -> Iterable[bytes]:
-    answer = refuse(environ, status, code, message)
+    if protocol_of(environ) in (Protocol.QUERY, Protocol.S3):
+        code = _XML_CODES.get(code, code)
+    answer = write_error(environ, status, code, message)
     start_response(answer.line, answer.headers)
     return [answer.body]
 

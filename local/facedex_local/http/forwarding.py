@@ -14,7 +14,7 @@ import h11
 from facedex_local.http.environs import HEADERS, LISTENING
 from facedex_local.http.exchange import Disconnected, Exchange
 from facedex_local.http.listener import Application
-from facedex_local.http.refusals import refuse
+from facedex_local.http.service_errors import write_error
 
 # A header with the token, the address that the client connected to, and the client's address.
 _HEADER: Final = b"x-facedex-forwarded"
@@ -52,10 +52,10 @@ class Forwarder:
                 return  # the response is cut off, as it was in the other process
             message = "The server process for S3 and other services does not answer; try again."
             await exchange.answer(
-                refuse(
+                write_error(
                     exchange.environ,
                     HTTPStatus.SERVICE_UNAVAILABLE,
-                    "ServiceUnavailableException",
+                    "ServiceUnavailable",
                     message,
                 ),
                 close=True,

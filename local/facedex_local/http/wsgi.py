@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from facedex_local.http.exchange import Exchange
 from facedex_local.http.gateway import Answer, Environ
-from facedex_local.http.refusals import refuse
+from facedex_local.http.service_errors import write_error
 from facedex_local.room import NO_ROOM
 
 WsgiApplication: TypeAlias = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
@@ -68,7 +68,7 @@ class Wsgi:
 
 
 def _refuse(environ: Environ) -> Answer:
-    return refuse(
+    return write_error(
         environ,
         HTTPStatus.SERVICE_UNAVAILABLE,
         "ServiceUnavailable",
