@@ -133,6 +133,37 @@ def test_a_selection_can_be_verified_and_names_its_gaps(log: Database) -> None:
     assert broken(lambda: verify_file(edited, {})).startswith("Row 11 was changed")
 
 
+def test_a_known_head_is_compared_with_a_selection_or_reported(log: Database) -> None:
+    face = "8c6f2c1e-2f7b-4e0a-9d3e-0f6b7f1b3c55"
+    before, row = head(log), trail("with a face")
+    row.touch([face])
+    audit.write_quickly(log, row.text())
+    after = head(log)
+    lines = exported(log, Filter(face=face))
+    assert verify_file(lines, {each.position: each.hash for each in (before, after)}).rows == 1
+    for place in (before, after):
+        sentence = broken(lambda place=place: verify_file(lines, {place.position: bytes(32)}))  # type: ignore[misc]
+        assert sentence.startswith(f"Row {place.position} is not the known head")
+    assert broken(lambda: verify_file(lines, {3: bytes(32)})) == (
+        "The known head at row 3 cannot be compared: the file is a selection without that row."
+    )
+
+
+def test_known_heads_that_differ_at_one_row_are_reported(
+    log: Database, database_url: str, tmp_path: Path
+) -> None:
+    right = head(log)
+    file = tmp_path / "audit.jsonl"
+    facedex("audit", "export", f"--output={file}", f"--database-url={database_url}")
+    wrong = f"--head={right.position} {bytes(32).hex()}"
+    for heads in ([wrong, f"--head={right}"], [f"--head={right}", wrong]):
+        done = facedex("audit", "verify", str(file), *heads)
+        assert done.exit_code == 1
+        assert done.stderr.startswith(f"Error: The known heads at row {right.position} differ")
+    done = facedex("audit", "verify", str(file), *[f"--head={right}"] * 2)
+    assert done.exit_code == 0
+
+
 def test_commands_report_broken_rows_with_the_exit_status(
     log: Database, database_url: str, tmp_path: Path
 ) -> None:

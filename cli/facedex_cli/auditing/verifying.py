@@ -65,6 +65,15 @@ class Chain:
         self._compare()
         self.pruned |= _notes_removal(link.entry, self._start)
 
+    def skip_to(self, place: Place) -> None:
+        """Continue after a place that a selection of rows names.
+
+        Raises:
+            Broken: if it is not a known head at its position.
+        """
+        self.place = place
+        self._compare()
+
     def end(self) -> None:
         """Verify that the chain has all known heads, and notes the removal of earlier rows.
 
@@ -171,17 +180,14 @@ def verify_file(lines: Iterable[str], known: dict[int, bytes]) -> Verified:
     rows = iter(lines)
     header = _read_header(next(rows, ""))
     complete = bool(header["complete"])
-    chain = Chain(_place(header["start"]), known if complete else {})
+    chain = Chain(_place(header["start"]), dict(known))
     gaps = 0
     for number, line in enumerate(rows, 2):
         previous, link = _read_row(line, number)
         if not complete and link.position > chain.place.position + 1:
             gaps += 1
-            chain.place = Place(link.position - 1, previous)
+            chain.skip_to(Place(link.position - 1, previous))
         chain.add(link)
-        expected = known.get(link.position)
-        if expected is not None and expected != link.hash:
-            raise Broken(f"Row {link.position} is not the known head.")
     if complete:
         end = _place(header["head"])
         if chain.place != end:
@@ -190,6 +196,11 @@ def verify_file(lines: Iterable[str], known: dict[int, bytes]) -> Verified:
                 f" {chain.place.position}, and its first line names row {end.position}."
             )
         chain.end()
+    elif chain.known:
+        raise Broken(
+            f"The known head at row {min(chain.known)} cannot be compared: the file is a selection"
+            " without that row."
+        )
     return Verified(chain.rows, chain.place, gaps=gaps)
 
 
@@ -236,6 +247,22 @@ def read_place(text: str) -> Place:
     if place.position < 0 or len(place.hash) != len(audit_reading.GENESIS):
         raise ValueError
     return place
+
+
+def known_heads(places: Iterable[Place]) -> dict[int, bytes]:
+    """Return the hashes of known heads by position.
+
+    Raises:
+        Broken: if two of them contradict each other.
+    """
+    known: dict[int, bytes] = {}
+    for place in places:
+        if known.setdefault(place.position, place.hash) != place.hash:
+            raise Broken(
+                f"The known heads at row {place.position} differ: the chain was made again between"
+                " them, or one is that of another log."
+            )
+    return known
 
 
 def _place(text: object) -> Place:

@@ -17,7 +17,14 @@ from facedex.store import audit_reading
 from facedex.store.audit_reading import Filter, Place
 from facedex.store.database import Database
 from facedex_cli.auditing.exporting import export
-from facedex_cli.auditing.verifying import Broken, Verified, read_place, verify_file, verify_table
+from facedex_cli.auditing.verifying import (
+    Broken,
+    Verified,
+    known_heads,
+    read_place,
+    verify_file,
+    verify_table,
+)
 from facedex_cli.commands import where
 from facedex_cli.commands.keys import on_database
 from facedex_cli.commands.stored import in_region, plain_errors, require_database
@@ -151,8 +158,8 @@ def verify(
     elsewhere. The exit status is 1 if anything is broken, and the message names the first broken
     row.
     """
-    known = {place.position: place.hash for place in heads}
     try:
+        known = known_heads(heads)
         if file:
             with file.open(encoding="utf-8", errors="replace") as lines:
                 found = verify_file(lines, known)
