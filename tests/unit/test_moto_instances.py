@@ -63,6 +63,22 @@ def test_the_parts_of_a_cancelled_upload_are_freed(objects: S3Backend, name: str
     assert is_freed(reference)
 
 
+def test_an_object_is_not_stored_a_second_time_as_its_parts(objects: S3Backend, name: str) -> None:
+    headers = CaseInsensitiveDict()
+    upload = objects.create_multipart_upload(
+        name, "film.mp4", headers, "STANDARD", {}, None, "", ""
+    ).id
+    part = objects.upload_part(name, upload, 1, b"frames")
+    film = objects.complete_multipart_upload(name, upload, iter([(1, part.etag)]))
+    assert film is not None
+    copy = objects.put_object(name, "copy.mp4", film.value, multipart=film.multipart)
+    assert film.value == copy.value == b"frames"
+    assert part._value_buffer.closed
+    found = objects.head_object(name, "film.mp4", part_number=1)  # type: ignore[arg-type]
+    assert found is not None
+    assert (found.size, found.etag) == (6, part.etag)
+
+
 def test_a_deleted_message_is_freed(name: str) -> None:
     Moto().load()
     backend = SQSBackend(*_PLACE)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from facedex.printing import printable
 from facedex_local.aws import moto_outgoing
 from facedex_local.aws.moto_actions import read_actions
-from facedex_local.aws.moto_instances import release_instances
+from facedex_local.aws.moto_instances import release_instances, release_parts
 from facedex_local.aws.moto_mistakes import report_mistakes
 from facedex_local.aws.moto_objects import keep_objects
 from facedex_local.aws.moto_queues import lock_queues
@@ -115,6 +115,7 @@ class Moto:
 
                 moto_outgoing.confine(self._sns_endpoints)
                 release_instances()
+                release_parts()
                 keep_objects()
                 read_ranges()
                 report_mistakes()
