@@ -12,6 +12,7 @@ import pytest
 from av.video.frame import VideoFrame
 
 from facedex.media import films, frames, segments
+from facedex.media.display_order import DisplayOrder, corrected
 from facedex.media.segments import FOREVER, Grid, Segment
 from tests.media import making
 
@@ -84,6 +85,50 @@ def test_pictures_without_a_time_of_their_own_are_analysed(rate: int, key_frames
         untimed = sum(packet.pts is None for packet in container.demux() if packet.size)
     assert untimed > len(STEADY) / 2
     assert looked_at(data, rate) == first_of_each_cell(STEADY, rate)
+
+
+@pytest.mark.parametrize("container", ["avi", "asf"])
+@pytest.mark.parametrize(
+    ("codec", "options"),
+    [
+        ("libx264", {"g": "20", "bf": "0"}),
+        ("libx264", CLOSED),
+        ("libx264", {"g": "20", "bf": "3", "x264-params": "b-pyramid=normal"}),
+        ("mpeg4", {"g": "20", "bf": "0"}),
+        ("mpeg4", CLOSED),
+    ],
+    ids=["h264", "h264-b", "h264-pyramid", "mpeg4", "mpeg4-b"],
+)
+def test_films_that_state_only_when_pictures_are_decoded_have_the_right_times(
+    container: str, codec: str, options: dict[str, str]
+) -> None:
+    data = making.film(STEADY, container=container, codec=codec, codec_options=options)
+    assert looked_at(data, 5) == first_of_each_cell(STEADY, 5)
+    count, pieces = in_pieces(data, 5, 1)
+    assert count > 1
+    assert pieces == looked_at(data, 5)
+
+
+def test_times_are_right_again_at_the_key_frame_after_lost_pictures() -> None:
+    options = CLOSED | {"sc_threshold": "0"}
+    data = making.film(STEADY, container="avi", codec_options=options)
+    order = DisplayOrder()
+    found = {}
+    with av.open(io.BytesIO(data), "r") as container:
+        stream = container.streams.video[0]
+        stream.codec_context.thread_count = 1
+        packets = corrected(container, stream, container.demux(stream))
+        for place, packet in enumerate(packets):
+            order.enter(packet)
+            if not 24 <= place < 30:  # as if they could not be decoded
+                for frame in stream.codec_context.decode(packet if packet.size else None):
+                    number = making.number_of(
+                        np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+                    )
+                    found[number] = order.time(frame)
+    assert len(found) < len(STEADY)
+    expected = {number: time for number, time in enumerate(STEADY) if number < 20 or number >= 40}
+    assert {number: time for number, time in found.items() if number in expected} == expected
 
 
 def test_a_fragmented_film_is_cut_without_loss() -> None:

@@ -176,11 +176,12 @@ class Recorder:
 
 @pytest.mark.parametrize("encode", [False, True])
 @pytest.mark.parametrize("b_frames", ["0", "2"])
-@pytest.mark.parametrize("container", ["mpeg", "h264"])
+@pytest.mark.parametrize("container", ["mpeg", "h264", "avi", "asf"])
 def test_pictures_without_a_time_of_their_own_are_sent(
     tmp_path: Path, container: str, b_frames: str, encode: bool
 ) -> None:
-    # MPEG program streams state times for some pictures only, and bare H.264 for none.
+    # MPEG program streams state times for some pictures only, bare H.264 for none, AVI and ASF only
+    # those of decoding.
     options = {"g": "15", "bf": b_frames}
     data = making.film(making.steady(150), container=container, codec_options=options)
     film = making.save(data, tmp_path / "film")

@@ -14,6 +14,7 @@ from av.container import InputContainer
 from av.error import FFmpegError
 
 from facedex.media.clocks import RESTARTING, usual_duration, without_repetitions
+from facedex.media.display_order import corrected, is_misguessed
 from facedex_cli.stream_errors import SourceLost, StreamError
 
 _OPENING: Final = 10.0  # seconds within which a camera must answer
@@ -77,10 +78,11 @@ class Source:
             StreamError: if a file cannot be read to its end.
         """
         try:
-            packets = container.demux(container.streams.video[0])
+            stream = container.streams.video[0]
+            packets = corrected(container, stream, container.demux(stream))
             if container.format.name in RESTARTING:
                 packets = without_repetitions(packets)
-            yield from _timed(packets)
+            yield from _timed(packets, only_decoded=is_misguessed(container, stream))
         except FFmpegError as error:
             reason = f"{self.name} cannot be read further ({error.strerror or error})."
             raise (SourceLost(reason) if self.live else StreamError(reason)) from None
@@ -106,7 +108,7 @@ class Source:
 
 
 def _timed(
-    packets: Iterator[av.Packet[av.VideoStream]],
+    packets: Iterator[av.Packet[av.VideoStream]], *, only_decoded: bool
 ) -> Iterator[av.Packet[av.VideoStream]]:
     following = 0  # ticks
     for packet in packets:
@@ -115,4 +117,6 @@ def _timed(
                 packet.dts = packet.pts if packet.pts is not None else following
             packet.duration = packet.duration or usual_duration(packet.stream)
             following = packet.dts + packet.duration
+            if only_decoded:
+                packet.pts = None
         yield packet

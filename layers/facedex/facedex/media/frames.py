@@ -25,6 +25,7 @@ from facedex.media.clocks import (
     without_repetitions,
 )
 from facedex.media.damage import Damage, Watch
+from facedex.media.display_order import DisplayOrder, corrected, is_misguessed
 from facedex.media.opening import open_film
 from facedex.media.ranges import Source
 from facedex.media.recordings import Recording, window
@@ -70,9 +71,11 @@ def sample(
         else:
             packets = demux(container, stream, failed=watch.interrupt)
             packets = mended(packets, Jumps(container, stream))
+        order = DisplayOrder() if is_misguessed(container, stream) else None
+        packets = corrected(container, stream, packets)
         if container.format.name in RESTARTING:
             packets = without_repetitions(packets)
-        for frame in _decode(packets, clock, grid, watch):
+        for frame in _decode(packets, clock, grid, watch, order):
             at = clock.milliseconds(frame.pts or 0)
             if at >= segment.end:
                 break
@@ -145,14 +148,22 @@ def _rewind(container: InputContainer, stream: VideoStream) -> bool:
 
 
 def _decode(
-    packets: Iterator[Packet[VideoStream]], clock: Clock, grid: Grid, watch: Watch
+    packets: Iterator[Packet[VideoStream]],
+    clock: Clock,
+    grid: Grid,
+    watch: Watch,
+    order: DisplayOrder | None,
 ) -> Iterator[VideoFrame]:
     """Decode packets, except frames that no other frame refers to and that are not first in a cell.
 
-    Like a player, it continues after damage, which is counted.
+    Like a player, it continues after damage, which is counted. With an ``order``, all frames are
+    decoded, as it is not known before which are first in their cells.
     """
     shown: int | None = None  # timestamp of the latest frame
-    for packet, needed in _needed(packets, clock, grid):
+    chosen = ((packet, True) for packet in packets) if order else _needed(packets, clock, grid)
+    for packet, needed in chosen:
+        if order:
+            order.enter(packet)
         context = packet.stream.codec_context
         context.skip_frame = "DEFAULT" if needed else "NONREF"
         try:
@@ -167,6 +178,8 @@ def _decode(
         elif needed:
             watch.expect(packet)
         for frame in frames:
+            if order:
+                frame.pts = order.time(frame)
             if frame.pts is None and shown is not None:
                 # As in players, a picture without a time of its own follows the one before it.
                 frame.pts = shown + (frame.duration or usual_duration(packet.stream))

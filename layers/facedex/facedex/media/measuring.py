@@ -12,6 +12,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from facedex.media.clocks import Clock, Jumps, demux
+from facedex.media.display_order import corrected
 from facedex.media.film_errors import FilmError
 from facedex.media.ranges import Source
 from facedex.media.recordings import REPEATED, last_start, next_program, next_start
@@ -134,7 +135,7 @@ def by_reading(
     for other in container.streams:
         other.discard = av.stream.Discard.default  # their bytes are no holes
     jumps, shift, read = Jumps(container, stream), 0, _Read(container, stream)
-    for packet in demux(container, failed=read.fail):
+    for packet in corrected(container, stream, demux(container, failed=read.fail)):
         read.cover(packet)
         time = packet.pts if packet.pts is not None else packet.dts
         if time is None or packet.stream_index != stream.index:
