@@ -120,6 +120,11 @@ def _existing_database(settings: StackFields) -> _Broken:
         not by_iam and settings.database_resource,
         "database_resource goes with database_auth=iam alone.",
     )
+    yield (
+        by_iam and not settings.database_ca and not settings.database_resource.startswith("prx-"),
+        "database_auth=iam needs database_ca, the path of RDS's certificate bundle: no public"
+        " authority signs the certificates of its instances and clusters, only those of proxies.",
+    )
 
 
 def _database(settings: StackFields) -> _Broken:

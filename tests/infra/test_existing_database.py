@@ -233,6 +233,10 @@ def test_settings_of_the_stacks_own_database_are_refused(name: str) -> None:
         ),
         ({"database_url": _OF_RDS}, "database_auth=iam needs database_resource, the id that "),
         (
+            {"database_url": _OF_RDS, "database_resource": _RESOURCE},
+            "database_auth=iam needs database_ca, the path of RDS's certificate bundle: ",
+        ),
+        (
             {"database_url": _OF_RDS, "database_resource": "arn:aws:rds:x"},
             "database_resource must be like db-ABC",
         ),
