@@ -8,11 +8,21 @@ from uuid import UUID
 
 import pytest
 
-from facedex.store import distinctions, faces, job_starts, tags, upgrades, users
+from facedex.store import (
+    collections,
+    distinctions,
+    faces,
+    job_starts,
+    tags,
+    upgrade_switch,
+    upgrades,
+    users,
+)
 from facedex.store.collections import Collection
 from facedex.store.database import Database
 from facedex.store.store_errors import FaceNotFound, TooManyJobs
 from tests.integration.galleries import (
+    count,
     index,
     is_waited_for,
     make,
@@ -54,6 +64,47 @@ def test_a_face_that_is_deleted_meanwhile_does_not_stop_an_upgrade(
     with database.reading() as connection:
         (row,) = connection.execute("SELECT face_id FROM upgraded_faces")
     assert row.face_id == face_ids[1]
+
+
+def test_a_vector_that_is_added_during_the_end_of_an_upgrade_keeps_its_face(
+    database: Database, collection: Collection, face_ids: list[UUID]
+) -> None:
+    one, other = unit_vectors(2, seed=2)
+
+    def end() -> list[faces.StoredFace]:
+        with database.transaction() as connection:
+            return upgrade_switch.switch(
+                connection, collection, "other-2", pack=("pack", "other"), without=face_ids
+            )
+
+    with database.transaction() as connection:
+        upgrades.begin(connection, collection, "other-2")
+    with ThreadPoolExecutor(1) as thread:
+        with database.transaction() as connection:
+            upgrades.add_vectors(connection, collection, "other-2", {face_ids[1]: other})
+            late = thread.submit(end)
+            wait_for_one_that_waits(connection)
+            upgrades.add_vectors(connection, collection, "other-2", {face_ids[0]: one})
+        assert late.result() == []
+    assert count(database, collection) == 2
+
+
+def test_a_collection_is_removed_while_vectors_are_added_to_its_upgrade(
+    database: Database, collection: Collection, face_ids: list[UUID]
+) -> None:
+    one, other = unit_vectors(2, seed=2)
+    with database.transaction() as connection:
+        upgrades.begin(connection, collection, "other-2")
+    with ThreadPoolExecutor(1) as thread:
+        with database.transaction() as connection:
+            upgrades.add_vectors(connection, collection, "other-2", {face_ids[1]: other})
+            late = thread.submit(collections.delete, database, "staff")
+            wait_for_one_that_waits(connection)
+            upgrades.add_vectors(connection, collection, "other-2", {face_ids[0]: one})
+        late.result()
+    with database.reading() as connection:
+        for table in ("collections", "faces", "upgrades", "upgraded_faces"):
+            assert connection.execute(f"SELECT FROM {table}").fetchall() == []
 
 
 def test_a_face_that_is_deleted_meanwhile_is_reported_as_unknown(

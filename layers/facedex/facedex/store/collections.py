@@ -253,6 +253,8 @@ def _remove_some(database: Database, key: int | None = None) -> bool:
         if row is None:
             return False
         parameters = (row.collection_key,)
+        # Writers of vectors for an upgrade lock it before the faces.
+        connection.execute("SELECT FROM upgrades WHERE collection_key = %s FOR UPDATE", parameters)
         # Faces before users, because faces refer to users.
         for table, column in (("faces", "face_id"), ("users", "user_id")):
             removed = connection.execute(

@@ -9,14 +9,18 @@ from uuid import UUID
 from facedex.store.collections import Collection, deleted_error
 from facedex.store.counting import COUNTED
 from facedex.store.database import Connection
-from facedex.store.faces import StoredFace
+from facedex.store.faces import LOCKED, StoredFace
 from facedex.store.store_errors import ModelMismatch
 from facedex.store.upgrades import PENDING, pending_faces
 
 _DELETE: Final = f"""
 WITH removed AS (
     DELETE FROM faces
-    WHERE collection_key = %(collection)s AND face_id = ANY(%(without)s) AND {{pending}}
+    WHERE collection_key = %(collection)s AND face_id IN (
+        SELECT face_id FROM faces
+        WHERE collection_key = %(collection)s AND face_id = ANY(%(without)s) AND {PENDING}
+        {LOCKED}
+    )
     RETURNING face_id
 ), changed AS (
     SELECT -1 AS faces, 0 AS users FROM removed
@@ -81,11 +85,15 @@ def switch(
             f"Another upgrade of the collection {collection.collection_id} was started or has ended"
             " in the meantime."
         )
+    # Writers of vectors lock the upgrade before the faces.
+    connection.execute(
+        "SELECT FROM upgrades WHERE collection_key = %(collection)s FOR UPDATE", names
+    )
     doomed = set(without)
     lacking = pending_faces(connection, collection)
     if missing := [face for face in lacking if face.face_id not in doomed]:
         return missing
-    connection.execute(_DELETE.format(pending=PENDING), names)
+    connection.execute(_DELETE, names)
     connection.execute(_REPLACE, names)
     connection.execute(_RECOMPUTE, names)
     connection.execute(
