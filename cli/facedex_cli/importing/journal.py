@@ -92,12 +92,19 @@ class Journal:
             raise self._unusable(error) from None
 
     def find(self, photo: Photo, request: Request) -> Outcome | None:
-        """Return the recorded outcome of this version of a photo and this request, or None."""
-        row = self._database.execute(
-            "SELECT result, faces, reasons, smaller FROM finished"
-            " WHERE (collection, place, request, version) = (?, ?, ?, ?)",
-            (*self._key(photo, request), photo.version),
-        ).fetchone()
+        """Return the recorded outcome of this version of a photo and this request, or None.
+
+        Raises:
+            ImportStopped: if the journal is damaged.
+        """
+        try:
+            row = self._database.execute(
+                "SELECT result, faces, reasons, smaller FROM finished"
+                " WHERE (collection, place, request, version) = (?, ?, ?, ?)",
+                (*self._key(photo, request), photo.version),
+            ).fetchone()
+        except sqlite3.Error as error:
+            raise self._unusable(error) from None
         if row is None:
             return None
         result, faces, reasons, smaller = row
@@ -151,7 +158,8 @@ class Journal:
     def _unusable(self, error: Exception) -> ImportStopped:
         return ImportStopped(
             f"The journal of imported photos, {self._path}, cannot be used ({error}); free disk"
-            " space, or specify another data directory with --data-dir."
+            " space, remove the file if it is damaged, or specify another data directory with"
+            " --data-dir."
         )
 
 
