@@ -96,7 +96,7 @@ def test_motos_own_api_is_unreachable(path: str) -> None:
     request = environ("POST", path) | {HEADERS: []}
     (body,) = Moto()(request, lambda status, _headers: answered.append(status))
     assert answered == ["404 Not Found"]
-    assert "not available" in json.loads(body)["Message"]
+    assert b"not available" in body
 
 
 def test_the_log_names_operations_and_contains_no_control_characters(
