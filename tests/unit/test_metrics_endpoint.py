@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from facedex_local.http.exchange import Exchange
-from facedex_local.metrics import files
+from facedex_local.metrics import files, scraping
 from facedex_local.metrics.scraping import is_scrape
 from facedex_local.metrics.starting import start_metrics
+from tests.e2e.streaming import until
 
 
 async def elsewhere(exchange: Exchange) -> None:
@@ -43,6 +46,21 @@ def test_every_start_begins_at_zero_in_files_that_only_the_owner_reads(tmp_path:
         own = folder / f"histogram_{os.getpid()}.db"
         # The blocks are on the disk, so that counting needs no room later.
         assert own.stat().st_blocks * 512 >= own.stat().st_size > 0
+
+
+def test_files_of_processes_that_died_are_folded_without_a_scrape(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scraping, "_INTERVAL", 0.01)
+    scraped = start_metrics(True, tmp_path, guarded=False)
+    folder = Path(os.environ[files.SETTING])
+    died = subprocess.Popen([sys.executable, "-c", ""])
+    died.wait()
+    files._reserve(folder, died.pid, files._SIZES)
+    monkeypatch.delenv(files.SETTING)  # this process itself counts nothing
+    scraped.count()
+    until(lambda: not list(folder.glob(f"*_{died.pid}.db")))
+    assert {path.name for path in folder.iterdir()} == {"counter_0.db", "histogram_0.db"}
 
 
 def test_a_disk_without_room_leaves_the_server_without_metrics(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hmac
+import logging
 import os
 import threading
+import time
 from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from facedex_local.metrics.recorder import Recorder
 
 _BEARER: Final = "Bearer "
+_INTERVAL: Final = 60.0  # seconds between two looks for processes that have ended
+
+_logger: Final = logging.getLogger("facedex")
 
 
 class Metrics:
@@ -41,6 +46,7 @@ class Metrics:
     def start(self) -> None:
         """Count in this process, the first one, from now on."""
         self._recorder = recorder.start()
+        threading.Thread(target=self._fold_repeatedly, name="metrics", daemon=True).start()
 
     @cached_property
     def _registry(self) -> CollectorRegistry:
@@ -87,12 +93,25 @@ class Metrics:
 
         encode, content_type = choose_encoder(accept)
         with self._lock:
-            known = files.present(self._folder)
-            alive = [each.id for each in processes.find()]
-            files.fold(self._folder, alive, known)
+            self._fold()
             if self._recorder:
                 self._recorder.look()
             return content_type, encode(self._registry)
+
+    def _fold(self) -> None:
+        known = files.present(self._folder)
+        alive = [each.id for each in processes.find()]
+        files.fold(self._folder, alive, known)
+
+    def _fold_repeatedly(self) -> None:
+        """Fold without scrapes too: the files of processes that die again and again fill a disk."""
+        while True:
+            time.sleep(_INTERVAL)
+            try:
+                with self._lock:
+                    self._fold()
+            except Exception:  # the next attempt may succeed
+                _logger.exception("The metrics of processes that have ended could not be folded.")
 
 
 class Scraping:
