@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from math import inf
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from facedex_local import shutdown
@@ -37,25 +38,27 @@ _logger: Final = logging.getLogger("facedex")
 
 
 @contextmanager
-def erasing(*, embedded: bool) -> Iterator[None]:
+def erasing(cluster: Path | None) -> Iterator[None]:
     """Erase deleted rows while the block runs, and the last ones after it.
 
     The database must still run then, and nothing else may use it.
 
     Args:
-        embedded: whether the database is the embedded one. The write-ahead log of the user's own
-            server is not touched, and it is not erased at the end: other processes may use it.
+        cluster: directory of the embedded database; None for the user's own. The latter's
+            write-ahead log is not touched, and it is not erased at the end: other processes may use
+            it.
     """
     try:
-        with running("erase", partial(_repeat, log=embedded)):
+        with running("erase", partial(_repeat, cluster=cluster)):
             yield
     finally:
-        if embedded:
-            shutdown.run("erasing deleted faces", _erase_last)
+        if cluster:
+            shutdown.run("erasing deleted faces", partial(_erase_last, cluster))
 
 
-def _repeat(ended: threading.Event, *, log: bool) -> None:
+def _repeat(ended: threading.Event, *, cluster: Path | None) -> None:
     from facedex.store.store_errors import DatabaseUnavailable
+    from facedex_local.postgres import abandoned
 
     wait = _INTERVAL
     known: list[str] = []
@@ -63,7 +66,9 @@ def _repeat(ended: threading.Event, *, log: bool) -> None:
         wait = _INTERVAL
         database = _database()
         try:
-            done = _erase(database, largest=_LARGEST, log=log)
+            if cluster:
+                abandoned.remove(cluster, database)
+            done = _erase(database, largest=_LARGEST, log=cluster is not None)
         except DatabaseUnavailable:
             continue
         except Exception:
@@ -80,15 +85,17 @@ def _repeat(ended: threading.Event, *, log: bool) -> None:
         wait = min(_LONGEST_REST, max(_SHORTEST_REST, _REST * done.seconds))
 
 
-def _erase_last() -> None:
+def _erase_last(cluster: Path) -> None:
     """Erase what was deleted since the last erasure, if that takes a second or two."""
     from facedex.runtime import services
     from facedex.store.store_errors import DatabaseUnavailable
+    from facedex_local.postgres import abandoned
 
     services.database().close()
     database = _database()
     try:
         _await_disconnection(database)
+        abandoned.remove(cluster, database)
         done = _erase(database, largest=_LARGEST_AT_END, log=True)
         if done and done.remaining:
             _warn(done.remaining)

@@ -196,7 +196,7 @@ def running(options: Options, downloads: Downloads) -> Iterator[Machine]:
         required_packs.pull_missing(downloads)
         if options.database_url is None:
             earlier_run.release_leases()
-        stack.enter_context(erasing(embedded=options.database_url is None))
+        stack.enter_context(erasing(None if options.database_url else directory / "postgres"))
         s3.start()
         stack.callback(s3.stop)
         stream_workforce.restore_streams(s3.url)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import psycopg
 
 from facedex_local.postgres.cluster import Postgres
 from tests.conftest import Server
+from tests.crashing import crash_while_writing, tables_with
 from tests.disk_bytes import places_of, windows
 
 # Found nowhere else in the directory, and longer than any chance match.
@@ -101,6 +103,21 @@ def test_server_erases_by_itself_after_each_deletion(
         while eileen.found() != GONE:
             assert time.monotonic() < end
             time.sleep(1.0)
+
+
+def test_server_removes_the_copy_of_a_table_that_a_crash_left(
+    launch: Callable[..., Server],
+) -> None:
+    postgres = Postgres(launch().directory)
+    crash_while_writing(postgres, COLLECTION)
+    left = tables_with(postgres, COLLECTION)
+    assert left
+    for each in left:
+        os.utime(each, (0, 0))  # as if some time had passed
+    end = time.monotonic() + SCRUB_BOUND
+    while tables_with(postgres, COLLECTION):
+        assert time.monotonic() < end
+        time.sleep(1.0)
 
 
 def test_server_that_stops_erases_what_was_deleted_just_before(

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from math import inf
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Final
 
 import click
 
 from facedex.store import erasing
+from facedex.store.database import Database
 from facedex.store.disk import Disk
 from facedex.store.erasing import Erasure
 from facedex.store.store_errors import StoreError
 from facedex_cli.commands import where
 from facedex_cli.commands.stored import require_database
+from facedex_local.postgres import abandoned
 from facedex_local.postgres.database import opened
 from facedex_local.start_errors import StartFailed
 
 _LOCK_SECONDS: Final = 30.0
+_POLL: Final = 0.1
+_UNUSED: Final = 1.0  # seconds since the last write to a file that a crash left
 
 
 @click.command()
@@ -62,10 +67,22 @@ def scrub(data_dir: Path, database_url: str | None) -> None:
                 room=disk.free if disk else lambda: inf,
                 report=lambda step: click.echo(step, err=True),
             )
+            assert done is not None
+            if not database_url and not _remove_abandoned(data_dir / "postgres", database):
+                done.remaining.append("copies of tables that a crash left: requests are writing")
     except (StartFailed, StoreError) as error:
         raise click.ClickException(str(error)) from error
-    assert done is not None
     _show(done)
+
+
+def _remove_abandoned(cluster: Path, database: Database) -> bool:
+    """Remove copies of tables that a crash left; return False if other transactions prevent it."""
+    end = monotonic() + _LOCK_SECONDS
+    while abandoned.remove(cluster, database, age=_UNUSED, waits=True) is None:
+        if monotonic() > end:
+            return False
+        sleep(_POLL)
+    return True
 
 
 def _show(done: Erasure) -> None:

@@ -162,8 +162,8 @@ def erase(
     with database.autocommit() as connection:
         if not everything and not find_pending(connection):
             return None
-        with _unlimited(connection), _alone(connection, waits=everything) as alone:
-            if not alone:
+        with _unlimited(connection), alone(connection, waits=everything) as taken:
+            if not taken:
                 return None
             connection.execute(f"SET lock_timeout = {int(lock_seconds * 1000)}")
             tables = list_tables(connection) if everything else find_pending(connection)
@@ -253,7 +253,7 @@ def _problem(table: Table, largest: float, room: Callable[[], float]) -> str | N
 
 
 @contextmanager
-def _alone(connection: Connection, *, waits: bool) -> Iterator[bool]:
+def alone(connection: Connection, *, waits: bool) -> Iterator[bool]:
     """Hold the lock of erasures; yield False if another process has it."""
     if waits:
         connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))

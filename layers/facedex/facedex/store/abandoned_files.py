@@ -1,0 +1,48 @@
+"""Files of tables that a crash of Postgres left behind.
+
+A table is rewritten into new files. If Postgres is killed before the commit, they stay on the disk,
+and Postgres neither uses nor removes them: they have rows that somebody deletes later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set
+
+from facedex.store.database import Connection
+
+
+def folder(connection: Connection) -> str:
+    """Return the folder with the files of the connected database, relative to the cluster."""
+    row = connection.execute(
+        "SELECT 'base/' || oid AS name FROM pg_database WHERE datname = current_database()"
+    ).fetchone()
+    assert row is not None
+    return str(row.name)
+
+
+def find(connection: Connection, listed: Set[int]) -> Set[int] | None:
+    """Return which numbers of files belong to no table and no index.
+
+    Until their commit, other transactions cannot see new tables. Nothing can therefore be said
+    while a transaction is in progress that has written something. If one ends after this check,
+    its tables are visible to the next statement.
+
+    Args:
+        connection: of a superuser, who sees all transactions; each statement is a transaction.
+        listed: numbers of files that were listed before this call.
+
+    Returns:
+        None while another transaction writes.
+    """
+    writing = connection.execute(
+        "SELECT 1 FROM pg_stat_activity"
+        " WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid()"
+        " UNION ALL SELECT 1 FROM pg_prepared_xacts LIMIT 1"
+    ).fetchone()
+    if writing:
+        return None
+    rows = connection.execute(
+        "SELECT pg_relation_filenode(oid) AS number FROM pg_class"
+        " WHERE pg_relation_filenode(oid) IS NOT NULL"
+    )
+    return listed - {row.number for row in rows}
