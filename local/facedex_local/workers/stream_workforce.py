@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from facedex.setting_reader import Reader
 from facedex_local.workers.processes import Workforce
 from facedex_local.workers.queues import STREAMS
 
@@ -24,12 +25,16 @@ _logger: Final = logging.getLogger("facedex")
 
 
 def workforce() -> Workforce:
-    """As many workers as there are active stream processors, up to a limit."""
+    """As many workers as there are active stream processors, up to a limit.
+
+    Raises:
+        SettingError: if FACEDEX_STREAM_WORKERS is invalid.
+    """
     from facedex.settings import settings
     from facedex.store import active_streams, stream_runs
     from facedex.workflows import live_video
 
-    most = int(os.environ.get("FACEDEX_STREAM_WORKERS") or _MOST)
+    most = Reader(os.environ).whole("FACEDEX_STREAM_WORKERS", _MOST, least=0)
     servers = settings().servers(*live_video.STREAMS)
 
     def wanted(connection: Connection) -> int:

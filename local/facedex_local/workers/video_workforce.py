@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from facedex.setting_reader import Reader
 from facedex_local.workers.processes import Workforce
 from facedex_local.workers.queues import VIDEO
 
@@ -13,11 +14,15 @@ if TYPE_CHECKING:
 
 
 def workforce() -> Workforce:
-    """As many workers as cores, from the first job on."""
+    """As many workers as cores, from the first job on.
+
+    Raises:
+        SettingError: if FACEDEX_VIDEO_WORKERS is invalid.
+    """
     from facedex.settings import settings
     from facedex.store import tasks
 
-    most = int(os.environ.get("FACEDEX_VIDEO_WORKERS") or os.cpu_count() or 1)
+    most = Reader(os.environ).whole("FACEDEX_VIDEO_WORKERS", os.cpu_count() or 1, least=0)
     servers = settings().servers("S3")
     started = False
 
