@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from contextlib import suppress
+from io import TextIOWrapper
 from typing import Final
 
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
@@ -26,6 +27,9 @@ def main() -> None:
 
     signal.signal(signal.SIGINT, usual)
     end_in_order()
+    # A terminal or pipe with another encoding than UTF-8 must not end a command because of a name.
+    if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         commands()
     except SystemExit as ended:

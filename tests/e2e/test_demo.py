@@ -8,12 +8,17 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import requests
 from PIL import Image
 
+from facedex_cli.demo import demonstration
 from tests.conftest import client_of
+
+if TYPE_CHECKING:
+    from tests.conftest import Server
 
 
 def run(directory: Path, output: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -105,6 +110,18 @@ def test_the_server_of_the_demo_measures_attributes_and_counts(
         finally:
             demo.send_signal(signal.SIGINT)
     assert demo.returncode == 0
+
+
+def test_a_damaged_photo_is_named_with_the_reason(
+    server: Server, portraits: dict[str, bytes]
+) -> None:
+    demonstration.begin(server.client("rekognition"))
+    with pytest.raises(requests.HTTPError) as refused:
+        demonstration.search_everyone(server.url, "cut.jpg", portraits["eileen"][:3000])
+    assert str(refused.value) == (
+        "cut.jpg: Request has invalid image format. The JPEG image is damaged or truncated; send a"
+        " complete file."
+    )
 
 
 def test_a_file_that_is_not_an_image_is_named(tmp_path: Path) -> None:

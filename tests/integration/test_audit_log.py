@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -13,10 +14,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 
 from facedex.store import audit, audit_reading, audit_upkeep, collections, erasing, schema
 from facedex.store.database import Database
 from facedex_cli.auditing.verifying import Verified, verify_file, verify_table
+from facedex_cli.program import main
 from tests.integration.audit_rows import (
     ROWS,
     broken,
@@ -54,6 +57,19 @@ def log(database: Database) -> Database:
 def test_rows_are_chained_at_once_and_the_table_and_its_export_are_intact(log: Database) -> None:
     assert verify_table(log, {}) == Verified(ROWS, head(log))
     assert verify_file(exported(log), {}) == Verified(ROWS, head(log))
+
+
+def test_an_export_is_utf_8_whatever_the_terminal_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FACEDEX_DATABASE_URL", raising=False)
+    monkeypatch.setenv("LOGNAME", "Zo\xeb \u65e5")  # the caller of a command is the user
+    terminal, place = CliRunner(charset="latin-1"), f"--data-dir={tmp_path}"
+    for command in (["keys", "create"], ["audit", "export"]):
+        done = terminal.invoke(main, [*command, place])
+        assert done.exit_code == 0, done.exception
+    row = json.loads(done.stdout_bytes.decode("utf-8").splitlines()[1])
+    assert row["entry"]["caller"] == "Zo\xeb \u65e5"
 
 
 def test_no_statement_changes_or_removes_a_row(log: Database) -> None:

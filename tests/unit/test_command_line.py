@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -105,6 +108,26 @@ def test_a_log_has_a_line_for_each_note_of_a_push(capsys: pytest.CaptureFixture[
     with shown("rtsp://camera.local/live", "door") as show:
         show(Progress(note=note))
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_name_that_the_terminal_cannot_show_is_escaped() -> None:
+    program = """
+import click
+from rich.console import Console
+from facedex_cli.program import main as program
+from facedex_cli.start import main
+program.add_command(click.Command("show", callback=lambda: Console().print("Zo\xeb \u65e5")))
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, "show"],
+        env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.stderr == b""
+    assert done.stdout == b"Zo\xeb \\u65e5\n"
 
 
 def test_a_log_has_a_line_for_each_download(capsys: pytest.CaptureFixture[str]) -> None:

@@ -35,6 +35,7 @@ TOO_LONG = "x" * 300  # a name that no file system accepts, for root neither
             "--url=http://127.0.0.1:1",
             "--out={out}",
         ],
+        ["demo", "--exit", "--port=0", "--data-dir={data}", "--output={out}"],
         ["video", "report", "JOB", "--url=http://127.0.0.1:1", "--out={out}"],
     ],
     ids=lambda command: " ".join(command[:2]),

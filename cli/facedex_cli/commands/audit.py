@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -219,6 +220,8 @@ def _opened(data_dir: Path, database_url: str | None) -> Iterator[Database]:
 @contextmanager
 def _output(path: Path | None) -> Iterator[TextIO]:
     if path is None:
+        if isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8")  # as in a file, whatever the terminal's is
         yield sys.stdout
         return
     try:

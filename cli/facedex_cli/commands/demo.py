@@ -18,6 +18,7 @@ from rich.table import Table
 
 from facedex_cli.commands.models import progress_bar
 from facedex_cli.commands.options import machine_options
+from facedex_cli.commands.outputs import require_writable
 from facedex_cli.commands.session import announce, session, wait
 from facedex_cli.demo import demonstration, picture, portraits
 from facedex_cli.demo.demonstration import Result
@@ -48,6 +49,7 @@ def demo(options: Options, image: Path | None, output: Path, leave: bool) -> Non
     go through boto3 and HTTP, as yours will. The server keeps running afterwards.
     """
     photo = _read_photo(image) if image else None
+    require_writable(output, "The picture")
     # The server that stays answers what the one of ``facedex up`` does.
     options = replace(options, attributes=not leave, metrics=not leave)
     with session(options) as machine:

@@ -109,6 +109,14 @@ def search(client: RekognitionClient, portraits: Mapping[str, bytes]) -> Iterato
             yield Result(copy, title, key, [_best(box, answer["FaceMatches"])], took)
 
 
+def _reason(answer: requests.Response) -> str:
+    """Return the message of an error of the API, or the text of another one."""
+    try:
+        return str(answer.json()["Message"])
+    except (requests.JSONDecodeError, KeyError, TypeError):
+        return answer.text
+
+
 def search_everyone(url: str, title: str, content: bytes) -> Result:
     """Search the collection with every face of a photo; nothing is stored.
 
@@ -134,7 +142,7 @@ def search_everyone(url: str, title: str, content: bytes) -> Result:
         )
     took = (time.perf_counter() - started) * 1000
     if not answer.ok:
-        raise requests.HTTPError(answer.text, response=answer)
+        raise requests.HTTPError(f"{title}: {_reason(answer)}", response=answer)
     faces = [
         _best(_box(found["SearchedFaceBoundingBox"]), found["FaceMatches"])
         for found in answer.json()["SearchedFaces"]
