@@ -154,6 +154,7 @@ def test_samples_of_other_functions_need_no_caller() -> None:
     [
         ("sweep.json", None, "This is not the event of a request through API Gateway"),
         ("x.json", "{", "x.json is not a JSON document."),
+        ("x.jpg", "\udcff\udcd8\udcff", "x.jpg is not a JSON document."),
         ("x.json", "[]", "This is not the event of a request through API Gateway"),
     ],
 )
@@ -163,7 +164,7 @@ def test_what_is_no_request_is_not_signed(
     path = _EVENTS / name
     if text is not None:
         path = tmp_path / name
-        path.write_text(text)
+        path.write_bytes(text.encode(errors="surrogateescape"))
     run = _sign(path, {"AWS_ACCESS_KEY_ID": "FDX", "AWS_SECRET_ACCESS_KEY": "x"})
     assert run.exit_code == 1
     assert sentence in run.output

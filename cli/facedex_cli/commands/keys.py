@@ -176,7 +176,7 @@ def sign(event: TextIO, region: str) -> None:
     try:
         signed = sign_event(json.load(event), identifier, key, region)
     except ValueError as error:
-        invalid = isinstance(error, json.JSONDecodeError)
+        invalid = isinstance(error, json.JSONDecodeError | UnicodeDecodeError)
         message = f"{event.name} is not a JSON document." if invalid else str(error)
         raise click.ClickException(message) from error
     click.echo(json.dumps(signed, indent=2))
