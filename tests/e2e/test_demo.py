@@ -117,9 +117,9 @@ def test_a_damaged_photo_is_named_with_the_reason(
 ) -> None:
     demonstration.begin(server.client("rekognition"))
     with pytest.raises(requests.HTTPError) as refused:
-        demonstration.search_everyone(server.url, "cut.jpg", portraits["eileen"][:3000])
+        demonstration.search_everyone(server.url, "cut.png", portraits["eileen"][:3000])
     assert str(refused.value) == (
-        "cut.jpg: Request has invalid image format. The JPEG image is damaged or truncated; send a"
+        "cut.png: Request has invalid image format. The PNG image is damaged or truncated; send a"
         " complete file."
     )
 
