@@ -35,7 +35,6 @@ _OURS: Final = frozenset(
         *("postgres", "postgres.new", "postgres.log", "postgres.log.old"),
         GALLERIES,
         *("imports.sqlite", "imports.sqlite-wal", "imports.sqlite-shm"),
-        *("metrics", "metrics.token", "own.key", "rate"),
     )
 )
 

@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import socket
-import stat
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -20,7 +19,6 @@ import urllib3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from facedex_local.directory import hold
 from facedex_local.postgres.cluster import Postgres
 from facedex_models.manifests import DEFAULT
 from tests.conftest import Server, start
@@ -268,20 +266,6 @@ def test_a_second_start_on_the_same_directory_is_refused(
         f"{own_server.url}); stop it first, or choose another directory with --data-dir.\n"
     )
     assert health(own_server.url)[0] == 200
-
-
-def test_a_start_closes_a_directory_that_others_may_read(
-    launch: Callable[..., Server], directory: Path
-) -> None:
-    killed = launch("--port=0", "--auth=keys", "--rate=100")
-    killed.process.kill()
-    killed.process.wait()
-    directory.chmod(0o755)
-    with hold(directory) as held:
-        permissions = stat.S_IMODE(held.stat().st_mode)
-        Postgres(held).stop()
-    # Root's Postgres runs as another account, whose group may traverse the directory.
-    assert permissions & ~stat.S_IXGRP == 0o700
 
 
 def test_a_port_that_is_taken_is_named(directory: Path) -> None:

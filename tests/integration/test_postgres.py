@@ -288,29 +288,6 @@ def test_a_failed_set_up_says_why(tmp_path: Path) -> None:
         initdb.run(draft, binaries(), owner, threading.Event())
 
 
-_COMMAND = """
-import sys, time
-from pathlib import Path
-from facedex_local.postgres.database import located
-with located(Path(sys.argv[1]), None):
-    print("up", flush=True)
-    time.sleep(600)
-"""
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_command_that_a_signal_ends_leaves_no_server(
-    tmp_path: Path, number: signal.Signals
-) -> None:
-    command = [sys.executable, "-c", _COMMAND, str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "up\n"
-        process.send_signal(number)
-        assert process.wait(60) == 128 + number
-    assert processes_of(tmp_path / "postgres") == []
-
-
 def test_a_directory_with_a_long_name_works(tmp_path: Path) -> None:
     deep = tmp_path / ("d" * 60) / ("e" * 60)
     deep.mkdir(parents=True)

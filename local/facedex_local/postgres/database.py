@@ -9,7 +9,7 @@ from pathlib import Path
 from facedex.store.database import Database
 from facedex.store.schema import migrate
 from facedex_local import directory as data_directory
-from facedex_local import environment, termination
+from facedex_local import environment
 from facedex_local.postgres.cluster import Postgres
 from facedex_local.postgres.postmaster import Postmaster
 from facedex_local.start_errors import DatabaseFailed, DirectoryInUse
@@ -46,8 +46,6 @@ def opened(
 def located(directory: Path, url: str | None) -> Iterator[str]:
     """Return the connection string of the database; nothing is changed in it.
 
-    SIGTERM and SIGHUP raise SystemExit meanwhile, so that no Postgres is left running.
-
     Args:
         directory: the data directory. If no process holds it, its Postgres runs while the block
             does.
@@ -56,10 +54,10 @@ def located(directory: Path, url: str | None) -> Iterator[str]:
     Raises:
         StartFailed: if there is no database and none can be started.
     """
-    with termination.orderly(), ExitStack() as stack:
-        if url:
-            yield url
-            return
+    if url:
+        yield url
+        return
+    with ExitStack() as stack:
         try:
             held = stack.enter_context(data_directory.hold(directory))
         except DirectoryInUse as error:
