@@ -19,6 +19,7 @@ from facedex_cli.commands.scrub import scrub
 from facedex_cli.commands.stream import stream
 from facedex_cli.commands.up import up
 from facedex_cli.commands.video import video
+from facedex_local import terminal
 
 
 class _Program(click.Group):
@@ -32,7 +33,7 @@ class _Program(click.Group):
             number = signal_in(error)
             if number is None:
                 raise
-            click.echo("\ninterrupted", err=True)
+            terminal.say("\ninterrupted")  # the terminal may be closed
             raise SystemExit(exit_status(number)) from None
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import os
 import signal
 import subprocess
 import sys
@@ -12,7 +15,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
-from facedex_cli.commands.interrupting import interruption
+from facedex_cli.commands.interrupting import Terminated, interruption
 from facedex_cli.program import main
 from facedex_local.postgres.postmaster import Postmaster
 
@@ -24,6 +27,22 @@ from facedex_cli.start import main
 main()
 """
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# Under nohup, and so perhaps here, a closed terminal's signal is ignored.
+CLOSED = """
+import signal
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+from facedex_cli.commands.interrupting import Terminated, end_in_order, interruption
+end_in_order()
+with interruption() as interrupted:
+    signal.raise_signal(signal.SIGHUP)
+    signal.raise_signal(signal.SIGHUP)
+assert interrupted == [signal.SIGHUP], interrupted
+try:
+    signal.raise_signal(signal.SIGHUP)
+except Terminated:
+    signal.raise_signal(signal.SIGHUP)
+    print("in order")
+"""
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -46,7 +65,7 @@ def test_a_signal_also_ends_the_postgres_of_a_command(
     assert Postmaster.read(tmp_path / "postgres") is None
 
 
-@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_signal_lets_current_work_finish_and_the_second_interrupts(
     number: signal.Signals,
 ) -> None:
@@ -55,6 +74,32 @@ def test_the_first_signal_lets_current_work_finish_and_the_second_interrupts(
         assert interrupted == [number]
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(number)
+
+
+def test_a_closed_terminal_which_sends_its_signal_twice_does_not_end_the_orderly_end() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CLOSED], check=False, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (0, "in order\n"), done.stderr
+
+
+class _Closed(io.StringIO):
+    """A terminal that has been closed."""
+
+    def write(self, _text: str, /) -> int:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def test_a_terminal_that_is_closed_keeps_the_exit_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    @click.command()
+    def hung_up() -> None:
+        monkeypatch.setattr(sys, "stderr", _Closed())
+        raise Terminated(signal.SIGHUP)
+
+    monkeypatch.setitem(main.commands, "hung-up", hung_up)
+    with pytest.raises(SystemExit) as ended:
+        main(["hung-up"])
+    assert ended.value.code == 129
 
 
 def test_an_error_that_follows_an_interrupt_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:

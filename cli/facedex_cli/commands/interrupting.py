@@ -13,6 +13,8 @@ _ENDINGS: Final = tuple(
     for name in ("SIGTERM", "SIGHUP")
     if (number := getattr(signal, name, None)) is not None  # Windows has no SIGHUP
 )
+# A closed terminal sends it twice within a millisecond: the shell does, and then the system.
+_HANGUP: Final = getattr(signal, "SIGHUP", None)
 
 
 class Terminated(KeyboardInterrupt):
@@ -46,7 +48,7 @@ def end_in_order() -> None:
     """Let SIGTERM and a closed terminal raise :class:`Terminated` in the main thread.
 
     By default they end the process at once, and leave behind what a command removes at its end: a
-    Postgres that it has started, an incomplete backup, an uploaded film. A second one does so.
+    Postgres that it has started, an incomplete backup, an uploaded film. A second SIGTERM does so.
     """
     for number in _ENDINGS:
         # Under nohup, a closed terminal must not end the command.
@@ -58,6 +60,8 @@ def end_in_order() -> None:
 def interruption() -> Iterator[list[int]]:
     """Record the first signal so that current work can finish; a second one interrupts at once.
 
+    A terminal is closed only once, however often it sends its signal.
+
     Yields:
         A list that is empty until the first signal, and then has its number.
     """
@@ -67,7 +71,7 @@ def interruption() -> Iterator[list[int]]:
         caught.append(number)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         for each in endings:
-            signal.signal(each, _terminate)
+            signal.signal(each, signal.SIG_IGN if each == number == _HANGUP else _terminate)
 
     endings = [each for each in _ENDINGS if signal.getsignal(each) is not signal.SIG_IGN]
     before = {each: signal.signal(each, catch) for each in (signal.SIGINT, *endings)}
@@ -80,5 +84,5 @@ def interruption() -> Iterator[list[int]]:
 
 def _terminate(number: int, _frame: FrameType | None) -> None:
     for each in _ENDINGS:
-        signal.signal(each, signal.SIG_DFL)
+        signal.signal(each, signal.SIG_IGN if each == _HANGUP else signal.SIG_DFL)
     raise Terminated(number)
