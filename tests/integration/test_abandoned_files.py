@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -81,3 +82,16 @@ def test_a_table_whose_transaction_is_in_progress_stays(
         writing.commit()
         assert not remove(server, database, age=0)
         assert writing.execute("SELECT count(*) FROM made").fetchone() == (5000,)
+
+
+def test_nothing_is_removed_from_the_copy_of_a_data_directory(
+    server: Postgres, database: Database, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copied"
+    with database.autocommit() as connection:
+        connection.execute("CHECKPOINT")
+        shutil.copytree(server.cluster / "base", copy / "base")
+        connection.execute("VACUUM (FULL) faces")  # its new files are not in the copy
+    before = sorted(copy.rglob("*"))
+    assert abandoned.remove(copy, database, age=0) is None
+    assert sorted(copy.rglob("*")) == before

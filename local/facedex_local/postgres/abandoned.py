@@ -33,7 +33,8 @@ def remove(
         waits: whether to wait for an erasure in progress.
 
     Returns:
-        The number of files removed, or None while an erasure or another transaction writes.
+        The number of files removed, or None while an erasure or another transaction writes, or if
+        the files are not those of the database.
 
     Raises:
         DatabaseUnavailable: if the database does not answer.
@@ -48,7 +49,7 @@ def remove(
                 files.setdefault(int(name[1]), []).append(path)
         latest = time.time() - age
         old = {number for number, paths in files.items() if _filled_until(paths) <= latest}
-        found = abandoned_files.find(connection, old)
+        found = abandoned_files.find(connection, old, files.keys())
         if found is None:
             return None
         removed = [path for number in found for path in files[number]]

@@ -20,8 +20,8 @@ def folder(connection: Connection) -> str:
     return str(row.name)
 
 
-def find(connection: Connection, listed: Set[int]) -> Set[int] | None:
-    """Return which numbers of files belong to no table and no index.
+def find(connection: Connection, old: Set[int], listed: Set[int]) -> Set[int] | None:
+    """Return which of the old files belong to no table and no index.
 
     Until their commit, other transactions cannot see new tables. Nothing can therefore be said
     while a transaction is in progress that has written something. If one ends after this check,
@@ -29,10 +29,12 @@ def find(connection: Connection, listed: Set[int]) -> Set[int] | None:
 
     Args:
         connection: of a superuser, who sees all transactions; each statement is a transaction.
-        listed: numbers of files that were listed before this call.
+        old: numbers of files that were written before this call.
+        listed: numbers of all files in the folder before this call.
 
     Returns:
-        None while another transaction writes.
+        The numbers, or None while another transaction writes, or if a table's file is not listed:
+        a copied folder is not that of the server which the copied ``postmaster.pid`` names.
     """
     writing = connection.execute(
         "SELECT 1 FROM pg_stat_activity"
@@ -42,7 +44,10 @@ def find(connection: Connection, listed: Set[int]) -> Set[int] | None:
     if writing:
         return None
     rows = connection.execute(
-        "SELECT pg_relation_filenode(oid) AS number FROM pg_class"
-        " WHERE pg_relation_filenode(oid) IS NOT NULL"
-    )
-    return listed - {row.number for row in rows}
+        "SELECT pg_relation_filenode(oid) AS number,"
+        " reltablespace = 0 AND relpersistence <> 't' AS is_here"
+        " FROM pg_class WHERE pg_relation_filenode(oid) IS NOT NULL"
+    ).fetchall()
+    if any(row.is_here and row.number not in listed for row in rows):
+        return None
+    return old - {row.number for row in rows}
