@@ -73,7 +73,8 @@ def drop_foreign_lock(cluster: Path) -> None:
     """
     file = cluster / "postmaster.pid"
     try:
-        pid = int(file.read_bytes().partition(b"\n")[0])
+        # That of a server for a single user is negative.
+        pid = abs(int(file.read_bytes().partition(b"\n")[0]))
         if _serves(psutil.Process(pid), cluster):
             return
     except ValueError:
