@@ -43,10 +43,12 @@ def find(connection: Connection, old: Set[int], listed: Set[int]) -> Set[int] | 
     ).fetchone()
     if writing:
         return None
+    # The function reads a cache, which learns of a table's new file a moment after the commit. Only
+    # the few catalogs without a number in their row need it.
     rows = connection.execute(
-        "SELECT pg_relation_filenode(oid) AS number,"
-        " reltablespace = 0 AND relpersistence <> 't' AS is_here"
-        " FROM pg_class WHERE pg_relation_filenode(oid) IS NOT NULL"
+        "SELECT number, reltablespace = 0 AND relpersistence <> 't' AS is_here FROM pg_class,"
+        " coalesce(nullif(relfilenode, 0), pg_relation_filenode(pg_class.oid)) AS number"
+        " WHERE number IS NOT NULL"
     ).fetchall()
     if any(row.is_here and row.number not in listed for row in rows):
         return None
