@@ -67,7 +67,8 @@ def _repeat(ended: threading.Event, *, cluster: Path | None) -> None:
         database = _database()
         try:
             if cluster:
-                abandoned.remove(cluster, database)
+                with _logged():
+                    abandoned.remove(cluster, database)
             done = _erase(database, largest=_LARGEST, log=cluster is not None)
         except DatabaseUnavailable:
             continue
@@ -85,6 +86,15 @@ def _repeat(ended: threading.Event, *, cluster: Path | None) -> None:
         wait = min(_LONGEST_REST, max(_SHORTEST_REST, _REST * done.seconds))
 
 
+@contextmanager
+def _logged() -> Iterator[None]:
+    """Log that a file cannot be removed, and go on."""
+    try:
+        yield
+    except OSError as error:
+        _logger.warning("A file that a crash left cannot be removed (%s).", error.strerror)
+
+
 def _erase_last(cluster: Path) -> None:
     """Erase what was deleted since the last erasure, if that takes a second or two."""
     from facedex.runtime import services
@@ -95,7 +105,8 @@ def _erase_last(cluster: Path) -> None:
     database = _database()
     try:
         _await_disconnection(database)
-        abandoned.remove(cluster, database)
+        with _logged():
+            abandoned.remove(cluster, database)
         done = _erase(database, largest=_LARGEST_AT_END, log=True)
         if done and done.remaining:
             _warn(done.remaining)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import select
+import sys
 from pathlib import Path
 
 import click
@@ -70,3 +73,17 @@ def test_a_check_leaves_files_as_they_are(tmp_path: Path) -> None:
     assert (tmp_path / "old").read_text() == "of an earlier run"
     with pytest.raises(click.ClickException, match=r"^The report .* \(Is a directory\)\.$"):
         require_writable(tmp_path, "The report")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pipes in folders")
+def test_a_pipe_is_not_opened_before_there_is_something_to_write(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        require_writable(pipe, "The report")
+        poll = select.poll()
+        poll.register(reader, select.POLLIN)
+        assert poll.poll(0) == []  # if there had been a writer, its end would be reported
+    finally:
+        os.close(reader)

@@ -18,6 +18,8 @@ def require_writable(path: Path, what: str) -> None:
         click.ClickException: if the file cannot be written.
     """
     try:
+        if path.is_fifo():
+            return  # to open it would wait for its reader
         new = not path.exists()
         path.open("ab").close()
         if new:

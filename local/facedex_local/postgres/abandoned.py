@@ -40,7 +40,11 @@ def remove(
         DatabaseUnavailable: if the database does not answer.
         OSError: if a file cannot be removed.
     """
-    with database.autocommit() as connection, erasing.alone(connection, waits=waits) as taken:
+    with (
+        database.autocommit() as connection,
+        erasing.unlimited(connection),
+        erasing.alone(connection, waits=waits) as taken,
+    ):
         if not taken:
             return None
         files: dict[int, list[Path]] = {}

@@ -162,7 +162,7 @@ def erase(
     with database.autocommit() as connection:
         if not everything and not find_pending(connection):
             return None
-        with _unlimited(connection), alone(connection, waits=everything) as taken:
+        with unlimited(connection), alone(connection, waits=everything) as taken:
             if not taken:
                 return None
             connection.execute(f"SET lock_timeout = {int(lock_seconds * 1000)}")
@@ -270,7 +270,7 @@ def alone(connection: Connection, *, waits: bool) -> Iterator[bool]:
 
 
 @contextmanager
-def _unlimited(connection: Connection) -> Iterator[None]:
+def unlimited(connection: Connection) -> Iterator[None]:
     """Let statements take as long as they need, with more memory, until the end of the block."""
     row = connection.execute("SHOW statement_timeout").fetchone()
     assert row is not None
