@@ -6,6 +6,7 @@ import io
 import json
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -199,6 +200,86 @@ def test_pictures_without_a_time_of_their_own_are_sent(
     assert kinesis.numbers(found) == list(range(150))
     times = [each.timestamp + 1000 * offset for each in found for offset, _ in frames(each)]
     assert times == pytest.approx([times[0] + 4 * number for number in range(150)], abs=2)
+
+
+class Enough(Exception):
+    """A push has sent enough."""
+
+
+def send(film: Path, *, enough: int | None = None) -> list[Fragment]:
+    """Return what a push sends of a film at ten times its speed, within a minute.
+
+    enough: repeat the film until so many fragments have been sent.
+    """
+
+    def show(progress: Progress) -> None:
+        if progress.fragments == enough:
+            raise Enough
+
+    service: Any = Recorder()
+    push = Push(
+        Source(str(film)),
+        service,
+        loop=enough is not None,
+        speed=10.0,
+        encode=False,
+        duration=60.0,
+        show=show,
+    )
+    with suppress(Enough):
+        push.run()
+    return list(read_fragments([service.sent[-1]]))
+
+
+def times_of(fragments: list[Fragment]) -> list[float]:
+    return [each.timestamp + 1000 * offset for each in fragments for offset, _ in frames(each)]
+
+
+def test_pictures_before_the_first_that_states_a_time_precede_it(tmp_path: Path) -> None:
+    # As in a recording that was cut. From 0 on, the push would wait for what the clock shows.
+    data = making.film(
+        making.steady(150),
+        container="vob",
+        codec_options={"g": "15", "bf": "0"},
+        container_options={"output_ts_offset": "3600"},
+    )
+    film = making.save(without_first_time(data), tmp_path / "film")
+    with av.open(str(film)) as container:
+        first = next(container.demux(video=0))
+        assert first.dts is None
+        assert first.pts is None
+    found = send(film)
+    assert kinesis.numbers(found) == list(range(150))
+    times = times_of(found)
+    assert all(each < later < each + 1000 for each, later in pairwise(times))
+
+
+def without_first_time(data: bytes) -> bytes:
+    """Return an MPEG program stream whose first packet of video states no time."""
+    place = data.index(b"\0\0\1\xe2")
+    flags, length = data[place + 7], data[place + 8]
+    stated = 10 if flags & 0x40 else 5
+    assert flags & 0x80
+    header = data[place + 9 : place + 9 + length]  # the times, and then other fields
+    header = header[stated:] + b"\xff" * stated
+    start = data[: place + 7] + bytes([flags & 0x3F, length])
+    return start + header + data[place + 9 + length :]
+
+
+def test_a_film_whose_clock_does_not_begin_at_0_is_repeated_without_a_pause(
+    tmp_path: Path,
+) -> None:
+    data = making.film(
+        making.steady(50),
+        container="mpegts",
+        codec_options={"g": "25", "bf": "0"},
+        container_options={"output_ts_offset": "3600"},
+    )
+    film = making.save(data, tmp_path / "film")
+    found = send(film, enough=4)[:3]  # of the last, only the beginning was sent
+    assert kinesis.numbers(found)[:75] == [*range(50), *range(25)]
+    times = times_of(found)[:75]
+    assert times == pytest.approx([times[0] + 4 * number for number in range(75)], abs=2)
 
 
 class SlowService:

@@ -105,19 +105,20 @@ class Push:
             MustEncode: if the video must be re-encoded.
         """
         muxer: Muxer | None = None
-        shift = 0.0
+        latest = 0.0  # seconds from the beginning until the end of what was read
         self._anchor = None
         started: float | None = None
         while True:
-            latest = shift
+            shift: float | None = None
             with self._source.open() as container:
                 video = container.streams.video[0]
                 muxer = muxer or Muxer(video, encode=self._encode, speed=self._speed)
                 for packet in self._source.packets(container):
                     span = _span(packet)
                     if span:
+                        if shift is None:  # wherever the source's clock begins
+                            shift = latest - span[0] / self._speed
                         if started is None:
-                            shift = -span[0] / self._speed
                             started = time.monotonic()
                             if not self._source.live:
                                 # Set before the connection exists: set later, it would shift the
@@ -128,7 +129,7 @@ class Push:
                         latest = max(latest, span[1] / self._speed + shift)
                     if self._over():
                         return True
-                    for piece in muxer.add(packet, shift):
+                    for piece in muxer.add(packet, shift or 0.0):
                         self._send(piece, muxer.header)
             if self._source.live:
                 raise SourceLost(f"{self._source.name} has ended.")
@@ -136,7 +137,6 @@ class Push:
                 for piece in muxer.finish():
                     self._send(piece, muxer.header)
                 return True
-            shift = latest
 
     def _send(self, piece: Piece, header: bytes) -> None:
         try:

@@ -21,6 +21,7 @@ _OPENING: Final = 10.0  # seconds within which a camera must answer
 _SILENCE: Final = 10.0  # seconds without a frame after which a camera counts as lost
 _PROBING: Final = "1000000"  # microseconds of video that FFmpeg analyses before the first packet
 _DEVICES: Final = "/dev/video"
+_UNTIMED: Final = 50  # packets that wait for the first that states a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,8 @@ class Source:
     def packets(self, container: InputContainer) -> Iterator[av.Packet[av.VideoStream]]:
         """Yield the packets of the source's first video stream until its end.
 
-        A packet without any time gets a decoding time: it follows the packet before it.
+        A packet without any time gets a decoding time: it follows the packet before it. Those at
+        the beginning, as in a film that was cut, precede the first that states a time.
 
         Raises:
             SourceLost: if a camera sends nothing or its connection breaks.
@@ -111,7 +113,7 @@ def _timed(
     packets: Iterator[av.Packet[av.VideoStream]], *, only_decoded: bool
 ) -> Iterator[av.Packet[av.VideoStream]]:
     following = 0  # ticks
-    for packet in packets:
+    for packet in _begun(packets):
         if packet.size:
             if packet.dts is None:
                 packet.dts = packet.pts if packet.pts is not None else following
@@ -120,3 +122,23 @@ def _timed(
             if only_decoded:
                 packet.pts = None
         yield packet
+
+
+def _begun(
+    packets: Iterator[av.Packet[av.VideoStream]],
+) -> Iterator[av.Packet[av.VideoStream]]:
+    """Yield packets, with a decoding time for the first one if a later one states a time."""
+    early: list[av.Packet[av.VideoStream]] = []
+    before = 0  # ticks from the first packet to this one
+    for packet in packets:
+        early.append(packet)
+        stated = packet.dts if packet.dts is not None else packet.pts
+        if stated is not None:
+            if before:
+                early[0].dts = stated - before
+            break
+        if not packet.size or len(early) == _UNTIMED:
+            break
+        before += packet.duration or usual_duration(packet.stream)
+    yield from early
+    yield from packets
