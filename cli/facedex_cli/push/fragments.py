@@ -101,6 +101,7 @@ class Muxer:
         self._forced = -(1 << 62)
         # When the next picture is shown if it does not state it, in ticks; None at the beginning.
         self._following: int | None = None
+        self._counted = False  # whether any picture has not stated it
 
     @property
     def encodes(self) -> bool:
@@ -163,10 +164,14 @@ class Muxer:
             if frame.pts is None:
                 # As in players, a picture without a time of its own follows the one before it.
                 frame.pts = self._following or 0
+                self._counted = True
             self._following = frame.pts + (frame.duration or self._usual)
             time = self._milliseconds(frame.time or 0.0, shift)
             if time <= self._dts:
-                continue
+                if not self._counted:
+                    continue
+                # The source's rate may be guessed wrongly, so that counted times are too late.
+                time = self._dts + 1
             self._dts = time
             stream = self._stream or self._add_encoder(frame)
             picture = frame.reformat(stream.width, stream.height, format="yuv420p")
