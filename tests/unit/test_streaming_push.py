@@ -235,6 +235,23 @@ def times_of(fragments: list[Fragment]) -> list[float]:
     return [each.timestamp + 1000 * offset for each in fragments for offset, _ in frames(each)]
 
 
+@pytest.mark.parametrize("b_frames", ["0", "2"])
+@pytest.mark.parametrize("container", ["avi", "asf"])
+def test_a_pause_in_a_film_is_one_in_the_stream(
+    tmp_path: Path, container: str, b_frames: str
+) -> None:
+    shown = [*range(0, 2400, 40), *range(5400, 7800, 40)]
+    options = {"g": "15", "bf": b_frames}
+    data = making.film(shown, container=container, codec_options=options)
+    found = send(making.save(data, tmp_path / "film"))
+    assert kinesis.numbers(found) == list(range(120))
+    times = times_of(found)
+    expected = [times[0] + each / 10 for each in shown]
+    # With B-frames, the file has the pause two packets later than the film.
+    assert times[:60] == pytest.approx(expected[:60], abs=2)
+    assert times[62:] == pytest.approx(expected[62:], abs=2)
+
+
 @pytest.mark.parametrize("encode", [False, True])
 def test_pictures_before_the_first_that_states_a_time_precede_it(
     tmp_path: Path, encode: bool

@@ -17,6 +17,7 @@ from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from facedex.media.clocks import usual_duration
+from facedex.media.display_order import DisplayOrder
 from facedex.media.matroska import contents, ebml
 from facedex.media.matroska.parsing import Parser
 
@@ -74,16 +75,25 @@ class Muxer:
         template: the packets' video stream.
         encode: whether to re-encode the video, with a key frame twice a second.
         speed: the divisor of the packets' times.
+        misguessed: whether only a decoder knows in which order the pictures are shown.
 
     Attributes:
         header: the elements before the first cluster, empty until they are complete.
     """
 
-    def __init__(self, template: VideoStream, *, encode: bool, speed: float = 1.0) -> None:
+    def __init__(
+        self,
+        template: VideoStream,
+        *,
+        encode: bool,
+        speed: float = 1.0,
+        misguessed: bool = False,
+    ) -> None:
         self.header = b""
         self._rate = template.average_rate or 25
         self._usual = usual_duration(template)  # of a picture, in ticks of the source
         self._reorders = bool(template.codec_context.has_b_frames)
+        self._order = DisplayOrder() if misguessed else None
         self._speed = speed
         self._encodes = encode or template.codec_context.name != "h264"
         self._sink = _Sink()
@@ -154,6 +164,9 @@ class Muxer:
         self._output.mux(packet)
 
     def _encode(self, packet: av.Packet[VideoStream], shift: float) -> None:
+        if self._order:
+            packet.pts = packet.dts
+            self._order.enter(packet)
         try:
             frames = packet.decode()
         except FFmpegError:
@@ -161,6 +174,8 @@ class Muxer:
         if self._following is None:
             self._following = packet.dts
         for frame in frames:
+            if self._order:
+                frame.pts = self._order.time(frame)
             if frame.pts is None:
                 # As in players, a picture without a time of its own follows the one before it.
                 frame.pts = self._following or 0
@@ -183,6 +198,7 @@ class Muxer:
             self._output.mux(stream.encode(picture))
         if not packet.size:  # the end, after which the video may begin again
             self._following = None
+            self._order = DisplayOrder() if self._order else None
 
     def _milliseconds(self, seconds: float | Fraction, shift: float) -> int:
         return round((float(seconds) / self._speed + shift) * 1000)

@@ -9,6 +9,7 @@ from typing import Final
 
 import av
 
+from facedex.media.display_order import is_misguessed
 from facedex.media.matroska import contents
 from facedex_cli.push.acknowledgements import Acknowledgement
 from facedex_cli.push.fragments import MustEncode, Muxer, Piece
@@ -112,7 +113,12 @@ class Push:
             shift: float | None = None
             with self._source.open() as container:
                 video = container.streams.video[0]
-                muxer = muxer or Muxer(video, encode=self._encode, speed=self._speed)
+                muxer = muxer or Muxer(
+                    video,
+                    encode=self._encode,
+                    speed=self._speed,
+                    misguessed=is_misguessed(container, video),
+                )
                 for packet in self._source.packets(container):
                     span = _span(packet)
                     if span:
