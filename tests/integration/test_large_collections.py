@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from facedex.store import faces
+from facedex.store import distinctions, faces, users
 from facedex.store.collections import Collection
 from facedex.store.database import Connection, Database
 from facedex.store.faces import StoredFace
@@ -46,7 +46,7 @@ def few_rows_read(connection: Connection) -> Iterator[None]:
     """Check that a block reads few rows of faces, by a scan or through an index."""
     before = _read_rows(connection)
     yield
-    assert _read_rows(connection) - before <= 10
+    assert _read_rows(connection) - before <= 30
 
 
 def _read_rows(connection: Connection) -> int:
@@ -77,3 +77,15 @@ def test_a_replaced_upload_reads_only_the_faces_of_its_name(
     with database.transaction() as connection, few_rows_read(connection):
         removed, of_users = faces.delete_replaced(connection, collection, "photo-9", kept=[b"new"])
     assert (len(removed), of_users) == (0, 1)
+
+
+def test_the_deletion_of_a_user_reads_only_its_faces_and_those_known_not_to_be_its(
+    database: Database, collection: Collection
+) -> None:
+    with database.transaction() as connection:
+        others = faces.page(connection, collection, after=None, limit=9, user_id="user-200")
+        distinctions.add(connection, collection, "user-100", [face.face_id for face in others])
+    with database.transaction() as connection, few_rows_read(connection):
+        users.delete(connection, collection, "user-100")
+    with database.reading() as connection:
+        assert connection.execute("SELECT FROM distinctions").fetchall() == []

@@ -64,17 +64,18 @@ def delete(connection: Connection, collection: Collection, user_id: str) -> None
     lock(connection, collection, user_id)
     names = {"collection": collection.key, "user": user_id}
     # Also the faces that are known not to be the user's: this knowledge is removed with the user
-    # and with the faces, so that the deletion of such faces must not cross this one.
+    # and with the faces, so that the deletion of such faces must not cross this one. An array,
+    # because Postgres might join a subquery with all faces of the collection.
     connection.execute(
         f"""
         SELECT FROM faces
-        WHERE collection_key = %(collection)s AND face_id IN (
+        WHERE collection_key = %(collection)s AND face_id = ANY(ARRAY(
             SELECT face_id FROM faces
             WHERE collection_key = %(collection)s AND user_id = %(user)s
             UNION ALL
             SELECT face_id FROM distinctions
             WHERE collection_key = %(collection)s AND user_id = %(user)s
-        )
+        ))
         {LOCKED}
         """,
         names,
