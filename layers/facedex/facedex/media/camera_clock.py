@@ -12,7 +12,7 @@ _CATCHING_UP: Final = 0.5
 
 
 class CameraClock:
-    """Conversion of a camera's times to times of this machine, which never go back.
+    """Conversion of a camera's times to this machine's, which go back only if the camera's do.
 
     A picture may be read late, but not before it was taken. The difference of the two clocks is
     therefore the smallest that was seen lately, however late the current fragment is read.

@@ -59,7 +59,7 @@ def watch_camera(address: str, ended: Callable[[], bool]) -> Iterator[Event]:
     """Yield the events of a camera's video track, until it ends or ``ended`` returns true.
 
     A fragment begins at a key frame. Its number and its time are of this machine's clock; the times
-    of pictures never go back, and do not depend on how late a packet is read.
+    of pictures go back only if the camera's do, and do not depend on how late a packet is read.
 
     Args:
         address: ``rtsp://…``, with user and password if needed; no message contains it.
