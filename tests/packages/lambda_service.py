@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import files
 from pathlib import Path
-from typing import Any, Final
+from tempfile import TemporaryFile
+from typing import IO, Any, Final
 
 from infra.packages import HANDLER
 from tests.packages.runtime_api import RuntimeApi
@@ -138,35 +139,30 @@ def container(
             "_HANDLER": HANDLER.format(name=name),
             **settings,
         }
-        begun = time.monotonic()
-        process = subprocess.Popen(
-            [
-                *python,
-                "-sS",  # without its own site-packages
-                "-X",
-                "faulthandler",
-                "-m",
-                "awslambdaric",
-                environment["_HANDLER"],
-            ],
-            cwd=task,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        said: list[str] = []
-        assert process.stdout is not None
-        reader = threading.Thread(target=said.extend, args=[process.stdout])
-        reader.start()
-        try:
-            yield Container(name, process, api, begun, said, reader)
-        finally:
-            process.kill()
-            process.wait()
-            reader.join()
-            process.stdout.close()
+        # A file has all that was written before an answer. A pipe would still have to be read.
+        with TemporaryFile() as output:
+            begun = time.monotonic()
+            process = subprocess.Popen(
+                [
+                    *python,
+                    "-sS",  # without its own site-packages
+                    "-X",
+                    "faulthandler",
+                    "-m",
+                    "awslambdaric",
+                    environment["_HANDLER"],
+                ],
+                cwd=task,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+            try:
+                yield Container(name, process, api, begun, output)
+            finally:
+                process.kill()
+                process.wait()
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +170,10 @@ class Container:
     """A process of a function, which answers one event after the other."""
 
     name: str
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[bytes]
     api: RuntimeApi
     begun: float
-    said: list[str]
-    reader: threading.Thread
+    output: IO[bytes]
 
     def invoke(self, event: object) -> Run:
         """Send an event and return the response.
@@ -190,8 +185,8 @@ class Container:
         kind, body, answered = self.api.wait_for_answer(self.process)
         if kind != "response":
             self.process.kill()
-            self.reader.join()
-            raise FunctionFailed(f"{self.name} failed: {body.decode()}\n{''.join(self.said)}")
+            self.process.wait()
+            raise FunctionFailed(f"{self.name} failed: {body.decode()}\n{self._log()}")
         pid = self.process.pid
         return Run(
             json.loads(body),
@@ -200,8 +195,13 @@ class Container:
             _processor_time(pid),
             _memory(pid),
             _libraries(pid),
-            "".join(self.said),
+            self._log(),
         )
+
+    def _log(self) -> str:
+        """Return what the process has written."""
+        file = self.output.fileno()
+        return os.pread(file, os.fstat(file).st_size, 0).decode()
 
     @contextmanager
     def frozen(self) -> Iterator[None]:

@@ -103,7 +103,7 @@ class RuntimeApi:
         """Wait until the function has requested another event."""
         assert self._idle.wait(_PATIENCE), "the function requests no event"
 
-    def wait_for_answer(self, process: subprocess.Popen[str]) -> tuple[str, bytes, float]:
+    def wait_for_answer(self, process: subprocess.Popen[bytes]) -> tuple[str, bytes, float]:
         """What the function posted: its kind, its body, and when."""
         deadline = time.monotonic() + _PATIENCE
         while time.monotonic() < deadline:
