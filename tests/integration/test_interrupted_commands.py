@@ -19,10 +19,12 @@ from facedex_cli.commands.interrupting import Terminated, interruption
 from facedex_cli.program import main
 from facedex_local.postgres.postmaster import Postmaster
 
-# A shell starts programs in the background with SIGINT ignored, perhaps these tests too.
+# A shell starts programs in the background with SIGINT ignored, and nohup with SIGHUP ignored;
+# perhaps these tests too.
 COMMAND = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 from facedex_cli.start import main
 main()
 """

@@ -42,7 +42,8 @@ def workforce(function: str = FUNCTION) -> Workforce:
 
 
 def workers() -> list[psutil.Process]:
-    return children(os.getpid(), FUNCTION)
+    """Return the workers of this process, without those of other tests' servers."""
+    return children(os.getpid(), FUNCTION, recursive=False)
 
 
 def test_a_killed_worker_is_reported_and_replaced(caplog: pytest.LogCaptureFixture) -> None:
