@@ -51,7 +51,7 @@ def configure(
 ) -> None:
     """Set the variables that functions read, except those that the user has set.
 
-    ``starting.prepare_database`` sets the database's address, which is not known before.
+    ``machine.running`` sets the database's address, which is not known before.
 
     Args:
         models: directory of the installed packs.

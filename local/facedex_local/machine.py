@@ -277,5 +277,8 @@ def _start_parts(stack: ExitStack, options: Options, directory: Path, health: He
     parts += database, code
     for part in as_completed(parts):
         part.result()
+    # Only now: a library that reads the environment in another thread while it changes may read
+    # memory that has been freed, which ends the process.
+    os.environ["FACEDEX_DATABASE_URL"] = database.result()
     health.model_version = code.result()
     stack.callback(close_database)

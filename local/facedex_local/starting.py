@@ -76,18 +76,20 @@ def connector(url: str) -> Callable[[], str]:
     return partial(_check_connection, url)
 
 
-def prepare_database(start: Callable[[], str]) -> None:
-    """Start the database, set its address for functions, and migrate it to this version's schema.
+def prepare_database(start: Callable[[], str]) -> str:
+    """Start the database, and migrate it to this version's schema.
 
     Args:
         start: starts the database and returns its address.
+
+    Returns:
+        The address.
 
     Raises:
         DatabaseFailed: if the database cannot be started or reached.
         StoreError: if the migration fails.
     """
     url = start()
-    os.environ["FACEDEX_DATABASE_URL"] = url
     from facedex.store.database import Database
     from facedex.store.schema import migrate
 
@@ -96,6 +98,7 @@ def prepare_database(start: Callable[[], str]) -> None:
         migrate(database)
     finally:
         database.close()
+    return url
 
 
 def require_aws_settings() -> None:
