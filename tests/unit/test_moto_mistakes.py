@@ -6,14 +6,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from facedex_local.aws.moto_app import Moto
-from facedex_local.http.listener import Listener
-from facedex_local.http.wsgi import Wsgi
+from tests.unit.moto_s3 import s3_client
 
 BUCKET = f"mistakes-{uuid4().hex}"
 SOURCE = f"{BUCKET}/ann.jpg"
@@ -24,19 +20,11 @@ SMALLEST = 5 << 20  # bytes of a part that is not the last
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[Any]:
-    moto = Moto()
-    moto.load()
-    Moto().load()  # as every server in a process does
-    listener = Listener(Wsgi(moto), host="127.0.0.1", port=0, threads=4)
-    listener.start()
-    session: Any = boto3.Session("testing", "testing", region_name="us-east-1")
-    config = Config(retries={"total_max_attempts": 1})
-    client = session.client("s3", endpoint_url=listener.url, config=config)
-    client.create_bucket(Bucket=BUCKET)
-    for name in ("ann.jpg", "eve.jpg", "kim.jpg"):
-        client.put_object(Bucket=BUCKET, Key=name, Body=b"0123456789")
-    yield client
-    listener.stop()
+    with s3_client() as client:
+        client.create_bucket(Bucket=BUCKET)
+        for name in ("ann.jpg", "eve.jpg", "kim.jpg"):
+            client.put_object(Bucket=BUCKET, Key=name, Body=b"0123456789")
+        yield client
 
 
 @pytest.mark.parametrize(

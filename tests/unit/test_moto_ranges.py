@@ -7,15 +7,11 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 from moto.s3.models import s3_backends
 
-from facedex_local.aws.moto_app import Moto
-from facedex_local.http.listener import Listener
-from facedex_local.http.wsgi import Wsgi
+from tests.unit.moto_s3 import s3_client
 
 BUCKET = f"ranges-{uuid4().hex}"
 CONTENT = b"0123456789"
@@ -34,18 +30,10 @@ class Counted(io.BytesIO):
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[Any]:
-    moto = Moto()
-    moto.load()
-    Moto().load()  # as every server in a process does
-    listener = Listener(Wsgi(moto), host="127.0.0.1", port=0, threads=4)
-    listener.start()
-    session: Any = boto3.Session("testing", "testing", region_name="us-east-1")
-    config = Config(retries={"total_max_attempts": 1})
-    client = session.client("s3", endpoint_url=listener.url, config=config)
-    client.create_bucket(Bucket=BUCKET)
-    client.put_object(Bucket=BUCKET, Key="film.mp4", Body=CONTENT)
-    yield client
-    listener.stop()
+    with s3_client() as client:
+        client.create_bucket(Bucket=BUCKET)
+        client.put_object(Bucket=BUCKET, Key="film.mp4", Body=CONTENT)
+        yield client
 
 
 @pytest.mark.parametrize(
