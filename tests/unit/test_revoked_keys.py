@@ -13,6 +13,7 @@ import pytest
 from botocore.exceptions import ClientError, ResponseStreamingError
 
 from facedex.store.access_keys import Credentials
+from facedex.store.store_errors import DatabaseUnavailable
 from tests.unit.guarded import FULL, READER, client, running
 
 _PATIENCE = 60.0  # seconds
@@ -33,7 +34,7 @@ class Keys:
             self._looked_up[access_key_id] += 1
             self._changed.notify_all()
             if self.fails:
-                raise ConnectionError
+                raise DatabaseUnavailable("no answer")
             return self._active.get(access_key_id)
 
     def wait_for_further_look(self, credentials: Credentials) -> None:

@@ -27,6 +27,7 @@ from facedex.api.errors import (
 )
 from facedex.runtime.faults import service_error
 from facedex.store.access_keys import AccessKey, Credentials, Permission
+from facedex.store.store_errors import StoreError
 from facedex_local.access import answers, chunks, forms, legacy_signatures, roles, s3_signatures
 from facedex_local.access import sent as sent_requests
 from facedex_local.access.access_errors import (
@@ -116,7 +117,7 @@ class Guard:
     def _is_active(self, access_key_id: str) -> bool:
         try:
             return self._look_up(access_key_id) is not None
-        except Exception:
+        except StoreError:
             return True  # the database does not answer; it is asked again
 
     async def _verify(self, exchange: Exchange) -> Verified:
