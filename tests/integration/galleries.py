@@ -65,7 +65,7 @@ def wait_for_one_that_waits(connection: Connection) -> None:
     """Wait until a transaction waits for a lock."""
     end = time.monotonic() + 60
     while not is_waited_for(connection):
-        assert time.monotonic() < end, "nobody waits"
+        assert time.monotonic() < end, "no transaction waits"
         time.sleep(0.01)
 
 

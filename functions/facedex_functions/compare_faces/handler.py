@@ -25,7 +25,7 @@ def compare_faces(request: Request, services: Services) -> Response:
     probe = good[0]
     target = pictures.read(services, request["TargetImage"], source.pack)
     gallery, filtered = _screen(target, quality_filter)
-    # NONE leaves out no face. One that cannot be recognised matches nobody, but is reported.
+    # NONE leaves out no face. One that cannot be recognised has no match, but is reported.
     unlike = filtered if quality_filter == "NONE" else []
     if not gallery and not unlike:
         raise _refusal(target, "target")

@@ -5,7 +5,7 @@ messages that another thread adds meanwhile. Two threads that receive at the sam
 same message. Both situations are frequent here, because uploads arrive while earlier ones are
 processed. The change uses moto's own lock of the queue, which moto acquires only to add messages.
 
-moto keeps messages that nobody receives for ever, and the receipt handle of every message that was
+moto keeps messages that are never received, and the receipt handle of every message that was
 ever deleted; here both are limited.
 
 moto also waits for messages in the thread of a request. Here the request says how long it would

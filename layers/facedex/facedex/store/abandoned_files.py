@@ -1,7 +1,7 @@
 """Files of tables that a crash of Postgres left behind.
 
 A table is rewritten into new files. If Postgres is killed before the commit, they stay on the disk,
-and Postgres neither uses nor removes them: they have rows that somebody deletes later.
+and Postgres neither uses nor removes them: they have rows that may be deleted later.
 """
 
 from __future__ import annotations

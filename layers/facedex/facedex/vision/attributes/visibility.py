@@ -11,7 +11,7 @@ from facedex.vision.attributes.crops import Floats
 from facedex.vision.attributes.values import Attribute
 
 # Half the height of an eye and what is around it, in sides of the face's chip: that of the part
-# whose brightness tells sunglasses; see heads.py.
+# that is dark with sunglasses; see heads.py.
 _RADIUS: Final = 0.041
 # The probability in percent of what cannot be seen: "no", with the least Confidence there is.
 _UNKNOWN: Final = 49.9
