@@ -227,3 +227,34 @@ def test_a_transaction_with_an_older_snapshot_is_answered_for_that_snapshot(
         assert search(connection, collection, [vectors[0]], limit=5, min_score=0.9) == [old]
         assert residents.events["fallbacks: the copy is not current"] == 1
     assert find(resident_database, collection, vectors[:1], min_score=0.9) == [[]]
+
+
+def test_postgres_keeps_the_plan_of_a_search(
+    database: Database, resident_database: Database
+) -> None:
+    """Planning takes as long as the search itself; the plan has to suit a long log as well."""
+    collection = make(database)
+    vectors = unit_vectors(SIZE)
+    fill(database, "staff", vectors)
+    warm(resident_database, collection, vectors)
+    with database.transaction() as connection:
+        connection.execute(
+            "INSERT INTO gallery_changes (collection_key, of_users, changed_by, item)"
+            " SELECT %s, false, '3'::xid8, gen_random_uuid() FROM generate_series(1, 50000)",
+            (collection.key,),
+        )
+    with database.autocommit() as connection:
+        connection.execute("ANALYZE gallery_changes")
+    with resident_database.reading() as connection:
+        for number in range(15):
+            search(connection, collection, [vectors[number]], limit=10, min_score=0.1)
+        (plan,) = connection.execute(
+            "SELECT name, generic_plans, cardinality(parameter_types) AS parameters"
+            " FROM pg_prepared_statements"
+            " WHERE statement LIKE '%%gallery_changes%%'"
+        ).fetchall()
+        assert plan.generic_plans >= 5
+        nulls = ", ".join(["NULL"] * plan.parameters)
+        lines = connection.execute(f"EXPLAIN EXECUTE {plan.name}({nulls})").fetchall()
+    assert any("gallery_changes_by_transaction" in line[0] for line in lines)
+    assert not any("Seq Scan on gallery_changes" in line[0] for line in lines)

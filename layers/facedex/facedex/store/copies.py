@@ -93,11 +93,16 @@ SERVER: Final = """concat_ws(
 
 
 def changes(kind: Kind, collection: Collection) -> str:
-    """Return the query for the items that changed since the parameter ``snapshot``."""
+    """Return the query for the items that changed since the parameter ``snapshot``.
+
+    Its plan must not depend on the snapshot, or Postgres plans each search anew. It expects few
+    rows of a range whose ends it does not know, and a third of the log above an unknown beginning.
+    """
     return f"""
         SELECT item FROM gallery_changes
         WHERE collection_key = {collection.key:d} AND of_users = {kind.of_users}
-            AND changed_by >= pg_snapshot_xmin(%(snapshot)s::pg_snapshot)
+            AND changed_by >= (SELECT pg_snapshot_xmin(%(snapshot)s::pg_snapshot))
+            AND changed_by <= '18446744073709551615'
             AND NOT pg_visible_in_snapshot(changed_by, %(snapshot)s::pg_snapshot)
     """
 
