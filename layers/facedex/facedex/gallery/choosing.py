@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedex.gallery.questions import Questions
-from facedex.gallery.scanning import SEGMENT, Ids, Segment, run_on_all, scan
+from facedex.gallery.scanning import SEGMENT, Ids, Segment, run_on_all
 from facedex.gallery.selecting import (
     Chosen,
     Floats,
@@ -22,9 +23,13 @@ from facedex.gallery.selecting import (
     refine,
 )
 
-# Rows that FAISS returns of each segment: some, and more for each match that is wanted.
-_DEPTH: Final = 64
-_DEPTH_PER_MATCH: Final = 16
+# Rows that FAISS returns of a gallery of one segment: some, and more for each match that is wanted.
+# Of a segment with a share s of all rows it returns s to this power of that. Of galleries that are
+# distributed like faces, these are more than may be wanted, in 99 of 100 searches.
+_DEPTH: Final = 170
+_DEPTH_PER_MATCH: Final = 18
+_DEPTH_EXPONENT: Final = 0.6
+_LEAST_DEPTH: Final = 32
 # The best rows by their bounds, for each match that is wanted and besides, give a first floor.
 _SPARE: Final = 16
 # Rows that a thread searches at once for many questions; for few it searches a segment. The first
@@ -98,9 +103,10 @@ class Choice:
         ]
 
 
-def depth(limit: int) -> int:
-    """Return the number of rows that FAISS returns of each segment."""
-    return _DEPTH + _DEPTH_PER_MATCH * limit
+def depth(limit: int, share: float) -> int:
+    """Return the number of rows that FAISS returns of a segment with this share of all rows."""
+    most = _DEPTH + _DEPTH_PER_MATCH * limit
+    return max(_LEAST_DEPTH, math.ceil(most * math.pow(share, _DEPTH_EXPONENT)))
 
 
 def choose_in_waves(
@@ -139,7 +145,11 @@ def choose_nearest(
     and the segment is searched by a matrix product.
     """
     choice = Choice(questions, limit, min_score, most)
-    nearest = scan(segments, questions.heads.T.astype(np.float32), depth(limit))
+    heads = questions.heads.T.astype(np.float32)
+    rows = sum(segment.used for segment in segments)
+    nearest = run_on_all(
+        segments, lambda each: each.nearest(heads, depth(limit, each.used / max(1, rows)))
+    )
     found = np.concatenate([products[0] for products, _ in nearest])
     pairs = Pairs(
         segments,

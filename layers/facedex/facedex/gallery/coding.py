@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -30,7 +31,10 @@ _ALIGNMENT: Final = 16
 # Bytes of a head: the coordinate along the mean in three bytes, of which two are added and one is
 # finer, the norm of the tail, and one byte for each further axis.
 _COARSE, _COARSE_TOO, _FINE, NORM, _FIRST = range(5)
-HEAD: Final = 128  # at most
+# Bytes of a head at most, chosen by times: a longer head takes longer to scan, and leaves fewer
+# tails to be read. Of up to 160 numbers, 128 bytes leave next to nothing.
+_LONG_HEAD: Final = 160
+_SHORT_HEAD: Final = 128
 _NORM_ZERO: Final = -126  # the byte of norm 0; -127 marks a removed row
 _NORM_STEPS: Final = _LARGEST - _NORM_ZERO
 _FINE_STEPS: Final = 250
@@ -80,6 +84,12 @@ class _Coded:
     behind: Vectors
 
 
+def head_bytes(dimension: int) -> int:
+    """Return the bytes of a head."""
+    most = _SHORT_HEAD if dimension <= _LONG_HEAD else _LONG_HEAD
+    return min(most, -(-(dimension - 1 + _FIRST) // _ALIGNMENT) * _ALIGNMENT)
+
+
 class Coder:
     """The code of a gallery.
 
@@ -93,8 +103,8 @@ class Coder:
 
     def __init__(self, sample: Vectors) -> None:
         self.dimension = d = sample.shape[1]
-        self._axes = min(d, HEAD - _FIRST + 1)  # in the head, with that of the mean
-        self.head = -(-(self._axes - 1 + _FIRST) // _ALIGNMENT) * _ALIGNMENT
+        self.head = head_bytes(d)
+        self._axes = min(d, self.head - _FIRST + 1)  # in the head, with that of the mean
         self.tail = d - self._axes
         # What adding in single precision may lose, here, in the scan and in Postgres: half a unit
         # in the last place for each term, and as much again.
@@ -122,10 +132,17 @@ class Coder:
         self._across = _TOLERANCE * float(coded.across.max()) + tiny
         self._behind = _TOLERANCE * float(coded.behind.max()) + tiny
 
+    @cached_property
+    def exact_basis(self) -> NDArray[np.float64]:
+        """The basis R, (d, d), in the precision of the questions."""
+        return self._basis.astype(np.float64)
+
     @property
     def parameters(self) -> dict[str, NDArray[Any]]:
         """What :meth:`restored` needs."""
-        return {name: np.asarray(value) for name, value in vars(self).items()}
+        return {
+            name: np.asarray(value) for name, value in vars(self).items() if name != "exact_basis"
+        }
 
     @classmethod
     def restored(cls, parameters: Mapping[str, NDArray[Any]]) -> Coder:
@@ -163,7 +180,7 @@ class Coder:
     def questions(self, probes: Vectors) -> Questions:
         """Return (p, d) probes, rounded to half precision as Postgres reads them."""
         q = probes.astype(np.float16).astype(np.float64)
-        g = np.einsum("pi,ij->pj", q, self._basis.astype(np.float64))
+        g = q @ self.exact_basis
         base = q @ self._mean.astype(np.float64)
         beyond = np.linalg.norm(g[:, self._axes :], axis=1)
         heads = np.zeros((len(q), self.head))

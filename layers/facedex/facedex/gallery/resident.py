@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from facedex.gallery.blocks import Block
 from facedex.gallery.choosing import Choice, choose_in_waves, choose_nearest
-from facedex.gallery.coding import HEAD, Coder, Codes
+from facedex.gallery.coding import Coder, Codes, head_bytes
 from facedex.gallery.loading import Loader
 from facedex.gallery.rotation import Vectors
 from facedex.gallery.scanning import SEGMENT, Ids, Segment, available
@@ -213,6 +213,8 @@ class Resident:
     def _bound_outliers(self, probes: Vectors) -> tuple[Ids, Floats]:
         """Return the ids of the outliers, and the bounds of their scores for each probe."""
         ids, vectors = self.listed_outliers()
+        if not len(ids):
+            return ids, np.zeros((len(probes), 0))
         return ids, self.coder.bounds(probes, vectors.astype(np.float64))
 
     def _open_segment(self) -> Segment:
@@ -277,7 +279,7 @@ def _together(
 def memory_of(vectors: int, dimension: int) -> int:
     """Return about how much memory a gallery of that size takes, in bytes."""
     rows = -(-vectors // segment_rows(vectors)) * segment_rows(vectors)
-    return rows * (max(dimension, HEAD) + _BYTES_OF_ROW)
+    return rows * (max(dimension, head_bytes(dimension)) + _BYTES_OF_ROW)
 
 
 def segment_rows(expected: int) -> int:

@@ -233,16 +233,6 @@ def _parts(memory: Any, widths: Sequence[int]) -> list[NDArray[np.uint8]]:
     return [part.reshape(rows, width) for part, width in zip(parts, widths, strict=True)]
 
 
-def scan(segments: Sequence[Segment], heads: NDArray[np.float32], count: int) -> list[Nearest]:
-    """Return the nearest codes of each segment, scanned by all processors.
-
-    Args:
-        heads: (p, h) float32, the heads of the questions.
-        count: number of codes for each probe and segment.
-    """
-    return run_on_all(segments, lambda segment: segment.nearest(heads, count))
-
-
 def run_on_all(items: Sequence[Item], work: Callable[[Item], Found]) -> list[Found]:
     """Return the results of a function for all items, shared among all processors."""
     workers = min(_processors(), len(items))

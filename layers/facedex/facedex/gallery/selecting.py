@@ -64,7 +64,10 @@ class Pairs:
         parts = [
             look(segment, self.rows[begin:end])
             for segment, begin, end in zip(self.segments, begins, self.ends, strict=True)
+            if end > begin
         ]
+        if not parts:
+            return look(self.segments[0], self.rows)
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
@@ -190,7 +193,7 @@ def refine(
         found: (n,) the products of the heads.
     """
     bounds = questions.bounds(pairs.numbers, found)
-    keep = (bounds >= floors[pairs.numbers]) & pairs.read(lambda each, rows: each.alive[rows])
+    keep = bounds >= floors[pairs.numbers]
     pairs, bounds = pairs.where(keep), bounds[keep]
     if any(segment.tails.shape[1] for segment in pairs.segments):
         bounds = _in_parts(
@@ -203,6 +206,8 @@ def refine(
             pairs,
         )
         pairs = pairs.where(bounds >= floors[pairs.numbers])
+    # Removed rows have low bounds, so that few remain, and are only now left out.
+    pairs = pairs.where(pairs.read(lambda each, rows: each.alive[rows]))
     return _estimated(pairs, questions, floors)
 
 
