@@ -67,6 +67,11 @@ DOCUMENTED = {
         "InvalidS3ObjectException",
         S3,
     ),
+    "search_faces": (
+        {"CollectionId": "STAFF", "FaceId": "11111111-2222-3333-4444-555555555555"},
+        "InvalidParameterException",
+        "faceId was not found in the collection.",
+    ),
     "search_faces_by_image": (
         {"CollectionId": "STAFF", "Image": {"Bytes": "BLANK"}},
         "InvalidParameterException",

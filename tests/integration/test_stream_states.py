@@ -104,6 +104,14 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
     },
 }
 
+# Rekognition's sentences for a processor that is in use, with which the messages begin.
+SENTENCES = {
+    "create": "Stream processor name already in use.",
+    "start": "Specified resource is in use.",
+    "stop": "Processor not available for stopping stream.",
+    "delete": "Cannot delete stream processor.",
+}
+
 # The advice in a refusal, by state and operation.
 ADVICE = {
     ("RUNNING", "delete"): "stop it first with StopStreamProcessor",
@@ -160,7 +168,10 @@ def test_operation_in_state(state: str, operation: str) -> None:
     name, members = OPERATIONS[operation]
     status, document = answer(name, **members)
     assert (status, document.get("__type", "")) == ((400, error) if error else (200, "")), document
-    assert ADVICE.get((state, operation), "") in document.get("Message", "")
+    message = document.get("Message", "")
+    assert ADVICE.get((state, operation), "") in message
+    if error == IN_USE:
+        assert message.startswith(SENTENCES[operation])
     assert state_now() == (after or before)
 
 

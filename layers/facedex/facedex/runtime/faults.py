@@ -33,6 +33,11 @@ _ERRORS: Final[dict[type[Exception], type[errors.ServiceError]]] = {
     vision_errors.PackMissing: errors.InternalServerError,
 }
 
+# Sentences of Rekognition that differ from the one of the error's class. The guide lacks this one,
+# but clients repeat a search when they read it, as a new face is found a moment later there.
+_OPENINGS: Final[dict[type[Exception], str]] = {
+    store_errors.FaceNotFound: "faceId was not found in the collection.",
+}
 
 # Errors whose message explains them completely. Those not in _ERRORS concern the operator.
 _FORESEEN: Final[tuple[type[Exception], ...]] = (
@@ -58,5 +63,5 @@ def service_error(raised: Exception) -> errors.ServiceError:
         return raised
     for kind in type(raised).__mro__:
         if kind in _ERRORS:
-            return _ERRORS[kind](str(raised))
+            return _ERRORS[kind](str(raised), opening=_OPENINGS.get(kind))
     return errors.InternalServerError("The request can be retried.")

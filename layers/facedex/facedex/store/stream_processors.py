@@ -178,7 +178,8 @@ def start(
             else "it is started already"
         )
         raise StreamProcessorInUse(
-            f"The stream processor {processor.name} is {processor.status}; {advice}"
+            f"Specified resource is in use. The stream processor {processor.name} is"
+            f" {processor.status}; {advice}"
         )
     run = uuid4()
     connection.execute(
@@ -202,8 +203,8 @@ def stop(connection: Connection, processor: StreamProcessor) -> None:
     """
     if processor.status in ("STOPPED", "FAILED"):
         raise StreamProcessorInUse(
-            f"The stream processor {processor.name} is {processor.status}, so there is nothing to"
-            " stop"
+            f"Processor not available for stopping stream. The stream processor {processor.name} is"
+            f" {processor.status}, so there is nothing to stop"
         )
     connection.execute(
         "UPDATE stream_processors SET updated_at = now(),"
@@ -250,8 +251,8 @@ def delete(connection: Connection, processor: StreamProcessor) -> None:
     """
     if processor.status == "RUNNING":
         raise StreamProcessorInUse(
-            f"The stream processor {processor.name} is RUNNING; stop it first with"
-            " StopStreamProcessor"
+            f"Cannot delete stream processor. The stream processor {processor.name} is RUNNING;"
+            " stop it first with StopStreamProcessor"
         )
     if processor.status == "STOPPING":
         connection.execute(
