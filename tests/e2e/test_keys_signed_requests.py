@@ -95,6 +95,16 @@ def test_a_photo_as_a_rest_body_is_covered_by_the_signature(
     assert (status, answer["__type"]) == (400, "InvalidSignatureException")
 
 
+def test_a_signed_body_that_is_not_utf_8_is_refused_for_what_it_is(
+    guarded: Server, key: Key, portraits: dict[str, bytes]
+) -> None:
+    url, photo = f"{guarded.url}/v1/faces/detect", portraits["grace"]
+    headers = signed(url, key, "POST", photo)
+    status, answer = ask(url, "POST", photo, headers)
+    assert (status, answer["__type"]) == (400, "SerializationException")
+    assert "set Content-Type to image/jpeg or image/png" in answer["Message"]
+
+
 def test_health_needs_no_key(guarded: Server) -> None:
     assert ask(f"{guarded.url}/health")[0] == 200
 

@@ -105,6 +105,13 @@ def test_an_image_travels_as_base64() -> None:
     assert event["isBase64Encoded"] is True
 
 
+def test_a_body_that_is_not_utf_8_is_not_changed() -> None:
+    body = b'{"CollectionId":"b\xfcro"}'
+    event = event_of(environ("POST", "/", body=body, content_type="application/x-amz-json-1.1"))
+    assert base64.b64decode(event["body"]) == body
+    assert event["isBase64Encoded"] is True
+
+
 def test_an_encoded_slash_stays_inside_its_path_segment() -> None:
     route = routes.find(environ("GET", "/v1/collections/a%2Fb"))
     assert route is not None

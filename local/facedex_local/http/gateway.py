@@ -95,8 +95,7 @@ def request_event(
     query = parse_qsl(environ["QUERY_STRING"], keep_blank_values=True)
     # Not decoded: API Gateway decodes the query for functions, but not the path.
     path = raw_path(environ)
-    binary = environ.get("CONTENT_TYPE", "").lower().startswith(_BINARY)
-    text = b64encode_as_string(body) if binary else body.decode("utf-8", "replace")
+    text, binary = _body_text(body, environ.get("CONTENT_TYPE", ""))
     return {
         "resource": resource,
         "path": path,
@@ -195,6 +194,20 @@ def _headers(environ: Environ) -> dict[str, str]:
     headers.setdefault("X-Forwarded-Port", environ.get("SERVER_PORT", ""))
     headers.setdefault("X-Forwarded-Proto", environ.get("wsgi.url_scheme", "http"))
     return headers
+
+
+def _body_text(body: bytes, content_type: str) -> tuple[str, bool]:
+    """Return a body as an event contains it, and whether that is base64.
+
+    Text that is not UTF-8, such as a photo without its content type, is passed as base64 too. Its
+    signature covers these bytes, and the function can say what is wrong with them.
+    """
+    if not content_type.lower().startswith(_BINARY):
+        try:
+            return body.decode(), False
+        except UnicodeDecodeError:
+            pass
+    return b64encode_as_string(body), True
 
 
 def _gather(pairs: list[tuple[str, str]]) -> dict[str, list[str]]:
