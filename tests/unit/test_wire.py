@@ -70,6 +70,22 @@ def test_arns_of_every_partition_are_accepted(partition: str, region: str) -> No
     assert "notificationChannel.roleArn" in message
 
 
+@pytest.mark.parametrize("digits", ["\u0661" * 12, "\uff11" * 12, "1" * 11 + "\u00b2"])
+def test_digits_in_arns_are_those_of_ascii(digits: str) -> None:
+    message = refusal(
+        "CreateStreamProcessor",
+        Name="door",
+        Input={
+            "KinesisVideoStream": {"Arn": f"arn:aws:kinesisvideo:eu-west-1:{digits}:stream/a/1"}
+        },
+        Output={"KinesisDataStream": {"Arn": f"arn:aws:kinesis:eu-west-1:{digits}:stream/a"}},
+        Settings={"FaceSearch": {"CollectionId": "staff"}},
+        RoleArn=f"arn:aws:iam::{digits}:role/teller",
+        NotificationChannel={"SNSTopicArn": f"arn:aws:sns:eu-west-1:{digits}:done"},
+    )
+    assert message.startswith("4 validation errors detected")
+
+
 def test_every_broken_constraint_is_reported_at_once() -> None:
     message = refusal(
         "IndexFaces",
@@ -165,10 +181,18 @@ def test_a_member_of_the_wrong_type_is_named(
         read_request(operation, members)
 
 
-@pytest.mark.parametrize("body", ["{", "[]", '"text"', '{"MaxResults": NaN}', "{'a': 1}", b"\xff"])
+@pytest.mark.parametrize(
+    "body", ["{", "[]", '"text"', '{"MaxResults": NaN}', "{'a': 1}", b"\xff", b'{"a": "\xfc"}']
+)
 def test_a_body_that_is_not_a_json_object_is_refused(body: str | bytes) -> None:
     with pytest.raises(errors.SerializationException):
         parse_json(body)
+
+
+@pytest.mark.parametrize("body", [b'{"MaxResults": 1}', '{"MaxResults": 1}'])
+def test_a_byte_order_mark_before_a_body_is_ignored(body: str | bytes) -> None:
+    marked = "\ufeff" + body if isinstance(body, str) else b"\xef\xbb\xbf" + body
+    assert parse_json(marked) == {"MaxResults": 1}
 
 
 def test_an_empty_body_is_an_empty_request() -> None:

@@ -27,9 +27,11 @@ _LABEL_DETECTION: Final = (
 
 # The ARN patterns of Kinesis Video Streams and Kinesis Data Streams.
 _VIDEO_STREAM: Final = re.compile(
-    r"arn:[a-z\d-]+:kinesisvideo:[a-z0-9-]+:[0-9]+:stream/[a-zA-Z0-9_.-]+/[0-9]+"
+    r"arn:[a-z0-9-]+:kinesisvideo:[a-z0-9-]+:[0-9]+:stream/[a-zA-Z0-9_.-]+/[0-9]+"
 )
-_DATA_STREAM: Final = re.compile(r"arn:[a-z\d-]+:kinesis:[a-z0-9-]+:\d{12}:stream/[a-zA-Z0-9_.-]+")
+_DATA_STREAM: Final = re.compile(
+    r"arn:[a-z0-9-]+:kinesis:[a-z0-9-]+:[0-9]{12}:stream/[a-zA-Z0-9_.-]+"
+)
 
 
 def create_stream_processor(request: Request, services: Services) -> Response:

@@ -149,12 +149,15 @@ def _compile(pattern: str) -> re.Pattern[str]:
     (``\\p{L}\\p{N}``) become ``\\w``, which adds the underscore that tags may contain anyway.
     Separators (``\\p{Z}``) are listed, as ``\\s`` would also match tabs and line ends.
 
+    Digits and words (``\\d``, ``\\w``) are those of ASCII in Java.
+
     Roles and topics of regions in China or AWS GovCloud have ARNs of their own partition, though
     the model's patterns begin with ``arn:aws:``.
     """
+    flags = re.NOFLAG if r"\p{" in pattern else re.ASCII
     for theirs, ours in _SPELLINGS.items():
         pattern = pattern.replace(theirs, ours)
-    return re.compile(pattern)
+    return re.compile(pattern, flags)
 
 
 # All characters of Unicode's categories Zs, Zl and Zp.

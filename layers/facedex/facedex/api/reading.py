@@ -17,13 +17,19 @@ from facedex.api.errors import SerializationException
 from facedex.api.service_model import input_shape
 from facedex.api.translation import Translator
 
+# The byte order mark with which some editors and shells begin a file of UTF-8.
+_MARK: Final = "\ufeff"
+
 
 def parse_json(body: bytes | str) -> dict[str, Any]:
     """Parse the body of a request, which is one JSON object; an empty body is an empty object.
 
+    A byte order mark before it is ignored.
+
     Raises:
         SerializationException: if ``body`` is not a JSON object; NaN and Infinity are not JSON.
     """
+    body = body.removeprefix(_MARK) if isinstance(body, str) else body.removeprefix(_MARK.encode())
     if not body or body.isspace():
         return {}
     try:
