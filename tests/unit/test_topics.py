@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from facedex.api.errors import InvalidParameterException
 from facedex.aws import clients
+from facedex.aws.notifications import require_topic
 from facedex.settings import Settings, settings
 from facedex_functions.start_face_detection.handler import lambda_handler as start_face_detection
 from facedex_functions.start_face_search.handler import lambda_handler as start_face_search
@@ -53,6 +55,22 @@ def test_a_topic_that_the_setting_does_not_allow_is_refused_at_once(
     told = json.loads(answer["body"])
     assert (answer["statusCode"], told["__type"]) == (400, "InvalidParameterException")
     assert f"This service may not publish to {OTHER}" in told["Message"]
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        "arn:aws:sns::111122223333:done",
+        "arn:aws:sns:eu-central-1/x:111122223333:done",
+        "arn:aws:sns:eu:central:1:111122223333:done",
+        "arn:aws:sns:eu-central-1:11112222333x:done",
+        "arn:aws:sns:eu-central-1:111122223333:done:11112222-3333-4444-5555-666677778888",
+        "arn:aws:sns:eu-central-1:111122223333:all done",
+    ],
+)
+def test_an_arn_that_no_topic_can_have_is_refused(topic: str) -> None:
+    with pytest.raises(InvalidParameterException, match="is not the ARN of a topic"):
+        require_topic(topic)
 
 
 def test_topics_are_any_none_or_those_that_are_named() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +24,11 @@ _BATCH: Final = 10  # SQS's maximum
 _FIFO: Final = ".fifo"
 # SNS's codes for a topic that does not exist, and for an ARN that cannot be a topic's.
 _NO_TOPIC: Final = frozenset({"NotFound", "NotFoundException", "InvalidParameter"})
+# SNS's names of topics. The service model's pattern also accepts ARNs without a region, for which
+# there is no address to ask or to publish to.
+_TOPIC: Final = re.compile(
+    r"arn:aws[a-z-]*:sns:[a-z]{2}[a-z0-9-]{1,30}:[0-9]{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?"
+)
 
 _logger: Final = logging.getLogger(__name__)
 
@@ -94,11 +100,16 @@ def require_topic(topic_arn: str) -> None:
     is sent later and repeatedly.
 
     Raises:
-        InvalidParameterException: if there is no such topic. The service model has no other error
-            for this that all operations with a NotificationChannel share.
+        InvalidParameterException: if there is no such topic, or there cannot be one. The service
+            model has no other error for this that all operations with a NotificationChannel share.
     """
     from botocore.exceptions import ClientError
 
+    if not _TOPIC.fullmatch(topic_arn):
+        raise InvalidParameterException(
+            f"NotificationChannel.SNSTopicArn: {topic_arn} is not the ARN of a topic, which looks"
+            " like arn:aws:sns:REGION:ACCOUNT:NAME."
+        )
     try:
         clients.topics(clients.region_of(topic_arn)).get_topic_attributes(TopicArn=topic_arn)
     except ClientError as error:
