@@ -78,13 +78,25 @@ def test_images_that_would_exhaust_the_server_are_refused_with_the_limit(
     assert f"{size[0]} x {size[1]} pixels; send at most 25000000 pixels." in message
 
 
-def test_both_images_of_a_comparison_are_limited(
-    rekognition: Any, portraits: dict[str, bytes]
+@pytest.mark.parametrize("member", ["SourceImage", "TargetImage"])
+def test_a_comparison_is_refused_with_the_name_of_the_wrong_image(
+    rekognition: Any, portraits: dict[str, bytes], member: str
 ) -> None:
-    bomb, face = {"Bytes": encoded(Image.new("1", (8000, 8000)), "PNG")}, portraits["grace"]
-    for source, target in ((bomb, {"Bytes": face}), ({"Bytes": face}, bomb)):
-        code, _, _ = refused(rekognition, "compare_faces", SourceImage=source, TargetImage=target)
-        assert code == "ImageTooLargeException"
+    face = {"Bytes": portraits["grace"]}
+    large = {"Bytes": encoded(Image.new("1", (8000, 8000)), "PNG")}
+    small = {"Bytes": encoded(Image.new("1", (8, 8)), "PNG")}
+    faults: list[tuple[dict[str, Any], tuple[str, str]]] = [
+        (large, ("ImageTooLargeException", "Image size is too large.")),
+        (small, ("InvalidParameterException", "Request has invalid parameters.")),
+        ({"Bytes": b"text"}, ("InvalidImageFormatException", "Request has invalid image format.")),
+        ({}, ("InvalidParameterException", "Request has invalid parameters.")),
+        ({"S3Object": {}}, ("InvalidS3ObjectException", "Request has invalid S3 object.")),
+    ]
+    for wrong, expected in faults:
+        images = {"SourceImage": face, "TargetImage": face, member: wrong}
+        code, message, _ = refused(rekognition, "compare_faces", **images)
+        assert code == expected[0]
+        assert message.startswith(f"{expected[1]} {member}: ")
 
 
 def test_a_photo_without_its_last_bytes_is_searched_and_one_without_its_last_rows_is_not(

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from facedex.api.documents import MATCH_THRESHOLD, bounding_box
-from facedex.api.errors import InvalidParameterException
+from facedex.api.errors import InvalidParameterException, ServiceError
 from facedex.api.face_details import face_detail
 from facedex.runtime.operation import Request, Response, operation
 from facedex.runtime.services import Services
 from facedex.vision.faces import Face
 from facedex.vision.screening import screen
+from facedex.vision.vision_errors import ImageTooLarge, ImageTooSmall, InvalidImage
 from facedex.workflows import pictures
 from facedex.workflows.pictures import Picture
+
+if TYPE_CHECKING:
+    from facedex.vision.packs import Pack
 
 
 def compare_faces(request: Request, services: Services) -> Response:
     """Compare two photos."""
     quality_filter = request.get("QualityFilter", "NONE")
-    source = pictures.read(services, request["SourceImage"])
+    source = _read(services, request, "SourceImage")
     good, _ = _screen(source, quality_filter)
     if not good:
         raise _refusal(source, "source")
     probe = good[0]
-    target = pictures.read(services, request["TargetImage"], source.pack)
+    target = _read(services, request, "TargetImage", source.pack)
     gallery, filtered = _screen(target, quality_filter)
     # NONE leaves out no face. One that cannot be recognised has no match, but is reported.
     unlike = filtered if quality_filter == "NONE" else []
@@ -50,6 +54,15 @@ def compare_faces(request: Request, services: Services) -> Response:
         "FaceMatches": matched,
         "UnmatchedFaces": unmatched,
     }
+
+
+def _read(services: Services, request: Request, member: str, pack: Pack | None = None) -> Picture:
+    """Read one of the two photos; the message of an error begins with the member's name."""
+    try:
+        return pictures.read(services, request[member], pack)
+    except (ServiceError, ImageTooLarge, ImageTooSmall, InvalidImage) as error:
+        error.args = (f"{member}: {error}",)
+        raise
 
 
 def _screen(picture: Picture, quality_filter: str) -> tuple[list[Face], list[Face]]:
