@@ -29,11 +29,16 @@ def parse_json(body: bytes | str) -> dict[str, Any]:
     Raises:
         SerializationException: if ``body`` is not a JSON object; NaN and Infinity are not JSON.
     """
-    body = body.removeprefix(_MARK) if isinstance(body, str) else body.removeprefix(_MARK.encode())
-    if not body or body.isspace():
+    try:
+        text = (body if isinstance(body, str) else body.decode()).removeprefix(_MARK)
+    except UnicodeDecodeError as error:
+        raise SerializationException(
+            f"The request's body is not JSON in UTF-8; its byte {error.start + 1} is not of UTF-8."
+        ) from None
+    if not text or text.isspace():
         return {}
     try:
-        document = orjson.loads(body)
+        document = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise SerializationException(
             f"The request's body is not valid JSON: {error.msg} at character {error.pos}."
