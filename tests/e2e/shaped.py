@@ -6,6 +6,7 @@ sender of a request replaces them.
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Any
 
@@ -128,7 +129,9 @@ def _text(definition: Shape) -> Values:
     if "pattern" not in definition:
         return st.text(min_size=low, max_size=min(high, 20))
     pattern = definition["pattern"].replace(r"\p{L}", "a-zà").replace(r"\p{N}", "0-9")
-    matching = st.from_regex(pattern.replace(r"\p{Z}", " "), fullmatch=True)
+    # In Java, whose patterns these are, digits are those of ASCII.
+    ascii_pattern = re.compile(pattern.replace(r"\p{Z}", " "), re.ASCII)
+    matching = st.from_regex(ascii_pattern, fullmatch=True)
     longest = st.just("a" * high) if high <= 255 else st.nothing()
     return st.one_of(matching.filter(lambda text: low <= len(text) <= high), longest)
 
