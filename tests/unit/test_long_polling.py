@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -79,3 +80,28 @@ def test_a_queue_without_messages_is_reported_after_the_wait(url: str) -> None:
     assert bodies(connect(url).receive_message(**queue, WaitTimeSeconds=1)) == []
     connect(url).send_message(**queue, MessageBody="text")
     assert bodies(connect(url).receive_message(**queue)) == ["text"]
+
+
+def test_a_server_that_stops_answers_consumers_that_wait() -> None:
+    moto = Moto()
+    moto.load()
+    listener = Listener(LongPolling(moto), host="127.0.0.1", port=0, threads=2)
+    listener.start()
+    try:
+        queue = create(listener.url)
+        with ThreadPoolExecutor(8) as pool:
+            waiting = [
+                pool.submit(
+                    connect(listener.url).receive_message, **queue, WaitTimeSeconds=_LONGEST
+                )
+                for _ in range(8)
+            ]
+            end = time.monotonic() + 30
+            while len(listener._server.server_state.tasks) < len(waiting):
+                assert time.monotonic() < end
+                time.sleep(0.05)
+            listener.stop()
+            # Not cut off, as they would be when the server's patience ends.
+            assert [bodies(each.result()) for each in waiting] == [[]] * len(waiting)
+    finally:
+        listener.stop()

@@ -16,7 +16,8 @@ from facedex_local.http.exchange import Exchange
 from facedex_local.http.gateway import Answer, Environ
 from facedex_local.http.wsgi import Wsgi
 
-# Seconds between looks at a queue for messages that have become visible again.
+# Seconds between looks at a queue for messages that have become visible again, and at whether the
+# server stops.
 _TICK: Final = 1.0
 
 
@@ -39,7 +40,7 @@ class LongPolling(Wsgi):
         end = began + poll.seconds
         gone = asyncio.ensure_future(exchange.wait_for_disconnect())
         try:
-            while poll.seconds and await _wait(arrived, gone, end):
+            while poll.seconds and await _wait(arrived, gone, end) and not exchange.stopping():
                 if not arrived.is_set() and not await exchange.run(poll.has_messages):
                     continue
                 # Before the call, which asks for the next wake-up.

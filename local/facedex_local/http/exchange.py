@@ -36,15 +36,24 @@ class Exchange:
         receive: the request's ASGI receive function.
         send: the request's ASGI send function.
         threads: runs functions that would block the event loop.
+        stopping: returns whether the server is about to stop.
 
     Attributes:
         environ: the request as a WSGI environment without a body.
         status: the response's status, 0 until the response has started.
         on_start: called once with the status when the response starts.
         amend: returns the headers to send in place of those of the response.
+        stopping: returns whether the server is about to stop, so that no request should wait.
     """
 
-    def __init__(self, environ: Environ, receive: Receive, send: Send, threads: Executor) -> None:
+    def __init__(
+        self,
+        environ: Environ,
+        receive: Receive,
+        send: Send,
+        threads: Executor,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.environ = environ
         self.status = 0
         self.on_start: Callable[[int], None] | None = None
@@ -52,6 +61,7 @@ class Exchange:
         self._receive = receive
         self._send = send
         self._threads = threads
+        self.stopping = stopping
         self._complete = False
         self._kept: IO[bytes] | None = None
 

@@ -134,7 +134,13 @@ class Listener:
         await asyncio.sleep(0)  # lets the event loop close the connections
 
     async def _serve_request(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = Exchange(environ_of(scope, self._address), receive, send, self._threads)
+        exchange = Exchange(
+            environ_of(scope, self._address),
+            receive,
+            send,
+            self._threads,
+            lambda: self._server.should_exit,
+        )
         try:
             await self._application(exchange)
         except Disconnected:
