@@ -96,7 +96,7 @@ def check(vectors: Vectors, ids: Ids, probe: Vectors, limit: int, low: float, fo
     kind=st.sampled_from(KINDS),
     fitted=st.sampled_from(KINDS),
     count=st.integers(1, 400),
-    dimension=st.sampled_from([1, 2, 5, 16, 64, 128, 129, 257]),
+    dimension=st.sampled_from([1, 2, 5, 16, 64, 128, 129, 140, 257]),
     limit=st.sampled_from([1, 2, 10, 300]),
     low=st.sampled_from([-2.0, 0.0, 0.5, 0.9, 0.99999]),
     near=st.booleans(),
@@ -139,7 +139,7 @@ def decoded(coder: Coder, codes: Codes) -> Vectors:
 @settings(max_examples=60)
 @given(
     kind=st.sampled_from(KINDS),
-    dimension=st.sampled_from([2, 16, 128, 129, 257]),
+    dimension=st.sampled_from([2, 16, 128, 129, 140, 257]),
     share=st.floats(0, 1),
     sign=st.sampled_from([-1, 1]),
     seed=st.integers(0, 2**16),

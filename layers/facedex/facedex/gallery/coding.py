@@ -32,9 +32,11 @@ _ALIGNMENT: Final = 16
 # finer, the norm of the tail, and one byte for each further axis.
 _COARSE, _COARSE_TOO, _FINE, NORM, _FIRST = range(5)
 # Bytes of a head at most, chosen by times: a longer head takes longer to scan, and leaves fewer
-# tails to be read. Of up to 160 numbers, 128 bytes leave next to nothing.
+# tails to be read. Of the vectors of one network, 128 numbers, the shorter one leaves next to
+# nothing.
 _LONG_HEAD: Final = 160
 _SHORT_HEAD: Final = 128
+_SHORT_VECTOR: Final = 132
 _NORM_ZERO: Final = -126  # the byte of norm 0; -127 marks a removed row
 _NORM_STEPS: Final = _LARGEST - _NORM_ZERO
 _FINE_STEPS: Final = 250
@@ -86,7 +88,7 @@ class _Coded:
 
 def head_bytes(dimension: int) -> int:
     """Return the bytes of a head."""
-    most = _SHORT_HEAD if dimension <= _LONG_HEAD else _LONG_HEAD
+    most = _SHORT_HEAD if dimension <= _SHORT_VECTOR else _LONG_HEAD
     return min(most, -(-(dimension - 1 + _FIRST) // _ALIGNMENT) * _ALIGNMENT)
 
 
