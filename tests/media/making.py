@@ -180,6 +180,20 @@ def edit(data: bytes, edits: Sequence[tuple[int, int]]) -> bytes:
     return bytes(edited)
 
 
+def stretched(data: bytes, aspect: Fraction) -> bytes:
+    """Return a film as an MP4 that states how wide its pixels are; their codec does not."""
+    out = io.BytesIO()
+    with av.open(io.BytesIO(data), "r") as source, av.open(out, "w", format="mp4") as output:
+        template = source.streams.video[0]
+        stream = output.add_stream_from_template(template)
+        stream.codec_context.sample_aspect_ratio = aspect
+        for packet in source.demux(template):
+            if packet.size:
+                packet.stream = stream
+                output.mux(packet)
+    return out.getvalue()
+
+
 def rename_entry(data: bytes, name: bytes, other: bytes) -> bytes:
     """Return an MP4 whose sample entry has another name, such as ``encv``."""
     at = data.index(name, data.index(b"stsd"))

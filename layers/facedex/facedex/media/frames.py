@@ -62,7 +62,7 @@ def sample(
         source = window(source, recording)
     with open_film(source, track=recording.track if recording else None) as (container, stream, _):
         clock = Clock(container, stream, start=recording.start if recording else 0)
-        aspect = orientation.pixel_aspect(stream.codec_context)
+        aspect = orientation.pixel_aspect(stream)
         last: int | None = None
         watch = Watch(damage or Damage(), clock, segment, grid)
         if recording is None or recording.steady:

@@ -5,16 +5,22 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
+from av.error import FFmpegError
 from av.sidedata.sidedata import SideDataContainer
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
-from av.video.reformatter import Interpolation
+from av.video.reformatter import Colorspace, Interpolation
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from facedex.vision.images import Image
 
 LONGEST_SIDE: Final = 1920  # pixels; larger frames are reduced while they are converted
 NARROWEST: Final = 0.25  # lowest plausible ratio of a pixel's width to its height
+# FFmpeg's numbers (ITU-T H.273): colours whose conversion is not stated, and those of BT.2020 with
+# constant luminance, which nearly equal those without.
+UNSPECIFIED: Final = 2
+CONSTANT_LUMINANCE: Final = 10
 
 
 def to_image(
@@ -29,18 +35,28 @@ def to_image(
     """
     width, height = frame.width * pixel_aspect, float(frame.height)
     scale = min(1.0, longest_side / max(width, height))
-    columns, rows = max(1, round(width * scale)), max(1, round(height * scale))
-    same = (columns, rows) == (frame.width, frame.height)
-    rgb = frame.reformat(
-        columns,
-        rows,
-        "rgb24",
-        interpolation=Interpolation.FAST_BILINEAR if same else Interpolation.AREA,
-        threads=1,
-    )
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    try:
+        rgb = _to_rgb(frame, size)
+    except FFmpegError:
+        # FFmpeg decodes more kinds of colours than it converts. Brightness, and so shapes, are the
+        # same in most of them.
+        constant = frame.colorspace == CONSTANT_LUMINANCE
+        frame.colorspace = Colorspace.BT2020 if constant else UNSPECIFIED
+        rgb = _to_rgb(frame, size)
     upright_width, upright_height = upright_size(frame)
     return Image(
         turn(np.asarray(rgb.to_ndarray(), dtype=np.uint8), frame), upright_width, upright_height
+    )
+
+
+def _to_rgb(frame: VideoFrame, size: tuple[int, int]) -> VideoFrame:
+    same = size == (frame.width, frame.height)
+    return frame.reformat(
+        *size,
+        "rgb24",
+        interpolation=Interpolation.FAST_BILINEAR if same else Interpolation.AREA,
+        threads=1,
     )
 
 
@@ -50,9 +66,13 @@ def upright_size(frame: VideoFrame) -> tuple[int, int]:
     return (frame.width, frame.height) if abs(a) >= abs(c) else (frame.height, frame.width)
 
 
-def pixel_aspect(context: VideoCodecContext) -> float:
-    """Return the width of a track's pixels divided by their height; 1 if it is implausible."""
-    aspect = context.sample_aspect_ratio
+def pixel_aspect(track: VideoStream | VideoCodecContext) -> float:
+    """Return the width of a track's pixels divided by their height; 1 if it is implausible.
+
+    Of a file's track, this is what the file states, as in players; what its codec states may
+    differ.
+    """
+    aspect = track.sample_aspect_ratio
     return float(aspect) if aspect and NARROWEST <= aspect <= 1 / NARROWEST else 1.0
 
 
