@@ -49,7 +49,8 @@ def stream() -> None:
     "--encode",
     is_flag=True,
     help="Re-encode with two key frames per second: less delay, more CPU time."
-    " Always done if the source is not H.264 or its key frames are too far apart.",
+    " Always done if the source is not H.264, if its key frames are too far apart, or if players"
+    " turn, stretch or cut its pictures.",
 )
 @click.option(
     "--transport",

@@ -14,12 +14,15 @@ from typing import Any, Final
 import av
 from av.error import FFmpegError
 from av.video.frame import PictureType
+from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 
 from facedex.media.clocks import usual_duration
 from facedex.media.display_order import DisplayOrder
 from facedex.media.matroska import contents, ebml
 from facedex.media.matroska.parsing import Parser
+from facedex.media.orientation import is_upright, pixel_aspect, reformat, to_image
+from facedex_cli.push.showing import SIMILAR
 
 # Minimum length of a fragment in seconds, even if key frames are closer together. The service
 # allows five fragments per second.
@@ -95,6 +98,7 @@ class Muxer:
         self._reorders = bool(template.codec_context.has_b_frames)
         self._order = DisplayOrder() if misguessed else None
         self._speed = speed
+        self._aspect = pixel_aspect(template)
         self._encodes = encode or template.codec_context.name != "h264"
         self._sink = _Sink()
         sink: Any = self._sink
@@ -188,8 +192,15 @@ class Muxer:
                 # The source's rate may be guessed wrongly, so that counted times are too late.
                 time = self._dts + 1
             self._dts = time
-            stream = self._stream or self._add_encoder(frame)
-            picture = frame.reformat(stream.width, stream.height, format="yuv420p")
+            shown = _as_shown(frame, self._aspect)
+            stream = self._stream or self._add_encoder(shown)
+            picture = reformat(
+                shown,
+                stream.width,
+                stream.height,
+                "yuv420p",
+                color_range=stream.codec_context.color_range,
+            )
             picture.pts, picture.time_base = time, _MILLISECONDS
             picture.pict_type = PictureType.NONE
             if time - self._forced >= _KEY_FRAMES * 1000:
@@ -210,6 +221,11 @@ class Muxer:
         stream.width, stream.height = frame.width & ~1, frame.height & ~1
         stream.pix_fmt = "yuv420p"
         stream.codec_context.time_base = _MILLISECONDS
+        # As in the source: the decoder of the stream converts the colours.
+        full = frame.color_range == ColorRange.JPEG
+        stream.codec_context.color_range = ColorRange.JPEG if full else ColorRange.MPEG
+        if not frame.format.is_rgb and frame.colorspace in set(Colorspace):
+            stream.codec_context.colorspace = frame.colorspace
         self._stream = stream
         return stream
 
@@ -239,6 +255,13 @@ class Muxer:
         body = b"\x81" + offset.to_bytes(2, "big", signed=True) + bytes([block.key << 7])
         data = ebml.element(ebml.SIMPLE_BLOCK, body + block.data)
         yield Piece(data, opens=False, time=time)
+
+
+def _as_shown(frame: av.VideoFrame, aspect: float) -> av.VideoFrame:
+    """Return a decoded frame upright and with square pixels."""
+    if is_upright(frame) and abs(aspect - 1) <= SIMILAR:
+        return frame
+    return av.VideoFrame.from_ndarray(to_image(frame, pixel_aspect=aspect).pixels, format="rgb24")
 
 
 class _Sink:

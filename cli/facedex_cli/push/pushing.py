@@ -105,6 +105,9 @@ class Push:
             SourceLost: if a camera's video ends.
             MustEncode: if the video must be re-encoded.
         """
+        showing = self._source.examine()
+        if showing.change and not self._encode:
+            raise MustEncode(showing.change)
         muxer: Muxer | None = None
         latest = 0.0  # seconds from the beginning until the end of what was read
         self._anchor = None
@@ -112,15 +115,17 @@ class Push:
         while True:
             shift: float | None = None
             with self._source.open() as container:
-                video = container.streams.video[0]
+                video = showing.stream(container)
                 muxer = muxer or Muxer(
                     video,
                     encode=self._encode,
                     speed=self._speed,
                     misguessed=is_misguessed(container, video),
                 )
-                for packet in self._source.packets(container):
-                    span = _span(packet)
+                for packet in self._source.packets(container, video):
+                    # Pictures outside an edit list are only decoded, for those that refer to them.
+                    hidden = packet.is_discard and muxer.encodes
+                    span = None if hidden else _span(packet)
                     if span:
                         if shift is None:  # wherever the source's clock begins
                             shift = latest - span[0] / self._speed

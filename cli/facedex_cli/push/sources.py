@@ -12,9 +12,13 @@ from urllib.parse import urlsplit, urlunsplit
 import av
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.video.stream import VideoStream
 
-from facedex.media.clocks import RESTARTING, usual_duration, without_repetitions
+from facedex.media.clocks import RESTARTING, Jumps, mended, usual_duration, without_repetitions
 from facedex.media.display_order import corrected, is_misguessed
+from facedex.media.film_errors import FilmError
+from facedex_cli.push import showing
+from facedex_cli.push.showing import Showing
 from facedex_cli.stream_errors import SourceLost, StreamError
 
 _OPENING: Final = 10.0  # seconds within which a camera must answer
@@ -69,19 +73,40 @@ class Source:
                 raise StreamError(f"{self.name} has no video.")
             yield container
 
-    def packets(self, container: InputContainer) -> Iterator[av.Packet[av.VideoStream]]:
-        """Yield the packets of the source's first video stream until its end.
+    def examine(self) -> Showing:
+        """Return how a player shows the source.
 
-        A packet without any time gets a decoding time: it follows the packet before it. Those at
-        the beginning, as in a film that was cut, precede the first that states a time.
+        Raises:
+            StreamError: if it is a file that cannot be read, or without a film.
+        """
+        if self.live:
+            return Showing()
+        try:
+            with self.open() as container:
+                track = showing.find_track(container)  # may read far ahead
+        except FilmError as error:
+            raise StreamError(f"{self.name} cannot be pushed. {error}") from None
+        with self.open() as container:
+            return showing.examine(container, track)
+
+    def packets(
+        self, container: InputContainer, stream: VideoStream
+    ) -> Iterator[av.Packet[av.VideoStream]]:
+        """Yield the packets of a video track of the source until its end.
+
+        Where the clock of the source goes back, or that of MPEG-TS and MPEG-PS leaps, times
+        continue. A packet without any time gets a decoding time: it follows the packet before it.
+        Those at the beginning, as in a film that was cut, precede the first that states a time.
 
         Raises:
             SourceLost: if a camera sends nothing or its connection breaks.
             StreamError: if a file cannot be read to its end.
         """
         try:
-            stream = container.streams.video[0]
-            packets = corrected(container, stream, container.demux(stream))
+            packets: Iterator[av.Packet[av.VideoStream]] = container.demux(stream)
+            if "mp4" not in container.format.name:  # the parts of an edit list overlap
+                packets = mended(packets, Jumps(container, stream))
+            packets = corrected(container, stream, packets)
             if container.format.name in RESTARTING:
                 packets = without_repetitions(packets)
             yield from _timed(packets, only_decoded=is_misguessed(container, stream))

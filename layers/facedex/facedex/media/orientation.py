@@ -36,28 +36,65 @@ def to_image(
     width, height = frame.width * pixel_aspect, float(frame.height)
     scale = min(1.0, longest_side / max(width, height))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    try:
-        rgb = _to_rgb(frame, size)
-    except FFmpegError:
-        # FFmpeg decodes more kinds of colours than it converts. Brightness, and so shapes, are the
-        # same in most of them.
-        constant = frame.colorspace == CONSTANT_LUMINANCE
-        frame.colorspace = Colorspace.BT2020 if constant else UNSPECIFIED
-        rgb = _to_rgb(frame, size)
+    same = size == (frame.width, frame.height)
+    rgb = reformat(
+        frame,
+        *size,
+        "rgb24",
+        interpolation=Interpolation.FAST_BILINEAR if same else Interpolation.AREA,
+    )
     upright_width, upright_height = upright_size(frame)
     return Image(
         turn(np.asarray(rgb.to_ndarray(), dtype=np.uint8), frame), upright_width, upright_height
     )
 
 
-def _to_rgb(frame: VideoFrame, size: tuple[int, int]) -> VideoFrame:
-    same = size == (frame.width, frame.height)
-    return frame.reformat(
-        *size,
-        "rgb24",
-        interpolation=Interpolation.FAST_BILINEAR if same else Interpolation.AREA,
-        threads=1,
-    )
+def reformat(
+    frame: VideoFrame,
+    width: int,
+    height: int,
+    pixel_format: str,
+    *,
+    interpolation: int = Interpolation.BILINEAR,
+    color_range: int | None = None,
+) -> VideoFrame:
+    """Return a frame in another size and pixel format, whatever its colours.
+
+    Args:
+        frame: a decoded frame.
+        width, height: pixels.
+        pixel_format: FFmpeg's name of the format.
+        interpolation: see PyAV's ``Interpolation``.
+        color_range: of the result, FFmpeg's number; None for FFmpeg's choice.
+
+    Raises:
+        FFmpegError: if the frame is damaged.
+    """
+
+    def convert() -> VideoFrame:
+        return frame.reformat(
+            width,
+            height,
+            pixel_format,
+            interpolation=interpolation,
+            dst_color_range=color_range,
+            threads=1,
+        )
+
+    try:
+        return convert()
+    except FFmpegError:
+        # FFmpeg decodes more kinds of colours than it converts. Brightness, and so shapes, are the
+        # same in most of them.
+        constant = frame.colorspace == CONSTANT_LUMINANCE
+        frame.colorspace = Colorspace.BT2020 if constant else UNSPECIFIED
+        return convert()
+
+
+def is_upright(frame: VideoFrame) -> bool:
+    """Return whether a frame is shown as it is stored, neither rotated nor mirrored."""
+    (a, _), (c, d) = _turn_of(frame)
+    return abs(a) >= abs(c) and a > 0 and d > 0
 
 
 def upright_size(frame: VideoFrame) -> tuple[int, int]:
