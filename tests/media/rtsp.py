@@ -1,6 +1,6 @@
 """A simulated RTSP camera: an H.264 film in a loop, in real time, over UDP or TCP.
 
-It implements the part of RFC 2326 that one client of one track needs.
+It implements the part of RFC 2326 that one client needs.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import av
 
 _RTCP = range(192, 224)  # second byte of a packet of RTP's control protocol
 Send = Callable[[bytes], None]
+_SOUND = b"m=audio 0 RTP/AVP 0\r\na=control:sound\r\n"
 
 
 class Camera:
@@ -29,6 +30,7 @@ class Camera:
     loops: number of repetitions of the film.
     speed: multiple of real time.
     credentials: the required user and password.
+    sound: offers a second track, of sound.
     """
 
     def __init__(
@@ -39,8 +41,10 @@ class Camera:
         loops: int = 1_000_000,
         speed: float = 1.0,
         credentials: tuple[str, str] | None = None,
+        sound: bool = False,
     ) -> None:
         self._film = film
+        self._sound = sound
         said = ":".join(credentials or ()).encode()
         self._wanted = f"Basic {base64.b64encode(said).decode()}" if credentials else ""
         self._loops = loops
@@ -51,6 +55,7 @@ class Camera:
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self.port = self._listening.getsockname()[1]
         self.clients = 0
+        self.wanted: list[str] = []  # the tracks that clients have asked for
 
     @property
     def url(self) -> str:
@@ -110,8 +115,9 @@ class Camera:
                         headers.append("Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN")
                     case "DESCRIBE":
                         headers += [f"Content-Base: {self.url}/", "Content-Type: application/sdp"]
-                        body = _describe(self._film)
+                        body = _describe(self._film) + (_SOUND if self._sound else b"")
                     case "SETUP":
+                        self.wanted.append(request[1].split()[1].rpartition("/")[2])
                         send, transport = self._transport(request[1], connection, lock)
                         headers.append(f"Transport: {transport}")
                     case "PLAY" if send:

@@ -1,11 +1,15 @@
-"""FFmpeg accepts the simulated camera of the tests."""
+"""FFmpeg accepts the simulated camera of the tests, and only its video is read."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Iterator
 
 import av
 import numpy as np
 import pytest
 
+from facedex.media.cameras import watch_camera
+from facedex_cli.push.sources import Source
 from tests.media import making
 from tests.media.rtsp import Camera
 
@@ -24,3 +28,24 @@ def test_a_film_is_read_over_rtsp(transport: str) -> None:
                 break
     start = seen[0]
     assert seen == [(start + step) % 50 for step in range(60)]
+
+
+def processor_packets(address: str) -> Iterator[object]:
+    """Read a camera as a stream processor does."""
+    yield from watch_camera(address, lambda: False)
+
+
+def pushed_packets(address: str) -> Iterator[object]:
+    """Read a camera as ``facedex stream push`` does."""
+    source = Source(address)
+    with source.open() as container:
+        yield from source.packets(container, source.examine().stream(container))
+
+
+@pytest.mark.parametrize("read", [processor_packets, pushed_packets])
+def test_the_sound_of_a_camera_is_not_asked_for(read: Callable[[str], Iterator[object]]) -> None:
+    # While it came, a camera whose video has stopped would not count as lost.
+    film = making.film(making.steady(50), codec_options={"g": "10", "bf": "0"})
+    with Camera(film, sound=True) as camera:
+        assert next(read(camera.url))
+        assert camera.wanted == ["track1"]

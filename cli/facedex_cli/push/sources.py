@@ -118,7 +118,12 @@ class Source:
         options: dict[str, Any] = {}
         if self.address.startswith(("rtsp://", "rtsps://")):
             options = {
-                "options": {"rtsp_transport": self.transport, "analyzeduration": _PROBING},
+                # With sound, a camera whose video stops would not be silent.
+                "options": {
+                    "rtsp_transport": self.transport,
+                    "analyzeduration": _PROBING,
+                    "allowed_media_types": "video",
+                },
                 "timeout": (_OPENING, _SILENCE),
             }
         elif self.address.startswith(_DEVICES):

@@ -31,6 +31,8 @@ _OPTIONS: Final = {
     "protocol_whitelist": "rtsp,rtp,udp,tcp",
     # One TCP connection, which passes firewalls; UDP only if the camera does not support TCP.
     "rtsp_flags": "prefer_tcp",
+    # With sound, a camera whose video stops would not be silent, and times would follow two clocks.
+    "allowed_media_types": "video",
     "fflags": "nobuffer",
     "analyzeduration": "1000000",
 }
