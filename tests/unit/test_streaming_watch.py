@@ -6,9 +6,13 @@ import io
 import json
 from typing import Any
 
+import boto3
+from botocore.stub import Stubber
 from rich.console import Console
 
 from facedex_cli.watch import records, watching
+from facedex_cli.watch.consuming import Record
+from facedex_cli.watch.owners import Owners, own_frames
 from facedex_cli.watch.presence import Presence
 
 _ARN = "arn:aws:kinesisvideo:us-east-1:123456789012:stream/door/1"
@@ -112,9 +116,42 @@ def test_the_view_shows_each_person_with_first_and_last_time() -> None:
 def test_the_log_reports_arriving_people() -> None:
     presence = Presence()
     see(presence, 1000, ("ann", 99.5), None)
-    said = watching.lines(presence, before=[])
+    said = watching.lines(presence, before={})
     assert [line.split(" ", 1)[1] for line in said] == ["ann (99.50)", "unknown"]
-    assert watching.lines(presence, before=["ann", ""]) == []
+    before = {person.name: person.since for person in presence.people()}
+    see(presence, 1005, ("ann", 99.5), None)
+    assert watching.lines(presence, before) == []
+
+
+def test_the_log_reports_a_person_who_returns() -> None:
+    presence = Presence()
+    see(presence, 1000, ("ann", 99.5), None)
+    before = {person.name: person.since for person in presence.people()}
+    see(presence, 1500, ("ann", 98.0))
+    said = watching.lines(presence, before)
+    assert [line.split(" ", 1)[1] for line in said] == ["ann (98.00)"]
+
+
+def test_records_of_another_processor_are_left_out() -> None:
+    client = boto3.client(
+        "rekognition",
+        region_name="us-east-1",
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+    )
+    batches = [
+        [Record("door", record(1000, ("ann", 99))), Record("gate", record(1000, ("bob", 99)))],
+        [Record("gate", record(1001, None)), Record("door", record(1001, None))],
+        [Record("key of no processor", record(1002)), Record("key that cannot be known", b"{}")],
+    ]
+    with Stubber(client) as service:
+        service.add_response("describe_stream_processor", {"Name": "gate"}, {"Name": "gate"})
+        service.add_client_error("describe_stream_processor", "ResourceNotFoundException")
+        service.add_client_error("describe_stream_processor", "InternalServerError")
+        found = list(own_frames(batches, Owners(client, "door"), _ARN))
+        service.assert_no_pending_responses()
+    names = [[[each.name for each in frame.observations] for frame in batch] for batch in found]
+    assert names == [[["ann"]], [[""]], [[], []]]
 
 
 def test_malformed_records_are_ignored() -> None:

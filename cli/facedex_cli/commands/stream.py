@@ -22,6 +22,7 @@ from facedex_cli.push.display import describe, shown
 from facedex_cli.stream_errors import ServiceLost, StreamError
 from facedex_cli.watch import records, watching
 from facedex_cli.watch.consuming import Consumer
+from facedex_cli.watch.owners import Owners, own_frames
 from facedex_cli.watch.presence import Presence
 
 _STATUS: Final = 5.0  # seconds between requests for the processor's status
@@ -153,18 +154,19 @@ def watch(
         output = described["Output"]["KinesisDataStream"]["Arn"]
         source = described["Input"].get("KinesisVideoStream", {}).get("Arn", "")
         consumer = Consumer(there.client("kinesis", config), output.rpartition("/")[2])
-        frames = _frames(consumer, source, end)
+        owners = Owners(rekognition, processor)
+        frames = _until(own_frames(consumer.records(), owners, source), end)
         if as_lines:
             _print(frames)
         else:
             _show(frames, processor, rekognition, str(described["Status"]))
 
 
-def _frames(consumer: Consumer, source: str, end: float | None) -> Iterator[list[records.Frame]]:
-    """Yield new frames of a processor; other processors may write to the data stream too."""
-    for new in consumer.records():
-        found = [frame for data in new if (frame := records.read(data))]
-        yield [frame for frame in found if not (source and frame.stream) or frame.stream == source]
+def _until(
+    frames: Iterator[list[records.Frame]], end: float | None
+) -> Iterator[list[records.Frame]]:
+    for new in frames:
+        yield new
         if end is not None and time.monotonic() >= end:
             return
 
@@ -185,7 +187,7 @@ def _show(
     with Live(console=console, auto_refresh=False) as live:
         for new in frames:
             now = time.time()
-            before = [each.name for each in presence.people()]
+            before = {each.name: each.since for each in presence.people()}
             for frame in new:
                 presence.see(frame, now)
             if time.monotonic() - status_at >= _STATUS:

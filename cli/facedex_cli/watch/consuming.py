@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -14,6 +15,19 @@ _POLL: Final = 0.25  # seconds; a shard allows five reads per second
 _SHARDS: Final = 30.0  # seconds between searches for new shards
 _FAILED: Final = 2.0  # seconds to wait after an error of the service
 _GONE: Final = ("ResourceNotFoundException", "AccessDeniedException")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record of a data stream.
+
+    Attributes:
+        key: its partition key.
+        data: its content.
+    """
+
+    key: str
+    data: bytes
 
 
 class Consumer:
@@ -30,7 +44,7 @@ class Consumer:
         self._iterators: dict[str, str] = {}
         self._known: set[str] = set()
 
-    def records(self) -> Iterator[list[bytes]]:
+    def records(self) -> Iterator[list[Record]]:
         """Yield new records, without end; an empty list if there are none.
 
         Raises:
@@ -42,7 +56,7 @@ class Consumer:
                 if time.monotonic() - searched >= _SHARDS:
                     self._find_shards()
                     searched = time.monotonic()
-                new = [data for shard in list(self._iterators) for data in self._read(shard)]
+                new = [each for shard in list(self._iterators) for each in self._read(shard)]
             except ClientError as error:
                 details = error.response["Error"]
                 if details.get("Code") in _GONE:
@@ -75,7 +89,7 @@ class Consumer:
         iterator: str = answer["ShardIterator"]
         return iterator
 
-    def _read(self, shard: str) -> list[bytes]:
+    def _read(self, shard: str) -> list[Record]:
         try:
             answer = self._client.get_records(ShardIterator=self._iterators[shard], Limit=1000)
         except self._client.exceptions.ExpiredIteratorException:
@@ -85,4 +99,4 @@ class Consumer:
             self._iterators[shard] = following
         else:
             del self._iterators[shard]
-        return [record["Data"] for record in answer["Records"]]
+        return [Record(each["PartitionKey"], each["Data"]) for each in answer["Records"]]

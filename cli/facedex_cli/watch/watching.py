@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
@@ -57,18 +57,17 @@ def _span(seconds: float) -> str:
     return f"{seconds:.0f} s ago"
 
 
-def lines(presence: Presence, before: Iterable[str]) -> list[str]:
+def lines(presence: Presence, before: Mapping[str, float]) -> list[str]:
     """Return log lines for the people who have arrived, for output without a terminal.
 
     Args:
         presence: the people.
-        before: names of the people who were present before.
+        before: the people who were known before, by name, and since when each was present.
     """
-    known = set(before)
     stamp = time.strftime("%H:%M:%S")
     return [
         f"{stamp} {person.name or 'unknown'}"
         + (f" ({person.similarity:.2f})" if person.name else "")
         for person in presence.people()
-        if person.name not in known
+        if before.get(person.name) != person.since
     ]
