@@ -31,6 +31,8 @@ class Camera:
     speed: multiple of real time.
     credentials: the required user and password.
     sound: offers a second track, of sound.
+    joined: number of the first frame that a client receives. Above 0, the description lacks what a
+    decoder needs to know, so that only the next key frame states it.
     """
 
     def __init__(
@@ -42,9 +44,11 @@ class Camera:
         speed: float = 1.0,
         credentials: tuple[str, str] | None = None,
         sound: bool = False,
+        joined: int = 0,
     ) -> None:
         self._film = film
         self._sound = sound
+        self._joined = joined
         said = ":".join(credentials or ()).encode()
         self._wanted = f"Basic {base64.b64encode(said).decode()}" if credentials else ""
         self._loops = loops
@@ -115,7 +119,8 @@ class Camera:
                         headers.append("Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN")
                     case "DESCRIBE":
                         headers += [f"Content-Base: {self.url}/", "Content-Type: application/sdp"]
-                        body = _describe(self._film) + (_SOUND if self._sound else b"")
+                        body = _describe(self._film, sets=not self._joined)
+                        body += _SOUND if self._sound else b""
                     case "SETUP":
                         self.wanted.append(request[1].split()[1].rpartition("/")[2])
                         send, transport = self._transport(request[1], connection, lock)
@@ -150,7 +155,9 @@ class Camera:
                 with av.open(io.BytesIO(self._film), "r") as film:
                     source = film.streams.video[0]
                     stream = stream or output.add_stream_from_template(source)
-                    for packet in film.demux(source):
+                    for number, packet in enumerate(film.demux(source)):
+                        if number < self._joined and not shift:
+                            continue
                         if packet.dts is None or packet.pts is None or not packet.time_base:
                             continue
                         due = started + (shift + float(packet.dts * packet.time_base)) / self._speed
@@ -227,10 +234,11 @@ def _channel(packet: bytes) -> int:
     return int(packet[1] in _RTCP)
 
 
-def _describe(film: bytes) -> bytes:
+def _describe(film: bytes, *, sets: bool) -> bytes:
     with av.open(io.BytesIO(film), "r") as container:
         config = container.streams.video[0].codec_context.extradata or b""
-    sets = ",".join(base64.b64encode(each).decode() for each in _parameter_sets(config))
+    encoded = ",".join(base64.b64encode(each).decode() for each in _parameter_sets(config))
+    stated = f";sprop-parameter-sets={encoded}" if sets else ""
     lines = [
         "v=0",
         "o=- 0 0 IN IP4 127.0.0.1",
@@ -239,7 +247,7 @@ def _describe(film: bytes) -> bytes:
         "t=0 0",
         "m=video 0 RTP/AVP 96",
         "a=rtpmap:96 H264/90000",
-        f"a=fmtp:96 packetization-mode=1;sprop-parameter-sets={sets}",
+        f"a=fmtp:96 packetization-mode=1{stated}",
         "a=control:track1",
         "",
     ]

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from facedex.media.cameras import watch_camera
+from facedex_cli.push import sources
 from facedex_cli.push.sources import Source
+from facedex_cli.stream_errors import SourceLost
 from tests.media import making
 from tests.media.rtsp import Camera
 
@@ -49,3 +51,17 @@ def test_the_sound_of_a_camera_is_not_asked_for(read: Callable[[str], Iterator[o
     with Camera(film, sound=True) as camera:
         assert next(read(camera.url))
         assert camera.wanted == ["track1"]
+
+
+def test_a_camera_that_has_sent_no_key_frame_yet_is_not_ready(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sources, "_OPENING", 1.5)
+    options = {"g": "1000", "bf": "0", "sc_threshold": "0"}
+    film = making.film(making.steady(250), codec_options=options)
+    with (
+        Camera(film, joined=10) as camera,
+        pytest.raises(SourceLost, match="key frame"),
+        Source(camera.url).open(),
+    ):
+        pass

@@ -71,6 +71,8 @@ class Source:
         with container:
             if not container.streams.video:
                 raise StreamError(f"{self.name} has no video.")
+            if self.live and not _is_known(container.streams.video[0]):
+                raise SourceLost(f"{self.name} has not sent a key frame yet.")
             yield container
 
     def examine(self) -> Showing:
@@ -137,6 +139,11 @@ class Source:
             raise ValueError(reason)
         container: InputContainer = av.open(self.address, "r", metadata_errors="replace", **options)
         return container
+
+
+def _is_known(stream: VideoStream) -> bool:
+    """Return whether FFmpeg knows the codec and the size of the pictures."""
+    return stream.codec_context is not None and bool(stream.codec_context.width)
 
 
 def _timed(
