@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 import pytest
 
+from facedex_cli.push import fragments
 from facedex_cli.push.acknowledgements import Acknowledgement
 from facedex_cli.push.progress import Progress
 from facedex_cli.push.pushing import Push
@@ -163,6 +166,45 @@ def test_a_film_whose_clock_does_not_begin_at_0_is_repeated_without_a_pause(
     assert kinesis.numbers(found)[:75] == [*range(50), *range(25)]
     times = times_of(found)[:75]
     assert times == pytest.approx([times[0] + 4 * number for number in range(75)], abs=2)
+
+
+@pytest.mark.parametrize("container", ["mp4", "matroska", "mpegts"])
+def test_a_film_whose_key_frames_become_rare_is_sent_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, container: str
+) -> None:
+    # From there on, it is encoded.
+    monkeypatch.setattr(fragments, "LONGEST", 0.5)
+    show = making.numbered()
+
+    def picture(number: int) -> making.Pixels:
+        pixels = show(number)
+        scene = np.random.default_rng(min(number // 50, 3))  # the last one is long
+        pixels[60:] = scene.integers(0, 255, (180, 320, 3))
+        return pixels
+
+    options = {"bf": "0", "g": "1000", "preset": "ultrafast", "x264-params": "scenecut=40"}
+    data = making.film(making.steady(400), picture, container=container, codec_options=options)
+    with av.open(io.BytesIO(data), "r") as film:
+        packets = [packet for packet in film.demux(video=0) if packet.size]
+        assert [number for number, each in enumerate(packets) if each.is_keyframe] == [
+            *range(0, 200, 50)
+        ]
+    service: Any = Recorder()
+    push = Push(
+        Source(str(making.save(data, tmp_path / "film"))),
+        service,
+        loop=False,
+        speed=10.0,
+        encode=False,
+        duration=60.0,
+        show=lambda _: None,
+    )
+    push.run()
+    assert len(service.sent) == 2
+    found = [each for sent in service.sent for each in read_fragments([sent])]
+    assert kinesis.numbers(found) == list(range(400))
+    times = times_of(found)
+    assert times == pytest.approx([times[0] + 4 * number for number in range(400)], abs=2)
 
 
 class SlowService(Recorder):

@@ -79,6 +79,7 @@ class Muxer:
         encode: whether to re-encode the video, with a key frame twice a second.
         speed: the divisor of the packets' times.
         misguessed: whether only a decoder knows in which order the pictures are shown.
+        after: milliseconds; pictures until this time are decoded but not encoded. None for all.
 
     Attributes:
         header: the elements before the first cluster, empty until they are complete.
@@ -91,6 +92,7 @@ class Muxer:
         encode: bool,
         speed: float = 1.0,
         misguessed: bool = False,
+        after: int | None = None,
     ) -> None:
         self.header = b""
         self._rate = template.average_rate or 25
@@ -111,7 +113,7 @@ class Muxer:
         self._head: list[bytes] = []
         self._base = 0
         self._opened: int | None = None
-        self._dts = -(1 << 62)
+        self._dts = -(1 << 62) if after is None else after
         self._forced = -(1 << 62)
         # When the next picture is shown if it does not state it, in ticks; None at the beginning.
         self._following: int | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
 import av
@@ -12,7 +13,7 @@ import av
 from facedex.media.display_order import is_misguessed
 from facedex.media.matroska import contents
 from facedex_cli.push.acknowledgements import Acknowledgement
-from facedex_cli.push.fragments import MustEncode, Muxer, Piece
+from facedex_cli.push.fragments import KeyFramesTooRare, MustEncode, Muxer, Piece
 from facedex_cli.push.progress import Progress
 from facedex_cli.push.service import Service
 from facedex_cli.push.session import PutMedia
@@ -24,6 +25,23 @@ _LONGEST_WAIT: Final = 30.0
 # Milliseconds by which a camera's clock may differ from this machine's before the push
 # re-synchronises them.
 _DRIFT: Final = 1000
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where a push is in a video file; times are those with which its pictures are sent.
+
+    Attributes:
+        started: when time 0 was due, in seconds of the monotonic clock; None at the beginning.
+        shift: seconds added to the times of this repetition of the file.
+        opened: time of the latest fragment, in milliseconds.
+        sent: time of the latest picture, in milliseconds.
+    """
+
+    started: float | None = None
+    shift: float = 0.0
+    opened: int = 0
+    sent: int = 0
 
 
 class Push:
@@ -69,6 +87,7 @@ class Push:
         self._opened_wall = 0
         self._wall = 0
         self._opened = 0  # time of the current fragment by the source's clock, in milliseconds
+        self._place = _Place()
 
     def run(self) -> None:
         """Push until the source or the duration ends.
@@ -77,14 +96,17 @@ class Push:
             StreamError: if the push cannot continue.
             ServiceLost: if the first connection to the service fails.
         """
+        resumed: _Place | None = None
         try:
             while not self._over():
                 try:
-                    if self._play():
+                    if self._play(resumed):
                         break
                 except MustEncode as error:
+                    rare = isinstance(error, KeyFramesTooRare)  # perhaps after hours
+                    resumed = self._place if rare and not self._source.live else None
                     self._encode = True
-                    self._abandon_session()
+                    self._end_session()
                     self._show_note(f"{error}; re-encoding it")
                 except SourceLost as error:
                     self._end_session()
@@ -98,8 +120,11 @@ class Push:
         finally:
             self._abandon_session()
 
-    def _play(self) -> bool:
+    def _play(self, resumed: _Place | None) -> bool:
         """Push the source, repeatedly if it loops, and return True when it has ended.
+
+        Args:
+            resumed: where to continue in a file, with encoding; None to begin.
 
         Raises:
             SourceLost: if a camera's video ends.
@@ -110,10 +135,11 @@ class Push:
             raise MustEncode(showing.change)
         muxer: Muxer | None = None
         latest = 0.0  # seconds from the beginning until the end of what was read
-        self._anchor = None
-        started: float | None = None
+        place = self._place = resumed or _Place()
+        if not resumed:
+            self._anchor = None
         while True:
-            shift: float | None = None
+            shift = resumed.shift if resumed else None
             with self._source.open() as container:
                 video = showing.stream(container)
                 muxer = muxer or Muxer(
@@ -121,27 +147,35 @@ class Push:
                     encode=self._encode,
                     speed=self._speed,
                     misguessed=is_misguessed(container, video),
+                    after=resumed.sent if resumed else None,
                 )
+                if resumed:
+                    seconds = (resumed.opened / 1000 - resumed.shift) * self._speed
+                    self._source.seek(container, video, seconds)
+                    resumed = None
                 for packet in self._source.packets(container, video):
                     # Pictures outside an edit list are only decoded, for those that refer to them.
                     hidden = packet.is_discard and muxer.encodes
                     span = None if hidden else _span(packet)
                     if span:
                         if shift is None:  # wherever the source's clock begins
-                            shift = latest - span[0] / self._speed
-                        if started is None:
-                            started = time.monotonic()
+                            shift = place.shift = latest - span[0] / self._speed
+                        if place.started is None:
+                            place.started = time.monotonic()
                             if not self._source.live:
                                 # Set before the connection exists: set later, it would shift the
                                 # times of frames into the future.
                                 self._anchor = time.time() * 1000
                         if not self._source.live:
-                            self._pause(started + span[0] / self._speed + shift - time.monotonic())
+                            due = place.started + span[0] / self._speed + shift
+                            self._pause(due - time.monotonic())
                         latest = max(latest, span[1] / self._speed + shift)
                     if self._over():
                         return True
                     for piece in muxer.add(packet, shift or 0.0):
                         self._send(piece, muxer.header)
+                        place.opened = piece.time if piece.opens else place.opened
+                        place.sent = max(place.sent, piece.time)
             if self._source.live:
                 raise SourceLost(f"{self._source.name} has ended.")
             if not self._loop:

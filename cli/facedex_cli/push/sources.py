@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from math import floor
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
@@ -90,6 +91,18 @@ class Source:
             raise StreamError(f"{self.name} cannot be pushed. {error}") from None
         with self.open() as container:
             return showing.examine(container, track)
+
+    def seek(self, container: InputContainer, stream: VideoStream, seconds: float) -> None:
+        """Continue with the latest key frame at or before a time of a file, or an earlier one.
+
+        Args:
+            container, stream: the file and its track, of which nothing has been read.
+            seconds: the time by the track's own clock.
+        """
+        # In formats with a clock that may jump, the same time may be at several places.
+        if container.format.name not in RESTARTING:
+            with suppress(FFmpegError):  # it is read from its beginning then
+                container.seek(floor(seconds / (stream.time_base or 1)), stream=stream)
 
     def packets(
         self, container: InputContainer, stream: VideoStream
