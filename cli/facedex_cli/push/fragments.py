@@ -21,8 +21,8 @@ from facedex.media.clocks import usual_duration
 from facedex.media.display_order import DisplayOrder
 from facedex.media.matroska import contents, ebml
 from facedex.media.matroska.parsing import Parser
-from facedex.media.orientation import is_upright, pixel_aspect, reformat, to_image
-from facedex_cli.push.showing import SIMILAR
+from facedex.media.orientation import pixel_aspect, reformat
+from facedex_cli.push.showing import as_shown
 
 # Minimum length of a fragment in seconds, even if key frames are closer together. The service
 # allows five fragments per second.
@@ -194,7 +194,7 @@ class Muxer:
                 # The source's rate may be guessed wrongly, so that counted times are too late.
                 time = self._dts + 1
             self._dts = time
-            shown = _as_shown(frame, self._aspect)
+            shown = as_shown(frame, self._aspect)
             stream = self._stream or self._add_encoder(shown)
             picture = reformat(
                 shown,
@@ -257,13 +257,6 @@ class Muxer:
         body = b"\x81" + offset.to_bytes(2, "big", signed=True) + bytes([block.key << 7])
         data = ebml.element(ebml.SIMPLE_BLOCK, body + block.data)
         yield Piece(data, opens=False, time=time)
-
-
-def _as_shown(frame: av.VideoFrame, aspect: float) -> av.VideoFrame:
-    """Return a decoded frame upright and with square pixels."""
-    if is_upright(frame) and abs(aspect - 1) <= SIMILAR:
-        return frame
-    return av.VideoFrame.from_ndarray(to_image(frame, pixel_aspect=aspect).pixels, format="rgb24")
 
 
 class _Sink:
