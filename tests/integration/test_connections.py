@@ -57,6 +57,20 @@ def test_a_slowly_starting_postgres_is_waited_for(tmp_path: Path) -> None:
         again.stop()
 
 
+def test_a_database_whose_connections_are_all_in_use_answers(postgres: Postgres) -> None:
+    """A server that is busy is not down."""
+    busy = Database(postgres.url, connections=2, patience=0.2)
+    with busy.reading(), busy.reading():
+        with pytest.raises(DatabaseUnavailable), busy.reading():
+            pass
+        busy.ping()
+    busy.close()
+    down = Database("postgresql://127.0.0.1:1/none", connections=1, patience=0.2)
+    with pytest.raises(DatabaseUnavailable):
+        down.ping()
+    down.close()
+
+
 def test_connections_through_a_proxy_keep_no_session_state(database_url: str) -> None:
     schema.migrate(Database(database_url))
     shared = Database(database_url, pooled=True, connections=1)

@@ -165,21 +165,25 @@ class Database:
         except psycopg.errors.DiskFull as error:
             raise DatabaseFull(DatabaseFull.MESSAGE) from error
         except (PoolTimeout, psycopg.OperationalError) as error:
-            raise DatabaseUnavailable(
-                f"The database did not answer ({type(error).__name__}); try again."
-            ) from error
+            raise _unavailable(error) from error
         except psycopg.Error as error:
             row_values.forget(error)
             raise
 
     def ping(self) -> None:
-        """Check that the database answers.
+        """Check that the database answers, even while all connections are in use.
 
         Raises:
             DatabaseUnavailable: if the database does not answer.
         """
-        with self.reading() as connection:
-            connection.execute("SELECT 1")
+        if self.use.used < self.use.most:
+            with self.reading() as connection:
+                connection.execute("SELECT 1")
+            return
+        try:
+            self.attempt()
+        except psycopg.OperationalError as error:
+            raise _unavailable(error) from error
 
     def attempt(self) -> None:
         """Open a connection outside the pool, whose own errors do not say why it has none.
@@ -241,3 +245,7 @@ class Database:
             write(connection, trail.text())
             connection.commit()
         trail.written = True
+
+
+def _unavailable(error: Exception) -> DatabaseUnavailable:
+    return DatabaseUnavailable(f"The database did not answer ({type(error).__name__}); try again.")
