@@ -8,6 +8,7 @@ import os
 import tarfile
 import threading
 import zipfile
+from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -17,6 +18,13 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from facedex_models.manifests import Manifest, parse
+
+# A program that installs the pack whose manifest file it is given.
+PULL = (
+    "import sys, pathlib; from facedex_models import installing, manifests, model_errors\n"
+    "try: print(installing.install(manifests.parse(pathlib.Path(sys.argv[1]).read_text())))\n"
+    "except model_errors.ModelError as error: sys.exit(f'{type(error).__name__}: {error}')"
+)
 
 
 def network() -> bytes:
@@ -179,6 +187,8 @@ class StallingIndex(BaseHTTPRequestHandler):
             self.wfile.write(body[: len(body) // 2])
             self.halfway.set()
             self.released.wait(60)
+            with suppress(OSError):  # the client may have been killed
+                self.wfile.write(body[len(body) // 2 :])
         else:
             self.wfile.write(body)
 

