@@ -42,6 +42,15 @@ def test_a_photo_is_found_by_every_name_that_the_product_gives(
     assert reasons == {}
 
 
+@pytest.mark.parametrize("thumbnail", ["@eaDir/ann.jpg", ".thumbnails/ann.jpg", ".ann.jpg"])
+def test_thumbnails_do_not_take_the_names_of_their_photos(thumbnail: str) -> None:
+    wanted = image(1, "ann")
+    photos = [photo("ann.jpg"), photo(thumbnail)]
+    found, _ = Originals([wanted]).of_names(photos, "photos", set())
+    assert found == [(photo("ann.jpg"), [wanted])]
+    assert Originals([wanted]).of_names(photos[1:], "photos", set())[0] == []
+
+
 def test_a_name_counts_only_if_one_photo_and_one_image_have_it() -> None:
     images = [image(1, "ann"), image(2, "ann"), image(3, "ben"), image(4, "cy"), image(5, "done")]
     originals = Originals([*images, image(6, "ben", pending=False)])

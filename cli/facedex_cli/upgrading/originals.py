@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 from uuid import UUID
 
-from facedex.api.naming import Naming, external_image_id
+from facedex.api.naming import Naming, external_image_id, is_excluded_path
 from facedex.store.upgrades import StoredImage
 from facedex_cli.importing.photos import Photo
 
@@ -41,7 +41,8 @@ class Originals:
         """Match photos to images by their names.
 
         A name is used only if it belongs to one photo and one image; a folder's name, for example,
-        belongs to all its photos.
+        belongs to all its photos. Hidden files, and those in system folders, have no names here:
+        thumbnails are called like their photos.
 
         Args:
             photos: photos whose bytes are not those of an image.
@@ -53,7 +54,7 @@ class Originals:
         """
         named: dict[str, list[Photo]] = defaultdict(list)
         for photo in photos:
-            for name in names(photo, root):
+            for name in () if is_excluded_path(photo.relative) else names(photo, root):
                 named[name].append(photo)
         wanted = [image for image in self._pending() if image.image_id not in found]
         called: dict[str, list[StoredImage]] = defaultdict(list)

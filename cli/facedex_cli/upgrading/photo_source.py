@@ -10,6 +10,7 @@ import click
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from facedex.api.naming import is_excluded
 from facedex_cli.importing.photos import Bucket, Folder, Photo, Source, Unreadable
 
 _S3: Final = "s3://"
@@ -17,6 +18,8 @@ _S3: Final = "s3://"
 
 def open_source(name: str) -> Source:
     """Return the source of photos that a command line names.
+
+    Hidden files and system folders belong to it: `facedex import --all` indexes them, too.
 
     Args:
         name: a folder, or ``s3://BUCKET/PREFIX``.
@@ -27,23 +30,30 @@ def open_source(name: str) -> Source:
     bucket, _, prefix = name.removeprefix(_S3).partition("/")
     if bucket and name.startswith(_S3):
         config = Config(s3={"addressing_style": "path"}, max_pool_connections=64)
-        return Bucket(boto3.session.Session().client("s3", config=config), bucket, prefix)
+        client = boto3.session.Session().client("s3", config=config)
+        return Bucket(client, bucket, prefix, everything=True)
     path = Path(name).expanduser()
     if not name or not path.is_dir():  # an unset variable of a script is not the current folder
         raise click.ClickException(f"{name or repr(name)} is not a folder, nor s3://BUCKET/PREFIX.")
-    return Folder(path)
+    return Folder(path, everything=True)
 
 
 def list_photos(source: Source, name: str) -> list[Photo | Unreadable]:
-    """Return all photos of a source, and the folders that cannot be read.
+    """Return all photos of a source, and the files and folders that cannot be read.
+
+    Unreadable system folders such as lost+found are left out.
 
     Raises:
         ClickException: if the bucket cannot be listed, or there are no photos.
     """
     try:
-        found = list(source.find())
+        found = [each for each in source.find() if not _is_unreadable_system_folder(each)]
     except (BotoCoreError, ClientError) as error:
         raise click.ClickException(f"The photos in {name} cannot be listed: {error}") from error
     if not found:
         raise click.ClickException(f"There are no photos in {name}.")
     return found
+
+
+def _is_unreadable_system_folder(found: Photo | Unreadable) -> bool:
+    return isinstance(found, Unreadable) and is_excluded(Path(found.place).name, folder=True)

@@ -135,6 +135,22 @@ def test_no_face_is_deleted_while_its_original_may_be_among_what_cannot_be_read(
     assert (len(staff.listed()), staff.model) == (len(faces), MODEL)
 
 
+def test_originals_are_found_in_hidden_and_system_folders_by_their_bytes_only(
+    staff: Staff,
+) -> None:
+    faces = staff.fill()
+    for number in (1, 2):
+        hidden = staff.photos / (".old" if number == 1 else "@eaDir")
+        (staff.photos / f"s{number}").rename(hidden)
+    thumbnail = staff.photos / "s3" / "@eaDir" / "1.png"
+    thumbnail.parent.mkdir()
+    Image.open(staff.photos / "s3/1.png").resize((92, 112)).save(thumbnail)
+    result = staff.upgrade("--delete-missing")
+    assert result.exit_code == 0, result.output
+    assert "deleted" not in result.output
+    assert (len(staff.listed()), staff.model) == (len(faces), MODEL)
+
+
 def test_a_wrong_folder_loses_no_face(staff: Staff, tmp_path: Path) -> None:
     faces = staff.fill()
     wrong = tmp_path / "wrong"
