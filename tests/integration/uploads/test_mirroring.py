@@ -58,6 +58,18 @@ def test_mirrored_bucket_replaces_the_faces_of_a_replaced_photo(
     assert [code for code, _ in mirror.reasons()] == ["InvalidImageFormatException"]
 
 
+def test_a_thousand_objects_whose_names_begin_alike_cost_no_face(
+    mirror: Bucket, portraits: dict[str, bytes]
+) -> None:
+    mirror.put("staff/cam.jpg", portraits["grace"])
+    mirror.notify("staff/cam.jpg")
+    before = mirror.faces()
+    for number in range(1001):
+        mirror.put(f"staff/cam.{number:04}.jpg", b"")
+    assert mirror.notify("staff/cam.jpg") == []
+    assert mirror.faces() == before != []
+
+
 def test_other_object_of_the_same_name_keeps_its_faces(
     mirror: Bucket, portraits: dict[str, bytes]
 ) -> None:

@@ -231,15 +231,17 @@ def etags(bucket: str, notice_key: str) -> dict[str, str]:
     from botocore.exceptions import BotoCoreError, ClientError
 
     prefix = notice_key.rpartition(".")[0] + "."
+    pages = client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     try:
-        listed = client().list_objects_v2(Bucket=bucket, Prefix=prefix)
+        # Names that only begin like this one, as cam.0001 does like cam, may fill several pages.
+        listed = [each for page in pages for each in page.get("Contents", ())]
     except (ClientError, BotoCoreError) as error:
         if isinstance(error, ClientError) and _is_gone(error):
             return {}
         raise _unavailable(error) from error
     return {
         each["Key"]: each["ETag"]
-        for each in listed.get("Contents", ())
+        for each in listed
         if _KEY.fullmatch(each["Key"]) and each["Key"].rpartition(".")[0] + "." == prefix
     }
 
