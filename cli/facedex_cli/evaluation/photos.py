@@ -8,8 +8,11 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
 
+import numpy as np
 from PIL import Image as pillow
+from PIL import ImageOps
 
+from facedex.api.naming import is_excluded_path
 from facedex.vision import images
 from facedex.vision.vision_errors import InvalidImage
 from facedex_cli.evaluation.evaluation_errors import EvaluationError
@@ -66,8 +69,16 @@ def _is_named_photo(path: PurePath) -> bool:
 
 
 def below(folder: Path) -> list[Path]:
-    """Return the photos in a folder and its subfolders, in the order of their paths."""
-    return sorted(path for path in folder.rglob("*") if is_photo(path))
+    """Return the photos in a folder and its subfolders, in the order of their paths.
+
+    As in an import, hidden folders and system folders are left out: thumbnails in them would count
+    as further photos of the same person.
+    """
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if is_photo(path) and not is_excluded_path(path.relative_to(folder).as_posix())
+    )
 
 
 def found(source: Path) -> list[Photo]:
@@ -83,7 +94,11 @@ def found(source: Path) -> list[Photo]:
     except zipfile.BadZipFile as error:
         raise EvaluationError(f"{source} is neither a folder nor a complete .zip file.") from error
     names = sorted({entry.filename for entry in archive.infolist() if not entry.is_dir()})
-    return [Packed(archive, name) for name in names if _is_named_photo(PurePosixPath(name))]
+    return [
+        Packed(archive, name)
+        for name in names
+        if _is_named_photo(PurePosixPath(name)) and not is_excluded_path(name)
+    ]
 
 
 def read(path: Photo) -> images.Image:
@@ -104,7 +119,15 @@ def _png(data: bytes) -> bytes:
     buffer = io.BytesIO()
     try:
         with pillow.open(io.BytesIO(data)) as picture:
-            picture.convert("RGB").save(buffer, "PNG", compress_level=1)
+            _convert(ImageOps.exif_transpose(picture)).save(buffer, "PNG", compress_level=1)
     except (OSError, ValueError, SyntaxError, pillow.DecompressionBombError) as error:
         raise InvalidImage("The file is not a complete image.") from error
     return buffer.getvalue()
+
+
+def _convert(picture: pillow.Image) -> pillow.Image:
+    """Return a picture in a mode that PNG has, with all that the product reads of it."""
+    if picture.mode.startswith("I"):  # 16-bit grey, which Pillow's own conversion would clip
+        greys = np.asarray(picture).astype(np.int32).clip(0, 65535)
+        return pillow.fromarray(greys.astype(np.uint16))
+    return picture.convert("RGBA" if picture.has_transparency_data else "RGB")

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from facedex.api.naming import is_excluded
 from facedex_cli.evaluation import photos, tables
 from facedex_cli.evaluation.evaluation_errors import EvaluationError
 
@@ -41,13 +42,17 @@ def read(path: Path) -> PhotoSet:
 def folder_per_person(folder: Path) -> PhotoSet:
     """Read the photos of each subfolder as one person; a photo outside them is a person too.
 
+    Hidden files and folders, and system folders, are left out.
+
     Raises:
         EvaluationError: if there are fewer than two people.
     """
     files: list[Path] = []
     people: list[int] = []
     names: list[str] = []
-    entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    entries = sorted(
+        entry for entry in folder.iterdir() if not is_excluded(entry.name, folder=entry.is_dir())
+    )
     for person, entry in enumerate(entries):
         found = photos.below(entry) if entry.is_dir() else [entry] * photos.is_photo(entry)
         files += found
