@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -169,3 +170,13 @@ def test_one_photo_in_two_folders_does_not_spoil_a_calibration() -> None:
     assert (twice.cosine, twice.false_match_rate) == (found.cosine, found.false_match_rate)
     assert [twins[:3] for twins in twice.twins] == [(0, 0, 500), (1, 0, 500)]
     assert twice.pairs == 2 * found.pairs
+
+
+@pytest.mark.parametrize("name", ["Zo\u00eb", "two\nlines", "\x1b[1m", "\udcff", 'a "b" c\\d'])
+def test_a_calibration_can_be_read_whatever_its_folder_is_called(tmp_path: Path, name: str) -> None:
+    measured = calibrating.Measured([0.5, 0.9], [1.0, 0.1], pairs=3, twins=[])
+    file = tmp_path / "calibration.toml"
+    file.write_text(calibrating.to_toml(measured, data=name), "utf-8")
+    read = tomllib.loads(file.read_text("utf-8"))
+    assert (read["cosine"], read["impostor_pairs"]) == ([0.5, 0.9], 3)
+    assert read["data"].isprintable()

@@ -205,7 +205,8 @@ def calibrate(
             data = f"weighted {weights or 'equally'}: {data}"
         partial.write_text(calibrating.to_toml(measured, data=data), "utf-8")
         partial.replace(target)
-    click.echo(f"{data}: {measured.pairs:,} comparisons of different people.", err=True)
+    line = f"{data}: {measured.pairs:,} comparisons of different people."
+    click.echo(printable(line), err=True)
     for twins in measured.twins:
         files, taken = photo_sets[twins.source].photos, enrolled[twins.source].taken
         one, other = files[taken[twins.one]], files[taken[twins.other]]

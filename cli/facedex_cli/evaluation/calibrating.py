@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from facedex.printing import printable
 from facedex.vision import calibration
 from facedex_cli.evaluation import metrics
 from facedex_cli.evaluation.evaluation_errors import EvaluationError
@@ -110,7 +111,8 @@ def to_toml(measured: Measured, *, data: str) -> str:
         lines = [values[start : start + 7] for start in range(0, len(values), 7)]
         return "[\n" + "".join(f"    {', '.join(map(repr, line))},\n" for line in lines) + "]"
 
-    quoted = data.replace("\\", "/").replace('"', "'")
+    # Names of folders may have control characters, and bytes that are not UTF-8.
+    quoted = printable(data).replace("\\", "/").replace('"', "'")
     return (
         f'data = "{quoted}"\nimpostor_pairs = {measured.pairs}\n'
         f"cosine = {knots(measured.cosine)}\n"
