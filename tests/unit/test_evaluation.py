@@ -87,8 +87,11 @@ def test_the_trade_off_never_rises_and_ends_with_everything_accepted() -> None:
     assert (matched[0], missed[0]) == (0.125, 0.5)  # threshold 0.6: of 0.9 and 0.5 one is lost
 
 
-def test_pictures_are_png_files(tmp_path: Path) -> None:
-    for path in plots.draw(SCORES, "a title", tmp_path / "new"):
+@pytest.mark.parametrize("title", ["a title", "$\\frac$", "\udcff"])
+def test_pictures_are_png_files_whatever_the_folder_of_photos_is_called(
+    tmp_path: Path, title: str
+) -> None:
+    for path in plots.draw(SCORES, title, tmp_path / "new"):
         assert path.read_bytes().startswith(b"\x89PNG")
 
 

@@ -147,7 +147,7 @@ def evaluate(
         else:
             found.print_tables()
         if pictures:
-            title = f"{loaded.model_version} on {source.name}"
+            title = f"{loaded.model_version} on {source.resolve().name}"
             for path in plots.draw(result.comparisons, title, pictures):
                 click.echo(path, err=True)
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from facedex.printing import printable
 from facedex_cli.evaluation import metrics
 from facedex_cli.evaluation.evaluation_errors import EvaluationError
 from facedex_cli.evaluation.metrics import Comparisons
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 FILES = ("det.png", "scores.png")
 TICKS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0)
@@ -58,8 +63,8 @@ def draw(comparisons: Comparisons, title: str, folder: Path) -> list[Path]:
         yscale="log",
         xlabel="false match rate",
         ylabel="false non-match rate",
-        title=title,
     )
+    _entitle(axes, title)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_ticks(TICKS, [f"{100 * tick:g} %" for tick in TICKS])
     axes.set_xlim(matched.min() / 1.1, 1.1)
@@ -74,7 +79,13 @@ def draw(comparisons: Comparisons, title: str, folder: Path) -> list[Path]:
         (comparisons.genuine, "same person"),
     ):
         axes.hist(scores, bins=bins.tolist(), density=True, alpha=0.6, label=name)
-    axes.set(xlabel="inner product of vectors", ylabel="density", title=title)
+    axes.set(xlabel="inner product of vectors", ylabel="density")
+    _entitle(axes, title)
     axes.legend()
     figure.savefig(paths[1], dpi=120)
     return paths
+
+
+def _entitle(axes: Axes, title: str) -> None:
+    """Set the title as it is: a folder's name may look like a formula, or not be UTF-8."""
+    axes.set_title(printable(title), parse_math=False)
