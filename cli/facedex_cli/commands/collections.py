@@ -15,9 +15,9 @@ from facedex.store import upgrades
 from facedex.store.database import Database
 from facedex.vision.packs import Pack
 from facedex_cli.commands import where
+from facedex_cli.commands.downloads import progress_bar
 from facedex_cli.commands.interrupting import exit_status, interruption
 from facedex_cli.commands.keys import on_database
-from facedex_cli.commands.models import progress_bar
 from facedex_cli.commands.outputs import require_writable
 from facedex_cli.commands.stored import (
     find_collection,

@@ -16,7 +16,7 @@ from PIL import UnidentifiedImageError
 from rich.console import Console
 from rich.table import Table
 
-from facedex_cli.commands.models import progress_bar
+from facedex_cli.commands.downloads import progress_bar
 from facedex_cli.commands.options import machine_options
 from facedex_cli.commands.outputs import require_writable
 from facedex_cli.commands.session import announce, session, wait

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from facedex.printing import printable
 from facedex.vision import packs
 from facedex.vision.vision_errors import PackMissing
+from facedex_cli.commands.downloads import progress_bar
 from facedex_cli.commands.outputs import require_writable
 from facedex_cli.evaluation import (
     calibrating,
@@ -189,7 +190,7 @@ def calibrate(
     shares = _weights(weights, len(sources))
     with _plain_errors():
         photo_sets = [sets.folder_per_person(source) for source in sources]
-        target = out or installing.pull(pack) / packs.CALIBRATION
+        target = out or _install(pack) / packs.CALIBRATION
         partial = target.with_name(f".{target.name}.partial")
         require_writable(partial, "The calibration")
         loaded = _load(pack, threads)
@@ -233,7 +234,12 @@ def _described(source: Path, photo_set: sets.PhotoSet, enrolled: Enrolment) -> s
 
 
 def _load(pack: str, threads: int) -> packs.Pack:
-    return packs.load(installing.install(manifests.manifest(pack)), threads=threads)
+    return packs.load(_install(pack), threads=threads)
+
+
+def _install(pack: str) -> Path:
+    with progress_bar() as progress:
+        return installing.install(manifests.manifest(pack), progress=progress)
 
 
 def _enrol(pack: packs.Pack, files: Sequence[Photo]) -> Enrolment:

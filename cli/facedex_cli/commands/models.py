@@ -7,11 +7,11 @@ from contextlib import contextmanager
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
+from facedex_cli.commands.downloads import progress_bar
 from facedex_cli.commands.evaluate import calibrate, evaluate
-from facedex_models import fetching, installing, manifests
+from facedex_models import installing, manifests
 from facedex_models.model_errors import ModelError
 
 _pack = click.argument("pack", default=manifests.DEFAULT, envvar="FACEDEX_PACK", required=False)
@@ -111,29 +111,6 @@ def _commercial_use(pack: manifests.PackManifest) -> str:
     if pack.commercial_use:
         return "yes"
     return "no; accepted" if installing.is_accepted(pack) else "no; not accepted"
-
-
-@contextmanager
-def progress_bar() -> Iterator[fetching.Progress]:
-    """Show downloads on standard error while the block runs: bars, or lines in a log."""
-    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn()
-    console = Console(stderr=True)
-    bars = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-    tasks: dict[str, TaskID] = {}
-
-    def show(what: str, done: int, total: int) -> None:
-        if what not in tasks:
-            if not console.is_terminal:
-                click.echo(f"Fetching {what}", err=True)
-            bars.start()
-            tasks[what] = bars.add_task(f"Fetching {what}", total=total)
-        bars.update(tasks[what], completed=done, total=total)
-
-    try:
-        yield show
-    finally:
-        if tasks:
-            bars.stop()
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from facedex.setting_reader import SettingError
 from facedex.settings import Auth
 from facedex.store.store_errors import StoreError
 from facedex.vision.vision_errors import PackMissing
-from facedex_cli.commands.models import progress_bar
+from facedex_cli.commands.downloads import progress_bar
 from facedex_local import environment, terminal
 from facedex_local.machine import Machine, Options, running
 from facedex_local.room import NO_ROOM
