@@ -116,7 +116,7 @@ def import_(
         files = _list(photos)
         if photos.excluded:
             click.echo(
-                f"excluded {photos.excluded} hidden files and system folders; --all imports them",
+                f"hidden files and system folders excluded: {photos.excluded}; --all imports them",
                 err=True,
             )
         with ExitStack() as stack:

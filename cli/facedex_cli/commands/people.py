@@ -138,7 +138,7 @@ def _print(found: Grouping, most: int) -> None:
         Console().print(table)
     rest = len(found.groups) - most
     if rest > 0:
-        print(f"and {rest:,} further groups; --most shows more.", file=sys.stderr)
+        print(f"further groups: {rest:,}; --most shows more.", file=sys.stderr)
     word = "group" if len(found.groups) == 1 else "groups"
     print(f"{len(found.groups):,} {word} among {found.compared:,} faces")
 

@@ -25,7 +25,7 @@ _COLUMNS = (
     BarColumn(),
     MofNCompleteColumn(),
     TextColumn("{task.fields[rate]:.1f} images/s"),
-    TextColumn("{task.fields[faces]} faces"),
+    TextColumn("{task.fields[faces]}"),
     TimeRemainingColumn(),
 )
 
@@ -42,7 +42,7 @@ def progress(total: int, doing: str = "importing") -> Iterator[Callable[[int], N
         A function to call after each photo, with the number of faces indexed so far.
     """
     bar = Progress(*_COLUMNS, console=Console(stderr=True))
-    task = bar.add_task(doing, total=total, rate=0.0, faces=0)
+    task = bar.add_task(doing, total=total, rate=0.0, faces=_counted(0))
     started = time.perf_counter()
     done = 0
 
@@ -50,7 +50,7 @@ def progress(total: int, doing: str = "importing") -> Iterator[Callable[[int], N
         nonlocal done
         done += 1
         rate = done / (time.perf_counter() - started)
-        bar.update(task, advance=1, rate=rate, faces=faces)
+        bar.update(task, advance=1, rate=rate, faces=_counted(faces))
 
     if not total:
         yield advance
@@ -76,7 +76,7 @@ def print_tally(tally: Tally) -> None:
         console.print("There are no files to import.")
         return
     console.print(table)
-    console.print(f"{tally.faces} faces indexed now.")
+    console.print(f"{_counted(tally.faces)} indexed now.")
     if tally.reasons:
         listed = ", ".join(f"{count} {reason}" for reason, count in tally.reasons.most_common())
         console.print(f"Faces found and not indexed: {listed}.")
@@ -93,3 +93,7 @@ def print_tally(tally: Tally) -> None:
     more = sum(tally.now[result] for result in FAILURES) - len(tally.failures)
     if more:
         console.print(f"...and {more} more: --report FILE.csv lists every photo.")
+
+
+def _counted(faces: int) -> str:
+    return "1 face" if faces == 1 else f"{faces} faces"

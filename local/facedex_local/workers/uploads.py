@@ -141,7 +141,7 @@ class Uploads:
                 if self._in_memory
                 else "are indexed after the next start"
             )
-            _logger.warning("%d uploads were still waiting: they %s", remaining, consequence)
+            _logger.warning("uploads that were still waiting: %d; they %s", remaining, consequence)
 
     def _start(self, gate: Gate, started: list[Any]) -> None:
         from botocore.exceptions import BotoCoreError, ClientError

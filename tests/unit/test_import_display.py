@@ -1,0 +1,19 @@
+"""The summary of an import on the terminal."""
+
+from __future__ import annotations
+
+import pytest
+
+from facedex.api.photo_results import Result
+from facedex_cli.importing.display import print_tally
+from facedex_cli.importing.outcomes import Outcome, Tally
+
+
+@pytest.mark.parametrize(("faces", "line"), [(0, "0 faces"), (1, "1 face"), (2, "2 faces")])
+def test_the_summary_counts_faces_in_words_that_fit_the_number(
+    capsys: pytest.CaptureFixture[str], faces: int, line: str
+) -> None:
+    tally = Tally()
+    tally.add(Outcome("/photos/ann.jpg", Result.INDEXED, "ann", faces))
+    print_tally(tally)
+    assert f"{line} indexed now.\n" in capsys.readouterr().out
