@@ -11,13 +11,14 @@ import pytest
 from PIL import Image
 
 from facedex.api.service_model import shape
-from facedex.vision import images, packs
+from facedex.vision import packs
 from facedex.vision.attributes import networks
 from facedex.vision.attributes.networks import AttributePack
 from facedex.vision.attributes.values import EMOTIONS, EVERY, Attribute, Details
 from facedex.vision.packs import Pack
 from facedex.vision.vision_errors import PackMissing
 from tests.e2e.photos import Portraits, altered, jpeg
+from tests.unit.described import decoded, seen
 
 NAMES = shape("LandmarkType")["enum"]
 _EYES = (11, 12, 13, 14), (15, 16, 17, 18)  # left, right, top and bottom of each
@@ -33,25 +34,6 @@ def attributes(attributes_directory: Path) -> AttributePack:
     loaded = networks.load(attributes_directory)
     assert loaded is not None
     return loaded
-
-
-def decoded(photo: bytes) -> images.Image:
-    return images.decode(
-        photo, max_pixels=10**8, max_whole_pixels=10**8, smallest_side=80, patience=None
-    )
-
-
-def seen(
-    pack: Pack,
-    attributes: AttributePack,
-    photo: bytes,
-    wanted: frozenset[Attribute] = EVERY,
-) -> Details:
-    """Return the details of the largest face of a photo."""
-    image = decoded(photo)
-    (face,) = attributes.measure(image, pack.find(image)[:1], wanted)
-    assert face.details is not None
-    return face.details
 
 
 def points(details: Details, photo: bytes, degrees: float = 0) -> np.ndarray:
@@ -214,50 +196,6 @@ def test_the_portraits_have_their_visible_attributes(
     for details in (eileen, grace):  # both look into the camera
         assert details.gaze is not None
         assert max(abs(details.gaze.yaw), abs(details.gaze.pitch)) < 15
-
-
-_OF_EYES = (
-    Attribute.EYEGLASSES,
-    Attribute.SUNGLASSES,
-    Attribute.EYES_OPEN,
-    Attribute.FACE_OCCLUDED,
-)
-
-
-def below(pack: Pack, photo: bytes, share: float) -> bytes:
-    """Return a photo without what is above the eyes by a share of the distance to the nose."""
-    (left, right, nose, *_), *_ = (face.landmarks for face in pack.find(decoded(photo)))
-    eyes = (left[1] + right[1]) / 2
-
-    def cut(picture: Image.Image) -> Image.Image:
-        top = round(float(eyes + share * (nose[1] - eyes)) * picture.height)
-        return picture.crop((0, top, picture.width, picture.height))
-
-    return altered(photo, cut)
-
-
-@pytest.mark.parametrize("share", [0.5, 0.8])
-def test_nothing_is_answered_with_confidence_about_eyes_outside_the_picture(
-    pack: Pack, attributes: AttributePack, portraits: Portraits, share: float
-) -> None:
-    for photo in portraits.values():
-        details = seen(pack, attributes, below(pack, photo, share))
-        for name in _OF_EYES:
-            assert abs(details.answers[name] - 50) < 20, name
-        assert details.gaze is not None
-        assert details.gaze.confidence < 20
-        # The mouth is there.
-        assert details.answers[Attribute.MUSTACHE] < 20
-
-
-def test_eyes_at_the_edge_but_inside_the_picture_are_answered_as_far_from_it(
-    pack: Pack, attributes: AttributePack, portraits: Portraits
-) -> None:
-    for photo in portraits.values():
-        whole = seen(pack, attributes, photo)
-        cut = seen(pack, attributes, below(pack, photo, -0.3))
-        for name in _OF_EYES:
-            assert cut.answers[name] == pytest.approx(whole.answers[name], abs=5), name
 
 
 @pytest.mark.parametrize("attribute", sorted(EVERY))

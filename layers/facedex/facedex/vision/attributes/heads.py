@@ -23,6 +23,7 @@ FILE: Final = "heads.npz"
 
 # Features beyond this many standard deviations say no more.
 _FARTHEST: Final = 6.0
+_LEAST_ODDS: Final = -80.0  # 32 bits hold the exponential of 88
 # Points of the mesh: corners of the mouth, and inner edges of the lips, in pairs.
 _CORNERS: Final = mesh.places((61, 291))
 _UPPER_LIP: Final = mesh.places((13, 82, 312))
@@ -106,7 +107,8 @@ class Heads:
         if gaps is not None:
             odds += gaps[:, None] * self.scales[:, 1]
         odds[:, NAMES.index(Attribute.SUNGLASSES)] += _DARKER * (_SHADE - eye_shades(chips))
-        chances = (100 / (1 + np.exp(-odds))).tolist()
+        # The gap between lips outside the picture may be anything.
+        chances = (100 / (1 + np.exp(-odds.clip(min=_LEAST_ODDS)))).tolist()
         return [_by_attribute(each, mouth=gaps is not None) for each in chances]
 
 

@@ -18,7 +18,7 @@ from facedex.vision.attributes.heads import FILE as HEADS
 from facedex.vision.attributes.heads import Heads, halve, lip_gaps
 from facedex.vision.attributes.landmarks import thirty
 from facedex.vision.attributes.values import ANSWERS, Attribute, Details
-from facedex.vision.attributes.visibility import doubted, eyes_in_picture
+from facedex.vision.attributes.visibility import doubted, visible
 from facedex.vision.faces import Face
 from facedex.vision.sessions import Network
 from facedex.vision.vision_errors import PackMissing
@@ -64,8 +64,8 @@ class AttributePack:
             return []
         size = np.array(image.pixels.shape[1::-1], dtype=np.float32)
         frames = [crops.face_frame(face.landmarks * size) for face in faces]
-        shares = [
-            eyes_in_picture(face.landmarks * size, frame.side, size)
+        seen = [
+            visible(face.landmarks * size, frame.side, size)
             for face, frame in zip(faces, frames, strict=True)
         ]
         chips = [frame.cut(image.pixels, CHIP) for frame in frames]
@@ -88,10 +88,10 @@ class AttributePack:
                     emotions=emotions(looks.emotions[number])
                     if looks.emotions is not None and Attribute.EMOTIONS in attributes
                     else None,
-                    gaze=shapes.eyes[number].gaze(face.pose.yaw, shares[number])
+                    gaze=shapes.eyes[number].gaze(face.pose.yaw, seen[number].eyes)
                     if shapes and shapes.eyes and Attribute.EYE_DIRECTION in attributes
                     else None,
-                    answers=doubted(answers[number], shares[number]),
+                    answers=doubted(answers[number], seen[number]),
                 ),
             )
             for number, face in enumerate(faces)
