@@ -142,6 +142,7 @@ def test_linked_pairs_are_one_person(tmp_path: Path, table: str) -> None:
         ("a.jpg;b.jpg\n", "heading"),
         ("", "heading"),
         ("one,other,same\n1.jpg,2.jpg,perhaps\n", "line 2"),
+        ("one,other,same\n\n1.jpg,2.jpg,perhaps\n", "line 3"),
         ("one,other,same\n1.jpg,9.jpg,1\n", "9.jpg, which does not exist"),
         ("one,other,same\n1.jpg,2.jpg,1\n2.jpg,1.jpg,0\n", "contradicts itself"),
     ],

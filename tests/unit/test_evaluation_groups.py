@@ -114,10 +114,13 @@ def test_photos_without_a_face_are_counted_in_their_group(tmp_path: Path) -> Non
     assert young.at_similarities[80.0] == groups.AtThreshold(None, None)
 
 
+@pytest.mark.parametrize("separator", [",", ";"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
-def test_a_file_as_a_spreadsheet_saves_it_is_read(tmp_path: Path, encoding: str) -> None:
+def test_a_file_as_a_spreadsheet_saves_it_is_read(
+    tmp_path: Path, encoding: str, separator: str
+) -> None:
     table = "Person ,GROUP,note\r\nann, jünger ,x\r\nann,jünger,again\r\neve.jpg,(no group),\r\n"
-    found = rates(tmp_path, table, encoding)
+    found = rates(tmp_path, table.replace(",", separator), encoding)
     assert {name: group.people for name, group in found.items()} == {"jünger": 1, "(no group)": 4}
 
 
@@ -129,6 +132,7 @@ def test_a_file_as_a_spreadsheet_saves_it_is_read(tmp_path: Path, encoding: str)
         ("person,age\nann,9\n", "needs a heading with the columns person and group"),
         ("person,group\nann\n", "line 2: a person and a group are needed"),
         ("person,group\nann,a\n ,b\n", "line 3: a person and a group are needed"),
+        ('person,group\n\n"ann","a"\n\nfay,b\n', "line 5 names the person fay"),
         ("person,group\nfay,a\n", "line 2 names the person fay, who has no photo"),
         (
             "person,group\nann,a\nann,b\n",
@@ -141,6 +145,17 @@ def test_an_ambiguous_groups_file_is_refused(tmp_path: Path, table: str, complai
         groups.read(written(tmp_path, table), SET)
     with pytest.raises(EvaluationError, match="is not a readable CSV file"):
         groups.read(written(tmp_path, "person,group\nann,jünger\n", "latin-1"), SET)
+
+
+def test_a_person_has_the_same_name_however_its_accents_are_written(tmp_path: Path) -> None:
+    apart, composed = "Zoe\u0308", "Zo\u00eb"
+    for name in (apart, "ann"):
+        (tmp_path / "people" / name).mkdir(parents=True)
+        (tmp_path / "people" / name / "1.jpg").write_bytes(b"")
+    people = sets.read(tmp_path / "people")
+    found = groups.read(written(tmp_path, f"person,group\n{composed},a\n"), people)
+    assert found.names == ("a", groups.NO_GROUP)
+    assert found.of_person[people.people[people.names.index(apart)]] == 0
 
 
 def test_people_of_a_pairs_file_are_named_by_any_of_their_photos(tmp_path: Path) -> None:

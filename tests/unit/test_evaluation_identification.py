@@ -31,7 +31,7 @@ def test_strangers_are_enrolled_and_searched_in_turns() -> None:
     assert identification.split(files, 0).enrolled == ()
     with pytest.raises(EvaluationError, match="at most 3 can be enrolled, not 4"):
         identification.split(files, 4)
-    with pytest.raises(EvaluationError, match="photos of 1 strangers; two or more"):
+    with pytest.raises(EvaluationError, match="Photos of strangers: 1; two or more"):
         identification.split(files[:1], None)
 
 

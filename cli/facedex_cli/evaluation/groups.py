@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,10 +66,13 @@ def read(path: Path, photo_set: PhotoSet) -> Groups:
         raise EvaluationError(
             f"{path} needs a heading with the columns person and group, and a line for each person."
         )
-    numbers = dict(zip(photo_set.names, photo_set.people.tolist(), strict=True))
+    names_of_people = map(_composed, photo_set.names)
+    numbers = dict(zip(names_of_people, photo_set.people.tolist(), strict=True))
     found: dict[int, str] = {}
-    for line, row in enumerate(rows, start=2):
-        person, group = ((row[names[column]] or "").strip() for column in ("person", "group"))
+    for line, row in rows:
+        person, group = (
+            _composed(row[names[column]] or "").strip() for column in ("person", "group")
+        )
         if not person or not group:
             raise EvaluationError(f"{path}, line {line}: a person and a group are needed.")
         if person not in numbers:
@@ -85,6 +89,11 @@ def read(path: Path, photo_set: PhotoSet) -> Groups:
     places = {name: place for place, name in enumerate([*ordered, NO_GROUP])}
     of_person = [places[found.get(person, NO_GROUP)] for person in range(people)]
     return Groups(tuple(places), np.array(of_person, dtype=np.intp))
+
+
+def _composed(name: str) -> str:
+    """Return a name with accents in their letters: some systems write them apart."""
+    return unicodedata.normalize("NFC", name)
 
 
 def evaluate(

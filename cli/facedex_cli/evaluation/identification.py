@@ -67,8 +67,8 @@ def split(found: Sequence[Photo], enrolled: int | None) -> Strangers:
     limit = (len(found) + 1) // 2
     if len(found) < 2:
         raise EvaluationError(
-            f"There are photos of {len(found)} strangers; two or more are needed, one to enrol and "
-            "one to search."
+            f"Photos of strangers: {len(found)}; two or more are needed, one to enrol and one to "
+            "search."
         )
     if enrolled is not None and enrolled > limit:
         raise EvaluationError(

@@ -59,9 +59,9 @@ def folder_per_person(folder: Path) -> PhotoSet:
         people += [person] * len(found)
         names += [entry.name] * len(found)
     if len(set(people)) < 2:
+        found_here = "photos of one person only" if people else "no photos"
         raise EvaluationError(
-            f"{folder} has photos of {len(set(people))} people; an evaluation needs a folder for "
-            "each of two or more people."
+            f"{folder} has {found_here}; a folder for each of two or more people is needed."
         )
     return PhotoSet(tuple(files), _numbered(people), None, tuple(names))
 
@@ -84,7 +84,7 @@ def pairs_file(path: Path) -> PhotoSet:
         )
     numbers: dict[str, int] = {}
     pairs, same = [], []
-    for line, row in enumerate(rows, start=2):
+    for line, row in rows:
         one, other, decision = ((row[str(column)] or "").strip() for column in columns)
         if decision.lower() not in YES | NO or not one or not other:
             raise EvaluationError(f"{path}, line {line}: two photos and Yes or No are needed.")
