@@ -17,3 +17,14 @@ def test_the_summary_counts_faces_in_words_that_fit_the_number(
     tally.add(Outcome("/photos/ann.jpg", Result.INDEXED, "ann", faces))
     print_tally(tally)
     assert f"{line} indexed now.\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_the_summary_counts_what_this_run_has_sent(
+    capsys: pytest.CaptureFixture[str], earlier: bool
+) -> None:
+    tally = Tally()
+    photo = Outcome("/photos/a.jpg", Result.INDEXED, "a", 1, smaller=True, earlier=earlier)
+    tally.add(photo)
+    print_tally(tally)
+    assert ("sent smaller: 1" in capsys.readouterr().out) is not earlier

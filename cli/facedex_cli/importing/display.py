@@ -81,7 +81,7 @@ def print_tally(tally: Tally) -> None:
         listed = ", ".join(f"{count} {reason}" for reason, count in tally.reasons.most_common())
         console.print(f"Faces found and not indexed: {listed}.")
     if tally.smaller:
-        console.print(f"Photos over 5 MB that were sent smaller: {tally.smaller}.")
+        console.print(f"Photos too large for a request, and sent smaller: {tally.smaller}.")
     for failure in tally.failures:
         line = f"{failure.result}: {failure.place}"
         console.print(

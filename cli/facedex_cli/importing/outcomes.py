@@ -56,7 +56,7 @@ class Tally:
         now, earlier: photos by result, of this run and of earlier ones.
         reasons: faces that were not indexed, by reason.
         faces: number of faces indexed in this run.
-        smaller: number of photos that were reduced in size to fit into a request.
+        smaller: number of photos of this run that were reduced in size to fit into a request.
         failures: the first outcomes that need the user's attention.
     """
 
@@ -72,11 +72,11 @@ class Tally:
         """Count an outcome."""
         (self.earlier if outcome.earlier else self.now)[outcome.result] += 1
         self.reasons.update(outcome.reasons)
-        self.smaller += outcome.smaller
         if outcome.result in FAILURES and len(self.failures) < _MAX_LISTED:
             self.failures.append(outcome)
         if not outcome.earlier:
             self.faces += outcome.faces
+            self.smaller += outcome.smaller
 
     @property
     def failed(self) -> bool:
