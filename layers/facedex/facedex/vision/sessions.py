@@ -47,6 +47,9 @@ class Network:
     def __init__(self, path: Path, *, threads: int) -> None:
         self.threads = threads
         self._path = path
+        # Read now, with the pack's manifest: another version of the pack may be put here before
+        # the network is first run.
+        self._digest = _recorded(path)
         self._labels = (path.parent.name, path.stem)  # the pack's name and the network's
         self._lock = threading.Lock()
         self._session: InferenceSession | None = None
@@ -119,11 +122,12 @@ class Network:
         """Return the session; load the file on the first call.
 
         Raises:
-            PackMissing: if the file does not exist or is not the one that was pulled.
+            PackMissing: if the file does not exist, or is not the one that was pulled when the
+                network was created.
         """
         with self._lock:
             if self._session is None:
-                self._session = _open(self._path, self.threads)
+                self._session = _open(self._path, self._digest, self.threads)
             return self._session
 
 
@@ -142,8 +146,8 @@ def let_spin(options: SessionOptions, version: str) -> None:
     options.add_session_config_entry("session.intra_op.spin_duration_us", str(_SPINNING))
 
 
-def _open(path: Path, threads: int) -> InferenceSession:
-    _require_sound(path)
+def _open(path: Path, digest: str | None, threads: int) -> InferenceSession:
+    _require_sound(path, digest)
     # Imported here, so that functions without images do not load it.
     import onnxruntime
 
@@ -161,22 +165,33 @@ def _open(path: Path, threads: int) -> InferenceSession:
         raise PackMissing.unusable(path) from error
 
 
-def _require_sound(path: Path) -> None:
-    """Check a file against the hash that was recorded when it was pulled, if there is one.
+def _recorded(path: Path) -> str | None:
+    """Return the hash of a file that was recorded when it was pulled, or None if none was."""
+    try:
+        lines = (path.parent / _SUMS).read_text("utf-8", "replace").splitlines()
+    except FileNotFoundError:
+        return None
+    recorded = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    return recorded.get(path.name, "")
 
-    Altered weights could still load and fill collections with vectors that match no face.
+
+def _require_sound(path: Path, digest: str | None) -> None:
+    """Check a file against its recorded hash, if there is one.
+
+    Altered weights, or those of another version, could still load and fill collections with vectors
+    that match no face.
 
     Raises:
-        PackMissing: if the file does not exist or was altered.
+        PackMissing: if the file does not exist, or has another hash.
     """
     if not path.is_file():
         raise PackMissing.at(path.parent)
-    try:
-        lines = (path.parent / _SUMS).read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
+    if digest is None:
         return
-    recorded = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
-    if recorded.get(path.name) != found:
-        raise PackMissing.damaged(path)
+    if found == digest:
+        return
+    if found == _recorded(path):
+        raise PackMissing.replaced(path.parent)
+    raise PackMissing.damaged(path)

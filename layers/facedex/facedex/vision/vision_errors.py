@@ -46,6 +46,14 @@ class PackMissing(RuntimeError):
         )
 
     @classmethod
+    def replaced(cls, directory: Path) -> PackMissing:
+        """Return the error for a pack that was pulled again after its manifest was read."""
+        return cls(
+            f"The model pack {directory.name} was pulled again while this process used it; restart"
+            " Facedex."
+        )
+
+    @classmethod
     def unusable(cls, file: Path) -> PackMissing:
         """Return the error for a file of a pack that ONNX Runtime cannot load."""
         name = file.parent.name
