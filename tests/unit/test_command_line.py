@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from facedex_cli.push.display import shown
 from facedex_cli.push.progress import Progress
 from facedex_cli.push.sources import Source
 from facedex_cli.stream_errors import StreamError
-from tests.unit.file_server import serving
+from tests.unit.file_server import Answer, serving
 
 
 def commands(group: click.Group, *names: str) -> Iterator[tuple[list[str], click.Command]]:
@@ -154,6 +155,37 @@ def test_measuring_with_a_missing_pack_shows_its_download(
     fetching, error = run.stderr.splitlines()
     assert fetching == f"Fetching {network}"
     assert f"{network} has the SHA-256" in error
+
+
+def test_ctrl_c_ends_an_upgrade_that_downloads_its_pack(tmp_path: Path) -> None:
+    network = "face_detection_yunet_2023mar.onnx"
+    with serving({f"/{network}": bytes(1000)}) as server:
+        server.script.append(Answer(stall_after=500))
+        command = subprocess.Popen(
+            [
+                *(
+                    str(Path(sys.executable).with_name("facedex")),
+                    "collections",
+                    "upgrade",
+                    "staff",
+                ),
+                *(f"--from={tmp_path}", "--pack=opencv-zoo", "--database-url=postgresql://nowhere"),
+            ],
+            env={
+                **os.environ,
+                "FACEDEX_MODELS": str(tmp_path / "models"),
+                "FACEDEX_MIRROR": server.url,
+            },
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert server.stalled.wait(60)
+            command.send_signal(signal.SIGINT)
+            error = command.communicate(timeout=30)[1]
+        finally:
+            command.kill()
+    assert (command.returncode, error) == (130, "\ninterrupted\n")
 
 
 @pytest.mark.parametrize("command", ["up", "demo"])

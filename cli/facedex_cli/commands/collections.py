@@ -95,13 +95,13 @@ def list_collections(
 @click.option(
     "--delete-missing",
     is_flag=True,
-    help="Delete faces whose photo is missing, instead of leaving the collection unchanged.",
+    help="Delete faces without a new vector, instead of leaving the collection unchanged.",
 )
 @click.option(
     "--report",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE.csv",
-    help="Write the faces whose photo is missing, with the reason, to this file.",
+    help="Write the faces without a new vector, with the reason, to this file.",
 )
 @click.option(
     "--concurrency",
@@ -140,17 +140,20 @@ def upgrade(
     face has a new vector; then the collection is switched at once. Ctrl-C interrupts the upgrade;
     the same command continues it.
 
-    If the photo of a face is missing, the collection is not switched and the exit status is 1. With
-    --delete-missing, such faces are deleted instead, but none while a photo or a folder cannot be
-    read.
+    If the photo of a face is missing, or the new pack does not find the face in it, the collection
+    is not switched and the exit status is 1. With --delete-missing, such faces are deleted instead,
+    but none while a photo or a folder cannot be read.
     """
     data_dir = require_database(data_dir, database_url)
     if report:
         require_writable(report, "The report")
-    with plain_errors(), interruption() as interrupted:
+    with plain_errors():
         photos = open_source(source)
         loaded = load(pack, progress_bar)
-        with opened(data_dir, database_url, connections=concurrency + 1) as whole:
+        with (
+            interruption() as interrupted,
+            opened(data_dir, database_url, connections=concurrency + 1) as whole,
+        ):
             database = in_region(whole, region, data_dir)
             collection = find_collection(database, collection_id)
             if collection.model_version == loaded.model_version:
