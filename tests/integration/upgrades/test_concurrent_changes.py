@@ -11,9 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
 from typing import Any
+from uuid import UUID
+
+import requests
 
 from facedex.runtime import services
 from facedex.store import collections, upgrades
+from facedex.store.upgrade_switch import switch
+from facedex.workflows.tagging import PACK
+from tests.integration.streaming import Stage
 from tests.integration.upgrades.staff import MODEL, Staff
 
 
@@ -54,6 +60,25 @@ def test_a_killed_upgrade_resumes(staff: Staff, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert staff.find("s3/1.png") == faces["s3/1.png"]["FaceId"]
     assert len(staff.listed()) == len(faces)
+
+
+def test_faces_are_grouped_with_the_new_pack_directly_after_the_switch(
+    staff: Staff, stage: Stage
+) -> None:
+    ids = [UUID(face["FaceId"]) for face in staff.fill().values()]
+
+    def group() -> tuple[str, int]:
+        address = f"{stage.url}/v1/collections/staff/faces?groups=people"
+        found = requests.get(address, timeout=60).json()
+        return found["FaceModelVersion"], found["FaceCount"]
+
+    assert group() == ("1.2", len(ids))
+    # Within the two seconds for which the server remembers a collection.
+    with services.database().transaction() as connection:
+        collection = collections.find(connection, "staff")
+        upgrades.begin(connection, collection, MODEL)
+        switch(connection, collection, MODEL, pack=(PACK, "short"), without=ids)
+    assert group() == (MODEL, 0)
 
 
 def wait_for_some(process: subprocess.Popen[bytes]) -> int:

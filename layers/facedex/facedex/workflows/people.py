@@ -18,6 +18,7 @@ from facedex.store.distinctions import Gallery, read
 from facedex.store.faces import StoredFace
 from facedex.vision.calibration import Calibration
 from facedex.vision.grouping import group
+from facedex.workflows.current_collection import refreshing
 
 # Seconds of an invocation that the response needs.
 _SPARE: Final = 3.0
@@ -70,6 +71,7 @@ def group_faces(
 
     Raises:
         CollectionNotFound: if the collection was deleted.
+        ModelMismatch: if the collection was upgraded to another model.
         InvalidParameterException: if the collection has more faces than can be compared within the
             time of the invocation.
     """
@@ -78,7 +80,8 @@ def group_faces(
             faces, _ = count(connection, collection)
         if faces > _MOST_IN_REQUEST:
             raise _too_many(faces)
-    gallery = read(database, collection)
+    with refreshing(database, collection):
+        gallery = read(database, collection)
 
     def proceed(share: float) -> None:
         if share < 1 and invocation.remaining() < _SPARE:
