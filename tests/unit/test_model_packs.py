@@ -78,6 +78,14 @@ def pulled_copy(pack_directory: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     return Path(shutil.copytree(pack_directory, tmp_path / DEFAULT))
 
 
+def test_the_models_directory_may_be_named_relative_to_the_users_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("FACEDEX_MODELS", "~/models")
+    assert installing.models_directory() == tmp_path / "models"
+
+
 def test_the_default_pack_is_valid(pack_directory: Path) -> None:
     assert installing.verify(DEFAULT) == pack_directory
 

@@ -45,7 +45,10 @@ _CALIBRATION = "calibration.toml"
 def models_directory() -> Path:
     """Return the directory of pulled packs: FACEDEX_MODELS, or else the user's cache directory."""
     chosen = os.environ.get("FACEDEX_MODELS")
-    return Path(chosen) if chosen else platformdirs.user_cache_path("facedex") / "models"
+    # A file of settings, unlike a shell, leaves the tilde to its reader.
+    return (
+        Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("facedex") / "models"
+    )
 
 
 def installed(name: str, *, directory: Path | None = None) -> Path | None:
