@@ -151,6 +151,27 @@ def test_the_command_line_lists_every_pack() -> None:
         assert manifest(name).licence in result.output
 
 
+def test_the_list_shows_which_version_of_a_pack_is_installed(pulled_copy: Path) -> None:
+    def installed() -> str:
+        (row,) = [
+            line
+            for line in CliRunner(env={"COLUMNS": "400"})
+            .invoke(models, ["list"])
+            .output.split("\n")
+            if f"│ {DEFAULT} " in line
+        ]
+        return row.split("│")[3].strip()
+
+    assert installed() == "yes"
+    described = pulled_copy / "pack.toml"
+    described.write_text(described.read_text().replace('version = "1"', 'version = "9"', 1))
+    assert installed() == f"as {manifest(DEFAULT).number}.9"
+    described.write_bytes(b"\xff")
+    assert installed() == "damaged"
+    described.unlink()
+    assert installed() == "no"
+
+
 def test_the_list_of_packs_fits_a_terminal_of_80_characters() -> None:
     result = CliRunner(env={"COLUMNS": "80"}).invoke(models, ["list"])
     assert max(map(len, result.output.splitlines())) <= 80

@@ -12,7 +12,7 @@ from rich.table import Table
 from facedex_cli.commands.downloads import progress_bar
 from facedex_cli.commands.evaluate import calibrate, evaluate
 from facedex_models import installing, manifests
-from facedex_models.model_errors import ModelError
+from facedex_models.model_errors import DamagedPack, ModelError
 
 _pack = click.argument("pack", default=manifests.DEFAULT, envvar="FACEDEX_PACK", required=False)
 
@@ -26,8 +26,9 @@ def models() -> None:
 def list_packs() -> None:
     """List the available packs, and show which are installed.
 
-    The version is the FaceModelVersion of collections that use the pack. The pack "attributes" is
-    used with any of the others, when a request asks for attributes of faces.
+    The version is the FaceModelVersion of collections that use the pack. If another one is
+    installed, it is shown too. The pack "attributes" is used with any of the others, when a request
+    asks for attributes of faces.
     """
     table = Table(show_lines=True)
     # The columns fit into a terminal of 80 characters.
@@ -101,10 +102,20 @@ def _add_row(table: Table, pack: manifests.PackManifest, description: str) -> No
     table.add_row(
         f"{pack.name}\n(default)" if pack.name == manifests.DEFAULT else pack.name,
         pack.release,
-        "yes" if installing.installed(pack.name) else "no",
+        _installed(pack),
         _commercial_use(pack),
         description,
     )
+
+
+def _installed(pack: manifests.PackManifest) -> str:
+    try:
+        release = installing.installed_release(pack.name)
+    except DamagedPack:
+        return "damaged"
+    if release is None:
+        return "no"
+    return "yes" if release == pack.release else f"as {release}"
 
 
 def _commercial_use(pack: manifests.PackManifest) -> str:

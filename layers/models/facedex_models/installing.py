@@ -6,16 +6,15 @@ import functools
 import hashlib
 import itertools
 import os
-import re
 import shutil
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from uuid import uuid4
 
 import platformdirs
 from filelock import FileLock
 
+from facedex_models import placing
 from facedex_models.converting import convert
 from facedex_models.fetching import Progress, fetch_member, silent
 from facedex_models.manifests import (
@@ -61,6 +60,24 @@ def installed(name: str, *, directory: Path | None = None) -> Path | None:
     pack = (directory or models_directory()) / wanted.name
     complete = all((pack / file).is_file() for file in (MANIFEST, SUMS, *wanted.files))
     return pack if complete else None
+
+
+def installed_release(name: str, *, directory: Path | None = None) -> str | None:
+    """Return the version of a pulled pack, which may differ from this release's, or None.
+
+    Raises:
+        UnknownPack: if there is no pack of that name.
+        DamagedPack: if the pulled pack's manifest cannot be read.
+    """
+    pack = installed(name, directory=directory)
+    if pack is None:
+        return None
+    try:
+        return described(name).reread((pack / MANIFEST).read_text("utf-8")).release
+    except (OSError, UnicodeDecodeError, ModelError) as error:
+        raise DamagedPack(
+            f"{pack / MANIFEST} is damaged; fetch it again with: facedex models pull {name}"
+        ) from error
 
 
 def current(wanted: PackManifest, *, directory: Path | None = None) -> Path | None:
@@ -144,20 +161,20 @@ def _install(wanted: PackManifest, directory: Path, progress: Progress, *, accep
         accepted: whether the user has accepted the licence with this call.
     """
     pack = directory / wanted.name
-    _remove_stale(directory, wanted.name)
+    placing.remove_stale(directory, wanted.name)
     if _has_networks(pack, wanted):
         _describe(pack, wanted)
         if accepted:
             _record_acceptance(pack, wanted)
         return pack
     downloads = directory / f".{wanted.name}.downloads"
-    partial = _partial(directory, wanted.name)
+    partial = placing.partial(directory, wanted.name)
     try:
         _fill(partial, wanted, progress, downloads)
         if not wanted.commercial_use:
             _record_acceptance(partial, wanted)
         _keep_calibration(pack, partial, wanted)
-        _put_in_place(partial, pack)
+        placing.put_in_place(partial, pack)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
         with suppress(OSError):  # it does not exist, or contains downloads to continue
@@ -200,22 +217,6 @@ def verify(name: str = DEFAULT, *, directory: Path | None = None) -> Path:
         )
     check(pack, described(name))
     return pack
-
-
-def _partial(directory: Path, name: str) -> Path:
-    return directory / f".{name}-{uuid4().hex}.partial"
-
-
-def _remove_stale(directory: Path, name: str) -> None:
-    """Remove partial folders of a pack that are left over from processes that were killed.
-
-    Only the holder of the pack's lock installs it. Another process may be installing a pack whose
-    name begins with this one's, as sface-dlib's does with sface.
-    """
-    partial = re.compile(rf"\.{re.escape(name)}-[0-9a-f]{{32}}\.partial")
-    for path in directory.iterdir():
-        if partial.fullmatch(path.name):
-            shutil.rmtree(path, ignore_errors=True)
 
 
 def _has_networks(pack: Path, wanted: PackManifest) -> bool:
@@ -294,16 +295,3 @@ def _fetch(
             return fetch(network.alternative)
         except FetchFailed as other:
             raise FetchFailed(f"{error} The second source failed too: {other}") from other
-
-
-def _put_in_place(partial: Path, pack: Path) -> None:
-    if pack.exists():
-        # A directory cannot be renamed to one that contains files. A process that is killed between
-        # the two renames leaves no pack, and the next pull removes the old one.
-        old = _partial(pack.parent, pack.name)
-        pack.rename(old)
-        partial.rename(pack)
-        shutil.rmtree(old, ignore_errors=True)
-    else:
-        partial.rename(pack)
-    sync(pack.parent)
