@@ -156,6 +156,17 @@ def test_the_format_is_detected_by_content_and_others_are_refused() -> None:
             images.decode(nothing)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_the_settings_alone_limit_the_pixels(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (100, 80)).save(file, kind)
+    # Pillow warns above its limit, and refuses images of twice as many pixels.
+    for most in (5_000, 1_000):
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", most)
+        assert images.decode(file.getvalue(), max_pixels=8_000).pixels.shape == (80, 100, 3)
+
+
 def test_a_pixel_bomb_is_refused_by_its_header() -> None:
     def chunk(name: bytes, body: bytes) -> bytes:
         return (

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as pillow
 from PIL import ImageChops
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
 
 from facedex.observability import metrics
 from facedex.observability.recording import record, timing
@@ -230,7 +232,8 @@ def _decode_jpeg(file: Jpeg, longest_side: int, patience: float | None) -> Image
 
 
 def _load_jpeg(data: bytes, reduction: int) -> pillow.Image:
-    with pillow.open(io.BytesIO(data), formats=("JPEG",)) as source:
+    # Without Pillow's own limit of pixels: this module has checked the size against the settings.
+    with JpegImageFile(io.BytesIO(data)) as source:
         width, height = source.size
         if reduction > 1:
             source.draft(None, (max(1, width // reduction), max(1, height // reduction)))
@@ -261,7 +264,7 @@ def _decode_png(file: Png, longest_side: int, patience: float | None) -> Image:
 
 
 def _load_png(file: Png, reduction: int) -> pillow.Image:
-    with pillow.open(io.BytesIO(file.data), formats=("PNG",)) as source:
+    with PngImageFile(io.BytesIO(file.data)) as source:
         source.load()
         if source.mode in ("L", "RGB") and _TRANSPARENT in source.info:
             # Pillow compares the pixels' eight bits with the colour as the file has it.
