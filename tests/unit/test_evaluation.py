@@ -37,6 +37,15 @@ def test_false_non_matches_are_the_genuine_scores_not_above_the_threshold() -> N
     assert metrics.non_match_rate(SCORES, 0.55).value == 0.5  # type: ignore[union-attr]
 
 
+def test_a_person_with_one_photo_takes_part_in_false_matches_alone() -> None:
+    scores = SCORES.scores.copy()
+    scores[1] = 0.3  # of two genuine ones, below the threshold
+    found = metrics.non_match_at(Comparisons(scores, SCORES.one, SCORES.other), 1 / 8)
+    assert found is not None
+    assert (found.value, found.events, found.count) == (0.5, 1, 2)
+    assert 0 <= found.low <= 0.5 <= found.high <= 1
+
+
 def test_false_matches_at_a_threshold_are_counted_from_it_on() -> None:
     found = metrics.match_rate(SCORES, 0.4)
     assert found is not None

@@ -113,7 +113,11 @@ def non_match_at(comparisons: Comparisons, rate: float, *, seed: int = 0) -> Rat
     one, other = comparisons.one[~same], comparisons.other[~same]
     own = comparisons.one[same]
 
+    # Those without a comparison of their own are not drawn; they may have the highest numbers.
+    everyone = int(max(comparisons.one.max(), comparisons.other.max())) + 1
+
     def share(drawn: Doubles) -> float:
+        drawn = np.pad(drawn, (0, everyone - drawn.size))
         total = float((drawn[one] * drawn[other]).sum())
         above = np.cumsum(drawn[one[order]] * drawn[other[order]])
         place = min(int(np.searchsorted(above, rate * total, side="right")), top.size - 1)
