@@ -169,6 +169,15 @@ def test_a_calibration_of_few_people_is_refused() -> None:
         calibrating.calibrate([Source(np.eye(20, dtype=np.float32), np.arange(20))])
 
 
+@pytest.mark.filterwarnings("ignore:Polyfit may be poorly conditioned")
+def test_one_photo_in_very_many_folders_is_no_basis_of_a_calibration() -> None:
+    vectors = np.random.default_rng(8).normal(size=(500, 64)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors[400:] = vectors[0]
+    with pytest.raises(EvaluationError, match="no photo is in many of them"):
+        calibrating.calibrate([Source(vectors, np.arange(500))])
+
+
 def test_one_photo_in_two_folders_does_not_spoil_a_calibration() -> None:
     generator = np.random.default_rng(8)
     vectors = generator.normal(size=(500, 64)).astype(np.float32)

@@ -55,7 +55,7 @@ def calibrate(sources: Sequence[Source]) -> Measured:
     Each source counts by its weight, independent of its number of comparisons.
 
     Raises:
-        EvaluationError: if there are too few photos.
+        EvaluationError: if there are too few photos, or too many are of the same person.
     """
     compared = [_compare(source) for source in sources]
     kept = [np.ones(len(found.cosines), dtype=bool) for found in compared]
@@ -68,7 +68,7 @@ def calibrate(sources: Sequence[Source]) -> Measured:
             raise EvaluationError(
                 f"{error} Photos of the same person yield no comparisons."
             ) from error
-        curve = calibration.Calibration(*knots)
+        curve = _curve(knots)
         before = len(twins)
         for number, ((cosines, one, other), mask) in enumerate(zip(compared, kept, strict=True)):
             high = np.flatnonzero(mask & (cosines > knots[0][len(knots[0]) // 2]))
@@ -79,6 +79,16 @@ def calibrate(sources: Sequence[Source]) -> Measured:
         if len(twins) == before:
             break
     return Measured(*knots, pairs=sum(int(mask.sum()) for mask in kept), twins=twins)
+
+
+def _curve(knots: tuple[list[float], list[float]]) -> calibration.Calibration:
+    try:
+        return calibration.Calibration(*knots)
+    except ValueError as error:
+        raise EvaluationError(
+            "Too many photos of different people are alike to calibrate with; check that no person"
+            " has several folders, and that no photo is in many of them."
+        ) from error
 
 
 class _Compared(NamedTuple):
