@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from facedex.vision.vision_errors import ImageTooLarge, InvalidImage
 from facedex_cli.evaluation import photos, sets
 
 RAMP = np.linspace(0, 65535, 64 * 64).reshape(64, 64).astype(np.uint16)
@@ -77,3 +78,19 @@ def test_a_turned_photo_is_read_upright(tmp_path: Path, name: str) -> None:
     exif[0x0112] = 6  # orientation: a quarter turn
     Image.new("RGB", (48, 32)).save(tmp_path / name, exif=exif)
     assert photos.read(tmp_path / name).pixels.shape == (48, 32, 3)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+def test_a_damaged_tiff_raises_nothing_but_the_two_errors(tmp_path: Path) -> None:
+    file = tmp_path / "1.tiff"
+    Image.new("1", (2, 2)).save(file)
+    whole = file.read_bytes()
+    refused = 0
+    for place in range(50, 70):  # some of the tags
+        for value in range(8):
+            file.write_bytes(whole[:place] + bytes([value]) + whole[place + 1 :])
+            try:
+                photos.read(file)
+            except (InvalidImage, ImageTooLarge):
+                refused += 1
+    assert refused
