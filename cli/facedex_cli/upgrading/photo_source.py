@@ -41,13 +41,14 @@ def open_source(name: str) -> Source:
 def list_photos(source: Source, name: str) -> list[Photo | Unreadable]:
     """Return all photos of a source, and the files and folders that cannot be read.
 
-    Unreadable system folders such as lost+found are left out.
+    Hidden files and folders and system folders that cannot be read are left out: every disk has
+    some, such as lost+found and .Spotlight-V100.
 
     Raises:
         ClickException: if the bucket cannot be listed, or there are no photos.
     """
     try:
-        found = [each for each in source.find() if not _is_unreadable_system_folder(each)]
+        found = [each for each in source.find() if not _is_hidden_and_unreadable(each)]
     except (BotoCoreError, ClientError) as error:
         raise click.ClickException(f"The photos in {name} cannot be listed: {error}") from error
     if not found:
@@ -55,5 +56,5 @@ def list_photos(source: Source, name: str) -> list[Photo | Unreadable]:
     return found
 
 
-def _is_unreadable_system_folder(found: Photo | Unreadable) -> bool:
+def _is_hidden_and_unreadable(found: Photo | Unreadable) -> bool:
     return isinstance(found, Unreadable) and is_excluded(Path(found.place).name, folder=True)
