@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from facedex.printing import printable
 from facedex_local.aws import moto_outgoing
 from facedex_local.aws.moto_actions import read_actions
+from facedex_local.aws.moto_buckets import read_buckets
 from facedex_local.aws.moto_instances import release_instances, release_parts
 from facedex_local.aws.moto_mistakes import report_mistakes
 from facedex_local.aws.moto_objects import keep_objects
@@ -117,6 +118,7 @@ class Moto:
                 release_instances()
                 release_parts()
                 keep_objects()
+                read_buckets()
                 read_ranges()
                 report_mistakes()
                 lock_queues()
