@@ -10,6 +10,7 @@ import { Overview } from "./pages/overview";
 import { Calls } from "./ui/calls";
 import { later } from "./ui/later";
 import { PickLanguage } from "./ui/pick-language";
+import { useTitle } from "./ui/title";
 
 const Camera = later(() => import("./pages/cameras/camera"));
 const Cameras = later(() => import("./pages/cameras"));
@@ -56,7 +57,15 @@ function Pages() {
     before.current = path;
     forget();
   }
-  useEffect(() => document.getElementById("main")?.scrollIntoView(), [path]);
+  useTitle(nameOf(path));
+  const first = useRef(true);
+  useEffect(() => {
+    const main = document.getElementById("main");
+    // The link that was followed may be gone: the keyboard goes on at the page's content.
+    if (!first.current) main?.focus({ preventScroll: true });
+    first.current = false;
+    main?.scrollIntoView();
+  }, [path]);
   return (
     <>
       <Switch>
@@ -98,6 +107,13 @@ function Pages() {
       </Switch>
     </>
   );
+}
+
+/** Return what the page at a path is called in the browser's tabs and history. */
+function nameOf(path: string): string {
+  const [, title] = PAGES.find(([page]) => page === path) ?? [];
+  const [, name] = /^\/(?:collections|cameras)\/([^/]+)$/.exec(path) ?? [];
+  return name ? decode(name) : t(title ?? "notFound.title");
 }
 
 /** Return a name in an address. A link that was cut off may end within a character. */

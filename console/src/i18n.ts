@@ -38,14 +38,16 @@ export function t(key: Message, values: Record<string, string | number> = {}): s
   });
 }
 
+/** Return the language as the browser's owner writes numbers and dates in it: en-GB, de-CH, es-MX. */
+const locale = (): string =>
+  navigator.languages.find((each) => each.split("-")[0] === language.value) ?? language.value;
+
 export const number = (value: number, options: Intl.NumberFormatOptions = {}): string =>
-  new Intl.NumberFormat(language.value, options).format(value);
+  new Intl.NumberFormat(locale(), options).format(value);
 
 export const time = (value: Date): string =>
-  new Intl.DateTimeFormat(language.value, { dateStyle: "medium", timeStyle: "short" }).format(
-    value,
-  );
+  new Intl.DateTimeFormat(locale(), { dateStyle: "medium", timeStyle: "short" }).format(value);
 
 /** Return the time of day of a moment in seconds since 1970. */
 export const clock = (seconds: number): string =>
-  new Intl.DateTimeFormat(language.value, { timeStyle: "medium" }).format(seconds * 1000);
+  new Intl.DateTimeFormat(locale(), { timeStyle: "medium" }).format(seconds * 1000);

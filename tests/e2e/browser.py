@@ -82,7 +82,7 @@ def watched_page(
     page.on("console", look)
     yield page
     page.close()
-    assert troubles == []
+    assert troubles == [], troubles
 
 
 class _Page(BaseHTTPRequestHandler):

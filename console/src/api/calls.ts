@@ -1,4 +1,5 @@
 import { signal } from "@preact/signals";
+import { whenSignedOut } from "./session";
 
 /** A request that this page has sent, for "The same call". */
 export interface Call {
@@ -20,6 +21,8 @@ export function note(operation: string, input: object): void {
 export function forget(): void {
   calls.value = [];
 }
+
+whenSignedOut(forget);
 
 /** A stand-in for an image's bytes: the photo itself is not kept. */
 export class Photo {}

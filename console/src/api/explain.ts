@@ -1,5 +1,11 @@
 import { t } from "../i18n";
 
+/** Say that an answer has another form than the server's; Amazon's SDK keeps the answer itself. */
+function foreign(error: Error): string {
+  const { $response } = error as { $response?: { statusCode?: number } };
+  return t("error.foreign", { status: String($response?.statusCode ?? "–") });
+}
+
 /** Return an error as a sentence for people: what happened, and what to do where that is known. */
 export function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
@@ -23,6 +29,8 @@ export function explain(error: unknown): string {
       return t("error.imageTooLarge");
     case "InvalidImageFormatException":
       return t("error.imageFormat");
+    case "SyntaxError":
+      return foreign(error);
     case "TypeError":
       // What fetch raises if no server answers.
       return t("error.unreachable");

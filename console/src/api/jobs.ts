@@ -9,10 +9,16 @@ export interface Job {
   status: string;
 }
 
+/** The status of a search that has not ended. */
+export const RUNNING = "IN_PROGRESS";
+
 export const jobs = signal<readonly Job[]>([]);
 whenSignedOut(() => (jobs.value = []));
 
-/** Note a job, or its new status. */
+/** Note a job, or its new status. The latest is the first. */
 export function noteJob(job: Job): void {
-  jobs.value = [job, ...jobs.value.filter((each) => each.id !== job.id)];
+  const known = jobs.value.some((each) => each.id === job.id);
+  jobs.value = known
+    ? jobs.value.map((each) => (each.id === job.id ? job : each))
+    : [job, ...jobs.value];
 }

@@ -3,6 +3,15 @@ import { config, endpoint } from "../config";
 import { failed } from "./errors";
 import { credentials, rekognition, signedService } from "./session";
 
+/** Raised for an answer of another form than the server's, in the shape of the SDK's error. */
+class Foreign extends SyntaxError {
+  readonly $response: { statusCode: number };
+  constructor(statusCode: number) {
+    super("The answer is no JSON.");
+    this.$response = { statusCode };
+  }
+}
+
 interface Body {
   type: string;
   content: Uint8Array | string;
@@ -42,7 +51,10 @@ async function send<Answer>(
     ...(content && { body: new Blob([content as BlobPart]) }),
     ...(signal && { signal }),
   });
-  const parsed = (await answer.json()) as Record<string, unknown>;
+  const parsed = (await answer.json().catch((error: unknown) => {
+    if (error instanceof SyntaxError) throw new Foreign(answer.status);
+    throw error;
+  })) as Record<string, unknown>;
   if (!answer.ok) {
     const error = new Error(String(parsed["Message"] ?? answer.statusText));
     error.name = String(parsed["__type"] ?? answer.status);
@@ -60,8 +72,42 @@ export async function fetchSigned(path: string, signal: AbortSignal): Promise<Re
   });
 }
 
+/** Milliseconds after which a request that waits is signed again: signatures expire. */
+const SIGNED_AGAIN = 120_000;
+
+/**
+ * Have something deleted if the tab is closed or reloaded before the returned function is called.
+ *
+ * A browser does not wait for a page that ends, so the request is signed beforehand.
+ *
+ * @param path the path of what is deleted, with what it needs escaped
+ * @param query of the request
+ * @param service whose path it is
+ */
+export function deleteAtEnd(
+  path: string,
+  query: Record<string, string> = {},
+  service = signedService(),
+): () => void {
+  const url = place(path);
+  for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
+  let headers: Record<string, string> = {};
+  const sign = async () => {
+    headers = await signed("DELETE", url, query, undefined, undefined, service);
+  };
+  const leave = () => void fetch(url, { method: "DELETE", headers, keepalive: true });
+  void sign();
+  const timer = setInterval(() => void sign(), SIGNED_AGAIN);
+  addEventListener("pagehide", leave);
+  return () => {
+    clearInterval(timer);
+    removeEventListener("pagehide", leave);
+  };
+}
+
 /** The service in signatures for HTTP APIs that are no service of AWS. */
 const GATEWAY = "execute-api";
+export const S3 = "s3";
 
 /** Return the address of a path that begins with a slash. */
 const place = (path: string): URL => new URL(endpoint().replace(/\/$/, "") + path);
@@ -75,11 +121,14 @@ async function signed(
   service = signedService(),
 ): Promise<Record<string, string>> {
   const headers: Record<string, string> = type ? { "Content-Type": type } : {};
-  if (config().auth === "none") return headers;
+  // S3 gives nothing to those who sign nothing, whoever may sign.
+  if (config().auth === "none" && service !== S3) return headers;
   const signer = new SignatureV4({
     credentials: credentials(),
     region: config().region,
     service,
+    // S3 signs paths as they are sent; all others escape them once more.
+    uriEscapePath: service !== S3,
     sha256: rekognition.value.config.sha256,
   });
   const { headers: all } = await signer.sign({

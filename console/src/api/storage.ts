@@ -6,7 +6,9 @@ import {
 } from "@aws-sdk/client-s3";
 import { Upload } from "@aws-sdk/lib-storage";
 import { config, endpoint } from "../config";
+import { deleteAtEnd, S3 } from "./rest";
 import { credentials } from "./session";
+import { unique } from "./unique";
 
 /** The bucket of the local S3 that holds films while they are searched. */
 const BUCKET = "console-films";
@@ -30,6 +32,13 @@ export interface Film {
   remove: () => Promise<void>;
 }
 
+/** Return a part of a path as S3 signs it. */
+const escaped = (part: string): string =>
+  encodeURIComponent(part).replace(
+    /[!'()*]/g,
+    (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
+
 /** Put a film into the local S3. A film that is not wanted any more by then is deleted again. */
 export async function put(
   film: File,
@@ -42,18 +51,30 @@ export async function put(
   if (!Buckets.some(({ Name }) => Name === BUCKET)) {
     await s3.send(new CreateBucketCommand({ Bucket: BUCKET }));
   }
-  const Name = `${crypto.randomUUID()}/${film.name}`;
+  const Name = `${unique()}/${film.name}`;
+  const path = `/${BUCKET}/${Name.split("/").map(escaped).join("/")}`;
+  signal.throwIfAborted();
+  let cancel = deleteAtEnd(path, {}, S3);
   const remove = async () => {
     await s3.send(new DeleteObjectCommand({ Bucket: BUCKET, Key: Name }));
+    cancel();
   };
-  signal.throwIfAborted();
+  let inParts = false;
   const upload = new Upload({ client: s3, params: { Bucket: BUCKET, Key: Name, Body: film } });
   upload.on("httpUploadProgress", ({ loaded = 0, total = film.size }) => {
     if (!signal.aborted) onProgress(loaded / total);
+    if (upload.uploadId && !inParts) {
+      // The parts are no object yet.
+      inParts = true;
+      cancel();
+      cancel = deleteAtEnd(path, { uploadId: upload.uploadId }, S3);
+    }
   });
   signal.addEventListener("abort", () => void upload.abort());
   try {
     await upload.done();
+    cancel();
+    cancel = deleteAtEnd(path, {}, S3);
     signal.throwIfAborted();
   } catch (error) {
     // An upload ends at once when it is aborted. The request that stores the film does not.

@@ -57,6 +57,9 @@ export async function dataStream(name: string): Promise<void> {
   }
 }
 
+/** A reader this close to the newest record has read what was there, in milliseconds. */
+const TIP = 1000;
+
 /** What a processor writes about a frame; the members that the console reads. */
 export interface FrameRecord {
   InputInformation: {
@@ -68,12 +71,15 @@ export interface FrameRecord {
   }[];
 }
 
-/** Yield the records of a data stream as they come, a batch at a time, until the signal aborts. */
+/**
+ * Yield the records of a data stream as they come, a batch at a time, until the signal aborts.
+ * They are live when all that had been written before has been read.
+ */
 export async function* records(
   stream: string,
   since: Date | undefined,
   signal: AbortSignal,
-): AsyncGenerator<FrameRecord[]> {
+): AsyncGenerator<{ batch: FrameRecord[]; live: boolean }> {
   const client = new KinesisClient(options());
   const send = { abortSignal: signal };
   const { Shards = [] } = await client.send(new ListShardsCommand({ StreamName: stream }), send);
@@ -86,6 +92,7 @@ export async function* records(
     send,
   );
   let next = ShardIterator;
+  let live = false;
   while (next && !signal.aborted) {
     const found = await client.send(
       new GetRecordsCommand({ ShardIterator: next, Limit: 1000 }),
@@ -95,7 +102,8 @@ export async function* records(
     const batch = (found.Records ?? []).map(
       ({ Data }) => JSON.parse(new TextDecoder().decode(Data)) as FrameRecord,
     );
-    if (batch.length) yield batch;
+    if (batch.length) yield { batch, live };
+    live ||= (found.MillisBehindLatest ?? 0) < TIP;
     // A shard answers five times a second at most.
     await new Promise((resolve) => setTimeout(resolve, batch.length ? 200 : 500));
   }

@@ -18,6 +18,8 @@ export function Camera({ onReady, onEnd }: Props) {
     let stream: MediaStream | undefined;
     let left = false;
     const start = async () => {
+      // Browsers then have no `mediaDevices` at all.
+      if (!isSecureContext) return fail(new Error(t("camera.insecure")));
       try {
         stream = await navigator.mediaDevices.getUserMedia({
           video: { width: { ideal: 1280 }, height: { ideal: 720 }, facingMode: "user" },

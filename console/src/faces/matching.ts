@@ -1,7 +1,8 @@
-import type { BoundingBox, FaceDetail, FaceMatch } from "@aws-sdk/client-rekognition";
+import type { BoundingBox, Face, FaceDetail, FaceMatch } from "@aws-sdk/client-rekognition";
 import { note } from "../api/calls";
 import { rest } from "../api/rest";
-import { t } from "../i18n";
+import { number, t } from "../i18n";
+import { readable } from "./names";
 
 export interface Searched {
   SearchedFaceBoundingBox: BoundingBox;
@@ -48,8 +49,15 @@ export const passes = (match: FaceMatch | undefined, threshold: number): match i
   match !== undefined && (match.Similarity ?? 0) >= threshold;
 
 /** Return the name of who a face resembles: its user, or else the face. */
-export const nameOf = ({ Face }: FaceMatch): string =>
-  Face?.UserId ?? Face?.ExternalImageId ?? Face?.FaceId ?? "";
+export const nameOf = ({ Face }: { Face?: Face | undefined }): string =>
+  readable(Face?.UserId ?? Face?.ExternalImageId ?? Face?.FaceId ?? "");
+
+/**
+ * Return a similarity as text. It is never rounded up: what is below a threshold would look as if it
+ * had reached it, and what is less than certain as if it were 100.
+ */
+export const similarityText = (similarity: number): string =>
+  number(similarity, { maximumFractionDigits: 2, roundingMode: "floor" });
 
 /**
  * Say what a similarity means: 100 - Similarity is the expected number of false matches in 10,000

@@ -1,4 +1,5 @@
 import type { PersonMatch } from "@aws-sdk/client-rekognition";
+import { nameOf } from "./matching";
 
 /** Appearances closer than this, in milliseconds, are one. */
 const GAP = 1500;
@@ -37,7 +38,7 @@ export function people(moments: readonly PersonMatch[], threshold: number): Pers
       if (Similarity <= person.similarity) continue;
       person.similarity = Similarity;
       person.best = Timestamp;
-      person.name = Similarity >= threshold ? (Face?.ExternalImageId ?? Face?.FaceId) : undefined;
+      person.name = Similarity >= threshold ? nameOf({ Face }) : undefined;
     }
   }
   return [...found.values()];

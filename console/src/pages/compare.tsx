@@ -1,11 +1,11 @@
 import type { CompareFacesMatch } from "@aws-sdk/client-rekognition";
 import { useEffect, useState } from "preact/hooks";
 import { call, type Output } from "../api/operations";
-import { meaning } from "../faces/matching";
+import { meaning, similarityText } from "../faces/matching";
 import { bytesOf, PHOTO_TYPES } from "../faces/photo";
 import { Picture, type Marked } from "../faces/picture";
 import { useObjectUrl } from "../faces/object-url";
-import { number, t } from "../i18n";
+import { t } from "../i18n";
 import { Drop } from "../ui/drop";
 import { useLatest } from "../ui/latest";
 import { Problem } from "../ui/problem";
@@ -73,12 +73,10 @@ export default function Compare() {
   );
 }
 
-const rounded = (similarity: number): string => number(similarity, { maximumFractionDigits: 2 });
-
 function marked({ Face, Similarity = 0 }: CompareFacesMatch, threshold: number): Marked {
   return {
     box: Face?.BoundingBox ?? {},
-    label: rounded(Similarity),
+    label: similarityText(Similarity),
     kind: Similarity >= threshold ? "known" : "unknown",
   };
 }
@@ -88,7 +86,7 @@ function Verdict({ best, threshold }: { best: CompareFacesMatch | undefined; thr
   return (
     <p>
       <strong>{t(similarity >= threshold ? "compare.same" : "compare.different")}</strong>{" "}
-      {t("compare.similarity", { n: rounded(similarity) })} {meaning(similarity)}
+      {t("compare.similarity", { n: similarityText(similarity) })} {meaning(similarity)}
     </p>
   );
 }

@@ -1,6 +1,13 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Camera } from "../faces/camera";
-import { meaning, nameOf, passes, searchAll, type Searched } from "../faces/matching";
+import {
+  meaning,
+  nameOf,
+  passes,
+  searchAll,
+  similarityText,
+  type Searched,
+} from "../faces/matching";
 import { jpegOf } from "../faces/photo";
 import { edges, type Marked } from "../faces/picture";
 import { clock, language, number, t } from "../i18n";
@@ -88,9 +95,12 @@ export default function Door() {
             <small>
               <span key={speed}>{speed}</span>
             </small>
-            <button class="secondary" onClick={() => void fill(stage.current)}>
-              {t("door.full")}
-            </button>
+            {/* Some phones have it for videos only. */}
+            {document.fullscreenEnabled && (
+              <button class="secondary" onClick={() => void fill(stage.current)}>
+                {t("door.full")}
+              </button>
+            )}
           </p>
         </div>
         {log}
@@ -244,8 +254,8 @@ function Log({ passes }: { passes: readonly Pass[] }) {
             <div>
               <strong>{name}</strong>
               <small>
-                {clock(when.getTime() / 1000)} · {number(similarity, { maximumFractionDigits: 2 })}{" "}
-                · {meaning(similarity)}
+                {clock(when.getTime() / 1000)} · {similarityText(similarity)} ·{" "}
+                {meaning(similarity)}
               </small>
             </div>
           </li>

@@ -1,11 +1,12 @@
 import type { PersonMatch } from "@aws-sdk/client-rekognition";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { noteJob } from "../api/jobs";
+import { noteJob, RUNNING } from "../api/jobs";
 import { call, type Output } from "../api/operations";
 import { put, type Film } from "../api/storage";
 import { config } from "../config";
+import { similarityText } from "../faces/matching";
 import { csv, people, type Person } from "../faces/timeline";
-import { number, t } from "../i18n";
+import { t } from "../i18n";
 import { Drop } from "../ui/drop";
 import { lastCollection, PickCollection } from "../ui/pick-collection";
 import { Problem } from "../ui/problem";
@@ -38,7 +39,7 @@ export default function Films() {
     setState({ at: "uploading", share: 0 });
     try {
       const copy = await put(file!, (share) => setState({ at: "uploading", share }), signal);
-      await search(copy, file!.name, collection, threshold, signal, setState);
+      await search(copy, file!.name, collection, signal, setState);
     } catch (problem) {
       if (signal.aborted) return;
       fail(problem);
@@ -60,7 +61,7 @@ export default function Films() {
         <PickCollection value={collection} onChange={pick} />
         <Threshold value={threshold} onChange={setThreshold} />
       </div>
-      <Drop label={t("films.drop")} accept="video/*" onFiles={start} />
+      {collection && <Drop label={t("films.drop")} accept="video/*" onFiles={start} />}
       <Problem error={error} />
       <div aria-live="polite">
         {state.at === "uploading" && (
@@ -86,7 +87,6 @@ async function search(
   copy: Film,
   film: string,
   collection: string,
-  threshold: number,
   signal: AbortSignal,
   onState: (state: State) => void,
 ): Promise<void> {
@@ -96,17 +96,18 @@ async function search(
       {
         CollectionId: collection,
         Video: { S3Object: copy.place },
-        FaceMatchThreshold: threshold,
+        // With threshold 0, the slider needs no further search.
+        FaceMatchThreshold: 0,
       },
       { signal },
     );
     onState({ at: "searching", id: JobId });
-    noteJob({ id: JobId, film, collection, status: "IN_PROGRESS" });
+    noteJob({ id: JobId, film, collection, status: RUNNING });
     let first = true;
     let job: Job;
     while (
       (job = await call("GetFaceSearch", { JobId, MaxResults: 1000 }, { signal, quiet: !first }))
-        .JobStatus === "IN_PROGRESS"
+        .JobStatus === RUNNING
     ) {
       first = false;
       await new Promise((resolve) => setTimeout(resolve, POLL));
@@ -197,7 +198,7 @@ function Row({ person: { index, name, similarity, best, spans }, duration, onSee
     <li class={name ? "known" : "unknown"}>
       <button class="outline" onClick={() => onSeek(best)}>
         {label}
-        {name && <small> {number(similarity, { maximumFractionDigits: 2 })}</small>}
+        {name && <small> {similarityText(similarity)}</small>}
       </button>
       <div class="track">
         {spans.map(({ from, to }) => (

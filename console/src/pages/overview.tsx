@@ -9,6 +9,7 @@ import { Dialog } from "../ui/dialog";
 import { useFetched } from "../ui/fetched";
 import { later } from "../ui/later";
 import { Problem } from "../ui/problem";
+import { fieldsOf, useWork } from "../ui/work";
 import { Licences } from "./overview-licences";
 
 // Its charts are not needed for the first picture of the page.
@@ -185,27 +186,34 @@ function Collections({ rows }: { rows: Row[] }) {
 }
 
 function Create({ onClose }: { onClose: (created: boolean) => void }) {
-  const [error, fail] = useState<unknown>();
-  const submit = async (event: SubmitEvent) => {
+  const { busy, error, run } = useWork();
+  const submit = (event: SubmitEvent) => {
     event.preventDefault();
-    const id = String(new FormData(event.currentTarget as HTMLFormElement).get("id"));
-    try {
+    const { id } = fieldsOf(event.currentTarget as HTMLFormElement);
+    void run(async () => {
       await call("CreateCollection", { CollectionId: id });
       onClose(true);
-    } catch (problem) {
-      fail(problem);
-    }
+    });
   };
   return (
     <Dialog title={t("overview.create")} onClose={() => onClose(false)}>
       <form onSubmit={submit}>
         <label>
           {t("collection.name")}
-          <input name="id" required maxLength={255} pattern="[a-zA-Z0-9_.\-]+" autofocus />
+          <input
+            name="id"
+            required
+            maxLength={255}
+            pattern="[a-zA-Z0-9_.\-]+"
+            title={t("collection.nameRule")}
+            autofocus
+          />
           <small>{t("collection.nameRule")}</small>
         </label>
         <Problem error={error} />
-        <button type="submit">{t("overview.create")}</button>
+        <button type="submit" aria-busy={busy}>
+          {t("overview.create")}
+        </button>
       </form>
     </Dialog>
   );

@@ -1,9 +1,12 @@
-import { jobs } from "../api/jobs";
+import { jobs, noteJob, RUNNING } from "../api/jobs";
 import { keyCommands } from "../api/key-commands";
+import { call } from "../api/operations";
 import { key, signOut } from "../api/session";
 import { config, endpoint } from "../config";
 import { t } from "../i18n";
+import { useFetched } from "../ui/fetched";
 import { PickLanguage } from "../ui/pick-language";
+import { Problem } from "../ui/problem";
 
 /** The access key of this tab, the jobs that it has started, the language and the server. */
 export default function Settings() {
@@ -63,9 +66,24 @@ export default function Settings() {
 
 /** The searches of films that this tab has started. */
 function Jobs() {
+  // A search goes on when the page of films is left, which then hears no more of it.
+  const { error } = useFetched(
+    async (signal) => {
+      for (const job of jobs.peek().filter(({ status }) => status === RUNNING)) {
+        const { JobStatus = "" } = await call(
+          "GetFaceSearch",
+          { JobId: job.id, MaxResults: 1 },
+          { signal, quiet: true },
+        );
+        if (JobStatus !== RUNNING) noteJob({ ...job, status: JobStatus });
+      }
+    },
+    { every: 2 },
+  );
   return (
     <section>
       <h2>{t("jobs.title")}</h2>
+      <Problem error={error} />
       {!jobs.value.length && <p>{t("jobs.none")}</p>}
       <ul class="results">
         {jobs.value.map(({ id, film, collection, status }) => (

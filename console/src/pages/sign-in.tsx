@@ -4,6 +4,7 @@ import { keyCommands } from "../api/key-commands";
 import { config } from "../config";
 import { t } from "../i18n";
 import { Problem } from "../ui/problem";
+import { useTitle } from "../ui/title";
 
 /**
  * Ask for an access key, and try it: of the product's own, or of AWS. It stays in this tab's memory
@@ -12,6 +13,7 @@ import { Problem } from "../ui/problem";
 export function SignIn() {
   const [error, fail] = useState<unknown>();
   const [busy, setBusy] = useState(false);
+  useTitle(t("signIn.title"));
   const byIam = config().auth === "iam";
   const submit = async (event: SubmitEvent) => {
     event.preventDefault();

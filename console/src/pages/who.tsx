@@ -8,6 +8,7 @@ import {
   nameOf,
   passes,
   searchAll,
+  similarityText,
   type Searched,
   type SearchedFaces,
 } from "../faces/matching";
@@ -15,7 +16,7 @@ import { bytesOf, jpegOf, PHOTO_TYPES } from "../faces/photo";
 import { useObjectUrl } from "../faces/object-url";
 import { Picture, type Marked } from "../faces/picture";
 import { thumbnail } from "../faces/thumbnails";
-import { number, t } from "../i18n";
+import { t } from "../i18n";
 import { Drop } from "../ui/drop";
 import { useLatest } from "../ui/latest";
 import { lastCollection, PickCollection } from "../ui/pick-collection";
@@ -92,7 +93,7 @@ export default function Who() {
             onSelect={(n) => n < (found?.SearchedFaces.length ?? 0) && select(n)}
           />
           <div aria-live="polite">
-            {!found && !error && <p aria-busy="true">{t("who.searching")}</p>}
+            {collection && !found && !error && <p aria-busy="true">{t("who.searching")}</p>}
             {found && !found.SearchedFaces.length && <p>{t("who.noFace")}</p>}
             {face && photo && <Matches face={face} threshold={threshold} />}
             {face && photo && (
@@ -173,7 +174,7 @@ function Matches({ face, threshold }: { face: Searched; threshold: number }) {
               {picture && <img src={picture} alt="" width={48} height={48} />}
               <div>
                 <strong>
-                  {nameOf(match)} · {number(similarity, { maximumFractionDigits: 2 })}
+                  {nameOf(match)} · {similarityText(similarity)}
                 </strong>
                 <small>{meaning(similarity)}</small>
               </div>

@@ -1,13 +1,15 @@
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { calls } from "../api/calls";
 import { LANGUAGES, snippet, type Language } from "../api/snippets";
 import { t } from "../i18n";
+import { copy, select } from "./copy";
 
 /** The page's latest requests as programs: the same call in aws, boto3 and JavaScript. */
 export function Calls() {
   const [language, choose] = useState<Language>("aws");
   const [operation, pick] = useState("");
   const [copied, setCopied] = useState(false);
+  const code = useRef<HTMLElement>(null);
   const [latest] = calls.value;
   if (!latest) return null;
   const shown = calls.value.find((call) => call.operation === operation) ?? latest;
@@ -42,14 +44,17 @@ export function Calls() {
           </div>
           <button
             class="outline"
-            onClick={() => navigator.clipboard.writeText(text).then(() => setCopied(true))}
+            onClick={async () => {
+              if (await copy(text)) setCopied(true);
+              else select(code.current);
+            }}
             onBlur={() => setCopied(false)}
           >
             {t(copied ? "calls.copied" : "calls.copy")}
           </button>
         </div>
         <pre tabIndex={0}>
-          <code>{text}</code>
+          <code ref={code}>{text}</code>
         </pre>
       </div>
     </details>

@@ -1,7 +1,7 @@
 import type { ComponentChildren } from "preact";
-import { useState } from "preact/hooks";
 import { Dialog } from "./dialog";
 import { Problem } from "./problem";
+import { useWork } from "./work";
 
 interface Props {
   title: string;
@@ -15,20 +15,17 @@ interface Props {
 
 /** Ask before something is deleted for good. */
 export function Confirm({ title, action, work, onClose, children }: Props) {
-  const [error, fail] = useState<unknown>();
-  const confirm = async () => {
-    try {
+  const { busy, error, run } = useWork();
+  const confirm = () =>
+    run(async () => {
       await work();
       onClose(true);
-    } catch (problem) {
-      fail(problem);
-    }
-  };
+    });
   return (
     <Dialog title={title} onClose={() => onClose(false)}>
       <p>{children}</p>
       <Problem error={error} />
-      <button class="danger" onClick={confirm}>
+      <button class="danger" aria-busy={busy} onClick={confirm}>
         {action}
       </button>
     </Dialog>

@@ -82,4 +82,16 @@ export function Drop({ label, accept, multiple = false, folders, onFiles }: Prop
   );
 }
 
+/**
+ * Do nothing with files that miss the place to drop them. The browser would open them instead of
+ * the console, and forget the access key and all that the page has shown.
+ */
+export function ignoreStrayFiles(): void {
+  const ignore = (event: DragEvent) => {
+    if (event.dataTransfer?.types.includes("Files")) event.preventDefault();
+  };
+  addEventListener("dragover", ignore);
+  addEventListener("drop", ignore);
+}
+
 const listed = (files: Iterable<File>): File[] => [...files];

@@ -4,6 +4,8 @@ import { number, t } from "../i18n";
 interface Props {
   value: number;
   onChange: (value: number) => void;
+  /** The lowest value that can be chosen. */
+  least?: number;
 }
 
 /** Steps of the slider: finer where a door's thresholds are. */
@@ -12,14 +14,14 @@ const STEPS = [
 ];
 
 /** A slider for the similarity that counts as a match, with what it means. */
-export function Threshold({ value, onChange }: Props) {
+export function Threshold({ value, onChange, least = 0 }: Props) {
   const nearest = STEPS.findIndex((step) => step >= value);
   return (
     <label>
       {t("threshold.label", { n: number(value, { maximumFractionDigits: 2 }) })}
       <input
         type="range"
-        min={0}
+        min={STEPS.findIndex((step) => step >= least)}
         max={STEPS.length - 1}
         value={nearest < 0 ? STEPS.length - 1 : nearest}
         aria-valuetext={number(value, { maximumFractionDigits: 2 })}

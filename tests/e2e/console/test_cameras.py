@@ -62,8 +62,30 @@ def test_a_camera_from_its_first_picture_to_its_end(
         assert page.locator("canvas").evaluate(_DRAWN)
         shoot("camera")
         assert findings(page) == []
+        # Nobody is boxed in pictures that nobody has looked at, also not as they were before.
+        stop_camera(page)
+        page.locator(".mark").first.wait_for(state="detached")
+        assert page.get_by_text("The camera sends no picture now.").count() == 0
+        page.reload()
+        page.get_by_role("button", name="Start").wait_for()
+        page.get_by_text("The camera sends no picture now.").wait_for(state="detached")
+        for _ in range(10):
+            page.wait_for_timeout(200)
+            assert page.locator(".mark").count() == 0
+        page.get_by_role("button", name="Start").click()
     delete_camera(page)
     assert server.client("rekognition").list_stream_processors()["StreamProcessors"] == []
+
+
+def test_a_camera_has_a_threshold_that_stream_processors_take(
+    page: Page, server: Server, crew: str
+) -> None:
+    page.goto(f"{server.url}/console/#/cameras")
+    page.get_by_role("button", name="Add a camera").click()
+    slider = page.get_by_role("dialog").get_by_role("slider")
+    slider.press("Home")
+    # Lower ones count as 80.
+    page.get_by_text("Threshold: 80").wait_for()
 
 
 def test_a_camera_is_deleted_after_a_question(page: Page, server: Server, crew: str) -> None:

@@ -122,11 +122,11 @@ def test_a_camera_that_may_not_be_used_is_explained(
 ) -> None:
     page.add_init_script(
         """navigator.mediaDevices.getUserMedia = () =>
-            Promise.reject(new DOMException("Permission denied.", "NotAllowedError"))"""
+            Promise.reject(new DOMException("Permission denied", "NotAllowedError"))"""
     )
     visit("door")
     page.get_by_role("alert").filter(
-        has_text="The camera cannot be used: Permission denied. Allow it"
+        has_text="The camera cannot be used (Permission denied). Allow it"
     ).wait_for()
     assert answers.asked == 0
 
@@ -157,3 +157,13 @@ def test_a_person_whom_two_faces_resemble_passes_once(
     visit("door")
     page.get_by_text("Welcome, ann").wait_for()
     assert page.locator(".results li").count() == 1
+
+
+def test_a_phone_without_full_screen_has_no_button_for_it(
+    page: Page, visit: Callable[[str], None], answers: Answers
+) -> None:
+    page.add_init_script("Object.defineProperty(document, 'fullscreenEnabled', {value: false})")
+    visit("door")
+    page.get_by_text("Welcome, ann").wait_for()
+    assert answers.asked
+    assert page.get_by_role("button", name="Full screen").count() == 0

@@ -47,7 +47,7 @@ def test_a_collection_gets_clean(
     page.locator("form.group").filter(has_text=second).get_by_role(
         "button", name="Different people"
     ).click()
-    page.get_by_text("No faces look like one person").wait_for()
+    page.get_by_text("There are no faces that look like one person").wait_for()
 
     found = rekognition.list_faces(CollectionId=crew)["Faces"]
     users = {face["ExternalImageId"]: face["UserId"] for face in found}
@@ -56,7 +56,7 @@ def test_a_collection_gets_clean(
     assert users[f"{second}-again"] == f"{second}-again"
     page.reload()
     page.get_by_label("Collection").select_option(crew)
-    page.get_by_text("No faces look like one person").wait_for()
+    page.get_by_text("There are no faces that look like one person").wait_for()
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_faces_keep_their_users_if_one_user_has_no_room_for_all(
     for face in faces[:2]:
         group.locator("label").filter(has_text=face).get_by_role("checkbox").click()
     page.get_by_role("button", name="The selected ones are one person").click()
-    page.get_by_text("No faces look like one person").wait_for()
+    page.get_by_text("There are no faces that look like one person").wait_for()
     found = rekognition.list_faces(CollectionId=name)["Faces"]
     assert Counter(face.get("UserId") for face in found) == {"ann": MOST, "bea": 2}
 
@@ -149,4 +149,44 @@ def test_a_group_is_decided_once_while_faces_are_compared_again(
     assert page.get_by_role("button", name="Different people").is_disabled()
     assert page.get_by_role("button", name="One person").is_disabled()
     held[0].continue_()
-    page.get_by_text("No faces look like one person").wait_for()
+    page.get_by_text("There are no faces that look like one person").wait_for()
+
+
+def test_a_decision_that_failed_in_part_can_be_completed(
+    page: Page, server: Server, crew: str, visit: Callable[[str], None], photos: dict[str, Path]
+) -> None:
+    rekognition = server.client("rekognition")
+    name, photo = min(photos.items())
+    rekognition.index_faces(
+        CollectionId=crew,
+        Image={"Bytes": altered(photo.read_bytes(), ImageOps.mirror)},
+        ExternalImageId=f"{name}-again",
+    )
+    visit("people")
+    others = "**/faces?as=others"
+    page.route(
+        others,
+        lambda route: route.fulfill(status=400, json={"__type": "No", "Message": "Not now."}),
+    )
+    different = page.get_by_role("button", name="Different people")
+    different.click()
+    page.get_by_role("alert").filter(has_text="Not now.").wait_for()
+    # The faces have users since then.
+    page.locator("form.group label small").get_by_text(f"{name}-again").wait_for()
+    page.unroute(others)
+    different.click()
+    page.get_by_text("There are no faces that look like one person").wait_for()
+    users = {each["UserId"] for each in rekognition.list_users(CollectionId=crew)["Users"]}
+    assert users == {name, f"{name}-again"}
+
+
+def test_groups_that_are_not_shown_are_announced(page: Page, visit: Callable[[str], None]) -> None:
+    face = {"FaceId": "11111111-2222-3333-4444-555555555555", "ExternalImageId": "ann"}
+    answer = {
+        "Groups": [{"Faces": [face], "UserIds": [], "Similarity": 99.5}],
+        "GroupCount": 150,
+        "FaceCount": 1000,
+    }
+    page.route("**/faces?groups=people*", lambda route: route.fulfill(json=answer))
+    visit("people")
+    page.get_by_text("The largest groups are shown: 1. After decisions, others follow.").wait_for()

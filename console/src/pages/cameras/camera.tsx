@@ -3,15 +3,19 @@ import { useLocation } from "wouter-preact";
 import { call } from "../../api/operations";
 import { records, type FrameRecord } from "../../api/streams";
 import { config, endpoint } from "../../config";
-import { number, t, time } from "../../i18n";
+import { similarityText } from "../../faces/matching";
+import { t, time } from "../../i18n";
 import { Confirm } from "../../ui/confirm";
 import { useFetched } from "../../ui/fetched";
 import { Problem } from "../../ui/problem";
+import { useWork } from "../../ui/work";
 import { add, forget, load, timeOf, type Sighting } from "./events";
 import { Live } from "./live";
 import { Status } from "./status";
 
 const BREAK = 3000; // milliseconds before a data stream is read again after an error
+/** A record says who is in the live picture for this time, in milliseconds. */
+const VALID = 3000;
 
 /** One camera: its state and why, its live picture, and who was seen. */
 export default function Camera({ name }: { name: string }) {
@@ -23,22 +27,18 @@ export default function Camera({ name }: { name: string }) {
     (signal, first) => call("DescribeStreamProcessor", { Name: name }, { signal, quiet: !first }),
     { every: 2 },
   );
-  const [problem, fail] = useState<unknown>();
+  const { busy, error: refused, run } = useWork();
   const [deleting, setDeleting] = useState(false);
   const [, go] = useLocation();
   // A deployment's streams are in Kinesis, whose address is not the console's own.
   const { machine } = config();
   const output = machine ? camera?.Output?.KinesisDataStream?.Arn?.split("/").at(-1) : undefined;
   const { sightings, latest } = useSightings(name, output);
-  const act = async (work: Promise<unknown>) => {
-    try {
-      await work;
-      fail(undefined);
+  const act = (operation: "StartStreamProcessor" | "StopStreamProcessor") =>
+    run(async () => {
+      await call(operation, { Name: name });
       refresh();
-    } catch (refused) {
-      fail(refused);
-    }
-  };
+    });
   const stopped = camera?.Status === "STOPPED" || camera?.Status === "FAILED";
   const video = camera?.Input?.KinesisVideoStream?.Arn;
   return (
@@ -49,14 +49,11 @@ export default function Camera({ name }: { name: string }) {
           <div class="row">
             <Status status={camera.Status ?? ""} />
             {stopped ? (
-              <button onClick={() => act(call("StartStreamProcessor", { Name: name }))}>
+              <button aria-busy={busy} onClick={() => act("StartStreamProcessor")}>
                 {t("cameras.start")}
               </button>
             ) : (
-              <button
-                class="secondary"
-                onClick={() => act(call("StopStreamProcessor", { Name: name }))}
-              >
+              <button class="secondary" aria-busy={busy} onClick={() => act("StopStreamProcessor")}>
                 {t("cameras.stop")}
               </button>
             )}
@@ -66,7 +63,7 @@ export default function Camera({ name }: { name: string }) {
           </div>
         )}
       </div>
-      <Problem error={problem ?? error} />
+      <Problem error={refused ?? error} />
       {camera?.StatusMessage && (
         <p role="status" class="problem">
           {camera.StatusMessage}
@@ -109,18 +106,23 @@ function useSightings(name: string, stream: string | undefined) {
   useEffect(() => {
     if (!stream) return;
     const left = new AbortController();
+    let expiry: ReturnType<typeof setTimeout>;
     const run = async () => {
       let since = load(name)[0]?.time;
       while (!left.signal.aborted) {
         try {
-          for await (const batch of records(
+          for await (const { batch, live } of records(
             stream,
             since ? new Date(since) : undefined,
             left.signal,
           )) {
             setSightings((before) => add(name, before, batch));
             const newest = batch.at(-1)!;
-            setLatest(newest);
+            if (live) {
+              clearTimeout(expiry);
+              expiry = setTimeout(() => setLatest(undefined), VALID);
+              setLatest(newest);
+            }
             since = timeOf(newest);
           }
         } catch {
@@ -130,7 +132,11 @@ function useSightings(name: string, stream: string | undefined) {
       }
     };
     void run();
-    return () => left.abort();
+    return () => {
+      left.abort();
+      clearTimeout(expiry);
+      setLatest(undefined);
+    };
   }, [name, stream]);
   return { sightings, latest };
 }
@@ -146,7 +152,7 @@ function Sightings({ sightings }: { sightings: readonly Sighting[] }) {
             <div>
               <strong>{name}</strong>
               <small>
-                {time(new Date(when))} · {number(similarity, { maximumFractionDigits: 2 })}
+                {time(new Date(when))} · {similarityText(similarity)}
               </small>
             </div>
           </li>

@@ -1,4 +1,5 @@
 import type { FrameRecord } from "../../api/streams";
+import { nameOf } from "../../faces/matching";
 import { read, remove, write } from "../../kept";
 
 /** Someone who was recognised by a camera. */
@@ -41,7 +42,7 @@ export function add(
       MatchedFaces: [best],
     } of record.FaceSearchResponse) {
       if (!best) continue;
-      const name = best.Face.ExternalImageId ?? best.Face.FaceId ?? "";
+      const name = nameOf(best);
       const last = all.find((each) => each.name === name);
       if (last && Math.abs(time - last.time) < AGAIN) continue;
       all = [{ time, name, similarity: best.Similarity }, ...all].slice(0, MOST);

@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { FrameRecord } from "../../api/streams";
+import { nameOf } from "../../faces/matching";
 import { edges } from "../../faces/picture";
 import { t } from "../../i18n";
 import { code, Updated } from "../../ui/code";
@@ -17,8 +18,10 @@ const PAUSE = 2000; // milliseconds between attempts to read a camera that sends
 export function Live({ streamArn, latest }: Props) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const [playing, setPlaying] = useState(false);
-  const [updated, setUpdated] = useState<Updated>();
+  const [problem, fail] = useState<unknown>();
   useEffect(() => {
+    // Browsers then have no decoder.
+    if (!isSecureContext) return fail(new Error(t("cameras.insecure")));
     const left = new AbortController();
     const run = async () => {
       while (!left.signal.aborted) {
@@ -27,7 +30,7 @@ export function Live({ streamArn, latest }: Props) {
           const { play } = await code(() => import("./play"));
           await play(streamArn, canvas.current!, left.signal, () => setPlaying(true));
         } catch (error) {
-          if (error instanceof Updated) return setUpdated(error);
+          if (error instanceof Updated) return fail(error);
           // A camera that sends nothing, or a part that cannot be decoded: try again.
         }
         if (left.signal.aborted) return;
@@ -38,7 +41,7 @@ export function Live({ streamArn, latest }: Props) {
     void run();
     return () => left.abort();
   }, [streamArn]);
-  if (updated) return <Problem error={updated} />;
+  if (problem) return <Problem error={problem} />;
   return (
     <div class="picture">
       <canvas ref={canvas} class="camera" role="img" aria-label={t("cameras.live")} />
@@ -48,9 +51,7 @@ export function Live({ streamArn, latest }: Props) {
           latest?.FaceSearchResponse.map(
             ({ DetectedFace: { BoundingBox }, MatchedFaces: [best] }, n) => (
               <div key={n} class={`mark ${best ? "known" : "unknown"}`} style={edges(BoundingBox)}>
-                <span>
-                  {best ? (best.Face.ExternalImageId ?? best.Face.FaceId) : t("door.stranger")}
-                </span>
+                <span>{best ? nameOf(best) : t("door.stranger")}</span>
               </div>
             ),
           )}

@@ -1,14 +1,16 @@
 import type { Face } from "@aws-sdk/client-rekognition";
-import { useState } from "preact/hooks";
+import { useRef } from "preact/hooks";
 import { call, pages } from "../../api/operations";
 import { t } from "../../i18n";
 import { Dialog } from "../../ui/dialog";
 import { useFetched } from "../../ui/fetched";
 import { Problem } from "../../ui/problem";
+import { fieldsOf, useWork } from "../../ui/work";
 
 interface Props {
   id: string;
   faces: readonly Face[];
+  /** Called with whether faces may have changed: what fails may have been done in part. */
   onClose: (changed: boolean) => void;
 }
 
@@ -23,23 +25,25 @@ export function Associate({ id, faces, onClose }: Props) {
     }
     return found;
   });
-  const [error, fail] = useState<unknown>();
+  const { busy, error, run } = useWork();
+  const tried = useRef(false);
   const owned = faces.filter((face) => face.UserId);
-  const run = async (work: () => Promise<void>) => {
-    try {
+  const act = (work: () => Promise<void>) =>
+    run(async () => {
+      tried.current = true;
       await work();
       onClose(true);
-    } catch (problem) {
-      fail(problem);
-    }
-  };
+    });
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
-    const user = String(new FormData(event.currentTarget as HTMLFormElement).get("user"));
-    void run(() => move(id, user, faces, { known: users.includes(user) }));
+    const { user = "" } = fieldsOf(event.currentTarget as HTMLFormElement);
+    void act(() => move(id, user, faces, { known: users.includes(user) }));
   };
   return (
-    <Dialog title={t("associate.title", { n: faces.length })} onClose={() => onClose(false)}>
+    <Dialog
+      title={t("associate.title", { n: faces.length })}
+      onClose={() => onClose(tried.current)}
+    >
       <form onSubmit={submit}>
         <label>
           {t("associate.user")}
@@ -49,6 +53,7 @@ export function Associate({ id, faces, onClose }: Props) {
             required
             maxLength={128}
             pattern="[a-zA-Z0-9_.\-:]+"
+            title={t("users.nameRule")}
             autofocus
           />
           <datalist id="users">
@@ -60,9 +65,11 @@ export function Associate({ id, faces, onClose }: Props) {
         <p>{t("associate.how")}</p>
         <Problem error={error} />
         <div class="row">
-          <button type="submit">{t("faces.associate")}</button>
+          <button type="submit" aria-busy={busy}>
+            {t("faces.associate")}
+          </button>
           {owned.length > 0 && (
-            <button type="button" class="secondary" onClick={() => run(() => release(id, owned))}>
+            <button type="button" class="secondary" onClick={() => act(() => release(id, owned))}>
               {t("associate.release", { n: owned.length })}
             </button>
           )}

@@ -1,6 +1,7 @@
 import { useRef, useState } from "preact/hooks";
 import { Link } from "wouter-preact";
 import { key } from "../../api/session";
+import { idOf } from "../../faces/names";
 import { PHOTO_TYPES } from "../../faces/photo";
 import { number, t } from "../../i18n";
 import { Drop } from "../../ui/drop";
@@ -83,7 +84,6 @@ export function Enrol({ id, onChange }: { id: string; onChange: () => void }) {
             <input
               value={fixed}
               onInput={(event) => setFixed(event.currentTarget.value)}
-              pattern="[a-zA-Z0-9_.\-:]+"
               maxLength={255}
             />
           </label>
@@ -129,7 +129,7 @@ export function Enrol({ id, onChange }: { id: string; onChange: () => void }) {
   );
 }
 
-const folderOf = (file: File): string => pathOf(file).split("/").at(-2) ?? file.name;
+const folderOf = (file: File): string => pathOf(file).split("/").at(-2) ?? stem(file.name);
 const NAMERS: Record<Naming, (file: File) => string> = {
   file: (file) => stem(file.name),
   folder: folderOf,
@@ -137,13 +137,3 @@ const NAMERS: Record<Naming, (file: File) => string> = {
 };
 
 const stem = (name: string): string => name.replace(/\.\w+$/, "");
-
-/** Return an ExternalImageId that the API accepts for a name. */
-function idOf(name: string): string {
-  return (
-    name
-      .normalize("NFKD")
-      .replace(/[^a-zA-Z0-9_.\-:]+/g, "_")
-      .slice(0, 255) || "_"
-  );
-}

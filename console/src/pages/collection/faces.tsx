@@ -1,6 +1,7 @@
 import type { Face } from "@aws-sdk/client-rekognition";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { call } from "../../api/operations";
+import { readable } from "../../faces/names";
 import { drop, thumbnail } from "../../faces/thumbnails";
 import { number, t } from "../../i18n";
 import { Confirm } from "../../ui/confirm";
@@ -13,6 +14,8 @@ interface Props {
   id: string;
   /** Show the faces of this user only. */
   user: string | undefined;
+  /** How often photos have been added on this page: the list then has others. */
+  added: number;
   onUser: (user: string | undefined) => void;
   onChange: () => void;
   onEnrol: () => void;
@@ -22,16 +25,19 @@ const PAGE = 4096; // the most that ListFaces returns
 const MOST_IDS = 4096; // the most that DeleteFaces takes
 
 /** The faces of a collection, fetched page by page as the reader scrolls. */
-export function Faces({ id, user, onUser, onChange, onEnrol }: Props) {
-  const { faces, error, ended, more, forget } = useFaces(id, user);
+export function Faces({ id, user, added, onUser, onChange, onEnrol }: Props) {
+  const { faces, error, ended, more, forget } = useFaces(id, user, added);
   const [filter, setFilter] = useState("");
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
   const [doing, setDoing] = useState<"associate" | "delete">();
+  const tried = useRef(false);
   const wanted = filter.toLowerCase();
   const shown = wanted
     ? faces.filter((face) =>
-        [face.ExternalImageId, face.FaceId, face.UserId].some((text) =>
-          text?.toLowerCase().includes(wanted),
+        [face.ExternalImageId, face.FaceId, face.UserId].some(
+          (text) =>
+            text &&
+            (text.toLowerCase().includes(wanted) || readable(text).toLowerCase().includes(wanted)),
         ),
       )
     : faces;
@@ -47,7 +53,9 @@ export function Faces({ id, user, onUser, onChange, onEnrol }: Props) {
   const chosen = doing ? faces.filter((face) => selected.has(face.FaceId!)) : [];
   const close = (changed: boolean) => {
     setDoing(undefined);
-    if (!changed) return;
+    // What has failed may have been done in part.
+    if (!changed && !tried.current) return;
+    tried.current = false;
     setSelected(new Set());
     forget();
     onChange();
@@ -76,7 +84,7 @@ export function Faces({ id, user, onUser, onChange, onEnrol }: Props) {
         />
         {user && (
           <button class="outline" onClick={() => onUser(undefined)}>
-            {t("faces.ofUser", { user })} ✕
+            {t("faces.ofUser", { user: readable(user) })} ✕
           </button>
         )}
       </div>
@@ -115,7 +123,10 @@ export function Faces({ id, user, onUser, onChange, onEnrol }: Props) {
         <Confirm
           title={t("faces.delete")}
           action={t("faces.delete")}
-          work={() => remove(id, chosen)}
+          work={() => {
+            tried.current = true;
+            return remove(id, chosen);
+          }}
           onClose={close}
         >
           {t("faces.deleteSure", { n: chosen.length })}
@@ -140,12 +151,12 @@ function FaceRow({ face, on, onToggle, onUser }: RowProps) {
       <input type="checkbox" checked={on} onChange={() => onToggle(FaceId)} />
       {source ? <img src={source} alt="" width={48} height={48} /> : <Outline face={face} />}
       <span class="grow">
-        <strong>{ExternalImageId ?? "–"}</strong>
+        <strong title={ExternalImageId}>{ExternalImageId ? readable(ExternalImageId) : "–"}</strong>
         <small>{FaceId}</small>
       </span>
       {UserId && (
-        <button class="outline" onClick={() => onUser(UserId)}>
-          {UserId}
+        <button class="outline user" title={UserId} onClick={() => onUser(UserId)}>
+          {readable(UserId)}
         </button>
       )}
       <small class="number">{number(Confidence, { maximumFractionDigits: 1 })} %</small>
@@ -167,7 +178,8 @@ async function remove(id: string, faces: readonly Face[]): Promise<void> {
       FaceIds: some,
     });
     const [refused] = UnsuccessfulFaceDeletions;
-    drop(some);
+    const kept = new Set(UnsuccessfulFaceDeletions.map(({ FaceId }) => FaceId));
+    drop(some.filter((each) => !kept.has(each)));
     if (refused)
       throw new Error(
         t("faces.notDeleted", {
@@ -179,7 +191,7 @@ async function remove(id: string, faces: readonly Face[]): Promise<void> {
 }
 
 /** Fetch the faces of a collection, a page at a time. */
-function useFaces(id: string, user: string | undefined) {
+function useFaces(id: string, user: string | undefined, added: number) {
   const [faces, setFaces] = useState<Face[]>([]);
   const [ended, setEnded] = useState(false);
   const [error, setError] = useState<unknown>();
@@ -216,6 +228,6 @@ function useFaces(id: string, user: string | undefined) {
       list.current?.left.abort();
       list.current = undefined;
     };
-  }, [id, user, round]);
+  }, [id, user, added, round]);
   return { faces, error, ended, more, forget: () => setRound((n) => n + 1) };
 }

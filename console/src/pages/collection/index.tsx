@@ -26,6 +26,7 @@ export default function Collection({ id }: { id: string }) {
     if (chosen === "enrol") setAdding(true);
   };
   const [user, setUser] = useState<string>();
+  const [added, setAdded] = useState(0);
   const { value, error, refresh } = useFetched((signal, first) =>
     call("DescribeCollection", { CollectionId: id }, { signal, quiet: !first }),
   );
@@ -73,6 +74,7 @@ export default function Collection({ id }: { id: string }) {
             key={user}
             id={id}
             user={user}
+            added={added}
             onUser={showFacesOf}
             onChange={refresh}
             onEnrol={() => show("enrol")}
@@ -82,7 +84,13 @@ export default function Collection({ id }: { id: string }) {
         {/* It stays while another tab is shown: photos may still be on their way. */}
         {adding && (
           <div hidden={tab !== "enrol"}>
-            <Enrol id={id} onChange={refresh} />
+            <Enrol
+              id={id}
+              onChange={() => {
+                refresh();
+                setAdded((n) => n + 1);
+              }}
+            />
           </div>
         )}
         {tab === "settings" && value && <Settings id={id} arn={value.CollectionARN ?? ""} />}

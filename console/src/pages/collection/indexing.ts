@@ -29,18 +29,26 @@ export async function index(collection: string, file: File, externalId: string):
     return { ...photo, error };
   }
   // The faces are added even if this browser cannot draw the photo.
-  if (key.peek() === signer) await picture(file, photo.faces).catch(() => undefined);
+  if (key.peek() === signer) await picture(collection, file, photo.faces).catch(() => undefined);
   return photo.faces.length ? { ...photo, state: "good" } : photo;
 }
 
-async function picture(file: File, faces: readonly FaceRecord[]): Promise<void> {
+async function picture(
+  collection: string,
+  file: File,
+  faces: readonly FaceRecord[],
+): Promise<void> {
   const photo = await createImageBitmap(file);
-  await keep(
-    photo,
-    faces.map(({ Face }) => ({
-      FaceId: Face?.FaceId ?? "",
-      BoundingBox: Face?.BoundingBox ?? {},
-    })),
-  );
-  photo.close();
+  try {
+    await keep(
+      collection,
+      photo,
+      faces.map(({ Face }) => ({
+        FaceId: Face?.FaceId ?? "",
+        BoundingBox: Face?.BoundingBox ?? {},
+      })),
+    );
+  } finally {
+    photo.close();
+  }
 }

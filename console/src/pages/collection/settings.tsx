@@ -1,11 +1,13 @@
 import { useState } from "preact/hooks";
 import { useLocation } from "wouter-preact";
 import { call } from "../../api/operations";
+import { forget } from "../../faces/thumbnails";
 import { t } from "../../i18n";
 import { Confirm } from "../../ui/confirm";
 import { Dialog } from "../../ui/dialog";
 import { useFetched } from "../../ui/fetched";
 import { Problem } from "../../ui/problem";
+import { empty, fieldsOf, useWork } from "../../ui/work";
 
 /** The collection's tags, and its deletion. */
 export function Settings({ id, arn }: { id: string; arn: string }) {
@@ -34,29 +36,23 @@ function Tags({ arn }: { arn: string }) {
     );
     return Object.entries(Tags ?? {}).sort();
   });
-  const [problem, fail] = useState<unknown>();
+  const { busy, error: refused, run } = useWork();
   const [removing, setRemoving] = useState<string>();
-  const changed = () => {
-    fail(undefined);
-    refresh();
-  };
-  const add = async (event: SubmitEvent) => {
+  const add = (event: SubmitEvent) => {
     event.preventDefault();
     const form = event.currentTarget as HTMLFormElement;
-    const data = new FormData(form);
-    const tags = { [String(data.get("key"))]: String(data.get("value")) };
-    try {
-      await call("TagResource", { ResourceArn: arn, Tags: tags });
-      changed();
-      form.reset();
-    } catch (refused) {
-      fail(refused);
-    }
+    const fields = fieldsOf(form);
+    const { key = "", value = "" } = fields;
+    void run(async () => {
+      await call("TagResource", { ResourceArn: arn, Tags: { [key]: value } });
+      refresh();
+      empty(form, fields);
+    });
   };
   return (
     <section>
       <h2>{t("settings.tags")}</h2>
-      <Problem error={problem ?? error} />
+      <Problem error={refused ?? error} />
       <dl class="facts">
         {(value ?? []).map(([key, text]) => (
           <div key={key}>
@@ -88,7 +84,9 @@ function Tags({ arn }: { arn: string }) {
           placeholder={t("settings.value")}
           aria-label={t("settings.value")}
         />
-        <button type="submit">{t("settings.tag")}</button>
+        <button type="submit" aria-busy={busy}>
+          {t("settings.tag")}
+        </button>
       </form>
       {removing !== undefined && (
         <Confirm
@@ -97,7 +95,7 @@ function Tags({ arn }: { arn: string }) {
           work={() => call("UntagResource", { ResourceArn: arn, TagKeys: [removing] })}
           onClose={(removed) => {
             setRemoving(undefined);
-            if (removed) changed();
+            if (removed) refresh();
           }}
         >
           {t("settings.untagSure", { key: removing })}
@@ -110,15 +108,14 @@ function Tags({ arn }: { arn: string }) {
 function Delete({ id, onClose }: { id: string; onClose: () => void }) {
   const [, go] = useLocation();
   const [typed, setTyped] = useState("");
-  const [error, fail] = useState<unknown>();
-  const submit = async (event: SubmitEvent) => {
+  const { busy, error, run } = useWork();
+  const submit = (event: SubmitEvent) => {
     event.preventDefault();
-    try {
+    void run(async () => {
       await call("DeleteCollection", { CollectionId: id });
+      forget(id);
       go("/");
-    } catch (problem) {
-      fail(problem);
-    }
+    });
   };
   return (
     <Dialog title={t("settings.delete")} onClose={onClose}>
@@ -133,7 +130,7 @@ function Delete({ id, onClose }: { id: string; onClose: () => void }) {
           />
         </label>
         <Problem error={error} />
-        <button type="submit" class="danger" disabled={typed !== id}>
+        <button type="submit" class="danger" aria-busy={busy} disabled={typed !== id}>
           {t("settings.delete")}
         </button>
       </form>

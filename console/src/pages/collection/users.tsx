@@ -5,6 +5,7 @@ import { Confirm } from "../../ui/confirm";
 import { useFetched } from "../../ui/fetched";
 import { Problem } from "../../ui/problem";
 import { Rows } from "../../ui/rows";
+import { empty, fieldsOf, useWork } from "../../ui/work";
 
 interface Props {
   id: string;
@@ -17,23 +18,20 @@ export function Users({ id, onFaces, onChange }: Props) {
   const { value: users, error, refresh } = useFetched((signal, first) => list(id, signal, first));
   const [filter, setFilter] = useState("");
   const [deleting, setDeleting] = useState<string>();
-  const [problem, fail] = useState<unknown>();
+  const { busy, error: refused, run } = useWork();
   const changed = () => {
-    fail(undefined);
     refresh();
     onChange();
   };
-  const create = async (event: SubmitEvent) => {
+  const create = (event: SubmitEvent) => {
     event.preventDefault();
     const form = event.currentTarget as HTMLFormElement;
-    const user = String(new FormData(form).get("user"));
-    try {
-      await call("CreateUser", { CollectionId: id, UserId: user });
+    const fields = fieldsOf(form);
+    void run(async () => {
+      await call("CreateUser", { CollectionId: id, UserId: fields["user"] });
       changed();
-      form.reset();
-    } catch (refused) {
-      fail(refused);
-    }
+      empty(form, fields);
+    });
   };
   const shown = (users ?? []).filter((each) =>
     each.user.toLowerCase().includes(filter.toLowerCase()),
@@ -46,10 +44,13 @@ export function Users({ id, onFaces, onChange }: Props) {
           required
           maxLength={128}
           pattern="[a-zA-Z0-9_.\-:]+"
+          title={t("users.nameRule")}
           aria-label={t("users.name")}
           placeholder={t("users.name")}
         />
-        <button type="submit">{t("users.create")}</button>
+        <button type="submit" aria-busy={busy}>
+          {t("users.create")}
+        </button>
       </form>
       <input
         type="search"
@@ -58,7 +59,7 @@ export function Users({ id, onFaces, onChange }: Props) {
         value={filter}
         onInput={(event) => setFilter(event.currentTarget.value)}
       />
-      <Problem error={problem ?? error} />
+      <Problem error={refused ?? error} />
       {users?.length === 0 && <p class="empty">{t("users.none")}</p>}
       {users && users.length > 0 && (
         <>
@@ -71,7 +72,9 @@ export function Users({ id, onFaces, onChange }: Props) {
               const { user, status } = shown[n]!;
               return (
                 <div class="face">
-                  <strong class="grow">{user}</strong>
+                  <strong class="grow" title={user}>
+                    {user}
+                  </strong>
                   <small>{status}</small>
                   <button class="outline" onClick={() => onFaces(user)}>
                     {t("users.faces")}

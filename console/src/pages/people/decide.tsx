@@ -2,8 +2,10 @@ import type { Face } from "@aws-sdk/client-rekognition";
 import { useEffect, useState } from "preact/hooks";
 import { call } from "../../api/operations";
 import { distinguish, type Group } from "../../api/people";
+import { similarityText } from "../../faces/matching";
+import { readable } from "../../faces/names";
 import { thumbnail } from "../../faces/thumbnails";
-import { number, t } from "../../i18n";
+import { t } from "../../i18n";
 import { Problem } from "../../ui/problem";
 import { chunks, give, move } from "../collection/associate";
 import { Outline } from "../collection/outline";
@@ -35,11 +37,12 @@ export function Decide({ collection, group, onDone }: Props) {
     try {
       await work();
       setDecided(true);
-      onDone();
     } catch (problem) {
       fail(problem);
     } finally {
       setBusy(false);
+      // Also after an error: a part may have been done, after which users have other faces.
+      onDone();
     }
   };
   const toggle = (id: string) => {
@@ -69,16 +72,17 @@ export function Decide({ collection, group, onDone }: Props) {
                 onChange={() => toggle(face.FaceId!)}
               />
               <Portrait face={face} />
-              <strong>{face.ExternalImageId ?? face.FaceId}</strong>
-              <small>{face.UserId ?? t("people.nobody")}</small>
+              <strong>{readable(face.ExternalImageId ?? face.FaceId ?? "")}</strong>
+              <small>{face.UserId ? readable(face.UserId) : t("people.nobody")}</small>
             </label>
           </li>
         ))}
       </ul>
       <p>
         <small>
-          {t("people.similarity", { n: number(Similarity, { maximumFractionDigits: 2 }) })}
-          {UserIds.length > 1 && ` · ${t("people.several", { users: UserIds.join(", ") })}`}
+          {t("people.similarity", { n: similarityText(Similarity) })}
+          {UserIds.length > 1 &&
+            ` · ${t("people.several", { users: UserIds.map(readable).join(", ") })}`}
         </small>
       </p>
       <Problem error={error} />
@@ -90,6 +94,7 @@ export function Decide({ collection, group, onDone }: Props) {
             required
             maxLength={128}
             pattern="[a-zA-Z0-9_.\-:]+"
+            title={t("users.nameRule")}
             placeholder={t("associate.user")}
             onInput={(event) => setUser(event.currentTarget.value)}
           />

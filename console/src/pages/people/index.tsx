@@ -42,6 +42,9 @@ export default function People() {
             })}
           </p>
         )}
+        {found && found.Groups.length < found.GroupCount && (
+          <p>{t("people.largest", { n: found.Groups.length })}</p>
+        )}
         {found?.GroupCount === 0 && <p class="empty">{t("people.none")}</p>}
       </div>
       {found?.Groups.map((group) => (

@@ -1,4 +1,6 @@
 import { call } from "../../api/operations";
+import { deleteAtEnd } from "../../api/rest";
+import { unique } from "../../api/unique";
 import { bytesOf } from "../../faces/photo";
 import { pathOf } from "../../ui/folders";
 
@@ -24,8 +26,9 @@ export async function compareAll(
   onProgress: (done: number, total: number) => void,
   signal: AbortSignal,
 ): Promise<Scores> {
-  const CollectionId = `console-threshold-${crypto.randomUUID()}`;
+  const CollectionId = `console-threshold-${unique()}`;
   const scores: Scores = { genuine: [], impostor: [], left: [] };
+  const cancel = deleteAtEnd(`/v1/collections/${CollectionId}`);
   // Without the signal: a collection whose creation was not waited for would not be deleted.
   await call("CreateCollection", { CollectionId });
   try {
@@ -59,6 +62,7 @@ export async function compareAll(
     });
   } finally {
     await call("DeleteCollection", { CollectionId }, { quiet: true });
+    cancel();
   }
   return scores;
 }

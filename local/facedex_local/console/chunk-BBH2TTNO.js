@@ -1,0 +1,1 @@
+import{Wa as e,n}from"./chunk-THPPT7IK.js";var a="IN_PROGRESS",o=n([]);e(()=>o.value=[]);function d(t){let r=o.value.some(i=>i.id===t.id);o.value=r?o.value.map(i=>i.id===t.id?t:i):[t,...o.value]}export{a,o as b,d as c};
