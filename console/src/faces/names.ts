@@ -25,11 +25,15 @@ const escaped = (letter: string): string =>
 /** Bytes of letters outside ASCII, as `idOf` and `facedex import` write them. */
 const BYTES = /(?::[89A-F][0-9A-F])+/g;
 
+/** Signs that end a line, or turn the order of what follows: a name could change the text beside it. */
+const UNSEEN = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/u;
+
 /** Return an ExternalImageId or UserId as people write it. One that was not escaped is unchanged. */
 export function readable(id: string): string {
   return id.replace(BYTES, (bytes) => {
     try {
-      return decodeURIComponent(bytes.replaceAll(":", "%"));
+      const letters = decodeURIComponent(bytes.replaceAll(":", "%"));
+      return UNSEEN.test(letters) ? bytes : letters;
     } catch {
       return bytes;
     }

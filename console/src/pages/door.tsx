@@ -1,4 +1,6 @@
+import { signal } from "@preact/signals";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { whenSignedOut } from "../api/session";
 import { Camera } from "../faces/camera";
 import {
   meaning,
@@ -35,19 +37,23 @@ interface Pass {
   similarity: number;
 }
 
+/** The passes of this tab: a day of them is not lost with a look at another page. */
+const log = signal<readonly Pass[]>([]);
+whenSignedOut(() => (log.value = []));
+
 /** The door: the camera against a collection, live. */
 export default function Door() {
   const [collection, pick] = useState(lastCollection());
   const [threshold, setThreshold] = useState(99);
   const [video, setVideo] = useState<HTMLVideoElement>();
-  const [passes, setPasses] = useState<readonly Pass[]>([]);
+  const passes = log.value;
   const stage = useRef<HTMLDivElement>(null);
   const { faces, wait, rate, error } = useLooks(video, collection, (seen) => {
     const now = new Date();
-    setPasses((before) => withNew(before, seen, threshold, now));
+    log.value = withNew(log.peek(), seen, threshold, now);
   });
   // Drawn again for a new pass, not for each look.
-  const log = useMemo(() => <Log passes={passes} />, [passes, language.value]);
+  const list = useMemo(() => <Log passes={passes} />, [passes, language.value]);
   const marks = faces.map((face) => mark(face, threshold));
   const known = marks.find((each) => each.kind === "known");
   const verdict = known
@@ -103,7 +109,7 @@ export default function Door() {
             )}
           </p>
         </div>
-        {log}
+        {list}
       </div>
     </div>
   );

@@ -197,7 +197,7 @@ function Row({ person: { index, name, similarity, best, spans }, duration, onSee
   return (
     <li class={name ? "known" : "unknown"}>
       <button class="outline" onClick={() => onSeek(best)}>
-        {label}
+        <bdi>{label}</bdi>
         {name && <small> {similarityText(similarity)}</small>}
       </button>
       <div class="track">

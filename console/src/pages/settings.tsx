@@ -90,7 +90,7 @@ function Jobs() {
           <li key={id} class={status === "SUCCEEDED" ? "good" : status === "FAILED" ? "bad" : ""}>
             <div>
               <strong>
-                {film} · {collection} · {status}
+                <bdi>{film}</bdi> · {collection} · {status}
               </strong>
               <small>{id}</small>
             </div>

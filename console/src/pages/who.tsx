@@ -174,7 +174,7 @@ function Matches({ face, threshold }: { face: Searched; threshold: number }) {
               {picture && <img src={picture} alt="" width={48} height={48} />}
               <div>
                 <strong>
-                  {nameOf(match)} · {similarityText(similarity)}
+                  <bdi>{nameOf(match)}</bdi> · {similarityText(similarity)}
                 </strong>
                 <small>{meaning(similarity)}</small>
               </div>

@@ -167,3 +167,16 @@ def test_a_phone_without_full_screen_has_no_button_for_it(
     page.get_by_text("Welcome, ann").wait_for()
     assert answers.asked
     assert page.get_by_role("button", name="Full screen").count() == 0
+
+
+def test_the_log_of_the_door_outlives_a_look_at_another_page(
+    page: Page, visit: Callable[[str], None], answers: Answers
+) -> None:
+    visit("door")
+    page.get_by_text("Welcome, ann").wait_for()
+    answers.act = lambda route: route.fulfill(json=seen())
+    page.get_by_role("link", name="Settings").click()
+    page.get_by_role("heading", name="Settings").wait_for()
+    page.get_by_role("link", name="The door").click()
+    page.locator(".results li").filter(has_text="ann").wait_for()
+    assert answers.asked

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _FOCUSED = """() => {
     const element = document.activeElement;
+    if (element === document.body) return "body";
     return [element.id || element.className, element.title, element.innerText].join(" ");
 }"""
 

@@ -101,6 +101,27 @@ def test_faces_that_are_added_meanwhile_come_into_the_list(
     page.get_by_text("latecomer").wait_for()
 
 
+def test_photos_are_added_while_another_page_is_shown(
+    page: Page, server: Server, crew: str, photos: dict[str, Path]
+) -> None:
+    asks = "() => !dispatchEvent(new Event('beforeunload', { cancelable: true }))"
+    page.goto(f"{server.url}/console/#/collections/{crew}")
+    page.get_by_role("tab", name="Add photos").click()
+    held = Held(page, f"{server.url}/", asks_for("IndexFaces"), 1)
+    page.set_input_files("input[type=file]", min(photos.values()))
+    held.wait()
+    page.get_by_role("link", name="Settings").click()
+    page.get_by_role("heading", name="Settings").wait_for()
+    assert page.evaluate(asks)
+    page.get_by_role("link", name="Collections").click()
+    page.get_by_role("link", name=crew).click()
+    page.get_by_role("tab", name="Add photos").click()
+    page.get_by_text("0 of 1 photos").wait_for()
+    held.answer()
+    page.get_by_text("1 of 1 photos").wait_for()
+    assert not page.evaluate(asks)
+
+
 def test_a_photo_without_a_collection_is_not_searched_for_ever(
     page: Page, server: Server, photos: dict[str, Path]
 ) -> None:

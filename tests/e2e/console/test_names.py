@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from facedex.api.naming import escape
 from tests.conftest import Server
+from tests.e2e.console.test_door import SEARCH, seen
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -45,6 +46,20 @@ def test_names_in_every_script_stay_different_and_readable(
         page.get_by_role("listitem").get_by_text(name, exact=True).wait_for()
     page.get_by_label("Filter by name").fill("李")
     page.get_by_text("Faces: 1", exact=True).wait_for()
+
+
+def test_a_name_does_not_change_the_order_of_what_is_beside_it(
+    page: Page, visit: Callable[[str], None], photos: dict[str, Path]
+) -> None:
+    turned = escape("ann\u202e")
+    page.route(SEARCH, lambda route: route.fulfill(json=seen(turned, escape("שלום"))))
+    visit("who")
+    page.set_input_files("input[type=file]", min(photos.values()))
+    # U+202E would turn the similarity round, so it is not drawn.
+    page.locator("li").get_by_text(turned).wait_for()
+    page.get_by_role("button", name="שלום").click()
+    # A number after a name from right to left would be drawn before it without the element.
+    page.locator("li bdi").get_by_text("שלום", exact=True).wait_for()
 
 
 def test_long_names_leave_room_for_each_other(page: Page, server: Server, crew: str) -> None:

@@ -190,3 +190,25 @@ def test_groups_that_are_not_shown_are_announced(page: Page, visit: Callable[[st
     page.route("**/faces?groups=people*", lambda route: route.fulfill(json=answer))
     visit("people")
     page.get_by_text("The largest groups are shown: 1. After decisions, others follow.").wait_for()
+
+
+def test_faces_are_compared_once_when_the_slider_rests(
+    page: Page, visit: Callable[[str], None]
+) -> None:
+    asked: list[str] = []
+
+    def answer(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(json={"Groups": [], "GroupCount": 0, "FaceCount": 2})
+
+    page.route("**/faces?groups=people*", answer)
+    visit("people")
+    page.get_by_text("Groups: 0 ·").wait_for()
+    asked.clear()
+    slider = page.get_by_role("slider")
+    for _ in range(6):
+        slider.press("ArrowLeft", no_wait_after=True)
+    page.get_by_text("Threshold: 94").wait_for()
+    page.wait_for_timeout(1000)
+    assert len(asked) < 3
+    assert asked[-1].endswith("Similarity=94")

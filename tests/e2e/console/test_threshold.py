@@ -63,3 +63,16 @@ def test_every_page_is_accessible_in_light_and_dark_and_on_a_phone(
             assert findings(page) == [], path
             wide = "document.documentElement.scrollWidth > innerWidth"
             assert not page.evaluate(wide), path
+
+
+def test_photos_beyond_the_most_that_are_compared_are_announced(
+    page: Page, server: Server, tmp_path: Path
+) -> None:
+    for number in range(4100):
+        folder = tmp_path / f"person-{number % 2}"
+        folder.mkdir(exist_ok=True)
+        (folder / f"{number}.jpg").touch()
+    page.goto(f"{server.url}/console/#/threshold")
+    page.set_input_files("input[type=file]", tmp_path)
+    page.get_by_text("Only the first 4,096 of 4,100 photos are compared.").wait_for()
+    page.get_by_role("link", name="Settings").click()

@@ -1,6 +1,7 @@
-import { useRef, useState } from "preact/hooks";
+import { signal } from "@preact/signals";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { Link } from "wouter-preact";
-import { key } from "../../api/session";
+import { key, whenSignedOut } from "../../api/session";
 import { idOf } from "../../faces/names";
 import { PHOTO_TYPES } from "../../faces/photo";
 import { number, t } from "../../i18n";
@@ -24,24 +25,45 @@ const NAMINGS = {
 } as const;
 type Naming = keyof typeof NAMINGS;
 
+/**
+ * The photos that were added to each collection in this tab: they go on being added while other
+ * pages are shown, and their results are wanted afterwards. One list for each, whose items are
+ * replaced: as a state, thousands would be copied for each photo.
+ */
+const all = new Map<string, Result[]>();
+export const resultsOf = (collection: string): Result[] | undefined => all.get(collection);
+export const forgetResults = (collection: string): void => void all.delete(collection);
+whenSignedOut(() => all.clear());
+
+const changes = signal(0);
+/** Drops of photos that have been worked on, and those that are. */
+const ended = signal(0);
+let underWay = 0;
+/** Have the browser ask before the tab is closed. */
+const warn = (event: Event): void => event.preventDefault();
+
 /** Drop photos or folders; each photo's result, or the reason why a face was left out, is listed. */
 export function Enrol({ id, onChange }: { id: string; onChange: () => void }) {
-  // One list whose items are replaced: as a state, thousands would be copied for each photo.
-  const all = useRef<Result[]>([]);
-  const [, redraw] = useState(0);
   const [naming, setNaming] = useState<Naming>("file");
   const [fixed, setFixed] = useState("");
   const [onlyBad, setOnlyBad] = useState(false);
+  const batches = ended.value;
+  const before = useRef(batches);
+  useEffect(() => {
+    if (batches !== before.current) onChange();
+    before.current = batches;
+  }, [batches]);
   const add = async (files: File[]) => {
-    const results = all.current;
+    const results = resultsOf(id) ?? [];
+    all.set(id, results);
     const put = (place: number, result: Result) => {
       results[place] = result;
-      redraw((n) => n + 1);
+      changes.value++;
     };
     let next = results.length;
     for (const file of files) results.push({ file, faces: [], left: [], state: "waiting" });
     const end = results.length;
-    redraw((n) => n + 1);
+    changes.value++;
     const name = naming === "fixed" && fixed ? () => fixed : NAMERS[naming];
     // Photos that are left when the user signs out are not added with the next one's key.
     const signer = key.peek();
@@ -53,10 +75,13 @@ export function Enrol({ id, onChange }: { id: string; onChange: () => void }) {
         put(place, await index(id, file, idOf(name(file))));
       }
     };
+    if (!underWay++) addEventListener("beforeunload", warn);
     await Promise.all(Array.from({ length: AT_ONCE }, work));
-    onChange();
+    if (!--underWay) removeEventListener("beforeunload", warn);
+    ended.value++;
   };
-  const results = all.current;
+  changes.value; // drawn again for each
+  const results = resultsOf(id) ?? [];
   const done = results.filter(({ state }) => state === "good" || state === "bad");
   const bad = done.filter(({ state }) => state === "bad");
   const shown = onlyBad ? bad : results;

@@ -4,7 +4,7 @@ import { number, t, type Message } from "../../i18n";
 import { useFetched } from "../../ui/fetched";
 import { remember } from "../../ui/pick-collection";
 import { Problem } from "../../ui/problem";
-import { Enrol } from "./enrol";
+import { Enrol, resultsOf } from "./enrol";
 import { Faces } from "./faces";
 import { Settings } from "./settings";
 import { Users } from "./users";
@@ -20,7 +20,7 @@ type Tab = keyof typeof TABS;
 /** One collection: its faces and users, photos to add, tags and deletion. */
 export default function Collection({ id }: { id: string }) {
   const [tab, setTab] = useState<Tab>("faces");
-  const [adding, setAdding] = useState(false);
+  const [adding, setAdding] = useState(resultsOf(id) !== undefined);
   const show = (chosen: Tab) => {
     setTab(chosen);
     if (chosen === "enrol") setAdding(true);

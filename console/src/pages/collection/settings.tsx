@@ -8,6 +8,7 @@ import { Dialog } from "../../ui/dialog";
 import { useFetched } from "../../ui/fetched";
 import { Problem } from "../../ui/problem";
 import { empty, fieldsOf, useWork } from "../../ui/work";
+import { forgetResults } from "./enrol";
 
 /** The collection's tags, and its deletion. */
 export function Settings({ id, arn }: { id: string; arn: string }) {
@@ -114,6 +115,7 @@ function Delete({ id, onClose }: { id: string; onClose: () => void }) {
     void run(async () => {
       await call("DeleteCollection", { CollectionId: id });
       forget(id);
+      forgetResults(id);
       go("/");
     });
   };

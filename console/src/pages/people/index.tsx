@@ -6,6 +6,9 @@ import { Problem } from "../../ui/problem";
 import { Threshold } from "../../ui/threshold";
 import { Decide } from "./decide";
 
+/** The slider rests for this time before faces are compared, which costs the server much. */
+const REST = 300; // milliseconds
+
 /** Duplicates and unknowns: faces that look like one person and do not all belong to one user. */
 export default function People() {
   const [collection, pick] = useState(lastCollection());
@@ -18,10 +21,15 @@ export default function People() {
     if (!collection) return;
     const left = new AbortController();
     fail(undefined);
-    groupFaces(collection, similarity, left.signal).then(setFound, (problem) => {
-      if (!left.signal.aborted) fail(problem);
-    });
-    return () => left.abort();
+    const timer = setTimeout(() => {
+      groupFaces(collection, similarity, left.signal).then(setFound, (problem) => {
+        if (!left.signal.aborted) fail(problem);
+      });
+    }, REST);
+    return () => {
+      clearTimeout(timer);
+      left.abort();
+    };
   }, [collection, similarity, round]);
   return (
     <>

@@ -22,11 +22,13 @@ const THRESHOLDS = [80, 90, 95, 99, 99.9, 99.99];
 export default function Threshold() {
   const [progress, setProgress] = useState<{ done: number; total: number }>();
   const [scores, setScores] = useState<Scores>();
+  const [total, setTotal] = useState(0);
   const [error, fail] = useState<unknown>();
   const left = useRef<AbortController>();
   useEffect(() => () => left.current?.abort(), []);
   const start = async (files: File[]) => {
     const photos = files.slice(0, MOST);
+    setTotal(files.length);
     // The folder before, if it is still compared: its rates are not wanted any more.
     left.current?.abort();
     const { signal } = (left.current = new AbortController());
@@ -56,6 +58,7 @@ export default function Threshold() {
       <p>{t("rates.how")}</p>
       <Drop label={t("rates.choose")} accept="image/*" folders="only" onFiles={start} />
       <Problem error={error} />
+      {total > MOST && (progress || scores) && <p>{t("rates.most", { n: MOST, all: total })}</p>}
       {progress && (
         <label>
           {t("rates.comparing")}
