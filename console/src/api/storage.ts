@@ -59,16 +59,23 @@ export async function put(
     await s3.send(new DeleteObjectCommand({ Bucket: BUCKET, Key: Name }));
     cancel();
   };
-  let inParts = false;
+  s3.middlewareStack.add(
+    (next, { commandName }) =>
+      async (input) => {
+        const answer = await next(input);
+        if (commandName === "CreateMultipartUploadCommand") {
+          // Its parts are no object yet.
+          const { UploadId = "" } = answer.output as { UploadId?: string };
+          cancel();
+          cancel = deleteAtEnd(path, { uploadId: UploadId }, S3);
+        }
+        return answer;
+      },
+    { step: "initialize" },
+  );
   const upload = new Upload({ client: s3, params: { Bucket: BUCKET, Key: Name, Body: film } });
   upload.on("httpUploadProgress", ({ loaded = 0, total = film.size }) => {
     if (!signal.aborted) onProgress(loaded / total);
-    if (upload.uploadId && !inParts) {
-      // The parts are no object yet.
-      inParts = true;
-      cancel();
-      cancel = deleteAtEnd(path, { uploadId: upload.uploadId }, S3);
-    }
   });
   signal.addEventListener("abort", () => void upload.abort());
   try {
