@@ -65,5 +65,7 @@ def test_a_page_that_is_opened_has_the_focus_and_a_title(
     assert focused(page).startswith("main")
     assert page.title() == "Who is this? · Facedex"
     page.locator("footer select").select_option("de")
-    page.wait_for_function("document.title === 'Wer ist das? · Facedex'")
+    page.get_by_role("heading", name="Wer ist das?").wait_for()
+    page.wait_for_timeout(300)
+    assert page.title() == "Wer ist das? · Facedex"
     page.evaluate("localStorage.removeItem('facedex-language')")
