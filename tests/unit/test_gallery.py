@@ -166,12 +166,13 @@ def test_bounds_hold_for_probes_in_the_direction_of_the_error(
         scores = vectors.astype(np.float64) @ probe.astype(np.float64)
         bounds = asked.offset + asked.step * (heads @ asked.heads)[:, 0]
         assert (bounds >= scores).all()
-        closer = asked.closer_bounds(none, bounds, codes.heads[:, NORM], codes.tails)
+        known = asked.products_of_tails(none, codes.tails)
+        closer = asked.closer_bounds(none, bounds, codes.heads[:, NORM], known)
         assert (closer >= scores).all()
         norms = asked.heads[NORM] * heads[:, NORM]
         product = heads @ asked.heads[:, 0] - norms + tails @ asked.whole_tails[:, 0]
         assert (asked.whole_offset + asked.step * product >= scores).all()
-        estimates = asked.estimates(none, codes.heads, codes.tails)
+        estimates = asked.estimates(none, codes.heads, known)
         assert (np.abs(estimates - scores) <= asked.error).all()
 
 

@@ -64,7 +64,7 @@ class Questions:
         numbers: NDArray[np.int64],
         bounds: NDArray[np.float64],
         norms: NDArray[np.uint8],
-        tails: NDArray[np.uint8],
+        of_tails: NDArray[np.float64],
     ) -> NDArray[np.float64]:
         """Return upper bounds of scores that know the tails, (n,).
 
@@ -72,26 +72,34 @@ class Questions:
             numbers: (n,) numbers of questions.
             bounds: (n,) upper bounds that know the norms of the tails.
             norms: (n,) these norms, as in the heads.
-            tails: (n, t).
+            of_tails: (n,) the products of the tails.
         """
         steps = norms.astype(np.float64) - OFFSET
-        exact = _inner(_signed(tails), self.tails, numbers) + self.tail_error[numbers]
         known = self.norm_base[numbers] + self.norm_step[numbers] * steps
-        closer: NDArray[np.float64] = bounds - known + exact
+        closer: NDArray[np.float64] = bounds - known + of_tails + self.tail_error[numbers]
         return closer
 
+    def products_of_tails(
+        self, numbers: NDArray[np.int64], tails: NDArray[np.uint8]
+    ) -> NDArray[np.float64]:
+        """Return the products of tails (n, t) with those of the questions, (n,)."""
+        return _inner(_signed(tails), self.tails, numbers)
+
     def estimates(
-        self, numbers: NDArray[np.int64], heads: NDArray[np.uint8], tails: NDArray[np.uint8]
+        self,
+        numbers: NDArray[np.int64],
+        heads: NDArray[np.uint8],
+        of_tails: NDArray[np.float64],
     ) -> NDArray[np.float64]:
         """Return estimates of scores, (n,).
 
         Args:
             numbers: (n,) numbers of questions.
-            heads, tails: (n, h) and (n, t), the codes.
+            heads: (n, h), the codes.
+            of_tails: (n,) the products of the tails.
         """
         near = _inner(_signed(heads), self.heads_exact, numbers)
-        near += _inner(_signed(tails), self.tails, numbers)
-        estimates: NDArray[np.float64] = self.base[numbers] + near
+        estimates: NDArray[np.float64] = self.base[numbers] + near + of_tails
         return estimates
 
 

@@ -212,9 +212,9 @@ class Resident:
 
     def _bound_outliers(self, probes: Vectors) -> tuple[Ids, Floats]:
         """Return the ids of the outliers, and the bounds of their scores for each probe."""
+        if not self.outliers:
+            return np.zeros((0, 2), np.uint64), np.zeros((len(probes), 0))
         ids, vectors = self.listed_outliers()
-        if not len(ids):
-            return ids, np.zeros((len(probes), 0))
         return ids, self.coder.bounds(probes, vectors.astype(np.float64))
 
     def _open_segment(self) -> Segment:

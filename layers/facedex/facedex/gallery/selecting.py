@@ -125,7 +125,9 @@ class Selection:
         pairs = Pairs([segment], [len(rows)], numbers, rows)
         if not self._whole:
             return refine(pairs, self._questions, self._floors, values)
-        return _estimated(pairs.where(segment.alive[rows]), self._questions, self._floors)
+        pairs = pairs.where(segment.alive[rows])
+        tails = _products_of_tails(pairs, self._questions)
+        return _estimated(pairs, tails, self._questions, self._floors)
 
 
 def are_many(questions: Questions) -> bool:
@@ -195,25 +197,24 @@ def refine(
     bounds = questions.bounds(pairs.numbers, found)
     keep = bounds >= floors[pairs.numbers]
     pairs, bounds = pairs.where(keep), bounds[keep]
+    tails = _products_of_tails(pairs, questions)
     if any(segment.tails.shape[1] for segment in pairs.segments):
-        bounds = _in_parts(
-            lambda some, part: questions.closer_bounds(
-                some.numbers,
-                bounds[part],
-                some.read(lambda each, rows: each.heads[rows, NORM]),
-                some.read(_tails),
-            ),
-            pairs,
-        )
-        pairs = pairs.where(bounds >= floors[pairs.numbers])
+        norms = pairs.read(lambda each, rows: each.heads[rows, NORM])
+        bounds = questions.closer_bounds(pairs.numbers, bounds, norms, tails)
+        keep = bounds >= floors[pairs.numbers]
+        pairs, tails = pairs.where(keep), tails[keep]
     # Removed rows have low bounds, so that few remain, and are only now left out.
-    pairs = pairs.where(pairs.read(lambda each, rows: each.alive[rows]))
-    return _estimated(pairs, questions, floors)
+    alive = pairs.read(lambda each, rows: each.alive[rows])
+    return _estimated(pairs.where(alive), tails[alive], questions, floors)
 
 
-def _estimated(pairs: Pairs, questions: Questions, floors: Floats) -> Chosen:
-    """Return those pairs whose estimates may reach the floors."""
-    estimates = estimate(pairs, questions)
+def _estimated(pairs: Pairs, tails: Floats, questions: Questions, floors: Floats) -> Chosen:
+    """Return those pairs whose estimates may reach the floors.
+
+    Args:
+        tails: (n,) the products of the tails.
+    """
+    estimates = _estimate(pairs, tails, questions)
     keep = estimates + questions.error[pairs.numbers] >= floors[pairs.numbers]
     pairs = pairs.where(keep)
     return Chosen(pairs.numbers, estimates[keep], pairs.read(lambda each, rows: each.ids[rows]))
@@ -221,9 +222,23 @@ def _estimated(pairs: Pairs, questions: Questions, floors: Floats) -> Chosen:
 
 def estimate(pairs: Pairs, questions: Questions) -> Floats:
     """Return estimates of the scores of pairs, (n,)."""
+    return _estimate(pairs, _products_of_tails(pairs, questions), questions)
+
+
+def _estimate(pairs: Pairs, tails: Floats, questions: Questions) -> Floats:
     return _in_parts(
-        lambda some, _: questions.estimates(
-            some.numbers, some.read(lambda each, rows: each.heads[rows]), some.read(_tails)
+        lambda some, part: questions.estimates(
+            some.numbers, some.read(lambda each, rows: each.heads[rows]), tails[part]
+        ),
+        pairs,
+    )
+
+
+def _products_of_tails(pairs: Pairs, questions: Questions) -> Floats:
+    """Return the products of the tails of pairs with those of their questions, (n,)."""
+    return _in_parts(
+        lambda some, _: questions.products_of_tails(
+            some.numbers, some.read(lambda each, rows: each.tails[rows])
         ),
         pairs,
     )
@@ -246,10 +261,6 @@ def reached(estimates: Floats, limit: int) -> Floats:
         return np.full(len(estimates), -np.inf)
     best: Floats = np.partition(estimates, -limit, axis=1)[:, -limit]
     return best
-
-
-def _tails(segment: Segment, rows: Numbers) -> NDArray[np.uint8]:
-    return segment.tails[rows]
 
 
 def _in_parts(compute: Callable[[Pairs, slice], Floats], pairs: Pairs) -> Floats:
