@@ -14,7 +14,8 @@ def get_face_detection(request: Request, services: Services) -> Response:
     job_id = request["JobId"]
     page = services.page(request, "GetFaceDetection", job_id)
     after = page.after or 0
-    with services.database.reading() as connection:
+    # In one snapshot: the job may end, or expire, between two statements.
+    with services.database.reading() as connection, connection.snapshot():
         job = jobs.find(connection, job_id, "StartFaceDetection")
         state = progress(connection, job)
         found = timelines.by_time(connection, job_id, after=after, limit=page.limit)

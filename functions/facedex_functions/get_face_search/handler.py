@@ -20,7 +20,8 @@ def get_face_search(request: Request, services: Services) -> Response:
     is_by_person = order == "INDEX"
     page = services.page(request, "GetFaceSearch", job_id, order)
     after = page.after
-    with services.database.reading() as connection:
+    # In one snapshot: the job may end, or expire, between two statements.
+    with services.database.reading() as connection, connection.snapshot():
         job = jobs.find(connection, job_id, "StartFaceSearch")
         state = progress(connection, job)
         if is_by_person:
