@@ -143,12 +143,13 @@ def decoded(coder: Coder, codes: Codes) -> Vectors:
     share=st.floats(0, 1),
     sign=st.sampled_from([-1, 1]),
     seed=st.integers(0, 2**16),
+    scanned=st.booleans(),
 )
 def test_bounds_hold_for_probes_in_the_direction_of_the_error(
-    kind: str, dimension: int, share: float, sign: int, seed: int
+    kind: str, dimension: int, share: float, sign: int, seed: int, scanned: bool
 ) -> None:
     vectors = gallery(kind, 200, dimension, seed)
-    coder = Coder(vectors)
+    coder = Coder(vectors, scanned=scanned)
     codes = coder.encode(vectors)
     assert not codes.outliers.any()
     none = np.zeros(200, np.int64)

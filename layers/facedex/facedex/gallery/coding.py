@@ -33,7 +33,7 @@ _ALIGNMENT: Final = 16
 _COARSE, _COARSE_TOO, _FINE, NORM, _FIRST = range(5)
 # Bytes of a head at most, chosen by times: a longer head takes longer to scan, and leaves fewer
 # tails to be read. Of the vectors of one network, 128 numbers, the shorter one leaves next to
-# nothing.
+# nothing; and ONNX Runtime's products take a step in time above it.
 _LONG_HEAD: Final = 160
 _SHORT_HEAD: Final = 128
 _SHORT_VECTOR: Final = 132
@@ -86,9 +86,14 @@ class _Coded:
     behind: Vectors
 
 
-def head_bytes(dimension: int) -> int:
-    """Return the bytes of a head."""
-    most = _SHORT_HEAD if dimension <= _SHORT_VECTOR else _LONG_HEAD
+def head_bytes(dimension: int, *, scanned: bool = True) -> int:
+    """Return the bytes of a head.
+
+    Args:
+        dimension: of the vectors.
+        scanned: whether FAISS scans the heads, instead of products of matrices.
+    """
+    most = _LONG_HEAD if scanned and dimension > _SHORT_VECTOR else _SHORT_HEAD
     return min(most, -(-(dimension - 1 + _FIRST) // _ALIGNMENT) * _ALIGNMENT)
 
 
@@ -97,15 +102,16 @@ class Coder:
 
     Args:
         sample: (n, d) vectors of the gallery, at least one.
+        scanned: as in :func:`head_bytes`.
 
     Attributes:
         dimension: d.
         head, tail: bytes of the two parts of a code.
     """
 
-    def __init__(self, sample: Vectors) -> None:
+    def __init__(self, sample: Vectors, *, scanned: bool = True) -> None:
         self.dimension = d = sample.shape[1]
-        self.head = head_bytes(d)
+        self.head = head_bytes(d, scanned=scanned)
         self._axes = min(d, self.head - _FIRST + 1)  # in the head, with that of the mean
         self.tail = d - self._axes
         # What adding in single precision may lose, here, in the scan and in Postgres: half a unit

@@ -68,7 +68,8 @@ class Resident:
         expected: int,
         allocate: Callable[[int], Block] | None = None,
     ) -> None:
-        self._begin(Coder(sample[:: -(-len(sample) // _SAMPLE)]), segment_rows(expected), allocate)
+        coder = Coder(sample[:: -(-len(sample) // _SAMPLE)], scanned=available())
+        self._begin(coder, segment_rows(expected), allocate)
 
     def _begin(self, coder: Coder, rows: int, allocate: Callable[[int], Block] | None) -> None:
         self.coder, self._rows, self._allocate = coder, rows, allocate
