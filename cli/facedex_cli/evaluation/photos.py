@@ -118,10 +118,14 @@ def read(path: Photo) -> images.Image:
 def _png(data: bytes) -> bytes:
     buffer = io.BytesIO()
     try:
-        with pillow.open(io.BytesIO(data)) as picture:
-            _convert(ImageOps.exif_transpose(picture)).save(buffer, "PNG", compress_level=1)
-    except Exception as error:  # damaged files make Pillow raise almost anything
+        with pillow.open(io.BytesIO(data)) as opened:
+            picture = ImageOps.exif_transpose(opened)  # which reads all of the file
+            picture.load()
+    except MemoryError:
+        raise
+    except Exception as error:  # damaged files make Pillow raise errors of many kinds
         raise InvalidImage("The file is not a complete image.") from error
+    _convert(picture).save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
 
 
