@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageOps
@@ -25,3 +27,13 @@ def altered(photo: bytes, alteration: Alteration, quality: int = 92) -> bytes:
 
 def grown(picture: Image.Image, margin: int) -> Image.Image:
     return ImageOps.expand(picture, border=margin, fill="white")
+
+
+def with_mirror_images(photos: Mapping[str, Path], folder: Path) -> None:
+    """Make a folder for each person, with a photo and its mirror image."""
+    for name, photo in photos.items():
+        own = folder / name
+        own.mkdir()
+        shutil.copy(photo, own)
+        with Image.open(photo) as picture:
+            ImageOps.mirror(picture).save(own / "mirrored.jpg")

@@ -49,3 +49,13 @@ def warm(database: Database, collection: Collection, probes: Vectors) -> None:
 def answers(database: Database) -> int:
     assert database.residents
     return database.residents.events["answers"]
+
+
+def log_changes(database: Database, collection: Collection, count: int, transaction: int) -> None:
+    """Fill the log with changes of faces that do not exist, by one transaction."""
+    with database.transaction() as connection:
+        connection.execute(
+            "INSERT INTO gallery_changes (collection_key, of_users, changed_by, item)"
+            " SELECT %s, false, %s::text::xid8, gen_random_uuid() FROM generate_series(1, %s)",
+            (collection.key, str(transaction), count),
+        )

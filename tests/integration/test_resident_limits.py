@@ -17,7 +17,7 @@ from facedex.store.search import search_users
 from facedex.store.store_errors import DatabaseUnavailable
 from facedex_local.postgres.cluster import Postgres
 from tests.integration.galleries import Vectors, make, unit_vectors
-from tests.integration.residents import SIZE, answers, fill, find, warm
+from tests.integration.residents import SIZE, answers, fill, find, log_changes, warm
 
 # The migrations of the last release.
 _LAST_RELEASE = "0013"
@@ -117,12 +117,8 @@ def test_transaction_ids_of_a_restored_backup_do_not_keep_searches_in_sql(
     collection = make(database)
     vectors = unit_vectors(SIZE)
     fill(database, "staff", vectors)
+    log_changes(database, collection, 6000, 9_000_000_000)
     with database.transaction() as connection:
-        connection.execute(
-            "INSERT INTO gallery_changes SELECT %s, false, '9000000000', gen_random_uuid()"
-            " FROM generate_series(1, 6000)",
-            (collection.key,),
-        )
         connection.execute("UPDATE collections SET replaced_by = '9000000000'")
     prune_now(database)
     warm(resident_database, collection, vectors)

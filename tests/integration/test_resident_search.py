@@ -10,7 +10,7 @@ from facedex.store.database import Database
 from facedex.store.search import search, search_users
 from facedex.store.store_errors import CollectionNotFound, ModelMismatch
 from tests.integration.galleries import index, make, unit_vectors
-from tests.integration.residents import SIZE, answers, fill, find, near, warm
+from tests.integration.residents import SIZE, answers, fill, find, log_changes, near, warm
 
 
 def test_memory_and_sql_give_the_same_answers(
@@ -237,12 +237,7 @@ def test_postgres_keeps_the_plan_of_a_search(
     vectors = unit_vectors(SIZE)
     fill(database, "staff", vectors)
     warm(resident_database, collection, vectors)
-    with database.transaction() as connection:
-        connection.execute(
-            "INSERT INTO gallery_changes (collection_key, of_users, changed_by, item)"
-            " SELECT %s, false, '3'::xid8, gen_random_uuid() FROM generate_series(1, 50000)",
-            (collection.key,),
-        )
+    log_changes(database, collection, 50_000, 3)
     with database.autocommit() as connection:
         connection.execute("ANALYZE gallery_changes")
     with resident_database.reading() as connection:

@@ -11,7 +11,6 @@ import pytest
 from PIL import Image
 
 from facedex.api.service_model import shape
-from facedex.vision import packs
 from facedex.vision.attributes import networks
 from facedex.vision.attributes.networks import AttributePack
 from facedex.vision.attributes.values import EMOTIONS, EVERY, Attribute, Details
@@ -22,18 +21,6 @@ from tests.unit.described import decoded, seen
 
 NAMES = shape("LandmarkType")["enum"]
 _EYES = (11, 12, 13, 14), (15, 16, 17, 18)  # left, right, top and bottom of each
-
-
-@pytest.fixture(scope="module")
-def pack(pack_directory: Path) -> Pack:
-    return packs.load(pack_directory)
-
-
-@pytest.fixture(scope="module")
-def attributes(attributes_directory: Path) -> AttributePack:
-    loaded = networks.load(attributes_directory)
-    assert loaded is not None
-    return loaded
 
 
 def points(details: Details, photo: bytes, degrees: float = 0) -> np.ndarray:

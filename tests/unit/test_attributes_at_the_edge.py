@@ -8,27 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facedex.vision import packs
-from facedex.vision.attributes import networks
 from facedex.vision.attributes.heads import Heads
 from facedex.vision.attributes.networks import AttributePack
 from facedex.vision.attributes.values import Attribute
 from facedex.vision.packs import Pack
 from tests.e2e.photos import Portraits, altered
 from tests.unit.described import decoded, seen
-
-
-@pytest.fixture(scope="module")
-def pack(pack_directory: Path) -> Pack:
-    return packs.load(pack_directory)
-
-
-@pytest.fixture(scope="module")
-def attributes(attributes_directory: Path) -> AttributePack:
-    loaded = networks.load(attributes_directory)
-    assert loaded is not None
-    return loaded
-
 
 _OF_EYES = (
     Attribute.EYEGLASSES,

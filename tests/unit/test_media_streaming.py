@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,6 @@ from facedex.media.pacing import Moment, Pace
 from facedex.media.tracking import Tracker
 from facedex.media.views import MOST, is_clear, is_passable
 from facedex.media.watching import Watcher
-from facedex.vision import packs
 from facedex.vision.images import Image
 from facedex.vision.packs import Pack
 from tests.media.kinesis import matroska
@@ -199,11 +197,6 @@ def test_a_clock_jump_is_followed_and_reported(jump: float) -> None:
 
 def test_a_stopped_clock_does_not_end_the_watch() -> None:
     assert len(taken([5.0] * 300)) >= 9
-
-
-@pytest.fixture(scope="module")
-def pack(pack_directory: Path) -> Pack:
-    return packs.load(pack_directory)
 
 
 @pytest.fixture(scope="module")

@@ -7,14 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from facedex.vision import images, packs, pose
+from facedex.vision import images, pose
 from facedex.vision.faces import Face
 from facedex.vision.packs import Pack
-
-
-@pytest.fixture(scope="module")
-def pack(pack_directory: Path) -> Pack:
-    return packs.load(pack_directory)
 
 
 def faces(pack: Pack, picture: Image.Image) -> list[Face]:

@@ -224,7 +224,7 @@ def test_a_file_too_large_for_the_disk_is_reported_in_one_sentence(
 def with_mounts(shelf: Shelf, mounts: str) -> subprocess.CompletedProcess[str]:
     in_a_namespace = ("unshare", "--map-root-user", "--mount", "sh", "-c")
     if subprocess.run([*in_a_namespace, mounts], capture_output=True, check=False).returncode:
-        pytest.skip("this machine lets nobody mount a disk")
+        pytest.skip("mounting a disk is not permitted here")
     return in_another_process(shelf, *in_a_namespace, f'{mounts} && exec "$0" "$@"')
 
 

@@ -52,11 +52,6 @@ def session(quantised: bytes) -> onnxruntime.InferenceSession:
 
 
 @pytest.fixture(scope="module")
-def pack(pack_directory: Path) -> packs.Pack:
-    return packs.load(pack_directory)
-
-
-@pytest.fixture(scope="module")
 def portrait_chips(pack: packs.Pack, portraits: dict[str, bytes]) -> NDArray[np.uint8]:
     return sface_file.chips_of(pack, map(images.decode, portraits.values()))
 

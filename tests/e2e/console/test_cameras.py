@@ -62,7 +62,7 @@ def test_a_camera_from_its_first_picture_to_its_end(
         assert page.locator("canvas").evaluate(_DRAWN)
         shoot("camera")
         assert findings(page) == []
-        # Nobody is boxed in pictures that nobody has looked at, also not as they were before.
+        # The boxes disappear, because the new pictures are not analysed any more.
         stop_camera(page)
         page.locator(".mark").first.wait_for(state="detached")
         assert page.get_by_text("The camera sends no picture now.").count() == 0

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from PIL import Image, ImageOps
 
 from tests.conftest import Server
 from tests.e2e.browser import REBOUND
 from tests.e2e.console.cameras import add_camera, delete_camera
+from tests.e2e.photos import with_mirror_images
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -50,12 +49,7 @@ def test_films_and_thresholds_need_no_secure_page(
     page.get_by_role("link", name="Films").click()
     page.set_input_files("input[type=file]", next((data / "video").glob("*.mp4")))
     page.get_by_text("People in the film").wait_for(timeout=120_000)
-    for name, photo in photos.items():
-        folder = tmp_path / name
-        folder.mkdir()
-        shutil.copy(photo, folder)
-        with Image.open(photo) as picture:
-            ImageOps.mirror(picture).save(folder / "mirrored.jpg")
+    with_mirror_images(photos, tmp_path)
     page.get_by_role("link", name="Threshold").click()
     page.set_input_files("input[type=file]", tmp_path)
     page.get_by_text("Pairs of the same person: 2 · pairs of different people: 4").wait_for()

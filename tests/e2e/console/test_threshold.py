@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PIL import Image, ImageOps
-
 from tests.conftest import Server
+from tests.e2e.photos import with_mirror_images
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -23,12 +21,7 @@ def test_a_folder_of_people_gives_error_rates_and_leaves_nothing(
     shoot: Callable[[str], None],
     tmp_path: Path,
 ) -> None:
-    for name, photo in photos.items():
-        folder = tmp_path / name
-        folder.mkdir()
-        shutil.copy(photo, folder)
-        with Image.open(photo) as picture:
-            ImageOps.mirror(picture).save(folder / "mirrored.jpg")
+    with_mirror_images(photos, tmp_path)
     page.goto(f"{server.url}/console/#/threshold")
     page.set_input_files("input[type=file]", tmp_path)
     page.get_by_text("Pairs of the same person: 2 · pairs of different people: 4").wait_for()

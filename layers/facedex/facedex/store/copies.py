@@ -95,8 +95,10 @@ SERVER: Final = """concat_ws(
 def changes(kind: Kind, collection: Collection) -> str:
     """Return the query for the items that changed since the parameter ``snapshot``.
 
-    Its plan must not depend on the snapshot, or Postgres plans each search anew. It expects few
-    rows of a range whose ends it does not know, and a third of the log above an unknown beginning.
+    Postgres keeps the plan of a search only if the plan would be the same for every snapshot. The
+    condition therefore hides the snapshot from the planner, in a subquery. The second comparison is
+    always true. It makes the condition a range, of which Postgres expects to find few rows; above
+    an unknown number it would expect a third of the table, and read all of it.
     """
     return f"""
         SELECT item FROM gallery_changes
