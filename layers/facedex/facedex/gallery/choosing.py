@@ -24,8 +24,8 @@ from facedex.gallery.selecting import (
 )
 
 # Rows that FAISS returns of a gallery of one segment: some, and more for each match that is wanted.
-# Of a segment with a share s of all rows it returns s to this power of that. Of galleries that are
-# distributed like faces, these are more than may be wanted, in 99 of 100 searches.
+# Of a segment, they are multiplied by its share of all rows to the power of the exponent. In about
+# 99 of 100 searches of galleries that are distributed like faces, this is more than is needed.
 _DEPTH: Final = 170
 _DEPTH_PER_MATCH: Final = 18
 _DEPTH_EXPONENT: Final = 0.6

@@ -188,6 +188,7 @@ class Coder:
     def questions(self, probes: Vectors) -> Questions:
         """Return (p, d) probes, rounded to half precision as Postgres reads them."""
         q = probes.astype(np.float16).astype(np.float64)
+        # BLAS, for a hundred probes; Facedex's processes give it one thread.
         g = q @ self.exact_basis
         base = q @ self._mean.astype(np.float64)
         beyond = np.linalg.norm(g[:, self._axes :], axis=1)
