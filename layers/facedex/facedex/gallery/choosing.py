@@ -24,7 +24,7 @@ from facedex.gallery.selecting import (
 )
 
 # Rows that FAISS returns of a gallery of one segment: some, and more for each match that is wanted.
-# Of a segment, they are multiplied by its share of all rows to the power of the exponent. In about
+# For a segment, the number is multiplied by its share of all rows, to the power given. In about
 # 99 of 100 searches of galleries that are distributed like faces, this is more than is needed.
 _DEPTH: Final = 170
 _DEPTH_PER_MATCH: Final = 18
