@@ -234,14 +234,27 @@ def _parts(memory: Any, widths: Sequence[int]) -> list[NDArray[np.uint8]]:
 
 
 def run_on_all(items: Sequence[Item], work: Callable[[Item], Found]) -> list[Found]:
-    """Return the results of a function for all items, shared among all processors."""
-    workers = min(_processors(), len(items))
+    """Return the results of a function for all items, shared among all processors.
 
-    def work_on_share(first: int) -> list[Found]:
-        return [work(item) for item in items[first::workers]]
+    The calling thread works as well, instead of waiting: threads that wake up together may begin on
+    the same processor, and a scan is over before the system moves one of them.
+    """
+    found: dict[int, Found] = {}
+    # Each thread takes the next item when it is ready for one: they are seldom equally fast.
+    left = enumerate(items)
 
-    shares = list(_pool().map(work_on_share, range(workers)))
-    return [shares[number % workers][number // workers] for number in range(len(items))]
+    def work_on_some() -> None:
+        _use_one_thread()
+        for number, item in left:
+            found[number] = work(item)
+
+    helpers = [_pool().submit(work_on_some) for _ in range(min(_processors(), len(items)) - 1)]
+    work_on_some()
+    for helper in helpers:
+        # One that waits behind the work of other searches has nothing to do any more.
+        if not helper.cancel():
+            helper.result()
+    return [found[number] for number in range(len(items))]
 
 
 def _processors() -> int:
@@ -250,7 +263,7 @@ def _processors() -> int:
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_processors(), "gallery", initializer=_use_one_thread)
+    return ThreadPoolExecutor(_processors(), "gallery")
 
 
 def _use_one_thread() -> None:
