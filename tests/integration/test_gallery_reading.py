@@ -10,12 +10,13 @@ from uuid import UUID
 
 import numpy as np
 import pytest
+from psycopg.conninfo import make_conninfo
 
-from facedex.store import faces, gallery_reading
+from facedex.store import faces, gallery_reading, vector_memory
 from facedex.store.collections import Collection
 from facedex.store.copies import FACES, USERS, Kind
 from facedex.store.database import Database
-from facedex.store.gallery_reading import Reading
+from facedex.store.gallery_reading import Reading, snapshot_of
 from tests.integration.galleries import Vectors, make, unit_vectors
 from tests.integration.residents import fill
 
@@ -72,7 +73,7 @@ class Taken:
 def read(
     database: Database, collection: Collection, take: Any, *, kind: Kind = FACES, size: int = COUNT
 ) -> Vectors | None:
-    with database.reading() as connection, connection.snapshot():
+    with database.reading() as connection, snapshot_of(connection):
         reading = Reading(database, connection, kind.table, kind.key, collection.key, size)
         sample = reading.sample()
         reading.run(take)
@@ -115,6 +116,40 @@ def test_other_connections_see_the_snapshot_of_the_first(
         taken(batches)
 
     read(database, collection, take)
+    assert taken.rows == expected
+
+
+@pytest.mark.parametrize("may_declare", [True, False])
+def test_vectors_are_read_as_postgres_has_them_or_as_it_sends_them(
+    database_url: str,
+    filled: tuple[Collection, dict[UUID, Any]],
+    small_ranges: object,
+    may_declare: bool,
+) -> None:
+    collection, expected = filled
+    options = {} if may_declare else {"options": "-c default_transaction_read_only=on"}
+    other = Database(make_conninfo(database_url, **options))
+    for _ in range(2):  # the second time, the connections have the function
+        taken = Taken(together=2)
+        read(other, collection, taken)
+        assert taken.rows == expected
+    with other.reading() as connection:
+        assert vector_memory.declared(connection) == may_declare
+        connection.execute("DISCARD TEMP")
+    taken = Taken()
+    read(other, collection, taken)
+    assert taken.rows == expected
+    other.close()
+
+
+def test_a_transaction_on_another_server_connection_reads_vectors_as_they_are_sent(
+    database: Database, filled: tuple[Collection, dict[UUID, Any]], small_ranges: object
+) -> None:
+    collection, expected = filled
+    taken = Taken()
+    with database.reading() as connection, connection.snapshot():
+        assert not vector_memory.declared(connection)
+        Reading(database, connection, FACES.table, FACES.key, collection.key, COUNT).run(taken)
     assert taken.rows == expected
 
 

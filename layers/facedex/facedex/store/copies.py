@@ -15,7 +15,7 @@ from uuid import UUID
 
 from facedex.store.collections import Collection
 from facedex.store.database import Connection, Database
-from facedex.store.gallery_reading import Reading
+from facedex.store.gallery_reading import Reading, snapshot_of
 from facedex.store.vectors import from_binary, from_table
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def load(
     Raises:
         DatabaseUnavailable: if the database does not answer.
     """
-    with database.reading() as connection, connection.snapshot():
+    with database.reading() as connection, snapshot_of(connection):
         version = current_version(connection, collection)
         if version is None:
             return None

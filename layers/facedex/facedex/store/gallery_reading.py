@@ -11,12 +11,14 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
 from uuid import UUID
 
 import psycopg
 
+from facedex.store import vector_memory
 from facedex.store.database import Connection, Database
 from facedex.store.store_errors import DatabaseUnavailable
 from facedex.store.vectors import halves_from_table
@@ -45,7 +47,7 @@ class Reading:
 
     Args:
         database: from which other connections are taken, at most half of them.
-        connection: in a transaction with a snapshot.
+        connection: in a transaction of :func:`snapshot_of`.
         table: the table.
         key: its column with random ids of 16 bytes.
         collection_key: which rows are read.
@@ -72,18 +74,13 @@ class Reading:
         self._blocks = max(1, round(_ROWS * row.blocks / max(1, expected))) if dense else 0
         self._count = -(-row.blocks // self._blocks) if dense else max(1, expected // _ROWS)
         column, kind = ("ctid", "tid") if dense else (key, "uuid")
-        self._statement = f"""
-            SELECT packed.ids, packed.vectors
-            FROM unnest(%s::{kind}[], %s::{kind}[]) AS range (first, last)
-            CROSS JOIN LATERAL (
-                SELECT string_agg(uuid_send({key}), ''::bytea) AS ids,
-                    string_agg(halfvec_send(vector), ''::bytea) AS vectors
-                FROM {table}
-                WHERE collection_key = {collection_key:d} AND vector IS NOT NULL
-                    AND {column} BETWEEN range.first AND range.last
-            ) AS packed
-            WHERE packed.ids IS NOT NULL
+        self._rows = f"""
+            FROM {table}
+            WHERE collection_key = {collection_key:d} AND vector IS NOT NULL
+                AND {column} BETWEEN range.first AND range.last
         """
+        self._key, self._kind = key, kind
+        self._source = self._source_of(connection)
         # The numbers of the ranges that each statement reads. Those of the first ones are spread
         # over the table, in which similar faces may be next to each other.
         stride = max(1, self._count * _ROWS // _SAMPLE)
@@ -102,7 +99,7 @@ class Reading:
 
         size = 0
         while size < _SAMPLE and self._units:
-            self._read += self._ask(self._connection, self._units.popleft())
+            self._read += self._ask(self._source, self._units.popleft())
             size = sum(len(ids) for ids, _ in self._read)
         if not self._read:
             return None
@@ -120,7 +117,7 @@ class Reading:
         with ThreadPoolExecutor(max(1, others), "galleries") as pool:
             started = [pool.submit(self._help, snapshot, take) for _ in range(others)]
             try:
-                take(self._batches(self._connection))
+                take(self._batches(self._source))
             except BaseException:
                 self._units.clear()  # so that the others end, too
                 raise
@@ -138,13 +135,13 @@ class Reading:
         """Read a part of the rows over another connection, if there is one in time."""
         begun = False
         try:
-            with self._database.reading() as connection, connection.snapshot():
+            with self._database.reading() as connection, snapshot_of(connection):
                 connection.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
                 # A table that waits for being rewritten waits for the first connection as well.
                 connection.execute("SET LOCAL lock_timeout = '100ms'")
                 _prepare(connection, self._table)
                 begun = True
-                take(self._batches(connection))
+                take(self._batches(self._source_of(connection)))
         except (DatabaseUnavailable, psycopg.Error):
             if begun:
                 self._units.clear()
@@ -153,23 +150,41 @@ class Reading:
             self._units.clear()
             raise
 
-    def _batches(self, connection: Connection) -> Iterator[Batch]:
+    def _source_of(self, connection: Connection) -> _Source:
+        """Return the connection with its statement for the rows of some ranges."""
+        copied = vector_memory.declared(connection)
+        sent = vector_memory.bytes_of("vector") if copied else "halfvec_send(vector)"
+        statement = f"""
+            SELECT packed.ids, packed.vectors
+            FROM unnest(%s::{self._kind}[], %s::{self._kind}[]) AS range (first, last)
+            CROSS JOIN LATERAL (
+                SELECT string_agg(uuid_send({self._key}), ''::bytea) AS ids,
+                    string_agg({sent}, ''::bytea) AS vectors
+                {self._rows}
+            ) AS packed
+            WHERE packed.ids IS NOT NULL
+        """
+        return _Source(connection, statement, "=" if copied else ">")
+
+    def _batches(self, source: _Source) -> Iterator[Batch]:
         """Yield batches that are read by no other thread."""
         with suppress(IndexError):  # there are no more
             while True:
                 yield self._read.popleft()
         with suppress(IndexError):
             while True:
-                yield from self._ask(connection, self._units.popleft())
+                yield from self._ask(source, self._units.popleft())
 
-    def _ask(self, connection: Connection, numbers: Sequence[int]) -> list[Batch]:
+    def _ask(self, source: _Source, numbers: Sequence[int]) -> list[Batch]:
         """Return the rows of these ranges: one batch, or none if they are empty."""
         bounds = [self._bounds(number) for number in numbers]
-        with connection.cursor(binary=True) as cursor:
+        with source.connection.cursor(binary=True) as cursor:
             rows = cursor.execute(
-                self._statement, ([first for first, _ in bounds], [last for _, last in bounds])
+                source.statement, ([first for first, _ in bounds], [last for _, last in bounds])
             ).fetchall()
-        return [_parse([row.ids for row in rows], [row.vectors for row in rows])] if rows else []
+        if not rows:
+            return []
+        return [_parse([row.ids for row in rows], [row.vectors for row in rows], source.order)]
 
     def _bounds(self, number: int) -> tuple[object, object]:
         """Return the first and the last place or key of a range."""
@@ -180,6 +195,28 @@ class Reading:
         return UUID(int=start), UUID(int=end - 1)
 
 
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A connection in a transaction with the snapshot.
+
+    Attributes:
+        statement: for the rows of some ranges.
+        order: of the bytes of the numbers in its answer, as in :func:`halves_from_table`.
+    """
+
+    connection: Connection
+    statement: str
+    order: Literal[">", "="]
+
+
+@contextmanager
+def snapshot_of(connection: Connection) -> Iterator[None]:
+    """Let a connection that is not in a transaction read a gallery at one snapshot."""
+    vector_memory.declare(connection)
+    with connection.snapshot():
+        yield
+
+
 def _prepare(connection: Connection, table: str) -> None:
     # The costs that Postgres expects would make it compile the statement again and again.
     connection.execute("SET LOCAL jit = off")
@@ -188,13 +225,13 @@ def _prepare(connection: Connection, table: str) -> None:
     connection.execute(f"LOCK TABLE {table} IN ACCESS SHARE MODE")
 
 
-def _parse(ids: list[bytes], vectors: list[bytes]) -> Batch:
-    """Return the ids and vectors of rows in Postgres's binary format."""
+def _parse(ids: list[bytes], vectors: list[bytes], order: Literal[">", "="]) -> Batch:
+    """Return the ids of rows in Postgres's binary format, and the vectors."""
     import numpy as np
 
     keys = np.frombuffer(b"".join(ids), ">u8").reshape(-1, 2).astype(np.uint64)
     table = np.frombuffer(b"".join(vectors), np.uint8).reshape(len(keys), -1)
-    return keys, halves_from_table(table)
+    return keys, halves_from_table(table, order)
 
 
 def _processors() -> int:

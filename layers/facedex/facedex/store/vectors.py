@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import orjson
 
@@ -43,19 +43,23 @@ def from_table(table: NDArray[np.uint8]) -> NDArray[np.float32]:
     return halves_from_table(table).astype(np.float32)
 
 
-def halves_from_table(table: NDArray[np.uint8]) -> NDArray[np.float16]:
+def halves_from_table(
+    table: NDArray[np.uint8], order: Literal[">", "="] = ">"
+) -> NDArray[np.float16]:
     """Return (n, d) vectors, given as the rows of bytes that ``halfvec_send`` writes.
 
-    Each has its dimension and an unused number, of two bytes each, and then its halves, all in
-    network byte order.
+    Each has its dimension and an unused number, of two bytes each, and then its halves.
+
+    Args:
+        order: of the bytes of a number: ">" as sent, "=" as in the memory of this machine.
 
     Raises:
         ValueError: if the vectors have different dimensions.
     """
     import numpy as np
 
-    numbers = table[:, 4:].view(">u2").astype(np.uint16)
-    dimensions = table[:, :2].copy().view(">u2")
+    numbers = table[:, 4:].view(f"{order}u2").astype(np.uint16)
+    dimensions = table[:, :2].copy().view(f"{order}u2")
     if (dimensions != numbers.shape[1]).any():
         raise ValueError("The vectors have different dimensions.")
     return numbers.view(np.float16)
