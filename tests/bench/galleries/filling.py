@@ -55,6 +55,7 @@ def add(database_url: str, collection_id: str, batches: Iterator[Vectors]) -> li
         connection.commit()
         connection.autocommit = True
         connection.execute("VACUUM ANALYZE faces")
+        connection.execute("CHECKPOINT")  # what is measured next must not wait for the disk
     return first
 
 
