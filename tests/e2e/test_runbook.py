@@ -132,8 +132,10 @@ def test_the_secret_of_the_access_keys_is_replaced(machine: Machine) -> None:
         stored(old)
 
 
-def test_the_query_that_proves_a_restore_counts_faces_and_users(machine: Machine) -> None:
+def test_the_statements_for_a_restored_cluster_are_understood(machine: Machine) -> None:
     (query,) = re.findall(r'--sql "(SELECT .*?)"', PAGE)
+    (stop,) = re.findall(r"UPDATE stream_processors SET .*", PAGE)
     with psycopg.connect(Postgres(machine.server.directory).url) as connection:
         rows = connection.execute(query.encode()).fetchall()
+        assert connection.execute(stop.encode()).rowcount == 0  # the table exists
     assert rows == [("us-east-1", "empty", 0, 0), ("us-east-1", "staff", 2, 1)]

@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 from facedex.api.arns import Owner
 from facedex.runtime import services
 from facedex.runtime.services import Services
+from facedex.store import collections
 from facedex.store.database import Database
 from facedex_cli.commands.backup import backup, restore
 from facedex_functions.associate_faces.handler import associate_faces
@@ -27,6 +28,7 @@ from facedex_functions.index_faces.handler import index_faces
 from facedex_functions.search_users_by_image.handler import search_users_by_image
 from facedex_local.postgres.cluster import Postgres
 from tests.e2e.streaming import until
+from tests.integration import stream_store
 from tests.integration.databases import new_database
 from tests.integration.streaming import Configure
 
@@ -91,6 +93,38 @@ def test_a_restored_database_answers_as_the_one_that_was_backed_up(
     services._database.cache_clear()
     configure(DATABASE_URL=empty_url)
     assert search_users_by_image(search, here) == before
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_restored_stream_processors_are_stopped_unless_the_user_resumes_them(
+    resumed: bool, database: Database, database_url: str, empty_url: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "monday"
+    with database.transaction() as connection:
+        collections.create(connection, "staff", stream_store.MODEL)
+    for name in ("lobby", "door", "resting"):
+        stream_store.create(database, name)
+    stream_store.start(database, "lobby")
+    stream_store.start(database, "door")
+    stream_store.taken(database, stream_store.find(database, "door").key)
+    assert run(backup, folder, "--database-url", database_url).exit_code == 0
+    option = ["--resume-streams"] if resumed else []
+    done = run(restore, folder, "--database-url", empty_url, *option)
+    assert done.exit_code == 0, done.output
+    assert ("by two servers: door, lobby (" in done.stdout) is not resumed
+    copy = Database(empty_url)
+    found = {name: stream_store.find(copy, name) for name in ("lobby", "door", "resting")}
+    due = stream_store.due(copy)
+    copy.close()
+    reason = "Stopped by the restore of a backup; start it again with StartStreamProcessor."
+    stopped = {"lobby": ("STOPPED", reason), "door": ("STOPPED", reason)}
+    running = {"lobby": ("STARTING", None), "door": ("RUNNING", None)}
+    assert {name: (each.status, each.status_message) for name, each in found.items()} == {
+        **(running if resumed else stopped),
+        "resting": ("STOPPED", None),
+    }
+    assert bool(due) is resumed
+    assert stream_store.status(database, "door") == "RUNNING"  # the old server continues
 
 
 def test_a_backup_is_readable_by_its_owner_only(

@@ -13,7 +13,8 @@ from typing import Any, Final
 
 import click
 
-from facedex.store import figures
+from facedex.printing import printable
+from facedex.store import active_streams, figures
 from facedex.store.database import Connection, Database
 from facedex.store.figures import Contents, Found
 from facedex.store.schema import migrate
@@ -28,6 +29,7 @@ from facedex_local.start_errors import StartFailed
 _DUMP: Final = "database.dump"
 _FIGURES: Final = "figures.json"
 _COUNTED: Final = ("collections", "faces", "users")
+_STOPPED: Final = "Stopped by the restore of a backup; start it again with StartStreamProcessor."
 
 _folder = click.argument(
     "folder", metavar="FOLDER", type=click.Path(file_okay=False, path_type=Path)
@@ -93,8 +95,13 @@ def _write(connection: Connection, url: str, folder: Path) -> _Backup:
 
 @click.command()
 @_folder
+@click.option(
+    "--resume-streams",
+    is_flag=True,
+    help="Let the stream processors run again that ran at the backup.",
+)
 @on_database
-def restore(folder: Path, data_dir: Path, database_url: str | None) -> None:
+def restore(folder: Path, resume_streams: bool, data_dir: Path, database_url: str | None) -> None:
     """Read the backup in FOLDER into a new data directory, and check that it is complete.
 
     \b
@@ -105,6 +112,9 @@ def restore(folder: Path, data_dir: Path, database_url: str | None) -> None:
     with the same scores; otherwise the exit status is 1. The database must be empty: an existing
     one is never overwritten. Faces that were deleted after the backup exist again, so delete them
     again before it is searched.
+
+    Stream processors that ran at the backup are stopped: if the old server still runs, both would
+    read the same cameras and write to the same data streams.
     """
     with _plain_errors(folder):
         before = _read(folder)
@@ -117,6 +127,7 @@ def restore(folder: Path, data_dir: Path, database_url: str | None) -> None:
                     )
             dumping.restore(url, folder / _DUMP)
             different = _differences(database, before)
+            stopped = [] if resume_streams else _stop_streams(database)
     if different:
         raise click.ClickException(f"The restored database differs: {'; '.join(different)}.")
     click.echo(f"restored: {before}, as of {before.made}")
@@ -124,6 +135,16 @@ def restore(folder: Path, data_dir: Path, database_url: str | None) -> None:
         f"checked: {len(before.tables)} tables have the rows of the backup, and"
         f" {len(before.searches)} searches found the same faces"
     )
+    if stopped:
+        click.echo(
+            "stopped, so that no camera is watched by two servers:"
+            f" {', '.join(map(printable, stopped))} (StartStreamProcessor starts them)"
+        )
+
+
+def _stop_streams(database: Database) -> list[str]:
+    with database.transaction() as connection:
+        return active_streams.stop_all(connection, _STOPPED)
 
 
 def _differences(database: Database, before: _Backup) -> list[str]:

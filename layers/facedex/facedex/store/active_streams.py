@@ -63,6 +63,24 @@ def end_impossible_runs(connection: Connection, key: int | None = None) -> list[
     return [from_row(row) for row in rows]
 
 
+def stop_all(connection: Connection, reason: str) -> list[str]:
+    """Stop every run of a copied database, in which no worker works.
+
+    Args:
+        connection: in a transaction.
+        reason: one sentence for the owners, the processors' StatusMessage.
+
+    Returns:
+        The names of the processors that were STARTING or RUNNING.
+    """
+    rows = connection.execute(
+        f"UPDATE stream_processors SET status = 'STOPPED', updated_at = now(), {FREE},"
+        " status_message = %s WHERE status IN ('STARTING', 'RUNNING') RETURNING name",
+        (reason,),
+    )
+    return sorted(row.name for row in rows)
+
+
 def remove_deleted(connection: Connection, key: int | None = None) -> None:
     """Remove the rows of deleted processors that no worker has.
 
