@@ -7,12 +7,13 @@ import threading
 import time
 from collections import Counter
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 from psycopg.types.json import Jsonb
 
-from facedex.runtime import services
+from facedex.runtime import model_packs, services
 from facedex_functions.run_stream_processor import record_writer
 from facedex_local.workers import stream_workforce
 from tests.e2e.streaming import Scene, moment, until
@@ -168,6 +169,36 @@ def test_deleted_data_stream_fails_the_processor_with_the_reason(
     failed = scene.describe()
     assert failed["Status"] == "FAILED"
     assert "accepts no records: ResourceNotFoundException" in failed["StatusMessage"]
+
+
+def test_incomplete_pack_is_named_until_a_worker_has_it(
+    stage: Stage,
+    scene: Scene,
+    film: bytes,
+    pack_directory: Path,
+    tmp_path: Path,
+    configure: Configure,
+) -> None:
+    pack = tmp_path / pack_directory.name
+    pack.mkdir()
+    for file in pack_directory.iterdir():
+        if file.name != "detector.onnx":
+            (pack / file.name).symlink_to(file)
+    configure(MODELS=tmp_path)
+    model_packs._shelf.cache_clear()
+    scene.push(film, pace=False)
+    stage.work(scene.name).result(PATIENCE)
+    waiting = scene.describe()
+    assert waiting["Status"] == "RUNNING"
+    assert waiting["StatusMessage"] == (
+        f"The model pack {pack.name} is not installed or incomplete; fetch it with"
+        f" `facedex models pull {pack.name}`."
+    )
+    (pack / "detector.onnx").symlink_to(pack_directory / "detector.onnx")
+    working = stage.work(scene.name)
+    scene.collect(frames(5 * SECONDS))
+    end(scene)
+    working.result(PATIENCE)
 
 
 def test_only_one_of_several_concurrent_workers_works(

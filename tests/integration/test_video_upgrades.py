@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from facedex.aws import objects
-from facedex.runtime import model_packs
+from facedex.runtime import model_packs, services
+from facedex.store import tasks
 from facedex_cli.program import main
 from facedex_functions.search_video_segment.handler import lambda_handler
 from facedex_local.http.gateway import Context
@@ -66,7 +68,7 @@ class Workshop:
         result = CliRunner(env=environment).invoke(main, [*arguments, *options])
         assert result.exit_code == 0, result.output
 
-    def do_task(self) -> bool:
+    def do_task(self, *, fails: bool = False) -> bool:
         """Process the next message; return False if there is none."""
         messages = self._sqs.receive_message(QueueUrl=self.queue).get("Messages", [])
         if not messages:
@@ -74,7 +76,7 @@ class Workshop:
         answer = lambda_handler(
             batch_event(messages, self.queue), Context("search_video_segment", 300, 3008, "request")
         )
-        assert answer == {"batchItemFailures": []}
+        assert bool(answer["batchItemFailures"]) is fails
         for message in messages:
             self._sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
         return True
@@ -172,3 +174,26 @@ def test_job_fails_if_the_pack_of_its_collection_is_removed(
     result = workshop.result(job_id)
     assert result["JobStatus"] == "FAILED"
     assert "is not installed here" in result["StatusMessage"]
+
+
+def test_job_that_keeps_failing_for_a_damaged_pack_says_so(
+    workshop: Workshop, dlib_directory: Path
+) -> None:
+    job_id = workshop.start()
+    assert workshop.do_task()  # the plan
+    (workshop.models / "dlib").unlink()
+    shutil.copytree(dlib_directory, workshop.models / "dlib")
+    with (workshop.models / "dlib" / "detector.onnx").open("ab") as file:
+        file.write(b"more")
+    model_packs._shelf.cache_clear()
+    for attempts in (0, tasks.MAX_ATTEMPTS - tasks.ERROR_ATTEMPTS):
+        assert workshop.result(job_id)["JobStatus"] == "IN_PROGRESS"
+        with services.database().transaction() as connection:
+            connection.execute("UPDATE video_tasks SET attempts = %s", (attempts,))
+        assert workshop.do_task(fails=attempts == 0)
+    result = workshop.result(job_id)
+    assert result["JobStatus"] == "FAILED"
+    assert result["StatusMessage"] == (
+        "The file detector.onnx of the model pack dlib was altered since it was pulled; fetch it"
+        " again with `facedex models pull dlib`."
+    )

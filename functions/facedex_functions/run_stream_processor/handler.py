@@ -36,7 +36,7 @@ from facedex.store.store_errors import (
 from facedex.store.stream_processors import Definition
 from facedex.store.stream_runs import Checkpoint, RunLease
 from facedex.vision.packs import Pack
-from facedex.vision.vision_errors import Uncalibrated
+from facedex.vision.vision_errors import PackMissing, Uncalibrated
 from facedex.workflows import live_video
 from facedex.workflows.current_collection import find_kept
 from facedex.workflows.heartbeat import STREAM_LEASE_SECONDS, StreamHeartbeat
@@ -130,7 +130,7 @@ def _run_session(lease: RunLease, heartbeat: StreamHeartbeat, seconds: float) ->
         return partial(_fail, lease, str(error))
     except WritingFailed as error:
         return partial(_retry if error.transient else _fail, lease, str(error))
-    except MatroskaError as error:
+    except (MatroskaError, PackMissing) as error:
         return partial(_retry, lease, str(error))
     except Exception as error:
         log_failure(_logger, f"The work on {definition.name} failed", error)

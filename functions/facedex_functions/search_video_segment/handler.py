@@ -32,7 +32,7 @@ from facedex.store import jobs, tasks, timelines
 from facedex.store.jobs import PLANNING, Job
 from facedex.store.store_errors import CollectionNotFound, LeaseLost, ModelMismatch
 from facedex.store.tasks import Task, TaskLease
-from facedex.vision.vision_errors import PackNotInstalled, Uncalibrated
+from facedex.vision.vision_errors import PackMissing, PackNotInstalled, Uncalibrated
 from facedex.workflows import stored_video
 from facedex.workflows.attributes import IN_VIDEO, measuring
 from facedex.workflows.heartbeat import VideoHeartbeat
@@ -86,10 +86,14 @@ def process_task(record: SQSRecord) -> None:
         return
     except _FATAL as error:
         _fail_job(job, str(error))
-    except Exception:
-        with database.transaction() as connection:
-            tasks.release_lease(connection, lease)
-        raise
+    except Exception as error:
+        # The pack may be repaired between two attempts.
+        if isinstance(error, PackMissing) and lease.is_last_error:
+            _fail_job(job, str(error))
+        else:
+            with database.transaction() as connection:
+                tasks.release_lease(connection, lease)
+            raise
     stored_video.publish_notification(database, settings(), task.job_id)
 
 

@@ -53,6 +53,11 @@ class TaskLease(Lease):
     ends: int
     attempts: int
 
+    @property
+    def is_last_error(self) -> bool:
+        """Whether an error in this attempt ends the attempts at the task."""
+        return self.attempts + ERROR_ATTEMPTS > MAX_ATTEMPTS
+
 
 def claim_lease(
     connection: Connection, task: Task, *, worker: UUID | None = None
