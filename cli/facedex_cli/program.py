@@ -11,7 +11,7 @@ from facedex_cli.commands.backup import backup, restore
 from facedex_cli.commands.collections import collections
 from facedex_cli.commands.demo import demo
 from facedex_cli.commands.import_ import import_
-from facedex_cli.commands.interrupting import exit_status, signal_in
+from facedex_cli.commands.interrupting import exit_status, sentence_of, signal_in
 from facedex_cli.commands.keys import keys
 from facedex_cli.commands.models import models
 from facedex_cli.commands.people import people
@@ -34,6 +34,8 @@ class _Program(click.Group):
             if number is None:
                 raise
             terminal.say("\ninterrupted")  # the terminal may be closed
+            if sentence := sentence_of(error):
+                terminal.say(sentence)
             raise SystemExit(exit_status(number)) from None
 
 

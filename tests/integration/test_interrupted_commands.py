@@ -8,7 +8,9 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import click
 import psycopg
@@ -104,18 +106,43 @@ def test_a_terminal_that_is_closed_keeps_the_exit_status(monkeypatch: pytest.Mon
     assert ended.value.code == 129
 
 
-def test_an_error_that_follows_an_interrupt_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def _fail_by_itself() -> NoReturn:
+    raise click.ClickException("The disk is full; free some space.")
+
+
+def _fail_by_the_signal() -> NoReturn:
+    raise psycopg.OperationalError("another command is already in progress")
+
+
+def _report_a_failure_by_the_signal() -> NoReturn:
+    try:
+        _fail_by_the_signal()
+    except psycopg.Error as error:
+        raise click.ClickException("The database does not answer.") from error
+
+
+@pytest.mark.parametrize(
+    ("fail", "shown"),
+    [
+        (_fail_by_itself, "Error: The disk is full; free some space.\n"),
+        (_fail_by_the_signal, ""),
+        (_report_a_failure_by_the_signal, ""),
+    ],
+)
+def test_an_error_at_the_end_of_an_interrupted_command_is_shown_unless_the_signal_caused_it(
+    fail: Callable[[], NoReturn], shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     @click.command()
     def broken() -> None:
         try:
             raise KeyboardInterrupt
         finally:
-            raise psycopg.OperationalError("another command is already in progress")
+            fail()
 
     monkeypatch.setitem(main.commands, "broken", broken)
     done = CliRunner().invoke(main, ["broken"])
     assert done.exit_code == 130
-    assert done.stderr == "\ninterrupted\n"
+    assert done.stderr == f"\ninterrupted\n{shown}"
 
 
 def test_a_closed_terminal_does_not_interrupt_work_under_nohup() -> None:

@@ -8,6 +8,9 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
+import click
+import psycopg
+
 _ENDINGS: Final = tuple(
     number
     for name in ("SIGTERM", "SIGHUP")
@@ -42,6 +45,22 @@ def signal_in(error: BaseException | None) -> int | None:
             return signal.SIGINT
         error = error.__context__
     return None
+
+
+def sentence_of(error: BaseException) -> str | None:
+    """Return what to print of an error that followed a signal, or None if it says nothing new.
+
+    The end of a command may fail by itself. An error of psycopg, though, is most often that of the
+    connection whose statement the signal interrupted.
+    """
+    if not isinstance(error, click.ClickException):
+        return None
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, KeyboardInterrupt):
+        if isinstance(cause, psycopg.Error):
+            return None
+        cause = cause.__context__
+    return f"Error: {error.format_message()}"
 
 
 def end_in_order() -> None:
