@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
 
 import pytest
+import requests
 from botocore.exceptions import ClientError
 
 from tests.unit.moto_s3 import s3_client
@@ -83,3 +87,56 @@ def test_the_parts_of_an_upload_are_in_order(
     else:
         with pytest.raises(ClientError, match="InvalidPartOrder"):
             s3.complete_multipart_upload(**film, MultipartUpload={"Parts": parts})
+
+
+def md5_of(body: bytes) -> str:
+    return base64.b64encode(hashlib.md5(body).digest()).decode()
+
+
+@pytest.mark.parametrize(
+    "checksum",
+    [
+        {"ContentMD5": md5_of(b"film")},
+        {"ChecksumCRC32": base64.b64encode(zlib.crc32(b"film").to_bytes(4, "big")).decode()},
+        {"ChecksumSHA1": base64.b64encode(hashlib.sha1(b"film").digest()).decode()},
+        {"ChecksumSHA256": base64.b64encode(hashlib.sha256(b"film").digest()).decode()},
+    ],
+    ids=lambda checksum: next(iter(checksum)),
+)
+def test_a_body_with_another_checksum_is_refused_and_not_stored(
+    s3: Any, checksum: dict[str, str]
+) -> None:
+    name = {"Bucket": BUCKET, "Key": f"{next(iter(checksum))}.mp4"}
+    with pytest.raises(ClientError) as refused:
+        s3.put_object(**name, Body=b"f1lm", **checksum)
+    assert refused.value.response["Error"]["Code"] == "BadDigest"
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    with pytest.raises(s3.exceptions.NoSuchKey):
+        s3.get_object(**name)
+    s3.put_object(**name, Body=b"film", **checksum)
+    assert s3.get_object(**name)["Body"].read() == b"film"
+    upload = s3.create_multipart_upload(**name)["UploadId"]
+    part = {**name, "UploadId": upload, "PartNumber": 1, **checksum}
+    with pytest.raises(ClientError, match="BadDigest"):
+        s3.upload_part(**part, Body=b"f1lm")
+    assert "Parts" not in s3.list_parts(**name, UploadId=upload)
+    s3.upload_part(**part, Body=b"film")
+
+
+@pytest.mark.parametrize(("body", "status"), [(b"f1lm", 400), (b"film", 200)])
+def test_a_checksum_after_the_body_is_compared(s3: Any, body: bytes, status: int) -> None:
+    # A photo may contain what looks like a checksum.
+    content = b"\nx-amz-checksum-crc32:AAAAAA==\r\n" + body
+    crc = base64.b64encode(zlib.crc32(content.replace(b"f1", b"fi")).to_bytes(4, "big"))
+    sent = b"%x\r\n%s\r\n0\r\nx-amz-checksum-crc32:%s\r\n\r\n" % (len(content), content, crc)
+    headers = {
+        "Authorization": "AWS4-HMAC-SHA256 Credential=testing/20260101/us-east-1/s3/aws4_request",
+        "Content-Encoding": "aws-chunked",
+        "X-Amz-Content-SHA256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+        "X-Amz-Decoded-Content-Length": str(len(content)),
+        "X-Amz-Trailer": "x-amz-checksum-crc32",
+        "X-Amz-Sdk-Checksum-Algorithm": "CRC32",
+    }
+    url = f"{s3.meta.endpoint_url}/{BUCKET}/trailer-{status}.mp4"
+    answer = requests.put(url, data=sent, headers=headers, timeout=10)
+    assert answer.status_code == status, answer.text
