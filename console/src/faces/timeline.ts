@@ -3,6 +3,8 @@ import { nameOf } from "./matching";
 
 /** Appearances closer than this, in milliseconds, are one. */
 const GAP = 1500;
+/** Below every similarity: also a match of 0 is the best if there is no better one. */
+const NONE = -1;
 
 export interface Span {
   from: number;
@@ -27,7 +29,7 @@ export function people(moments: readonly PersonMatch[], threshold: number): Pers
       index: Index,
       spans: [],
       name: undefined,
-      similarity: 0,
+      similarity: NONE,
       best: Timestamp,
     };
     found.set(Index, person);

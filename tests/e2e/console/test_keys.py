@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from PIL import Image
 
 from tests.conftest import Server
 from tests.e2e.console.cameras import add_camera, delete_camera
+from tests.e2e.console.test_overtaking import SLOW_DRAWING
 from tests.e2e.films import moving
 from tests.e2e.keys import Key, client, create_key
 
@@ -171,3 +173,40 @@ def test_what_was_begun_with_a_key_does_not_go_on_with_the_next(
     page.locator(".face").first.wait_for()
     assert page.locator(".face img").count() == 0
     rekognition.delete_collection(CollectionId="handover")
+
+
+def test_photos_that_are_decoded_during_a_sign_out_are_neither_kept_nor_sent(
+    page: Page, server: Server, key: Key, photos: dict[str, Path], tmp_path: Path
+) -> None:
+    photo = next(iter(photos.values()))
+    converted = tmp_path / "converted.webp"  # which is decoded before it is sent, not afterwards
+    with Image.open(photo) as picture:
+        picture.save(converted)
+    rekognition = client(server, key)
+    rekognition.create_collection(CollectionId="decoding")
+    page.add_init_script(SLOW_DRAWING)
+    page.goto(f"{server.url}/console/#/")
+    sign_in(page, key)
+
+    def open_collection() -> None:
+        page.get_by_role("link", name="Collections").click()
+        page.get_by_role("link", name="decoding").click()
+
+    for file in (photo, converted):
+        open_collection()
+        page.get_by_role("tab", name="Add photos").click()
+        page.evaluate("window.goOn = undefined")
+        page.set_input_files("input[type=file][multiple]", file)
+        while not page.evaluate("Boolean(window.goOn)"):
+            page.wait_for_timeout(50)
+        page.get_by_role("link", name="Settings").click()
+        page.get_by_role("button", name="Sign out").click()
+        sign_in(page, key)
+        page.get_by_text(f"Signed in with {key[0]}").wait_for()
+        page.evaluate("goOn()")
+        page.wait_for_timeout(500)
+        open_collection()
+        page.locator(".face").first.wait_for()
+        assert page.locator(".face img").count() == 0
+    assert rekognition.describe_collection(CollectionId="decoding")["FaceCount"] == 1
+    rekognition.delete_collection(CollectionId="decoding")

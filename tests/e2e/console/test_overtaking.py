@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
 
 # What the page draws of a photo waits until the test lets it go on.
-_SLOW = """
+SLOW_DRAWING = """
     const draw = createImageBitmap;
     window.createImageBitmap = async (...all) => {
         await new Promise((resolve) => { window.goOn = resolve });
@@ -124,7 +124,7 @@ def test_a_photo_that_takes_longer_to_read_does_not_replace_a_newer_one(
     slow = tmp_path / "slow.webp"
     with Image.open(photo) as picture:
         picture.save(slow)
-    page.add_init_script(_SLOW)
+    page.add_init_script(SLOW_DRAWING)
     visit("who")
     page.set_input_files("input[type=file]", slow)
     page.wait_for_function("Boolean(window.goOn)")
@@ -144,7 +144,7 @@ def test_a_comparison_is_that_of_the_photos_that_were_chosen_last(
     slow = tmp_path / "slow.webp"
     with Image.open(photo) as picture:
         picture.save(slow)
-    page.add_init_script(_SLOW)
+    page.add_init_script(SLOW_DRAWING)
     page.goto(f"{server.url}/console/#/compare")
     inputs = page.locator("input[type=file]")
     inputs.nth(late).set_input_files(slow)

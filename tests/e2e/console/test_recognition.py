@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -93,6 +94,14 @@ def test_a_film_is_searched_and_its_people_are_on_a_timeline(
     page.get_by_text("People in the film").wait_for(timeout=120_000)
     page.get_by_role("button", name="Show Person 1 at").first.click()
     assert page.locator("video").evaluate("video => video.currentTime") > 0
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save as JSON").click()
+    moments = json.loads(download.value.path().read_text())["Persons"]
+    alike = {each["Person"]["Index"] for each in moments if each.get("FaceMatches")}
+    page.get_by_label("Threshold").fill("0")
+    # A similarity of 0 reaches a threshold of 0.
+    page.locator(".timeline .known").nth(len(alike) - 1).wait_for()
+    assert page.locator(".timeline .known").count() == len(alike) > 1
     shoot("film")
     assert findings(page) == []
     s3 = server.client("s3")

@@ -1,6 +1,6 @@
 import type { FaceRecord, UnindexedFace } from "@aws-sdk/client-rekognition";
 import { call } from "../../api/operations";
-import { key } from "../../api/session";
+import { key, type Key } from "../../api/session";
 import { bytesOf } from "../../faces/photo";
 import { keep } from "../../faces/thumbnails";
 
@@ -18,9 +18,11 @@ export async function index(collection: string, file: File, externalId: string):
   const photo: Result = { file, state: "bad", faces: [], left: [] };
   const signer = key.peek();
   try {
+    const bytes = await bytesOf(file);
+    if (key.peek() !== signer) return photo; // else the next user's key would add it
     const answer = await call("IndexFaces", {
       CollectionId: collection,
-      Image: { Bytes: await bytesOf(file) },
+      Image: { Bytes: bytes },
       ExternalImageId: externalId,
     });
     photo.faces = answer.FaceRecords ?? [];
@@ -29,7 +31,7 @@ export async function index(collection: string, file: File, externalId: string):
     return { ...photo, error };
   }
   // The faces are added even if this browser cannot draw the photo.
-  if (key.peek() === signer) await picture(collection, file, photo.faces).catch(() => undefined);
+  await picture(collection, file, photo.faces, signer).catch(() => undefined);
   return photo.faces.length ? { ...photo, state: "good" } : photo;
 }
 
@@ -37,9 +39,11 @@ async function picture(
   collection: string,
   file: File,
   faces: readonly FaceRecord[],
+  signer: Key | null,
 ): Promise<void> {
   const photo = await createImageBitmap(file);
   try {
+    if (key.peek() !== signer) return; // signed out while the photo was decoded
     await keep(
       collection,
       photo,
