@@ -45,6 +45,10 @@ const locale = (): string =>
 export const number = (value: number, options: Intl.NumberFormatOptions = {}): string =>
   new Intl.NumberFormat(locale(), options).format(value);
 
+/** Return a value of 0 to 100 as a percentage: 98.5%, 98,5 %. */
+export const percent = (value = 0): string =>
+  number(value / 100, { style: "percent", maximumFractionDigits: 1 });
+
 export const time = (value: Date): string =>
   new Intl.DateTimeFormat(locale(), { dateStyle: "medium", timeStyle: "short" }).format(value);
 

@@ -87,3 +87,10 @@ def test_every_message_is_in_every_language_with_the_same_placeholders() -> None
         assert set(texts) == {"en", "de", "es", "fr", "ja", "zh"}, key
         places = {language: set(re.findall(r"{\w+}", text)) for language, text in texts.items()}
         assert set(map(frozenset, places.values())) == {frozenset(places["en"])}, key
+
+
+def test_french_signs_have_the_spaces_that_no_line_ends_at() -> None:
+    """Typed as U+202F (narrow) before ; ! ? and as U+00A0 before a colon and within « »."""
+    for key, texts in json.loads(_MESSAGES.read_text()).items():
+        wrong = re.search(r"(?<!\u202f)[;!?]|(?<![\u00a0\w]):|\w: |« | »", texts["fr"])
+        assert wrong is None, key

@@ -1,5 +1,5 @@
 import type { FaceDetail } from "@aws-sdk/client-rekognition";
-import { number, t, type Message } from "../i18n";
+import { number, percent, t, type Message } from "../i18n";
 
 /** The members of FaceDetail that have a Value and a Confidence. */
 const VALUES = {
@@ -42,10 +42,10 @@ export function Details({ face }: { face: FaceDetail }) {
   const round = (value = 0) => number(value, { maximumFractionDigits: 1 });
   if (face.AgeRange) say("detail.age", `${face.AgeRange.Low} – ${face.AgeRange.High}`);
   const emotion = face.Emotions?.[0];
-  if (emotion) say("detail.emotion", `${word(emotion.Type)} (${round(emotion.Confidence)} %)`);
+  if (emotion) say("detail.emotion", `${word(emotion.Type)} (${percent(emotion.Confidence)})`);
   for (const [name, key] of Object.entries(VALUES)) {
     const found = face[name as keyof typeof VALUES];
-    if (found) say(key, `${word(found.Value)} (${round(found.Confidence)} %)`);
+    if (found) say(key, `${word(found.Value)} (${percent(found.Confidence)})`);
   }
   if (face.Pose) {
     const { Roll, Yaw, Pitch } = face.Pose;
@@ -59,7 +59,7 @@ export function Details({ face }: { face: FaceDetail }) {
     const { Brightness, Sharpness } = face.Quality;
     say("detail.quality", t("detail.qualityText", { b: round(Brightness), s: round(Sharpness) }));
   }
-  say("detail.confidence", `${round(face.Confidence)} %`);
+  say("detail.confidence", percent(face.Confidence));
   return (
     <dl class="facts">
       {rows.map(([name, text]) => (

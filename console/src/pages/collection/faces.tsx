@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { call } from "../../api/operations";
 import { readable } from "../../faces/names";
 import { drop, thumbnail } from "../../faces/thumbnails";
-import { number, t } from "../../i18n";
+import { number, percent, t } from "../../i18n";
 import { Confirm } from "../../ui/confirm";
 import { Problem } from "../../ui/problem";
 import { Rows } from "../../ui/rows";
@@ -159,7 +159,7 @@ function FaceRow({ face, on, onToggle, onUser }: RowProps) {
           {readable(UserId)}
         </button>
       )}
-      <small class="number">{number(Confidence, { maximumFractionDigits: 1 })} %</small>
+      <small class="number">{percent(Confidence)}</small>
     </label>
   );
 }

@@ -1,1 +1,0 @@
-import{g as n}from"./chunk-X7GZJLSE.js";var o={EXCEEDS_MAX_FACES:"reason.exceedsMaxFaces",EXTREME_POSE:"reason.extremePose",LOW_BRIGHTNESS:"reason.lowBrightness",LOW_SHARPNESS:"reason.lowSharpness",LOW_CONFIDENCE:"reason.lowConfidence",SMALL_BOUNDING_BOX:"reason.smallBoundingBox",LOW_FACE_QUALITY:"reason.lowFaceQuality"};function a(e){let s=o[e];return s?n(s):e}export{a};

@@ -1,1 +1,0 @@
-import{a as t,b as i}from"./chunk-LYRKLFTB.js";import{n as o,o as n}from"./chunk-X7GZJLSE.js";function d({title:e,action:m,work:s,onClose:r,children:a}){let{busy:l,error:p,run:c}=i();return o(t,{title:e,onClose:()=>r(!1),children:[o("p",{children:a}),o(n,{error:p}),o("button",{class:"danger","aria-busy":l,onClick:()=>c(async()=>{await s(),r(!0)}),children:m})]})}export{d as a};
