@@ -9,14 +9,18 @@ from typing import Any
 
 import pytest
 
-from facedex.access.authentication import Caller
+from facedex.access.authentication import Caller, authenticate
 from facedex.api.catalog import OPERATIONS
-from facedex.api.errors import AccessDeniedException
+from facedex.api.errors import AccessDeniedException, InvalidSignatureException
 from facedex.runtime import services
 from facedex.secret_sources import read_keys_secret
 from facedex.setting_reader import SettingError
 from facedex.settings import settings
+from facedex.store.database import Database
+from facedex.store.encryption import Cipher
+from facedex.store.keyring import KeyRing
 from facedex_functions.front_door.handler import lambda_handler
+from tests.unit.signing import KEY, KEY_ID, event_of, sign
 
 _ARN = "arn:aws:iam::123456789012:user/ann"
 
@@ -110,6 +114,24 @@ def test_a_reader_may_call_what_changes_nothing(row: Any) -> None:
             reader.require(row.name)
     else:
         reader.require(row.name)
+
+
+def test_a_photo_that_was_passed_on_as_text_is_refused_with_the_remedy(
+    configure: Callable[..., None],
+) -> None:
+    configure(FACEDEX_AUTH="keys", FACEDEX_KEYS_SECRET="x" * 32)
+    database = Database("postgresql://127.0.0.1:1/none")
+    keyring = KeyRing(database, Cipher("x" * 32), seconds=1, own=KEY)
+    photo = b"\xff\xd8\xff\xe0"
+    event = event_of(sign(target="/v1/faces/detect", body=photo), resource="/v1/faces/detect")
+    assert authenticate(event, photo, lambda: keyring).name == KEY_ID
+    remedy = "If the body is a photo, set Content-Type to image/jpeg or image/png"
+    with pytest.raises(InvalidSignatureException, match=remedy):
+        authenticate(event, photo.decode("utf-8", "replace"), lambda: keyring)
+    with pytest.raises(InvalidSignatureException) as refused:
+        authenticate(event, b"other", lambda: keyring)
+    assert remedy not in str(refused.value)
+    database.close()
 
 
 def test_the_keys_secret_is_text_or_a_file(tmp_path: Path) -> None:

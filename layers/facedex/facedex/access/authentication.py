@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from facedex.access.authorization import UNSIGNED
 from facedex.api.catalog import OPERATIONS
-from facedex.api.errors import AccessDeniedException, MissingAuthenticationTokenException
+from facedex.api.errors import (
+    AccessDeniedException,
+    InvalidSignatureException,
+    MissingAuthenticationTokenException,
+)
 from facedex.settings import Auth, settings
 
 if TYPE_CHECKING:
     from facedex.store.keyring import KeyRing
+
+_NO_TEXT: Final = "\N{REPLACEMENT CHARACTER}"  # in place of bytes that are no text
+_CHANGED: Final = (
+    "If the body is a photo, set Content-Type to image/jpeg or image/png: API Gateway changes"
+    " bodies of other types that are not text."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +74,13 @@ def authenticate(
             from facedex.store.access_keys import Permission
 
             sent = body if isinstance(body, bytes) else body.encode("utf-8", "surrogatepass")
-            key = verify(event, sent, keyring().find)
+            try:
+                key = verify(event, sent, keyring().find)
+            except InvalidSignatureException as error:
+                # API Gateway passes a body on as text unless its Content-Type is that of a photo.
+                if not isinstance(body, str) or _NO_TEXT not in body:
+                    raise
+                raise InvalidSignatureException(f"{error} {_CHANGED}") from None
             return Caller(key.access_key_id, read_only=key.permission is Permission.READ_ONLY)
 
 
