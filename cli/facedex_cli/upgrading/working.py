@@ -153,8 +153,10 @@ class Worker:
             vectors = self._pack.embed(picture, [face for face, _ in fit])
             new = dict(zip((face_id for _, face_id in fit), vectors, strict=True))
             with self._database.autocommit() as connection:
-                upgrades.add_vectors(connection, self._collection, self._pack.model_version, new)
-            count += len(new)
+                # A copy of the photo may be processed at the same time.
+                count += upgrades.add_vectors(
+                    connection, self._collection, self._pack.model_version, new
+                )
             seen = {face_id for _, face_id in same}
             reasons |= {
                 face.face_id: ILLEGIBLE if face.face_id in seen else NOT_FOUND

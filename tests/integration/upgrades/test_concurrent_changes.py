@@ -13,12 +13,14 @@ from threading import Event
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import requests
 
 from facedex.runtime import services
 from facedex.store import collections, upgrades
 from facedex.store.upgrade_switch import switch
 from facedex.workflows.tagging import PACK
+from tests.e2e.streaming import until
 from tests.integration.streaming import Stage
 from tests.integration.upgrades.staff import MODEL, Staff
 
@@ -156,6 +158,34 @@ def test_requests_during_the_switch_each_use_one_model(
 def all_faces(staff: Staff) -> list[dict[str, Any]]:
     pages = staff.client.get_paginator("list_faces").paginate(CollectionId="staff")
     return [face for page in pages for face in page["Faces"]]
+
+
+def test_a_face_counts_once_if_two_copies_of_its_photo_are_processed_at_once(
+    staff: Staff, database_url: str, portraits: dict[str, bytes], tmp_path: Path
+) -> None:
+    photo = {"Bytes": portraits["eileen"]}
+    staff.client.index_faces(CollectionId="staff", Image=photo)
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    for name in ("one.jpg", "two.jpg"):
+        (copies / name).write_bytes(portraits["eileen"])
+    with services.database().transaction() as connection:
+        upgrades.begin(connection, collections.find(connection, "staff"), MODEL)
+    with psycopg.connect(database_url) as lock, ThreadPoolExecutor(1) as pool:
+        lock.execute("SELECT FROM upgrades FOR UPDATE")
+
+        def release() -> None:
+            """Wait until both copies wait for the lock before they store the vector."""
+            waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+            until(lambda: lock.execute(waiting).fetchone() == (2,), 20)
+            lock.rollback()
+
+        released = pool.submit(release)
+        result = staff.upgrade("--concurrency=2", source=str(copies))
+        released.result()
+    assert result.exit_code == 0, result.output
+    assert "1 face" in result.output
+    assert "2 faces" not in result.output
 
 
 def test_faces_and_collection_can_be_deleted_during_an_upgrade(staff: Staff) -> None:

@@ -175,7 +175,7 @@ def add_vectors(
     collection: Collection,
     model_version: str,
     vectors: Mapping[UUID, NDArray[np.float32]],
-) -> None:
+) -> int:
     """Store new vectors of faces until the upgrade is complete; deleted faces are ignored.
 
     Args:
@@ -183,6 +183,9 @@ def add_vectors(
         collection: the collection that is being upgraded.
         model_version: the model that made the vectors.
         vectors: vectors by FaceId, each (d,) float of unit length.
+
+    Returns:
+        The number of faces that had no new vector.
 
     Raises:
         ModelMismatch: if the upgrade to this model is no longer in progress.
@@ -204,8 +207,10 @@ def add_vectors(
             INSERT INTO upgraded_faces (collection_key, face_id, vector)
             SELECT collection_key, face_id, vector FROM present
             ON CONFLICT (collection_key, face_id) DO UPDATE SET vector = excluded.vector
+            RETURNING xmax = 0 AS is_new  -- a row that was updated has the transaction's id
         )
-        SELECT count(*) AS upgrades FROM under_way
+        SELECT count(*) AS upgrades, (SELECT count(*) FROM kept WHERE is_new) AS added
+        FROM under_way
         """,
         {
             "collection": collection.key,
@@ -221,3 +226,5 @@ def add_vectors(
             f" {model_version} is no longer in progress: the collection was deleted, or another"
             " upgrade of it was started or has ended."
         )
+    added: int = row.added
+    return added
