@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
-from facedex.vision import images
+from facedex.vision import images, rgb
 from facedex.vision.vision_errors import ImageTooLarge, InvalidImage
 
 
@@ -104,7 +104,7 @@ def test_a_large_png_of_every_mode_is_reduced_as_a_jpeg_is(
 
 def test_a_png_is_reduced_to_means_of_its_pixels_across_strips() -> None:
     picture = gradient(1600, 1200)
-    assert picture.width * picture.height > images.STRIP
+    assert picture.width * picture.height > rgb.STRIP
     whole = np.asarray(picture).reshape(300, 4, 400, 4, 3).mean(axis=(1, 3))
     reduced = images.decode(encode(picture), longest_side=400).pixels
     assert np.abs(reduced - whole).max() <= 0.5

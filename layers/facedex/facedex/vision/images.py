@@ -19,7 +19,7 @@ from PIL.PngImagePlugin import PngImageFile
 from facedex.observability import metrics
 from facedex.observability.recording import record, timing
 from facedex.turns import Turns
-from facedex.vision import allocator, jpeg, png
+from facedex.vision import allocator, jpeg, png, rgb
 from facedex.vision.jpeg import Jpeg
 from facedex.vision.png import Png
 from facedex.vision.vision_errors import Busy, ImageTooLarge, ImageTooSmall, InvalidImage
@@ -37,7 +37,6 @@ MAX_SIDE: Final = 65_500  # the longest side that JPEG decoders accept
 # turn: the number of threads bounds them.
 IN_FLIGHT: Final = 50_000_000
 SMALL: Final = 4_000_000
-STRIP: Final = 1_000_000  # pixels to convert at once
 
 # The transposition that turns an image of each orientation upright (EXIF 2.32, tag 0x0112).
 UPRIGHT: Final = {
@@ -50,8 +49,6 @@ UPRIGHT: Final = {
     8: pillow.Transpose.ROTATE_90,
 }
 TURNED: Final = frozenset({5, 6, 7, 8})  # orientations that exchange width and height
-
-_TRANSPARENT: Final = "transparency"  # Pillow's name of the colour in a PNG's tRNS
 
 # The greys that a JPEG decoder makes of missing coefficients, and those that become of CMYK.
 _MISSING: Final = frozenset({(128, 128, 128)})
@@ -240,7 +237,7 @@ def _load_jpeg(data: bytes, reduction: int) -> pillow.Image:
             if source.size != (width, height):
                 reduction = 1  # the JPEG decoder reduces the image
         source.load()
-        return _reduce(source, reduction)
+        return rgb.reduce(source, reduction)
 
 
 def _require_complete(picture: pillow.Image, altered: pillow.Image) -> None:
@@ -266,49 +263,5 @@ def _decode_png(file: Png, longest_side: int, patience: float | None) -> Image:
 def _load_png(file: Png, reduction: int) -> pillow.Image:
     with PngImageFile(io.BytesIO(file.data)) as source:
         source.load()
-        if source.mode in ("L", "RGB") and _TRANSPARENT in source.info:
-            # Pillow compares the pixels' eight bits with the colour as the file has it.
-            source.info[_TRANSPARENT] = _to_eight_bits(source.info[_TRANSPARENT], file.depth)
-        return _reduce(source, reduction)
-
-
-def _to_eight_bits(colour: int | tuple[int, ...], depth: int) -> int | tuple[int, ...]:
-    """Return a PNG's transparent grey or colour as its pixels have it once they are decoded."""
-    if isinstance(colour, tuple):
-        return tuple(channel >> max(0, depth - 8) for channel in colour)
-    highest = (1 << depth) - 1
-    return (colour & highest) * 255 // highest
-
-
-def _reduce(source: pillow.Image, factor: int) -> pillow.Image:
-    """Return the image as RGB, reduced by an integer factor.
-
-    The image is converted in strips, because converting all of it at once takes several times the
-    memory of its pixels.
-    """
-    width, height = source.size
-    if source.mode == "RGB" and factor == 1:
-        return _to_rgb(source)
-    reduced = pillow.new("RGB", (-(-width // factor), -(-height // factor)))
-    rows = factor * max(1, STRIP // (width * factor))
-    for top in range(0, height, rows):
-        strip = _to_rgb(source.crop((0, top, width, min(top + rows, height))))
-        reduced.paste(strip.reduce(factor) if factor > 1 else strip, (0, top // factor))
-    return reduced
-
-
-def _to_rgb(source: pillow.Image) -> pillow.Image:
-    if source.mode == "RGB" and not source.has_transparency_data:
-        return source
-    if source.mode.startswith("I"):  # 16-bit grey, which Pillow's own conversion would clip
-        greys = np.asarray(source).astype(np.int32).clip(0, 65535)
-        eight_bits = (greys >> 8).astype(np.uint8)
-        if _TRANSPARENT in source.info:
-            eight_bits[greys == source.info[_TRANSPARENT]] = 255
-        return pillow.fromarray(eight_bits).convert("RGB")
-    if not source.has_transparency_data:
-        return source.convert("RGB")
-    layered = source.convert("RGBA")
-    flat = pillow.new("RGB", layered.size, "white")
-    flat.paste(layered, mask=layered.getchannel("A"))
-    return flat
+        rgb.read_transparency(source, file.depth)
+        return rgb.reduce(source, reduction)
