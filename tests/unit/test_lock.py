@@ -181,6 +181,7 @@ _CHECKED = ("--require-hashes", "--no-deps")
         "Makefile",
         ".ci/run",
         ".ci/checks",
+        ".ci/packages",
         "Dockerfile",
     ],
 )
