@@ -53,7 +53,7 @@ _VIDEO_STREAM: Final = r"arn:aws[a-z-]*:kinesisvideo:[a-z0-9-]+:\d{12}:stream/[\
 _A_VIDEO_STREAM: Final = "arn:aws:kinesisvideo:eu-central-1:111122223333:stream/door/1767268800000"
 _DATA_STREAM: Final = r"arn:aws[a-z-]*:kinesis:[a-z0-9-]+:\d{12}:stream/[\w.-]+"
 _A_DATA_STREAM: Final = "arn:aws:kinesis:eu-central-1:111122223333:stream/seen"
-_BUCKET: Final = r"[a-z0-9][a-z0-9.-]{1,61}"
+_BUCKET: Final = r"[a-z0-9][a-z0-9.-]{2,62}"  # 3 to 63 characters
 _FOLDER: Final = rf"{_BUCKET}(/[A-Za-z0-9_.-]+)*"
 # The periods that CloudWatch Logs accepts, up to two years.
 _LOG_DAYS: Final = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731)
@@ -136,7 +136,7 @@ class StackFields:
         alarm_topic: ARN of your SNS topic that alarms are sent to.
         dashboard: create a CloudWatch dashboard.
         metrics: write all metrics of the functions to CloudWatch, by operation, stage and network.
-        tracing: trace requests with X-Ray.
+        tracing: trace the functions and bulk executions with X-Ray.
         sweep_minutes: minutes between two sweeps, which finish deletions and revive stalled work;
             one with streams.
         snapstart: start the API's functions from snapshots.

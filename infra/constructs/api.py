@@ -103,7 +103,10 @@ class Api(Construct):
                 logging_level=MethodLoggingLevel.OFF,
                 data_trace_enabled=False,
                 metrics_enabled=True,
-                tracing_enabled=settings.tracing,
+                # X-Ray would keep the whole address of a request for 30 days: the names of
+                # collections, users and faces in REST routes, and signatures of presigned URLs.
+                # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-understanding-xray-traces.html
+                tracing_enabled=False,
                 throttling_rate_limit=settings.rate,
                 throttling_burst_limit=settings.burst,
             ),
@@ -172,7 +175,7 @@ class Api(Construct):
             "AwsSolutions-APIG2": "The functions check every request against AWS's own service"
             " model, more strictly than API Gateway could.",
             "AwsSolutions-APIG6": "Execution logs hold requests, which hold pictures of faces;"
-            " access logs and traces are on.",
+            " access logs are on.",
             "AwsSolutions-COG4": "Callers are IAM principals or have access keys, not users of"
             " Cognito.",
             "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/"
