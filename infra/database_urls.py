@@ -22,6 +22,7 @@ _OPTIONS: Final = {"sslmode": r"verify-full", "channel_binding": r"disable|prefe
 # Options of libpq that are, or lead to, a password.
 _SECRETS: Final = {"password", "passfile", "sslpassword"}
 _PORT: Final = "5432"
+_LAST_PORT: Final = 65_535
 
 
 def parts_of(url: str) -> dict[str, str]:
@@ -44,8 +45,10 @@ def _check(value: str) -> str:
             " Manager, and set database_auth=password and database_secret."
         )
     wanted = {**_PARTS, "port": r"\d{1,5}"}
-    has_form = re.match(r"postgres(ql)?://", value) and all(
-        re.fullmatch(pattern, parts.get(name, "")) for name, pattern in wanted.items()
+    has_form = (
+        re.match(r"postgres(ql)?://", value)
+        and all(re.fullmatch(pattern, parts.get(name, "")) for name, pattern in wanted.items())
+        and 0 < int(parts["port"]) <= _LAST_PORT
     )
     if not has_form:
         raise ValueError(

@@ -9,7 +9,7 @@ from typing import Final
 
 from facedex_models import manifests
 from infra.database_urls import parts_of
-from infra.fields import StackFields
+from infra.fields import CREATE, StackFields
 from infra.values import Auth, DatabaseAuth, Reach, Retention
 
 # Each function yields pairs: whether a rule is broken, and the sentence that says so.
@@ -28,6 +28,8 @@ def mistakes(settings: StackFields) -> Iterator[str]:
         _uploads,
         _bulk,
         _operations,
+        _without_effect,
+        _regions,
     ):
         for broken, sentence in rules(settings):
             if broken:
@@ -73,10 +75,19 @@ _OF_EXISTING_DATABASE: Final = (
 _RDS: Final = (".rds.amazonaws.com", ".rds.amazonaws.com.cn")
 
 
-def _existing_database(settings: StackFields) -> _Broken:
-    changed = {
+# Where the certificates begin in a file that libpq can read.
+_CERTIFICATE: Final = b"-----BEGIN CERTIFICATE-----"
+
+
+def _changed(settings: StackFields) -> set[str]:
+    """Return the names of the settings that do not have their defaults."""
+    return {
         field.name for field in fields(settings) if getattr(settings, field.name) != field.default
     }
+
+
+def _existing_database(settings: StackFields) -> _Broken:
+    changed = _changed(settings)
     if not settings.database_url:
         for name in _OF_EXISTING_DATABASE:
             yield name in changed, f"{name} goes with database_url alone."
@@ -147,9 +158,22 @@ def _database(settings: StackFields) -> _Broken:
         "database_ca does not go with proxy: the proxy's certificate is not issued by RDS's own"
         " authority.",
     )
+    if settings.database_ca:
+        yield from _certificates(Path(settings.database_ca))
+
+
+def _certificates(file: Path) -> _Broken:
+    found, content = False, b""
+    try:
+        found = file.is_file()
+        content = file.read_bytes() if found else b""
+    except OSError as error:
+        yield True, f"database_ca names {file}, which cannot be read ({error.strerror})."
+    yield not found, f"database_ca names {file}, where there is no file."
     yield (
-        settings.database_ca and not Path(settings.database_ca).is_file(),
-        f"database_ca names {settings.database_ca}, where there is no file.",
+        _CERTIFICATE not in content,
+        f"database_ca names {file}, which has no certificates in PEM's format"
+        f" ({_CERTIFICATE.decode()}), as RDS's bundle has whose name ends with .pem.",
     )
 
 
@@ -187,10 +211,6 @@ def _streams(settings: StackFields) -> _Broken:
         settings.streams and not (settings.video_streams and settings.data_streams),
         "streams=true needs video_streams and data_streams, the ARNs of the Kinesis streams that"
         " stream processors may read and write.",
-    )
-    yield (
-        len({arn.split(":")[3] for arn in streams}) > 1,
-        "video_streams and data_streams must all be in the region that is deployed to.",
     )
 
 
@@ -239,4 +259,42 @@ def _operations(settings: StackFields) -> _Broken:
     yield (
         settings.snapstart and settings.provisioned,
         "snapstart and provisioned do not go together: Lambda has either for a function.",
+    )
+
+
+def _without_effect(settings: StackFields) -> _Broken:
+    """Yield settings that would change nothing, because what they belong to is off."""
+    endpoints = settings.uploads or settings.video or settings.streams or settings.topics
+    needed = {
+        "uploads_concurrency": (settings.uploads, "uploads=true"),
+        "versions_days": (settings.versioning, "versioning=true"),
+        "video_concurrency": (settings.video, "video=true"),
+        "streams_concurrency": (settings.streams, "streams=true"),
+        "bulk_concurrency": (settings.bulk, "bulk=true"),
+        "pause_after": (settings.min_capacity == 0, "min_capacity=0"),
+        "waf_rate": (settings.firewall, "a firewall (waf=true)"),
+        "endpoint_zones": (
+            endpoints or settings.auth is Auth.KEYS,
+            "interface endpoints (uploads, video, streams, topics or auth=keys)",
+        ),
+    }
+    changed = _changed(settings)
+    for name, (there, what) in needed.items():
+        yield name in changed and not there, f"{name} goes with {what} alone."
+
+
+def _regions(settings: StackFields) -> _Broken:
+    """Yield settings that name resources of several regions, where the stack reaches one."""
+    named = {
+        "video_streams": settings.video_streams,
+        "data_streams": settings.data_streams,
+        "topics": settings.topics,
+        "alarm_topic": (settings.alarm_topic,),
+        "kms_key": (settings.kms_key.removeprefix(CREATE),),
+    }
+    regions = {name: {arn.split(":")[3] for arn in arns if arn} for name, arns in named.items()}
+    used = ", ".join(name for name, of_setting in regions.items() if of_setting)
+    yield (
+        len(set().union(*regions.values())) > 1,
+        f"The ARNs in {used} must all be of one region, the one that is deployed to.",
     )

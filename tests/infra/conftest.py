@@ -122,7 +122,7 @@ def synthesis_of(
         if name not in _syntheses:
             directory = tmp_path_factory.mktemp("synthesis") / name
             certificates = directory.with_name("bundle.pem")
-            certificates.write_text("a bundle of certificates")
+            certificates.write_text("-----BEGIN CERTIFICATE-----")
             more = {"database_ca": str(certificates)} if name == "keys" else {}
             _syntheses[name] = synthesise({**VARIANTS[name], **more}, directory)
         return _syntheses[name]

@@ -31,7 +31,7 @@ def public(cdk: None, tmp_path_factory: pytest.TempPathFactory) -> Synthesis:
     """Return a stack on an RDS instance with a public address and IAM tokens."""
     folder = tmp_path_factory.mktemp("public")
     bundle = folder / "bundle.pem"
-    bundle.write_text("a bundle of certificates")
+    bundle.write_text("-----BEGIN CERTIFICATE-----")
     settings = {"database_resource": _RESOURCE, "database_ca": str(bundle)}
     temporary = folder / "temporary"
     temporary.mkdir()
@@ -167,6 +167,8 @@ def test_nothing_but_the_databases_own_alarm_is_missing(
         ({"database_url": "postgresql://hunter2@a,b/faces"}, "must name one host, a role and a "),
         ({"database_url": "postgresql://hunter*2@db/faces"}, "must name one host, a role and a "),
         ({"database_url": "hunter2"}, "must name one host, a role and a database"),
+        ({"database_url": "postgresql://hunter2@db:0/faces"}, "must name one host, a role and a "),
+        ({"database_url": "postgresql://hunter2@db:65536/faces"}, "must name one host, a role "),
         (
             {"database_url": "postgresql://hunter2@db/faces?sslmode=require"},
             "must not set sslmode to another value than verify-full.",

@@ -14,6 +14,8 @@ from infra.values import Auth, Retention
 
 _VIDEO = "arn:aws:kinesisvideo:eu-central-1:111122223333:stream/door/1767268800000"
 _DATA = "arn:aws:kinesis:eu-central-1:111122223333:stream/seen"
+_TOPIC = "arn:aws:sns:eu-central-1:111122223333:done"
+_KEY = "arn:aws:kms:eu-central-1:111122223333:key/0f3e6f4a-5a0b-4a8e-9d0e-2f6d8d1c7b11"
 PAGE = Path(__file__).parents[2] / "docs" / "deploy.md"
 
 
@@ -42,6 +44,28 @@ def test_command_line_text_and_json_are_read_alike() -> None:
     )
     assert text.auth is Auth.KEYS
     assert text.image_buckets == ("one-bucket", "two-bucket")
+
+
+def test_settings_have_an_effect_with_what_they_belong_to(tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_text("Amazon RDS\n-----BEGIN CERTIFICATE-----\n")
+    context = {
+        "database_ca": str(bundle),
+        "image_buckets": "a" * 63,
+        "uploads_concurrency": 5,
+        "versioning": True,
+        "versions_days": 60,
+        "video": True,
+        "video_concurrency": 5,
+        "pause_after": 600,
+        "auth": "keys",
+        "waf_rate": 2000,
+        "endpoint_zones": 2,
+        "topics": _TOPIC,
+        "alarm_topic": _TOPIC,
+        "kms_key": "create",
+    }
+    assert StackSettings.from_context(context).versions_days == 60
 
 
 def test_the_cdks_own_context_is_left_alone() -> None:
@@ -119,7 +143,15 @@ def test_the_cdks_own_context_is_left_alone() -> None:
                 "video_streams": _VIDEO,
                 "data_streams": _DATA.replace("eu-central-1", "eu-west-1"),
             },
-            "video_streams and data_streams must all be in the region that is deployed to.",
+            "The ARNs in video_streams, data_streams must all be of one region, the one that is ",
+        ),
+        (
+            {"video": True, "topics": _TOPIC, "alarm_topic": _TOPIC.replace("eu-c", "us-c")},
+            "The ARNs in topics, alarm_topic must all be of one region, ",
+        ),
+        (
+            {"kms_key": _KEY, "alarm_topic": _TOPIC.replace("eu-c", "us-c")},
+            "The ARNs in alarm_topic, kms_key must all be of one region, ",
         ),
         ({"streams_concurrency": 1}, "streams_concurrency must be from 2 to 1000, not 1."),
         ({"uploads": False, "delete_faces": True}, "delete_faces, uploads_days and versioning go "),
@@ -153,6 +185,20 @@ def test_the_cdks_own_context_is_left_alone() -> None:
         ({"flow_logs": True}, "flow_logs must be one of off, rejected, all, not True."),
         ({"code_signing": "facedex"}, "code_signing must be like arn:aws:signer:"),
         ({"database_ca": "nowhere.pem"}, "database_ca names nowhere.pem, where there is no file."),
+        ({"database_ca": "a" * 300}, f"database_ca names {'a' * 300}, which cannot be read ("),
+        ({"database_ca": str(PAGE)}, f"database_ca names {PAGE}, which has no certificates in PEM"),
+        ({"bulk_buckets": "a" * 64}, "bulk_buckets must be like my-photos, not 'aaaa"),
+        (
+            {"uploads": False, "uploads_concurrency": 5},
+            "uploads_concurrency goes with uploads=true ",
+        ),
+        ({"versions_days": 60}, "versions_days goes with versioning=true alone."),
+        ({"video_concurrency": 5}, "video_concurrency goes with video=true alone."),
+        ({"streams_concurrency": 5}, "streams_concurrency goes with streams=true alone."),
+        ({"bulk_concurrency": 5}, "bulk_concurrency goes with bulk=true alone."),
+        ({"pause_after": 600, "min_capacity": 1}, "pause_after goes with min_capacity=0 alone."),
+        ({"waf_rate": 2000}, "waf_rate goes with a firewall (waf=true) alone."),
+        ({"uploads": False, "endpoint_zones": 2}, "endpoint_zones goes with interface endpoints ("),
         ({"alarm_email": "me"}, "alarm_email must be an e-mail address, not 'me'."),
         ({"snapstart": True, "provisioned": 1}, "snapstart and provisioned do not go together: "),
     ],
