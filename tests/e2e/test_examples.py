@@ -21,6 +21,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 _LINES = 60
 _TESTED = {
     "badge_door.py",
+    "move_collection.py",
     "register_and_recognise.py",
     "rest_without_sdk.py",
     "search_folder.py",
@@ -34,17 +35,19 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 def run(server: Server, tmp_path: Path) -> Run:
     """Return a function that runs an example in another folder, with the settings of a user."""
 
-    def run(name: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    def run(
+        name: str, *arguments: str | Path, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        usual = {
+            "AWS_ENDPOINT_URL": server.url,
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+        }
         return subprocess.run(
             [sys.executable, EXAMPLES / name, *arguments],
             cwd=tmp_path,
-            env={
-                **os.environ,
-                "AWS_ENDPOINT_URL": server.url,
-                "AWS_DEFAULT_REGION": "us-east-1",
-                "AWS_ACCESS_KEY_ID": "testing",
-                "AWS_SECRET_ACCESS_KEY": "testing",
-            },
+            env=os.environ | (environment or usual),
             capture_output=True,
             text=True,
             timeout=120,
@@ -140,6 +143,50 @@ def test_a_film_is_searched(
     done = run("stored_video.py", collection, path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("eileen: 0.0 s to 1.")
+
+
+def test_a_collection_is_moved_with_its_users(
+    run: Run, server: Server, collection: str, portraits: dict[str, bytes], tmp_path: Path
+) -> None:
+    """Two regions stand for Amazon and for Facedex."""
+    pair = Image.new("RGB", (1200, 600))
+    for place, name in ((0, "eileen"), (600, "grace")):
+        with Image.open(io.BytesIO(portraits[name])) as opened:
+            pair.paste(ImageOps.pad(opened.convert("RGB"), (600, 600)), (place, 0))
+    folder = tmp_path / "originals"
+    folder.mkdir()
+    pair.save(folder / "pair.png")
+    old = server.client("rekognition")
+    old.create_user(CollectionId=collection, UserId="ann")
+    known = {
+        face["Face"]["BoundingBox"]["Left"] < 0.5: face["Face"]["FaceId"]
+        for face in old.index_faces(
+            CollectionId=collection,
+            Image={"Bytes": (folder / "pair.png").read_bytes()},
+            ExternalImageId="pair",
+        )["FaceRecords"]
+    }
+    old.associate_faces(CollectionId=collection, UserId="ann", FaceIds=[known[False]])
+    old.delete_faces(CollectionId=collection, FaceIds=[known[True]])
+    config = tmp_path / "config"
+    config.write_text(
+        "".join(
+            f"[profile {name}]\nregion = {region}\nendpoint_url = {server.url}\n"
+            "aws_access_key_id = testing\naws_secret_access_key = testing\n"
+            for name, region in (("amazon", "us-east-1"), ("facedex", "eu-west-3"))
+        )
+    )
+    done = run(
+        "move_collection.py", "amazon", "facedex", collection, folder, AWS_CONFIG_FILE=str(config)
+    )
+    assert done.returncode == 0, done.stderr
+    assert sorted(line.split()[0] for line in done.stderr.splitlines()) == ["eileen", "grace"]
+    new = server.client("rekognition", region_name="eu-west-3")
+    (moved,) = new.list_faces(CollectionId=collection)["Faces"]
+    assert done.stdout == f"{known[False]},{moved['FaceId']}\n"
+    assert (moved["UserId"], moved["ExternalImageId"]) == ("ann", "pair")
+    assert moved["BoundingBox"]["Left"] > 0.5
+    new.delete_collection(CollectionId=collection)
 
 
 def test_plain_http_indexes_and_searches(run: Run, server: Server, photos: Path) -> None:
