@@ -42,14 +42,23 @@ def test_every_alarm_has_a_section_that_begins_with_its_description(synthesis_of
         assert len(rest.strip()) > 50, f"{name} does not say what to do"
 
 
-@pytest.mark.parametrize("page", ["runbook.md", "deploy.md"])
-def test_the_settings_in_the_commands_are_valid(page: str) -> None:
-    commands = re.findall(
-        r"aws-cdk(?:@2)? (?:deploy|diff|synth|destroy)(.*)", (DOCS / page).read_text("utf-8")
-    )
-    found = [dict(re.findall(r"-c (\w+)=([^\s…`]+)(?=[\s`]|$)", each)) for each in commands]
+_PAGES = [each.name for each in sorted(DOCS.glob("*.md")) if " deploy -c" in each.read_text()]
+
+
+@pytest.mark.parametrize("page", _PAGES)
+def test_the_settings_in_the_commands_are_valid(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "global-bundle.pem").write_text("-----BEGIN CERTIFICATE-----")
+    monkeypatch.chdir(tmp_path)
+    text = (DOCS / page).read_text("utf-8").replace("\\\n", "").replace("faces.….", "faces.a1.")
+    assert not re.findall(r"^ *cdk ", text, re.MULTILINE)  # which need not be installed
+    commands = re.findall(r"aws-cdk(?:@2)? (?:deploy|diff|synth|destroy)(.*)", text)
+    found = [dict(re.findall(r"-c '?(\w+)=([^\s…`']+)(?=[\s`']|$)", each)) for each in commands]
     assert any(found)
     for settings in found:
+        # Without its name, an example would change another deployment: facedex-dev.
+        assert "environment" in settings or not settings, settings
         StackSettings.from_context(settings)
 
 
