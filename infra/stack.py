@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from aws_cdk import CfnOutput, Duration, Fn, Stack, Tags
+from aws_cdk import Annotations, CfnOutput, Duration, Fn, Stack, Tags
 from aws_cdk.aws_events import Rule, Schedule
 from aws_cdk.aws_events_targets import LambdaFunction
 from aws_cdk.aws_iam import PolicyStatement
@@ -34,7 +34,7 @@ from infra.constructs.video import VideoWork
 from infra.constructs.watching import Watched, watch_events, watch_queue
 from infra.rows import deployed, needs, uses_keys
 from infra.settings import StackSettings
-from infra.values import Auth
+from infra.values import Auth, Retention
 
 # CloudFormation receives responses in a bucket of this name and the region's, without hyphens.
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-vpce-bucketnames.html
@@ -87,6 +87,7 @@ class Facedex(Stack):
         Observability(self, "Observability", settings, self.api, workers, parts, callers)
         self._accept_findings_of_the_library()
         self._add_outputs()
+        self._announce_retention()
 
     def _add_database(self) -> tuple[Placement, DatabaseAccess]:
         settings = self._settings
@@ -233,6 +234,22 @@ class Facedex(Stack):
         for child in self.node.children:
             if child.node.id.startswith(("AWS679", "Custom::S3AutoDelete")):
                 accept(child, reasons)
+
+    def _announce_retention(self) -> None:
+        """Say in each synthesis what a removal deletes, as a forgotten setting changes that."""
+        if self._settings.retention is not Retention.DESTROY:
+            return
+        data = {
+            "the database with all faces": not self._settings.database_url,
+            "the uploads bucket with all photos": self._settings.uploads,
+            "the secret of the access keys": self._settings.auth is Auth.KEYS,
+        }
+        if deleted := [what for what, there in data.items() if there]:
+            Annotations.of(self).add_info_v2(
+                "facedex:retention",
+                f"retention=destroy: `cdk destroy` deletes {', '.join(deleted)}; retention=retain"
+                " keeps them.",
+            )
 
     def _add_outputs(self) -> None:
         settings = self._settings

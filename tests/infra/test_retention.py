@@ -37,6 +37,28 @@ def test_by_default_only_a_role_outlives_the_stack(default: Synthesis) -> None:
     assert kept == {"AWS::IAM::Role", "AWS::ApiGateway::Account"}
 
 
+def test_each_synthesis_lists_what_a_removal_deletes(synthesis: Synthesis) -> None:
+    stack = synthesis.path.name.removesuffix(".template.json")
+    metadata = json.loads(synthesis.path.with_name(f"{stack}.metadata.json").read_text())
+    said = [
+        each["data"] for each in metadata.get(f"/{stack}", []) if each["type"] == "aws:cdk:info"
+    ]
+    deleted = {
+        each["Type"]
+        for each in synthesis.template["Resources"].values()
+        if each.get("DeletionPolicy", "Delete") == "Delete"
+    }
+    assert [
+        "database" in " ".join(said),
+        "uploads bucket" in " ".join(said),
+        "secret" in " ".join(said),
+    ] == [
+        kind in deleted
+        for kind in ("AWS::RDS::DBCluster", "AWS::S3::Bucket", "AWS::SecretsManager::Secret")
+    ]
+    assert len(said) <= 1
+
+
 def test_retained_resources_do_not_block_a_new_deployment(synthesis_of: Any) -> None:
     found = synthesis_of("keys")
     (bucket,) = found.resources("AWS::S3::Bucket").values()
