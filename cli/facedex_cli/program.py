@@ -52,7 +52,7 @@ def main() -> None:
     facedex up      start the server for any AWS SDK or the AWS CLI
 
     The first start downloads the default model pack and the attributes pack, which take about
-    26 MB on disk. Nothing is uploaded, and no image is ever stored.
+    24 MB on disk. Nothing is uploaded, and no image is ever stored.
     """
 
 

@@ -39,10 +39,7 @@ LARGEST: Final = 250 * 1024 * 1024
 # user has calibrated the pack.
 _PACK_FILES: Final = ("pack.toml", "calibration.toml")
 _UNUSED: Final = 30 * 24 * 3600.0  # seconds after which an unused directory is removed
-# PyAV's wheel for x86_64 is so large that a video function would exceed Lambda's limit. The wheel
-# for arm64 is smaller, and its libraries stay as published.
-_COMPACTED: Final = ("x86_64",)
-_BUILD: Final = 3  # raised when the same input gives different files than before
+_BUILD: Final = 4  # raised when the same input gives different files than before
 
 Say = Callable[[str], None]
 
@@ -150,9 +147,10 @@ def _package_layer(name: str, row: Layer, target: Target, kept: Path, say: Say) 
                 for path in _files(installed)
                 if row.takes(path.relative_to(installed).as_posix())
             }
-            if target.architecture in _COMPACTED:
-                for path in filter(elf.is_shared_library, wanted.values()):
-                    path.write_bytes(elf.compact(path.read_bytes()))
+            # With PyAV's libraries as published, a function for video exceeds Lambda's limit, or
+            # leaves no room for a second model pack.
+            for path in filter(elf.is_shared_library, wanted.values()):
+                path.write_bytes(elf.compact(path.read_bytes()))
             _copy(wanted | own, folder)
 
     return _cached(kept, title, made_of, fill, say)

@@ -28,6 +28,9 @@ from infra.packages.locking import pinned, written
 from infra.packages.targets import targets
 from tests.packages.deployment import ROWS
 
+# What the packs dlib and sface take, which collections of earlier releases need beside the default.
+_FURTHER_PACKS = 20_000_000  # bytes
+
 TARGETS = pytest.mark.parametrize(
     "target", [DEFAULT, Target("x86_64", DEFAULT.python)], ids=lambda each: each.architecture
 )
@@ -42,7 +45,8 @@ def test_every_function_fits_into_lambda_with_its_layers(target: Target) -> None
         assert len(used) <= 5
         unzipped = size(function(name)) + sum(built[each] for each in used)
         print(f"{name:26} {unzipped / 2**20:6.1f} of {LARGEST / 2**20:.0f} MiB: {', '.join(used)}")
-        assert unzipped <= LARGEST, f"{name} has {unzipped} bytes"
+        further = _FURTHER_PACKS if "models" in used else 0
+        assert unzipped + further <= LARGEST, f"{name} has {unzipped} bytes"
 
 
 def test_the_model_layer_carries_every_chosen_pack(
