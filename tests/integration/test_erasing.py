@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -197,24 +198,81 @@ def test_everything_is_pending_after_a_crash_which_loses_the_counts(gallery: Gal
     eventually(all_pending)
 
 
-def test_rows_that_an_open_transaction_sees_are_reported_and_erased_later(
+@contextmanager
+def reader(gallery: Gallery) -> Iterator[None]:
+    with psycopg.connect(gallery.postgres.url) as connection:
+        connection.execute("SET default_transaction_isolation = 'repeatable read'")
+        connection.commit()
+        connection.execute("SELECT pg_current_snapshot()")
+        yield
+
+
+@contextmanager
+def writer_in_another_database(gallery: Gallery) -> Iterator[None]:
+    with psycopg.connect(gallery.postgres.url, dbname="template1") as connection:
+        connection.execute("SELECT pg_current_xact_id()")
+        yield
+
+
+@contextmanager
+def analysis_by_autovacuum(gallery: Gallery) -> Iterator[None]:
+    slow = "autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1"
+    gallery.execute(
+        "ALTER SYSTEM SET autovacuum_naptime = '1s'",
+        "SELECT pg_reload_conf()",
+        f"CREATE TABLE other WITH ({slow}) AS SELECT repeat('x', 999) FROM generate_series(1, 999)",
+    )
+    with psycopg.connect(gallery.postgres.url, autocommit=True) as connection:
+        begun = "SELECT FROM pg_stat_progress_analyze WHERE relid = 'other'::regclass"
+        eventually(lambda: connection.execute(begun).fetchone() is not None)
+        yield
+        connection.execute("DROP TABLE other")  # ends the analysis
+
+
+def test_rows_that_something_can_still_see_are_reported_and_erased_later(
     gallery: Gallery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("facedex.store.rewriting._OLD_TRANSACTIONS", 0.5)
-    with psycopg.connect(gallery.postgres.url) as reader:
-        reader.execute("SET default_transaction_isolation = 'repeatable read'")
-        reader.commit()
-        reader.execute("SELECT count(*) FROM collections")
-        gallery.delete_ann()
-        done = erasing.erase(gallery.database, everything=True)
-        assert done
-        assert done.tables == []
-        assert done.remaining == [
-            "everything: a transaction that began before the deletion is still open"
-        ]
+    monkeypatch.setattr("facedex.store.rewriting._OLD_TRANSACTIONS", 0.2)
+    gallery.execute("CREATE ROLE app LOGIN", "GRANT ALL ON SCHEMA public TO app")
+    gallery.execute(*(f"ALTER TABLE {name} OWNER TO app" for name in erasing.TABLES))
+    # A role without privileges sees little of other roles' sessions.
+    limited = Database(gallery.postgres.url.replace("postgres@", "app@"), connections=2)
+    with closing(limited):
+        for seeing in (reader, writer_in_another_database, analysis_by_autovacuum):
+            with seeing(gallery):
+                gallery.delete_ann()
+                gallery.execute("SELECT pg_current_xact_id()")
+                for database in (gallery.database, limited):
+                    done = erasing.erase(database, everything=True)
+                    assert done
+                    assert done.tables == []
+                    assert done.remaining == [
+                        "everything: a transaction that began before the deletion is still open"
+                    ]
     done = erasing.erase(gallery.database, everything=True)
     assert done
     assert done.remaining == []
+    assert not any(gallery.found().values())
+
+
+def test_statistics_that_a_transaction_still_sees_are_erased_later(
+    gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gallery.delete_ann()
+    monkeypatch.setattr("facedex.store.rewriting._OLD_TRANSACTIONS", 0.2)
+    with ExitStack() as opened:
+
+        def read_meanwhile(step: str) -> None:
+            if step == "replacing the planner's statistics":
+                opened.enter_context(reader(gallery))
+
+        done = erasing.erase(gallery.database, everything=True, report=read_meanwhile)
+    assert done
+    assert done.remaining == [
+        "the planner's statistics: a transaction that began before the deletion is still open"
+    ]
+    assert any(gallery.found().values())
+    assert erasing.erase(gallery.database)  # all tables are still pending
     assert not any(gallery.found().values())
 
 

@@ -168,8 +168,7 @@ def erase(
             connection.execute(f"SET lock_timeout = {int(lock_seconds * 1000)}")
             tables = list_tables(connection) if everything else find_pending(connection)
             done = _rewrite_tables(connection, tables, largest, room, report)
-            if done.tables:
-                _remove_copies(connection, done, log, room, report)
+            if done.tables and _remove_copies(connection, done, log, room, report):
                 _record(connection, [table for table in tables if table.name in done.tables])
             return done
 
@@ -183,10 +182,8 @@ def _rewrite_tables(
 ) -> Erasure:
     done = Erasure()
     report("waiting for transactions that can still see deleted rows")
-    if not rewriting.await_transactions(connection):
-        done.remaining.append(
-            "everything: a transaction that began before the deletion is still open"
-        )
+    if seeing := rewriting.await_transactions(connection):
+        done.remaining.append(f"everything: {seeing}")
         return done
     started = monotonic()
     for table in tables:
@@ -209,11 +206,21 @@ def _remove_copies(
     log: bool,
     room: Callable[[], float],
     report: Callable[[str], None],
-) -> None:
-    """Remove what Postgres copied from the rows of the rewritten tables."""
+) -> bool:
+    """Remove what Postgres copied from the rows of the rewritten tables.
+
+    Returns:
+        False if the tables have to be rewritten again, because a copy can be removed later.
+    """
     report("replacing the planner's statistics")
-    if problem := rewriting.rewrite_statistics(connection, done.tables):
+    seeing = None
+    if problem := rewriting.replace_statistics(connection, done.tables):
         done.remaining.append(problem)
+    # Requests have gone on meanwhile, and may see the statistics of before.
+    elif seeing := rewriting.await_transactions(connection):
+        done.remaining.append(f"the planner's statistics: {seeing}")
+    else:
+        rewriting.rewrite_statistics(connection)
     if log and room() < _LOG_ROOM:
         done.remaining.append(
             f"the write-ahead log: its replacement needs {_LOG_ROOM >> 20} MiB of free disk space"
@@ -226,6 +233,7 @@ def _remove_copies(
     done.bytes_after = sum(
         table.size for table in list_tables(connection) if table.name in done.tables
     )
+    return seeing is None
 
 
 def _record(connection: Connection, tables: Sequence[Table]) -> None:

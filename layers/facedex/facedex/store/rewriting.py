@@ -16,6 +16,24 @@ _OLD_TRANSACTIONS: Final = 30.0
 _POLL: Final = 0.1
 # Log files with old contents that are used up at most; a few gigabytes.
 _MOST_SWITCHES: Final = 300
+# What can see rows that transactions before an id have deleted. A new snapshot is as old as the
+# oldest transaction that writes, also one that is prepared or in another database of the server.
+# Whatever holds an old snapshot of this database counts: other roles, of which a role without
+# privileges sees no more than this, and autovacuum's ANALYZE. Its VACUUM does not: Postgres ignores
+# its snapshots. Walsenders, which are in no database, and slots have those of standbys.
+_SEEING: Final = """
+    SELECT 'a transaction that began before the deletion is still open' AS what
+    WHERE pg_snapshot_xmin(pg_current_snapshot()) < %(id)s::xid8 OR EXISTS (
+        SELECT FROM pg_stat_activity
+        WHERE (datname = current_database() OR datname IS NULL) AND pid <> pg_backend_pid()
+            AND age(backend_xmin) > age(%(id)s::xid8::xid)  -- ids of 32 bits wrap around
+            AND pid NOT IN (SELECT pid FROM pg_stat_progress_vacuum)
+    )
+    UNION ALL
+    SELECT 'a standby with the replication slot ' || slot_name || ' can still see deleted rows'
+    FROM pg_replication_slots WHERE age(xmin) > age(%(id)s::xid8::xid)
+    LIMIT 1
+"""
 # Names of 24 hexadecimal digits: no history or backup files.
 _LOG_FILES: Final = "SELECT name FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$'"
 
@@ -46,7 +64,7 @@ def _file_of(connection: Connection, table: str) -> int:
     return file
 
 
-def rewrite_statistics(connection: Connection, tables: Sequence[str]) -> str | None:
+def replace_statistics(connection: Connection, tables: Sequence[str]) -> str | None:
     """Replace the planner's statistics of tables, which contain values of rows.
 
     Returns:
@@ -59,15 +77,19 @@ def rewrite_statistics(connection: Connection, tables: Sequence[str]) -> str | N
             " (SELECT to_regclass(name) FROM unnest(%s::text[]) AS name)",
             (list(tables),),
         )
-        for name in tables:
-            connection.execute(f"ANALYZE {name}")
-        connection.execute("VACUUM (FULL) pg_catalog.pg_statistic")
     except psycopg.errors.InsufficientPrivilege:
         return (
             "the planner's statistics (pg_statistic), which only a superuser of the database can"
             " remove"
         )
+    for name in tables:
+        connection.execute(f"ANALYZE {name}")
     return None
+
+
+def rewrite_statistics(connection: Connection) -> None:
+    """Write all statistics to a new file, without dead rows."""
+    connection.execute("VACUUM (FULL) pg_catalog.pg_statistic")
 
 
 def replace_log(connection: Connection) -> tuple[int, str | None]:
@@ -115,30 +137,21 @@ def _replace_log(connection: Connection) -> tuple[int, str | None]:
     return len(before - after), problem
 
 
-def await_transactions(connection: Connection) -> bool:
-    """Wait until no transaction can see rows that are deleted now; return whether that is so."""
+def await_transactions(connection: Connection) -> str | None:
+    """Wait until nothing can see rows that are deleted now; a rewritten table would keep them.
+
+    Returns:
+        What can still see them, or None.
+    """
     row = connection.execute(
         "SELECT pg_snapshot_xmax(pg_current_snapshot())::text AS id"
     ).fetchone()
     assert row is not None
     end = monotonic() + _OLD_TRANSACTIONS
     while True:
-        # Ages, because ids have 32 bits and wrap around.
-        older = connection.execute(
-            """
-            SELECT 1 FROM pg_stat_activity
-            WHERE datname = current_database() AND pid <> pg_backend_pid()
-                AND backend_type IN ('client backend', 'parallel worker')
-                AND (
-                    age(backend_xmin) > age(%(id)s::xid8::xid)
-                    OR age(backend_xid) > age(%(id)s::xid8::xid)
-                )
-            LIMIT 1
-            """,
-            {"id": row.id},
-        ).fetchone()
+        older = connection.execute(_SEEING, {"id": row.id}).fetchone()
         if older is None:
-            return True
+            return None
         if monotonic() > end:
-            return False
+            return str(older.what)
         sleep(_POLL)
