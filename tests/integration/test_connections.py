@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from facedex.store import schema
 from facedex.store.database import Database
@@ -55,6 +58,28 @@ def test_a_slowly_starting_postgres_is_waited_for(tmp_path: Path) -> None:
         starter.join()
         patient.close()
         again.stop()
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="Linux has this option")
+@pytest.mark.parametrize(
+    ("chosen", "limits"), [({}, [15, 30_000]), ({"keepalives_idle": 77}, [77, 30_000])]
+)
+def test_a_server_whose_network_fails_is_given_up(
+    asleep: Asleep, chosen: dict[str, int], limits: list[int]
+) -> None:
+    """Otherwise requests, and all threads with a statement in progress, would wait for hours."""
+    asleep.wake()
+    database = Database(make_conninfo(asleep.url, **chosen))
+    with database.reading() as connection:
+        connection.execute("SELECT 1")
+        with socket.socket(fileno=os.dup(connection.fileno())) as used:
+            assert used.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            found = [
+                used.getsockopt(socket.IPPROTO_TCP, option)
+                for option in (socket.TCP_KEEPIDLE, socket.TCP_USER_TIMEOUT)
+            ]
+    database.close()
+    assert found == limits
 
 
 def test_a_database_whose_connections_are_all_in_use_answers(postgres: Postgres) -> None:

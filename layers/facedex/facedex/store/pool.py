@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import select
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from math import inf
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import namedtuple_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
@@ -35,6 +37,16 @@ _RECONNECT: Final = 1.0
 
 # Options of every connection.
 _OPTIONS: Final[dict[str, Any]] = {"row_factory": namedtuple_row, "connect_timeout": 5}
+
+# Options that the connection string may name otherwise. A server that has lost its power or its
+# network does not end its connections. After half a minute without a sign of life they break: the
+# operating system would wait for up to two hours. A server that is only busy answers to TCP.
+_LIFE: Final[dict[str, Any]] = {
+    "keepalives_idle": 15,  # seconds
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,  # milliseconds
+}
 
 # Seconds after its last use during which a silent connection is taken as it is: a check costs a
 # round trip. If the network failed without a word since then, one request has to be retried.
@@ -86,6 +98,7 @@ class Pool:
         self._url = url
         self._options = {
             **_OPTIONS,
+            **_signs_of_life(url),
             "passwords": passwords,
             **({"prepare_threshold": None} if proxied else {}),
         }
@@ -165,6 +178,14 @@ class Pool:
         connection.execute(f"SET statement_timeout = {milliseconds}")
         connection.execute(f"SET idle_in_transaction_session_timeout = {milliseconds}")
         connection.commit()
+
+
+def _signs_of_life(url: str) -> dict[str, Any]:
+    """Return the options of ``_LIFE`` that a connection string does not name."""
+    named: dict[str, Any] = {}
+    with suppress(psycopg.ProgrammingError):  # of a string that no attempt can connect with
+        named = conninfo_to_dict(url)
+    return {name: value for name, value in _LIFE.items() if name not in named}
 
 
 def _has_input(connection: Connection) -> bool:
