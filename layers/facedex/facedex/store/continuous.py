@@ -24,7 +24,8 @@ from facedex.store.store_errors import DatabaseUnavailable
 
 # With fewer vectors, SQL takes half a millisecond longer at most (1.0 and 0.5 ms for 5,000).
 _SMALLEST: Final = 5000
-# Seconds after which a copy is brought up to date, even if no search uses it.
+# Seconds after which a copy is brought up to date, even if no search uses it, and its files are
+# checked.
 _REFRESH: Final = 30.0
 # Seconds between refreshes of a copy that searches use while its gallery changes.
 _BETWEEN: Final = 0.25
@@ -129,12 +130,14 @@ class ContinuousResidents(Residents):
             self._look(database, key, entry)
             return
         try:
-            if key not in self._due:
-                for segment in entry.copy.resident.segments:
-                    segment.require_undamaged()
             kept = copies.refresh(database, entry.kind, entry.collection, entry.copy)
             if kept and entry.shared:
                 kept = entry.shared.publish(entry.copy)
+            # Also while the gallery changes all the time.
+            if kept and monotonic() - entry.checked >= _REFRESH:
+                for segment in entry.copy.resident.segments:
+                    segment.require_undamaged()
+                entry.checked = monotonic()
         except DatabaseUnavailable:
             kept = monotonic() - entry.refreshed < _ABANDON
             if kept:

@@ -37,6 +37,7 @@ class Entry:
     copy: Copy
     used: float
     refreshed: float
+    checked: float  # for damage of its files
     shared: SharedCopy | None = None
     owned: bool = True  # whether this process made the copy and keeps it current
 
@@ -176,7 +177,7 @@ class Residents(ABC):
             self._wanted.pop(key, None)
             if copy and not self._closed:
                 owned = shared is None or shared.owned
-                self._entries[key] = Entry(collection, kind, copy, now, now, shared, owned)
+                self._entries[key] = Entry(collection, kind, copy, now, now, now, shared, owned)
                 return
             self._remove(key)
             # The owner may be making the copy.
