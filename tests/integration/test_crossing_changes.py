@@ -107,6 +107,30 @@ def test_a_collection_is_removed_while_vectors_are_added_to_its_upgrade(
             assert connection.execute(f"SELECT FROM {table}").fetchall() == []
 
 
+def test_faces_are_deleted_while_an_upgrade_is_abandoned(
+    database: Database, collection: Collection
+) -> None:
+    new = index(database, "staff", b"group", unit_vectors(3))
+    first, middle, last = sorted(face.face_id for face in new)
+    with database.transaction() as connection:
+        upgrades.begin(connection, collection, "other-2")
+        for face_id, vector in zip((first, middle, last), unit_vectors(3, seed=2), strict=True):
+            upgrades.add_vectors(connection, collection, "other-2", {face_id: vector})
+
+    def abandon() -> bool:
+        with database.transaction() as connection:
+            return upgrades.give_up(connection, collection)
+
+    with ThreadPoolExecutor(1) as thread:
+        with database.transaction() as connection:
+            locked = collections.find(connection, "staff", for_update=True)
+            faces.delete(connection, locked, [middle])
+            late = thread.submit(abandon)
+            wait_for_one_that_waits(connection)
+            assert faces.delete(connection, locked, [first, last]) == {first, last}
+        assert late.result()
+
+
 def test_a_face_that_is_deleted_meanwhile_is_reported_as_unknown(
     database: Database, collection: Collection, face_ids: list[UUID]
 ) -> None:

@@ -128,7 +128,16 @@ def begin(connection: Connection, collection: Collection, model_version: str) ->
 
 
 def give_up(connection: Connection, collection: Collection) -> bool:
-    """Abandon an upgrade and delete its new vectors; return whether there was one."""
+    """Abandon an upgrade and delete its new vectors; return whether there was one.
+
+    Args:
+        connection: in a transaction.
+        collection: the collection, as it was found.
+    """
+    # Not concurrently with writers: they delete faces, with their new vectors, in another order.
+    connection.execute(
+        "SELECT FROM collections WHERE collection_key = %s FOR UPDATE", (collection.key,)
+    )
     return bool(
         connection.execute(
             "DELETE FROM upgrades WHERE collection_key = %s", (collection.key,)
