@@ -6,14 +6,15 @@ that later migrations have changed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from facedex.store import schema
+from facedex.store import job_notifications, jobs, schema
 from facedex.store.database import Connection, Database
+from tests.integration.video_store import start
 
 # The newest migration of release 0.2.0.
 _RELEASED = "0013"
@@ -183,3 +184,24 @@ def test_an_addition_is_allowed(released: Database, statement: str) -> None:
 def _execute(database: Database, statement: Any) -> None:
     with database.transaction() as connection:
         connection.execute(statement)
+
+
+def _read(connection: Connection, job_id: str) -> None:
+    jobs.find(connection, job_id)
+
+
+def _notify(connection: Connection, job_id: str) -> None:
+    job_notifications.claim_notification(connection, job_id)
+
+
+@pytest.mark.parametrize("act", [_read, _notify])
+def test_a_new_column_fails_no_statement_that_is_prepared(
+    database: Database, act: Callable[[Connection, str], None]
+) -> None:
+    job_id = start(database)
+    with database.autocommit() as connection:
+        for _ in range(8):
+            act(connection, job_id)
+        assert connection.execute("SELECT FROM pg_prepared_statements").fetchall()
+        _execute(database, "ALTER TABLE video_jobs ADD COLUMN colour text")
+        act(connection, job_id)

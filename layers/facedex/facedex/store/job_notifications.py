@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from facedex.store.database import Connection
-from facedex.store.jobs import Job, job_from_row
+from facedex.store.jobs import COLUMNS, Job, job_from_row
 from facedex.store.leases import EVERYWHERE, REACHABLE
 
 # Seconds for which one process has exclusive use of a notification, and the number of tries. The
@@ -42,7 +42,7 @@ def claim_notification(
                 AND job_id = coalesce(%(job)s, job_id) AND {REACHABLE}
             ORDER BY notify_after LIMIT 1 FOR UPDATE SKIP LOCKED
         )
-        RETURNING *
+        RETURNING {COLUMNS}
         """,
         {"wait": _FIRST_WAIT, "most": _MAX_TRIES, "job": job_id, "servers": list(servers)},
     ).fetchone()

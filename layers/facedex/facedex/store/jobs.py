@@ -19,6 +19,14 @@ from facedex.store.store_errors import JobNotFound
 
 PLANNING: Final = -1  # number of the task that plans a job; other tasks are numbered by segment
 
+# What job_from_row reads. Not all columns: a prepared statement fails once a migration of the next
+# release has added one, while other servers still run this release.
+COLUMNS: Final = (
+    "job_id, operation, bucket, object_name, object_version, etag, size, collection_key,"
+    " collection_id, threshold, model_version, topic_arn, job_tag, attributes, status,"
+    " status_message, film, rate, finished_at, restarts"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class VideoObject:
@@ -110,7 +118,7 @@ def find(connection: Connection, job_id: str, operation: str | None = None) -> J
     """
     region = operation and connection.region
     row = connection.execute(
-        "SELECT * FROM video_jobs WHERE job_id = %s AND expires_at > now()"
+        f"SELECT {COLUMNS} FROM video_jobs WHERE job_id = %s AND expires_at > now()"
         " AND operation = coalesce(%s, operation) AND region = coalesce(%s, region)",
         (job_id, operation, region),
     ).fetchone()
@@ -187,7 +195,7 @@ def store_plan(connection: Connection, job_id: str, film: Mapping[str, Any], rat
 
 
 def job_from_row(row: Any) -> Job:
-    """Return the job that a row of video_jobs describes."""
+    """Return the job in a row with :data:`COLUMNS`."""
     gallery = (
         None
         if row.collection_key is None
