@@ -282,6 +282,25 @@ def test_without_a_usable_directory_each_process_has_its_own_copy(
     assert not folder.is_dir() or list(folder.iterdir()) == []
 
 
+def test_files_that_cannot_be_removed_stop_no_search_and_hold_no_lock(
+    database: Database, pair: tuple[Database, Database], folder: Path
+) -> None:
+    collection, vectors, _ = make_staff(database)
+    use(pair[0], collection, vectors)
+    obstacle = segments(folder)[0].with_suffix(".old")
+    obstacle.mkdir()
+    known(pair[0]).drop(collection, FACES, damaged=True)
+    for view in pair:
+        use(view, collection, vectors)
+        assert known(view).resident_vectors == SIZE
+    obstacle.rmdir()
+    for view in pair:
+        known(view).drop(collection, FACES)
+    for view in pair:
+        use(view, collection, vectors)
+    assert known(pair[1]).events["attachments"] == 1
+
+
 def test_evicted_copies_leave_the_directory(
     database: Database, database_url: str, folder: Path, quick: None
 ) -> None:

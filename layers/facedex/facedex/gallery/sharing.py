@@ -192,34 +192,45 @@ class Share:
         return _identity(self._state) != self._known
 
     def ask(self) -> None:
-        """Ask the owner to bring the gallery up to date."""
-        with suppress(FileNotFoundError):
+        """Ask the owner to bring the gallery up to date, if that is possible."""
+        with suppress(OSError):
             os.utime(self._lock_path)
 
     def asked(self) -> bool:
         """Return whether another process has asked since the last call."""
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             before, self._asked = self._asked, self._lock_path.stat().st_mtime_ns
             return before != self._asked
         return False
 
     def condemn(self) -> None:
-        """Let the gallery be made again, because its files are damaged."""
+        """Let the gallery be made again, because its files are damaged.
+
+        Raises:
+            OSError: if a file cannot be removed.
+        """
         self._state.unlink(missing_ok=True)
         self.ask()
 
     def end(self) -> None:
-        """Remove the files, if this process owns them, and give the ownership up."""
+        """Remove the files, if this process owns them, and give the ownership up.
+
+        Raises:
+            OSError: if a file cannot be removed.
+        """
         with self._working:
-            if self._owns():
-                self._remove_others(set())
-            for block in self._blocks.values():
-                block.remove()
-            self._blocks.clear()
-            self.owner = False
-            if self._lock is not None:
-                os.close(self._lock)
-                self._lock = None
+            try:
+                if self._owns():
+                    self._remove_others(set())
+                for block in self._blocks.values():
+                    block.remove()
+            finally:
+                # Otherwise, no process could own the gallery.
+                self._blocks.clear()
+                self.owner = False
+                if self._lock is not None:
+                    os.close(self._lock)
+                    self._lock = None
 
     def _owns(self) -> bool:
         """Return whether this process owns the gallery, and its lock was not removed."""
@@ -250,9 +261,15 @@ class Share:
         return segment
 
     def _remove_others(self, kept: set[str]) -> None:
+        failure: OSError | None = None
         for path in self._directory.glob(f"{self._name}.*"):
             if path.name not in kept:
-                path.unlink(missing_ok=True)
+                try:
+                    path.unlink(missing_ok=True)
+                except OSError as error:  # as many as possible are removed
+                    failure = error
+        if failure:
+            raise failure
 
 
 def _split(data: bytes) -> tuple[bytes, bytes, bytes]:

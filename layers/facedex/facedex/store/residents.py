@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Condition
@@ -126,7 +127,7 @@ class Residents(ABC):
         with self._changed:
             entry = self._entries.get(_key(collection, kind))
             if entry and entry.shared and damaged:
-                entry.shared.condemn()
+                self._clean_up(entry.shared.condemn)
             self._remove(_key(collection, kind))
 
     def turn_off(self) -> None:
@@ -185,7 +186,7 @@ class Residents(ABC):
             self._refused[key] = now + retry
             self._refused = {k: end for k, end in self._refused.items() if end > now}
         if shared:
-            shared.end()
+            self._clean_up(shared.end)
 
     def _evict(self, room: int) -> None:
         """Drop the least recently used copies until the others have at most that many bytes."""
@@ -200,7 +201,14 @@ class Residents(ABC):
     def _remove(self, key: Key) -> None:
         entry = self._entries.pop(key, None)
         if entry and entry.shared:
-            entry.shared.end()
+            self._clean_up(entry.shared.end)
+
+    def _clean_up(self, act: Callable[[], None]) -> None:
+        """Remove files of a copy that is not used any more; searches and the thread go on."""
+        try:
+            act()
+        except OSError as error:
+            self.fall_back("the files of a copy could not be removed", error)
 
     def _clear(self) -> None:
         for key in list(self._entries):

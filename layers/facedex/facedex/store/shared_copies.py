@@ -92,9 +92,17 @@ class SharedCopy:
         return self._share.asked()
 
     def condemn(self) -> None:
-        """Let the owner make the copy again, because its files are damaged."""
+        """Let the owner make the copy again, because its files are damaged.
+
+        Raises:
+            OSError: if a file cannot be removed.
+        """
         self._share.condemn()
 
     def end(self) -> None:
-        """Use the copy no more; remove its files if this process owns it."""
+        """Use the copy no more; remove its files if this process owns it.
+
+        Raises:
+            OSError: if a file cannot be removed.
+        """
         self._share.end()
