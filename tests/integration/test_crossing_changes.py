@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 
 from facedex.store import (
+    associations,
     collections,
     distinctions,
     faces,
@@ -147,6 +148,29 @@ def test_a_face_that_is_deleted_meanwhile_is_reported_as_unknown(
             wait_for_one_that_waits(connection)
         with pytest.raises(FaceNotFound, match=str(face_ids[0])):
             late.result()
+
+
+def test_faces_that_two_uploads_replace_at_once_belong_to_no_user(
+    database: Database, collection: Collection
+) -> None:
+    vectors = unit_vectors(3)
+    (taken,) = index(database, "staff", b"kept", vectors[:1], "ann")
+    others = index(database, "staff", b"old", vectors[1:], "ann")
+    with database.transaction() as connection:
+        users.create(connection, collection, "ann")
+        associations.associate(connection, collection, "ann", [taken.face_id], min_score=-1.0)
+
+    def replace() -> tuple[set[UUID], int]:
+        with database.transaction() as connection:
+            return faces.delete_replaced(connection, collection, "ann", kept=[])
+
+    with ThreadPoolExecutor(1) as thread:
+        with database.transaction() as connection:
+            first = faces.delete_replaced(connection, collection, "ann", kept=[])
+            late = thread.submit(replace)
+            wait_for_one_that_waits(connection)
+        assert first == ({face.face_id for face in others}, 1)
+        assert late.result() == (set(), 1)
 
 
 def test_a_user_and_the_faces_that_are_not_its_own_are_deleted_at_once(

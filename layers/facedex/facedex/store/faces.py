@@ -106,8 +106,11 @@ def delete_replaced(
         (collection.key, external_image_id, list(kept)),
     )
     found = [row.face_id for row in rows]
-    removed = delete(connection, collection, found) if found else set()
-    return removed, len(found) - len(removed)
+    if not found:
+        return set(), 0
+    removed = delete(connection, collection, found)
+    # Another request may have removed some of them since they were found.
+    return removed, len(users_of(connection, collection, found))
 
 
 def page(
