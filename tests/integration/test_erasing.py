@@ -216,11 +216,15 @@ def writer_in_another_database(gallery: Gallery) -> Iterator[None]:
 
 @contextmanager
 def analysis_by_autovacuum(gallery: Gallery) -> Iterator[None]:
-    slow = "autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1"
+    slow = (
+        "autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1,"
+        " autovacuum_vacuum_insert_threshold = -1"
+    )
     gallery.execute(
         "ALTER SYSTEM SET autovacuum_naptime = '1s'",
         "SELECT pg_reload_conf()",
-        f"CREATE TABLE other WITH ({slow}) AS SELECT repeat('x', 999) FROM generate_series(1, 999)",
+        f"CREATE TABLE other WITH ({slow}) AS"
+        " SELECT repeat('x', 999) FROM generate_series(1, 9999)",
     )
     with psycopg.connect(gallery.postgres.url, autocommit=True) as connection:
         begun = "SELECT FROM pg_stat_progress_analyze WHERE relid = 'other'::regclass"
