@@ -62,7 +62,7 @@ def test_a_slowly_starting_postgres_is_waited_for(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="Linux has this option")
 @pytest.mark.parametrize(
-    ("chosen", "limits"), [({}, [15, 30_000]), ({"keepalives_idle": 77}, [77, 30_000])]
+    ("chosen", "limits"), [({}, [10, 20_000]), ({"keepalives_idle": 77}, [77, 20_000])]
 )
 def test_a_server_whose_network_fails_is_given_up(
     asleep: Asleep, chosen: dict[str, int], limits: list[int]
