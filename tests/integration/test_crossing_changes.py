@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from facedex.store import (
+    adding,
     associations,
     collections,
     distinctions,
@@ -27,9 +31,11 @@ from tests.integration.galleries import (
     index,
     is_waited_for,
     make,
+    place,
     unit_vectors,
     wait_for_one_that_waits,
 )
+from tests.integration.streaming import Stage
 from tests.integration.video_store import order, start
 
 
@@ -231,3 +237,41 @@ def test_jobs_that_start_at_once_do_not_exceed_the_limit(database: Database) -> 
 def test_the_last_job_of_the_limit_may_be_started_again_with_its_token(database: Database) -> None:
     first = start(database, "token", limit=1)
     assert start(database, "token", limit=1) == first
+
+
+@pytest.mark.parametrize(
+    ("act", "expected", "table"),
+    [
+        (lambda client: len(client.list_faces(CollectionId="staff")["Faces"]), 3, "faces"),
+        (lambda client: len(client.list_users(CollectionId="staff")["Users"]), 1, "users"),
+        (
+            lambda client: client.describe_collection(CollectionId="staff")["FaceCount"],
+            3,
+            "collection_counts",
+        ),
+    ],
+)
+def test_a_collection_that_is_deleted_meanwhile_is_read_as_it_was(
+    stage: Stage,
+    service: None,
+    database_url: str,
+    act: Callable[[Any], int],
+    expected: int,
+    table: str,
+) -> None:
+    client, database = stage.client("rekognition"), Database(database_url)
+    client.create_user(CollectionId="staff", UserId="ann")
+    new = [adding.NewFace(place(n), 99.5, vector) for n, vector in enumerate(unit_vectors(3))]
+    with database.transaction() as connection:
+        staff = collections.find(connection, "staff", for_update=True)
+        adding.add(connection, staff, adding.NewImage(staff.model_version, b"", None, new))
+    # Between the look-up of the collection and the use of its rows.
+    with closing(database), ThreadPoolExecutor(1) as thread, database.transaction() as connection:
+        connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+        late = thread.submit(act, client)
+        wait_for_one_that_waits(connection)
+        connection.execute("UPDATE collections SET deleted_at = now()")
+        for each in ("faces", "users", "collection_counts", "collections"):
+            connection.execute(f"DELETE FROM {each}")
+        connection.commit()
+        assert late.result() == expected

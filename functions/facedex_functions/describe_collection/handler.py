@@ -9,7 +9,8 @@ from facedex.store import collections, counting
 
 def describe_collection(request: Request, services: Services) -> Response:
     """Describe one collection."""
-    with services.database.reading() as connection:
+    # In one snapshot: the collection may be deleted between two statements.
+    with services.database.reading() as connection, connection.snapshot():
         collection = collections.find(connection, request["CollectionId"])
         faces, users = counting.count(connection, collection)
     return {

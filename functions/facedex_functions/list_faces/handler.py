@@ -23,7 +23,8 @@ def list_faces(request: Request, services: Services) -> Response:
     """List one page of a collection's faces."""
     only = [UUID(face_id) for face_id in request["FaceIds"]] if "FaceIds" in request else None
     page = services.page(request, "ListFaces")
-    with services.database.reading() as connection:
+    # In one snapshot: the collection may be deleted between two statements.
+    with services.database.reading() as connection, connection.snapshot():
         collection = collections.find(connection, request["CollectionId"])
         user_id = request.get("UserId")
         if user_id is not None:

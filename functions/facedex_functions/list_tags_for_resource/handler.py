@@ -10,7 +10,8 @@ from facedex.workflows import tagging
 
 def list_tags_for_resource(request: Request, services: Services) -> Response:
     """List all tags of a resource."""
-    with services.database.reading() as connection:
+    # In one snapshot: the resource may be deleted between two statements.
+    with services.database.reading() as connection, connection.snapshot():
         resource = tagging.find(connection, services, request["ResourceArn"])
         return {"Tags": tags.read(connection, resource)}
 

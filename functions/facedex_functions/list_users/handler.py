@@ -11,7 +11,8 @@ from facedex.store import collections, users
 def list_users(request: Request, services: Services) -> Response:
     """List one page of a collection's users."""
     page = services.page(request, "ListUsers")
-    with services.database.reading() as connection:
+    # In one snapshot: the collection may be deleted between two statements.
+    with services.database.reading() as connection, connection.snapshot():
         collection = collections.find(connection, request["CollectionId"])
         page = page.narrow(str(collection.key))
         found = users.page(connection, collection, after=page.after, limit=page.limit)
