@@ -11,9 +11,9 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 from uuid import UUID
 
 import psycopg
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from facedex.gallery.scanning import Ids
 
     Batch = tuple[Ids, NDArray[np.float16]]
+
+Item = TypeVar("Item")
 
 # Rows of a range, and ranges that one statement reads. Postgres takes 0.1 to 0.3 ms to begin with a
 # range. The answers have some MiB.
@@ -168,12 +170,10 @@ class Reading:
 
     def _batches(self, source: _Source) -> Iterator[Batch]:
         """Yield batches that are read by no other thread."""
-        with suppress(IndexError):  # there are no more
-            while True:
-                yield self._read.popleft()
-        with suppress(IndexError):
-            while True:
-                yield from self._ask(source, self._units.popleft())
+        while batch := _take(self._read):
+            yield batch
+        while numbers := _take(self._units):
+            yield from self._ask(source, numbers)
 
     def _ask(self, source: _Source, numbers: Sequence[int]) -> list[Batch]:
         """Return the rows of these ranges: one batch, or none if they are empty."""
@@ -223,6 +223,14 @@ def _prepare(connection: Connection, table: str) -> None:
     connection.execute("SET LOCAL statement_timeout = 0")
     # A table that is rewritten meanwhile would have its rows in other blocks.
     connection.execute(f"LOCK TABLE {table} IN ACCESS SHARE MODE")
+
+
+def _take(items: deque[Item]) -> Item | None:
+    """Return the first item, which no other thread gets; None if there are no more."""
+    try:
+        return items.popleft()
+    except IndexError:
+        return None
 
 
 def _parse(ids: list[bytes], vectors: list[bytes], order: Literal[">", "="]) -> Batch:
