@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 
 import click
 
+from facedex.printing import counted
 from facedex_models import installing, manifests
 from facedex_models.fetching import Progress
 from facedex_models.manifests import Manifest
@@ -80,5 +81,5 @@ def _pull(
 
 
 def _warn(count: int, reason: str) -> None:
-    what = "1 collection needs" if count == 1 else f"{count} collections need"
+    what = counted(count, "collection needs", "collections need")
     click.echo(f"note: {what} {reason}", err=True)

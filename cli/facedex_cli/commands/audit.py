@@ -14,6 +14,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
+from facedex.printing import counted
 from facedex.store import audit_reading
 from facedex.store.audit_reading import Filter, Place
 from facedex.store.database import Database
@@ -126,7 +127,7 @@ def export_(
         shown = output is not None or not sys.stdout.isatty()
         with _output(output) as file, _bar("exporting", rows, shown=shown) as advance:
             written = export(database, wanted, file, format_, advance)
-    click.echo(f"{written} rows", err=True)
+    click.echo(counted(written, "row"), err=True)
 
 
 @audit.command()
@@ -197,13 +198,14 @@ def _verify_database(database: Database, known: dict[int, bytes]) -> Verified:
 
 
 def _show(found: Verified) -> None:
-    click.echo(f"{found.rows} rows are intact; the head is {found.head}")
+    click.echo(f"{counted(found.rows, 'row is', 'rows are')} intact; the head is {found.head}")
     if found.waiting:
-        click.echo(f"{found.waiting} newer rows are not chained yet", err=True)
+        newer = counted(found.waiting, "newer row is", "newer rows are")
+        click.echo(f"{newer} not chained yet", err=True)
     if found.gaps:
         click.echo(
-            f"The file is a selection: it lacks rows in {found.gaps}"
-            f" {'place' if found.gaps == 1 else 'places'}, which cannot be verified.",
+            f"The file is a selection: it lacks rows in {counted(found.gaps, 'place')}, which"
+            " cannot be verified.",
             err=True,
         )
 

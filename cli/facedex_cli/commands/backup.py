@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import click
 
-from facedex.printing import printable
+from facedex.printing import counted, printable
 from facedex.store import active_streams, figures
 from facedex.store.database import Connection, Database
 from facedex.store.figures import Contents, Found
@@ -132,8 +132,8 @@ def restore(folder: Path, resume_streams: bool, data_dir: Path, database_url: st
         raise click.ClickException(f"The restored database differs: {'; '.join(different)}.")
     click.echo(f"restored: {before}, as of {before.made}")
     click.echo(
-        f"checked: {len(before.tables)} tables have the rows of the backup, and"
-        f" {len(before.searches)} searches found the same faces"
+        f"checked: {counted(len(before.tables), 'table has', 'tables have')} the rows of the"
+        f" backup, and {counted(len(before.searches), 'search', 'searches')} found the same faces"
     )
     if stopped:
         click.echo(

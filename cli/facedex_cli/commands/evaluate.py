@@ -13,7 +13,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from facedex.printing import printable
+from facedex.printing import counted, printable
 from facedex.vision import packs
 from facedex.vision.vision_errors import PackMissing
 from facedex_cli.commands.downloads import progress_bar
@@ -230,7 +230,8 @@ def _weights(text: str | None, count: int) -> list[float]:
 
 def _described(source: Path, photo_set: sets.PhotoSet, enrolled: Enrolment) -> str:
     people = photo_set.people[enrolled.taken]
-    return f"{len(people)} photos of {len(np.unique(people))} people in {source.resolve().name}"
+    persons = counted(len(np.unique(people)), "person", "people")
+    return f"{counted(len(people), 'photo')} of {persons} in {source.resolve().name}"
 
 
 def _load(pack: str, threads: int) -> packs.Pack:

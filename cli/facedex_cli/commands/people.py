@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
+from facedex.printing import counted
 from facedex.store.faces import StoredFace
 from facedex.workflows.people import Group, Grouping, group_faces
 from facedex_cli.commands import where
@@ -139,8 +140,7 @@ def _print(found: Grouping, most: int) -> None:
     rest = len(found.groups) - most
     if rest > 0:
         print(f"further groups: {rest:,}; --most shows more.", file=sys.stderr)
-    word = "group" if len(found.groups) == 1 else "groups"
-    print(f"{len(found.groups):,} {word} among {found.compared:,} faces")
+    print(f"{counted(len(found.groups), 'group')} among {counted(found.compared, 'face')}")
 
 
 def _name(face: StoredFace) -> str:

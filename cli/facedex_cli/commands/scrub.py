@@ -9,6 +9,7 @@ from typing import Final
 
 import click
 
+from facedex.printing import counted
 from facedex.store import erasing
 from facedex.store.database import Database
 from facedex.store.disk import Disk
@@ -88,10 +89,10 @@ def _remove_abandoned(cluster: Path, database: Database) -> bool:
 def _show(done: Erasure) -> None:
     if done.tables:
         click.echo(
-            f"rewritten: {len(done.tables)} tables with their indexes and statistics,"
+            f"rewritten: {counted(len(done.tables), 'table')} with indexes and statistics,"
             f" {_size(done.bytes_before)} before and {_size(done.bytes_after)} now"
         )
-        click.echo(f"removed: {done.log_files} files of the write-ahead log")
+        click.echo(f"removed: {counted(done.log_files, 'file')} of the write-ahead log")
     for place in done.remaining:
         click.echo(f"not erased: {place}", err=True)
     if done.remaining:

@@ -7,6 +7,7 @@ from typing import Final
 
 from PIL import Image, ImageDraw, ImageFont
 
+from facedex.printing import counted
 from facedex_cli.demo.demonstration import Found, Picture, Result
 
 _TILE: Final = 320  # pixels, the square into which a picture is fitted
@@ -101,7 +102,7 @@ def _draw_photo(
         pen.rectangle((x, y, x + extent[2] + 8, y + extent[3] + 6), fill=colour)
         pen.text((x + 4, y + 2), text, "white", font)
     known = sum(face.key is not None for face in result.faces)
-    caption = f"{result.title}: {len(result.faces)} faces, {known} recognised"
+    caption = f"{result.title}: {counted(len(result.faces), 'face')}, {known} recognised"
     below = at[1] + photo.height + 8
     pen.text((at[0], below), caption, _INK, ImageFont.load_default(21))
 

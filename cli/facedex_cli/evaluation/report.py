@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from facedex.printing import printable
+from facedex.printing import counted, printable
 from facedex_cli.evaluation import metrics
 from facedex_cli.evaluation.evaluating import Evaluation
 from facedex_cli.evaluation.groups import AtThreshold, GroupRates
@@ -76,9 +76,9 @@ class Report:
         same = int(result.comparisons.same.sum())
         different = int(result.comparisons.same.size) - same
         console.print(
-            f"{self.model}: {result.photos} photos of {result.people} people, "
-            f"{result.not_enrolled} without a face that could be enrolled; {same:,} comparisons "
-            f"of the same person, {different:,} of different people."
+            f"{self.model}: {_photos(result.photos, result.people)}, {result.not_enrolled:,} "
+            f"without a face that could be enrolled; {counted(same, 'comparison')} of the same "
+            f"person, {different:,} of different people."
         )
         _print_failures(console, self.failures)
         table = Table("False match rate", "False non-match rate", "95 % interval")
@@ -117,10 +117,10 @@ def _print_failures(console: Console, failures: Mapping[Photo, str]) -> None:
 def _print_groups(console: Console, groups: Sequence[GroupRates]) -> None:
     for group in groups:
         console.print(
-            f"Group {escape(printable(group.name))}: {group.photos} photos of {group.people} "
-            f"people, {group.not_enrolled} without a face that could be enrolled; "
-            f"{group.same_person:,} comparisons of the same person, {group.different_people:,} of "
-            "different people of the group."
+            f"Group {escape(printable(group.name))}: {_photos(group.photos, group.people)}, "
+            f"{group.not_enrolled:,} without a face that could be enrolled; "
+            f"{counted(group.same_person, 'comparison')} of the same person, "
+            f"{group.different_people:,} of different people of the group."
         )
         table = Table("Threshold", "False matches in the group", "False non-matches")
         for similarity, at in group.at_similarities.items():
@@ -130,14 +130,20 @@ def _print_groups(console: Console, groups: Sequence[GroupRates]) -> None:
         console.print(table)
 
 
+def _photos(photos: int, people: int) -> str:
+    return f"{counted(photos, 'photo')} of {counted(people, 'person', 'people')}"
+
+
 def _cells_at(at: AtThreshold | None) -> tuple[str, str]:
     return (_cell(at.false_match), _cell(at.false_non_match)) if at else ("-", "-")
 
 
 def _print_identification(console: Console, search: Identification) -> None:
     console.print(
-        f"Open-set identification: {search.people + search.strangers:,} people enrolled, "
-        f"{search.strangers:,} of them strangers; {search.mated:,} searches of people who are "
+        "Open-set identification: "
+        f"{counted(search.people + search.strangers, 'person', 'people')} enrolled, "
+        f"{search.strangers:,} of them strangers; "
+        f"{counted(search.mated, 'search', 'searches')} of people who are "
         f"enrolled, {search.non_mated:,} of strangers who are not."
     )
     console.print(f"Best match correct, among all enrolled people: {_cell(search.rank_one)}")

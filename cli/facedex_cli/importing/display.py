@@ -17,7 +17,7 @@ from rich.progress import (
 from rich.table import Table
 
 from facedex.api.photo_results import FAILURES, Result
-from facedex.printing import printable
+from facedex.printing import counted, printable
 from facedex_cli.importing.outcomes import Tally
 
 _COLUMNS = (
@@ -42,7 +42,7 @@ def progress(total: int, doing: str = "importing") -> Iterator[Callable[[int], N
         A function to call after each photo, with the number of faces indexed so far.
     """
     bar = Progress(*_COLUMNS, console=Console(stderr=True))
-    task = bar.add_task(doing, total=total, rate=0.0, faces=_counted(0))
+    task = bar.add_task(doing, total=total, rate=0.0, faces=counted(0, "face"))
     started = time.perf_counter()
     done = 0
 
@@ -50,7 +50,7 @@ def progress(total: int, doing: str = "importing") -> Iterator[Callable[[int], N
         nonlocal done
         done += 1
         rate = done / (time.perf_counter() - started)
-        bar.update(task, advance=1, rate=rate, faces=_counted(faces))
+        bar.update(task, advance=1, rate=rate, faces=counted(faces, "face"))
 
     if not total:
         yield advance
@@ -76,7 +76,7 @@ def print_tally(tally: Tally) -> None:
         console.print("There are no files to import.")
         return
     console.print(table)
-    console.print(f"{_counted(tally.faces)} indexed now.")
+    console.print(f"{counted(tally.faces, 'face')} indexed now.")
     if tally.reasons:
         listed = ", ".join(f"{count} {reason}" for reason, count in tally.reasons.most_common())
         console.print(f"Faces found and not indexed: {listed}.")
@@ -93,7 +93,3 @@ def print_tally(tally: Tally) -> None:
     more = sum(tally.now[result] for result in FAILURES) - len(tally.failures)
     if more:
         console.print(f"...and {more} more: --report FILE.csv lists every photo.")
-
-
-def _counted(faces: int) -> str:
-    return "1 face" if faces == 1 else f"{faces} faces"

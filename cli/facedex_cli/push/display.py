@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.markup import escape
 from rich.text import Text
 
-from facedex.printing import printable
+from facedex.printing import counted, printable
 from facedex_cli.push.progress import Progress
 
 _FRAME: Final = 0.25  # seconds between updates of the line
@@ -57,7 +57,7 @@ def describe(progress: Progress, rate: float | None = None) -> str:
     hours, minutes = divmod(minutes, 60)
     refused = f", {progress.refused} refused" if progress.refused else ""
     return (
-        f"{hours}:{minutes:02d}:{seconds:02d}  {progress.fragments} fragments sent, "
+        f"{hours}:{minutes:02d}:{seconds:02d}  {counted(progress.fragments, 'fragment')} sent, "
         f"{progress.received} received, {progress.persisted} persisted{refused}"
         + (f"  {rate:.0f} kbit/s" if rate is not None else "")
     )

@@ -11,6 +11,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from facedex.printing import counted
 from facedex_cli.watch.presence import Presence
 
 _HERE: Final = 3.0  # seconds after the last sighting during which a person counts as present
@@ -27,7 +28,9 @@ def render(title: str, presence: Presence, *, status: str, now: float) -> Group:
         now: the current time, in seconds since 1970.
     """
     latency = "" if presence.latency is None else f", {presence.latency:.2f} s behind the camera"
-    head = Text.assemble((title, "bold"), f"  {status}  {presence.frames} frames{latency}")
+    head = Text.assemble(
+        (title, "bold"), f"  {status}  {counted(presence.frames, 'frame')}{latency}"
+    )
     table = Table(box=None, pad_edge=False)
     table.add_column("Person")
     table.add_column("Similarity", justify="right")
