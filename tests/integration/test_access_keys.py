@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -173,3 +176,19 @@ def test_the_key_ring_stays_small(database: Database, monkeypatch: pytest.Monkey
     assert keyring.find(first.key.access_key_id) is None
     assert keyring.find(second.key.access_key_id) == second
     assert keyring.find(third.key.access_key_id) == third
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full")
+def test_a_key_whose_secret_cannot_be_printed_is_not_created(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    command = [str(Path(sys.executable).with_name("facedex")), "keys", "create"]
+    options = [f"--data-dir={tmp_path}", f"--database-url={database_url}"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*command, *options], stdout=full, stderr=subprocess.PIPE, check=False, timeout=60
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"Error: The output cannot be written completely")
+    with database.reading() as connection:
+        assert access_keys.list_all(connection) == []

@@ -82,8 +82,9 @@ def create(read_only: bool, name: str, data_dir: Path, database_url: str | None)
             access_keys.require_readable(connection, cipher)
         made = access_keys.create(connection, cipher, permission, name)
         trail.touch(access_key=made.key.access_key_id)
-    click.echo(f"export AWS_ACCESS_KEY_ID={made.key.access_key_id}")
-    click.echo(f"export AWS_SECRET_ACCESS_KEY={made.secret}")
+        # Within the transaction: a key whose secret could not be printed is not created.
+        click.echo(f"export AWS_ACCESS_KEY_ID={made.key.access_key_id}")
+        click.echo(f"export AWS_SECRET_ACCESS_KEY={made.secret}")
     click.echo("The secret is not shown again.", err=True)
 
 
