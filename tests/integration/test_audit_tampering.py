@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from facedex.store import audit
-from facedex.store.audit_reading import Filter
+from facedex.store.audit_reading import Filter, Place, link_hash
 from facedex.store.database import Database
 from facedex_cli.auditing.verifying import verify_file, verify_table
 from tests.integration.audit_rows import broken, exported, facedex, filled, head, tamper, trail
@@ -114,10 +114,24 @@ def test_tampering_with_an_exported_file_is_found(log: Database) -> None:
         (lines[:-2], "Row 8 was removed: the file ends at row 7, and its first line names row 9."),
         (lines[1:], "The file is not an export"),
         ([*lines, "{"], "Line 11 of the file is not a row"),
+        ([*lines, lines[9].replace('"position": 9', '"position": 1e999')], "Line 11 of the file"),
+        ([*lines[:9], changed(lines[9], request="\ud800")], "Line 10 of the file is not a row"),
+        ([*lines, "[" * 100_000], "Line 11 of the file is not a row"),
+        (["[" * 100_000], "The file is not an export"),
     ):
         assert broken(lambda edited=edited: verify_file(edited, {})).startswith(sentence)  # type: ignore[misc]
     other = {known.position: bytes(32)}
     assert broken(lambda: verify_file(lines, other)).startswith("Row 9 is not the known head")
+
+
+@pytest.mark.parametrize("entry", ["PruneAuditLog", '["PruneAuditLog"]'])
+def test_an_entry_of_another_form_does_not_note_a_removal(entry: str) -> None:
+    before = Place(1, bytes(32))
+    after = Place(2, link_hash(before.hash, 2, 2, entry))
+    header = {"facedex_audit": 1, "complete": True, "start": str(before), "head": str(after)}
+    row = {"position": 2, "id": 2, "previous": before.hash.hex(), "hash": after.hash.hex()}
+    lines = [json.dumps(header), json.dumps({**row, "entry": entry})]
+    assert broken(lambda: verify_file(lines, {})).startswith("Row 1 was removed, and no later row")
 
 
 def test_a_selection_can_be_verified_and_names_its_gaps(log: Database) -> None:

@@ -12,6 +12,15 @@ from facedex.store.audit_reading import Link, Place, link_hash
 from facedex.store.database import Database
 
 _PRUNING: Final = "PruneAuditLog"
+# Errors of reading a text that is not what an export or a log has; RecursionError: lists in lists.
+_UNREADABLE: Final = (
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
 
 Advance = Callable[[int], None]
 
@@ -207,8 +216,11 @@ def verify_file(lines: Iterable[str], known: dict[int, bytes]) -> Verified:
 def _notes_removal(entry: str, start: Place) -> bool:
     if not start.position or _PRUNING not in entry:
         return False
-    members = json.loads(entry)
-    noted = (members.get("operation"), members.get("through"), members.get("hash"))
+    try:
+        members = json.loads(entry)
+        noted = (members.get("operation"), members.get("through"), members.get("hash"))
+    except _UNREADABLE:
+        return False  # another text, with a hash that was made for it
     return noted == (_PRUNING, str(start.position), start.hash.hex())
 
 
@@ -217,7 +229,7 @@ def _read_header(line: str) -> dict[str, object]:
         header: dict[str, object] = json.loads(line)
         is_header = header["facedex_audit"] == 1 and "complete" in header
         _place(header["start"]), _place(header["head"])
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except _UNREADABLE:
         is_header, header = False, {}
     if not is_header:
         raise Broken("The file is not an export in the format jsonl: its first line is another.")
@@ -230,9 +242,11 @@ def _read_row(line: str, number: int) -> tuple[bytes, Link]:
     try:
         row = json.loads(line)
         entry = canonical(row["entry"]) if isinstance(row["entry"], dict) else row["entry"]
+        if entry is not None:
+            entry.encode()  # raises ValueError for halves of surrogate pairs, which no log has
         link = Link(int(row["position"]), int(row["id"]), bytes.fromhex(row["hash"]), entry)
         return bytes.fromhex(row["previous"]), link
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except _UNREADABLE:
         raise Broken(f"Line {number} of the file is not a row of an export.") from None
 
 
