@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sqlite3
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -151,8 +150,9 @@ class Journal:
             self._database.executescript(_CONVERT)
 
     def _key(self, photo: Photo, request: Request) -> tuple[bytes, bytes, bytes]:
-        # A file name may contain bytes that are not valid UTF-8.
-        place = _digest(os.fsencode(photo.place))
+        # A file name may contain bytes that are not valid UTF-8; an S3 key may contain characters
+        # that the system's own encoding does not have.
+        place = _digest(photo.place.encode("utf-8", "surrogateescape"))
         return self._collection, place, _digest(json.dumps(asdict(request)))
 
     def _unusable(self, error: Exception) -> ImportStopped:
