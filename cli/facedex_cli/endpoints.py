@@ -10,12 +10,20 @@ from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+)
 
 from facedex_local import directory, environment
 from facedex_local.access import own_key
 
 _DEFAULT_URL: Final = "http://127.0.0.1:9000"
 _KEYS: Final = "FDX"  # the product's access keys begin with it
+# Errors for which neither another server nor another attempt helps.
+UNSENDABLE: Final = (NoCredentialsError, PartialCredentialsError, ParamValidationError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +100,19 @@ def find(
     url = chosen or directory.announced(data_dir) or _DEFAULT_URL
     here = urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
     return Endpoint(_session(session, url, data_dir, here=here), session, region, url, here)
+
+
+def explain(error: BotoCoreError | ValueError) -> str:
+    """Return a request's error as one line, with what would help."""
+    if isinstance(error, NoCredentialsError | PartialCredentialsError):
+        return (
+            "There are no complete AWS credentials; set AWS_PROFILE, or AWS_ACCESS_KEY_ID and"
+            " AWS_SECRET_ACCESS_KEY."
+        )
+    sentence = f"{' '.join(str(error).split()).rstrip('.')}."
+    if isinstance(error, ParamValidationError):
+        return sentence
+    return f"{sentence} Start the server with: facedex up, or choose another with --url."
 
 
 def _session(session: boto3.Session, url: str, data_dir: Path, *, here: bool) -> boto3.Session:

@@ -21,6 +21,7 @@ from rich.table import Table
 
 from facedex.media.film_errors import FilmError
 from facedex.printing import printable
+from facedex_cli import endpoints
 from facedex_cli.commands import where
 from facedex_cli.commands.outputs import require_writable
 from facedex_cli.importing import connection
@@ -30,6 +31,7 @@ from facedex_cli.video_report import page, persons
 from facedex_cli.video_report.persons import Film
 
 _BUCKET: Final = "facedex-video-search"
+_UNNAMED_REGION: Final = "us-east-1"  # CreateBucket refuses it as a LocationConstraint
 _POLL: Final = 0.5  # seconds
 _SEGMENTS: Final = re.compile(r"(\d+) of (\d+)")
 _MAX_STAYS: Final = 4  # in a row of the table
@@ -158,7 +160,9 @@ def _plain_errors() -> Iterator[None]:
             f"No server answers at {place.scheme}://{place.netloc}; start one with `facedex up`, or"
             " specify another with --url."
         ) from error
-    except (BotoCoreError, S3UploadFailedError) as error:
+    except BotoCoreError as error:
+        raise click.ClickException(endpoints.explain(error)) from error
+    except S3UploadFailedError as error:
         raise click.ClickException(str(error)) from error
 
 
@@ -189,14 +193,25 @@ def _uploaded(clients: Clients, film: Path, bucket: str) -> Iterator[str]:
     try:
         clients.s3.head_bucket(Bucket=bucket)
     except ClientError:
-        clients.s3.create_bucket(Bucket=bucket)
-    with _bar("uploading", film.stat().st_size) as advance:
-        clients.s3.upload_file(str(film), bucket, key, Callback=advance)
+        _create_bucket(clients, bucket)
     try:
+        with _bar("uploading", film.stat().st_size) as advance:
+            clients.s3.upload_file(str(film), bucket, key, Callback=advance)
         yield key
-    finally:
+    finally:  # also after an interruption: a part or all of the video may have arrived
         with suppress(BotoCoreError, ClientError):
             clients.s3.delete_object(Bucket=bucket, Key=key)
+
+
+def _create_bucket(clients: Clients, bucket: str) -> None:
+    """Create the bucket in the client's region, which S3 wants named unless it is its oldest."""
+    region: Any = clients.s3.meta.region_name
+    if region == _UNNAMED_REGION:
+        clients.s3.create_bucket(Bucket=bucket)
+    else:
+        clients.s3.create_bucket(
+            Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": region}
+        )
 
 
 def _wait(clients: Clients, job_id: str) -> None:
