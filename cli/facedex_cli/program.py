@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -17,6 +18,7 @@ from facedex_cli.commands.models import models
 from facedex_cli.commands.people import people
 from facedex_cli.commands.scrub import scrub
 from facedex_cli.commands.stream import stream
+from facedex_cli.commands.texts import Text
 from facedex_cli.commands.up import up
 from facedex_cli.commands.video import video
 from facedex_local import terminal
@@ -56,14 +58,12 @@ def main() -> None:
     """
 
 
-def _show_variables(command: click.Command) -> None:
-    """Let the help of a command and its subcommands name the environment variables of options."""
-    for parameter in command.params:
-        if isinstance(parameter, click.Option):
-            parameter.show_envvar = True
+def _parameters(command: click.Command) -> Iterator[click.Parameter]:
+    """Yield the arguments and options of a command and its subcommands."""
+    yield from command.params
     if isinstance(command, click.Group):
         for each in command.commands.values():
-            _show_variables(each)
+            yield from _parameters(each)
 
 
 main.add_command(up)
@@ -79,4 +79,10 @@ main.add_command(backup)
 main.add_command(restore)
 main.add_command(video)
 main.add_command(stream)
-_show_variables(main)
+
+for _parameter in _parameters(main):
+    if isinstance(_parameter, click.Option):
+        _parameter.show_envvar = True
+    # The name of a folder, a photo or a film may have any bytes; other texts are sent or stored.
+    if _parameter.type is click.STRING and _parameter.name != "source":
+        _parameter.type = Text()

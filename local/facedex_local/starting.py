@@ -10,11 +10,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psycopg
-
 from facedex_local import environment, shutdown
 from facedex_local.http import routes
-from facedex_local.start_errors import DatabaseFailed, SettingsUnusable
+from facedex_local.postgres import connecting
+from facedex_local.start_errors import SettingsUnusable
 
 if TYPE_CHECKING:
     from facedex.store.access_keys import Credentials
@@ -73,7 +72,7 @@ def pull_pack(name: str, downloads: Downloads) -> Path:
 
 def connector(url: str) -> Callable[[], str]:
     """Return a function that checks the connection to the user's own database."""
-    return partial(_check_connection, url)
+    return partial(connecting.check, url)
 
 
 def prepare_database(start: Callable[[], str]) -> str:
@@ -169,14 +168,3 @@ def close_database() -> None:
 
     shutdown.run("sending traces", reporting.stop)
     shutdown.run("closing the database", services.database().close)
-
-
-def _check_connection(url: str) -> str:
-    try:
-        psycopg.connect(url, connect_timeout=10).close()
-    except psycopg.Error as error:
-        reason = " ".join(str(error).split())
-        raise DatabaseFailed(
-            f"Cannot connect to the database of --database-url: {reason}"
-        ) from None
-    return url

@@ -12,7 +12,7 @@ import click
 import requests
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from PIL import UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from rich.console import Console
 from rich.table import Table
 
@@ -94,10 +94,22 @@ def _demonstrate(
 def _read_photo(path: Path) -> tuple[str, bytes]:
     try:
         return path.name, demonstration.fit(path.read_bytes())
-    except OSError as error:
-        # Pillow's message for unknown formats names an internal object.
-        reason = "unknown format" if isinstance(error, UnidentifiedImageError) else error
-        raise click.ClickException(f"{path} is not a readable picture ({reason}).") from None
+    except MemoryError:
+        raise
+    except Exception as error:  # damaged files make Pillow raise errors of many kinds
+        raise click.ClickException(
+            f"{path} is not a readable picture ({_reason(error)})."
+        ) from None
+
+
+def _reason(error: Exception) -> str:
+    # Pillow's message for unknown formats names an internal object, and that for many pixels warns
+    # of an attack.
+    if isinstance(error, UnidentifiedImageError):
+        return "unknown format"
+    if isinstance(error, Image.DecompressionBombError):
+        return "it has too many pixels"
+    return str(error) if isinstance(error, OSError) else "it is damaged"
 
 
 def _save(picture: demonstration.Picture, output: Path) -> None:

@@ -50,11 +50,7 @@ def on_database(command: _Command) -> _Command:
     """Add the options that specify the database to a command."""
 
     @where.data_dir("Data directory with the database.")
-    @click.option(
-        "--database-url",
-        envvar="FACEDEX_DATABASE_URL",
-        help="Your own Postgres, instead of the embedded one.",
-    )
+    @where.database_url("Your own Postgres, instead of the embedded one.")
     @functools.wraps(command)
     def run(*arguments: Any, **options: Any) -> Any:
         return command(*arguments, **options)

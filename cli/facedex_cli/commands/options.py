@@ -31,11 +31,7 @@ _OPTIONS = (
         help="Port to listen on; 0 selects a free port.",
     ),
     where.data_dir("Directory of the database."),
-    click.option(
-        "--database-url",
-        envvar="FACEDEX_DATABASE_URL",
-        help="URL of your own Postgres with pgvector, used instead of the embedded one.",
-    ),
+    where.database_url("URL of your own Postgres with pgvector, used instead of the embedded one."),
     click.option(
         "--pack",
         "--models",

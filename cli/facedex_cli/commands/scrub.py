@@ -28,11 +28,7 @@ _UNUSED: Final = 1.0  # seconds since the last write to a file that a crash left
 
 @click.command()
 @where.data_dir("Data directory with the database.")
-@click.option(
-    "--database-url",
-    envvar="FACEDEX_DATABASE_URL",
-    help="Your own Postgres, instead of the embedded one.",
-)
+@where.database_url("Your own Postgres, instead of the embedded one.")
 def scrub(data_dir: Path, database_url: str | None) -> None:
     """Erase deleted faces, users and collections from the disk, now.
 

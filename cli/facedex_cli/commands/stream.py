@@ -222,6 +222,4 @@ def _plain_errors() -> Iterator[None]:
     except ClientError as error:
         raise click.ClickException(error.response["Error"].get("Message", str(error))) from error
     except (BotoCoreError, ValueError) as error:
-        raise click.ClickException(
-            f"{error} Start the server with: facedex up, or specify another with --url."
-        ) from error
+        raise click.ClickException(endpoints.explain(error)) from error

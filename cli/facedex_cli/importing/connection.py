@@ -108,7 +108,6 @@ def find_collection(client: RekognitionClient, name: str, *, create: bool) -> Co
         raise ImportStopped(f"The collection {name} cannot be used: {error}") from error
     except BotoCoreError as error:
         raise ImportStopped(
-            f"The collection {name} cannot be reached: {error} Start the server with: facedex up,"
-            " or choose another with --url."
+            f"The collection {name or repr(name)} cannot be used: {endpoints.explain(error)}"
         ) from error
     return Collection(found["CollectionARN"], found["CreationTimestamp"].isoformat(), made)

@@ -83,6 +83,8 @@ class Service:
             if details.get("Code") in _TEMPORARY:
                 raise ServiceLost(sentence) from None
             raise StreamError(f"The stream {self.stream} cannot be used. {sentence}") from None
+        except endpoints.UNSENDABLE as error:
+            raise StreamError(endpoints.explain(error)) from None
         except BotoCoreError as error:
             raise ServiceLost(str(error)) from None
         credentials = self._credentials.get_frozen_credentials()

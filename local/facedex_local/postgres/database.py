@@ -10,6 +10,7 @@ from facedex.store.database import Database
 from facedex.store.schema import migrate
 from facedex_local import directory as data_directory
 from facedex_local import environment
+from facedex_local.postgres import connecting
 from facedex_local.postgres.cluster import Postgres
 from facedex_local.postgres.postmaster import Postmaster
 from facedex_local.start_errors import DatabaseFailed, DirectoryInUse
@@ -55,7 +56,7 @@ def located(directory: Path, url: str | None) -> Iterator[str]:
         StartFailed: if there is no database and none can be started.
     """
     if url:
-        yield url
+        yield connecting.check(url)
         return
     with ExitStack() as stack:
         try:
