@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
+from threading import Lock
 from typing import Any, Final, TypeVar
 
 from botocore.exceptions import (
@@ -41,6 +42,10 @@ _FATAL: Final = frozenset(
     }
 )
 
+# Photos that may fail in a row because of the server, each after all its attempts: about ten
+# minutes of an outage or of a full disk, after which thousands more would fail in the same way.
+MOST_FAILING: Final = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -57,6 +62,8 @@ class Indexer:
         self._index_faces = index_faces
         self._collection = collection
         self._source = source
+        self._failing = 0
+        self._lock = Lock()
 
     def index(self, job: Job) -> Outcome:
         """Send one photo.
@@ -79,8 +86,11 @@ class Indexer:
             ) from error
         except ClientError as error:
             result, message = self._read_refusal(error, job.photo)
-        except (BotoCoreError, OSError) as error:
-            message = getattr(error, "strerror", None) or str(error)
+        except BotoCoreError as error:
+            message = str(error)
+            self._count_failure(message)
+        except OSError as error:
+            message = error.strerror or str(error)
         return Outcome(
             job.photo.place,
             result,
@@ -99,6 +109,7 @@ class Indexer:
             QualityFilter=request.quality_filter,
             **limit,
         )
+        self._failing = 0
         result, faces, reasons = outcomes.of_answer(answer)
         return Outcome(
             job.photo.place,
@@ -114,11 +125,30 @@ class Indexer:
         message = error.response["Error"].get("Message") or str(error)
         if code in _FATAL:
             raise ImportStopped(f"The import cannot continue: {code}: {message}") from error
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
+            self._count_failure(f"{code}: {message}")
+        else:
+            self._failing = 0
         if code not in REFUSED:
             return Result.FAILED, f"{code}: {message}"
         if not self._looks_like_image(photo):
             return Result.NOT_AN_IMAGE, ""
         return REFUSED[code], message
+
+    def _count_failure(self, message: str) -> None:
+        """Count a photo that failed because of the server.
+
+        Raises:
+            ImportStopped: if as many in a row have failed that the others would, too.
+        """
+        with self._lock:
+            self._failing += 1
+            failing = self._failing
+        if failing >= MOST_FAILING:
+            raise ImportStopped(
+                f"The import cannot continue: {failing} photos in a row failed, the last one with"
+                f" {' '.join(message.split())} Run the same command again to resume it."
+            )
 
     def _looks_like_image(self, photo: Photo) -> bool:
         try:
