@@ -6,13 +6,16 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
 from facedex.vision.vision_errors import ImageTooLarge, InvalidImage
-from facedex_cli.evaluation import photos, sets
+from facedex_cli.commands import evaluate
+from facedex_cli.evaluation import memory, photos, sets
+from facedex_cli.evaluation.evaluation_errors import EvaluationError
 
 RAMP = np.linspace(0, 65535, 64 * 64).reshape(64, 64).astype(np.uint16)
 HIDDEN = ("@eaDir/ann/1.jpg/SYNOPHOTO_THUMB_M.jpg", "ann/@eaDir/1.jpg", ".old/1.jpg", "ann/.2.jpg")
@@ -25,6 +28,20 @@ def folder(tmp_path: Path) -> Path:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(b"photo")
     return folder
+
+
+def test_photos_that_cannot_be_compared_in_memory_are_counted_before_the_work() -> None:
+    memory.require([10_000, 10_000], memory=8 << 30)
+    with pytest.raises(EvaluationError, match=r"^To compare every two of 110,000 photos needs mo"):
+        memory.require([10_000, 100_000], memory=64 << 30)
+
+
+def test_a_lack_of_memory_is_reported_in_one_sentence() -> None:
+    with (
+        pytest.raises(click.ClickException, match=r"^There is not enough memory to compare all"),
+        evaluate._plain_errors(),
+    ):
+        np.empty(1 << 50)
 
 
 def test_thumbnails_and_deleted_photos_of_the_system_are_nobodys_photos(folder: Path) -> None:

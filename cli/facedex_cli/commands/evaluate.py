@@ -24,6 +24,7 @@ from facedex_cli.evaluation import (
     evaluating,
     groups,
     identification,
+    memory,
     photos,
     plots,
     report,
@@ -115,6 +116,8 @@ def evaluate(
             for name in plots.FILES:
                 require_writable(pictures / name, "The plot")
         photo_set = sets.read(source)
+        if photo_set.pairs is None:
+            memory.require([len(photo_set.photos)])
         named = groups.read(groups_file, photo_set) if groups_file else None
         strangers = None
         if strangers_source:
@@ -190,6 +193,7 @@ def calibrate(
     shares = _weights(weights, len(sources))
     with _plain_errors():
         photo_sets = [sets.folder_per_person(source) for source in sources]
+        memory.require(len(photo_set.photos) for photo_set in photo_sets)
         target = out or _install(pack) / packs.CALIBRATION
         partial = target.with_name(f".{target.name}.partial")
         require_writable(partial, "The calibration")
@@ -265,6 +269,10 @@ def _plain_errors() -> Iterator[None]:
         yield
     except (EvaluationError, ModelError, PackMissing) as error:
         raise click.ClickException(printable(str(error))) from error
+    except MemoryError as error:
+        raise click.ClickException(
+            "There is not enough memory to compare all photos; use fewer."
+        ) from error
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         message = f"{place}{error.strerror or error}."
