@@ -35,18 +35,18 @@ def sign_event(
     """
     try:
         request = _request(event)
+        SigV4Auth(Credentials(access_key_id, secret), _SERVICE, region).add_auth(request)
+        added = {name: str(request.headers[name]) for name in _ADDED}
+        several = {name: [value] for name, value in added.items()}
+        return {
+            **event,
+            "headers": {**event["headers"], **added},
+            "multiValueHeaders": {**(event.get("multiValueHeaders") or {}), **several},
+        }
     except (AttributeError, KeyError, TypeError):
         raise ValueError(
             "This is not the event of a request through API Gateway, so it needs no signature."
         ) from None
-    SigV4Auth(Credentials(access_key_id, secret), _SERVICE, region).add_auth(request)
-    added = {name: str(request.headers[name]) for name in _ADDED}
-    several = {name: [value] for name, value in added.items()}
-    return {
-        **event,
-        "headers": {**event["headers"], **added},
-        "multiValueHeaders": {**(event.get("multiValueHeaders") or {}), **several},
-    }
 
 
 def _request(event: Mapping[str, Any]) -> AWSRequest:

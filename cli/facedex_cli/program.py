@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -15,10 +14,10 @@ from facedex_cli.commands.import_ import import_
 from facedex_cli.commands.interrupting import exit_status, sentence_of, signal_in
 from facedex_cli.commands.keys import keys
 from facedex_cli.commands.models import models
+from facedex_cli.commands.parameters import complete
 from facedex_cli.commands.people import people
 from facedex_cli.commands.scrub import scrub
 from facedex_cli.commands.stream import stream
-from facedex_cli.commands.texts import Text
 from facedex_cli.commands.up import up
 from facedex_cli.commands.video import video
 from facedex_local import terminal
@@ -58,14 +57,6 @@ def main() -> None:
     """
 
 
-def _parameters(command: click.Command) -> Iterator[click.Parameter]:
-    """Yield the arguments and options of a command and its subcommands."""
-    yield from command.params
-    if isinstance(command, click.Group):
-        for each in command.commands.values():
-            yield from _parameters(each)
-
-
 main.add_command(up)
 main.add_command(demo)
 main.add_command(import_)
@@ -79,10 +70,4 @@ main.add_command(backup)
 main.add_command(restore)
 main.add_command(video)
 main.add_command(stream)
-
-for _parameter in _parameters(main):
-    if isinstance(_parameter, click.Option):
-        _parameter.show_envvar = True
-    # The name of a folder, a photo or a film may have any bytes; other texts are sent or stored.
-    if _parameter.type is click.STRING and _parameter.name != "source":
-        _parameter.type = Text()
+complete(main)

@@ -156,6 +156,11 @@ def test_samples_of_other_functions_need_no_caller() -> None:
         ("x.json", "{", "x.json is not a JSON document."),
         ("x.jpg", "\udcff\udcd8\udcff", "x.jpg is not a JSON document."),
         ("x.json", "[]", "This is not the event of a request through API Gateway"),
+        (
+            "x.json",
+            '{"headers": {"Host": "x"}, "requestContext": {"path": "/"}, "httpMethod": 3}',
+            "This is not the event of a request through API Gateway",
+        ),
     ],
 )
 def test_what_is_no_request_is_not_signed(

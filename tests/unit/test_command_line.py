@@ -104,6 +104,15 @@ def test_a_text_that_is_not_utf_8_is_refused(words: list[str], command: click.Co
             assert "a\\xdcff has bytes that are not UTF-8." in " ".join(refused.stderr.split())
 
 
+@pytest.mark.parametrize(("words", "command"), COMMANDS)
+def test_a_number_that_is_none_is_refused(words: list[str], command: click.Command) -> None:
+    for each in options(command):
+        if isinstance(each.type, click.FloatRange):
+            refused = CliRunner().invoke(main, [*words, f"{each.opts[0]}=nan"])
+            assert refused.exit_code == 2, each.name
+            assert "nan is not a number." in refused.stderr
+
+
 @pytest.mark.parametrize(
     "url",
     [

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from facedex_cli.commands.texts import Folder, Given
+from facedex_cli.commands.parameters import Folder, Given
 from facedex_local import directory
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
