@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+import errno
+import os
+from typing import Any, Final
 
 import click
 
+from facedex.printing import printable
 from facedex_cli.commands.audit import audit
 from facedex_cli.commands.backup import backup, restore
 from facedex_cli.commands.collections import collections
@@ -22,6 +25,12 @@ from facedex_cli.commands.up import up
 from facedex_cli.commands.video import video
 from facedex_local import terminal
 
+# Errors of files that the user may not look into, or whose path cannot exist.
+_UNUSABLE: Final = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS),
+    *(errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP, errno.EIO),
+)
+
 
 class _Program(click.Group):
     """The command, which an interruption ends with the usual exit status (130 after Ctrl-C)."""
@@ -33,11 +42,22 @@ class _Program(click.Group):
         except (KeyboardInterrupt, Exception) as error:
             number = signal_in(error)
             if number is None:
+                if problem := _problem_with_file(error):
+                    raise click.ClickException(problem) from error
                 raise
             terminal.say("\ninterrupted")  # the terminal may be closed
             if sentence := sentence_of(error):
                 terminal.say(sentence)
             raise SystemExit(exit_status(number)) from None
+
+
+def _problem_with_file(error: BaseException) -> str | None:
+    """Return a sentence about the file that an error names, if it is no fault of the program."""
+    if not isinstance(error, OSError) or error.errno not in _UNUSABLE:
+        return None
+    if not isinstance(error.filename, str | bytes | os.PathLike):
+        return None
+    return f"{printable(os.fsdecode(error.filename))} cannot be used ({error.strerror})."
 
 
 @click.group(

@@ -20,6 +20,35 @@ TOO_LONG = "x" * 300  # a name that no file system accepts, for root neither
 @pytest.mark.parametrize(
     "command",
     [
+        ["import", "{place}", "--collection=staff", "--url=http://127.0.0.1:9"],
+        ["collections", "upgrade", "staff", "--from={place}", "--data-dir={data}"],
+        ["collections", "list", "--data-dir={place}"],
+        ["scrub", "--data-dir={place}"],
+        ["stream", "push", "{place}", "--stream=door", "--url=http://127.0.0.1:9"],
+        ["video", "report", "JOB", "--out={place}/page.html", "--url=http://127.0.0.1:9"],
+        ["models", "list"],
+        ["models", "path"],
+        ["up", "--port=0", "--data-dir={data}"],
+    ],
+    ids=lambda command: " ".join(command[:2]),
+)
+def test_a_place_that_cannot_be_looked_into_is_named_in_one_sentence(
+    tmp_path: Path, command: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, data = tmp_path / TOO_LONG, tmp_path / "data"
+    (data / "postgres").mkdir(parents=True)
+    monkeypatch.delenv("FACEDEX_DATABASE_URL", raising=False)
+    monkeypatch.setenv("FACEDEX_MODELS", str(place))
+    done = CliRunner().invoke(main, [each.format(place=place, data=data) for each in command])
+    assert done.exit_code == 1
+    assert done.stderr.startswith(f"Error: {place}")
+    assert done.stderr.endswith(" cannot be used (File name too long).\n")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
         [
             "collections",
             "upgrade",
