@@ -98,7 +98,9 @@ def test_a_check_leaves_files_as_they_are(tmp_path: Path) -> None:
     (tmp_path / "old").write_text("of an earlier run")
     for name in ("old", "new"):
         require_writable(tmp_path / name, "The report")
-    assert [path.name for path in tmp_path.iterdir()] == ["old"]
+    (tmp_path / "link").symlink_to(tmp_path / "new")
+    require_writable(tmp_path / "link", "The report")
+    assert {path.name for path in tmp_path.iterdir()} == {"old", "link"}
     assert (tmp_path / "old").read_text() == "of an earlier run"
     with pytest.raises(click.ClickException, match=r"^The report .* \(Is a directory\)\.$"):
         require_writable(tmp_path, "The report")

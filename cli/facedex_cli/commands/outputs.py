@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -23,6 +24,6 @@ def require_writable(path: Path, what: str) -> None:
         new = not path.exists()
         path.open("ab").close()
         if new:
-            path.unlink()
+            Path(os.path.realpath(path)).unlink()  # what a symbolic link points to, not the link
     except OSError as error:
         raise click.ClickException(f"{what} {path} cannot be written ({error.strerror}).") from None
