@@ -48,11 +48,17 @@ class Source:
 
     @property
     def name(self) -> str:
-        """The address without a password, for display."""
+        """The address without a password, for display.
+
+        Cameras take it before the host, and some in a query or in the path
+        (``/live?user=ann&password=…``).
+        """
         if "://" not in self.address:
             return self.address
         parts = urlsplit(self.address)
-        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+        shown = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+        before, equals, _ = shown.partition("=")
+        return f"{before}=…" if equals else shown
 
     @contextmanager
     def open(self) -> Iterator[InputContainer]:
