@@ -98,7 +98,9 @@ def find(
     plain = make(service, region_name=region)
     chosen = endpoint_url or _configured(plain.meta.endpoint_url)
     url = chosen or directory.announced(data_dir) or _DEFAULT_URL
-    here = urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
+    place = urlsplit(url)
+    _ = place.port  # raises ValueError if it is not a port, as no request would
+    here = place.hostname in ("127.0.0.1", "localhost", "::1")
     return Endpoint(_session(session, url, data_dir, here=here), session, region, url, here)
 
 
@@ -110,6 +112,8 @@ def explain(error: BotoCoreError | ValueError) -> str:
             " AWS_SECRET_ACCESS_KEY."
         )
     sentence = f"{' '.join(str(error).split()).rstrip('.')}."
+    if isinstance(error, ValueError):
+        return f"The AWS settings are not valid: {sentence}"
     if isinstance(error, ParamValidationError):
         return sentence
     return f"{sentence} Start the server with: facedex up, or choose another with --url."

@@ -186,6 +186,31 @@ def test_advice_fits_what_keeps_a_request_from_being_sent(
     assert "facedex up" not in elsewhere
 
 
+@pytest.mark.parametrize("url", ["http://127.0.0.1:99999", "http://[::1", "127.0.0.1"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["import", "{folder}", "--collection=staff"],
+        ["stream", "watch", "door"],
+        ["stream", "push", "{folder}/film.mp4", "--stream=door"],
+        ["video", "report", "JOB", "--out={folder}/page.html"],
+        ["collections", "upgrade", "staff", "--from=s3://photos"],
+    ],
+    ids=lambda command: " ".join(command[:2]),
+)
+def test_an_address_that_is_none_is_reported_as_a_setting(
+    tmp_path: Path, command: list[str], url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "postgres").mkdir()
+    monkeypatch.delenv("FACEDEX_DATABASE_URL", raising=False)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+    arguments = [each.format(folder=tmp_path) for each in command]
+    done = CliRunner().invoke(main, [*arguments, f"--data-dir={tmp_path}"])
+    assert done.exit_code == 1
+    assert done.stderr.startswith("Error: The AWS settings are not valid: ")
+    assert done.stderr.count("\n") == 1
+
+
 def test_a_stream_without_a_name_is_not_tried_again(tmp_path: Path) -> None:
     service = Service("", retention=1, url="http://127.0.0.1:9", data_dir=tmp_path)
     with pytest.raises(StreamError, match="Invalid length for parameter StreamName") as failed:

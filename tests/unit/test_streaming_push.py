@@ -95,6 +95,7 @@ def test_a_faster_film_has_its_times_divided() -> None:
 
 def test_an_address_is_shown_without_its_password() -> None:
     assert Source("rtsp://me:secret@camera:554/live").name == "rtsp://camera:554/live"
+    assert Source("rtsp://me:secret@[::1/live").name == "rtsp://…"
     assert Source("/films/a@b=c.mp4").name == "/films/a@b=c.mp4"
     for place in ("live?user=me&password=secret", "user=me_password=secret_channel=1.sdp"):
         shown = Source(f"rtsp://camera/{place}").name

@@ -55,7 +55,10 @@ class Source:
         """
         if "://" not in self.address:
             return self.address
-        parts = urlsplit(self.address)
+        try:
+            parts = urlsplit(self.address)
+        except ValueError:  # a bracket that does not enclose an IPv6 address
+            return f"{self.address.partition('://')[0]}://…"
         shown = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
         before, equals, _ = shown.partition("=")
         return f"{before}=…" if equals else shown

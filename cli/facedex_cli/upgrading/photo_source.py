@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import boto3
 import click
@@ -25,12 +26,16 @@ def open_source(name: str) -> Source:
         name: a folder, or ``s3://BUCKET/PREFIX``.
 
     Raises:
-        ClickException: if there is no such folder.
+        ClickException: if there is no such folder, or the AWS settings are invalid.
     """
     bucket, _, prefix = name.removeprefix(_S3).partition("/")
     if bucket and name.startswith(_S3):
         config = Config(s3={"addressing_style": "path"}, max_pool_connections=64)
-        client = boto3.session.Session().client("s3", config=config)
+        try:
+            client = boto3.session.Session().client("s3", config=config)
+            _ = urlsplit(client.meta.endpoint_url).port  # raises ValueError if it is not a port
+        except (BotoCoreError, ValueError) as error:
+            raise click.ClickException(f"The AWS settings are not valid: {error}") from error
         return Bucket(client, bucket, prefix, everything=True)
     path = Path(name).expanduser()
     if not name or not path.is_dir():  # an unset variable of a script is not the current folder
