@@ -124,6 +124,29 @@ def test_tampering_with_an_exported_file_is_found(log: Database) -> None:
     assert broken(lambda: verify_file(lines, other)).startswith("Row 9 is not the known head")
 
 
+@pytest.mark.parametrize(
+    "entry",
+    [
+        '{"time": "yesterday"}',
+        '{"time": "2026-01-31T09:30:00"}',
+        '{"time": 5}',
+        '{"faces": 5, "collection": []}',
+    ],
+)
+def test_a_row_of_another_form_is_exported_whatever_is_asked_for(
+    log: Database, database_url: str, entry: str
+) -> None:
+    tamper(log, f"UPDATE audit_log SET entry = '{entry}' WHERE id = 4")
+    wanted = ["--since=2000-01-01", "--face=8c6f2c1e-2f7b-4e0a-9d3e-0f6b7f1b3c55"]
+    for form in ("jsonl", "csv"):
+        options = [*wanted, f"--format={form}", f"--database-url={database_url}"]
+        done = facedex("audit", "export", *options)
+        assert done.exit_code == 0, done.stderr
+        assert done.stderr == "1 row\n"
+        if form == "jsonl":
+            assert json.loads(done.stdout.splitlines()[1])["entry"] == json.loads(entry)
+
+
 @pytest.mark.parametrize("entry", ["PruneAuditLog", '["PruneAuditLog"]'])
 def test_an_entry_of_another_form_does_not_note_a_removal(entry: str) -> None:
     before = Place(1, bytes(32))

@@ -84,7 +84,7 @@ def export(
         entry = _parse(link)
         members = entry if isinstance(entry, dict) else {}
         if not members or wanted.matches(members):
-            name = names.get(members.get("collection", ""))
+            name = names.get(str(members.get("collection", "")))
             write(link, previous, entry, name)
             written += 1
         previous = link.hash
@@ -130,7 +130,9 @@ def _write_csv(output: TextIO) -> _Write:
     def write(link: Link, _: bytes, entry: Entry, name: str | None) -> None:
         members = entry if isinstance(entry, dict) else {}
         own = {"position": link.position, "hash": link.hash.hex(), "collection_name": name}
-        row = {**members, "faces": " ".join(members.get("faces", ())), **own}
+        faces = members.get("faces", ())
+        listed = " ".join(map(str, faces)) if isinstance(faces, list | tuple) else faces
+        row = {**members, "faces": listed, **own}
         writer.writerow({column: _cell(value) for column, value in row.items()})
 
     return write

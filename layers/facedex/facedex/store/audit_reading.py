@@ -78,7 +78,13 @@ class Filter:
     face: str | None = None
 
     def matches(self, entry: dict[str, Any]) -> bool:
-        """Return whether an entry is asked for."""
+        """Return whether an entry is asked for; one of another form, as after tampering, is."""
+        try:
+            return self._matches(entry)
+        except (TypeError, ValueError):
+            return True
+
+    def _matches(self, entry: dict[str, Any]) -> bool:
         time = datetime.fromisoformat(entry["time"]) if "time" in entry else None
         return (
             (self.since is None or time is None or time >= self.since)
