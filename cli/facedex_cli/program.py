@@ -7,6 +7,7 @@ import os
 from typing import Any, Final
 
 import click
+import psycopg
 
 from facedex.printing import printable
 from facedex_cli.commands.audit import audit
@@ -42,7 +43,7 @@ class _Program(click.Group):
         except (KeyboardInterrupt, Exception) as error:
             number = signal_in(error)
             if number is None:
-                if problem := _problem_with_file(error):
+                if problem := _problem_with_file(error) or _missing_right(error):
                     raise click.ClickException(problem) from error
                 raise
             terminal.say("\ninterrupted")  # the terminal may be closed
@@ -58,6 +59,16 @@ def _problem_with_file(error: BaseException) -> str | None:
     if not isinstance(error.filename, str | bytes | os.PathLike):
         return None
     return f"{printable(os.fsdecode(error.filename))} cannot be used ({error.strerror})."
+
+
+def _missing_right(error: BaseException) -> str | None:
+    """Return a sentence about a right that the role of the user's own database lacks."""
+    if not isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return None
+    return (
+        f"The database's role lacks a right ({' '.join(str(error).split())}); connect as the role"
+        " that owns the tables of Facedex."
+    )
 
 
 @click.group(

@@ -10,6 +10,7 @@ from uuid import uuid4
 import boto3
 import botocore
 import pytest
+from click.testing import CliRunner
 from moto.server import ThreadedMotoServer
 from psycopg.conninfo import make_conninfo
 
@@ -20,6 +21,7 @@ from facedex.setting_reader import SettingError
 from facedex.store import schema
 from facedex.store.database import Database
 from facedex.store.store_errors import StoreError
+from facedex_cli.program import main
 from facedex_functions.migrate import handler
 from facedex_local.postgres.cluster import Postgres
 from tests.deployed.certificates import Certificate
@@ -292,6 +294,26 @@ def test_an_outdated_pgvector_is_refused(own: OwnDatabase) -> None:
     with pytest.raises(StoreError, match=r"has pgvector 0\.6\.2; Facedex needs 0\.7 or newer"):
         schema.migrate(database)
     database.close()
+
+
+def test_commands_that_only_read_work_with_a_role_that_may_only_read(
+    own: OwnDatabase, tmp_path: Path
+) -> None:
+    own.prepare(rights=False)
+    database = Database(make_conninfo(own.cluster.url, dbname=own.role))
+    schema.migrate(database)
+    database.close()
+    own.run(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {own.role}")
+    places = [f"--data-dir={tmp_path}", f"--database-url={_inside(own)}"]
+    for command in (["keys", "list"], ["collections", "list"], ["audit", "head"]):
+        done = CliRunner().invoke(main, [*command, *places])
+        assert done.exit_code == 0, done.stderr
+    refused = CliRunner().invoke(main, ["keys", "create", *places])
+    assert refused.exit_code == 1
+    assert refused.stderr == (
+        "Error: The database's role lacks a right (permission denied for table access_keys);"
+        " connect as the role that owns the tables of Facedex.\n"
+    )
 
 
 def _inside(own: OwnDatabase) -> str:

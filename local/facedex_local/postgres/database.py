@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from facedex.store.database import Database
-from facedex.store.schema import migrate
+from facedex.store.schema import is_current, migrate
 from facedex_local import directory as data_directory
 from facedex_local import environment
 from facedex_local.postgres import connecting
@@ -38,7 +38,8 @@ def opened(
         # What a release without regions stored belongs to the configured region.
         database = Database(place, connections=connections, region=environment.region())
         stack.callback(database.close)
-        if migrates:
+        # A role that may only read needs no further right for a database that is up to date.
+        if migrates and not is_current(database):
             migrate(database)
         yield database
 

@@ -62,6 +62,16 @@ def migrate(database: Database, *, seconds: float | None = None) -> list[str]:
     return applied
 
 
+def is_current(database: Database) -> bool:
+    """Return whether the database has every migration, and this role may see that.
+
+    Raises:
+        DatabaseUnavailable: if the database does not answer.
+    """
+    with database.reading() as connection:
+        return _is_current(connection)
+
+
 def _apply(connection: Connection, name: str, statements: str, end: float | None) -> bool:
     """Apply one file in this transaction; return False if it had been applied already."""
     limit = 0 if end is None else max(1000, int((end - monotonic()) * 1000))  # ms
