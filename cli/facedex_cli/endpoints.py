@@ -97,10 +97,13 @@ def find(
     make: Any = session.client
     plain = make(service, region_name=region)
     chosen = endpoint_url or _configured(plain.meta.endpoint_url)
-    url = chosen or directory.announced(data_dir) or _DEFAULT_URL
+    running = directory.announced(data_dir)
+    url = chosen or running or _DEFAULT_URL
     place = urlsplit(url)
     _ = place.port  # raises ValueError if it is not a port, as no request would
-    here = place.hostname in ("127.0.0.1", "localhost", "::1")
+    # A server of this data directory may listen on another address of this machine.
+    is_running = running is not None and place.netloc == urlsplit(running).netloc
+    here = is_running or place.hostname in ("127.0.0.1", "localhost", "::1")
     return Endpoint(_session(session, url, data_dir, here=here), session, region, url, here)
 
 

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import click
 import pytest
+from botocore.config import Config
 from click.testing import CliRunner
 from PIL import Image
 
+from facedex_cli import endpoints
 from facedex_cli.commands.downloads import progress_bar
 from facedex_cli.program import main
 from facedex_cli.push.display import shown
@@ -22,6 +24,7 @@ from facedex_cli.push.progress import Progress
 from facedex_cli.push.service import Service
 from facedex_cli.push.sources import Source
 from facedex_cli.stream_errors import ServiceLost, StreamError
+from facedex_local import directory
 from facedex_local.postgres import connecting
 from facedex_local.start_errors import DatabaseFailed
 from tests.unit.file_server import Answer, serving
@@ -209,6 +212,27 @@ def test_an_address_that_is_none_is_reported_as_a_setting(
     assert done.exit_code == 1
     assert done.stderr.startswith("Error: The AWS settings are not valid: ")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_server_on_an_address_of_the_network_is_found_like_one_on_loopback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    url = "http://192.0.2.7:9000"  # as of `facedex up --host 192.0.2.7`
+    directory.announce(tmp_path, url=url, region="us-east-1")
+    for chosen in (None, url, f"{url}/"):
+        found = endpoints.find("rekognition", chosen, tmp_path)
+        assert found.client("s3", Config()).meta.endpoint_url.rstrip("/") == url
+        credentials = found.session.get_credentials()
+        assert credentials is not None
+        assert credentials.access_key == "testing"
+    elsewhere = endpoints.find("rekognition", "http://192.0.2.8:9000", tmp_path)
+    assert elsewhere.session.get_credentials() is None
+    assert "amazonaws" in elsewhere.client("s3", Config()).meta.endpoint_url
 
 
 def test_a_stream_without_a_name_is_not_tried_again(tmp_path: Path) -> None:
