@@ -47,7 +47,7 @@ class Endpoint:
     @property
     def is_amazon(self) -> bool:
         """True if the URL is Amazon's own."""
-        return _configured(self.url) is None
+        return is_amazons(self.url)
 
     def client(self, service: str, config: Config, *, own: bool = False) -> Any:
         """Make a client of a service.
@@ -105,6 +105,11 @@ def find(
     is_running = running is not None and place.netloc == urlsplit(running).netloc
     here = is_running or place.hostname in ("127.0.0.1", "localhost", "::1")
     return Endpoint(_session(session, url, data_dir, here=here), session, region, url, here)
+
+
+def is_amazons(url: str) -> bool:
+    """Return whether a client's URL is Amazon's own."""
+    return _configured(url) is None
 
 
 def explain(error: BotoCoreError | ValueError) -> str:

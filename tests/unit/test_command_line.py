@@ -159,7 +159,7 @@ def test_a_database_that_does_not_answer_is_reported_in_one_line() -> None:
     ("command", "place"),
     [
         (["import", "{folder}", "--collection={name}"], "The collection {name!r} cannot be used: "),
-        (["video", "search", "{folder}/film.mp4", "--collection={name}"], ""),
+        (["video", "search", "{folder}/film.mp4", "--bucket=films", "--collection={name}"], ""),
         (["stream", "watch", "{name}"], ""),
     ],
     ids=lambda command: " ".join(command[:2]),

@@ -6,9 +6,11 @@ import _thread
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from facedex_cli.commands import video
 from facedex_cli.importing.connection import Clients
+from facedex_cli.program import main
 from tests.unit.moto_s3 import s3_client
 
 
@@ -27,6 +29,21 @@ def test_the_bucket_is_created_in_every_region(film: Path, region: str) -> None:
             with video._uploaded(Clients(s3, s3, s3.put_object), film, bucket) as key:
                 assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == b"film"
             assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+
+
+def test_no_bucket_at_amazon_is_used_that_the_user_has_not_named(
+    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    options = ["--collection=staff", "--url=http://192.0.2.7:9", f"--data-dir={tmp_path}"]
+    done = CliRunner().invoke(main, ["video", "search", str(film), *options])
+    assert done.exit_code == 1
+    assert done.stderr.startswith(
+        "Error: The video would be uploaded to Amazon's S3, where another"
+    )
+    assert "--bucket" in done.stderr
 
 
 def test_ctrl_c_during_the_upload_leaves_no_film_behind(film: Path) -> None:

@@ -57,9 +57,9 @@ def video() -> None:
 )
 @click.option(
     "--bucket",
-    default=_BUCKET,
-    show_default=True,
-    help="Bucket for the video during the search; created if missing.",
+    metavar="NAME",
+    help="Bucket for the video during the search; created if missing. With Amazon's S3, it must be"
+    f" given.  [default: {_BUCKET}]",
 )
 @click.option(
     "--out",
@@ -74,7 +74,7 @@ def search(
     film: Path,
     collection: str,
     threshold: float,
-    bucket: str,
+    bucket: str | None,
     out: Path | None,
     url: str | None,
     region: str | None,
@@ -96,6 +96,9 @@ def search(
         _require_folder(out)
     with _plain_errors():
         clients = connection.connect(url, data_dir, _CONNECTIONS, region)
+        if bucket is None:
+            _require_own_s3(clients)
+            bucket = _BUCKET
         _check_collection(clients, collection)
         with _uploaded(clients, film, bucket) as key:
             job_id = clients.rekognition.start_face_search(
@@ -173,6 +176,19 @@ def _require_folder(out: Path) -> None:
             f"The folder {out.parent} for the page does not exist; create it or specify another."
         )
     require_writable(out, "The page")
+
+
+def _require_own_s3(clients: Clients) -> None:
+    """Check that the bucket's usual name cannot be that of a stranger's bucket, as at Amazon.
+
+    Such a bucket could accept the video.
+    """
+    if endpoints.is_amazons(clients.s3.meta.endpoint_url):
+        raise click.ClickException(
+            "The video would be uploaded to Amazon's S3, where another account may own the bucket"
+            f" {_BUCKET}; name a bucket of yours with --bucket, or another S3 with"
+            " AWS_ENDPOINT_URL_S3."
+        )
 
 
 def _check_collection(clients: Clients, collection: str) -> None:
