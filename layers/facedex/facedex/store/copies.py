@@ -1,4 +1,4 @@
-"""Copies of galleries: reading them from Postgres, and keeping them up to date from the log.
+"""Copies of galleries, and how they are kept up to date from the log.
 
 A copy has the rows that one snapshot of Postgres sees. The table ``gallery_changes`` names the
 transaction of every later change, and Postgres decides for each transaction whether that snapshot
@@ -8,24 +8,20 @@ numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from facedex.store.collections import Collection
 from facedex.store.database import Connection, Database
-from facedex.store.gallery_reading import Reading, snapshot_of
 from facedex.store.vectors import from_binary, from_table
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from facedex.gallery.blocks import Block
     from facedex.gallery.resident import Resident
     from facedex.gallery.scanning import Ids
-    from facedex.store.gallery_reading import Batch
 
 # More changes than this are not added one by one: the gallery is read again.
 MOST_CHANGES: Final = 20_000
@@ -138,32 +134,6 @@ def count(connection: Connection, kind: Kind, key: int) -> int:
     return int(row.number)
 
 
-def load(
-    database: Database,
-    kind: Kind,
-    collection: Collection,
-    expected: int,
-    allocate: Callable[[int], Block] | None = None,
-) -> Copy | None:
-    """Return a new copy, or None if the collection changed or has no vectors.
-
-    Args:
-        expected: about how many vectors there are.
-        allocate: returns memory for codes; None for memory of this process alone.
-
-    Raises:
-        DatabaseUnavailable: if the database does not answer.
-    """
-    with database.reading() as connection, snapshot_of(connection):
-        version = current_version(connection, collection)
-        if version is None:
-            return None
-        resident = _read(database, connection, kind, collection, expected, allocate)
-    if resident is None:
-        return None
-    return Copy(resident, version, collection.model_version)
-
-
 def current_version(connection: Connection, collection: Collection) -> Version | None:
     """Return the state of the database now.
 
@@ -179,41 +149,6 @@ def current_version(connection: Connection, collection: Collection) -> Version |
         (collection.key, collection.model_version),
     ).fetchone()
     return Version(state.snapshot, state.server) if state else None
-
-
-def _read(
-    database: Database,
-    connection: Connection,
-    kind: Kind,
-    collection: Collection,
-    expected: int,
-    allocate: Callable[[int], Block] | None,
-) -> Resident | None:
-    from facedex.gallery.resident import Resident
-
-    reading = Reading(database, connection, kind.table, kind.key, collection.key, expected)
-    sample = reading.sample()
-    if sample is None:
-        return None
-    resident = Resident(sample.astype("float32"), max(expected, len(sample)), allocate)
-
-    def take(batches: Iterator[Batch]) -> None:
-        loader = resident.loader()
-        for ids, vectors in batches:
-            loader.add(ids, vectors)
-            if not resident.usable:
-                raise _Unsuitable
-        loader.finish()
-
-    try:
-        reading.run(take)
-    except _Unsuitable:
-        return None
-    return resident
-
-
-class _Unsuitable(Exception):
-    """The code does not suit the gallery."""
 
 
 def parse(rows: list[bytes]) -> tuple[Ids, NDArray[np.float32]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from facedex.gallery.blocks import Damaged
-from facedex.store import copies
+from facedex.store import copies, copy_loading
 from facedex.store.collections import Collection
 from facedex.store.copies import Copy, Kind
 from facedex.store.database import Connection, Database
@@ -125,7 +125,7 @@ class Source:
         if not expected:
             return None
         allocate = shared.allocate if shared else None
-        copy = copies.load(database, kind, collection, expected, allocate)
+        copy = copy_loading.load(database, kind, collection, expected, allocate)
         if copy:
             self._events.add("loads")
         return copy if copy and copy.resident.usable else None
