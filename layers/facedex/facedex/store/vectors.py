@@ -58,7 +58,7 @@ def halves_from_table(
     """
     import numpy as np
 
-    numbers = table[:, 4:].view(f"{order}u2").astype(np.uint16)
+    numbers = table[:, 4:].view(f"{order}u2").astype(np.uint16, copy=False)
     dimensions = table[:, :2].copy().view(f"{order}u2")
     if (dimensions != numbers.shape[1]).any():
         raise ValueError("The vectors have different dimensions.")
