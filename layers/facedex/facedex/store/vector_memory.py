@@ -23,8 +23,8 @@ _EXAMPLE: Final = b"".join(number.to_bytes(2, sys.byteorder) for number in (2, 0
 def declare(connection: Connection) -> None:
     """Let a connection that is not in a transaction read the memory of vectors, if it may.
 
-    Whether it can now, :func:`declared` tells: a pool of connections between this process and
-    Postgres may give the next transaction another one.
+    A transaction has to ask :func:`declared` nevertheless: a connection pooler between this process
+    and Postgres may run it on another connection of its own.
     """
     if connection.info.parameter_status("is_superuser") != "on" or declared(connection):
         return
