@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedex.gallery.questions import Questions
-from facedex.gallery.scanning import SEGMENT, Ids, Segment, run_on_all
+from facedex.gallery.scanning import SEGMENT, Ids, Segment
 from facedex.gallery.selecting import (
     Chosen,
     Floats,
@@ -22,6 +22,7 @@ from facedex.gallery.selecting import (
     reached,
     refine,
 )
+from facedex.parallel import run_on_all
 
 # Rows that FAISS returns of a gallery of one segment: some, and more for each match that is wanted.
 # For a segment, the number is multiplied by its share of all rows, to the power given. In about

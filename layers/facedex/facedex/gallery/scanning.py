@@ -1,4 +1,4 @@
-"""The scan of codes: segments of a fixed size, which the threads of a pool share.
+"""The scan of codes: segments of a fixed size, which threads share.
 
 FAISS computes the inner products of a probe with the bytes of a segment, at the speed of the
 memory. It is imported on first use. Functions on Lambda do without it: there, products of matrices
@@ -7,12 +7,10 @@ name the candidates.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.util import find_spec
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +24,6 @@ _WRAP: Final = 2**64
 # Ids have 16 bytes, as two numbers.
 Ids = NDArray[np.uint64]  # (n, 2)
 # The nearest codes of each probe in one segment: products (p, k) and rows (p, k).
-Found = TypeVar("Found")
-Item = TypeVar("Item")
 Nearest = tuple[NDArray[np.float32], NDArray[np.int64]]
 
 
@@ -177,6 +173,7 @@ class Segment:
     def nearest(self, heads: NDArray[np.float32], count: int) -> Nearest:
         """Return the products with the ``count`` best codes for each of (p, h) probes, in order."""
         self.block.require_whole()
+        _use_one_thread()
         found: Nearest = self._index.search(heads, min(count, max(1, self.used)))
         return found
 
@@ -233,41 +230,7 @@ def _parts(memory: Any, widths: Sequence[int]) -> list[NDArray[np.uint8]]:
     return [part.reshape(rows, width) for part, width in zip(parts, widths, strict=True)]
 
 
-def run_on_all(items: Sequence[Item], work: Callable[[Item], Found]) -> list[Found]:
-    """Return the results of a function for all items, shared among all processors.
-
-    The calling thread works as well, instead of waiting: threads that wake up together may begin on
-    the same processor, and a scan is over before the system moves one of them.
-    """
-    found: dict[int, Found] = {}
-    # Each thread takes the next item when it is ready for one: they are seldom equally fast.
-    left = enumerate(items)
-
-    def work_on_some() -> None:
-        _use_one_thread()
-        for number, item in left:
-            found[number] = work(item)
-
-    helpers = [_pool().submit(work_on_some) for _ in range(min(_processors(), len(items)) - 1)]
-    work_on_some()
-    for helper in helpers:
-        # One that waits behind the work of other searches has nothing to do any more.
-        if not helper.cancel():
-            helper.result()
-    return [found[number] for number in range(len(items))]
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_processors(), "gallery")
-
-
 def _use_one_thread() -> None:
     # FAISS would start threads of its own for the probes of one call.
-    if available():
-        faiss: Any = __import__("faiss")
-        faiss.omp_set_num_threads(1)
+    faiss: Any = __import__("faiss")
+    faiss.omp_set_num_threads(1)

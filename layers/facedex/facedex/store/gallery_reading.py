@@ -7,7 +7,6 @@ snapshot of the first.
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from uuid import UUID
 
 import psycopg
 
+from facedex.parallel import processors
 from facedex.store import vector_memory
 from facedex.store.database import Connection, Database
 from facedex.store.store_errors import DatabaseUnavailable
@@ -113,7 +113,7 @@ class Reading:
         Raises:
             DatabaseUnavailable: if the database does not answer.
         """
-        others = min(_MOST_CONNECTIONS, _processors() + 1, self._database.use.most // 2) - 1
+        others = min(_MOST_CONNECTIONS, processors() + 1, self._database.use.most // 2) - 1
         others = max(0, min(others, len(self._units) // 2))
         snapshot = self._export() if others else ""
         with ThreadPoolExecutor(max(1, others), "galleries") as pool:
@@ -240,7 +240,3 @@ def _parse(ids: list[bytes], vectors: list[bytes], order: Literal[">", "="]) -> 
     keys = np.frombuffer(b"".join(ids), ">u8").reshape(-1, 2).astype(np.uint64)
     table = np.frombuffer(b"".join(vectors), np.uint8).reshape(len(keys), -1)
     return keys, halves_from_table(table, order)
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

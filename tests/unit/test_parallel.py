@@ -1,4 +1,4 @@
-"""The sharing of a scan among threads."""
+"""Work that threads share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from threading import Barrier, Event, Thread, get_ident
 
 import pytest
 
-from facedex.gallery.scanning import run_on_all
+from facedex.parallel import run_on_all
 
 PROCESSORS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 pytestmark = pytest.mark.skipif(PROCESSORS == 1, reason="needs two processors")

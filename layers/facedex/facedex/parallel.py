@@ -1,0 +1,46 @@
+"""Work that all processors share: the parts of one request that take milliseconds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def run_on_all(items: Sequence[Item], work: Callable[[Item], Result]) -> list[Result]:
+    """Return the results of a function for all items, shared among all processors.
+
+    Only work without Python's lock, as in NumPy, FAISS and Pillow, takes less time this way. The
+    calling thread works as well, instead of waiting: threads that wake up together may begin on the
+    same processor, and the work is over before the system moves one of them.
+    """
+    found: dict[int, Result] = {}
+    # Each thread takes the next item when it is ready for one: they are seldom equally fast.
+    left = enumerate(items)
+
+    def work_on_some() -> None:
+        for number, item in left:
+            found[number] = work(item)
+
+    helpers = [_pool().submit(work_on_some) for _ in range(min(processors(), len(items)) - 1)]
+    work_on_some()
+    for helper in helpers:
+        # One that waits behind the work of other requests has nothing to do any more.
+        if not helper.cancel():
+            helper.result()
+    return [found[number] for number in range(len(items))]
+
+
+def processors() -> int:
+    """Return the number of processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(processors(), "parallel")
