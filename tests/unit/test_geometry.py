@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import cmath
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from facedex.vision import geometry
+from facedex.vision.geometry import Similarity
 
 TEMPLATE = np.array(
     [(48.4, 50.9), (101.5, 49.7), (74.5, 77.3), (51.8, 99.5), (96.9, 99.8)], dtype=np.float32
 )
+POINTS = geometry.complexes(TEMPLATE)
 
 
 @given(
@@ -20,34 +25,46 @@ TEMPLATE = np.array(
 def test_a_known_similarity_transform_is_recovered(
     angle: float, scale: float, x: float, y: float
 ) -> None:
-    turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    known = np.column_stack([turn, [x, y]]).astype(np.float32)[None]
-    moved = geometry.apply(known, TEMPLATE[None])
-    found = geometry.similarity_transforms(TEMPLATE[None], moved[0])
-    assert np.allclose(found, known, atol=2e-3 * max(1, scale))
-    back = geometry.apply(geometry.invert(found), moved)
-    assert np.allclose(back[0], TEMPLATE, atol=0.05)
+    known = Similarity(cmath.rect(scale, angle), complex(x, y))
+    moved = [known.move(point) for point in POINTS]
+    found = Similarity.fit(POINTS, moved)
+    assert np.allclose(found, known)
+    assert np.allclose([found.inverse.move(point) for point in moved], POINTS)
+    assert np.allclose(geometry.complexes(known.apply(TEMPLATE)), moved, rtol=1e-5, atol=1e-3)
+    turn, shift = known
+    rows = np.reshape(known.coefficients, (2, 3))
+    assert np.allclose(
+        rows @ [3, 4, 1], [(turn * (3 + 4j) + shift).real, (turn * (3 + 4j) + shift).imag]
+    )
 
 
 def test_the_transform_is_the_least_squares_one() -> None:
     noise = np.random.default_rng(7)
-    points = (TEMPLATE * 3 + noise.normal(0, 4, TEMPLATE.shape)).astype(np.float32)
-    best = geometry.similarity_transforms(points[None], TEMPLATE)
+    moved = TEMPLATE * 3 + noise.normal(0, 4, TEMPLATE.shape)
+    points = geometry.complexes(moved.astype(np.float32))
+    factor, shift = Similarity.fit(points, POINTS)
 
-    def error(transform: geometry.Floats) -> float:
-        return float(((geometry.apply(transform, points[None])[0] - TEMPLATE) ** 2).sum())
+    def error(transform: Similarity) -> float:
+        pairs = zip(points, POINTS, strict=True)
+        return sum(abs(transform.move(one) - other) ** 2 for one, other in pairs)
 
-    for step in (0.005, -0.005):
-        rotated = best.copy()
-        rotated[0, 0, 1] -= step
-        rotated[0, 1, 0] += step
-        assert error(rotated) > error(best)
-        assert error(best * (1 + step)) > error(best)
+    best = error(Similarity(factor, shift))
+    for step in (0.005, -0.005, 0.005j, -0.005j):
+        assert error(Similarity(factor * (1 + step), shift)) > best
+        assert error(Similarity(factor, shift + 10 * step)) > best
 
 
-def test_coinciding_landmarks_give_a_finite_transform() -> None:
-    same = np.full((1, 5, 2), 9, dtype=np.float32)
-    assert np.isfinite(geometry.similarity_transforms(same, TEMPLATE)).all()
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [([9 + 9j] * 5, POINTS), (POINTS, [9 + 9j] * 5), ([-1, 1, 0], [1, 1, -2])],
+    ids=["one place", "onto one place", "no common direction"],
+)
+def test_points_that_determine_no_direction_are_only_translated(
+    source: list[complex], target: list[complex]
+) -> None:
+    factor, shift = Similarity.fit(source, target)
+    assert factor == 1
+    assert sum(source) / len(source) + shift == pytest.approx(sum(target) / len(target))
 
 
 def test_overlap_is_intersection_over_union() -> None:

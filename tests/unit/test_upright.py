@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import cmath
+import math
+
 import numpy as np
 import pytest
 
 from facedex.media import views
-from facedex.vision import geometry, looks, pose, upright
+from facedex.vision import looks, pose, upright
 from facedex.vision.detection import Detections, Pixels
 from facedex.vision.faces import Box, Face, Pose, Quality
+from facedex.vision.geometry import Similarity
 from facedex.vision.screening import BARS, screen
 
 LANDMARKS = np.array([[40, 45], [60, 45], [50, 56], [42, 65], [58, 65]], dtype=np.float32)
@@ -49,11 +53,11 @@ def test_roll_is_the_angle_by_which_landmarks_are_turned(degrees: int) -> None:
 
 
 def test_a_turned_box_is_the_one_around_the_ellipse_in_it() -> None:
-    corners = np.array([[[0, 0], [60, 80]]], dtype=np.float32)
-    quarter = np.array([[[0, -2, 100], [2, 0, 50]]], dtype=np.float32)
-    assert looks.turn_box(quarter, corners) == pytest.approx([-60, 50, 100, 170])
-    eighth = np.sqrt(0.5) * np.array([[[1, -1, 0], [1, 1, 0]]], dtype=np.float32)
-    left, top, right, bottom = looks.turn_box(eighth, corners)
+    box = np.array([0, 0, 60, 80], dtype=np.float32)
+    quarter = Similarity(2j, 100 + 50j)
+    assert looks.turn_box(quarter, box) == pytest.approx([-60, 50, 100, 170])
+    eighth = Similarity(cmath.rect(1, math.pi / 4), 0j)
+    left, top, right, bottom = looks.turn_box(eighth, box)
     # Half the extents 30 and 40, at 45 degrees: the root of (30² + 40²) / 2.
     assert right - left == pytest.approx(bottom - top)
     assert right - left == pytest.approx(2 * np.sqrt(1250))
@@ -80,8 +84,8 @@ def test_a_picture_turned_back_shows_each_place_where_the_transform_says(degrees
     pixels[40:60, 310:330] = 255
     picture, back = looks.turn(pixels, degrees)
     rows, columns = np.nonzero(picture[:, :, 0] > 128)
-    middle = np.array([[[columns.mean() + 0.5, rows.mean() + 0.5]]], dtype=np.float32)
-    assert geometry.apply(back, middle)[0, 0] == pytest.approx([320, 50], abs=1)
+    middle = complex(columns.mean() + 0.5, rows.mean() + 0.5)
+    assert abs(back.move(middle) - (320 + 50j)) < 1
     assert len(rows) == pytest.approx(400, rel=0.1)
 
 
@@ -91,8 +95,8 @@ def test_a_large_picture_is_reduced_while_it_is_turned() -> None:
     picture, back = looks.turn(pixels, -45)
     assert max(picture.shape) == looks.WIDEST
     rows, columns = np.nonzero(picture[:, :, 0] > 128)
-    middle = np.array([[[columns.mean() + 0.5, rows.mean() + 0.5]]], dtype=np.float32)
-    assert geometry.apply(back, middle)[0, 0] == pytest.approx([4100, 1100], abs=5)
+    middle = complex(columns.mean() + 0.5, rows.mean() + 0.5)
+    assert abs(back.move(middle) - (4100 + 1100j)) < 5
 
 
 def test_a_picture_is_turned_by_the_roll_that_most_of_its_turned_faces_have() -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import cmath
+import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facedex.parallel import run_on_all
 from facedex.vision import geometry
+from facedex.vision.geometry import Similarity
 
 if TYPE_CHECKING:
     from PIL import Image as pillow
@@ -74,35 +78,64 @@ def cut(
         chip_size: side of the chip in pixels.
         views: the variations of the chip.
     """
-    chips = np.empty((len(landmarks), len(views), chip_size, chip_size, 3), dtype=np.uint8)
-    if not len(landmarks):
-        return chips
-    to_picture = [
-        geometry.invert(
-            geometry.similarity_transforms(landmarks, change(template, chip_size, view))
+    goals = [change(template, chip_size, view) for view in views]
+    cuts = [
+        cut_out
+        for points in landmarks
+        for cut_out in _prepare(
+            pixels,
+            [Similarity.fit(geometry.complexes(points), goal).inverse for goal in goals],
+            chip_size,
         )
-        for view in views
     ]
-    for face in range(len(landmarks)):
-        transforms = np.stack([transform[face] for transform in to_picture])
-        for index, (view, picture) in enumerate(
-            zip(views, _warp(pixels, transforms, chip_size), strict=True)
-        ):
-            chip = np.asarray(picture)
-            chips[face, index] = chip[:, ::-1] if view.mirrored else chip
-    return chips
+    chips = np.empty((len(cuts), chip_size, chip_size, 3), dtype=np.uint8)
+
+    def sample(number: int) -> None:
+        chip = cuts[number].sample(chip_size)
+        mirrored = views[number % len(views)].mirrored
+        chips[number] = chip[:, ::-1] if mirrored else chip
+
+    run_on_all(range(len(cuts)), sample)
+    return chips.reshape(len(landmarks), len(views), *chips.shape[1:])
 
 
-def change(template: Floats, chip_size: int, view: View) -> Floats:
-    """Return the template's points (5, 2) in another view of the chip."""
-    angle = np.radians(view.turn)
-    sine, cosine = view.zoom * np.sin(angle), view.zoom * np.cos(angle)
-    turned = (template - chip_size / 2) @ np.array([[cosine, sine], [-sine, cosine]])
-    return np.asarray(turned + chip_size / 2, dtype=np.float32)
+def change(template: Floats, chip_size: int, view: View) -> list[complex]:
+    """Return the template's points x + iy in another view of the chip."""
+    middle = complex(chip_size, chip_size) / 2
+    turn = cmath.rect(view.zoom, math.radians(view.turn))
+    return [(point - middle) * turn + middle for point in geometry.complexes(template)]
 
 
-def _warp(pixels: NDArray[np.uint8], transforms: Floats, size: int) -> Iterator[pillow.Image]:
-    """Sample a face's chips through transforms (n, 2, 3) from chip to image coordinates.
+class _Cut(NamedTuple):
+    """A chip to be sampled.
+
+    Attributes:
+        picture: the face's part of the image, enlarged or reduced.
+        to_picture: transform from the chip to this picture.
+        between: how pixels between those of the picture are computed, one of Pillow's resamplings.
+    """
+
+    picture: pillow.Image
+    to_picture: Similarity
+    between: pillow.Resampling
+
+    def sample(self, size: int) -> NDArray[np.uint8]:
+        """Return the chip, (size, size, 3) RGB; black outside the picture."""
+        from PIL import Image as pillow
+
+        chip = self.picture.transform(
+            (size, size),
+            pillow.Transform.AFFINE,
+            self.to_picture.coefficients,
+            resample=self.between,
+        )
+        return np.asarray(chip)
+
+
+def _prepare(
+    pixels: NDArray[np.uint8], to_image: Sequence[Similarity], size: int
+) -> Iterator[_Cut]:
+    """Prepare a face's chips, by the transforms from the chip to the image.
 
     If the face is larger than the chip, interpolation alone would skip pixels, so the region of the
     face is first reduced by averaging, by an integer factor. If the face is smaller, the region is
@@ -113,17 +146,14 @@ def _warp(pixels: NDArray[np.uint8], transforms: Floats, size: int) -> Iterator[
     from PIL import Image as pillow
 
     rows, columns = pixels.shape[:2]
-    scale = float(np.hypot(transforms[:, 0, 0], transforms[:, 1, 0]).min())
-    corners = np.array([[0, 0], [size, 0], [0, size], [size, size]], dtype=np.float32)
-    reach = geometry.apply(transforms, np.broadcast_to(corners, (len(transforms), 4, 2)))
-    reach = reach.reshape(-1, 2)
-    left, top = (int(edge) for edge in np.floor(reach.min(axis=0) - 2 * scale - 2).clip(min=0))
-    right, bottom = (int(e) for e in np.ceil(reach.max(axis=0) + 2 * scale + 2).clip(min=0))
-    region = pixels[top : min(bottom, rows), left : min(right, columns)]
-    if not region.size:
-        yield from (pillow.new("RGB", (size, size)) for _ in transforms)
-        return
-    picture = pillow.fromarray(region)
+    scale = min(abs(each.factor) for each in to_image)
+    corners = (0, size, 1j * size, (1 + 1j) * size)
+    reach = [each.move(corner) for each in to_image for corner in corners]
+    margin = 2 * scale + 2
+    left, right = _within([point.real for point in reach], margin, columns)
+    top, bottom = _within([point.imag for point in reach], margin, rows)
+    region = pixels[top:bottom, left:right]
+    picture = pillow.fromarray(region) if region.size else pillow.new("RGB", (1, 1))
     factor = float(max(1, int(scale)))
     between = pillow.Resampling.BICUBIC
     if factor > 1:
@@ -133,11 +163,14 @@ def _warp(pixels: NDArray[np.uint8], transforms: Floats, size: int) -> Iterator[
         enlarged = picture.width * times, picture.height * times
         picture = picture.resize(enlarged, pillow.Resampling.LANCZOS)
         between = pillow.Resampling.BILINEAR
-    moved = (transforms - np.array([[0, 0, left], [0, 0, top]], dtype=np.float32)) / factor
-    for transform in moved:
-        yield picture.transform(
-            (size, size),
-            pillow.Transform.AFFINE,
-            tuple(transform.ravel().tolist()),
-            resample=between,
-        )
+    corner = complex(left, top)
+    for turn, shift in to_image:
+        yield _Cut(picture, Similarity(turn / factor, (shift - corner) / factor), between)
+
+
+def _within(places: Sequence[float], margin: float, size: int) -> tuple[int, int]:
+    """Return the part of 0..size that is no farther than a margin from places."""
+    return (
+        max(0, math.floor(min(places) - margin)),
+        min(size, max(0, math.ceil(max(places) + margin))),
+    )

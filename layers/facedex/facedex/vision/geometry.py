@@ -2,48 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
 
-def similarity_transforms(source: Floats, target: Floats) -> Floats:
-    """Return the least-squares similarity transforms from `source` onto `target`.
+class Similarity(NamedTuple):
+    """A similarity transform of the plane without reflection: a point z becomes factor · z + shift.
 
-    In the plane Umeyama's solution (IEEE PAMI 13:376, 1991) without reflection has a closed form:
-    with points as complex numbers about their means, the factor is Σ conj(s)·t / Σ |s|².
-    Coinciding source points are only translated.
-
-    Args:
-        source: (n, k, 2) points.
-        target: (k, 2) points.
-
-    Returns:
-        (n, 2, 3): rotation, uniform scale and translation, so that
-        `target ≈ result[:, :, :2] @ source + result[:, :, 2]`.
+    Points are complex numbers, x + iy. Arrays would take several times as long for the few points
+    of a face, above all when a network has just used the processor's caches.
     """
-    points = source[..., 0] + 1j * source[..., 1]
-    goal = target[:, 0] + 1j * target[:, 1]
-    middle = points.mean(axis=1, keepdims=True)
-    centred = points - middle
-    spread = (np.abs(centred) ** 2).sum(axis=1)
-    product = (centred.conj() * (goal - goal.mean())).sum(axis=1)
-    factor = np.where(spread > 0, product / np.where(spread > 0, spread, 1), 1)
-    shift = goal.mean() - factor * middle[:, 0]
-    rows = [factor.real, -factor.imag, shift.real, factor.imag, factor.real, shift.imag]
-    return np.stack(rows, axis=1).reshape(-1, 2, 3).astype(np.float32)
+
+    factor: complex
+    shift: complex
+
+    @classmethod
+    def fit(cls, source: Sequence[complex], target: Sequence[complex]) -> Similarity:
+        """Return the least-squares transform from points onto as many others.
+
+        In the plane Umeyama's solution (IEEE PAMI 13:376, 1991) without reflection has a closed
+        form: with points s and t about their means, the factor is Σ conj(s)·t / Σ |s|². Points
+        that coincide, or have no direction in common with the others, are only translated.
+        """
+        middle, goal = sum(source) / len(source), sum(target) / len(target)
+        product, spread = 0j, 0.0
+        for one, other in zip(source, target, strict=True):
+            offset = one - middle
+            product += offset.conjugate() * (other - goal)
+            spread += offset.real**2 + offset.imag**2
+        factor = product / spread if product and spread else 1 + 0j
+        return cls(factor, goal - factor * middle)
+
+    @property
+    def inverse(self) -> Similarity:
+        """The transform back."""
+        return Similarity(1 / self.factor, -self.shift / self.factor)
+
+    def move(self, point: complex) -> complex:
+        """Return where a point comes to lie."""
+        return self.factor * point + self.shift
+
+    def apply(self, points: Floats) -> Floats:
+        """Return where points (..., 2) x y come to lie."""
+        moved = self.factor * (points[..., 0] + 1j * points[..., 1]) + self.shift
+        return np.stack([moved.real, moved.imag], axis=-1).astype(np.float32)
+
+    @property
+    def coefficients(self) -> tuple[float, float, float, float, float, float]:
+        """The rows of the affine transform, as Pillow takes them."""
+        turn, shift = self
+        return turn.real, -turn.imag, shift.real, turn.imag, turn.real, shift.imag
 
 
-def invert(transforms: Floats) -> Floats:
-    """Return the inverses of affine transforms (n, 2, 3)."""
-    linear = np.linalg.inv(transforms[:, :, :2])
-    return np.concatenate([linear, -linear @ transforms[:, :, 2:]], axis=2)
-
-
-def apply(transforms: Floats, points: Floats) -> Floats:
-    """Apply affine transforms (n, 2, 3) to points (n, k, 2)."""
-    return points @ transforms[:, :, :2].transpose(0, 2, 1) + transforms[:, None, :, 2]
+def complexes(points: Floats) -> list[complex]:
+    """Return points (n, 2) x y as complex numbers."""
+    return [complex(x, y) for x, y in points.tolist()]
 
 
 def overlaps(box: Floats, boxes: Floats) -> Floats:

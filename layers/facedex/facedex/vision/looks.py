@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import cmath
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -10,6 +12,7 @@ import numpy as np
 from facedex.vision import alignment, detection, geometry, plausibility
 from facedex.vision.alignment import View
 from facedex.vision.detection import Detections, Floats, Pixels
+from facedex.vision.geometry import Similarity
 
 Find = Callable[[Pixels], Detections]
 
@@ -80,9 +83,10 @@ def look_around(
         near: maximum distance of a face from the middle of the box, in halves of a tile.
     """
     corner, side = _surroundings(box, around)
-    square = (corner + _SQUARE * side)[None].astype(np.float32)
+    square = (corner + _SQUARE * side).astype(np.float32)
+    corners = geometry.complexes(square)
     template = _SQUARE * tile
-    tiles = alignment.cut(pixels, square, template, tile, views)[0]
+    tiles = alignment.cut(pixels, square[None], template, tile, views)[0]
     high = -(-len(views) // (detection.WHOLE_SIDE // tile))
     wide = -(-len(views) // high)
     places = np.array([divmod(view, wide)[::-1] for view in range(len(views))]) * tile
@@ -93,16 +97,13 @@ def look_around(
     trust = plausibility.judge(canvas, found).trust
     centres = (found.boxes[:, :2] + found.boxes[:, 2:]) / 2
     for number, (view, place) in enumerate(zip(views, places, strict=True)):
-        back = geometry.invert(
-            geometry.similarity_transforms(square, alignment.change(template, tile, view))
-        )
+        back = Similarity.fit(corners, alignment.change(template, tile, view)).inverse
         distance = abs(centres - place - tile / 2).max(axis=1, initial=0)
         for face in np.flatnonzero(distance < near * tile / 2).tolist():
-            corners = found.boxes[face].reshape(1, 2, 2) - place
             yield Look(
-                turn_box(back, corners),
+                turn_box(back, found.boxes[face] - np.tile(place, 2)),
                 float(found.scores[face]),
-                geometry.apply(back, found.landmarks[face][None] - place)[0],
+                back.apply(found.landmarks[face] - place),
                 float(trust[face]),
                 number,
             )
@@ -136,30 +137,31 @@ def look_by_quarters(find: Find, pixels: Pixels, look: Look) -> tuple[float, flo
     return float(upright), float(turned)
 
 
-def turn(pixels: Pixels, roll: float) -> tuple[Pixels, Floats]:
-    """Return the picture turned back by a roll, and the transform (1, 2, 3) to the one given."""
+def turn(pixels: Pixels, roll: float) -> tuple[Pixels, Similarity]:
+    """Return the picture turned back by a roll, and the transform to the one given."""
     # Imported here, so that functions without images never pay for it.
     from PIL import Image as pillow
 
-    cosine, sine = np.cos(np.radians(roll)), np.sin(np.radians(roll))
-    turn = np.array([[cosine, -sine], [sine, cosine]])
-    extent = np.array(pixels.shape[1::-1])
+    direction = cmath.rect(1, math.radians(roll))
+    cosine, sine = abs(direction.real), abs(direction.imag)
+    rows, columns = pixels.shape[:2]
     # A face's pixels are as large as before, of a picture as large as detectors search any.
-    size = abs(turn) @ extent
-    scale = max(1.0, size.max() / WIDEST)
-    width, height = (int(side) for side in np.ceil(size / scale - 1e-6))
-    picture = pillow.fromarray(pixels)
-    reduced = picture.reduce(int(scale))
-    turn *= scale
-    back = np.column_stack([turn, extent / 2 - turn @ [width / 2, height / 2]])
-    factors = np.array(reduced.size) / extent
+    size = cosine * columns + sine * rows, sine * columns + cosine * rows
+    scale = max(1.0, max(size) / WIDEST)
+    width, height = (math.ceil(side / scale - 1e-6) for side in size)
+    reduced = pillow.fromarray(pixels).reduce(int(scale))
+    turned = scale * direction
+    back = Similarity(turned, (complex(columns, rows) - turned * complex(width, height)) / 2)
+    # Both sides of the reduced picture are rounded up, so its pixels are not quite square.
+    across, down = reduced.width / columns, reduced.height / rows
+    first, second = back.coefficients[:3], back.coefficients[3:]
     sampled = reduced.transform(
         (width, height),
         pillow.Transform.AFFINE,
-        tuple((back * factors[:, None]).ravel().tolist()),
+        (*(across * each for each in first), *(down * each for each in second)),
         resample=pillow.Resampling.BILINEAR,
     )
-    return np.asarray(sampled), back[None].astype(np.float32)
+    return np.asarray(sampled), back
 
 
 def _surroundings(box: Floats, around: float) -> tuple[Floats, float]:
@@ -178,11 +180,18 @@ def _apart(landmarks: Floats, others: Floats) -> Floats:
     return np.asarray(np.linalg.norm(landmarks - others, axis=-1).mean(axis=-1))
 
 
-def turn_box(transform: Floats, corners: Floats) -> Floats:
-    """Return the box (4,) around the ellipse in a box, moved by a similarity transform.
+def turn_box(transform: Similarity, box: Floats) -> Floats:
+    """Return the box (4,) around the ellipse in a box (4,), moved by a similarity transform.
 
     The corners of a turned box lie outside the face.
     """
-    middle = geometry.apply(transform, corners.mean(axis=1, keepdims=True))[0, 0]
-    half = abs(transform[0, :, :2]) ** 2 @ ((corners[0, 1] - corners[0, 0]) / 2) ** 2
-    return np.concatenate([middle - np.sqrt(half), middle + np.sqrt(half)])
+    left, top, right, bottom = box.tolist()
+    middle = transform.move(complex(left + right, top + bottom) / 2)
+    along, across = transform.factor.real, transform.factor.imag
+    width, height = (right - left) / 2, (bottom - top) / 2
+    wide, high = (
+        math.hypot(along * width, across * height),
+        math.hypot(across * width, along * height),
+    )
+    sides = (middle.real - wide, middle.imag - high, middle.real + wide, middle.imag + high)
+    return np.array(sides, dtype=np.float32)

@@ -97,7 +97,7 @@ def rolls(landmarks: Floats) -> Floats:
 def _fit(landmarks: Floats) -> tuple[Complex, Complex]:
     """Return the landmarks' middles (n,), and the step (n,) of one pixel of the chip.
 
-    The inverse of `geometry.similarity_transforms` onto the template, in complex numbers.
+    The inverse of `Similarity.fit` onto the template, for many faces at once.
     """
     points = landmarks[:, :, 0] + 1j * landmarks[:, :, 1]
     middles = points.mean(axis=1)

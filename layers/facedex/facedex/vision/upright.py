@@ -213,9 +213,9 @@ def _search_along(find: Find, pixels: Pixels, roll: float) -> Iterator[Look]:
     trust = plausibility.judge(picture, found).trust
     for face in range(len(trust)):
         look = Look(
-            turn_box(back, found.boxes[face].reshape(1, 2, 2)),
+            turn_box(back, found.boxes[face]),
             float(found.scores[face]),
-            geometry.apply(back, found.landmarks[face][None])[0],
+            back.apply(found.landmarks[face]),
             float(trust[face]),
             view=-1,
         )
