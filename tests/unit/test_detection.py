@@ -155,3 +155,31 @@ def test_a_picture_full_of_peaks_is_decoded_within_bounds() -> None:
     heat[:] = 0.9
     found = centerface.decode_peaks(heat, sizes, offsets, points)
     assert 0 < len(found.boxes) <= detection.MOST_CANDIDATES
+
+
+@pytest.mark.parametrize(
+    ("size", "side", "searched"),
+    [
+        ((640, 480), 480, (469, 352)),  # 360 rows would be padded to 384
+        ((480, 640), 480, (352, 469)),
+        ((1920, 1080), 1280, (1252, 704)),
+        ((640, 360), 480, (480, 270)),  # the next multiple is too far away
+        ((600, 400), 480, (480, 320)),
+        ((92, 112), 160, (131, 160)),  # not reduced
+    ],
+    ids=str,
+)
+def test_a_picture_is_reduced_by_a_little_more_if_that_saves_padding(
+    size: tuple[int, int], side: int, searched: tuple[int, int]
+) -> None:
+    shapes = []
+
+    def find(pixels: Pixels) -> Detections:
+        shapes.append(pixels.shape)
+        box = np.array([[0, 0, pixels.shape[1], pixels.shape[0]]], np.float32)
+        return Detections(box, np.ones(1, np.float32), box.reshape(1, 2, 2).repeat(3, 1)[:, :5])
+
+    pixels = np.zeros((size[1], size[0], 3), np.uint8)
+    found = detection.search(find, pixels, side)
+    assert shapes[0] == (searched[1], searched[0], 3)
+    assert found.boxes[0] == pytest.approx([0, 0, *size])
