@@ -72,9 +72,9 @@ class Ours:
         """Return the vector of every face in a JPEG: the mean over the views, others mirrored."""
         picture = images.decode(photo)
         faces = self._pack.detect(picture)
-        whole = np.array([picture.pixels.shape[1], picture.pixels.shape[0]], np.float32)
+        whole = picture.extent
         marks = np.array([face.landmarks for face in faces], np.float32).reshape(-1, 5, 2) * whole
-        chips = alignment.cut(picture.pixels, marks, TEMPLATE, 112, views)
+        chips = alignment.cut(picture.picture, marks, TEMPLATE, 112, views)
         return [self._recogniser.run(face)[0].mean(axis=0) for face in chips]
 
 

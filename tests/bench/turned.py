@@ -41,10 +41,14 @@ def main() -> None:
     choice = parser.parse_args()
     pack = packs.load(installing.pull(), threads=1)
     photos = _photos(choice.data)[:: choice.every]
-    find = partial(pack.detector.detect, longest_side=1280)
+    search = partial(pack.detector.detect, longest_side=1280)
+
+    def find(pixels: Pixels) -> Detections:
+        return search(Image.fromarray(pixels))
 
     def verify(pixels: Pixels) -> Detections:
-        found, legible = upright.verify_landmarks(find, pixels, find(pixels))
+        photo = Image.fromarray(pixels)
+        found, legible = upright.verify_landmarks(search, photo, search(photo))
         return found.select(legible)
 
     plain, second = _cost(pack, photos, find, verify)

@@ -95,8 +95,9 @@ def test_upright_faces_keep_their_landmarks_exactly(pack: Pack, data: Path) -> N
     find = partial(pack.detector.detect, longest_side=1280)
     faces, other = 0, 0
     for name, pixels in upright_photos(data):
-        found = find(pixels)
-        settled, legible = upright.verify_landmarks(find, pixels, found)
+        upright_picture = Image.fromarray(pixels)
+        found = find(upright_picture)
+        settled, legible = upright.verify_landmarks(find, upright_picture, found)
         faces += len(found.scores)
         largest = np.argmax((found.boxes[:, 2:] - found.boxes[:, :2]).prod(axis=1))
         for number, landmarks in enumerate(found.landmarks):
@@ -185,7 +186,7 @@ def test_a_crop_without_a_face_at_any_angle_is_not_legible(pack: Pack) -> None:
         landmarks=(200 + 20 * template[::-1])[None].astype(np.float32),
     )
     find = partial(pack.detector.detect, longest_side=1280)
-    kept, legible = upright.verify_landmarks(find, pixels, claimed)
+    kept, legible = upright.verify_landmarks(find, Image.fromarray(pixels), claimed)
     assert np.array_equal(kept.landmarks, claimed.landmarks)
     assert legible.tolist() == [False]
 
@@ -195,9 +196,9 @@ def test_yunet_puts_landmarks_on_turned_faces_too(data: Path, portraits: dict[st
     find = partial(network.detect, longest_side=1280)
     for content in portraits.values():
         pixels = read(io.BytesIO(content))
-        (expected,) = find(pixels).landmarks
+        (expected,) = find(Image.fromarray(pixels)).landmarks
         for degrees in range(0, 360, 45):
-            turn = turned(pixels, degrees)
+            turn = Image.fromarray(turned(pixels, degrees))
             found, legible = upright.verify_landmarks(find, turn, find(turn))
             size = float(np.ptp(expected, axis=0).max())
             places = bring(expected, pixels, degrees)

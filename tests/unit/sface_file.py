@@ -95,8 +95,7 @@ def chips_of(pack: packs.Pack, pictures: Iterable[images.Image]) -> NDArray[np.u
     found = []
     for picture in pictures:
         for face in pack.detect(picture, limit=1):
-            rows, columns = picture.pixels.shape[:2]
-            marks = face.landmarks[None] * np.array([columns, rows], np.float32)
+            marks = face.landmarks[None] * picture.extent
             views = (View(zoom=0.9), View(mirrored=True))
-            found += list(alignment.cut(picture.pixels, marks, TEMPLATE, 112, views)[0])
+            found += list(alignment.cut(picture.picture, marks, TEMPLATE, 112, views)[0])
     return np.stack(found)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image as pillow
 
 from facedex.vision import geometry
 from facedex.vision.alignment import align
@@ -28,7 +29,9 @@ def test_landmarks_come_to_lie_on_the_template(angle: float, scale: float) -> No
     for x, y in landmarks:
         spot = np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * (4 * scale) ** 2))
         picture = np.maximum(picture, (255 * spot[:, :, None]).astype(np.uint8))
-    chip = align(picture, landmarks[None], TEMPLATE, 150)[0, :, :, 0].astype(float)
+    chip = align(pillow.fromarray(picture), landmarks[None], TEMPLATE, 150)[0, :, :, 0].astype(
+        float
+    )
     down, across = np.mgrid[:150, :150] + 0.5
     for x, y in TEMPLATE:
         near = chip * (np.hypot(across - x, down - y) < 12)
@@ -39,14 +42,14 @@ def test_landmarks_come_to_lie_on_the_template(angle: float, scale: float) -> No
 def test_a_face_much_larger_than_the_chip_is_averaged_not_skipped_over() -> None:
     board = (np.indices((1600, 1600)).sum(0) % 2 * 255).astype(np.uint8)
     picture = np.repeat(board[:, :, None], 3, axis=2)
-    chip = align(picture, placed(5, 6.3, 800, 800)[None], TEMPLATE, 150)[0]
+    chip = align(pillow.fromarray(picture), placed(5, 6.3, 800, 800)[None], TEMPLATE, 150)[0]
     inside = chip[20:-20, 20:-20].astype(float)
     assert inside.std() < 10
     assert abs(inside.mean() - 127.5) < 3
 
 
 def test_pixels_outside_the_picture_are_black() -> None:
-    white = np.full((200, 200, 3), 255, dtype=np.uint8)
+    white = pillow.new("RGB", (200, 200), "white")
     half = align(white, placed(0, 1, 0, 100)[None], TEMPLATE, 150)[0]
     assert (half[:, :72] == 0).all()
     assert (half[:, 78:] == 255).all()
@@ -55,8 +58,8 @@ def test_pixels_outside_the_picture_are_black() -> None:
 
 
 def test_every_face_has_its_chip_and_no_face_has_none() -> None:
-    picture = np.zeros((300, 300, 3), dtype=np.uint8)
-    picture[:, 150:] = 200
+    picture = pillow.new("RGB", (300, 300))
+    picture.paste((200, 200, 200), (150, 0, 300, 300))
     both = np.stack([placed(0, 0.5, 60, 150), placed(0, 0.5, 240, 150)])
     chips = align(picture, both, TEMPLATE, 112)
     assert chips.shape == (2, 112, 112, 3)
@@ -65,6 +68,6 @@ def test_every_face_has_its_chip_and_no_face_has_none() -> None:
 
 
 def test_coinciding_landmarks_do_not_raise() -> None:
-    picture = np.zeros((50, 50, 3), dtype=np.uint8)
+    picture = pillow.new("RGB", (50, 50))
     same = np.full((1, 5, 2), 20, dtype=np.float32)
     assert align(picture, same, TEMPLATE, 150).shape == (1, 150, 150, 3)

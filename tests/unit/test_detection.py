@@ -22,28 +22,28 @@ def detector(pack_directory: Path) -> CenterFace:
 
 
 @pytest.fixture(scope="module")
-def eileen(portraits: dict[str, bytes]) -> Pixels:
-    return images.decode(portraits["eileen"]).pixels
+def eileen(portraits: dict[str, bytes]) -> Image.Image:
+    return images.decode(portraits["eileen"]).picture
 
 
-def pixels_of(path: Path) -> Pixels:
-    return images.decode(path.read_bytes()).pixels
+def picture_of(path: Path) -> Image.Image:
+    return images.decode(path.read_bytes()).picture
 
 
-def head(detector: CenterFace, pixels: Pixels, margin: float) -> tuple[Image.Image, float]:
+def head(detector: CenterFace, picture: Image.Image, margin: float) -> tuple[Image.Image, float]:
     """Cut a square around the largest face; return it and the face's share of its side."""
-    left, top, right, bottom = detector.detect(pixels).boxes[0].tolist()
+    left, top, right, bottom = detector.detect(picture).boxes[0].tolist()
     side, x, y = bottom - top, (left + right) / 2, (top + bottom) / 2
     half = side / 2 * (1 + margin)
     box = tuple(round(edge) for edge in (x - half, y - half, x + half, y + half))
-    return Image.fromarray(pixels).crop(box), 1 / (1 + margin)
+    return picture.crop(box), 1 / (1 + margin)
 
 
 @pytest.mark.parametrize("name", ["eileen", "grace"])
 def test_a_portrait_has_one_face_with_its_landmarks_in_order(
     detector: CenterFace, portraits: dict[str, bytes], name: str
 ) -> None:
-    found = detector.detect(images.decode(portraits[name]).pixels)
+    found = detector.detect(images.decode(portraits[name]).picture)
     assert len(found.boxes) == 1
     assert found.scores[0] > 0.99
     left_eye, right_eye, nose, left_mouth, right_mouth = found.landmarks[0]
@@ -58,21 +58,23 @@ def test_a_portrait_has_one_face_with_its_landmarks_in_order(
 def test_every_person_in_a_group_is_found_once(
     detector: CenterFace, data: Path, name: str, people: int
 ) -> None:
-    assert len(detector.detect(pixels_of(data / "groups" / name)).boxes) == people
+    assert len(detector.detect(picture_of(data / "groups" / name)).boxes) == people
 
 
 def test_small_whole_face_photos_are_searched_too(detector: CenterFace, data: Path) -> None:
     for person in range(1, 41):
         picture = Image.open(data / "att_faces" / f"s{person}" / "1.pgm").convert("RGB")
-        assert len(detector.detect(np.asarray(picture)).boxes) == 1, person
+        assert len(detector.detect(picture).boxes) == 1, person
     with zipfile.ZipFile(data / "lfw_crops_80.zip") as crops:
         names = [name for name in crops.namelist() if name.endswith(".jpg")][:40]
         for name in names:
             picture = Image.open(io.BytesIO(crops.read(name))).convert("RGB")
-            assert len(detector.detect(np.asarray(picture)).boxes) >= 1, name
+            assert len(detector.detect(picture).boxes) >= 1, name
 
 
-def test_faces_of_40_pixels_are_found_in_1920_by_1080(detector: CenterFace, eileen: Pixels) -> None:
+def test_faces_of_40_pixels_are_found_in_1920_by_1080(
+    detector: CenterFace, eileen: Image.Image
+) -> None:
     cut, share = head(detector, eileen, 0.5)
     side = round(40 / share)
     small = cut.resize((side, side), Image.Resampling.LANCZOS)
@@ -80,7 +82,7 @@ def test_faces_of_40_pixels_are_found_in_1920_by_1080(detector: CenterFace, eile
     centres = [(x, y) for x in (90, 700, 1230, 1800) for y in (80, 560, 990)]
     for x, y in centres:
         scene.paste(small, (x - side // 2, y - side // 2))
-    found = detector.detect(np.asarray(scene))
+    found = detector.detect(scene)
     middles = (found.boxes[:, :2] + found.boxes[:, 2:]) / 2
     hits = [np.abs(middles - centre).max(axis=1).min() < 8 for centre in centres]
     assert sum(hits) >= 11
@@ -89,10 +91,10 @@ def test_faces_of_40_pixels_are_found_in_1920_by_1080(detector: CenterFace, eile
 
 @pytest.mark.parametrize("side", [64, 300, 640, 1300, 1920])
 def test_a_face_that_fills_the_picture_is_found_at_any_size(
-    detector: CenterFace, eileen: Pixels, side: int
+    detector: CenterFace, eileen: Image.Image, side: int
 ) -> None:
     cut, _ = head(detector, eileen, 0.1)
-    found = detector.detect(np.asarray(cut.resize((side, side), Image.Resampling.BICUBIC)))
+    found = detector.detect(cut.resize((side, side), Image.Resampling.BICUBIC))
     sizes = found.boxes[:, 3] - found.boxes[:, 1]
     assert sizes.max() > 0.7 * side
     assert len(sizes) == 1
@@ -107,14 +109,15 @@ def test_textures_hold_no_face(detector: CenterFace) -> None:
     discs = Image.new("RGB", (900, 600), "tan")
     for x, y in noise.integers(0, 600, (60, 2)).tolist():
         ImageDraw.Draw(discs).ellipse((x, y, x + 70, y + 70), "white", "black", 6)
-    for picture in (white, clouds, board, discs, np.zeros_like(white)):
-        found = detector.detect(np.asarray(picture))
+    black = Image.new("RGB", (900, 600))
+    for picture in (Image.fromarray(white), clouds, Image.fromarray(board), discs, black):
+        found = detector.detect(picture)
         assert found.boxes.shape == (0, 4)
         assert found.landmarks.shape == (0, 5, 2)
 
 
 def test_places_are_in_pixels_of_the_picture_however_small_it_is_searched(
-    detector: CenterFace, eileen: Pixels
+    detector: CenterFace, eileen: Image.Image
 ) -> None:
     whole = detector.detect(eileen)
     small = detector.detect(eileen, longest_side=256)
@@ -179,7 +182,6 @@ def test_a_picture_is_reduced_by_a_little_more_if_that_saves_padding(
         box = np.array([[0, 0, pixels.shape[1], pixels.shape[0]]], np.float32)
         return Detections(box, np.ones(1, np.float32), box.reshape(1, 2, 2).repeat(3, 1)[:, :5])
 
-    pixels = np.zeros((size[1], size[0], 3), np.uint8)
-    found = detection.search(find, pixels, side)
+    found = detection.search(find, Image.new("RGB", size), side)
     assert shapes[0] == (searched[1], searched[0], 3)
     assert found.boxes[0] == pytest.approx([0, 0, *size])

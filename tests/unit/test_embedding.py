@@ -89,12 +89,10 @@ def test_a_face_has_the_same_vector_alone_and_in_a_crowd(
     pack: Pack, portraits: dict[str, bytes]
 ) -> None:
     image = images.decode(portraits["grace"])
-    pixels = np.asarray(image.pixels)
-    rows, columns = pixels.shape[:2]
     (face,) = pack.find(image)
-    middle = face.landmarks * np.array([columns, rows], np.float32)
+    middle = face.landmarks * image.extent
     shifts = np.random.default_rng(2).normal(0, 3, (11, 1, 2)).astype(np.float32)
-    chips = pack.embedder.cut(pixels, middle[None] + shifts)
+    chips = pack.embedder.cut(image.picture, middle[None] + shifts)
     together = pack.embedder.embed(chips)
     alone = np.concatenate(
         [pack.embedder.embed(tuple(part[n : n + 1] for part in chips)) for n in range(11)]

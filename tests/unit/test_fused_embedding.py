@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from facedex.vision import images, packs, quality
 from facedex.vision.embedding import FusedEmbedder
@@ -77,17 +76,15 @@ def test_a_stretch_that_is_not_a_curve_is_refused(change: dict[str, list[float]]
 
 def test_detail_falls_as_a_face_has_fewer_pixels(portraits: dict[str, bytes]) -> None:
     pack = packs.load(installing.pull("sface-dlib"))
-    whole = images.decode(portraits["grace"]).pixels
+    whole = images.decode(portraits["grace"]).picture
     found = []
     for side in (None, 200, 100):
-        picture = Image.fromarray(whole)
+        picture = whole.copy()
         if side:
             picture.thumbnail((side, side))
-        pixels = np.asarray(picture)
-        photo = Photo(pixels, width=pixels.shape[1], height=pixels.shape[0])
+        photo = Photo(picture, *picture.size)
         (face,) = pack.detect(photo)[:1]
-        marks = face.landmarks[None] * np.array(pixels.shape[1::-1], np.float32)
-        chips = pack.embedder.cut(pixels, marks.astype(np.float32))
+        chips = pack.embedder.cut(picture, face.landmarks[None] * photo.extent)
         found.append(float(quality.detail(chips[1][:, -1])[0]))
     assert found == sorted(found, reverse=True)
     assert found[0] > 2 * found[-1]

@@ -50,9 +50,8 @@ def test_vectors_in_8_bits_are_nearly_those_in_floats(
     pack = packs.load(dlib_directory)
     for photo in portraits.values():
         image = images.decode(photo)
-        rows, columns = image.pixels.shape[:2]
-        marks = pack.find(image)[0].landmarks * np.array([columns, rows], np.float32)
-        chips = pack.embedder.cut(image.pixels, marks[None])[0][:, 0]
+        marks = pack.find(image)[0].landmarks * image.extent
+        chips = pack.embedder.cut(image.picture, marks[None])[0][:, 0]
         exact = run(floats["dlib-resnet"], chips)[0][0]
         short = run((dlib_directory / "embedder.onnx").read_bytes(), chips)[0][0]
         cosine = exact @ short / np.linalg.norm(exact) / np.linalg.norm(short)
@@ -81,7 +80,7 @@ def test_small_faces_are_found_in_8_bits(dlib_directory: Path, portraits: dict[s
     board = Image.new("RGB", (1200, 800), (120, 120, 120))
     for number in range(24):
         picture = Image.open(io.BytesIO(portraits[("eileen", "grace")[number % 2]])).convert("RGB")
-        box = detector.detect(np.asarray(picture), longest_side=1280).boxes[0]
+        box = detector.detect(picture, longest_side=1280).boxes[0]
         middle, reach = (box[:2] + box[2:]) / 2, 0.6 * (box[2:] - box[:2]).max()
         left, top, right, bottom = (
             round(float(edge)) for edge in (*(middle - reach), *(middle + reach))
@@ -90,7 +89,7 @@ def test_small_faces_are_found_in_8_bits(dlib_directory: Path, portraits: dict[s
         head = picture.crop((left, top, right, bottom))
         place = 60 + number % 6 * 190, 60 + number // 6 * 150
         board.paste(head.resize((side, side), Image.Resampling.LANCZOS), place)
-    assert len(detector.detect(np.asarray(board), longest_side=1280).scores) == 24
+    assert len(detector.detect(board, longest_side=1280).scores) == 24
 
 
 def test_a_network_is_quantised_to_the_same_bytes_each_time(floats: dict[str, bytes]) -> None:
@@ -218,13 +217,13 @@ def test_a_face_that_fills_the_picture_has_no_second_one_in_8_bits(
 ) -> None:
     detector = packs.load(dlib_directory).detector
     for path in sorted((data / "pairs").glob("*.jpg")):
-        pixels = images.decode(path.read_bytes()).pixels
+        picture = images.decode(path.read_bytes()).picture
         left, top, right, bottom = (
-            round(float(edge)) for edge in detector.detect(pixels, longest_side=1280).boxes[0]
+            round(float(edge)) for edge in detector.detect(picture, longest_side=1280).boxes[0]
         )
-        face = Image.fromarray(pixels).crop((left, top, right, bottom))
+        face = picture.crop((left, top, right, bottom))
         for side in (300, 480, 640, 1300):
-            filled = np.asarray(face.resize((side, side), Image.Resampling.BICUBIC))
+            filled = face.resize((side, side), Image.Resampling.BICUBIC)
             assert len(detector.detect(filled, longest_side=1280).scores) == 1, (path.name, side)
 
 

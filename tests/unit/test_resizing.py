@@ -27,8 +27,9 @@ def test_bands_make_the_same_picture_as_pillow(
     noise = np.random.default_rng(5)
     pixels = noise.integers(0, 256, (size[1], size[0], 3)).astype(np.uint8)
     kernel = pillow.Resampling.LANCZOS if wanted > size else pillow.Resampling.BILINEAR
-    whole = pillow.fromarray(pixels).resize(wanted, kernel, reducing_gap=2.0)
-    apart = abs(resize(pixels, *wanted).astype(int) - np.asarray(whole))
+    picture = pillow.fromarray(pixels)
+    whole = picture.resize(wanted, kernel, reducing_gap=2.0)
+    apart = abs(resize(picture, *wanted).astype(int) - np.asarray(whole))
     # Places are rounded once more.
     assert apart.max() <= 1
     assert (apart > 0).mean() < 0.001

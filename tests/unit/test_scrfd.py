@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image as pillow
 
 from facedex.vision import scrfd
 from facedex.vision.detection import Pixels
@@ -28,7 +29,7 @@ def test_a_planted_face_comes_back_exactly(
     network = tiny_networks.scrfd(tmp_path / "net.onnx", batch_axis=batch_axis, size=size)
     pixels = black(300, 450)  # multiples of no stride, searched without resizing
     box = paint(pixels, stride, row, column)
-    found = Scrfd(network, threads=1).detect(pixels)
+    found = Scrfd(network, threads=1).detect(pillow.fromarray(pixels))
     assert np.array_equal(found.boxes, [box])
     corner = np.array([column, row], dtype=np.float32) * stride
     assert np.array_equal(found.landmarks, [corner + POINTS * stride])
@@ -38,13 +39,15 @@ def test_a_planted_face_comes_back_exactly(
 def test_faces_of_all_grids_are_found_at_once(tmp_path: Path) -> None:
     pixels = black(480, 480)
     boxes = [paint(pixels, *cell) for cell in ((8, 3, 4), (8, 40, 50), (16, 10, 14), (32, 8, 11))]
-    found = Scrfd(tiny_networks.scrfd(tmp_path / "net.onnx"), threads=1).detect(pixels)
+    found = Scrfd(tiny_networks.scrfd(tmp_path / "net.onnx"), threads=1).detect(
+        pillow.fromarray(pixels)
+    )
     assert sorted(found.boxes.tolist()) == sorted(box.tolist() for box in boxes)
 
 
 def test_a_picture_without_a_face_has_none(tmp_path: Path) -> None:
     network = tiny_networks.scrfd(tmp_path / "net.onnx")
-    found = Scrfd(network, threads=1).detect(black(480, 300))
+    found = Scrfd(network, threads=1).detect(pillow.new("RGB", (300, 480)))
     assert found.boxes.shape == (0, 4)
     assert found.landmarks.shape == (0, 5, 2)
 
@@ -57,7 +60,7 @@ def test_places_are_in_pixels_of_the_picture_that_was_given(
     pixels = black(1440, 1920)
     pixels[480:576, 960:1056, 2] = 255
     network = tiny_networks.scrfd(tmp_path / "net.onnx", size=size)
-    found = Scrfd(network, threads=1).detect(pixels, longest_side=640)
+    found = Scrfd(network, threads=1).detect(pillow.fromarray(pixels), longest_side=640)
     reach = np.array([-BOX[0], -BOX[1], BOX[2], BOX[3]]) * 96
     assert np.allclose(found.boxes, [np.array([960, 480, 960, 480]) + reach], atol=0.01)
     assert np.allclose(found.landmarks, [[960, 480] + POINTS * 96], atol=0.01)
@@ -67,7 +70,9 @@ def test_a_network_of_one_size_is_never_given_more(tmp_path: Path) -> None:
     pixels = black(1900, 2500)
     pixels[400:800, 400:800, 0] = 255
     network = tiny_networks.scrfd(tmp_path / "net.onnx", size=320)
-    assert len(Scrfd(network, threads=1).detect(pixels, longest_side=1280).boxes) > 0
+    assert (
+        len(Scrfd(network, threads=1).detect(pillow.fromarray(pixels), longest_side=1280).boxes) > 0
+    )
 
 
 def test_each_cell_has_two_anchors_one_after_the_other() -> None:
@@ -83,8 +88,7 @@ def test_each_cell_has_two_anchors_one_after_the_other() -> None:
 
 
 def test_a_picture_that_is_nothing_but_faces_is_searched_within_bounds(tmp_path: Path) -> None:
-    red = black(1280, 1280)
-    red[:, :, 0] = 255
+    red = pillow.new("RGB", (1280, 1280), "red")
     found = Scrfd(tiny_networks.scrfd(tmp_path / "net.onnx"), threads=1).detect(red)
     assert 0 < len(found.boxes) <= 3000
 
@@ -92,4 +96,4 @@ def test_a_picture_that_is_nothing_but_faces_is_searched_within_bounds(tmp_path:
 def test_a_detector_without_landmarks_is_refused(tmp_path: Path) -> None:
     network = tiny_networks.scrfd(tmp_path / "net.onnx", landmarks=False)
     with pytest.raises(PackMissing, match="6 outputs instead of 9"):
-        Scrfd(network, threads=1).detect(black(320, 320))
+        Scrfd(network, threads=1).detect(pillow.new("RGB", (320, 320)))

@@ -7,10 +7,11 @@ import math
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from facedex.media import views
 from facedex.vision import looks, pose, upright
-from facedex.vision.detection import Detections, Pixels
+from facedex.vision.detection import Detections
 from facedex.vision.faces import Box, Face, Pose, Quality
 from facedex.vision.geometry import Similarity
 from facedex.vision.screening import BARS, screen
@@ -65,15 +66,15 @@ def test_a_turned_box_is_the_one_around_the_ellipse_in_it() -> None:
 
 def test_a_picture_without_faces_is_searched_turned_only_by_a_thorough_look() -> None:
     empty = Detections(*(np.empty(shape, np.float32) for shape in ((0, 4), (0,), (0, 5, 2))))
-    pixels = np.zeros((200, 300, 3), dtype=np.uint8)
-    sizes: list[tuple[int, ...]] = []
+    picture = Image.new("RGB", (300, 200))
+    sizes: list[tuple[int, int]] = []
 
-    def find(canvas: Pixels) -> Detections:
-        sizes.append(canvas.shape)
+    def find(canvas: Image.Image) -> Detections:
+        sizes.append(canvas.size)
         return empty
 
-    for thorough, searched in ((False, []), (True, [(480, 480, 3)])):
-        found, legible = upright.verify_landmarks(find, pixels, empty, thorough=thorough)
+    for thorough, searched in ((False, []), (True, [(480, 480)])):
+        found, legible = upright.verify_landmarks(find, picture, empty, thorough=thorough)
         assert len(found.scores) == len(legible) == 0
         assert sizes == searched
 
@@ -82,8 +83,8 @@ def test_a_picture_without_faces_is_searched_turned_only_by_a_thorough_look() ->
 def test_a_picture_turned_back_shows_each_place_where_the_transform_says(degrees: int) -> None:
     pixels = np.zeros((300, 400, 3), dtype=np.uint8)
     pixels[40:60, 310:330] = 255
-    picture, back = looks.turn(pixels, degrees)
-    rows, columns = np.nonzero(picture[:, :, 0] > 128)
+    picture, back = looks.turn(Image.fromarray(pixels), degrees)
+    rows, columns = np.nonzero(np.asarray(picture)[:, :, 0] > 128)
     middle = complex(columns.mean() + 0.5, rows.mean() + 0.5)
     assert abs(back.move(middle) - (320 + 50j)) < 1
     assert len(rows) == pytest.approx(400, rel=0.1)
@@ -92,9 +93,9 @@ def test_a_picture_turned_back_shows_each_place_where_the_transform_says(degrees
 def test_a_large_picture_is_reduced_while_it_is_turned() -> None:
     pixels = np.zeros((3000, 5000, 3), dtype=np.uint8)
     pixels[1000:1200, 4000:4200] = 255
-    picture, back = looks.turn(pixels, -45)
-    assert max(picture.shape) == looks.WIDEST
-    rows, columns = np.nonzero(picture[:, :, 0] > 128)
+    picture, back = looks.turn(Image.fromarray(pixels), -45)
+    assert max(picture.size) == looks.WIDEST
+    rows, columns = np.nonzero(np.asarray(picture)[:, :, 0] > 128)
     middle = complex(columns.mean() + 0.5, rows.mean() + 0.5)
     assert abs(back.move(middle) - (4100 + 1100j)) < 5
 

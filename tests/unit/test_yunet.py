@@ -9,7 +9,7 @@ from PIL import Image
 
 from facedex.vision import geometry, images, yunet
 from facedex.vision.centerface import CenterFace
-from facedex.vision.detection import Detections, Pixels
+from facedex.vision.detection import Detections
 from facedex.vision.yunet import YuNet
 
 
@@ -40,8 +40,8 @@ def reference(pack_directory: Path) -> CenterFace:
     return CenterFace(pack_directory / "detector.onnx", threads=1)
 
 
-def pixels_of(path: Path) -> Pixels:
-    return images.decode(path.read_bytes()).pixels
+def picture_of(path: Path) -> Image.Image:
+    return images.decode(path.read_bytes()).picture
 
 
 def differences(found: Detections, expected: Detections) -> tuple[list[float], list[float]]:
@@ -66,9 +66,9 @@ def test_portraits_have_the_faces_and_landmarks_that_centerface_finds(
     photos = sorted((data / "pairs").glob("*.jpg"))
     assert len(photos) == 25
     for photo in photos:
-        pixels = pixels_of(photo)
-        found = detector.detect(pixels)
-        shared, apart = differences(found, reference.detect(pixels))
+        picture = picture_of(photo)
+        found = detector.detect(picture)
+        shared, apart = differences(found, reference.detect(picture))
         assert min(shared) > 0.8, photo.name
         assert max(apart) < 0.2, photo.name
         assert found.scores[0] > 0.99, photo.name
@@ -78,8 +78,8 @@ def test_a_network_of_one_size_finds_the_same(
     of_one_size: YuNet, reference: CenterFace, data: Path
 ) -> None:
     for photo in sorted((data / "pairs").glob("*.jpg"))[::3]:
-        pixels = pixels_of(photo)
-        shared, apart = differences(of_one_size.detect(pixels), reference.detect(pixels))
+        picture = picture_of(photo)
+        shared, apart = differences(of_one_size.detect(picture), reference.detect(picture))
         assert min(shared) > 0.8, photo.name
         assert max(apart) < 0.2, photo.name
 
@@ -88,10 +88,10 @@ def test_a_network_of_one_size_finds_the_same(
 def test_every_person_in_a_group_is_found_once(
     detector: YuNet, reference: CenterFace, data: Path, name: str, people: int
 ) -> None:
-    pixels = pixels_of(data / "groups" / name)
-    found = detector.detect(pixels)
+    picture = picture_of(data / "groups" / name)
+    found = detector.detect(picture)
     assert len(found.boxes) == people
-    shared, _ = differences(found, reference.detect(pixels))
+    shared, _ = differences(found, reference.detect(picture))
     assert min(shared) > 0.7
 
 
@@ -99,7 +99,7 @@ def test_every_person_in_a_group_is_found_once(
 def test_landmarks_come_in_the_pictures_order(
     detector: YuNet, portraits: dict[str, bytes], name: str
 ) -> None:
-    found = detector.detect(images.decode(portraits[name]).pixels)
+    found = detector.detect(images.decode(portraits[name]).picture)
     assert len(found.boxes) == 1
     left_eye, right_eye, nose, left_mouth, right_mouth = found.landmarks[0]
     assert left_eye[0] < nose[0] < right_eye[0]
@@ -111,20 +111,20 @@ def test_landmarks_come_in_the_pictures_order(
 def test_a_face_that_fills_the_picture_is_found_at_any_size(
     detector: YuNet, portraits: dict[str, bytes], side: int
 ) -> None:
-    pixels = images.decode(portraits["eileen"]).pixels
-    left, top, right, bottom = detector.detect(pixels).boxes[0].tolist()
+    picture = images.decode(portraits["eileen"]).picture
+    left, top, right, bottom = detector.detect(picture).boxes[0].tolist()
     middle, half = ((left + right) / 2, (top + bottom) / 2), (bottom - top) * 0.55
-    cut = Image.fromarray(pixels).crop(
+    cut = picture.crop(
         tuple(round(edge) for edge in (*(m - half for m in middle), *(m + half for m in middle)))
     )
-    found = detector.detect(np.asarray(cut.resize((side, side), Image.Resampling.BICUBIC)))
+    found = detector.detect(cut.resize((side, side), Image.Resampling.BICUBIC))
     assert len(found.boxes) == 1
     assert found.boxes[0, 3] - found.boxes[0, 1] > 0.7 * side
 
 
 def test_small_whole_face_photos_are_searched_too(detector: YuNet, data: Path) -> None:
     found = [
-        len(detector.detect(np.asarray(Image.open(photo).convert("RGB"))).boxes)
+        len(detector.detect(Image.open(photo).convert("RGB")).boxes)
         for photo in sorted((data / "att_faces").glob("*/1.pgm"))
     ]
     assert len(found) == 40
@@ -135,8 +135,8 @@ def test_textures_hold_no_face(detector: YuNet) -> None:
     noise = np.random.default_rng(3)
     white = noise.integers(0, 256, (600, 900, 3), dtype=np.uint8)
     clouds = Image.fromarray(white[:20, :30]).resize((900, 600), Image.Resampling.BICUBIC)
-    for picture in (white, clouds, np.zeros_like(white)):
-        found = detector.detect(np.asarray(picture))
+    for picture in (Image.fromarray(white), clouds, Image.new("RGB", (900, 600))):
+        found = detector.detect(picture)
         assert found.boxes.shape == (0, 4)
         assert found.landmarks.shape == (0, 5, 2)
 

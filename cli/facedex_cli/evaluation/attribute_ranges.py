@@ -38,10 +38,9 @@ def chips(pack: Pack, sources: tuple[Path, ...]) -> NDArray[np.uint8]:
     """Return a chip (n, 64, 64, 3) of every face in the photos."""
     found = [np.empty((0, SIDE, SIDE, 3), np.uint8)]
     for picture, _ in pictures(sources):
-        size = np.array([picture.pixels.shape[1], picture.pixels.shape[0]], np.float32)
-        faces = [face.landmarks * size for face in pack.detect(picture)]
+        faces = [face.landmarks * picture.extent for face in pack.detect(picture)]
         landmarks = np.array(faces, np.float32).reshape(-1, 5, 2)
-        found.append(alignment.align(picture.pixels, landmarks, TEMPLATE, SIDE))
+        found.append(alignment.align(picture.picture, landmarks, TEMPLATE, SIDE))
     return np.concatenate(found)
 
 

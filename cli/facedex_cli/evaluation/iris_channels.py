@@ -83,9 +83,8 @@ def chips(pack: Pack, attributes: networks.AttributePack, sources: tuple[Path, .
     """Return the iris network's inputs (n, 64, 64, 3) for every eye in the photos."""
     found = []
     for picture, _ in pictures(sources):
-        size = np.array([picture.pixels.shape[1], picture.pixels.shape[0]], np.float32)
         for face in pack.detect(picture):
-            chip = crops.face_frame(face.landmarks * size).cut(picture.pixels, CHIP)
+            chip = crops.face_frame(face.landmarks * picture.extent).cut(picture.picture, CHIP)
             (points,) = attributes.mesh.run(np.asarray(chip)[None])
             found += cut_eyes([chip], points[..., 0] + 1j * points[..., 1])[1]
     return np.concatenate(found)

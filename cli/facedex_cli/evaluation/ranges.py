@@ -186,17 +186,16 @@ def inputs(pack: Pack, pictures: Sequence[images.Image]) -> tuple[list[Any], lis
     pack.detector.network.run = record  # type: ignore[method-assign]
     chips = []
     for picture in pictures:
-        size = np.array([picture.pixels.shape[1], picture.pixels.shape[0]], np.float32)
         faces = pack.find(picture)
         for face in faces[:1]:
-            squares.append(_square(picture.pixels, face))
+            squares.append(_square(picture.picture, face))
             if max(face.size) >= SHARP:
                 alone += [
-                    _square(picture.pixels, face, margin).resize((side, side))
+                    _square(picture.picture, face, margin).resize((side, side))
                     for side, margin in FILLING
                 ]
-        landmarks = np.array([face.landmarks * size for face in faces], np.float32)
-        cut = pack.embedder.cut(picture.pixels, landmarks.reshape(-1, 5, 2))[0]
+        landmarks = np.array([face.landmarks * picture.extent for face in faces], np.float32)
+        cut = pack.embedder.cut(picture.picture, landmarks.reshape(-1, 5, 2))[0]
         chips += [cut[:, view] for view in range(cut.shape[1])]
     crowds = [canvas for side in CROWDS for canvas in crowd(squares, side)]
     batches += [detection.pad(canvas)[None] for canvas in crowds]
@@ -204,14 +203,14 @@ def inputs(pack: Pack, pictures: Sequence[images.Image]) -> tuple[list[Any], lis
     return batches, [chip for chip in chips if len(chip)]
 
 
-def _square(pixels: NDArray[np.uint8], face: Face, margin: float = MARGIN) -> pillow.Image:
+def _square(picture: pillow.Image, face: Face, margin: float = MARGIN) -> pillow.Image:
     """Crop a face with a margin; areas outside the image are black."""
-    rows, columns = pixels.shape[:2]
+    columns, rows = picture.size
     box = face.box
     x, y = (box.left + box.width / 2) * columns, (box.top + box.height / 2) * rows
     half = margin * max(box.width * columns, box.height * rows) / 2
     corners = (round(x - half), round(y - half), round(x + half), round(y + half))
-    return pillow.fromarray(pixels).crop(corners)
+    return picture.crop(corners)
 
 
 def to_json(document: dict[str, Any]) -> str:

@@ -39,7 +39,7 @@ def reduce(data: bytes) -> bytes:
         ImageTooLarge: if the photo has too many pixels to be decoded.
         TooLarge: if the photo exceeds 5 MB even at the lowest quality.
     """
-    picture = Image.fromarray(decode(data, max_whole_pixels=MAX_PIXELS).pixels)
+    picture = decode(data, max_whole_pixels=MAX_PIXELS).picture
     for side in _SIDES:
         picture.thumbnail((side, side), Image.Resampling.LANCZOS)
         for quality in _QUALITIES:

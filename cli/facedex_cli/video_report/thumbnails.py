@@ -42,7 +42,7 @@ def cut(film: Path, persons: Sequence[Person]) -> Mapping[int, str]:
             source.seek(0)
             found = next(sample(source, stretch, Grid(_EVERY_FRAME), recordings), None)
             if found:
-                pictures[person.index] = _data_url(Image.fromarray(found[1].pixels), person.box)
+                pictures[person.index] = _data_url(found[1].picture, person.box)
     return pictures
 
 

@@ -24,12 +24,11 @@ def collect(pack: Pack, sources: Sequence[Path]) -> NDArray[np.uint8]:
     chips: list[NDArray[np.uint8]] = []
     for number, (picture, archived) in enumerate(pictures(sources)):
         faces = pack.detect(picture, limit=1 if archived else 100)
-        size = np.array([picture.pixels.shape[1], picture.pixels.shape[0]], np.float32)
         for face in faces:
             if not archived and min(face.size) < SMALLEST:
                 continue
-            landmarks = (face.landmarks * size)[None].astype(np.float32)
-            views = list(pack.embedder.cut(picture.pixels, landmarks)[0][0])
+            landmarks = (face.landmarks * picture.extent)[None].astype(np.float32)
+            views = list(pack.embedder.cut(picture.picture, landmarks)[0][0])
             chips += views
             if archived:
                 toned = tones(views[number % 2])

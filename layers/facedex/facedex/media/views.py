@@ -127,9 +127,7 @@ def best_kind(views: Sequence[View]) -> list[View]:
 
 def cut_out(pack: Pack, image: Image, face: Face) -> Chips:
     """Return a face, cropped for the pack's embedder."""
-    rows, columns = image.pixels.shape[:2]
-    landmarks = (face.landmarks * np.array([columns, rows], dtype=np.float32))[None]
-    return pack.embedder.cut(image.pixels, landmarks)
+    return pack.embedder.cut(image.picture, (face.landmarks * image.extent)[None])
 
 
 def embed(pack: Pack, views: list[View]) -> Floats:

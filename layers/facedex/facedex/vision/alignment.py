@@ -39,7 +39,7 @@ MOST_ENLARGED = 16  # factor, reached by a face of ten pixels
 
 
 def align(
-    pixels: NDArray[np.uint8],
+    picture: pillow.Image,
     landmarks: Floats,
     template: Floats,
     chip_size: int,
@@ -50,18 +50,18 @@ def align(
     Areas outside the image are black.
 
     Args:
-        pixels: (rows, columns, 3) RGB.
-        landmarks: (n, 5, 2) x y in these pixels.
+        picture: RGB.
+        landmarks: (n, 5, 2) x y in the picture.
         template: (5, 2) x y of the landmarks in the upright chip.
         chip_size: side of the chip in pixels.
         view: the variation of the chip.
     """
-    chips: NDArray[np.uint8] = cut(pixels, landmarks, template, chip_size, (view,))[:, 0]
+    chips: NDArray[np.uint8] = cut(picture, landmarks, template, chip_size, (view,))[:, 0]
     return chips
 
 
 def cut(
-    pixels: NDArray[np.uint8],
+    picture: pillow.Image,
     landmarks: Floats,
     template: Floats,
     chip_size: int,
@@ -72,8 +72,8 @@ def cut(
     The result is that of `align` for each view, but work that the views share is done once.
 
     Args:
-        pixels: (rows, columns, 3) RGB.
-        landmarks: (n, 5, 2) x y in these pixels.
+        picture: RGB.
+        landmarks: (n, 5, 2) x y in the picture.
         template: (5, 2) x y of the landmarks in the upright chip.
         chip_size: side of the chip in pixels.
         views: the variations of the chip.
@@ -83,7 +83,7 @@ def cut(
         cut_out
         for points in landmarks
         for cut_out in _prepare(
-            pixels,
+            picture,
             [Similarity.fit(geometry.complexes(points), goal).inverse for goal in goals],
             chip_size,
         )
@@ -110,32 +110,30 @@ class _Cut(NamedTuple):
     """A chip to be sampled.
 
     Attributes:
-        picture: the face's part of the image, enlarged or reduced.
-        to_picture: transform from the chip to this picture.
-        between: how pixels between those of the picture are computed, one of Pillow's resamplings.
+        region: the face's part of the picture, enlarged or reduced.
+        to_region: transform from the chip to it.
+        between: how pixels between those of the region are computed, one of Pillow's resamplings.
     """
 
-    picture: pillow.Image
-    to_picture: Similarity
+    region: pillow.Image
+    to_region: Similarity
     between: pillow.Resampling
 
     def sample(self, size: int) -> NDArray[np.uint8]:
-        """Return the chip, (size, size, 3) RGB; black outside the picture."""
+        """Return the chip, (size, size, 3) RGB; black outside the region."""
         from PIL import Image as pillow
 
-        chip = self.picture.transform(
+        chip = self.region.transform(
             (size, size),
             pillow.Transform.AFFINE,
-            self.to_picture.coefficients,
+            self.to_region.coefficients,
             resample=self.between,
         )
         return np.asarray(chip)
 
 
-def _prepare(
-    pixels: NDArray[np.uint8], to_image: Sequence[Similarity], size: int
-) -> Iterator[_Cut]:
-    """Prepare a face's chips, by the transforms from the chip to the image.
+def _prepare(picture: pillow.Image, to_picture: Sequence[Similarity], size: int) -> Iterator[_Cut]:
+    """Prepare a face's chips, by the transforms from the chip to the picture.
 
     If the face is larger than the chip, interpolation alone would skip pixels, so the region of the
     face is first reduced by averaging, by an integer factor. If the face is smaller, the region is
@@ -145,27 +143,26 @@ def _prepare(
     # Imported here, so that functions without images do not load it.
     from PIL import Image as pillow
 
-    rows, columns = pixels.shape[:2]
-    scale = min(abs(each.factor) for each in to_image)
+    scale = min(abs(each.factor) for each in to_picture)
     corners = (0, size, 1j * size, (1 + 1j) * size)
-    reach = [each.move(corner) for each in to_image for corner in corners]
+    reach = [each.move(corner) for each in to_picture for corner in corners]
     margin = 2 * scale + 2
-    left, right = _within([point.real for point in reach], margin, columns)
-    top, bottom = _within([point.imag for point in reach], margin, rows)
-    region = pixels[top:bottom, left:right]
-    picture = pillow.fromarray(region) if region.size else pillow.new("RGB", (1, 1))
+    left, right = _within([point.real for point in reach], margin, picture.width)
+    top, bottom = _within([point.imag for point in reach], margin, picture.height)
+    empty = left >= right or top >= bottom
+    region = pillow.new("RGB", (1, 1)) if empty else picture.crop((left, top, right, bottom))
     factor = float(max(1, int(scale)))
     between = pillow.Resampling.BICUBIC
     if factor > 1:
-        picture = picture.reduce(int(factor))
+        region = region.reduce(int(factor))
     elif (times := min(round(1 / scale), MOST_ENLARGED)) > 1:
         factor = 1 / times
-        enlarged = picture.width * times, picture.height * times
-        picture = picture.resize(enlarged, pillow.Resampling.LANCZOS)
+        enlarged = region.width * times, region.height * times
+        region = region.resize(enlarged, pillow.Resampling.LANCZOS)
         between = pillow.Resampling.BILINEAR
     corner = complex(left, top)
-    for turn, shift in to_image:
-        yield _Cut(picture, Similarity(turn / factor, (shift - corner) / factor), between)
+    for turn, shift in to_picture:
+        yield _Cut(region, Similarity(turn / factor, (shift - corner) / factor), between)
 
 
 def _within(places: Sequence[float], margin: float, size: int) -> tuple[int, int]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from facedex.vision import detection, geometry
 from facedex.vision.detection import Detections, Floats, Pixels
 from facedex.vision.sessions import Network
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 STRIDE = 4  # pixels of its input for each cell of its output
 THRESHOLD = 0.335  # textures stay below 0.29; of faces of 27 pixels, 98 % come above
@@ -23,10 +27,10 @@ class CenterFace:
     def __init__(self, path: Path, *, threads: int) -> None:
         self.network = Network(path, threads=threads)
 
-    def detect(self, pixels: Pixels, *, longest_side: int = detection.LONGEST_SIDE) -> Detections:
-        """Find faces in RGB pixels (rows, columns, 3), searched no larger than `longest_side`."""
-        side = detection.search_side(max(pixels.shape[:2]), longest_side)
-        return detection.search(self._find, pixels, side)
+    def detect(self, picture: Image, *, longest_side: int = detection.LONGEST_SIDE) -> Detections:
+        """Find faces in an RGB picture, searched no larger than `longest_side`."""
+        side = detection.search_side(max(picture.size), longest_side)
+        return detection.search(self._find, picture, side)
 
     def _find(self, pixels: Pixels) -> Detections:
         heat, sizes, offsets, points = self.network.run(detection.pad(pixels)[None])

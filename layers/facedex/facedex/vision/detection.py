@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facedex.vision import geometry
 from facedex.vision.resizing import resize
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
@@ -52,22 +56,22 @@ class Detections:
         return self.select(geometry.suppress(self.boxes, self.scores, OVERLAP))
 
 
-def search(find: Callable[[Pixels], Detections], pixels: Pixels, side: int) -> Detections:
+def search(find: Callable[[Pixels], Detections], picture: Image, side: int) -> Detections:
     """Search a picture at `side` pixels, and a large one a second time at a quarter of that.
 
     The second search is for the faces that fill the picture: networks find faces of about 20 to
     800 pixels.
 
     Args:
-        find: returns the faces in the coordinates of its pixels.
-        pixels: (rows, columns, 3) RGB.
+        find: returns the faces in pixels (rows, columns, 3), in the coordinates of these.
+        picture: RGB.
         side: longer side at which the picture is searched, pixels.
     """
-    found = _search(find, pixels, side)
+    found = _search(find, picture, side)
     if side > SECOND_LOOK:
-        scale = max(pixels.shape[:2]) / side
+        scale = max(picture.size) / side
         least, most = LARGE_FACE
-        large = _keep(_search(find, pixels, side // 4), least * scale, np.inf)
+        large = _keep(_search(find, picture, side // 4), least * scale, np.inf)
         found = join([_keep(found, 0, most * scale), large]).distinct()
     return found
 
@@ -125,16 +129,14 @@ def join(parts: list[Detections]) -> Detections:
     )
 
 
-def _search(find: Callable[[Pixels], Detections], pixels: Pixels, side: int) -> Detections:
-    rows, columns = pixels.shape[:2]
+def _search(find: Callable[[Pixels], Detections], picture: Image, side: int) -> Detections:
+    columns, rows = picture.size
     scale = side / max(rows, columns)
     if scale < 1:
         scale = _fit(rows, columns, scale)
     width, height = max(1, round(columns * scale)), max(1, round(rows * scale))
-    if (width, height) != (columns, rows):
-        pixels = resize(pixels, width, height)
     back = np.array([columns / width, rows / height], dtype=np.float32)
-    return find(pixels).scaled(back)
+    return find(resize(picture, width, height)).scaled(back)
 
 
 def _fit(rows: int, columns: int, scale: float) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from facedex.vision.alignment import UPRIGHT, View
 from facedex.vision.lifting import lift
 from facedex.vision.sessions import Network
 from facedex.vision.stretching import Stretch
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 Floats = NDArray[np.float32]
 # Faces cropped for an embedder: for each of its networks (n, views, s, s, 3) RGB.
@@ -28,8 +31,8 @@ class Embedder(Protocol):
         """The networks that the embedder runs."""
         ...
 
-    def cut(self, pixels: NDArray[np.uint8], landmarks: Floats) -> Chips:
-        """Return chips of the faces with landmarks (n, 5, 2) in pixels (rows, columns, 3) RGB."""
+    def cut(self, picture: Image, landmarks: Floats) -> Chips:
+        """Return chips of the faces with landmarks (n, 5, 2) in an RGB picture."""
         ...
 
     def embed(self, chips: Chips) -> Floats:
@@ -120,9 +123,9 @@ class SingleEmbedder:
         self._chip_size = chip_size
         self._stretch = stretch
 
-    def cut(self, pixels: NDArray[np.uint8], landmarks: Floats) -> Chips:
-        """Return chips of the faces with landmarks (n, 5, 2) in pixels (rows, columns, 3) RGB."""
-        chips = alignment.cut(pixels, landmarks, self._template, self._chip_size, self.views)
+    def cut(self, picture: Image, landmarks: Floats) -> Chips:
+        """Return chips of the faces with landmarks (n, 5, 2) in an RGB picture."""
+        chips = alignment.cut(picture, landmarks, self._template, self._chip_size, self.views)
         return (chips,)
 
     def embed(self, chips: Chips) -> Floats:
@@ -172,9 +175,9 @@ class FusedEmbedder:
         """The networks that the embedder runs."""
         return [network for part in self._parts for network in part.networks]
 
-    def cut(self, pixels: NDArray[np.uint8], landmarks: Floats) -> Chips:
-        """Return chips of the faces with landmarks (n, 5, 2) in pixels (rows, columns, 3) RGB."""
-        return tuple(chips for part in self._parts for chips in part.cut(pixels, landmarks))
+    def cut(self, picture: Image, landmarks: Floats) -> Chips:
+        """Return chips of the faces with landmarks (n, 5, 2) in an RGB picture."""
+        return tuple(chips for part in self._parts for chips in part.cut(picture, landmarks))
 
     def embed(self, chips: Chips) -> Floats:
         """Return the unit vectors (n, dimension) of the faces in the chips."""

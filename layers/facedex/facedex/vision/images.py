@@ -6,7 +6,7 @@ import io
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -23,6 +23,8 @@ from facedex.vision import allocator, jpeg, png, rgb
 from facedex.vision.jpeg import Jpeg
 from facedex.vision.png import Png
 from facedex.vision.vision_errors import Busy, ImageTooLarge, ImageTooSmall, InvalidImage
+
+Pixels = NDArray[np.uint8]
 
 FORMATS: Final = {jpeg.SIGNATURE: "JPEG", png.SIGNATURE: "PNG"}
 LONGEST_SIDE: Final = 1920
@@ -62,13 +64,41 @@ in_flight: Final = Turns(IN_FLIGHT)
 decoding: Final = Turns(os.cpu_count() or 1)
 
 
-@dataclass(frozen=True)
 class Image:
-    """An upright image; `pixels` may be smaller than the original by a power of two."""
+    """An upright image; its picture may be smaller than the original.
 
-    pixels: NDArray[np.uint8]  # (rows, columns, 3) RGB
-    width: int  # of the upright original, in pixels
-    height: int
+    Photos are decoded to a picture and frames of videos to pixels. Each is converted to the other
+    when it is first needed.
+
+    Args:
+        source: the picture, RGB, or its pixels (rows, columns, 3).
+
+    Attributes:
+        width: of the upright original, in pixels.
+        height: likewise.
+    """
+
+    def __init__(self, source: pillow.Image | Pixels, width: int, height: int) -> None:
+        if isinstance(source, pillow.Image):
+            self.picture = source
+        else:
+            self.pixels = source
+        self.width, self.height = width, height
+
+    @cached_property
+    def picture(self) -> pillow.Image:
+        """The picture, RGB."""
+        return pillow.fromarray(self.pixels)
+
+    @cached_property
+    def pixels(self) -> Pixels:
+        """The picture's pixels (rows, columns, 3) RGB."""
+        return np.asarray(self.picture)
+
+    @property
+    def extent(self) -> NDArray[np.float32]:
+        """(2,) columns and rows of the picture."""
+        return np.array(self.picture.size, dtype=np.float32)
 
 
 @timing(metrics.STAGE_DURATION, "decoding")
@@ -221,11 +251,10 @@ def _decode_jpeg(file: Jpeg, longest_side: int, patience: float | None) -> Image
             _require_complete(picture, _load_jpeg(file.altered, reduction))
         if file.orientation in UPRIGHT:
             picture = picture.transpose(UPRIGHT[file.orientation])
-        pixels = np.asarray(picture)
-    record(metrics.DECODED_PIXELS, pixels.size // 3)
+    record(metrics.DECODED_PIXELS, picture.width * picture.height)
     if file.orientation in TURNED:
         width, height = height, width
-    return Image(pixels=pixels, width=width, height=height)
+    return Image(picture, width, height)
 
 
 def _load_jpeg(data: bytes, reduction: int) -> pillow.Image:
@@ -255,9 +284,8 @@ def _decode_png(file: Png, longest_side: int, patience: float | None) -> Image:
             if file.unpacked_size > _MOST_REPACKED:
                 raise
             picture = _load_png(file.repacked(), reduction)
-        pixels = np.asarray(picture)
-    record(metrics.DECODED_PIXELS, pixels.size // 3)
-    return Image(pixels=pixels, width=file.width, height=file.height)
+    record(metrics.DECODED_PIXELS, picture.width * picture.height)
+    return Image(picture, file.width, file.height)
 
 
 def _load_png(file: Png, reduction: int) -> pillow.Image:

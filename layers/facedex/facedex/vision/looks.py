@@ -5,16 +5,19 @@ from __future__ import annotations
 import cmath
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from facedex.vision import alignment, detection, geometry, plausibility
 from facedex.vision.alignment import View
-from facedex.vision.detection import Detections, Floats, Pixels
+from facedex.vision.detection import Detections, Floats
 from facedex.vision.geometry import Similarity
 
-Find = Callable[[Pixels], Detections]
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Find = Callable[["Image"], Detections]
 
 # Mean distance between the same landmarks in two looks, in sizes of the box.
 ALIKE = 0.1
@@ -63,7 +66,7 @@ class Look(NamedTuple):
 
 def look_around(
     find: Find,
-    pixels: Pixels,
+    picture: Image,
     box: Floats,
     views: Sequence[View],
     tile: int,
@@ -74,25 +77,28 @@ def look_around(
     """Search the surroundings of a box in several views, and yield the faces.
 
     Args:
-        find: searches RGB pixels.
-        pixels: the picture.
+        find: searches RGB pictures.
+        picture: the picture.
         box: (4,) x1 y1 x2 y2, pixels.
         views: the views of the box.
         tile: side of a view, pixels.
         around: side of the square that is searched, in longer sides of the box.
         near: maximum distance of a face from the middle of the box, in halves of a tile.
     """
+    # Imported here, so that functions without images never pay for it.
+    from PIL import Image as pillow
+
     corner, side = _surroundings(box, around)
     square = (corner + _SQUARE * side).astype(np.float32)
     corners = geometry.complexes(square)
     template = _SQUARE * tile
-    tiles = alignment.cut(pixels, square[None], template, tile, views)[0]
+    tiles = alignment.cut(picture, square[None], template, tile, views)[0]
     high = -(-len(views) // (detection.WHOLE_SIDE // tile))
     wide = -(-len(views) // high)
     places = np.array([divmod(view, wide)[::-1] for view in range(len(views))]) * tile
-    canvas = np.zeros((int(places[-1, 1]) + tile, wide * tile, 3), dtype=np.uint8)
+    canvas = pillow.new("RGB", (wide * tile, int(places[-1, 1]) + tile))
     for (x, y), part in zip(places.tolist(), tiles, strict=True):
-        canvas[y : y + tile, x : x + tile] = part
+        canvas.paste(pillow.fromarray(part), (x, y))
     found = find(canvas)
     trust = plausibility.judge(canvas, found).trust
     centres = (found.boxes[:, :2] + found.boxes[:, 2:]) / 2
@@ -109,21 +115,25 @@ def look_around(
             )
 
 
-def look_exactly(find: Find, pixels: Pixels, look: Look) -> Look | None:
+def look_exactly(find: Find, picture: Image, look: Look) -> Look | None:
     """Return a face as it is seen when it is turned by the roll of its landmarks, if it is."""
-    seen = look_around(find, pixels, look.box, (View(turn=-look.roll),), EXACT_TILE, AROUND)
+    seen = look_around(find, picture, look.box, (View(turn=-look.roll),), EXACT_TILE, AROUND)
     return max(seen, key=lambda each: each.worth, default=None)
 
 
-def look_by_quarters(find: Find, pixels: Pixels, look: Look) -> tuple[float, float]:
+def look_by_quarters(find: Find, picture: Image, look: Look) -> tuple[float, float]:
     """Return the worth of a face as it stands, and at most when turned by quarters.
 
     It is that of small views, and minus infinity where they show no face.
     """
+    # Imported here, so that functions without images never pay for it.
+    from PIL import Image as pillow
+
     corner, side = _surroundings(look.box, AROUND)
     square = (corner + _SQUARE * side)[None].astype(np.float32)
-    tile = alignment.align(pixels, square, _SQUARE * SMALL_TILE, SMALL_TILE)[0]
-    canvas = np.concatenate([np.rot90(tile, quarters) for quarters in range(4)], axis=1)
+    tile = alignment.align(picture, square, _SQUARE * SMALL_TILE, SMALL_TILE)[0]
+    turned_tiles = [np.rot90(tile, quarters) for quarters in range(4)]
+    canvas = pillow.fromarray(np.concatenate(turned_tiles, axis=1))
     found = find(canvas)
     centres = (found.boxes[:, :2] + found.boxes[:, 2:]) / 2
     views = centres[:, 0] // SMALL_TILE
@@ -137,19 +147,19 @@ def look_by_quarters(find: Find, pixels: Pixels, look: Look) -> tuple[float, flo
     return float(upright), float(turned)
 
 
-def turn(pixels: Pixels, roll: float) -> tuple[Pixels, Similarity]:
+def turn(picture: Image, roll: float) -> tuple[Image, Similarity]:
     """Return the picture turned back by a roll, and the transform to the one given."""
     # Imported here, so that functions without images never pay for it.
     from PIL import Image as pillow
 
     direction = cmath.rect(1, math.radians(roll))
     cosine, sine = abs(direction.real), abs(direction.imag)
-    rows, columns = pixels.shape[:2]
+    columns, rows = picture.size
     # A face's pixels are as large as before, of a picture as large as detectors search any.
     size = cosine * columns + sine * rows, sine * columns + cosine * rows
     scale = max(1.0, max(size) / WIDEST)
     width, height = (math.ceil(side / scale - 1e-6) for side in size)
-    reduced = pillow.fromarray(pixels).reduce(int(scale))
+    reduced = picture.reduce(int(scale))
     turned = scale * direction
     back = Similarity(turned, (complex(columns, rows) - turned * complex(width, height)) / 2)
     # Both sides of the reduced picture are rounded up, so its pixels are not quite square.
@@ -161,7 +171,7 @@ def turn(pixels: Pixels, roll: float) -> tuple[Pixels, Similarity]:
         (*(across * each for each in first), *(down * each for each in second)),
         resample=pillow.Resampling.BILINEAR,
     )
-    return np.asarray(sampled), back
+    return sampled, back
 
 
 def _surroundings(box: Floats, around: float) -> tuple[Floats, float]:

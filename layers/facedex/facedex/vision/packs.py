@@ -28,6 +28,8 @@ from facedex.vision.vision_errors import PackMissing, Uncalibrated
 from facedex.vision.yunet import YuNet
 
 if TYPE_CHECKING:  # not at run time, as functions that need only a pack's version lack Pillow
+    from PIL.Image import Image as Picture
+
     from facedex.vision.images import Image
 
 Floats = NDArray[np.float32]
@@ -36,12 +38,12 @@ MOST_FACES = 100
 
 
 class Detector(Protocol):
-    """Find faces in RGB pixels (rows, columns, 3)."""
+    """Find faces in RGB pictures."""
 
     network: Network
 
-    def detect(self, pixels: NDArray[np.uint8], *, longest_side: int) -> Detections:
-        """Return the faces, in the coordinates of the pixels."""
+    def detect(self, picture: Picture, *, longest_side: int) -> Detections:
+        """Return the faces, in the picture's coordinates."""
         ...
 
 
@@ -126,15 +128,14 @@ class Pack:
     ) -> list[DetectedFace]:
         """Return the faces that `find` returns, without poses and qualities; see there."""
         find = functools.partial(self.detector.detect, longest_side=longest_side)
-        found = find(image.pixels)
+        found = find(image.picture)
         # Limit their number first, as an image may contain a thousand faces.
         largest = found.select(_by_area(found)[:limit])
-        found, legible = upright.verify_landmarks(find, image.pixels, largest, thorough=thorough)
+        found, legible = upright.verify_landmarks(find, image.picture, largest, thorough=thorough)
         # Looks at a turned picture may have found others.
         order = _by_area(found)[:limit]
         found, legible = found.select(order), legible[order]
-        rows, columns = image.pixels.shape[:2]
-        size = np.array([columns, rows], dtype=np.float32)
+        size = image.extent
         corners = found.boxes[:, :2] / size
         extents = found.boxes[:, 2:] / size - corners
         return [
@@ -159,7 +160,7 @@ class Pack:
     def describe(self, image: Image, faces: Sequence[DetectedFace]) -> list[Face]:
         """Measure the poses and qualities of faces that were detected in this image."""
         landmarks = _landmarks(image, faces)
-        chips = alignment.align(image.pixels, landmarks, quality.TEMPLATE, quality.SIZE)
+        chips = alignment.align(image.picture, landmarks, quality.TEMPLATE, quality.SIZE)
         return [
             Face(
                 face.box,
@@ -178,7 +179,7 @@ class Pack:
     @timing(metrics.STAGE_DURATION, "embedding")
     def embed(self, image: Image, faces: Sequence[DetectedFace]) -> Floats:
         """Return unit vectors (n, dimension) of faces that were detected in this image."""
-        return self.embedder.embed(self.embedder.cut(image.pixels, _landmarks(image, faces)))
+        return self.embedder.embed(self.embedder.cut(image.picture, _landmarks(image, faces)))
 
 
 def _by_area(found: Detections) -> NDArray[np.intp]:
@@ -189,9 +190,8 @@ def _by_area(found: Detections) -> NDArray[np.intp]:
 
 def _landmarks(image: Image, faces: Sequence[DetectedFace]) -> Floats:
     """Return the faces' landmarks (n, 5, 2) in the image's pixels."""
-    rows, columns = image.pixels.shape[:2]
     places = np.array([face.landmarks for face in faces], dtype=np.float32).reshape(-1, 5, 2)
-    return places * np.array([columns, rows], dtype=np.float32)
+    return places * image.extent
 
 
 def load(directory: Path, *, threads: int = 1) -> Pack:

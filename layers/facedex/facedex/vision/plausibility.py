@@ -6,13 +6,18 @@ the landmarks where an upright face would have them.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import cmath
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facedex.vision import pose
 from facedex.vision.detection import Detections, Floats, Pixels
+from facedex.vision.geometry import Similarity
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 Complex = NDArray[np.complex128]
 
@@ -62,8 +67,7 @@ BIAS = -12.26
 # Every face is checked, so the check has to be quick: a chip's pixels are one sample each (the
 # cells average over samples anyway), and places in the plane are complex numbers, x + iy.
 _GOAL = TEMPLATE[:, 0] + 1j * TEMPLATE[:, 1]
-_MIDDLE = _GOAL.mean()
-_GRID = (np.arange(SIDE) + 0.5 + 1j * (np.arange(SIDE)[:, None] + 0.5) - _MIDDLE).ravel()
+_MIDDLE = complex(_GOAL.mean())
 # A face is the same from left and right, whatever the light does.
 _WEIGHTS = (np.concatenate([LOOKS, LOOKS[:, ::-1]], axis=1) / 2).ravel()
 
@@ -75,15 +79,15 @@ class Judgement(NamedTuple):
     rolls: Floats  # (n,) degrees, clockwise, by which the faces are turned
 
 
-def judge(pixels: Pixels, found: Detections) -> Judgement:
-    """Return how far the landmarks of faces in RGB pixels can be trusted, and the faces' rolls."""
+def judge(picture: Image, found: Detections) -> Judgement:
+    """Return how far the landmarks of faces in a picture can be trusted, and the faces' rolls."""
     corners = found.boxes[:, :2]
     extents = np.maximum(found.boxes[:, 2:] - corners, np.finfo(np.float32).tiny)
     places = (found.landmarks - corners[:, None]) / extents[:, None]
     layout = places.reshape(-1, LAYOUT.size) @ LAYOUT.ravel()
     layout += ASPECT * np.log(extents[:, 0] / extents[:, 1])
     middles, steps = _fit(found.landmarks)
-    odds = layout + _pixel_odds(pixels, middles, steps) + BIAS
+    odds = layout + _pixel_odds(picture, middles, steps) + BIAS
     # A box without an extent, or landmarks in one place, are no face's.
     trust = np.where(np.isfinite(odds) & (steps != 0), odds, -np.inf)
     return Judgement(trust.astype(np.float32), np.degrees(np.angle(steps)).astype(np.float32))
@@ -107,18 +111,30 @@ def _fit(landmarks: Floats) -> tuple[Complex, Complex]:
     return middles, spread / np.where(product == 0, 1, product)
 
 
-def _pixel_odds(pixels: Pixels, middles: Complex, steps: Complex) -> Floats:
+def _pixel_odds(picture: Image, middles: Complex, steps: Complex) -> Floats:
     """Return how much the pixels under the landmarks look like a face (n,)."""
-    places = middles[:, None] + steps[:, None] * _GRID
-    x, y = places.real.astype(np.intp), places.imag.astype(np.intp)
-    rows, columns = pixels.shape[:2]
-    across, down = x.clip(0, columns - 1), y.clip(0, rows - 1)
-    inside = (x == across) & (y == down)
-    samples = pixels.reshape(-1, 3).take(down * columns + across, axis=0)
-    chips = ((samples @ GREY) * inside).reshape(-1, SIDE, SIDE)
+    samples = np.array(
+        [_sample(picture, *place) for place in zip(middles.tolist(), steps.tolist(), strict=True)],
+        dtype=np.uint8,
+    ).reshape(-1, SIDE, SIDE, 3)
+    chips = samples @ GREY
     halves = chips[:, ::2] + chips[:, 1::2]
     cells = ((halves[:, :, ::2] + halves[:, :, 1::2]) / 4).reshape(-1, CELLS**2)
     cells -= cells.mean(axis=1, keepdims=True)
     contrast = np.sqrt((cells * cells).mean(axis=1)) + LEAST_CONTRAST
     looks = (cells @ _WEIGHTS + NEUTRAL * LEAST_CONTRAST) / contrast
     return np.asarray(looks, dtype=np.float32)
+
+
+def _sample(picture: Image, middle: complex, step: complex) -> Pixels:
+    """Return the nearest pixels (SIDE, SIDE, 3) under a chip; black outside the picture."""
+    # Imported here, so that functions without images never pay for it.
+    from PIL import Image as pillow
+
+    to_picture = Similarity(step, middle - step * _MIDDLE)
+    if not all(map(cmath.isfinite, to_picture)):
+        return np.zeros((SIDE, SIDE, 3), np.uint8)
+    chip = picture.transform(
+        (SIDE, SIDE), pillow.Transform.AFFINE, to_picture.coefficients, pillow.Resampling.NEAREST
+    )
+    return np.asarray(chip)

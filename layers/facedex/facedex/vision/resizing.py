@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
 from facedex.parallel import run_on_all
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 Pixels = NDArray[np.uint8]
 
@@ -14,8 +19,8 @@ _AVERAGED = 2.0
 _BAND = 80_000  # pixels of the result for which a thread is worth its start
 
 
-def resize(pixels: Pixels, width: int, height: int) -> Pixels:
-    """Return a picture (rows, columns, 3) RGB in another size.
+def resize(picture: Image, width: int, height: int) -> Pixels:
+    """Return a picture's pixels (rows, columns, 3) RGB in another size.
 
     The threads make bands of the result, which read pixels beyond their edges: the result is that
     of a single band.
@@ -23,10 +28,11 @@ def resize(pixels: Pixels, width: int, height: int) -> Pixels:
     # Imported here, so that functions without images never pay for it.
     from PIL import Image as pillow
 
-    rows, columns = pixels.shape[:2]
+    columns, rows = picture.size
+    if (columns, rows) == (width, height):
+        return np.asarray(picture)
     enlarged = width > columns or height > rows
     kernel = pillow.Resampling.LANCZOS if enlarged else pillow.Resampling.BILINEAR
-    picture = pillow.fromarray(pixels)
     times = max(1, int(min(columns / width, rows / height) / _AVERAGED))
     if times > 1:
         picture = picture.reduce(times)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +11,9 @@ from facedex.vision import detection
 from facedex.vision.detection import Detections, Floats, Pixels
 from facedex.vision.sessions import Network
 from facedex.vision.vision_errors import PackMissing
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 STRIDES = (8, 16, 32)  # pixels of its input for each cell of an output
 ANCHORS = 2  # predictions for each cell, one after the other
@@ -26,10 +30,10 @@ class Scrfd:
     def __init__(self, path: Path, *, threads: int) -> None:
         self.network = Network(path, threads=threads)
 
-    def detect(self, pixels: Pixels, *, longest_side: int = detection.LONGEST_SIDE) -> Detections:
-        """Find faces in RGB pixels (rows, columns, 3), searched no larger than `longest_side`."""
-        side = detection.search_side(max(pixels.shape[:2]), longest_side)
-        return detection.search(self._find, pixels, self.network.fit(side))
+    def detect(self, picture: Image, *, longest_side: int = detection.LONGEST_SIDE) -> Detections:
+        """Find faces in an RGB picture, searched no larger than `longest_side`."""
+        side = detection.search_side(max(picture.size), longest_side)
+        return detection.search(self._find, picture, self.network.fit(side))
 
     def _find(self, pixels: Pixels) -> Detections:
         batch = (detection.to_batch(pixels, self.network.size) - MEAN) / SCALE

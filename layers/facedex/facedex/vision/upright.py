@@ -8,13 +8,14 @@ in all directions. The faces found there are mapped back to the picture.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facedex.vision import detection, geometry, plausibility
 from facedex.vision.alignment import View
-from facedex.vision.detection import Detections, Floats, Pixels
+from facedex.vision.detection import Detections, Floats
 from facedex.vision.looks import (
     AROUND,
     ROUGHLY,
@@ -26,6 +27,9 @@ from facedex.vision.looks import (
     turn,
     turn_box,
 )
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 # Log odds that a face's landmarks are right. The landmarks that CenterFace places on turned faces
 # have -12 in the median; in photos, one in a hundred has more than -4. Of upright faces, nine in
@@ -62,13 +66,13 @@ WHOLE_AROUND = 1.1  # longer sides of the picture in the side of a tile
 
 
 def verify_landmarks(
-    find: Find, pixels: Pixels, found: Detections, *, thorough: bool = True
+    find: Find, picture: Image, found: Detections, *, thorough: bool = True
 ) -> tuple[Detections, NDArray[np.bool_]]:
     """Correct the landmarks of turned faces, and decide which landmarks can be trusted.
 
     Args:
-        find: searches RGB pixels of at most 480 a side without scaling or turning them.
-        pixels: (rows, columns, 3) RGB, the picture.
+        find: searches RGB pictures, those of at most 480 pixels a side without scaling them.
+        picture: RGB.
         found: the faces that a first search found in it, largest first.
         thorough: whether more faces get a second look, and whether a picture in which no face can
             be trusted is searched in other directions, too.
@@ -77,7 +81,7 @@ def verify_landmarks(
         The faces, of which those that need no second look are unchanged, and for each (n,) whether
         its landmarks can be trusted.
     """
-    trust, rolls = plausibility.judge(pixels, found)
+    trust, rolls = plausibility.judge(picture, found)
     # A face that surely is upright says that the camera was.
     beside = not thorough and bool(((trust >= SURE) & (abs(rolls) < UPRIGHT)).any())
     least = BESIDE if beside else SURE if thorough else QUICK
@@ -94,15 +98,15 @@ def verify_landmarks(
             float(trust[face]),
             view=-1,
         )
-        better, legible[face] = _look_again(find, pixels, look, beside=beside)
+        better, legible[face] = _look_again(find, picture, look, beside=beside)
         if better is not look:
             looks[face] = better
             rolls[face] = better.roll
     extra: list[Look] = []
     if (roll := _common_roll(rolls[list(looks)], rolls[legible])) is not None:
-        extra = list(_search_along(find, pixels, roll))
+        extra = list(_search_along(find, picture, roll))
     elif thorough and not legible.any():
-        extra = list(_search_turned(find, pixels))
+        extra = list(_search_turned(find, picture))
     if not looks and not extra:
         return found, legible
     kept = np.array([face for face in range(len(legible)) if face not in looks], dtype=np.intp)
@@ -128,26 +132,26 @@ def _gather(looks: Sequence[Look]) -> Detections:
 
 
 def _look_again(
-    find: Find, pixels: Pixels, look: Look, *, beside: bool = False
+    find: Find, picture: Image, look: Look, *, beside: bool = False
 ) -> tuple[Look, bool]:
     """Return the best view of a face, and whether its landmarks can be trusted.
 
     Args:
-        find: searches RGB pixels.
-        pixels: the picture.
+        find: searches RGB pictures.
+        picture: the picture.
         look: the face as the first search found it.
         beside: whether another face is clearly upright. This one is then probably upright too, and
             gets no further look unless the quick one shows a turned face.
     """
     if look.trust >= SURE:
-        exact = look_exactly(find, pixels, look)
+        exact = look_exactly(find, picture, look)
         if exact and exact.resembles(look):
             return exact, True
     elif abs(look.roll) < TILT:
-        upright, turned = look_by_quarters(find, pixels, look)
+        upright, turned = look_by_quarters(find, picture, look)
         if upright > turned + AHEAD or (beside and np.isneginf(turned)):
             return look, look.trust > NOISE
-    seen = list(look_around(find, pixels, look.box, ALL_WAYS, TILE, AROUND))
+    seen = list(look_around(find, picture, look.box, ALL_WAYS, TILE, AROUND))
     if not seen:
         return look, look.trust > NOISE
     # The same wrong landmarks turn with the view; right ones stay on the face.
@@ -163,10 +167,10 @@ def _look_again(
         for other in seen
         if other.worth >= best.worth - CLEARLY and not other.resembles(best, ROUGHLY)
     ]
-    best = _exact(find, pixels, best)
+    best = _exact(find, picture, best)
     if rivals:
         rival = max(rivals, key=lambda other: other.worth)
-        exact = _exact(find, pixels, rival)
+        exact = _exact(find, picture, rival)
         if exact is not rival and exact.trust > best.trust:
             best, twice = exact, True  # two looks show these landmarks, too
     if not twice and best.trust < LEAST:
@@ -176,24 +180,24 @@ def _look_again(
     return best, True
 
 
-def _exact(find: Find, pixels: Pixels, look: Look) -> Look:
+def _exact(find: Find, picture: Image, look: Look) -> Look:
     """Return the upright view of a face, or the look itself if that view shows another face."""
-    exact = look_exactly(find, pixels, look)
+    exact = look_exactly(find, picture, look)
     return exact if exact and exact.resembles(look, ROUGHLY) else look
 
 
-def _search_turned(find: Find, pixels: Pixels) -> Iterator[Look]:
+def _search_turned(find: Find, picture: Image) -> Iterator[Look]:
     """Search the whole picture in turned views, and yield the upright views of certain faces."""
-    rows, columns = pixels.shape[:2]
+    columns, rows = picture.size
     side = max(rows, columns)
     middle = np.array([columns, rows, columns, rows], dtype=np.float32) / 2
     whole = (middle + np.array([-side, -side, side, side]) / 2).astype(np.float32)
-    seen = list(look_around(find, pixels, whole, WHOLE_WAYS, WHOLE_TILE, WHOLE_AROUND, near=1.0))
+    seen = list(look_around(find, picture, whole, WHOLE_WAYS, WHOLE_TILE, WHOLE_AROUND, near=1.0))
     taken: list[Look] = []
     for look in sorted(seen, key=lambda each: -each.worth):
         if look.trust < FAINT or any(_overlap(look, other) for other in taken):
             continue
-        exact = look_exactly(find, pixels, look)
+        exact = look_exactly(find, picture, look)
         if not exact or not exact.resembles(look, ROUGHLY):
             continue
         twice = any(each is not look and each.resembles(exact, ROUGHLY) for each in seen)
@@ -202,15 +206,15 @@ def _search_turned(find: Find, pixels: Pixels) -> Iterator[Look]:
             yield exact
 
 
-def _search_along(find: Find, pixels: Pixels, roll: float) -> Iterator[Look]:
+def _search_along(find: Find, picture: Image, roll: float) -> Iterator[Look]:
     """Search the whole picture turned back by a roll, and yield certain faces.
 
     If one face is turned, others that the first search missed may be turned as well.
     """
     quarter = 90 * round(roll / 90)
-    picture, back = turn(pixels, quarter if abs(roll - quarter) < NEARLY else roll)
-    found = find(picture)
-    trust = plausibility.judge(picture, found).trust
+    turned, back = turn(picture, quarter if abs(roll - quarter) < NEARLY else roll)
+    found = find(turned)
+    trust = plausibility.judge(turned, found).trust
     for face in range(len(trust)):
         look = Look(
             turn_box(back, found.boxes[face]),
@@ -219,7 +223,7 @@ def _search_along(find: Find, pixels: Pixels, roll: float) -> Iterator[Look]:
             float(trust[face]),
             view=-1,
         )
-        exact = look_exactly(find, pixels, look) if look.trust >= LEAST else None
+        exact = look_exactly(find, picture, look) if look.trust >= LEAST else None
         if exact and exact.trust >= LEAST and exact.resembles(look, ROUGHLY):
             yield exact
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from facedex.vision import detection
 from facedex.vision.detection import Detections, Floats, Pixels
 from facedex.vision.sessions import Network
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 STRIDES = (8, 16, 32)  # pixels of its input for each cell of an output
 # White noise stays below 0.36; of faces of 27 pixels, 92 % come above, of those of 40, all.
@@ -29,10 +33,10 @@ class YuNet:
     def __init__(self, path: Path, *, threads: int) -> None:
         self.network = Network(path, threads=threads)
 
-    def detect(self, pixels: Pixels, *, longest_side: int = detection.LONGEST_SIDE) -> Detections:
-        """Find faces in RGB pixels (rows, columns, 3), searched no larger than `longest_side`."""
-        side = detection.search_side(max(pixels.shape[:2]), longest_side)
-        return detection.search(self._find, pixels, self.network.fit(side))
+    def detect(self, picture: Image, *, longest_side: int = detection.LONGEST_SIDE) -> Detections:
+        """Find faces in an RGB picture, searched no larger than `longest_side`."""
+        side = detection.search_side(max(picture.size), longest_side)
+        return detection.search(self._find, picture, self.network.fit(side))
 
     def _find(self, pixels: Pixels) -> Detections:
         batch = detection.to_batch(pixels[:, :, ::-1], self.network.size)

@@ -55,20 +55,15 @@ class Frame:
     across: complex
     side: float
 
-    def cut(self, pixels: Pixels, size: int) -> Image:
-        """Return the square as a chip of size x size pixels; black outside the picture.
-
-        Args:
-            pixels: (rows, columns, 3) the picture.
-            size: side of the chip in pixels.
-        """
+    def cut(self, picture: Image, size: int) -> Image:
+        """Return the square of a picture as a chip of size x size pixels; black outside of it."""
         # Imported here, so that functions without images do not load it.
         from PIL import Image as pillow
 
-        left, top, right, bottom = self._region(pixels.shape[1], pixels.shape[0], size)
+        left, top, right, bottom = self._region(*picture.size, size)
         if left == right or top == bottom:
             return pillow.new("RGB", (size, size))
-        region = pillow.fromarray(pixels[top:bottom, left:right])
+        region = picture.crop((left, top, right, bottom))
         return replace(self, middle=self.middle - complex(left, top)).cut_again(region, size)
 
     def cut_again(self, picture: Image, size: int) -> Image:

@@ -62,13 +62,13 @@ class AttributePack:
         """Return faces of an image with the attributes; only the networks for them are run."""
         if not faces:
             return []
-        size = np.array(image.pixels.shape[1::-1], dtype=np.float32)
+        size = image.extent
         frames = [crops.face_frame(face.landmarks * size) for face in faces]
         seen = [
             visible(face.landmarks * size, frame.side, size)
             for face, frame in zip(faces, frames, strict=True)
         ]
-        chips = [frame.cut(image.pixels, CHIP) for frame in frames]
+        chips = [frame.cut(image.picture, CHIP) for frame in frames]
         looks = self._look_at(chips, attributes)
         shapes = self._shape_of(chips, frames, attributes)
         answers = self._answers(looks, shapes, attributes)
