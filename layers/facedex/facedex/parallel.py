@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import cache
 from typing import TypeVar
 
@@ -27,13 +28,35 @@ def run_on_all(items: Sequence[Item], work: Callable[[Item], Result]) -> list[Re
         for number, item in left:
             found[number] = work(item)
 
-    helpers = [_pool().submit(work_on_some) for _ in range(min(processors(), len(items)) - 1)]
+    helpers = [
+        # In the caller's context: its trace and what its log lines say of the request.
+        _pool().submit(copy_context().run, work_on_some)
+        for _ in range(min(processors(), len(items)) - 1)
+    ]
     work_on_some()
     for helper in helpers:
         # One that waits behind the work of other requests has nothing to do any more.
         if not helper.cancel():
             helper.result()
     return [found[number] for number in range(len(items))]
+
+
+def run_both(one: Callable[[], Item], other: Callable[[], Result]) -> tuple[Item, Result]:
+    """Return the results of two functions, which run at the same time if a processor is free.
+
+    The calling thread runs the first one.
+    """
+    first: list[Item] = []
+    second: list[Result] = []
+
+    def run(number: int) -> None:
+        if number:
+            second.append(other())
+        else:
+            first.append(one())
+
+    run_on_all(range(2), run)
+    return first[0], second[0]
 
 
 def processors() -> int:

@@ -7,10 +7,11 @@ collection have the same FaceIds, so a repeated call changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from facedex.parallel import run_both
 from facedex.runtime.logs import get_logger
 from facedex.runtime.services import Services
 from facedex.store import adding, collections, upgrades
@@ -66,11 +67,12 @@ def index(
     seen = find_recent(services.database, request["CollectionId"])
     pack = services.pack_of(seen)
     picture = pictures.read(services, request["Image"], pack, patience=patience)
-    faces = attributes.measure(picture.image, picture.faces, request.get("DetectionAttributes", ()))
+    faces, vectors = _look_at(picture, request.get("DetectionAttributes", ()))
     chosen, unindexed = _choose(
         faces, request.get("QualityFilter", "AUTO"), request.get("MaxFaces")
     )
-    vectors = pack.embed(picture.image, chosen)
+    if vectors is None or not chosen:
+        vectors = pack.embed(picture.image, chosen)
     image = adding.NewImage(
         model_version=pack.model_version,
         digest=picture.digest,
@@ -85,6 +87,26 @@ def index(
     return Indexed(
         collection.model_version, list(zip(stored, chosen, strict=True)), list(unindexed)
     )
+
+
+def _look_at(
+    picture: Picture, names: Iterable[str]
+) -> tuple[list[Face], NDArray[np.float32] | None]:
+    """Return the faces with their attributes, and the vector of a face that is alone, or None.
+
+    Such a face is nearly always indexed. Where attributes take as long as the vector, it is made
+    meanwhile.
+    """
+    from facedex.vision.screening import unfit
+
+    def measure() -> list[Face]:
+        return attributes.measure(picture.image, picture.faces, names)
+
+    alone = len(picture.detected) == 1 and not unfit(picture.detected[0])
+    if not (alone and attributes.requested(names)):
+        return measure(), None
+    vectors, faces = run_both(lambda: picture.pack.embed(picture.image, picture.detected), measure)
+    return faces, vectors
 
 
 def _store(
