@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
+from PIL import Image as pillow
 
 from facedex.api.service_model import shape
 from tests.e2e.films import Studio, moving
@@ -119,6 +121,9 @@ def test_index_faces_returns_the_attributes_and_stores_none(
     (listed,) = rekognition.list_faces(CollectionId=collection)["Faces"]
     assert set(listed) <= set(shape("Face")["members"])
     assert listed["FaceId"] == full["Face"]["FaceId"]
+    found = rekognition.search_faces_by_image(CollectionId=collection, Image=photo)  # type: ignore[arg-type]
+    (match,) = found["FaceMatches"]
+    assert match["Similarity"] > 99.9
 
 
 def test_unindexed_faces_have_the_attributes_too(
@@ -131,6 +136,24 @@ def test_unindexed_faces_have_the_attributes_too(
         DetectionAttributes=["ALL"],
     )
     assert [set(each["FaceDetail"]) for each in answer["UnindexedFaces"]] == [ALL]
+
+
+def test_a_lone_face_of_low_quality_is_not_indexed_and_has_the_attributes(
+    rekognition: RekognitionClient, collection: str, portraits: Portraits
+) -> None:
+    buffer = io.BytesIO()
+    with pillow.open(io.BytesIO(portraits["eileen"])) as photo:
+        photo.convert("RGB").resize((90, 100)).save(buffer, "PNG")
+    answer = rekognition.index_faces(
+        CollectionId=collection,
+        Image={"Bytes": buffer.getvalue()},
+        QualityFilter="HIGH",
+        DetectionAttributes=["ALL"],
+    )
+    (left_out,) = answer["UnindexedFaces"]
+    assert set(left_out["FaceDetail"]) == ALL
+    assert answer["FaceRecords"] == []
+    assert rekognition.describe_collection(CollectionId=collection)["FaceCount"] == 0
 
 
 def test_comparisons_and_searches_return_default_attributes(
