@@ -240,7 +240,7 @@ def _embedder(directory: Path, values: Mapping[str, Any], threads: int) -> Embed
         )
     _require_known(directory, values["kind"], KINDS)
     return SingleEmbedder(
-        Network(directory / values.get("file", "embedder.onnx"), threads=threads),
+        Network(directory / values.get("file", "embedder.onnx"), threads=threads, planned=False),
         KINDS[values["kind"]],
         dimension=values["dimension"],
         chip_size=values["chip_size"],
