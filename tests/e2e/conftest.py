@@ -106,7 +106,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def early_key(directory: Path) -> Key:
     """Return a key that was created before the server's first start."""
-    return create_key(directory, "--name=[early]\x1b bird")
+    return create_key(directory, "--name=[early]\x1b bird at the door")
 
 
 @pytest.fixture(scope="module")

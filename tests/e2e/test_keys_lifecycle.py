@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -66,12 +67,21 @@ def test_a_read_only_key_reads_and_changes_nothing(
 
 @pytest.mark.usefixtures("guarded")
 def test_the_list_shows_every_key_and_no_secret(directory: Path, key: Key, early_key: Key) -> None:
-    listed = facedex("keys", "list", f"--data-dir={directory}", COLUMNS="120")
+    listed = facedex("keys", "list", f"--data-dir={directory}")
     assert listed.returncode == 0
-    assert key[0] in listed.stdout
-    assert "[early]\\x1b bird" in listed.stdout
-    assert key[1] not in listed.stdout
-    assert early_key[1] not in listed.stdout
+    rows = {
+        cells[1].strip(): cells
+        for line in listed.stdout.splitlines()
+        if len(cells := line.split("│")) == 7
+    }
+    assert {key[0], early_key[0]} <= set(rows)
+    assert rows[early_key[0]][2].strip() == "[early]\\x1b bird at the door"
+    as_json = facedex("keys", "list", "--json", f"--data-dir={directory}")
+    found = {each["AccessKeyId"]: each for each in map(json.loads, as_json.stdout.splitlines())}
+    assert found[early_key[0]]["Name"] == "[early]\x1b bird at the door"
+    assert (found[key[0]]["Permission"], found[key[0]]["DisabledAt"]) == ("all", None)
+    for secret in (key[1], early_key[1]):
+        assert secret not in listed.stdout + as_json.stdout
 
 
 @pytest.mark.usefixtures("guarded")

@@ -28,3 +28,15 @@ def test_the_summary_counts_what_this_run_has_sent(
     tally.add(photo)
     print_tally(tally)
     assert ("sent smaller: 1" in capsys.readouterr().out) is not earlier
+
+
+def test_the_summary_is_not_folded_in_a_pipe(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    reasons = {"EXCEEDS_MAX_FACES": 2, "LOW_SHARPNESS": 2, "SMALL_BOUNDING_BOX": 2}
+    tally = Tally()
+    tally.add(Outcome("/photos/a.jpg", Result.INDEXED, "a", 1, reasons))
+    print_tally(tally)
+    line = "2 EXCEEDS_MAX_FACES, 2 LOW_SHARPNESS, 2 SMALL_BOUNDING_BOX."
+    assert f"Faces found and not indexed: {line}\n" in capsys.readouterr().out

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import shutil
 import tomllib
@@ -143,8 +144,8 @@ def test_the_command_prints_one_line_for_an_error_and_fails(
         assert result.output.count("\n") == 1
 
 
-def test_the_command_line_lists_every_pack() -> None:
-    result = CliRunner(env={"COLUMNS": "400"}).invoke(models, ["list"])
+def test_the_command_line_lists_every_pack_in_lines_that_a_pipe_does_not_fold() -> None:
+    result = CliRunner(env={"COLUMNS": None}).invoke(models, ["list"])
     assert result.exit_code == 0
     for name in packs():
         assert manifest(name).model_version in result.output
@@ -152,7 +153,7 @@ def test_the_command_line_lists_every_pack() -> None:
 
 
 def test_the_list_shows_which_version_of_a_pack_is_installed(pulled_copy: Path) -> None:
-    def installed() -> str:
+    def installed() -> tuple[str, str | None, bool]:
         (row,) = [
             line
             for line in CliRunner(env={"COLUMNS": "400"})
@@ -160,16 +161,19 @@ def test_the_list_shows_which_version_of_a_pack_is_installed(pulled_copy: Path) 
             .output.split("\n")
             if f"│ {DEFAULT} " in line
         ]
-        return row.split("│")[3].strip()
+        lines = CliRunner().invoke(models, ["list", "--json"]).stdout.splitlines()
+        (pack,) = [each for each in map(json.loads, lines) if each["Default"]]
+        return row.split("│")[3].strip(), pack["InstalledVersion"], pack["Damaged"]
 
-    assert installed() == "yes"
+    assert installed() == ("yes", manifest(DEFAULT).release, False)
     described = pulled_copy / "pack.toml"
     described.write_text(described.read_text().replace('version = "1"', 'version = "9"', 1))
-    assert installed() == f"as {manifest(DEFAULT).number}.9"
+    other = f"{manifest(DEFAULT).number}.9"
+    assert installed() == (f"as {other}", other, False)
     described.write_bytes(b"\xff")
-    assert installed() == "damaged"
+    assert installed() == ("damaged", None, True)
     described.unlink()
-    assert installed() == "no"
+    assert installed() == ("no", None, False)
 
 
 def test_the_list_of_packs_fits_a_terminal_of_80_characters() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -59,11 +60,12 @@ def collections() -> None:
 
 
 @collections.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print each collection as a line of JSON.")
 @_pack
 @where.region
 @on_database
 def list_collections(
-    pack: str, region: str | None, data_dir: Path, database_url: str | None
+    as_json: bool, pack: str, region: str | None, data_dir: Path, database_url: str | None
 ) -> None:
     """List the collections, and mark outdated ones.
 
@@ -78,8 +80,9 @@ def list_collections(
         ):
             found = upgrades.overview(connection)
             elsewhere = store.count_by_region(connection)
-    display.print_collections(found, default, shelf().installed())
-    display.print_elsewhere(elsewhere)
+    show = display.print_lines if as_json else display.print_collections
+    show(found, default, shelf().installed())
+    display.print_elsewhere(elsewhere, sys.stderr if as_json else sys.stdout)
 
 
 @collections.command()

@@ -13,13 +13,13 @@ import requests
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from PIL import Image, UnidentifiedImageError
-from rich.console import Console
 from rich.table import Table
 
 from facedex_cli.commands.downloads import progress_bar
 from facedex_cli.commands.options import machine_options
 from facedex_cli.commands.outputs import require_writable
 from facedex_cli.commands.session import announce, session, wait
+from facedex_cli.consoles import console
 from facedex_cli.demo import demonstration, picture, portraits
 from facedex_cli.demo.demonstration import Result
 from facedex_local import environment
@@ -61,7 +61,7 @@ def demo(options: Options, image: Path | None, output: Path, leave: bool) -> Non
             raise click.ClickException(f"The demo failed: {error}") from error
         names = portraits.names()
         _save(picture.draw(rows, wide, names), output)
-        Console().print(_table(rows, wide, names))
+        console().print(_table(rows, wide, names))
         click.echo(f"drawn in {output}")
         if leave:
             return

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
@@ -20,7 +19,7 @@ from facedex.secret_sources import read_keys_secret
 from facedex.setting_reader import SettingError
 from facedex.settings import DEFAULT_REGION
 from facedex.store import access_keys
-from facedex.store.access_keys import Permission
+from facedex.store.access_keys import AccessKey, Permission
 from facedex.store.audit import Trail
 from facedex.store.database import Connection
 from facedex.store.encryption import Cipher
@@ -28,6 +27,7 @@ from facedex.store.store_errors import StoreError
 from facedex_cli.auditing.operator import by_operator
 from facedex_cli.commands import where
 from facedex_cli.commands.stored import require_database
+from facedex_cli.consoles import console
 from facedex_local import secret
 from facedex_local.postgres.database import opened
 from facedex_local.start_errors import StartFailed
@@ -85,11 +85,16 @@ def create(read_only: bool, name: str, data_dir: Path, database_url: str | None)
 
 
 @keys.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print each key as a line of JSON.")
 @on_database
-def list_keys(data_dir: Path, database_url: str | None) -> None:
+def list_keys(as_json: bool, data_dir: Path, database_url: str | None) -> None:
     """List the access keys, without their secrets."""
     with _transaction(data_dir, database_url) as connection:
         found = access_keys.list_all(connection)
+    if as_json:
+        for key in found:
+            click.echo(_line(key))
+        return
     table = Table(Column("Access key", no_wrap=True), "Name", "May", "Created", "State")
     for key in found:
         table.add_row(
@@ -99,7 +104,7 @@ def list_keys(data_dir: Path, database_url: str | None) -> None:
             f"{key.created_at:%Y-%m-%d %H:%M}",
             f"disabled {key.disabled_at:%Y-%m-%d %H:%M}" if key.disabled_at else "active",
         )
-    Console().print(table)
+    console().print(table)
 
 
 @keys.command()
@@ -177,6 +182,18 @@ def sign(event: TextIO, region: str) -> None:
         message = f"{event.name} is not a JSON document." if invalid else str(error)
         raise click.ClickException(message) from error
     click.echo(json.dumps(signed, indent=2))
+
+
+def _line(key: AccessKey) -> str:
+    return json.dumps(
+        {
+            "AccessKeyId": key.access_key_id,
+            "Name": key.name,
+            "Permission": key.permission,
+            "CreatedAt": key.created_at.isoformat(),
+            "DisabledAt": key.disabled_at and key.disabled_at.isoformat(),
+        }
+    )
 
 
 @contextmanager

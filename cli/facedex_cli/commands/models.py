@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from facedex_cli.commands.downloads import progress_bar
 from facedex_cli.commands.evaluate import calibrate, evaluate
+from facedex_cli.consoles import console
 from facedex_models import installing, manifests
 from facedex_models.model_errors import DamagedPack, ModelError
 
@@ -23,13 +24,20 @@ def models() -> None:
 
 
 @models.command("list")
-def list_packs() -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print each pack as a line of JSON.")
+def list_packs(as_json: bool) -> None:
     """List the available packs, and show which are installed.
 
     The version is the FaceModelVersion of collections that use the pack. If another one is
     installed, it is shown too. The pack "attributes" is used with any of the others, when a request
     asks for attributes of faces.
     """
+    if as_json:
+        with _plain_errors():
+            for name in manifests.packs():
+                click.echo(_line(manifests.manifest(name)))
+            click.echo(_line(manifests.attributes()))
+        return
     table = Table(show_lines=True)
     # The columns fit into a terminal of 80 characters.
     for name in ("Pack", "Version", "Installed", "Commercial use"):
@@ -41,7 +49,7 @@ def list_packs() -> None:
             _add_row(table, pack, f"{pack.title}\n{pack.licence}")
         extra = manifests.attributes()
         _add_row(table, extra, f"{extra.title}\n{extra.licence}\nTrained on: {extra.data}")
-    Console().print(table)
+    console().print(table)
 
 
 @models.command()
@@ -108,14 +116,38 @@ def _add_row(table: Table, pack: manifests.PackManifest, description: str) -> No
     )
 
 
+def _line(pack: manifests.PackManifest) -> str:
+    release, damaged = _installed_release(pack)
+    return json.dumps(
+        {
+            "Pack": pack.name,
+            "Default": pack.name == manifests.DEFAULT,
+            "Version": pack.release,
+            "InstalledVersion": release,
+            "Damaged": damaged,
+            "CommercialUse": pack.commercial_use,
+            "LicenceAccepted": pack.commercial_use or installing.is_accepted(pack),
+            "Title": pack.title,
+            "Licence": pack.licence,
+        }
+    )
+
+
 def _installed(pack: manifests.PackManifest) -> str:
-    try:
-        release = installing.installed_release(pack.name)
-    except DamagedPack:
+    release, damaged = _installed_release(pack)
+    if damaged:
         return "damaged"
     if release is None:
         return "no"
     return "yes" if release == pack.release else f"as {release}"
+
+
+def _installed_release(pack: manifests.PackManifest) -> tuple[str | None, bool]:
+    """Return the version that is installed, if any, and whether the pack is damaged."""
+    try:
+        return installing.installed_release(pack.name), False
+    except DamagedPack:
+        return None, True
 
 
 def _commercial_use(pack: manifests.PackManifest) -> str:

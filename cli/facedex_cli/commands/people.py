@@ -25,6 +25,7 @@ from facedex_cli.commands.stored import (
     plain_errors,
     require_database,
 )
+from facedex_cli.consoles import console
 from facedex_cli.upgrading.new_pack import shelf
 from facedex_local.postgres.database import opened
 
@@ -136,7 +137,7 @@ def _print(found: Grouping, most: int) -> None:
             escape(", ".join(dict.fromkeys(map(_name, each.faces)))),
         )
     if found.groups:
-        Console().print(table)
+        console().print(table)
     rest = len(found.groups) - most
     if rest > 0:
         print(f"further groups: {rest:,}; --most shows more.", file=sys.stderr)

@@ -24,6 +24,7 @@ from facedex.printing import printable
 from facedex_cli import endpoints
 from facedex_cli.commands import where
 from facedex_cli.commands.outputs import require_writable
+from facedex_cli.consoles import console
 from facedex_cli.importing import connection
 from facedex_cli.importing.connection import Clients
 from facedex_cli.importing.import_errors import ImportStopped
@@ -109,7 +110,7 @@ def search(
             _wait(clients, job_id)
         found = persons.read(clients.rekognition, job_id)
         named = Film(found.job_id, printable(film.name), found.metadata, found.persons)
-        Console().print(_table(named))
+        console().print(_table(named))
         if passing := sum(person.brief for person in named.persons):
             click.echo(f"and {passing} more, each seen for less than a second, without a match")
         click.echo(f"job {job_id}")

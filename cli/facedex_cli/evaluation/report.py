@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from facedex.printing import counted, printable
+from facedex_cli.consoles import console
 from facedex_cli.evaluation import metrics
 from facedex_cli.evaluation.evaluating import Evaluation
 from facedex_cli.evaluation.groups import AtThreshold, GroupRates
@@ -71,20 +72,20 @@ class Report:
 
     def print_tables(self) -> None:
         """Print the report as tables."""
-        console = Console()
+        out = console()
         result = self.result
         same = int(result.comparisons.same.sum())
         different = int(result.comparisons.same.size) - same
-        console.print(
+        out.print(
             f"{self.model}: {_photos(result.photos, result.people)}, {result.not_enrolled:,} "
             f"without a face that could be enrolled; {counted(same, 'comparison')} of the same "
             f"person, {different:,} of different people."
         )
-        _print_failures(console, self.failures)
+        _print_failures(out, self.failures)
         table = Table("False match rate", "False non-match rate", "95 % interval")
         for rate, found in result.non_match_at.items():
             table.add_row(f"{rate:g}", *_cells(found))
-        console.print(table)
+        out.print(table)
         if result.at_similarities:
             table = Table(
                 "Similarity", "False matches", "False non-matches", "False positive searches"
@@ -92,18 +93,18 @@ class Report:
             for at in result.at_similarities:
                 rates = at.false_match, at.false_non_match, at.false_positive_identification
                 table.add_row(f"{at.similarity:g}", *map(_cell, rates))
-            console.print(table)
+            out.print(table)
         if result.rank_one:
-            console.print(
+            out.print(
                 f"Best match correct, among {result.gallery} people with a photo each: "
                 f"{_cell(result.rank_one)}"
             )
         if self.groups:
-            _print_groups(console, self.groups)
+            _print_groups(out, self.groups)
         if self.identification:
-            _print_identification(console, self.identification)
-            _print_failures(console, self.strangers_failures)
-        console.print(METHOD)
+            _print_identification(out, self.identification)
+            _print_failures(out, self.strangers_failures)
+        out.print(METHOD)
 
 
 def _print_failures(console: Console, failures: Mapping[Photo, str]) -> None:

@@ -18,6 +18,7 @@ from rich.table import Table
 
 from facedex.api.photo_results import FAILURES, Result
 from facedex.printing import counted, printable
+from facedex_cli.consoles import console
 from facedex_cli.importing.outcomes import Tally
 
 _COLUMNS = (
@@ -61,7 +62,7 @@ def progress(total: int, doing: str = "importing") -> Iterator[Callable[[int], N
 
 def print_tally(tally: Tally) -> None:
     """Print the counts by result, and the first failures."""
-    console = Console()
+    out = console()
     earlier = tally.earlier.total() > 0
     table = Table("Photos")
     table.add_column("now", justify="right")
@@ -73,18 +74,18 @@ def print_tally(tally: Tally) -> None:
             style = "red" if result in FAILURES else None
             table.add_row(result, *map(str, counts), style=style)
     if not table.rows:
-        console.print("There are no files to import.")
+        out.print("There are no files to import.")
         return
-    console.print(table)
-    console.print(f"{counted(tally.faces, 'face')} indexed now.")
+    out.print(table)
+    out.print(f"{counted(tally.faces, 'face')} indexed now.")
     if tally.reasons:
         listed = ", ".join(f"{count} {reason}" for reason, count in tally.reasons.most_common())
-        console.print(f"Faces found and not indexed: {listed}.")
+        out.print(f"Faces found and not indexed: {listed}.")
     if tally.smaller:
-        console.print(f"Photos too large for a request, and sent smaller: {tally.smaller}.")
+        out.print(f"Photos too large for a request, and sent smaller: {tally.smaller}.")
     for failure in tally.failures:
         line = f"{failure.result}: {failure.place}"
-        console.print(
+        out.print(
             printable(f"{line} ({failure.message})" if failure.message else line),
             markup=False,
             highlight=False,
@@ -92,4 +93,4 @@ def print_tally(tally: Tally) -> None:
         )
     more = sum(tally.now[result] for result in FAILURES) - len(tally.failures)
     if more:
-        console.print(f"...and {more} more: --report FILE.csv lists every photo.")
+        out.print(f"...and {more} more: --report FILE.csv lists every photo.")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 from rich.console import Console
 from rich.markup import escape
@@ -15,6 +16,7 @@ from rich.table import Column, Table
 from facedex.printing import printable
 from facedex.store.upgrades import Overview
 from facedex.vision import numbers
+from facedex_cli.consoles import console
 from facedex_cli.upgrading.upgrade import Missing, Outcome
 
 _NAMED: Final = 10  # maximum number of faces listed on the terminal; a report lists all
@@ -45,18 +47,39 @@ def print_collections(
             pack_name(model, installed) or "unknown",
             _state(each, default, installed),
         )
-    Console().print(table)
+    console().print(table)
 
 
-def print_elsewhere(counts: Mapping[str, int]) -> None:
+def print_lines(
+    found: Sequence[Overview], default: tuple[str, str], installed: Mapping[str, str]
+) -> None:
+    """Print each collection as a line of JSON; for the arguments, see `print_collections`."""
+    for each in found:
+        collection = each.collection
+        model, new = collection.model_version, collection.upgrading_to
+        line = {
+            "CollectionId": collection.collection_id,
+            "FaceCount": each.faces,
+            "UserCount": each.users,
+            "FaceModelVersion": model,
+            "Pack": pack_name(model, installed),
+            "Outdated": model != default[1],
+            "Installed": model in installed.values(),
+            "Upgrade": {"FaceModelVersion": new, "FaceCount": each.upgraded} if new else None,
+        }
+        print(json.dumps(line))
+
+
+def print_elsewhere(counts: Mapping[str, int], file: TextIO) -> None:
     """Print a note about collections of other regions, if there are any.
 
     Args:
         counts: number of collections of each other region.
+        file: standard output or standard error.
     """
     if counts:
         places = ", ".join(f"{region} ({count})" for region, count in counts.items())
-        print(f"Collections of other regions: {places}; list them with --region.")
+        print(f"Collections of other regions: {places}; list them with --region.", file=file)
 
 
 def pack_name(model_version: str, installed: Mapping[str, str]) -> str | None:
@@ -85,24 +108,24 @@ def _state(each: Overview, default: tuple[str, str], installed: Mapping[str, str
 
 def print_missing(outcome: Outcome) -> None:
     """Print the number of faces without a new vector, the reasons, and the first such faces."""
-    console = Console(stderr=True)
+    out = console(stderr=True)
     for place, message in outcome.unreadable[:_NAMED]:
-        _print(console, f"cannot be read: {place} ({message})")
+        _print(out, f"cannot be read: {place} ({message})")
     if len(outcome.unreadable) > _NAMED:
-        _print(console, f"...and {len(outcome.unreadable) - _NAMED:,} more.")
+        _print(out, f"...and {len(outcome.unreadable) - _NAMED:,} more.")
     if not outcome.missing:
         return
     table = Table("Faces without a new vector", Column("", justify="right"))
     for reason, count in Counter(each.reason for each in outcome.missing).most_common():
         table.add_row(escape(printable(reason)), f"{count:,}")
-    console.print(table)
+    out.print(table)
     for each in outcome.missing[:_NAMED]:
         face = each.face
         name = face.external_image_id or ""
-        _print(console, f"{face.face_id} {name} (image {face.image_id}): {each.reason}")
+        _print(out, f"{face.face_id} {name} (image {face.image_id}): {each.reason}")
     if len(outcome.missing) > _NAMED:
         more = len(outcome.missing) - _NAMED
-        _print(console, f"...and {more:,} more: --report FILE.csv lists every one.")
+        _print(out, f"...and {more:,} more: --report FILE.csv lists every one.")
 
 
 def write_report(path: Path, missing: Sequence[Missing]) -> None:
@@ -119,5 +142,5 @@ def write_report(path: Path, missing: Sequence[Missing]) -> None:
             rows.writerow((face.face_id, face.image_id, face.external_image_id, each.reason))
 
 
-def _print(console: Console, line: str) -> None:
-    console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
+def _print(out: Console, line: str) -> None:
+    out.print(printable(line), markup=False, highlight=False, soft_wrap=True)

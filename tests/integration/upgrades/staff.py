@@ -53,7 +53,7 @@ class Staff:
             env={
                 "FACEDEX_MODELS": str(self._models),
                 "FACEDEX_PACK": "dlib",
-                "COLUMNS": "200",
+                "COLUMNS": None,
             }
         ).invoke(main, ["collections", *arguments, *options])
         assert result.exception is None or isinstance(result.exception, SystemExit), result

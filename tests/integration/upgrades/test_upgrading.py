@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -157,7 +158,7 @@ def test_an_impossible_upgrade_is_reported_in_one_sentence(
 
 
 def test_outdated_collections_are_listed(staff: Staff, models: Path) -> None:
-    staff.fill()
+    faces = staff.fill()
     staff.client.create_collection(CollectionId="new", Tags={"facedex:pack": "short"})
     staff.client.create_collection(CollectionId="old")
     with services.database().transaction() as connection:
@@ -177,12 +178,25 @@ def test_outdated_collections_are_listed(staff: Staff, models: Path) -> None:
         "buffalo_sc",
         "outdated: dlib is 1.2; its pack is not installed",
     ]
+    lines = staff.run("list", "--json").stdout.splitlines()
+    found = {each.pop("CollectionId"): each for each in map(json.loads, lines)}
+    assert found["staff"] == {
+        **{"FaceCount": len(faces), "UserCount": 8, "FaceModelVersion": "1.2", "Pack": "dlib"},
+        **{"Outdated": False, "Installed": True, "Upgrade": None},
+    }
+    assert found["old"] == {
+        **{"FaceCount": 0, "UserCount": 0, "FaceModelVersion": "3.1", "Pack": "buffalo_sc"},
+        **{"Outdated": True, "Installed": False, "Upgrade": None},
+    }
 
 
 def test_an_unfinished_upgrade_can_be_abandoned(staff: Staff) -> None:
-    staff.fill()
+    faces = staff.fill()
     (staff.photos / "s1/1.png").unlink()
     assert staff.upgrade().exit_code == 1
+    (listed,) = staff.run("list", "--json").stdout.splitlines()
+    new = {"FaceModelVersion": "901.1", "FaceCount": len(faces) - 1}
+    assert json.loads(listed)["Upgrade"] == new
     assert staff.run("abandon", "staff").output == "The upgrade of staff was abandoned.\n"
     assert staff.run("abandon", "staff").output == "staff has no unfinished upgrade.\n"
     assert "upgrade to" not in staff.run("list").output
