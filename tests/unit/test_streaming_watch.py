@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import boto3
+import pytest
 from botocore.stub import Stubber
+from click.testing import CliRunner
 from rich.console import Console
 
+from facedex_cli.program import main
 from facedex_cli.watch import records, watching
 from facedex_cli.watch.consuming import Record
 from facedex_cli.watch.owners import Owners, own_frames
@@ -159,3 +164,37 @@ def test_malformed_records_are_ignored() -> None:
         assert records.read(data) is None
     empty = records.read(b"{}")
     assert empty is None or empty.observations == ()
+
+
+_LABELS = {"Output": {"S3Destination": {"Bucket": "b"}}, "Input": {}, "Status": "STOPPED"}
+
+
+@pytest.mark.parametrize("described", [_LABELS, {"Status": "STOPPED"}], ids=["labels", "bare"])
+def test_a_processor_without_a_data_stream_is_refused_in_a_sentence(
+    described: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.dumps({"Name": "door", **described}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Log nothing."""
+
+    for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        done = CliRunner().invoke(main, ["stream", "watch", "door", f"--url={url}"])
+        server.shutdown()
+        thread.join()
+    assert done.exit_code == 1
+    assert done.stderr == (
+        "Error: The stream processor door writes to no Kinesis data stream, from which its records"
+        " could be read; only processors that search for faces have one.\n"
+    )

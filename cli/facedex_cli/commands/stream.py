@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -151,15 +151,29 @@ def watch(
         config = Config(retries={"mode": "standard", "total_max_attempts": 5})
         rekognition = there.client("rekognition", config, own=True)
         described = rekognition.describe_stream_processor(Name=processor)
-        output = described["Output"]["KinesisDataStream"]["Arn"]
-        source = described["Input"].get("KinesisVideoStream", {}).get("Arn", "")
-        consumer = Consumer(there.client("kinesis", config), output.rpartition("/")[2])
+        consumer = Consumer(there.client("kinesis", config), _data_stream(described, processor))
+        source = described.get("Input", {}).get("KinesisVideoStream", {}).get("Arn", "")
         owners = Owners(rekognition, processor)
         frames = _until(own_frames(consumer.records(), owners, source), end)
         if as_lines:
             _print(frames)
         else:
             _show(frames, processor, rekognition, str(described["Status"]))
+
+
+def _data_stream(described: Mapping[str, Any], processor: str) -> str:
+    """Return the name of a processor's data stream, which a search for faces always has.
+
+    Raises:
+        StreamError: if there is none, as at Amazon for a processor that detects labels.
+    """
+    arn: str | None = described.get("Output", {}).get("KinesisDataStream", {}).get("Arn")
+    if arn is None:
+        raise StreamError(
+            f"The stream processor {processor} writes to no Kinesis data stream, from which its"
+            " records could be read; only processors that search for faces have one."
+        )
+    return arn.rpartition("/")[2]
 
 
 def _until(
