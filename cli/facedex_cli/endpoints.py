@@ -107,6 +107,26 @@ def find(
     return Endpoint(_session(session, url, data_dir, here=here), session, region, url, here)
 
 
+def s3(data_dir: Path, config: Config) -> Any:
+    """Make a client of S3 for a command that reads the user's photos itself.
+
+    Its endpoint is the one in boto3's settings (such as AWS_ENDPOINT_URL), or else Amazon's if the
+    user has credentials that may be Amazon's, or else that of the server that uses the data
+    directory. Without a server it is Amazon's.
+
+    Raises:
+        BotoCoreError, ValueError: if the settings are invalid.
+    """
+    session = boto3.Session()
+    make: Any = session.client
+    client = make("s3", config=config)
+    place = client.meta.endpoint_url
+    _ = urlsplit(place).port  # raises ValueError if it is not a port, as no request would
+    if not is_amazons(place) or _may_be_amazons(session) or not directory.announced(data_dir):
+        return client
+    return find("s3", None, data_dir).client("s3", config, own=True)
+
+
 def is_amazons(url: str) -> bool:
     """Return whether a client's URL is Amazon's own."""
     return _configured(url) is None
@@ -146,6 +166,16 @@ def _session(session: boto3.Session, url: str, data_dir: Path, *, here: bool) ->
             environment.CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
         )
     return boto3.Session(aws_access_key_id=own[0], aws_secret_access_key=own[1])
+
+
+def _may_be_amazons(session: boto3.Session) -> bool:
+    """Return whether a session has credentials other than those that a local server asks for."""
+    credentials = session.get_credentials()
+    return (
+        credentials is not None
+        and not credentials.access_key.startswith(_KEYS)
+        and credentials.access_key != environment.CREDENTIALS["AWS_ACCESS_KEY_ID"]
+    )
 
 
 def _is_same(url: str, announced: str | None) -> bool:

@@ -11,9 +11,11 @@ from botocore.config import Config
 from click.testing import CliRunner
 
 from facedex_cli import endpoints
+from facedex_cli.importing.photos import Bucket
 from facedex_cli.program import main
 from facedex_cli.push.service import Service
 from facedex_cli.stream_errors import ServiceLost, StreamError
+from facedex_cli.upgrading.photo_source import open_source
 from facedex_local import directory
 from facedex_local.postgres import connecting
 from facedex_local.start_errors import DatabaseFailed
@@ -143,3 +145,42 @@ def test_a_stream_without_a_name_is_not_tried_again(tmp_path: Path) -> None:
     with pytest.raises(StreamError, match="Invalid length for parameter StreamName") as failed:
         service.connect()
     assert not isinstance(failed.value, ServiceLost)
+
+
+@pytest.mark.parametrize(
+    ("settings", "runs", "place"),
+    [
+        ({}, True, "http://127.0.0.1:9001"),
+        (
+            {"AWS_ACCESS_KEY_ID": "FDXANN", "AWS_SECRET_ACCESS_KEY": "x"},
+            True,
+            "http://127.0.0.1:9001",
+        ),
+        ({"AWS_ACCESS_KEY_ID": "AKIAANN", "AWS_SECRET_ACCESS_KEY": "x"}, True, "amazonaws"),
+        ({"AWS_PROFILE": "ann"}, True, "amazonaws"),
+        ({"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9002"}, True, "http://127.0.0.1:9002"),
+        ({}, False, "amazonaws"),
+    ],
+    ids=["none", "own key", "key", "profile", "endpoint", "no server"],
+)
+def test_an_upgrade_reads_the_s3_of_the_settings_or_else_of_the_running_server(
+    tmp_path: Path,
+    settings: dict[str, str],
+    runs: bool,
+    place: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    credentials = tmp_path / "credentials"
+    credentials.write_text("[ann]\naws_access_key_id = AKIAANN\naws_secret_access_key = x\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(credentials))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    if runs:
+        directory.announce(tmp_path, url="http://127.0.0.1:9001", region="us-east-1")
+    source, name = open_source("s3://photos/old", tmp_path)
+    owner = "Amazon's S3" if place == "amazonaws" else place
+    assert (type(source), name) == (Bucket, f"s3://photos/old ({owner})")

@@ -139,6 +139,9 @@ def upgrade(
     uploads name them. The new pack detects the faces in the photo, and the face at the position of
     the stored face gives the new vector.
 
+    S3 is the one of your AWS settings (AWS_ENDPOINT_URL, or Amazon's with AWS_PROFILE or other
+    credentials), or else that of the running `facedex up`.
+
     FaceIds, ImageIds, ExternalImageIds, users and tags stay. Searches use the old pack until every
     face has a new vector; then the collection is switched at once. Ctrl-C interrupts the upgrade;
     the same command continues it.
@@ -151,7 +154,7 @@ def upgrade(
     if report:
         require_writable(report, "The report")
     with plain_errors():
-        photos = open_source(source)
+        photos, place = open_source(source, data_dir)
         loaded = load(pack, progress_bar)
         with (
             interruption() as interrupted,
@@ -171,7 +174,7 @@ def upgrade(
                 concurrency=concurrency,
                 stopped=lambda: bool(interrupted),
             )
-            found = list_photos(photos, source)
+            found = list_photos(photos, place)
             outcome = work.run(
                 found, partial(progress, doing="upgrading"), delete_missing=delete_missing
             )
@@ -181,7 +184,7 @@ def upgrade(
     if outcome.interrupted:
         click.echo("interrupted; run the same command again to continue", err=True)
         raise SystemExit(exit_status(interrupted[0]))
-    conclude(outcome, collection, loaded, before, len(found), source, delete_missing=delete_missing)
+    conclude(outcome, collection, loaded, before, len(found), place, delete_missing=delete_missing)
 
 
 @collections.command()

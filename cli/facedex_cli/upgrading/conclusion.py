@@ -28,7 +28,7 @@ def conclude(
         pack: the new pack.
         before: name of the old pack, or None where it is unknown here.
         photos: files and folders that were listed.
-        source: where the photos are, as the command line names it.
+        source: where the photos are, for messages.
         delete_missing: whether faces without an original might be deleted.
 
     Raises:

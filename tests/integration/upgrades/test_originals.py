@@ -180,6 +180,8 @@ def test_originals_in_s3_are_read_with_the_users_credentials(
     for path in staff.photos.rglob("*.*"):
         key = f"old/{path.relative_to(staff.photos).as_posix()}"
         s3.put_object(Bucket=bucket, Key=key, Body=path.read_bytes())
+    missing = staff.upgrade(source=f"s3://{bucket}/new")
+    assert missing.stderr == f"Error: There are no photos in s3://{bucket}/new ({stage.url}).\n"
     result = staff.upgrade(source=f"s3://{bucket}/old")
     assert result.exit_code == 0, result.output
     assert staff.find("s3/1.png") == faces["s3/1.png"]["FaceId"]
