@@ -195,6 +195,49 @@ def test_a_backup_that_a_signal_ends_leaves_no_part_of_a_copy(
     assert not folder.exists()
 
 
+def test_a_restore_that_a_signal_ends_during_its_checks_says_that_they_are_missing(
+    faces: dict[str, str], database_url: str, empty_url: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "monday"
+    assert run(backup, folder, "--database-url", database_url).exit_code == 0
+    command = [str(Path(sys.executable).with_name("facedex")), "restore", str(folder)]
+    with (
+        psycopg.connect(empty_url, autocommit=True) as connection,
+        psycopg.connect(empty_url, autocommit=True) as observer,
+    ):
+
+        def waits() -> bool:
+            waiting = observer.execute(
+                "SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = database"
+                " WHERE NOT granted AND datname = current_database()"
+            )
+            return bool(waiting.fetchall())
+
+        def is_restored() -> bool:
+            return observer.execute("SELECT to_regclass('faces')").fetchone() != (None,)
+
+        connection.execute("BEGIN")
+        connection.execute("LOCK TABLE pg_class IN SHARE MODE")  # pg_restore waits for it
+        with subprocess.Popen(
+            [*command, "--database-url", empty_url], stderr=subprocess.PIPE, text=True
+        ) as restoring:
+            until(waits)
+            restoring.send_signal(signal.SIGSTOP)  # pg_restore, a process of its own, continues
+            connection.execute("ROLLBACK")
+            until(is_restored)
+            connection.execute("BEGIN")
+            connection.execute("LOCK TABLE faces")  # the checks wait for it
+            restoring.send_signal(signal.SIGCONT)
+            until(waits)
+            restoring.terminate()
+            _, shown = restoring.communicate(timeout=60)
+    assert restoring.returncode == 128 + signal.SIGTERM
+    assert "The backup was restored, but not checked to the end, and its stream" in shown
+    assert shown.endswith(
+        "this database: restore the backup into another, empty one.\n\ninterrupted\n"
+    )
+
+
 def test_a_folder_is_a_complete_backup_or_none(database_url: str, tmp_path: Path) -> None:
     nowhere = psycopg.conninfo.make_conninfo(database_url, dbname="nowhere")
     failed = run(backup, tmp_path / "monday", "--database-url", nowhere)

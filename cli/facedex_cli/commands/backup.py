@@ -21,8 +21,9 @@ from facedex.store.schema import migrate
 from facedex.store.store_errors import StoreError
 from facedex_cli.commands.keys import on_database
 from facedex_cli.commands.stored import require_database
-from facedex_local import environment
+from facedex_local import environment, terminal
 from facedex_local.postgres import dumping
+from facedex_local.postgres.cluster import Postgres
 from facedex_local.postgres.database import located
 from facedex_local.start_errors import StartFailed
 
@@ -115,6 +116,9 @@ def restore(folder: Path, resume_streams: bool, data_dir: Path, database_url: st
 
     Stream processors that ran at the backup are stopped: if the old server still runs, both would
     read the same cameras and write to the same data streams.
+
+    An interruption (Ctrl-C) before the database is restored leaves it empty. One during the checks
+    leaves a database that was not checked, and the command says how to begin again.
     """
     with _plain_errors(folder):
         before = _read(folder)
@@ -126,8 +130,9 @@ def restore(folder: Path, resume_streams: bool, data_dir: Path, database_url: st
                         " --data-dir, or an empty database."
                     )
             dumping.restore(url, folder / _DUMP)
-            different = _differences(database, before)
-            stopped = [] if resume_streams else _stop_streams(database)
+            with _unchecked(data_dir, database_url):
+                different = _differences(database, before)
+                stopped = [] if resume_streams else _stop_streams(database)
     if different:
         raise click.ClickException(f"The restored database differs: {'; '.join(different)}.")
     click.echo(f"restored: {before}, as of {before.made}")
@@ -140,6 +145,28 @@ def restore(folder: Path, resume_streams: bool, data_dir: Path, database_url: st
             "stopped, so that no camera is watched by two servers:"
             f" {', '.join(map(printable, stopped))} (StartStreamProcessor starts them)"
         )
+
+
+@contextmanager
+def _unchecked(data_dir: Path, database_url: str | None) -> Iterator[None]:
+    """Say what the database is if a signal or an error ends the block.
+
+    It is complete, and looks like one that was checked. It is not removed, because nothing else
+    in this program deletes a database.
+    """
+    try:
+        yield
+    except BaseException:
+        again = (
+            "restore the backup into another, empty one"
+            if database_url
+            else f"delete {Postgres(data_dir.expanduser()).cluster} and run the same command again"
+        )
+        terminal.say(
+            "\nThe backup was restored, but not checked to the end, and its stream processors may"
+            f" run. Do not use this database: {printable(again)}."
+        )
+        raise
 
 
 def _stop_streams(database: Database) -> list[str]:
