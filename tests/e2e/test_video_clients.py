@@ -92,6 +92,15 @@ def test_the_command_searches_a_file_and_writes_a_page(
     again = ["report", job_id, "--out", str(page), "--url", studio.server.url]
     subprocess.run([*command, *again], check=True, capture_output=True)
     assert "data:image" not in page.read_text("utf-8")
+    lines = subprocess.run(
+        [*command, *arguments[:-2], "--json", "--url", studio.server.url],
+        capture_output=True,
+        check=True,
+        text=True,
+    ).stdout.splitlines()
+    people = [json.loads(line) for line in lines]
+    assert {each["Matches"][0]["Name"] for each in people} == set(portraits)
+    assert all(each["Stays"][0]["StartMillis"] < 1000 for each in people)
     kept = studio.s3.list_objects_v2(Bucket="facedex-video-search")
     assert kept["KeyCount"] == 0
 

@@ -15,27 +15,23 @@ import click
 from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from facedex.media.film_errors import FilmError
 from facedex.printing import printable
 from facedex_cli import endpoints
 from facedex_cli.commands import where
 from facedex_cli.commands.outputs import require_writable
-from facedex_cli.consoles import console
 from facedex_cli.importing import connection
 from facedex_cli.importing.connection import Clients
 from facedex_cli.importing.import_errors import ImportStopped
-from facedex_cli.video_report import page, persons
+from facedex_cli.video_report import display, page, persons
 from facedex_cli.video_report.persons import Film
 
 _BUCKET: Final = "facedex-video-search"
 _UNNAMED_REGION: Final = "us-east-1"  # CreateBucket refuses it as a LocationConstraint
 _POLL: Final = 0.5  # seconds
 _SEGMENTS: Final = re.compile(r"(\d+) of (\d+)")
-_MAX_STAYS: Final = 4  # in a row of the table
 _CONNECTIONS: Final = 4  # number of parts of a video that are uploaded concurrently
 
 _film = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -68,6 +64,7 @@ def video() -> None:
     metavar="FILE.html",
     help="Also write a page with a timeline per person and pictures from the video.",
 )
+@click.option("--json", "as_json", is_flag=True, help="Print each person as a line of JSON.")
 @where.url
 @where.region
 @where.running
@@ -77,6 +74,7 @@ def search(
     threshold: float,
     bucket: str | None,
     out: Path | None,
+    as_json: bool,
     url: str | None,
     region: str | None,
     data_dir: Path,
@@ -110,10 +108,12 @@ def search(
             _wait(clients, job_id)
         found = persons.read(clients.rekognition, job_id)
         named = Film(found.job_id, printable(film.name), found.metadata, found.persons)
-        console().print(_table(named))
-        if passing := sum(person.brief for person in named.persons):
-            click.echo(f"and {passing} more, each seen for less than a second, without a match")
-        click.echo(f"job {job_id}")
+        if as_json:
+            for person in named.persons:
+                click.echo(display.line(person))
+        else:
+            display.print_film(named)
+        click.echo(f"job {job_id}", err=as_json)
         if out:
             _write(named, out, film)
 
@@ -269,28 +269,6 @@ def _bar(title: str, total: float | None = None) -> Iterator[Any]:
 
     with bar:
         yield advance
-
-
-def _table(film: Film) -> Table:
-    title = f"People in {escape(film.name)}"
-    table = Table("Person", "Resembles", title=title, title_justify="left")
-    table.add_column("Similarity", justify="right")
-    table.add_column("Seen for", justify="right")
-    table.add_column("Seen at")
-    for person in film.persons:
-        if person.brief:
-            continue
-        best = person.matches[0] if person.matches else None
-        stays = [page.stay(start, end) for start, end in person.stays]
-        more = len(stays) - _MAX_STAYS
-        table.add_row(
-            str(person.index),
-            best.name if best else "no match",
-            f"{best.similarity:.2f}" if best else "",
-            page.length(person),
-            ", ".join(stays[:_MAX_STAYS]) + (f" and {more} more" if more > 0 else ""),
-        )
-    return table
 
 
 def _write(found: Film, out: Path, film: Path | None) -> None:
