@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextvars import ContextVar
 from threading import Barrier, Event, Thread, get_ident
 
 import pytest
 
-from facedex.parallel import run_on_all
+from facedex.parallel import run_both, run_on_all
 
 PROCESSORS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 pytestmark = pytest.mark.skipif(PROCESSORS == 1, reason="needs two processors")
@@ -40,6 +42,41 @@ def test_an_error_in_shared_work_reaches_the_caller(failing: int) -> None:
 
     with pytest.raises(IndexError):
         run_on_all(range(50), work)
+
+
+def test_no_thread_works_on_after_an_error() -> None:
+    caller, both, stopped = get_ident(), Barrier(2), Event()
+    ended = []
+
+    class Items(list[int]):
+        def __iter__(self) -> Iterator[int]:
+            yield from range(50)
+            stopped.set()
+
+    def work(number: int) -> None:
+        both.wait(60.0)
+        if get_ident() == caller:
+            raise IndexError
+        stopped.wait(5.0)
+        ended.append(number)
+
+    with pytest.raises(IndexError):
+        run_on_all(Items(range(50)), work)
+    assert len(ended) == 1
+
+
+def test_two_functions_run_at_once_in_the_callers_context() -> None:
+    request = ContextVar("request", default="")
+    request.set("one")
+    both = Barrier(2)
+
+    def work() -> tuple[int, str]:
+        both.wait(60.0)
+        return get_ident(), request.get()
+
+    (thread, seen), (other, also) = run_both(work, work)
+    assert thread != other
+    assert seen == also == "one"
 
 
 def test_work_does_not_wait_until_other_threads_are_free() -> None:
