@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pytest
 from PIL import Image as pillow
 
 from facedex.vision import geometry
-from facedex.vision.alignment import align
+from facedex.vision.alignment import View, align, cut
 
 TEMPLATE = np.array(
     [(48.4, 50.9), (101.5, 49.7), (74.5, 77.3), (51.8, 99.5), (96.9, 99.8)], dtype=np.float32
@@ -71,3 +73,28 @@ def test_coinciding_landmarks_do_not_raise() -> None:
     picture = pillow.new("RGB", (50, 50))
     same = np.full((1, 5, 2), 20, dtype=np.float32)
     assert align(picture, same, TEMPLATE, 150).shape == (1, 150, 150, 3)
+
+
+def test_the_regions_of_many_faces_are_not_all_in_memory_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    picture = pillow.new("RGB", (600, 600), "white")
+    regions: list[weakref.ref[pillow.Image]] = []
+    most = 0
+    crop = picture.crop
+
+    def watched(box: tuple[int, int, int, int]) -> pillow.Image:
+        nonlocal most
+        region = crop(box)
+        regions.append(weakref.ref(region))
+        most = max(most, sum(each() is not None for each in regions))
+        return region
+
+    monkeypatch.setattr(picture, "crop", watched)
+    faces = np.stack([placed(0, 1.5, x, y) for x in range(100, 500, 60) for y in (200, 400)])
+    views = (View(zoom=1.2), View(mirrored=True))
+    chips = cut(picture, faces, TEMPLATE, 150, views)
+    assert len(faces) == 14
+    assert most < 10
+    for face, both in zip(faces, chips, strict=True):
+        assert np.array_equal(cut(picture, face[None], TEMPLATE, 150, views)[0], both)

@@ -36,6 +36,9 @@ class View(NamedTuple):
 
 UPRIGHT = View()
 MOST_ENLARGED = 16  # factor, reached by a face of ten pixels
+# Faces whose regions of the picture are in memory at once: each takes up to a megabyte, those of a
+# hundred faces more than the picture.
+_TOGETHER = 8
 
 
 def align(
@@ -79,24 +82,22 @@ def cut(
         views: the variations of the chip.
     """
     goals = [change(template, chip_size, view) for view in views]
-    cuts = [
-        cut_out
-        for points in landmarks
-        for cut_out in _prepare(
-            picture,
-            [Similarity.fit(geometry.complexes(points), goal).inverse for goal in goals],
-            chip_size,
-        )
-    ]
-    chips = np.empty((len(cuts), chip_size, chip_size, 3), dtype=np.uint8)
+    chips = np.empty((len(landmarks), len(views), chip_size, chip_size, 3), dtype=np.uint8)
 
-    def sample(number: int) -> None:
-        chip = cuts[number].sample(chip_size)
-        mirrored = views[number % len(views)].mirrored
-        chips[number] = chip[:, ::-1] if mirrored else chip
+    def sample(target: tuple[int, int, _Cut]) -> None:
+        face, view, cut_out = target
+        chip = cut_out.sample(chip_size)
+        chips[face, view] = chip[:, ::-1] if views[view].mirrored else chip
 
-    run_on_all(range(len(cuts)), sample)
-    return chips.reshape(len(landmarks), len(views), *chips.shape[1:])
+    for first in range(0, len(landmarks), _TOGETHER):
+        cuts = []
+        for face, points in enumerate(landmarks[first : first + _TOGETHER], first):
+            marks = geometry.complexes(points)
+            to_picture = [Similarity.fit(marks, goal).inverse for goal in goals]
+            prepared = _prepare(picture, to_picture, chip_size)
+            cuts += [(face, view, cut_out) for view, cut_out in enumerate(prepared)]
+        run_on_all(cuts, sample)
+    return chips
 
 
 def change(template: Floats, chip_size: int, view: View) -> list[complex]:
