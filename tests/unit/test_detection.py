@@ -168,6 +168,7 @@ def test_a_picture_full_of_peaks_is_decoded_within_bounds() -> None:
         ((1920, 1080), 1280, (1252, 704)),
         ((640, 360), 480, (480, 270)),  # the next multiple is too far away
         ((600, 400), 480, (480, 320)),
+        ((2464, 1848), 1280, (1280, 960)),  # multiples already
         ((92, 112), 160, (131, 160)),  # not reduced
     ],
     ids=str,

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image as pillow
 
 from facedex.vision import scrfd
-from facedex.vision.detection import Pixels
+from facedex.vision.detection import Floats, Pixels
 from facedex.vision.scrfd import Scrfd
 from facedex.vision.vision_errors import PackMissing
 from tests.unit import tiny_networks
@@ -73,6 +73,22 @@ def test_a_network_of_one_size_is_never_given_more(tmp_path: Path) -> None:
     assert (
         len(Scrfd(network, threads=1).detect(pillow.fromarray(pixels), longest_side=1280).boxes) > 0
     )
+
+
+def test_a_network_of_one_size_is_given_all_the_detail_that_it_accepts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detector = Scrfd(tiny_networks.scrfd(tmp_path / "net.onnx", size=480), threads=1)
+    run, batches = detector.network.run, []
+
+    def record(batch: Floats) -> list[Floats]:
+        batches.append(batch)
+        return run(batch)
+
+    monkeypatch.setattr(detector.network, "run", record)
+    detector.detect(pillow.new("RGB", (640, 480), "white"))
+    (batch,) = batches
+    assert int((batch[0, 0] > 0).sum()) == 480 * 360  # the rest is padding in any case
 
 
 def test_each_cell_has_two_anchors_one_after_the_other() -> None:

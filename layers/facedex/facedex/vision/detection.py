@@ -56,7 +56,9 @@ class Detections:
         return self.select(geometry.suppress(self.boxes, self.scores, OVERLAP))
 
 
-def search(find: Callable[[Pixels], Detections], picture: Image, side: int) -> Detections:
+def search(
+    find: Callable[[Pixels], Detections], picture: Image, side: int, *, fixed: bool = False
+) -> Detections:
     """Search a picture at `side` pixels, and a large one a second time at a quarter of that.
 
     The second search is for the faces that fill the picture: networks find faces of about 20 to
@@ -66,12 +68,13 @@ def search(find: Callable[[Pixels], Detections], picture: Image, side: int) -> D
         find: returns the faces in pixels (rows, columns, 3), in the coordinates of these.
         picture: RGB.
         side: longer side at which the picture is searched, pixels.
+        fixed: whether the network accepts one size only, to which every picture is padded.
     """
-    found = _search(find, picture, side)
+    found = _search(find, picture, side, fixed)
     if side > SECOND_LOOK:
         scale = max(picture.size) / side
         least, most = LARGE_FACE
-        large = _keep(_search(find, picture, side // 4), least * scale, np.inf)
+        large = _keep(_search(find, picture, side // 4, fixed), least * scale, np.inf)
         found = join([_keep(found, 0, most * scale), large]).distinct()
     return found
 
@@ -129,10 +132,12 @@ def join(parts: list[Detections]) -> Detections:
     )
 
 
-def _search(find: Callable[[Pixels], Detections], picture: Image, side: int) -> Detections:
+def _search(
+    find: Callable[[Pixels], Detections], picture: Image, side: int, fixed: bool
+) -> Detections:
     columns, rows = picture.size
     scale = side / max(rows, columns)
-    if scale < 1:
+    if scale < 1 and not fixed:
         scale = _fit(rows, columns, scale)
     width, height = max(1, round(columns * scale)), max(1, round(rows * scale))
     back = np.array([columns / width, rows / height], dtype=np.float32)
@@ -149,7 +154,7 @@ def _fit(rows: int, columns: int, scale: float) -> float:
         sides = (round(side * factor) for side in (rows, columns))
         return math.prod(-(-side // MULTIPLE) for side in sides)
 
-    exact = (int(side * scale) // MULTIPLE * MULTIPLE / side for side in (rows, columns))
+    exact = (round(side * scale) // MULTIPLE * MULTIPLE / side for side in (rows, columns))
     smaller = [each for each in exact if _SMALLER * scale <= each < scale]
     return min((scale, *smaller), key=padded)
 

@@ -33,7 +33,8 @@ class Scrfd:
     def detect(self, picture: Image, *, longest_side: int = detection.LONGEST_SIDE) -> Detections:
         """Find faces in an RGB picture, searched no larger than `longest_side`."""
         side = detection.search_side(max(picture.size), longest_side)
-        return detection.search(self._find, picture, self.network.fit(side))
+        fixed = self.network.size is not None
+        return detection.search(self._find, picture, self.network.fit(side), fixed=fixed)
 
     def _find(self, pixels: Pixels) -> Detections:
         batch = (detection.to_batch(pixels, self.network.size) - MEAN) / SCALE
