@@ -27,16 +27,25 @@ def machine() -> str:
 
 
 def side_by_side(
-    programs: Sequence[Callable[[], object]], *, rounds: int, warm_up: int = 3
+    programs: Sequence[Callable[[], object]], *, rounds: int, warm_up: int = 3, calls: int = 1
 ) -> list[list[float]]:
-    """Return the times of each program in seconds, taken in turns to share disturbances."""
+    """Return the times of each program in seconds, taken in turns to share disturbances.
+
+    Args:
+        programs: the programs.
+        rounds: number of turns of each.
+        warm_up: number of turns before, which are not measured.
+        calls: number of calls in a turn. With a single one, each call finds what the others left in
+            the processor's caches.
+    """
     times: list[list[float]] = [[] for _ in programs]
     for turn in range(-warm_up, rounds):
         for program, taken in zip(programs, times, strict=True):
-            start = time.perf_counter()
-            program()
-            if turn >= 0:
-                taken.append(time.perf_counter() - start)
+            for _ in range(calls):
+                start = time.perf_counter()
+                program()
+                if turn >= 0:
+                    taken.append(time.perf_counter() - start)
     return times
 
 
