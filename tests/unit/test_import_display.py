@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from facedex.api.photo_results import Result
-from facedex_cli.importing.display import print_tally
+from facedex_cli.importing.display import collect, print_tally
 from facedex_cli.importing.outcomes import Outcome, Tally
 
 
@@ -40,3 +40,16 @@ def test_the_summary_is_not_folded_in_a_pipe(
     print_tally(tally)
     line = "2 EXCEEDS_MAX_FACES, 2 LOW_SHARPNESS, 2 SMALL_BOUNDING_BOX."
     assert f"Faces found and not indexed: {line}\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_the_number_of_listed_files_is_shown_on_a_terminal_only(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, terminal: bool
+) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", "1" if terminal else "0")
+    monkeypatch.setenv("TTY_INTERACTIVE", "1" if terminal else "0")
+    assert collect(iter(range(2500))) == list(range(2500))
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert ("listing the files" in printed.err) is terminal
+    assert terminal or printed.err == ""

@@ -200,7 +200,7 @@ def _run(
 
 def _list(source: Source) -> list[Photo | Unreadable]:
     try:
-        return list(source.find())
+        return display.collect(source.find())
     except (BotoCoreError, ClientError) as error:
         raise ImportStopped(f"The photos cannot be listed: {error}") from error
 

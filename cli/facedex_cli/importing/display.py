@@ -1,16 +1,18 @@
-"""Terminal output of an import: a progress bar, then a table of results."""
+"""Terminal output of an import: the files found, a progress bar, then a table of results."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    SpinnerColumn,
     TextColumn,
     TimeRemainingColumn,
 )
@@ -21,6 +23,9 @@ from facedex.printing import counted, printable
 from facedex_cli.consoles import console
 from facedex_cli.importing.outcomes import Tally
 
+Item = TypeVar("Item")
+
+_COUNTED = 1000  # files between two numbers on the terminal
 _COLUMNS = (
     TextColumn("{task.description}"),
     BarColumn(),
@@ -58,6 +63,29 @@ def progress(total: int, doing: str = "importing") -> Iterator[Callable[[int], N
         return
     with bar:
         yield advance
+
+
+def collect(found: Iterable[Item]) -> list[Item]:
+    """Return files that are being listed, and show their number on a terminal meanwhile.
+
+    S3 lists a thousand objects in a request: a million take minutes.
+    """
+    terminal = Console(stderr=True)
+    bar = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        console=terminal,
+        transient=True,
+        disable=not terminal.is_terminal,
+    )
+    task = bar.add_task("listing the files")
+    items: list[Item] = []
+    with bar:
+        for item in found:
+            items.append(item)
+            if not len(items) % _COUNTED:
+                bar.update(task, description=f"listing the files: {len(items):,} so far")
+    return items
 
 
 def print_tally(tally: Tally) -> None:

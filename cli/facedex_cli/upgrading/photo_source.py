@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from facedex.api.naming import is_excluded
 from facedex_cli import endpoints
+from facedex_cli.importing.display import collect
 from facedex_cli.importing.photos import Bucket, Folder, Photo, Source, Unreadable
 
 _S3: Final = "s3://"
@@ -57,7 +58,7 @@ def list_photos(source: Source, name: str) -> list[Photo | Unreadable]:
         ClickException: if the bucket cannot be listed, or there are no photos.
     """
     try:
-        found = [each for each in source.find() if not _is_hidden_and_unreadable(each)]
+        found = [each for each in collect(source.find()) if not _is_hidden_and_unreadable(each)]
     except (BotoCoreError, ClientError) as error:
         raise click.ClickException(f"The photos in {name} cannot be listed: {error}") from error
     if not found:
