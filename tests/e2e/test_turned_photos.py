@@ -103,7 +103,7 @@ def test_a_face_cut_off_above_the_mouth_is_excluded_with_a_reason(
     (face,) = client.detect_faces(Image={"Bytes": content})["FaceDetails"]
     box = face["BoundingBox"]
     pixels = read(content)
-    below = pixels[round(len(pixels) * (box["Top"] + 0.65 * box["Height"])) :]
+    below = pixels[round(len(pixels) * (box["Top"] + 0.6 * box["Height"])) :]
     assert left_out(client, collection, below, quality_filter) == [["LOW_FACE_QUALITY"]]
 
 
