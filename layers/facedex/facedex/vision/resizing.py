@@ -23,7 +23,8 @@ def resize(picture: Image, width: int, height: int) -> Pixels:
     """Return a picture's pixels (rows, columns, 3) RGB in another size.
 
     The threads make bands of the result, which read pixels beyond their edges: the result is that
-    of a single band.
+    of a single band, or one level apart where Pillow reduces a band's rows before its columns. It
+    does not depend on the number of threads.
     """
     # Imported here, so that functions without images never pay for it.
     from PIL import Image as pillow
