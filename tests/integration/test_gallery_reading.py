@@ -41,7 +41,7 @@ def small_ranges(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     monkeypatch.setattr(gallery_reading, "_ROWS", 10)
     monkeypatch.setattr(gallery_reading, "_RANGES", 2)
     monkeypatch.setattr(gallery_reading, "_SAMPLE", 60)
-    monkeypatch.setattr(gallery_reading, "_processors", lambda: 3)
+    monkeypatch.setattr(gallery_reading, "processors", lambda: 3)
     return monkeypatch
 
 
