@@ -17,6 +17,7 @@ from tests.e2e.photos import Portraits
 
 if TYPE_CHECKING:
     from mypy_boto3_rekognition import RekognitionClient
+    from mypy_boto3_rekognition.type_defs import ImageTypeDef
 
     from tests.conftest import Server
 
@@ -89,7 +90,8 @@ def test_default_members_are_the_same_with_all_attributes(
 def test_an_unknown_attribute_is_refused(
     rekognition: RekognitionClient, collection: str, portraits: Portraits, attribute: str
 ) -> None:
-    photo, names = {"Bytes": portraits["eileen"]}, ["GENDER", attribute]
+    photo: ImageTypeDef = {"Bytes": portraits["eileen"]}
+    names = ["GENDER", attribute]
     for call in (
         partial(rekognition.detect_faces, Attributes=names),  # type: ignore[arg-type]
         partial(
@@ -99,18 +101,18 @@ def test_an_unknown_attribute_is_refused(
         ),
     ):
         with pytest.raises(ClientError, match="AGE_RANGE") as refused:
-            call(Image=photo)  # type: ignore[arg-type]
+            call(Image=photo)
         assert refused.value.response["Error"]["Code"] == "ValidationException"
 
 
 def test_index_faces_returns_the_attributes_and_stores_none(
     rekognition: RekognitionClient, collection: str, portraits: Portraits
 ) -> None:
-    photo = {"Bytes": portraits["eileen"]}
+    photo: ImageTypeDef = {"Bytes": portraits["eileen"]}
     named, full = (
         rekognition.index_faces(
             CollectionId=collection,
-            Image=photo,  # type: ignore[arg-type]
+            Image=photo,
             DetectionAttributes=attributes,  # type: ignore[arg-type]
         )["FaceRecords"][0]
         for attributes in (["GENDER", "SMILE"], ["ALL"])
@@ -121,7 +123,7 @@ def test_index_faces_returns_the_attributes_and_stores_none(
     (listed,) = rekognition.list_faces(CollectionId=collection)["Faces"]
     assert set(listed) <= set(shape("Face")["members"])
     assert listed["FaceId"] == full["Face"]["FaceId"]
-    found = rekognition.search_faces_by_image(CollectionId=collection, Image=photo)  # type: ignore[arg-type]
+    found = rekognition.search_faces_by_image(CollectionId=collection, Image=photo)
     (match,) = found["FaceMatches"]
     assert match["Similarity"] > 99.9
 
@@ -159,11 +161,11 @@ def test_a_lone_face_of_low_quality_is_not_indexed_and_has_the_attributes(
 def test_comparisons_and_searches_return_default_attributes(
     rekognition: RekognitionClient, collection: str, portraits: Portraits
 ) -> None:
-    photo = {"Bytes": portraits["eileen"]}
-    compared = rekognition.compare_faces(SourceImage=photo, TargetImage=photo)  # type: ignore[arg-type]
+    photo: ImageTypeDef = {"Bytes": portraits["eileen"]}
+    compared = rekognition.compare_faces(SourceImage=photo, TargetImage=photo)
     assert set(compared["FaceMatches"][0]["Face"]) == DEFAULT
-    rekognition.index_faces(CollectionId=collection, Image=photo)  # type: ignore[arg-type]
-    searched = rekognition.search_users_by_image(CollectionId=collection, Image=photo)  # type: ignore[arg-type]
+    rekognition.index_faces(CollectionId=collection, Image=photo)
+    searched = rekognition.search_users_by_image(CollectionId=collection, Image=photo)
     assert set(searched["SearchedFace"]["FaceDetail"]) == DEFAULT
 
 
